@@ -1,0 +1,248 @@
+namespace ConntrackPS.Conntrack;
+
+/// <summary>One connection of the kernel's table: flat, and of primitives only, so that it prints, sorts and
+/// serialises naturally. Null means that the kernel did not tell, or that the protocol has no such thing.</summary>
+/// <remarks>Attributes CTA_* of linux/netfilter/nfnetlink_conntrack.h. Text is made when a property is read.</remarks>
+public class ConntrackEntry
+{
+    // Fields, not properties: the decoder fills a million of these a second.
+    internal ConntrackTuple Original;
+    internal ConntrackTuple Reply;
+    internal EntryFields Fields;
+    internal uint RawId;
+    internal uint RawTimeout;
+    internal uint RawUse;
+    internal ulong RawOriginalPackets;
+    internal ulong RawOriginalBytes;
+    internal ulong RawReplyPackets;
+    internal ulong RawReplyBytes;
+    internal ulong RawStart;
+    internal ulong RawStop;
+    internal ushort RawOriginalZone;
+    internal ushort RawReplyZone;
+    internal ConntrackState RawState;
+    internal byte RawOriginalWindowScale;
+    internal byte RawReplyWindowScale;
+    internal TcpTrackingFlags RawOriginalTcpFlags;
+    internal TcpTrackingFlags RawReplyTcpFlags;
+    internal EntryDetails? Details;
+
+    internal ConntrackEntry()
+    {
+    }
+
+    /// <summary>IPv4 or IPv6 (nfgenmsg.nfgen_family).</summary>
+    public IPFamily AddressFamily => Original.Family;
+
+    /// <summary>The layer 4 protocol (CTA_PROTO_NUM).</summary>
+    public IPProtocol Protocol => Original.Protocol;
+
+    /// <summary>The state of a TCP, SCTP or DCCP connection; null for the others (CTA_PROTOINFO_*_STATE).</summary>
+    public ConntrackState? State => Has(EntryFields.State) ? RawState : null;
+
+    /// <summary>The status bits (CTA_STATUS).</summary>
+    public ConntrackStatus Status { get; internal set; }
+
+    /// <summary>Seconds until the entry goes, unless a packet renews it (CTA_TIMEOUT).</summary>
+    public uint? TimeoutSeconds => Has(EntryFields.Timeout) ? RawTimeout : null;
+
+    /// <summary>The address of the connection's first packet's sender.</summary>
+    public string SourceAddress => Original.Source.ToString(Original.Family);
+
+    /// <summary>The port of the first packet's sender, for protocols with ports.</summary>
+    public ushort? SourcePort => Port(Original, Original.SourcePort);
+
+    /// <summary>The address that the first packet was sent to, before translation.</summary>
+    public string DestinationAddress => Original.Destination.ToString(Original.Family);
+
+    /// <summary>The port that the first packet was sent to, before translation.</summary>
+    public ushort? DestinationPort => Port(Original, Original.DestinationPort);
+
+    /// <summary>The address replies come from: the translated destination.</summary>
+    public string ReplySourceAddress => Reply.Source.ToString(Reply.Family);
+
+    /// <summary>The port replies come from: the translated destination port.</summary>
+    public ushort? ReplySourcePort => Port(Reply, Reply.SourcePort);
+
+    /// <summary>The address replies go to: the translated source.</summary>
+    public string ReplyDestinationAddress => Reply.Destination.ToString(Reply.Family);
+
+    /// <summary>The port replies go to: the translated source port.</summary>
+    public ushort? ReplyDestinationPort => Port(Reply, Reply.DestinationPort);
+
+    /// <summary>The ICMP or ICMPv6 type of the first packet (CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMPV6_TYPE).</summary>
+    public byte? IcmpType => IcmpHigh(Original);
+
+    /// <summary>The ICMP or ICMPv6 code of the first packet.</summary>
+    public byte? IcmpCode => IcmpLow(Original);
+
+    /// <summary>The ICMP or ICMPv6 identifier of the first packet.</summary>
+    public ushort? IcmpId => Original.IsIcmp ? Original.SourcePort : null;
+
+    /// <summary>The ICMP or ICMPv6 type of replies.</summary>
+    public byte? ReplyIcmpType => IcmpHigh(Reply);
+
+    /// <summary>The ICMP or ICMPv6 code of replies.</summary>
+    public byte? ReplyIcmpCode => IcmpLow(Reply);
+
+    /// <summary>The ICMP or ICMPv6 identifier of replies; another one where the source is translated.</summary>
+    public ushort? ReplyIcmpId => Reply.IsIcmp ? Reply.SourcePort : null;
+
+    /// <summary>The GRE key of the source (PPTP's call id; CTA_PROTO_SRC_PORT).</summary>
+    public ushort? GreSourceKey => GreKey(Original, Original.SourcePort);
+
+    /// <summary>The GRE key of the destination (CTA_PROTO_DST_PORT).</summary>
+    public ushort? GreDestinationKey => GreKey(Original, Original.DestinationPort);
+
+    /// <summary>The GRE key that replies come from.</summary>
+    public ushort? ReplyGreSourceKey => GreKey(Reply, Reply.SourcePort);
+
+    /// <summary>The GRE key that replies go to.</summary>
+    public ushort? ReplyGreDestinationKey => GreKey(Reply, Reply.DestinationPort);
+
+    /// <summary>Packets from the source; null while nf_conntrack_acct is off (CTA_COUNTERS_ORIG).</summary>
+    public ulong? OriginalPackets => Has(EntryFields.OriginalCounters) ? RawOriginalPackets : null;
+
+    /// <summary>Bytes from the source, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
+    public ulong? OriginalBytes => Has(EntryFields.OriginalCounters) ? RawOriginalBytes : null;
+
+    /// <summary>Packets of replies; null while nf_conntrack_acct is off (CTA_COUNTERS_REPLY).</summary>
+    public ulong? ReplyPackets => Has(EntryFields.ReplyCounters) ? RawReplyPackets : null;
+
+    /// <summary>Bytes of replies, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
+    public ulong? ReplyBytes => Has(EntryFields.ReplyCounters) ? RawReplyBytes : null;
+
+    /// <summary>Bytes both ways; null while nf_conntrack_acct is off.</summary>
+    public ulong? TotalBytes => OriginalBytes + ReplyBytes;
+
+    /// <summary>When the connection began, local time; null while nf_conntrack_timestamp is off (CTA_TIMESTAMP_START).</summary>
+    public DateTime? StartTime => Has(EntryFields.StartTime) ? ToLocalTime(RawStart) : null;
+
+    /// <summary>When the connection ended, local time, on entries that have (CTA_TIMESTAMP_STOP).</summary>
+    public DateTime? StopTime => Has(EntryFields.StopTime) ? ToLocalTime(RawStop) : null;
+
+    /// <summary>The connection mark, 0 for none (CTA_MARK).</summary>
+    public uint Mark { get; internal set; }
+
+    /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers (CTA_LABELS).</summary>
+    public string? Labels => Details?.Labels is { IsEmpty: false } labels
+        ? string.Join(',', labels.SetBits().Select(LabelNames.System.ToName))
+        : null;
+
+    /// <summary>The zone that holds for both directions, 0 for none (CTA_ZONE).</summary>
+    public ushort Zone { get; internal set; }
+
+    /// <summary>The zone of the original direction, where it has one of its own (CTA_TUPLE_ZONE).</summary>
+    public ushort? OriginalZone => Has(EntryFields.OriginalZone) ? RawOriginalZone : null;
+
+    /// <summary>The zone of the reply direction, where it has one of its own (CTA_TUPLE_ZONE).</summary>
+    public ushort? ReplyZone => Has(EntryFields.ReplyZone) ? RawReplyZone : null;
+
+    /// <summary>The helper that reads along, such as ftp (CTA_HELP_NAME).</summary>
+    public string? Helper => Details?.Helper;
+
+    /// <summary>The security context of the connection (CTA_SECCTX_NAME).</summary>
+    public string? SecurityContext => Details?.SecurityContext;
+
+    /// <summary>The security mark, from kernels before 2.6.37 (CTA_SECMARK).</summary>
+    public uint? SecurityMark => Has(EntryFields.Secmark) ? Details!.Secmark : null;
+
+    /// <summary>The protocol of the connection that expected this one (CTA_TUPLE_MASTER).</summary>
+    public IPProtocol? MasterProtocol => Details?.Master?.Protocol;
+
+    /// <summary>The source address of the connection that expected this one.</summary>
+    public string? MasterSourceAddress => Details?.Master is { } master ? master.Source.ToString(master.Family) : null;
+
+    /// <summary>The source port of the connection that expected this one.</summary>
+    public ushort? MasterSourcePort => Details?.Master is { } master ? Port(master, master.SourcePort) : null;
+
+    /// <summary>The destination address of the connection that expected this one.</summary>
+    public string? MasterDestinationAddress => Details?.Master is { } master ? master.Destination.ToString(master.Family) : null;
+
+    /// <summary>The destination port of the connection that expected this one.</summary>
+    public ushort? MasterDestinationPort => Details?.Master is { } master ? Port(master, master.DestinationPort) : null;
+
+    /// <summary>The source's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_ORIGINAL).</summary>
+    public byte? OriginalWindowScale => Has(EntryFields.OriginalWindowScale) ? RawOriginalWindowScale : null;
+
+    /// <summary>The destination's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_REPLY).</summary>
+    public byte? ReplyWindowScale => Has(EntryFields.ReplyWindowScale) ? RawReplyWindowScale : null;
+
+    /// <summary>What TCP tracking noted of the source (CTA_PROTOINFO_TCP_FLAGS_ORIGINAL).</summary>
+    public TcpTrackingFlags? OriginalTcpFlags => Has(EntryFields.OriginalTcpFlags) ? RawOriginalTcpFlags : null;
+
+    /// <summary>What TCP tracking noted of the destination (CTA_PROTOINFO_TCP_FLAGS_REPLY).</summary>
+    public TcpTrackingFlags? ReplyTcpFlags => Has(EntryFields.ReplyTcpFlags) ? RawReplyTcpFlags : null;
+
+    /// <summary>The SCTP verification tag of the original direction (CTA_PROTOINFO_SCTP_VTAG_ORIGINAL).</summary>
+    public uint? OriginalVerificationTag => Details?.OriginalVerificationTag;
+
+    /// <summary>The SCTP verification tag of the reply direction (CTA_PROTOINFO_SCTP_VTAG_REPLY).</summary>
+    public uint? ReplyVerificationTag => Details?.ReplyVerificationTag;
+
+    /// <summary>DCCP: 0 where the original direction is the client's, 1 where it is the server's (CTA_PROTOINFO_DCCP_ROLE).</summary>
+    public byte? DccpRole => Details?.DccpRole;
+
+    /// <summary>DCCP: the sequence number of the handshake (CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ).</summary>
+    public ulong? DccpHandshakeSequence => Details?.DccpHandshakeSequence;
+
+    /// <summary>Where the sequence numbers of the original direction were last shifted (CTA_SEQADJ_CORRECTION_POS).</summary>
+    public uint? OriginalSequencePosition => Details?.OriginalSequence?.CorrectionPosition;
+
+    /// <summary>Bytes by which they shift before that position (CTA_SEQADJ_OFFSET_BEFORE).</summary>
+    public int? OriginalSequenceOffsetBefore => Details?.OriginalSequence?.OffsetBefore;
+
+    /// <summary>Bytes by which they shift after that position (CTA_SEQADJ_OFFSET_AFTER).</summary>
+    public int? OriginalSequenceOffsetAfter => Details?.OriginalSequence?.OffsetAfter;
+
+    /// <summary>Where the sequence numbers of the reply direction were last shifted.</summary>
+    public uint? ReplySequencePosition => Details?.ReplySequence?.CorrectionPosition;
+
+    /// <summary>Bytes by which they shift before that position.</summary>
+    public int? ReplySequenceOffsetBefore => Details?.ReplySequence?.OffsetBefore;
+
+    /// <summary>Bytes by which they shift after that position.</summary>
+    public int? ReplySequenceOffsetAfter => Details?.ReplySequence?.OffsetAfter;
+
+    /// <summary>SYNPROXY: the initial sequence number it chose (CTA_SYNPROXY_ISN).</summary>
+    public uint? SynproxyIsn => Details?.SynproxyIsn;
+
+    /// <summary>SYNPROXY: the initial timestamp it chose (CTA_SYNPROXY_ITS).</summary>
+    public uint? SynproxyIts => Details?.SynproxyIts;
+
+    /// <summary>SYNPROXY: the offset added to timestamps (CTA_SYNPROXY_TSOFF).</summary>
+    public uint? SynproxyTimestampOffset => Details?.SynproxyTimestampOffset;
+
+    /// <summary>How many hold the entry in the kernel (CTA_USE).</summary>
+    public uint? UseCount => Has(EntryFields.UseCount) ? RawUse : null;
+
+    /// <summary>The kernel's number for the entry while it lives, not unique in itself (CTA_ID).</summary>
+    public uint? Id => Has(EntryFields.Id) ? RawId : null;
+
+    /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
+    public string? Namespace { get; internal set; }
+
+    /// <summary>One direction as the kernel keys it.</summary>
+    /// <param name="direction">The original direction or the reply's.</param>
+    public ConntrackTuple GetTuple(TupleDirection direction) => direction == TupleDirection.Original ? Original : Reply;
+
+    /// <summary>The flow on one line.</summary>
+    public override string ToString() => EntryText.Describe(this);
+
+    internal bool Has(EntryFields field) => (Fields & field) != 0;
+
+    internal EntryDetails MakeDetails() => Details ??= new EntryDetails();
+
+    private static ushort? Port(in ConntrackTuple tuple, ushort port) =>
+        tuple.HasPorts && !tuple.IsIcmp && tuple.Protocol != IPProtocol.Gre ? port : null;
+
+    private static ushort? GreKey(in ConntrackTuple tuple, ushort key) =>
+        tuple.HasPorts && tuple.Protocol == IPProtocol.Gre ? key : null;
+
+    private static byte? IcmpHigh(in ConntrackTuple tuple) => tuple.IsIcmp ? (byte)(tuple.DestinationPort >> 8) : null;
+
+    private static byte? IcmpLow(in ConntrackTuple tuple) => tuple.IsIcmp ? (byte)tuple.DestinationPort : null;
+
+    private static DateTime ToLocalTime(ulong nanoseconds) =>
+        DateTime.UnixEpoch.AddTicks((long)(nanoseconds / 100)).ToLocalTime();
+}

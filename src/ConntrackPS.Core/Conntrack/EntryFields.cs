@@ -1,0 +1,23 @@
+namespace ConntrackPS.Conntrack;
+
+/// <summary>Which optional attributes an entry came with: zero and absent are different things.</summary>
+[Flags]
+internal enum EntryFields : uint
+{
+    None = 0,
+    Id = 1 << 0,
+    Timeout = 1 << 1,
+    UseCount = 1 << 2,
+    State = 1 << 3,
+    OriginalCounters = 1 << 4,
+    ReplyCounters = 1 << 5,
+    StartTime = 1 << 6,
+    StopTime = 1 << 7,
+    OriginalWindowScale = 1 << 8,
+    ReplyWindowScale = 1 << 9,
+    OriginalTcpFlags = 1 << 10,
+    ReplyTcpFlags = 1 << 11,
+    OriginalZone = 1 << 12,
+    ReplyZone = 1 << 13,
+    Secmark = 1 << 14,
+}

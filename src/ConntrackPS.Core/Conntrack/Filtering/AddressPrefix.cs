@@ -1,0 +1,70 @@
+using System.Globalization;
+
+namespace ConntrackPS.Conntrack.Filtering;
+
+/// <summary>An IPv4 or IPv6 address, or all addresses that begin with the same bits (CIDR, RFC 4632 and RFC 4291).</summary>
+public readonly record struct AddressPrefix
+{
+    private readonly AddressBits _mask;
+
+    private AddressPrefix(IPFamily family, AddressBits address, int length)
+    {
+        (Family, Length, _mask) = (family, length, MaskOf(family, length));
+        Address = new AddressBits(address.High & _mask.High, address.Low & _mask.Low);
+    }
+
+    /// <summary>The address family.</summary>
+    public IPFamily Family { get; }
+
+    /// <summary>The first address.</summary>
+    public AddressBits Address { get; }
+
+    /// <summary>How many leading bits count: 0 to 32, or 0 to 128.</summary>
+    public int Length { get; }
+
+    /// <summary>True for one address alone.</summary>
+    public bool IsSingleAddress => Length == BitsOf(Family);
+
+    /// <summary>Reads <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>2001:db8::1</c> or <c>2001:db8::/32</c>.</summary>
+    /// <exception cref="FormatException">It is none of these.</exception>
+    public static AddressPrefix Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string trimmed = text.Trim();
+        int slash = trimmed.IndexOf('/', StringComparison.Ordinal);
+        if (AddressBits.TryParse(slash < 0 ? trimmed : trimmed[..slash], out IPFamily family, out AddressBits address))
+        {
+            int length = BitsOf(family);
+            if (slash < 0 || (TryParseLength(trimmed[(slash + 1)..], out length) && length <= BitsOf(family)))
+                return new AddressPrefix(family, address, length);
+        }
+
+        throw new FormatException(
+            $"'{text}' is not an address. Write an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32.");
+    }
+
+    /// <summary>True where the address begins with this prefix.</summary>
+    public bool Contains(IPFamily family, AddressBits address) =>
+        family == Family && (address.High & _mask.High) == Address.High && (address.Low & _mask.Low) == Address.Low;
+
+    /// <summary>The prefix as text, without its length for one address alone.</summary>
+    public override string ToString()
+    {
+        string address = Address.ToString(Family);
+        return IsSingleAddress ? address : string.Create(CultureInfo.InvariantCulture, $"{address}/{Length}");
+    }
+
+    private static int BitsOf(IPFamily family) => family == IPFamily.IPv6 ? 128 : 32;
+
+    private static bool TryParseLength(string text, out int length) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out length);
+
+    private static AddressBits MaskOf(IPFamily family, int length)
+    {
+        if (family != IPFamily.IPv6)
+            return new AddressBits(ulong.MaxValue, ~0UL << 32 | Upper(length + 32));
+        return new AddressBits(Upper(Math.Min(length, 64)), Upper(Math.Max(length - 64, 0)));
+
+        static ulong Upper(int bits) => bits == 0 ? 0 : ulong.MaxValue << (64 - bits);
+    }
+}

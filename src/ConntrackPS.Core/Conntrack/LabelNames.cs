@@ -1,0 +1,62 @@
+using System.Globalization;
+
+namespace ConntrackPS.Conntrack;
+
+/// <summary>The names an administrator gave to label bits, in connlabel.conf: a bit number and a name a line.</summary>
+/// <remarks>libxtables and libnetfilter_conntrack read the same file.</remarks>
+public sealed class LabelNames
+{
+    private static readonly string[] DefaultPaths = ["/etc/xtables/connlabel.conf", "/etc/connlabel.conf"];
+    private static readonly Lazy<LabelNames> SystemNames = new(() => Load(DefaultPaths.FirstOrDefault(File.Exists)));
+
+    private readonly Dictionary<int, string> _names = [];
+    private readonly Dictionary<string, int> _bits = new(StringComparer.Ordinal);
+
+    private LabelNames()
+    {
+    }
+
+    /// <summary>The names of this machine, read once.</summary>
+    public static LabelNames System => SystemNames.Value;
+
+    /// <summary>All names, in the order of their bits.</summary>
+    public IEnumerable<string> Names => _names.OrderBy(pair => pair.Key).Select(pair => pair.Value);
+
+    /// <summary>Reads the lines of a connlabel.conf; lines that are no bit and name are skipped.</summary>
+    public static LabelNames Parse(IEnumerable<string> lines)
+    {
+        LabelNames names = new();
+        foreach (string line in lines)
+        {
+            string[] words = line.Split('#', 2)[0].Split((char[]?)null, 3, StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length >= 2 && TryParseBit(words[0], out int bit) && names._bits.TryAdd(words[1], bit))
+                names._names.TryAdd(bit, words[1]);
+        }
+
+        return names;
+    }
+
+    /// <summary>The bit's name, or its number where it has none.</summary>
+    public string ToName(int bit) =>
+        _names.TryGetValue(bit, out string? name) ? name : bit.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Finds a bit by name, or by number from 0 to 127.</summary>
+    public bool TryGetBit(string nameOrNumber, out int bit) =>
+        _bits.TryGetValue(nameOrNumber, out bit) || TryParseBit(nameOrNumber, out bit);
+
+    private static bool TryParseBit(string text, out int bit) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out bit) && bit < LabelBits.Count;
+
+    private static LabelNames Load(string? path)
+    {
+        try
+        {
+            return Parse(path is null ? [] : File.ReadLines(path));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Names are a convenience: without them labels show as numbers.
+            return Parse([]);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Conntrack.Wire;
+
+/// <summary>Reads and writes tuples: CTA_TUPLE_IP, CTA_TUPLE_PROTO, CTA_TUPLE_ZONE.</summary>
+internal static class TupleCodec
+{
+    /// <summary>Reads a tuple; attributes that are unknown here are skipped.</summary>
+    /// <param name="attributes">The nest's attributes.</param>
+    /// <param name="zone">CTA_TUPLE_ZONE, where this direction has a zone of its own.</param>
+    public static ConntrackTuple Read(AttributeReader attributes, out ushort? zone)
+    {
+        zone = null;
+        RawTuple tuple = default;
+        while (attributes.Read())
+        {
+            switch ((TupleAttribute)attributes.Type)
+            {
+                case TupleAttribute.Ip:
+                    ReadAddresses(attributes.Nested, ref tuple);
+                    break;
+                case TupleAttribute.Proto:
+                    ReadProtocol(attributes.Nested, ref tuple);
+                    break;
+                case TupleAttribute.Zone:
+                    zone = attributes.UInt16;
+                    break;
+            }
+        }
+
+        return new ConntrackTuple
+        {
+            Family = tuple.Family,
+            Protocol = tuple.Protocol,
+            HasPorts = tuple.HasPorts,
+            SourcePort = tuple.SourcePort,
+            DestinationPort = tuple.DestinationPort,
+            Source = tuple.Source,
+            Destination = tuple.Destination,
+        };
+    }
+
+    /// <summary>Writes a tuple as a nest of the given type.</summary>
+    public static void Write(ref MessageWriter writer, EntryAttribute type, in ConntrackTuple tuple, ushort? zone = null)
+    {
+        MessageWriter.Nest nest = writer.BeginNest((ushort)type);
+        WriteAddresses(ref writer, tuple);
+        WriteProtocol(ref writer, tuple);
+        if (zone is { } directional)
+            writer.PutUInt16((ushort)TupleAttribute.Zone, directional);
+        writer.EndNest(nest);
+    }
+
+    private static void ReadAddresses(AttributeReader attributes, ref RawTuple tuple)
+    {
+        while (attributes.Read())
+        {
+            switch ((AddressAttribute)attributes.Type)
+            {
+                case AddressAttribute.V4Src:
+                    tuple.Family = IPFamily.IPv4;
+                    tuple.Source = new AddressBits(0, attributes.UInt32);
+                    break;
+                case AddressAttribute.V4Dst:
+                    tuple.Family = IPFamily.IPv4;
+                    tuple.Destination = new AddressBits(0, attributes.UInt32);
+                    break;
+                case AddressAttribute.V6Src:
+                    tuple.Family = IPFamily.IPv6;
+                    tuple.Source = AddressBits.FromBytes(attributes.Value);
+                    break;
+                case AddressAttribute.V6Dst:
+                    tuple.Family = IPFamily.IPv6;
+                    tuple.Destination = AddressBits.FromBytes(attributes.Value);
+                    break;
+            }
+        }
+    }
+
+    private static void ReadProtocol(AttributeReader attributes, ref RawTuple tuple)
+    {
+        while (attributes.Read())
+        {
+            switch ((ProtocolAttribute)attributes.Type)
+            {
+                case ProtocolAttribute.Num:
+                    tuple.Protocol = (IPProtocol)attributes.Byte;
+                    continue;
+                case ProtocolAttribute.SrcPort:
+                case ProtocolAttribute.IcmpId:
+                case ProtocolAttribute.Icmpv6Id:
+                    tuple.SourcePort = attributes.UInt16;
+                    break;
+                case ProtocolAttribute.DstPort:
+                    tuple.DestinationPort = attributes.UInt16;
+                    break;
+                case ProtocolAttribute.IcmpType:
+                case ProtocolAttribute.Icmpv6Type:
+                    tuple.DestinationPort |= (ushort)(attributes.Byte << 8);
+                    break;
+                case ProtocolAttribute.IcmpCode:
+                case ProtocolAttribute.Icmpv6Code:
+                    tuple.DestinationPort |= attributes.Byte;
+                    break;
+                default:
+                    continue;
+            }
+
+            tuple.HasPorts = true;
+        }
+    }
+
+    private static void WriteAddresses(ref MessageWriter writer, in ConntrackTuple tuple)
+    {
+        Span<byte> address = stackalloc byte[16];
+        bool isIPv6 = tuple.Family == IPFamily.IPv6;
+        MessageWriter.Nest nest = writer.BeginNest((ushort)TupleAttribute.Ip);
+        int length = tuple.Source.CopyTo(tuple.Family, address);
+        writer.Put((ushort)(isIPv6 ? AddressAttribute.V6Src : AddressAttribute.V4Src), address[..length]);
+        length = tuple.Destination.CopyTo(tuple.Family, address);
+        writer.Put((ushort)(isIPv6 ? AddressAttribute.V6Dst : AddressAttribute.V4Dst), address[..length]);
+        writer.EndNest(nest);
+    }
+
+    private static void WriteProtocol(ref MessageWriter writer, in ConntrackTuple tuple)
+    {
+        MessageWriter.Nest nest = writer.BeginNest((ushort)TupleAttribute.Proto);
+        writer.PutByte((ushort)ProtocolAttribute.Num, (byte)tuple.Protocol);
+        if (tuple.IsIcmp)
+        {
+            bool isIcmpV6 = tuple.Protocol == IPProtocol.IcmpV6;
+            writer.PutUInt16((ushort)(isIcmpV6 ? ProtocolAttribute.Icmpv6Id : ProtocolAttribute.IcmpId), tuple.SourcePort);
+            writer.PutByte((ushort)(isIcmpV6 ? ProtocolAttribute.Icmpv6Type : ProtocolAttribute.IcmpType), (byte)(tuple.DestinationPort >> 8));
+            writer.PutByte((ushort)(isIcmpV6 ? ProtocolAttribute.Icmpv6Code : ProtocolAttribute.IcmpCode), (byte)tuple.DestinationPort);
+        }
+        else if (tuple.HasPorts)
+        {
+            writer.PutUInt16((ushort)ProtocolAttribute.SrcPort, tuple.SourcePort);
+            writer.PutUInt16((ushort)ProtocolAttribute.DstPort, tuple.DestinationPort);
+        }
+
+        writer.EndNest(nest);
+    }
+
+    private struct RawTuple
+    {
+        public IPFamily Family;
+        public IPProtocol Protocol;
+        public bool HasPorts;
+        public ushort SourcePort;
+        public ushort DestinationPort;
+        public AddressBits Source;
+        public AddressBits Destination;
+    }
+}

@@ -1,0 +1,59 @@
+namespace ConntrackPS.Linux;
+
+/// <summary>The error numbers this library tells apart (asm-generic/errno.h); any other value passes through.</summary>
+public enum Errno
+{
+    /// <summary>No error.</summary>
+    None = 0,
+
+    /// <summary>EPERM: operation not permitted.</summary>
+    NotPermitted = 1,
+
+    /// <summary>ENOENT: no such entry.</summary>
+    NotFound = 2,
+
+    /// <summary>EINTR: interrupted by a signal.</summary>
+    Interrupted = 4,
+
+    /// <summary>EAGAIN: nothing to read now.</summary>
+    TryAgain = 11,
+
+    /// <summary>ENOMEM: the kernel is out of memory.</summary>
+    OutOfMemory = 12,
+
+    /// <summary>EACCES: permission denied.</summary>
+    AccessDenied = 13,
+
+    /// <summary>EBUSY: in use, or a change the kernel forbids.</summary>
+    Busy = 16,
+
+    /// <summary>EEXIST: exists already.</summary>
+    Exists = 17,
+
+    /// <summary>EINVAL: invalid argument.</summary>
+    InvalidArgument = 22,
+
+    /// <summary>ENOSPC: no room.</summary>
+    NoSpace = 28,
+
+    /// <summary>ERANGE: value out of range.</summary>
+    OutOfRange = 34,
+
+    /// <summary>EMSGSIZE: message too long for the send buffer.</summary>
+    MessageTooLong = 90,
+
+    /// <summary>EPROTONOSUPPORT: the kernel lacks this netlink family.</summary>
+    ProtocolNotSupported = 93,
+
+    /// <summary>EOPNOTSUPP: operation not supported.</summary>
+    NotSupported = 95,
+
+    /// <summary>EAFNOSUPPORT: address family not supported.</summary>
+    AddressFamilyNotSupported = 97,
+
+    /// <summary>ENOBUFS: the receive buffer overran; messages were lost.</summary>
+    NoBuffers = 105,
+
+    /// <summary>ETIMEDOUT: no answer in time.</summary>
+    TimedOut = 110,
+}

@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+
+namespace ConntrackPS.Linux;
+
+/// <summary>A network namespace, by the name <c>ip netns</c> gave it, a path to its file, or a process in it.</summary>
+/// <remarks>network_namespaces(7), setns(2).</remarks>
+public sealed class NetworkNamespace
+{
+    /// <summary>Where <c>ip netns add</c> keeps the namespaces' files.</summary>
+    public const string NamedDirectory = "/run/netns";
+
+    private NetworkNamespace(string name, string path) => (Name, FilePath) = (name, path);
+
+    /// <summary>What the user called it: a name, a path or a process id.</summary>
+    public string Name { get; }
+
+    /// <summary>The file that stands for the namespace.</summary>
+    public string FilePath { get; }
+
+    /// <summary>Finds a namespace by name, path or process id; a name wins over an equal process id.</summary>
+    /// <param name="value">A name below /run/netns, a path with a slash, or a process id.</param>
+    /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
+    public static NetworkNamespace Parse(string value)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(value);
+        NetworkNamespace found = new(value, PathOf(value));
+        return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
+    }
+
+    /// <summary>The names that <c>ip netns list</c> shows, sorted.</summary>
+    public static IReadOnlyList<string> Names() =>
+        Directory.Exists(NamedDirectory)
+            ? [.. Directory.EnumerateFiles(NamedDirectory).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
+            : [];
+
+    /// <summary>Runs an action inside the namespace, on a thread of its own that ends with it.</summary>
+    /// <remarks>A socket opened inside stays there and may be used from any thread. On that thread /proc/sys/net
+    /// shows the namespace, and so does /proc/thread-self/net; /proc/net does not.</remarks>
+    /// <exception cref="NetworkNamespaceException">The namespace vanished, or entering it is not permitted.</exception>
+    public T Run<T>(Func<T> action)
+    {
+        T? result = default;
+        ExceptionDispatchInfo? failure = null;
+        Thread thread = new(() =>
+        {
+            try
+            {
+                Enter();
+                result = action();
+            }
+            catch (Exception exception)
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+        }, 256 * 1024)
+        { IsBackground = true, Name = "ConntrackPS namespace " + Name };
+        thread.Start();
+        thread.Join();
+        failure?.Throw();
+        return result!;
+    }
+
+    /// <summary>Runs an action in the given namespace, or right here when there is none.</summary>
+    public static T RunIn<T>(NetworkNamespace? networkNamespace, Func<T> action) =>
+        networkNamespace is null ? action() : networkNamespace.Run(action);
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    private static string PathOf(string value)
+    {
+        if (value.Contains('/', StringComparison.Ordinal))
+            return value;
+        string named = Path.Combine(NamedDirectory, value);
+        return !File.Exists(named) && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int process)
+            ? $"/proc/{process}/ns/net"
+            : named;
+    }
+
+    private void Enter()
+    {
+        try
+        {
+            using var file = File.OpenHandle(FilePath);
+            if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
+                throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new NetworkNamespaceException(Name, Errno.NotFound);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new NetworkNamespaceException(Name, Errno.AccessDenied);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Netlink;
+
+/// <summary>Takes the kernel's refusal of one message of a batch.</summary>
+/// <param name="index">The message's place in the batch, from 0.</param>
+/// <param name="answer">What the kernel said.</param>
+internal delegate void BatchErrorHandler(int index, NetlinkAnswer answer);
+
+/// <summary>Many requests in one send, without acknowledgements: only refusals come back.</summary>
+/// <remarks>The kernel handles a datagram within the send call, so that afterwards every refusal waits in the receive
+/// buffer. A batch never holds more messages than that buffer has room for refusals.</remarks>
+internal sealed class NetlinkBatch
+{
+    /// <summary>No message this library writes is longer, in bytes.</summary>
+    public const int MaximumMessageSize = 2048;
+
+    private const int SendBytes = 256 * 1024;
+    private const int ReceiveBytes = 8 * 1024 * 1024;
+
+    /// <summary>What one refusal may take of the receive buffer, in bytes: 832 seen, with its extended ACK.</summary>
+    private const int RefusalCost = 1280;
+
+    private readonly NetlinkConnection _connection;
+    private readonly NetlinkSocket _socket;
+    private readonly string _operation;
+    private readonly byte[] _buffer = new byte[SendBytes / 2];
+    private readonly int _capacity;
+    private int _length;
+    private uint _firstSequence;
+
+    public NetlinkBatch(NetlinkConnection connection, NetlinkSocket socket, string operation)
+    {
+        (_connection, _socket, _operation) = (connection, socket, operation);
+        socket.RequestBuffers(ReceiveBytes, SendBytes);
+        _capacity = Math.Max(1, socket.ReceiveBufferSize / RefusalCost);
+    }
+
+    /// <summary>Messages waiting to be sent.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>True when another message may not fit: send first.</summary>
+    public bool IsFull => Count >= _capacity || _buffer.Length - _length < MaximumMessageSize;
+
+    /// <summary>Where the next message goes; <see cref="Add"/> takes it up.</summary>
+    public Span<byte> NextMessage => _buffer.AsSpan(_length, MaximumMessageSize);
+
+    /// <summary>Takes up the message of this length that was written to <see cref="NextMessage"/>.</summary>
+    public void Add(int length)
+    {
+        uint sequence = _connection.NextSequence();
+        if (Count == 0)
+            _firstSequence = sequence;
+        BitConverter.TryWriteBytes(_buffer.AsSpan(_length + 8), sequence);
+        _length += length;
+        Count++;
+    }
+
+    /// <summary>Sends what waits, and reports each message that the kernel refused.</summary>
+    /// <exception cref="NetlinkException">The kernel did not take the batch at all.</exception>
+    public void Send(BatchErrorHandler onError)
+    {
+        if (Count == 0)
+            return;
+        try
+        {
+            _socket.Send(_buffer.AsSpan(0, _length), _operation);
+            ReadRefusals(onError);
+        }
+        finally
+        {
+            (_length, Count) = (0, 0);
+        }
+    }
+
+    private void ReadRefusals(BatchErrorHandler onError)
+    {
+        bool received;
+        do
+        {
+            MessageReader messages = _connection.ReceiveAvailable(_operation, out received);
+            while (messages.TryRead(out NetlinkMessage message))
+            {
+                uint index = message.Sequence - _firstSequence;
+                if (message.Type != ControlMessage.Error || index >= (uint)Count)
+                    continue;
+                NetlinkAnswer answer = NetlinkAnswer.Decode(message);
+                if (answer.Errno != Errno.None)
+                    onError((int)index, answer);
+            }
+        }
+        while (received);
+    }
+}

@@ -1,0 +1,90 @@
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Netlink;
+
+/// <summary>Takes one message of an answer.</summary>
+internal delegate void MessageHandler(NetlinkMessage message);
+
+/// <summary>Requests and their answers over one socket. Used by one thread at a time.</summary>
+internal sealed class NetlinkConnection : IDisposable
+{
+    /// <summary>How long the kernel may take for the next part of an answer; it usually has it when send returns.</summary>
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly NetlinkSocket _socket;
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private uint _sequence;
+
+    public NetlinkConnection(NetlinkSocket socket, TimeSpan? timeout = null)
+    {
+        _socket = socket;
+        Timeout = timeout ?? DefaultTimeout;
+    }
+
+    /// <summary>Opens a connection in a network namespace.</summary>
+    public static NetlinkConnection Open(NetworkNamespace? networkNamespace = null) =>
+        new(NetlinkSocket.Open(networkNamespace));
+
+    public TimeSpan Timeout { get; }
+
+    /// <summary>Sends one request and waits until the kernel acknowledges or refuses it.</summary>
+    /// <param name="message">The request; its flags must hold NLM_F_ACK. Its sequence number is filled in.</param>
+    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
+    /// <param name="onData">Takes the messages that come before the acknowledgement.</param>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    public void Request(Span<byte> message, string operation, MessageHandler? onData = null)
+    {
+        uint sequence = Send(message, operation);
+        while (true)
+        {
+            MessageReader messages = Receive(operation);
+            while (messages.TryRead(out NetlinkMessage answer))
+            {
+                if (answer.Sequence != sequence)
+                    continue;
+                if (answer.Type is ControlMessage.Error or ControlMessage.Done)
+                {
+                    NetlinkAnswer.Decode(answer).ThrowIfError(operation);
+                    return;
+                }
+
+                if (answer.Type >= ControlMessage.FirstData)
+                    onData?.Invoke(answer);
+            }
+        }
+    }
+
+    /// <summary>Starts a dump. The connection can do nothing else until it is read to its end.</summary>
+    /// <param name="message">The request; its flags must hold NLM_F_DUMP and NLM_F_ACK.</param>
+    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
+    public DumpReader Dump(Span<byte> message, string operation) => new(this, Send(message, operation), operation);
+
+    /// <summary>Starts a batch of requests that are sent together.</summary>
+    public NetlinkBatch CreateBatch(string operation) => new(this, _socket, operation);
+
+    /// <summary>Ends any wait for the kernel, from any thread; the connection is of no use afterwards.</summary>
+    public void Cancel() => _socket.Cancel();
+
+    public void Dispose() => _socket.Dispose();
+
+    internal uint NextSequence() => ++_sequence;
+
+    internal MessageReader Receive(string operation) =>
+        new(_buffer.AsSpan(0, _socket.Receive(_buffer, operation, Timeout)));
+
+    /// <summary>The messages of the next datagram that is there already, or none.</summary>
+    internal MessageReader ReceiveAvailable(string operation, out bool received)
+    {
+        int length = _socket.TryReceive(_buffer, operation);
+        received = length > 0;
+        return new MessageReader(_buffer.AsSpan(0, length));
+    }
+
+    private uint Send(Span<byte> message, string operation)
+    {
+        uint sequence = NextSequence();
+        BitConverter.TryWriteBytes(message[8..], sequence);
+        _socket.Send(message, operation);
+        return sequence;
+    }
+}

@@ -1,0 +1,169 @@
+using System.Runtime.InteropServices;
+using ConntrackPS.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace ConntrackPS.Netlink;
+
+/// <summary>A NETLINK_NETFILTER socket: datagrams to and from the kernel, nothing about what they mean.</summary>
+/// <remarks>One thread at a time may receive. <see cref="Cancel"/> may be called from any thread.</remarks>
+internal sealed unsafe class NetlinkSocket : IDisposable
+{
+    private readonly SafeFileHandle _handle;
+    private readonly WakeSignal _wake = new();
+
+    private NetlinkSocket(SafeFileHandle handle) => _handle = handle;
+
+    /// <summary>Opens a socket in a network namespace; it stays there, whichever thread uses it.</summary>
+    /// <exception cref="NetlinkException">The kernel has no netfilter netlink, or refuses the socket.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    public static NetlinkSocket Open(NetworkNamespace? networkNamespace = null)
+    {
+        NetlinkSocket socket = new(NetworkNamespace.RunIn(networkNamespace, Create));
+        try
+        {
+            SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK };
+            Check(LibC.Bind(socket._handle, &address, (uint)sizeof(SocketAddressNetlink)), "bind a netlink socket");
+            socket.SetOption(Wire.SocketLevel, (int)NetlinkSocketOption.ExtAck, 1);
+            socket.SetOption(Wire.SocketLevel, (int)NetlinkSocketOption.CapAck, 1);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Wraps a socket that speaks for the kernel, for tests.</summary>
+    public static NetlinkSocket FromHandle(SafeFileHandle handle) => new(handle);
+
+    /// <summary>The size of the receive buffer as the kernel accounts it, in bytes.</summary>
+    public int ReceiveBufferSize
+    {
+        get
+        {
+            int value;
+            uint length = sizeof(int);
+            Check(LibC.GetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_RCVBUF, &value, &length), "read the receive buffer's size");
+            return value;
+        }
+    }
+
+    /// <summary>Asks for larger buffers: past the system's limit where CAP_NET_ADMIN allows, else up to it.</summary>
+    public void RequestBuffers(int receiveBytes, int sendBytes)
+    {
+        if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUFFORCE, receiveBytes))
+            SetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUF, receiveBytes);
+        if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_SNDBUFFORCE, sendBytes))
+            SetOption(LibC.SOL_SOCKET, LibC.SO_SNDBUF, sendBytes);
+    }
+
+    /// <summary>Sends to the kernel, which has handled the request when this returns.</summary>
+    /// <exception cref="NetlinkException">The kernel did not take it.</exception>
+    public void Send(ReadOnlySpan<byte> messages, string operation)
+    {
+        fixed (byte* buffer = messages)
+        {
+            while (LibC.Send(_handle, buffer, (nuint)messages.Length, 0) < 0)
+            {
+                Errno errno = LastError();
+                if (errno != Errno.Interrupted)
+                    throw new NetlinkException(operation, errno);
+            }
+        }
+    }
+
+    /// <summary>Receives one datagram from the kernel, waiting for it.</summary>
+    /// <exception cref="NetlinkException">ETIMEDOUT: nothing came in time. ENOBUFS: messages were lost.</exception>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    public int Receive(Span<byte> buffer, string operation, TimeSpan timeout)
+    {
+        int length;
+        while ((length = TryReceive(buffer, operation)) == 0)
+            Wait(operation, timeout);
+        return length;
+    }
+
+    /// <summary>Receives one datagram from the kernel if one is there.</summary>
+    /// <returns>Its length, or 0 for none.</returns>
+    /// <exception cref="NetlinkException">ENOBUFS: messages were lost.</exception>
+    /// <exception cref="NetlinkProtocolException">The datagram was larger than the buffer.</exception>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    public int TryReceive(Span<byte> buffer, string operation)
+    {
+        while (true)
+        {
+            if (_wake.IsRaised)
+                throw new OperationCanceledException();
+            SocketAddressNetlink sender = default;
+            uint senderLength = (uint)sizeof(SocketAddressNetlink);
+            nint length;
+            fixed (byte* bytes = buffer)
+                length = LibC.ReceiveFrom(
+                    _handle, bytes, (nuint)buffer.Length, LibC.MSG_DONTWAIT | LibC.MSG_TRUNC, &sender, &senderLength);
+            if (length < 0)
+            {
+                Errno errno = LastError();
+                if (errno == Errno.TryAgain)
+                    return 0;
+                if (errno != Errno.Interrupted)
+                    throw new NetlinkException(operation, errno);
+            }
+            else if (length > buffer.Length)
+            {
+                throw new NetlinkProtocolException($"A datagram of {length} bytes came where {buffer.Length} were expected.");
+            }
+            else if (length > 0 && sender.PortId == 0)
+            {
+                // Port 0 is the kernel; another process may write to this socket, and is not believed.
+                return (int)length;
+            }
+        }
+    }
+
+    /// <summary>Ends any wait and every later receive, from any thread.</summary>
+    public void Cancel() => _wake.Raise();
+
+    public void Dispose()
+    {
+        _handle.Dispose();
+        _wake.Dispose();
+    }
+
+    private static SafeFileHandle Create()
+    {
+        int descriptor = LibC.Socket(LibC.AF_NETLINK, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, Wire.NetfilterFamily);
+        return descriptor >= 0
+            ? new SafeFileHandle(descriptor, ownsHandle: true)
+            : throw new NetlinkException("open a netfilter netlink socket", LastError());
+    }
+
+    private static Errno LastError() => (Errno)Marshal.GetLastPInvokeError();
+
+    private static void Check(int result, string operation)
+    {
+        if (result < 0)
+            throw new NetlinkException(operation, LastError());
+    }
+
+    private void Wait(string operation, TimeSpan timeout)
+    {
+        PollDescriptor* descriptors = stackalloc PollDescriptor[2];
+        descriptors[0] = new PollDescriptor { Descriptor = (int)_handle.DangerousGetHandle(), Events = LibC.POLLIN };
+        descriptors[1] = new PollDescriptor { Descriptor = (int)_wake.Handle.DangerousGetHandle(), Events = LibC.POLLIN };
+        int ready = LibC.Poll(descriptors, 2, (int)timeout.TotalMilliseconds);
+        if (ready == 0)
+            throw new NetlinkException(operation, Errno.TimedOut, "no answer within " + timeout);
+        if (ready < 0 && LastError() is var errno && errno != Errno.Interrupted)
+            throw new NetlinkException(operation, errno);
+    }
+
+    private void SetOption(int level, int option, int value)
+    {
+        if (!TrySetOption(level, option, value))
+            throw new NetlinkException($"set socket option {level}/{option}", LastError());
+    }
+
+    private bool TrySetOption(int level, int option, int value) =>
+        LibC.SetSockOpt(_handle, level, option, &value, sizeof(int)) == 0;
+}
