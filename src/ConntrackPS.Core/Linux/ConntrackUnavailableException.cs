@@ -1,4 +1,4 @@
-namespace ConntrackPS.Conntrack.Table;
+namespace ConntrackPS.Linux;
 
 /// <summary>The running kernel can't answer questions about connection tracking.</summary>
 /// <param name="message">What is missing.</param>

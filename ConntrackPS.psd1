@@ -1,0 +1,29 @@
+@{
+    RootModule           = 'ConntrackPS.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '5d6d8f0a-3a4e-4c0e-9a55-0d3b6b8f6c21'
+    Author               = 'The ConntrackPS contributors'
+    CompanyName          = 'The ConntrackPS contributors'
+    Copyright            = 'Copyright (c) 2026 The ConntrackPS contributors. MIT License.'
+    Description          = 'The Linux kernel''s connection-tracking table as objects: list, filter, group and delete connections without text munging. Speaks netlink itself and needs no other program.'
+    CompatiblePSEditions = @('Core')
+    PowerShellVersion    = '7.4'
+    FormatsToProcess     = @('ConntrackPS.format.ps1xml')
+    TypesToProcess       = @('ConntrackPS.types.ps1xml')
+    CmdletsToExport      = @(
+        'Clear-ConntrackTable'
+        'Get-ConntrackEntry'
+        'Get-ConntrackStat'
+        'Remove-ConntrackEntry'
+    )
+    FunctionsToExport    = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('PSEdition_Core', 'Linux', 'conntrack', 'netfilter', 'netlink', 'router', 'firewall', 'NAT')
+            LicenseUri   = 'https://opensource.org/license/mit'
+            ReleaseNotes = 'See CHANGELOG.md.'
+        }
+    }
+}

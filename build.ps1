@@ -1,0 +1,130 @@
+#!/usr/bin/env pwsh
+<#
+.SYNOPSIS
+    Builds, tests, shows, measures and packs ConntrackPS.
+.EXAMPLE
+    ./build.ps1 Build
+.EXAMPLE
+    ./build.ps1 Build, Test
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Position = 0)]
+    [ValidateSet('Build', 'Test', 'Demo', 'Bench', 'Pack', 'Clean')]
+    [string[]] $Task = 'Build',
+
+    [ValidateSet('Debug', 'Release')]
+    [string] $Configuration = 'Release'
+)
+
+$ErrorActionPreference = 'Stop'
+$root = $PSScriptRoot
+$version = (Import-PowerShellDataFile "$root/ConntrackPS.psd1").ModuleVersion
+$package = "$root/out/ConntrackPS/$version"
+
+function Write-Step([string] $Text) {
+    Write-Host "==> $Text"
+}
+
+function Invoke-Native([scriptblock] $Command) {
+    & $Command
+    if ($LASTEXITCODE -ne 0) {
+        throw "'$("$Command".Trim())' failed with exit code $LASTEXITCODE."
+    }
+}
+
+function Invoke-Build {
+    Write-Step "Build: compile ($Configuration) and lay out $package"
+    Invoke-Native { dotnet build "$root/ConntrackPS.sln" --configuration $Configuration --nologo -v quiet }
+    if (Test-Path $package) {
+        Remove-Item $package -Recurse
+    }
+    $null = New-Item $package -ItemType Directory -Force
+    $binaries = "$root/src/ConntrackPS/bin/$Configuration/net8.0"
+    Copy-Item "$binaries/ConntrackPS.dll", "$binaries/ConntrackPS.Core.dll" $package
+    Copy-Item "$root/ConntrackPS.psd1", "$root/LICENSE", "$root/CHANGELOG.md" $package
+    Copy-Item "$root/module/*" $package -Recurse
+    Write-Step "Build: done, Import-Module ./out/ConntrackPS"
+}
+
+function Invoke-Xunit {
+    Write-Step 'Test: xunit'
+    $log = dotnet test "$root/tests/ConntrackPS.Core.Tests" --configuration $Configuration --nologo 2>&1 | Tee-Object -Variable lines | Out-String
+    $failed = $LASTEXITCODE -ne 0
+    $lines | Write-Host
+    $total = [regex]::Match($log, 'Failed:\s+(?<failed>\d+), Passed:\s+(?<passed>\d+)')
+    if (-not $total.Success) {
+        throw 'xunit ran no test.'
+    }
+    [pscustomobject]@{
+        Line   = "xunit: $($total.Groups['passed'].Value) passed, $($total.Groups['failed'].Value) failed"
+        Failed = $failed
+    }
+}
+
+function Invoke-PesterSuite {
+    Write-Step 'Test: Pester, in a fresh pwsh, against the package'
+    if (-not (Get-Module -ListAvailable Pester | Where-Object Version -ge '5.0')) {
+        return [pscustomobject]@{
+            Line   = 'pester: 0 passed, 0 failed, 0 skipped'
+            Failed = $true
+            Reason = 'Pester 5 is not installed: Install-Module Pester -MinimumVersion 5.0'
+        }
+    }
+    $result = "$root/out/pester.json"
+    Remove-Item $result -ErrorAction Ignore
+    pwsh -NoProfile -NonInteractive -File "$root/tests/ConntrackPS.Tests/Invoke-Suite.ps1" -ResultPath $result | Write-Host
+    if (-not (Test-Path $result)) {
+        throw 'The Pester suite ended without a result.'
+    }
+    $count = Get-Content $result -Raw | ConvertFrom-Json
+    [pscustomobject]@{
+        Line   = "pester: $($count.Passed) passed, $($count.Failed) failed, $($count.Skipped) skipped"
+        Failed = $count.Failed -gt 0 -or $count.Passed -eq 0
+    }
+}
+
+function Invoke-Test {
+    Invoke-Build
+    $results = @(Invoke-Xunit) + @(Invoke-PesterSuite)
+    $results | Where-Object { $_.PSObject.Properties['Reason'] } | ForEach-Object { Write-Host $_.Reason }
+    $results.Line | Write-Host
+    if ($results.Failed -contains $true) {
+        Write-Host 'Test: failed'
+        exit 1
+    }
+}
+
+function Invoke-Demo {
+    Invoke-Build
+    Write-Step 'Demo: a NAT router made of network namespaces'
+    Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/samples/Demo.ps1" }
+    Write-Step 'Demo: done'
+}
+
+function Invoke-Bench {
+    Invoke-Build
+    Write-Step 'Bench: races against the raw receive loop and the usual tools'
+    Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/bench/Race.ps1" }
+    Write-Step 'Bench: done'
+}
+
+function Invoke-Pack {
+    Invoke-Build
+    Write-Step 'Pack: a zip of the module'
+    $archive = "$root/out/ConntrackPS-$version.zip"
+    Remove-Item $archive -ErrorAction Ignore
+    Compress-Archive "$root/out/ConntrackPS" $archive
+    Write-Step "Pack: done, $archive"
+}
+
+function Invoke-Clean {
+    Write-Step 'Clean: out, bin and obj'
+    Invoke-Native { dotnet clean "$root/ConntrackPS.sln" --configuration $Configuration --nologo -v quiet }
+    Remove-Item "$root/out" -Recurse -ErrorAction Ignore
+    Write-Step 'Clean: done'
+}
+
+foreach ($name in $Task) {
+    & "Invoke-$name"
+}

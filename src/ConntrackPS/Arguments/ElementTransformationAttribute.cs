@@ -1,0 +1,52 @@
+using System.Collections;
+using System.Management.Automation;
+
+namespace ConntrackPS.Arguments;
+
+/// <summary>Turns what a user typed into values of a parameter, one by one, or says what would have been accepted.</summary>
+/// <remarks>PowerShell's own conversion makes 0 of $null and knows neither the kernel's spelling nor hexadecimal marks
+/// past the signed range; here no value is a mistake, which keeps an unset variable from meaning "everything".</remarks>
+/// <typeparam name="T">The parameter's element type.</typeparam>
+[AttributeUsage(AttributeTargets.Property)]
+public abstract class ElementTransformationAttribute<T> : ArgumentTransformationAttribute
+{
+    /// <inheritdoc/>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        object? value = Unwrap(inputData);
+        if (value is not IList list)
+            return new[] { TransformElement(inputData) };
+        if (list.Count == 0)
+            throw new ArgumentTransformationMetadataException($"No value is given. Write {AcceptedForm}.");
+        T[] result = new T[list.Count];
+        for (int i = 0; i < result.Length; i++)
+            result[i] = TransformElement(list[i]);
+        return result;
+    }
+
+    /// <summary>What is accepted, as a phrase that completes "Write ...".</summary>
+    protected abstract string AcceptedForm { get; }
+
+    /// <summary>Reads one value.</summary>
+    /// <exception cref="FormatException">The text is not one; its message says what is accepted.</exception>
+    protected abstract T Parse(string text);
+
+    private T TransformElement(object? element)
+    {
+        if (Unwrap(element) is T value)
+            return value;
+        string? text = LanguagePrimitives.ConvertTo<string>(element);
+        if (string.IsNullOrWhiteSpace(text))
+            throw new ArgumentTransformationMetadataException($"A value is empty. Write {AcceptedForm}.");
+        try
+        {
+            return Parse(text.Trim());
+        }
+        catch (FormatException exception)
+        {
+            throw new ArgumentTransformationMetadataException(exception.Message, exception);
+        }
+    }
+
+    private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
+}

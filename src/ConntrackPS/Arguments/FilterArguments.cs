@@ -1,0 +1,98 @@
+using System.Globalization;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Arguments;
+
+/// <summary>Reads addresses and prefixes.</summary>
+public sealed class AddressArgumentAttribute : ElementTransformationAttribute<AddressPrefix>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "an address or prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::/32";
+
+    /// <inheritdoc/>
+    protected override AddressPrefix Parse(string text) => AddressPrefix.Parse(text);
+}
+
+/// <summary>Reads ports and ranges.</summary>
+public sealed class PortArgumentAttribute : ElementTransformationAttribute<PortRange>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "a port from 0 to 65535, or a range such as 1000-2000";
+
+    /// <inheritdoc/>
+    protected override PortRange Parse(string text) => PortRange.Parse(text);
+}
+
+/// <summary>Reads marks, with or without a mask.</summary>
+public sealed class MarkArgumentAttribute : ElementTransformationAttribute<MaskedMark>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "a mark such as 7, 0x100, 0x100/0xff00";
+
+    /// <inheritdoc/>
+    protected override MaskedMark Parse(string text) => MaskedMark.Parse(text);
+}
+
+/// <summary>Reads protocols by name or number.</summary>
+public sealed class ProtocolArgumentAttribute : ElementTransformationAttribute<IPProtocol>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => ProtocolNames.AcceptedForm;
+
+    /// <inheritdoc/>
+    protected override IPProtocol Parse(string text) =>
+        ProtocolNames.TryParse(text, out IPProtocol protocol)
+            ? protocol
+            : throw new FormatException($"'{text}' is not a protocol. Write {AcceptedForm}.");
+}
+
+/// <summary>Reads states, in our spelling or the kernel's.</summary>
+public sealed class StateArgumentAttribute : ElementTransformationAttribute<ConntrackState>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "a state: " + KernelSpelling.Choices<ConntrackState>();
+
+    /// <inheritdoc/>
+    protected override ConntrackState Parse(string text) =>
+        KernelSpelling.TryParse(text, out ConntrackState state)
+            ? state
+            : throw new FormatException($"'{text}' is not a state. Write one of {KernelSpelling.Choices<ConntrackState>()}.");
+}
+
+/// <summary>Reads status bits, in our spelling or the kernel's.</summary>
+public sealed class StatusArgumentAttribute : ElementTransformationAttribute<ConntrackStatus>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "status bits: " + KernelSpelling.Choices<ConntrackStatus>();
+
+    /// <inheritdoc/>
+    protected override ConntrackStatus Parse(string text)
+    {
+        ConntrackStatus bits = ConntrackStatus.None;
+        foreach (string name in text.Split(','))
+        {
+            if (!KernelSpelling.TryParse(name.Trim(), out ConntrackStatus bit) || bit == ConntrackStatus.None)
+                throw new FormatException($"'{name}' is not a status bit. Write one or several of {KernelSpelling.Choices<ConntrackStatus>()}.");
+            bits |= bit;
+        }
+
+        return bits;
+    }
+}
+
+/// <summary>Reads numbers that are never negative, in decimal or hexadecimal.</summary>
+public sealed class NumberArgumentAttribute(long maximum) : ElementTransformationAttribute<long>
+{
+    /// <summary>The highest number accepted.</summary>
+    public long Maximum { get; } = maximum;
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => string.Create(CultureInfo.InvariantCulture, $"a number from 0 to {Maximum}");
+
+    /// <inheritdoc/>
+    protected override long Parse(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number <= Maximum
+            ? number
+            : throw new FormatException($"'{text}' is not accepted. Write {AcceptedForm}.");
+}

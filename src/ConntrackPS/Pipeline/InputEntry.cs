@@ -1,0 +1,69 @@
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+
+namespace ConntrackPS.Pipeline;
+
+/// <summary>Finds out which entry an object in the pipeline means: a live one, or one that has been written to a file or
+/// sent over the wire since and has become a bag of properties.</summary>
+internal static class InputEntry
+{
+    /// <exception cref="FormatException">The object does not name an entry exactly; the message completes a sentence.</exception>
+    public static EntryKey KeyOf(PSObject input)
+    {
+        if (input.BaseObject is ConntrackEntry entry)
+            return EntryKey.Of(entry);
+        PropertyBag properties = new(input);
+        return new EntryKey(
+            OriginalTuple(properties), properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue));
+    }
+
+    /// <summary>The network namespace the object was read in; null for the caller's own.</summary>
+    public static string? NamespaceOf(PSObject input) =>
+        input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Text("Namespace");
+
+    private static ConntrackTuple OriginalTuple(PropertyBag properties)
+    {
+        string name = properties.Text("Protocol") ?? throw new FormatException("it has no Protocol.");
+        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
+            throw new FormatException($"its Protocol '{name}' is not known.");
+        ConntrackTuple tuple = new()
+        {
+            Source = properties.Address("SourceAddress", out IPFamily family),
+            Destination = properties.Address("DestinationAddress", out IPFamily other),
+            Family = family,
+            Protocol = protocol,
+        };
+        if (family != other)
+            throw new FormatException("its SourceAddress and DestinationAddress are of different families.");
+        return WithPorts(tuple, properties);
+    }
+
+    private static ConntrackTuple WithPorts(ConntrackTuple tuple, PropertyBag properties)
+    {
+        if (tuple.IsIcmp)
+        {
+            uint type = Needed(properties.Number("IcmpType", byte.MaxValue), "IcmpType");
+            uint code = Needed(properties.Number("IcmpCode", byte.MaxValue), "IcmpCode");
+            ushort id = Needed(properties.Port("IcmpId"), "IcmpId");
+            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
+        }
+
+        (string source, string destination) = tuple.Protocol == IPProtocol.Gre
+            ? ("GreSourceKey", "GreDestinationKey")
+            : ("SourcePort", "DestinationPort");
+        bool hasPorts = tuple.Protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Gre
+            || properties.Text(source) is not null;
+        return hasPorts
+            ? tuple with
+            {
+                HasPorts = true,
+                SourcePort = Needed(properties.Port(source), source),
+                DestinationPort = Needed(properties.Port(destination), destination),
+            }
+            : tuple;
+    }
+
+    private static T Needed<T>(T? value, string name)
+        where T : struct => value ?? throw new FormatException($"it has no {name}.");
+}
