@@ -13,8 +13,9 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
-        object? value = Unwrap(inputData);
-        if (value is not IList list)
+        if (IsSingle)
+            return TransformElement(inputData)!;
+        if (Unwrap(inputData) is not IList list)
             return new[] { TransformElement(inputData) };
         if (list.Count == 0)
             throw new ArgumentTransformationMetadataException($"No value is given. Write {AcceptedForm}.");
@@ -27,14 +28,19 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     /// <summary>What is accepted, as a phrase that completes "Write ...".</summary>
     protected abstract string AcceptedForm { get; }
 
+    /// <summary>True for a parameter that takes one value, not several.</summary>
+    protected virtual bool IsSingle => false;
+
     /// <summary>Reads one value.</summary>
     /// <exception cref="FormatException">The text is not one; its message says what is accepted.</exception>
     protected abstract T Parse(string text);
 
     private T TransformElement(object? element)
     {
-        if (Unwrap(element) is T value)
+        if (Unwrap(element) is T value and not string)
             return value;
+
+        // PowerShell keeps the text of a number as it was typed, so that 0xffffffff does not arrive as -1.
         string? text = LanguagePrimitives.ConvertTo<string>(element);
         if (string.IsNullOrWhiteSpace(text))
             throw new ArgumentTransformationMetadataException($"A value is empty. Write {AcceptedForm}.");

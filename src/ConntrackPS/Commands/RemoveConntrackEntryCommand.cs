@@ -13,12 +13,12 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackEntry))]
 public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 {
-    private const string InputSet = "InputObject";
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly Dictionary<string, EntryDeleter> _deleters = [];
-    private volatile EntryStream? _stream;
+    private readonly CancellationTokenSource _stop = new();
+    private DeleteSummary _sum;
     private bool _asksForEach;
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
@@ -54,14 +54,17 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         {
             deleter.Flush();
             Report(deleter);
+            Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
         }
 
-        long deleted = _deleters.Values.Sum(deleter => deleter.Deleted), gone = _deleters.Values.Sum(deleter => deleter.AlreadyGone);
-        WriteVerbose($"{deleted} entries removed, {gone} were gone already, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
+        string about = _sum.IsEstimate ? "about " : "";
+        WriteVerbose(
+            $"{about}{_sum.Deleted} entries removed, {_sum.AlreadyGone} were gone already, {_sum.Failed} failed, "
+            + $"in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stream?.Cancel();
+    protected override void StopProcessing() => _stop.Cancel();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -69,6 +72,8 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         foreach (EntryDeleter deleter in _deleters.Values)
             deleter.Dispose();
         _deleters.Clear();
+
+        // _stop is left alone: StopProcessing may still raise it on its own thread, and it holds no handle.
     }
 
     private void RemoveInput(PSObject input)
@@ -99,10 +104,20 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private void RemoveByFilter()
     {
         ConntrackFilter filter = RefuseEmptyFilter();
-        if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
-            return;
-        using EntryStream stream = new ConntrackTable(Namespace()).Open(filter);
-        _stream = stream;
+        ConntrackTable table = new(Namespace());
+        WarnAboutMissingData(table.NetworkNamespace);
+        WriteDebug(table.Explain(filter));
+        if (_asksForEach || PassThru)
+            RemoveEach(table, filter);
+        else if (ShouldProcess(filter.ToString(), Action))
+            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), _stop.Token));
+    }
+
+    /// <summary>Decisions and -PassThru need each entry's object.</summary>
+    private void RemoveEach(ConntrackTable table, ConntrackFilter filter)
+    {
+        using EntryStream stream = table.Open(filter);
+        using CancellationTokenRegistration registration = _stop.Token.Register(stream.Cancel);
         foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
         {
             foreach (ConntrackEntry entry in batch)
@@ -126,6 +141,12 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         deleter.Add(key, entry);
         Report(deleter);
     }
+
+    private void Sum(DeleteSummary summary) => _sum = new DeleteSummary(
+        _sum.Deleted + summary.Deleted,
+        _sum.AlreadyGone + summary.AlreadyGone,
+        _sum.Failed + summary.Failed,
+        _sum.IsEstimate || summary.IsEstimate);
 
     private void Report(EntryDeleter deleter)
     {

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -47,6 +48,16 @@ internal static class ErrorFactory
         new ArgumentException($"The object in the pipeline does not name a connection-tracking entry: {problem}"),
         "NotAnEntry", ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
+
+    /// <summary>No entry has this tuple, zone and id.</summary>
+    public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
+        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.Zone}."),
+        "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
+
+    /// <summary>-Exact without a whole tuple.</summary>
+    public static ErrorRecord InexactTuple(string problem) => Create(
+        new ArgumentException($"-Exact needs one whole tuple: {problem}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
+        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, and -Zone where it is not 0.");
 
     private static ErrorRecord FromErrno(NetlinkException exception, object? target)
     {

@@ -175,3 +175,10 @@ internal enum NatProtocolAttribute : ushort
     PortMin = 1,
     PortMax,
 }
+
+/// <summary>CTA_STATS_GLOBAL_* (enum ctattr_stats_global).</summary>
+internal enum StatsAttribute : ushort
+{
+    Entries = 1,
+    MaxEntries,
+}

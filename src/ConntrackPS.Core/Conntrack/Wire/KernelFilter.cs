@@ -27,7 +27,7 @@ internal sealed record KernelFilter
     /// <summary>CTA_TUPLE_REPLY and CTA_FILTER_REPLY_FLAGS.</summary>
     public TupleFilter Reply { get; init; } = TupleFilter.None;
 
-    /// <summary>True where the kernel is asked for more than a family.</summary>
+    /// <summary>True where the kernel is asked for no more than a family.</summary>
     public bool IsEmpty => this with { Family = IPFamily.Unspecified } == None;
 
     /// <summary>Writes the attributes of a dump.</summary>
