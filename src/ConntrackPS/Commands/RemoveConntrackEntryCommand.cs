@@ -150,7 +150,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 
     private void Report(EntryDeleter deleter)
     {
-        foreach (DeleteResult result in deleter.TakeResults())
+        foreach (EntryResult result in deleter.TakeResults())
         {
             if (result.Failure is { } failure)
                 WriteError(ErrorFactory.From(failure, result.Entry));

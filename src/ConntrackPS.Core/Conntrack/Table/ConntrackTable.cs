@@ -59,12 +59,22 @@ public sealed class ConntrackTable
     /// <param name="keepDeleted">Whether results tell of deleted entries too, and not of refused ones alone.</param>
     public EntryDeleter CreateDeleter(bool keepDeleted = false) => Attempt(() => new EntryDeleter(NetworkNamespace, keepDeleted));
 
+    /// <summary>Starts creating entries one by one.</summary>
+    /// <param name="keepCreated">Whether results tell of created entries too, and not of refused ones alone.</param>
+    /// <param name="collectExisting">Whether entries that exist already are collected, instead of failures.</param>
+    public EntryCreator CreateCreator(bool keepCreated = false, bool collectExisting = false) =>
+        Attempt(() => new EntryCreator(NetworkNamespace, keepCreated, collectExisting));
+
+    /// <summary>Starts changing entries one by one.</summary>
+    /// <param name="keepChanged">Whether results tell of changed entries too, and not of refused ones alone.</param>
+    public EntryUpdater CreateUpdater(bool keepChanged = false) => Attempt(() => new EntryUpdater(NetworkNamespace, keepChanged));
+
     /// <summary>Deletes the entries that match, the fastest safe way.</summary>
     /// <param name="filter">Which entries; must name some.</param>
     /// <param name="onFailure">Takes each entry that the kernel refused to delete.</param>
     /// <param name="stop">Ends the deletion between batches.</param>
     /// <exception cref="ArgumentException">The filter names nothing: <see cref="Clear"/> empties the table.</exception>
-    public DeleteSummary Delete(ConntrackFilter filter, Action<DeleteResult> onFailure, CancellationToken stop = default)
+    public DeleteSummary Delete(ConntrackFilter filter, Action<EntryResult> onFailure, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
         return Attempt(() => new FilterDeletion(this, PlanFor(filter), onFailure, stop).Run());

@@ -7,7 +7,7 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Deletes what a filter names, the fastest safe way: by one guarded request where the kernel can do the whole
 /// filter, else by listing and deleting in batches, at the same time.</summary>
-internal sealed class FilterDeletion(ConntrackTable table, FilterPlan plan, Action<DeleteResult> onFailure, CancellationToken stop)
+internal sealed class FilterDeletion(ConntrackTable table, FilterPlan plan, Action<EntryResult> onFailure, CancellationToken stop)
 {
     private const string Operation = "delete connection-tracking entries by filter";
 
@@ -56,7 +56,7 @@ internal sealed class FilterDeletion(ConntrackTable table, FilterPlan plan, Acti
 
     private void Report(EntryDeleter deleter)
     {
-        foreach (DeleteResult result in deleter.TakeResults())
+        foreach (EntryResult result in deleter.TakeResults())
             onFailure(result);
     }
 

@@ -79,7 +79,7 @@ internal static class TableRequests
         return buffer[..writer.Written.Length];
     }
 
-    private static void WriteKey(ref MessageWriter writer, in EntryKey key)
+    public static void WriteKey(ref MessageWriter writer, in EntryKey key)
     {
         TupleCodec.Write(ref writer, EntryAttribute.TupleOrig, key.Original, key.OriginalZone);
         if (key.Zone != 0)
