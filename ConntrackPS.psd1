@@ -14,7 +14,9 @@
         'Clear-ConntrackTable'
         'Get-ConntrackEntry'
         'Get-ConntrackStat'
+        'New-ConntrackEntry'
         'Remove-ConntrackEntry'
+        'Set-ConntrackEntry'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -231,6 +231,14 @@ public class ConntrackEntry
 
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
+    /// <summary>A copy that shares nothing that could be changed.</summary>
+    internal ConntrackEntry Clone()
+    {
+        ConntrackEntry copy = (ConntrackEntry)MemberwiseClone();
+        copy.Details = Details?.Clone();
+        return copy;
+    }
+
     internal EntryDetails MakeDetails() => Details ??= new EntryDetails();
 
     private static ushort? Port(in ConntrackTuple tuple, ushort port) =>

@@ -10,10 +10,13 @@ namespace ConntrackPS.Arguments;
 [AttributeUsage(AttributeTargets.Property)]
 public abstract class ElementTransformationAttribute<T> : ArgumentTransformationAttribute
 {
+    /// <summary>True for a parameter that takes one value, not several.</summary>
+    public bool TakesOne { get; init; }
+
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
-        if (IsSingle)
+        if (TakesOne)
             return TransformElement(inputData)!;
         if (Unwrap(inputData) is not IList list)
             return new[] { TransformElement(inputData) };
@@ -27,9 +30,6 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
 
     /// <summary>What is accepted, as a phrase that completes "Write ...".</summary>
     protected abstract string AcceptedForm { get; }
-
-    /// <summary>True for a parameter that takes one value, not several.</summary>
-    protected virtual bool IsSingle => false;
 
     /// <summary>Reads one value.</summary>
     /// <exception cref="FormatException">The text is not one; its message says what is accepted.</exception>

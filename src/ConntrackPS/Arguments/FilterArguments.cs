@@ -14,6 +14,16 @@ public sealed class AddressArgumentAttribute : ElementTransformationAttribute<Ad
     protected override AddressPrefix Parse(string text) => AddressPrefix.Parse(text);
 }
 
+/// <summary>Reads one address.</summary>
+public sealed class HostAddressArgumentAttribute : ElementTransformationAttribute<HostAddress>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one address, such as 192.0.2.1 or 2001:db8::1";
+
+    /// <inheritdoc/>
+    protected override HostAddress Parse(string text) => HostAddress.Parse(text);
+}
+
 /// <summary>Reads ports and ranges.</summary>
 public sealed class PortArgumentAttribute : ElementTransformationAttribute<PortRange>
 {
@@ -111,21 +121,12 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
     protected override string AcceptedForm => Duration.AcceptedForm;
 
     /// <inheritdoc/>
-    protected override bool IsSingle => true;
-
-    /// <inheritdoc/>
     protected override TimeSpan Parse(string text) => Duration.Parse(text);
 }
 
 /// <summary>Reads numbers that are never negative, in decimal or hexadecimal.</summary>
 public sealed class NumberArgumentAttribute(long maximum) : ElementTransformationAttribute<long>
 {
-    /// <summary>True for a parameter that takes one number.</summary>
-    public bool TakesOne { get; init; }
-
-    /// <inheritdoc/>
-    protected override bool IsSingle => TakesOne;
-
     /// <summary>The highest number accepted.</summary>
     public long Maximum { get; } = maximum;
 

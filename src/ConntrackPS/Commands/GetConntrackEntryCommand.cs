@@ -13,7 +13,7 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackEntry))]
 public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
 {
-    private readonly EntryFinders _finders = new();
+    private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
     private volatile EntryStream? _stream;
 
     /// <summary>Entries to look up again, by one request each: of this cmdlet, or with the properties of such.</summary>
@@ -85,18 +85,8 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
 
     private void LookUpInput()
     {
-        EntryKey key;
-        try
-        {
-            key = InputEntry.KeyOf(InputObject);
-        }
-        catch (FormatException exception)
-        {
-            WriteError(ErrorFactory.NotAnEntry(InputObject, exception.Message));
-            return;
-        }
-
-        LookUp(key, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
+        if (ReadKey(InputObject) is { } key)
+            LookUp(key, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
     }
 
     private void LookUpTuple()

@@ -16,9 +16,9 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly Dictionary<string, EntryDeleter> _deleters = [];
     private readonly CancellationTokenSource _stop = new();
     private DeleteSummary _sum;
+    private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
@@ -50,7 +50,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
-        foreach (EntryDeleter deleter in _deleters.Values)
+        foreach (EntryDeleter deleter in Deleters.All)
         {
             deleter.Flush();
             Report(deleter);
@@ -67,38 +67,16 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void StopProcessing() => _stop.Cancel();
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (EntryDeleter deleter in _deleters.Values)
-            deleter.Dispose();
-        _deleters.Clear();
+    public void Dispose() => _deleters?.Dispose();
 
-        // _stop is left alone: StopProcessing may still raise it on its own thread, and it holds no handle.
-    }
+    private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 
     private void RemoveInput(PSObject input)
     {
-        EntryKey key;
-        try
-        {
-            key = InputEntry.KeyOf(input);
-        }
-        catch (FormatException exception)
-        {
-            WriteError(ErrorFactory.NotAnEntry(input, exception.Message));
+        if (ReadKey(input) is not { } key)
             return;
-        }
-
         if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.Original.ToString(), Action))
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
-    }
-
-    private ConntrackFilter RefuseEmptyFilter()
-    {
-        ConntrackFilter filter = BuildFilter();
-        if (ParameterSetName == FilterSet && !filter.NamesEntries)
-            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name));
-        return filter;
     }
 
     private void RemoveByFilter()
@@ -132,12 +110,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 
     private void Delete(in EntryKey key, object entry, string? networkNamespace)
     {
-        if (!_deleters.TryGetValue(networkNamespace ?? "", out EntryDeleter? deleter))
-        {
-            ConntrackTable table = new(networkNamespace is null ? null : Linux.NetworkNamespace.Parse(networkNamespace));
-            _deleters.Add(networkNamespace ?? "", deleter = table.CreateDeleter(keepDeleted: PassThru));
-        }
-
+        EntryDeleter deleter = Deleters.In(networkNamespace);
         deleter.Add(key, entry);
         Report(deleter);
     }

@@ -61,9 +61,7 @@ public sealed class ConntrackTable
 
     /// <summary>Starts creating entries one by one.</summary>
     /// <param name="keepCreated">Whether results tell of created entries too, and not of refused ones alone.</param>
-    /// <param name="collectExisting">Whether entries that exist already are collected, instead of failures.</param>
-    public EntryCreator CreateCreator(bool keepCreated = false, bool collectExisting = false) =>
-        Attempt(() => new EntryCreator(NetworkNamespace, keepCreated, collectExisting));
+    public EntryCreator CreateCreator(bool keepCreated = false) => Attempt(() => new EntryCreator(NetworkNamespace, keepCreated));
 
     /// <summary>Starts changing entries one by one.</summary>
     /// <param name="keepChanged">Whether results tell of changed entries too, and not of refused ones alone.</param>

@@ -26,6 +26,27 @@ public sealed record EntryChange
     /// <summary>The helper's name; empty takes the helper away (CTA_HELP).</summary>
     public string? Helper { get; init; }
 
+    /// <summary>What makes an existing entry like another, as far as the kernel lets it: a helper and a translation stay.</summary>
+    public static EntryChange MakeLike(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        const ConntrackStatus Settable = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
+        return LabelLike(entry) with
+        {
+            Mark = new MaskedMark(entry.Mark),
+            TimeoutSeconds = entry.TimeoutSeconds,
+            State = entry.State,
+            SetStatus = (entry.Status & Settable) == ConntrackStatus.None ? null : entry.Status & Settable,
+        };
+    }
+
+    /// <summary>What gives an entry the labels of another.</summary>
+    public static EntryChange LabelLike(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return new EntryChange { AddLabel = entry.Details?.Labels is { } bits ? [.. bits.SetBits()] : [] };
+    }
+
     /// <summary>True where nothing is to change.</summary>
     public bool IsEmpty =>
         this is { Mark: null, TimeoutSeconds: null, SetStatus: null, State: null, Helper: null, AddLabel.Count: 0, RemoveLabel.Count: 0 };
