@@ -17,6 +17,7 @@
         'New-ConntrackEntry'
         'Remove-ConntrackEntry'
         'Set-ConntrackEntry'
+        'Watch-ConntrackEvent'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

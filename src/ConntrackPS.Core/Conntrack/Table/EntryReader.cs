@@ -19,6 +19,7 @@ internal sealed class EntryReader : IDisposable
     private readonly ResizeGuard _resize = new();
     private readonly EmittedEntries _emitted = new();
     private readonly MessageHandler _onMessage;
+    private readonly Func<ConntrackEntry> _create;
     private volatile NetlinkConnection _connection;
     private volatile bool _cancelled;
     private FilterPlan _plan;
@@ -26,8 +27,14 @@ internal sealed class EntryReader : IDisposable
     private List<ConntrackEntry> _batch = [];
     private bool _answered;
 
-    public EntryReader(NetworkNamespace? networkNamespace, FilterPlan plan, TableKind kind = TableKind.Main)
+    /// <param name="networkNamespace">Where; null for the caller's own.</param>
+    /// <param name="plan">Which entries, and how much of that the kernel does.</param>
+    /// <param name="kind">Which of the kernel's lists.</param>
+    /// <param name="create">Makes the object of each entry; a plain one unless given.</param>
+    public EntryReader(
+        NetworkNamespace? networkNamespace, FilterPlan plan, TableKind kind = TableKind.Main, Func<ConntrackEntry>? create = null)
     {
+        _create = create ?? (() => new ConntrackEntry());
         _networkNamespace = networkNamespace;
         _plan = kind == TableKind.Main ? plan : plan.WithoutKernel();
         _kind = kind;
@@ -134,7 +141,8 @@ internal sealed class EntryReader : IDisposable
 
     private void Take(NetlinkMessage message)
     {
-        ConntrackEntry entry = EntryDecoder.Decode(message);
+        ConntrackEntry entry = _create();
+        EntryDecoder.Decode(message, entry);
         if (_filter is not null && !_filter.Matches(entry))
             return;
         entry.Namespace = _networkNamespace?.Name;

@@ -42,6 +42,9 @@ internal enum EntryAttribute : ushort
     Synproxy,
     Filter,
     StatusMask,
+
+    /// <summary>Linux 6.14.</summary>
+    TimestampEvent,
 }
 
 /// <summary>CTA_TUPLE_* (enum ctattr_tuple).</summary>
