@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 
@@ -7,10 +8,17 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <remarks>Its only interface is the loopback, so that no packet ever leaves it.</remarks>
 public sealed class NetworkNamespaceFixture : IDisposable
 {
+    private static readonly ConcurrentDictionary<string, bool> Alive = new();
+
+    // A test that is interrupted, or whose setup fails, disposes nothing: what is left goes with the process.
+    static NetworkNamespaceFixture() =>
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Alive.Keys.ToList().ForEach(Delete);
+
     public NetworkNamespaceFixture()
     {
         Name = "cps-test-" + Guid.NewGuid().ToString("N")[..8];
         Shell.Run("ip", "netns", "add", Name);
+        Alive[Name] = true;
         Exec("ip", "link", "set", "lo", "up");
         Namespace = NetworkNamespace.Parse(Name);
         Table = new ConntrackTable(Namespace);
@@ -31,5 +39,11 @@ public sealed class NetworkNamespaceFixture : IDisposable
     public void SetConntrackSetting(string name, int value) =>
         Exec("sysctl", "-qw", $"net.netfilter.{name}={value}");
 
-    public void Dispose() => Shell.Run("ip", "netns", "delete", Name);
+    public void Dispose() => Delete(Name);
+
+    private static void Delete(string name)
+    {
+        if (Alive.TryRemove(name, out _))
+            Shell.Run("ip", "netns", "delete", name);
+    }
 }
