@@ -19,4 +19,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport("libc", EntryPoint = "sendto", SetLastError = true)]
     public static partial nint SendTo(
         SafeFileHandle socket, byte* buffer, nuint length, int flags, SocketAddressNetlink* address, uint addressLength);
+
+    [LibraryImport("libc", EntryPoint = "capset", SetLastError = true)]
+    public static partial int SetCapabilities(uint* header, uint* data);
 }
