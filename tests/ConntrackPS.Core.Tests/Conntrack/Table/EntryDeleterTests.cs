@@ -105,9 +105,8 @@ public sealed class EntryDeleterTests : IDisposable
         using EntryDeleter deleter = _ns.Table.CreateDeleter(keepDeleted: true);
         entries.ForEach(entry => deleter.Add(EntryKey.Of(entry), entry));
         deleter.Flush();
-        IReadOnlyList<DeleteResult> results = deleter.TakeResults();
+        IReadOnlyList<EntryResult> results = deleter.TakeResults();
         Assert.Equal(entries, results.Select(result => result.Entry));
-        Assert.Equal(entries.Select(EntryKey.Of), results.Select(result => result.Key));
         Assert.All(results, result => Assert.Null(result.Failure));
         Assert.Empty(deleter.TakeResults());
     }
