@@ -121,7 +121,7 @@ prefix=$1
 shift
 # What stands already is another's, and not to be taken away.
 [ ! -e "/run/netns/$prefix-router" ] || fail "lab $prefix exists; '$here/lab.sh down $prefix' removes it"
-[ -e "$program" ] || dotnet build "$here" --configuration Release --nologo -v quiet
+[ -e "$program" ] || dotnet build "$here" --configuration Release --nologo -v quiet -clp:NoSummary
 
 logs=$(mktemp -d)
 trap take_away EXIT
