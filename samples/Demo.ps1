@@ -16,7 +16,7 @@ $PSStyle.OutputRendering = 'PlainText'
 
 # Prints a command, then runs it: what is shown is what runs.
 function Show([scriptblock] $Command) {
-    Write-Host "PS> $($Command.ToString().Trim())"
+    Write-Host "PS> $($Command.ToString().Trim() -replace '\r?\n +', "`n>>  ")"
     & $Command | Out-String -Width 100 -Stream | Where-Object { $_ } | Write-Host
     Write-Host
 }
@@ -67,12 +67,20 @@ try {
     # On the router itself no namespace would be named.
     Show { $global:PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $router }
     Show { Get-ConntrackStat }
-    Show { 'Tcp', 'Udp', 'Icmp', 'IcmpV6' | ForEach-Object { Get-ConntrackEntry -Protocol $_ -Status SeenReply | Select-Object -First 2 } }
-    Show { Get-ConntrackEntry -SourceNat -State Established | Select-Object -First 3 | Format-Table -View Nat }
-    Show { Get-ConntrackEntry -DestinationNat | Select-Object -First 3 | Format-Table -View Nat }
-    Show { Get-ConntrackEntry | Group-Object SourceAddress -NoElement | Sort-Object Count -Descending | Select-Object -First 5 }
-    Show { Get-ConntrackEntry -SourceAddress 10.77.1.11 | Measure-Object | Select-Object Count }
-    Show { Remove-ConntrackEntry -SourceAddress 10.77.1.11 -Verbose }
+    Show {
+        'Tcp', 'Udp', 'Icmp', 'IcmpV6' |
+            ForEach-Object { Get-ConntrackEntry -Protocol $_ -Status SeenReply | Select-Object -First 2 }
+    }
+    Show {
+        Get-ConntrackEntry -State Established | Group-Object DestinationPort, AddressFamily |
+            ForEach-Object { $_.Group[0] } | Format-Table -View Nat
+    }
+    Show {
+        Get-ConntrackEntry | Group-Object SourceAddress -NoElement |
+            Sort-Object Count -Descending | Select-Object -First 5
+    }
+    Show { (Get-ConntrackEntry -SourceAddress 10.77.1.11 | Measure-Object).Count }
+    Show { Get-ConntrackEntry -SourceAddress 10.77.1.11 | Remove-ConntrackEntry -Verbose }
     Show { Get-ConntrackStat }
     if (Get-Command conntrack -CommandType Application -ErrorAction Ignore) {
         Show { ip netns exec $router conntrack -C }

@@ -75,7 +75,10 @@ take_away() {
     set +e
     # shellcheck disable=SC2086 # process ids
     [ -z "$children" ] || kill $children 2> /dev/null
-    sh "$here/lab.sh" down "$prefix" > /dev/null && echo "The lab is gone" 2> /dev/null
+    # A lab that could not be made has left nothing.
+    if ls "/run/netns/$prefix"-* > /dev/null 2>&1; then
+        sh "$here/lab.sh" down "$prefix" > /dev/null && echo "The lab is gone" 2> /dev/null
+    fi
     restore_maximum 2> /dev/null
     rm -rf "$logs"
     exit $status
@@ -133,7 +136,7 @@ trap 'exit 141' PIPE
 echo "A NAT router, three clients and two servers, each a network namespace (samples/Lab/README.md)"
 sh "$here/lab.sh" up "$prefix" > /dev/null
 raise_maximum
-echo "TCP, UDP and ICMP over IPv4 and IPv6; client1, 10.77.1.11, floods: one entry for each of 51,960 flows"
+echo "Traffic by TCP, UDP and ICMP, IPv4 and IPv6; client1, 10.77.1.11, opens 51,960 flows by itself"
 make_traffic
 await_table
 
