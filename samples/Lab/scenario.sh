@@ -47,7 +47,7 @@ await() {
 }
 
 flood() {
-    inside "$1" dotnet "$program" flood --target "$2" --flows "$3" > "$logs/flood" 2>&1 || fail "$(cat "$logs/flood")"
+    inside "$1" dotnet "$program" flood --target "$2" --flows "$3" < /dev/null > "$logs/flood" 2>&1 || fail "$(cat "$logs/flood")"
 }
 
 # The maximum is the machine's: only the initial namespace can set it, and it holds for every table.
