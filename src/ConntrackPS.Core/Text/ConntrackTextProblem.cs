@@ -5,6 +5,8 @@ namespace ConntrackPS.Text;
 /// <summary>A line that could not be read; the lines after it are read nonetheless.</summary>
 public sealed class ConntrackTextProblem : ConntrackTextItem
 {
+    private const int ShownLength = 1000;
+
     internal ConntrackTextProblem(string line, TextFault fault) =>
         (Line, Found, Column, Expected) = (line, fault.Found, fault.Column, fault.Expected);
 
@@ -22,6 +24,8 @@ public sealed class ConntrackTextProblem : ConntrackTextItem
 
     /// <summary>The problem as a sentence.</summary>
     public override string ToString() => Found.Length == 0
-        ? string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber} ends too early: expected {Expected}. The line: {Line.Trim()}")
-        : string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber}, column {Column}: found '{Found}', expected {Expected}. The line: {Line.Trim()}");
+        ? string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber} ends too early: expected {Expected}. The line: {Shorten(Line.Trim())}")
+        : string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber}, column {Column}: found '{Shorten(Found)}', expected {Expected}. The line: {Shorten(Line.Trim())}");
+
+    private static string Shorten(string text) => text.Length > ShownLength ? text[..ShownLength] + "..." : text;
 }

@@ -185,7 +185,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
                 return TryRead(value.TrimEnd(','), out uint _) ? null : Number32;
         }
 
-        if (key.ContainsAnyExcept(KeyLetters))
+        if (!char.IsAsciiLetterLower(key[0]) || key.ContainsAnyExcept(KeyLetters))
             return "key=value";
         draft.Omit($"{key}={value}");
         return null;

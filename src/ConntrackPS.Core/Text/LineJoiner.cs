@@ -5,7 +5,9 @@ namespace ConntrackPS.Text;
 /// in the middle of a word or between two, whichever can be read.</remarks>
 internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> emit)
 {
-    private const int MaximumLength = 32 * 1024;
+    /// <summary>More than conntrack's own buffer for a line, and little enough that junk without end is soon given up.</summary>
+    private const int MaximumLength = 8 * 1024;
+
     private const int MaximumWays = 8;
 
     private readonly List<Attempt> _ways = [];

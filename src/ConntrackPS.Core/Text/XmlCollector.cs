@@ -7,13 +7,14 @@ namespace ConntrackPS.Text;
 /// not end.</remarks>
 internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> emit)
 {
-    private const int MaximumLength = 64 * 1024;
+    private const int MaximumLength = 16 * 1024;
     private const string Opening = "<flow";
     private const string Closing = "</flow>";
 
     private static readonly string[] Wrappings = ["<conntrack>", "</conntrack>", "<conntrack/>"];
 
     private readonly StringBuilder _flow = new();
+    private readonly StringBuilder _spacedFlow = new();
     private long _firstLine;
 
     /// <summary>True in the middle of a flow.</summary>
@@ -31,7 +32,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
     {
         if (IsOpen)
             Fail(_flow.ToString(), new TextFault("", 1, Closing, IsBegun: true, IsAtEnd: true));
-        _flow.Clear();
+        Clear();
     }
 
     private static bool Begins(ReadOnlySpan<char> text) =>
@@ -44,6 +45,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
         if (text.StartsWith(Opening, StringComparison.Ordinal))
         {
             _flow.Append(Opening);
+            _spacedFlow.Append(Opening);
             return text[Opening.Length..] is { IsEmpty: false } more ? Continue(more) : default;
         }
 
@@ -72,28 +74,29 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
     private ReadOnlySpan<char> Continue(ReadOnlySpan<char> text)
     {
         int before = _flow.Length;
-        _flow.Append(text);
-        string flow = _flow.ToString();
+        string flow = _flow.Append(text).ToString();
 
         // The end may be cut in two itself.
-        int end = flow.IndexOf(Closing, Math.Max(0, before - Closing.Length), StringComparison.Ordinal);
-        if (end < 0 && flow.Length <= MaximumLength)
-            return default;
-        _flow.Clear();
-        if (end < 0)
+        int end = flow.IndexOf(Closing, Math.Max(0, before - Closing.Length), StringComparison.Ordinal) + Closing.Length;
+        if (end >= Closing.Length)
         {
-            Fail(flow, new TextFault("", 1, Closing, IsBegun: true, IsAtEnd: true));
-            return default;
+            _spacedFlow.Append(text[..(end - before)]);
+            Read(flow[..end]);
+            Clear();
+            return text[(end - before)..];
         }
 
-        end += Closing.Length;
-        Read(flow[..end]);
-        return text[(end - before)..];
+        _spacedFlow.Append(text).Append('\n');
+        if (flow.Length > MaximumLength)
+            Flush();
+        return default;
     }
 
+    /// <summary>Reads a flow whose lines were cut anywhere or, failing that, where XML has blanks.</summary>
     private void Read(string flow)
     {
-        if (!parser.TryParseFlow(flow, out ConntrackTextRecord? record, out TextFault fault))
+        if (!parser.TryParseFlow(flow, out ConntrackTextRecord? record, out TextFault fault)
+            && !parser.TryParseFlow(_spacedFlow.ToString(), out record, out _))
         {
             Fail(flow, fault);
             return;
@@ -101,6 +104,12 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
 
         record.LineNumber = _firstLine;
         emit(record);
+    }
+
+    private void Clear()
+    {
+        _flow.Clear();
+        _spacedFlow.Clear();
     }
 
     private void Fail(string text, TextFault fault) => emit(new ConntrackTextProblem(text, fault) { LineNumber = _firstLine });

@@ -10,6 +10,9 @@ namespace ConntrackPS.Text;
 /// what belongs to both. It says nothing of ICMP but the addresses.</remarks>
 internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
 {
+    /// <summary>What a message shows of malformed XML.</summary>
+    private const int FoundLength = 24;
+
     private static readonly XmlReaderSettings Settings = new()
     {
         DtdProcessing = DtdProcessing.Prohibit,
@@ -44,7 +47,9 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
         }
         catch (XmlException exception)
         {
-            fault = new TextFault("", exception.LinePosition, "well-formed XML: " + exception.Message, IsBegun: true, IsAtEnd: true);
+            int at = exception.LineNumber == 1 ? Math.Clamp(exception.LinePosition - 1, 0, element.Length) : 0;
+            string found = element.Substring(at, Math.Min(FoundLength, element.Length - at));
+            fault = new TextFault(found, at + 1, $"well-formed XML ({exception.Message.TrimEnd('.')})", IsBegun: true, IsAtEnd: false);
             return false;
         }
 
