@@ -14,7 +14,10 @@
         'Clear-ConntrackTable'
         'Get-ConntrackEntry'
         'Get-ConntrackStat'
+        'New-ConntrackEntry'
         'Remove-ConntrackEntry'
+        'Set-ConntrackEntry'
+        'Watch-ConntrackEvent'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

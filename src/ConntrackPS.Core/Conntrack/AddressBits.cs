@@ -46,10 +46,12 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
     public static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
     {
         (family, address) = (IPFamily.Unspecified, default);
-
-        // IPAddress also takes "10.1" and "0x0a000001"; here that is a slip of the pen.
         bool looksIPv6 = text.Contains(':');
-        if (text.ContainsAny("%[]") || (!looksIPv6 && text.Count('.') != 3) || !IPAddress.TryParse(text, out IPAddress? parsed))
+        if (text.ContainsAny("%[]") || !IPAddress.TryParse(text, out IPAddress? parsed))
+            return false;
+
+        // IPAddress also takes "10.1", "0x0a000001", and "010.0.0.1" for 8.0.0.1; here these are slips of the pen.
+        if (!looksIPv6 && !text.SequenceEqual(parsed.ToString()))
             return false;
         family = looksIPv6 ? IPFamily.IPv6 : IPFamily.IPv4;
         address = FromBytes(parsed.GetAddressBytes());

@@ -229,7 +229,45 @@ public class ConntrackEntry
     /// <summary>The flow on one line.</summary>
     public override string ToString() => EntryText.Describe(this);
 
+    /// <summary>Takes CTA_TIMESTAMP_EVENT, which only events have.</summary>
+    internal virtual void SetEventTime(ulong nanoseconds)
+    {
+    }
+
     internal bool Has(EntryFields field) => (Fields & field) != 0;
+
+    /// <summary>A copy that shares nothing that could be changed.</summary>
+    internal ConntrackEntry Clone() => CloneAs(new ConntrackEntry());
+
+    /// <summary>Makes another object describe the same connection.</summary>
+    internal ConntrackEntry CloneAs(ConntrackEntry copy)
+    {
+        copy.Original = Original;
+        copy.Reply = Reply;
+        copy.Fields = Fields;
+        copy.RawId = RawId;
+        copy.RawTimeout = RawTimeout;
+        copy.RawUse = RawUse;
+        copy.RawOriginalPackets = RawOriginalPackets;
+        copy.RawOriginalBytes = RawOriginalBytes;
+        copy.RawReplyPackets = RawReplyPackets;
+        copy.RawReplyBytes = RawReplyBytes;
+        copy.RawStart = RawStart;
+        copy.RawStop = RawStop;
+        copy.RawOriginalZone = RawOriginalZone;
+        copy.RawReplyZone = RawReplyZone;
+        copy.RawState = RawState;
+        copy.RawOriginalWindowScale = RawOriginalWindowScale;
+        copy.RawReplyWindowScale = RawReplyWindowScale;
+        copy.RawOriginalTcpFlags = RawOriginalTcpFlags;
+        copy.RawReplyTcpFlags = RawReplyTcpFlags;
+        copy.Status = Status;
+        copy.Mark = Mark;
+        copy.Zone = Zone;
+        copy.Namespace = Namespace;
+        copy.Details = Details?.Clone();
+        return copy;
+    }
 
     internal EntryDetails MakeDetails() => Details ??= new EntryDetails();
 
@@ -243,6 +281,6 @@ public class ConntrackEntry
 
     private static byte? IcmpLow(in ConntrackTuple tuple) => tuple.IsIcmp ? (byte)tuple.DestinationPort : null;
 
-    private static DateTime ToLocalTime(ulong nanoseconds) =>
+    private protected static DateTime ToLocalTime(ulong nanoseconds) =>
         DateTime.UnixEpoch.AddTicks((long)(nanoseconds / 100)).ToLocalTime();
 }

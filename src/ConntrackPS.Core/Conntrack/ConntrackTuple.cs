@@ -29,6 +29,10 @@ public readonly record struct ConntrackTuple
     /// <summary>True for ICMP and ICMPv6.</summary>
     public bool IsIcmp => Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6;
 
+    /// <summary>True for the protocols that always have ports or keys.</summary>
+    public bool MustHavePorts =>
+        Protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Gre;
+
     /// <summary>The direction on one line: <c>tcp 192.0.2.1:4000 -> 198.51.100.7:80</c>.</summary>
     public override string ToString()
     {

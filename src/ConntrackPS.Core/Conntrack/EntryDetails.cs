@@ -30,4 +30,6 @@ internal sealed class EntryDetails
     public byte? DccpRole { get; set; }
 
     public ulong? DccpHandshakeSequence { get; set; }
+
+    public EntryDetails Clone() => (EntryDetails)MemberwiseClone();
 }

@@ -24,6 +24,9 @@ public static class ProtocolNames
         }
 
         string name = text.Equals("ipv6-icmp", StringComparison.OrdinalIgnoreCase) ? nameof(IPProtocol.IcmpV6) : text;
-        return Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol) && char.IsAsciiLetter(name[0]);
+
+        // Enum.TryParse also takes "icmp,udp", and makes one number of both.
+        return Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol)
+            && char.IsAsciiLetter(name[0]) && !name.Contains(',', StringComparison.Ordinal);
     }
 }

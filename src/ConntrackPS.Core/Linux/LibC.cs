@@ -15,6 +15,8 @@ internal static unsafe partial class LibC
     public const int SOL_SOCKET = 1;
     public const int SO_RCVBUF = 8;
     public const int SO_SNDBUF = 7;
+    public const int SO_ATTACH_FILTER = 26;
+    public const int SO_MEMINFO = 55;
     public const int SO_SNDBUFFORCE = 32;
     public const int SO_RCVBUFFORCE = 33;
     public const int CLONE_NEWNET = 0x40000000;
@@ -74,4 +76,22 @@ internal struct PollDescriptor
     public int Descriptor;
     public short Events;
     public short Returned;
+}
+
+/// <summary>struct sock_filter (linux/filter.h): one instruction of classic BPF.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SocketFilter
+{
+    public ushort Code;
+    public byte JumpTrue;
+    public byte JumpFalse;
+    public uint Operand;
+}
+
+/// <summary>struct sock_fprog (linux/filter.h).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SocketFilterProgram
+{
+    public ushort Length;
+    public SocketFilter* Filter;
 }

@@ -18,6 +18,6 @@ public sealed class NetworkNamespaceException(string networkNamespace, Errno err
         Errno.NotFound => $"There is no network namespace '{networkNamespace}'.",
         Errno.NotPermitted or Errno.AccessDenied => $"Entering the network namespace '{networkNamespace}' is not permitted.",
         Errno.InvalidArgument => $"'{networkNamespace}' is not a network namespace.",
-        _ => $"The network namespace '{networkNamespace}' could not be entered (errno {(int)errno}).",
+        _ => $"The network namespace '{networkNamespace}' could not be entered ({errno.ToKernelName()}).",
     };
 }

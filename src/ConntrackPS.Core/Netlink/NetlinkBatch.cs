@@ -7,7 +7,8 @@ namespace ConntrackPS.Netlink;
 /// <param name="answer">What the kernel said.</param>
 internal delegate void BatchErrorHandler(int index, NetlinkAnswer answer);
 
-/// <summary>Many requests in one send, without acknowledgements: only refusals come back.</summary>
+/// <summary>Many requests in one send. Only refusals come back, and an acknowledgement of the last request: without
+/// privilege the kernel refuses the first one and drops the others without a word.</summary>
 /// <remarks>The kernel handles a datagram within the send call, so that afterwards every refusal waits in the receive
 /// buffer. A batch never holds more messages than that buffer has room for refusals.</remarks>
 internal sealed class NetlinkBatch
@@ -27,6 +28,7 @@ internal sealed class NetlinkBatch
     private readonly byte[] _buffer = new byte[SendBytes / 2];
     private readonly int _capacity;
     private int _length;
+    private int _lastStart;
     private uint _firstSequence;
 
     public NetlinkBatch(NetlinkConnection connection, NetlinkSocket socket, string operation)
@@ -52,18 +54,21 @@ internal sealed class NetlinkBatch
         if (Count == 0)
             _firstSequence = sequence;
         BitConverter.TryWriteBytes(_buffer.AsSpan(_length + 8), sequence);
+        _lastStart = _length;
         _length += length;
         Count++;
     }
 
     /// <summary>Sends what waits, and reports each message that the kernel refused.</summary>
-    /// <exception cref="NetlinkException">The kernel did not take the batch at all.</exception>
+    /// <exception cref="NetlinkException">The kernel did not take the batch at all; no refusal that was reported counts.</exception>
     public void Send(BatchErrorHandler onError)
     {
         if (Count == 0)
             return;
         try
         {
+            Span<byte> flags = _buffer.AsSpan(_lastStart + 6);
+            BitConverter.TryWriteBytes(flags, (ushort)(BitConverter.ToUInt16(flags) | (ushort)MessageFlags.Ack));
             _socket.Send(_buffer.AsSpan(0, _length), _operation);
             ReadRefusals(onError);
         }
@@ -75,7 +80,8 @@ internal sealed class NetlinkBatch
 
     private void ReadRefusals(BatchErrorHandler onError)
     {
-        bool received;
+        NetlinkAnswer? first = null;
+        bool received, isWhole = false;
         do
         {
             MessageReader messages = _connection.ReceiveAvailable(_operation, out received);
@@ -85,10 +91,16 @@ internal sealed class NetlinkBatch
                 if (message.Type != ControlMessage.Error || index >= (uint)Count)
                     continue;
                 NetlinkAnswer answer = NetlinkAnswer.Decode(message);
-                if (answer.Errno != Errno.None)
-                    onError((int)index, answer);
+                isWhole |= index == (uint)Count - 1;
+                if (answer.Errno == Errno.None)
+                    continue;
+                first ??= answer;
+                onError((int)index, answer);
             }
         }
         while (received);
+
+        if (!isWhole)
+            throw first?.ToException(_operation) ?? (Exception)new NetlinkProtocolException("The kernel did not answer a batch.");
     }
 }

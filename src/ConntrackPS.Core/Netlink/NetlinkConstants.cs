@@ -75,6 +75,9 @@ internal static class Wire
 /// <summary>Socket options of level SOL_NETLINK (linux/netlink.h).</summary>
 internal enum NetlinkSocketOption
 {
+    AddMembership = 1,
+    BroadcastError = 4,
+    NoEnobufs = 5,
     CapAck = 10,
     ExtAck = 11,
 }
@@ -84,4 +87,15 @@ internal enum ErrorAttribute : ushort
 {
     Msg = 1,
     Offs = 2,
+}
+
+/// <summary>Multicast groups (NFNLGRP_*, linux/netfilter/nfnetlink.h).</summary>
+internal enum NetfilterGroup
+{
+    ConntrackNew = 1,
+    ConntrackUpdate,
+    ConntrackDestroy,
+    ConntrackExpNew,
+    ConntrackExpUpdate,
+    ConntrackExpDestroy,
 }

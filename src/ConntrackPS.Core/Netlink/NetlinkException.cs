@@ -33,7 +33,7 @@ public sealed class NetlinkException : Exception
 
     private static string Describe(string operation, Errno errno, string? kernelMessage)
     {
-        string answer = Enum.IsDefined(errno) ? $"{errno}, errno {(int)errno}" : $"errno {(int)errno}";
+        string answer = errno.ToKernelName();
         return kernelMessage is null
             ? $"The kernel could not {operation} ({answer})."
             : $"The kernel could not {operation}: {kernelMessage} ({answer}).";

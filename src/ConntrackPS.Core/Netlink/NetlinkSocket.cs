@@ -49,11 +49,52 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
+    /// <summary>How many datagrams the kernel dropped since the socket was opened, since the receive buffer was full
+    /// (SO_MEMINFO, SK_MEMINFO_DROPS).</summary>
+    public uint DropCount
+    {
+        get
+        {
+            const int Drops = 8;
+            uint* values = stackalloc uint[Drops + 1];
+            uint length = (Drops + 1) * sizeof(uint);
+            Check(LibC.GetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_MEMINFO, values, &length), "read the count of lost messages");
+            return values[Drops];
+        }
+    }
+
+    /// <summary>Turns an option of level SOL_NETLINK on.</summary>
+    /// <exception cref="NetlinkException">The kernel refused: EPERM for a group without CAP_NET_ADMIN.</exception>
+    public void SetNetlinkOption(NetlinkSocketOption option, int value, string operation)
+    {
+        if (!TrySetOption(Wire.SocketLevel, (int)option, value))
+            throw new NetlinkException(operation, LastError());
+    }
+
+    /// <summary>Has the kernel drop what a program of classic BPF rejects, before it is queued (SO_ATTACH_FILTER).</summary>
+    public void AttachFilter(ReadOnlySpan<SocketFilter> instructions)
+    {
+        fixed (SocketFilter* first = instructions)
+        {
+            SocketFilterProgram program = new() { Length = (ushort)instructions.Length, Filter = first };
+            Check(
+                LibC.SetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_ATTACH_FILTER, &program, (uint)sizeof(SocketFilterProgram)),
+                "attach a socket filter");
+        }
+    }
+
+    /// <summary>Asks for a receive buffer: past the system's limit where CAP_NET_ADMIN allows, else up to it. What the
+    /// kernel granted is in <see cref="ReceiveBufferSize"/>, doubled for its own account.</summary>
+    public void RequestReceiveBuffer(int bytes)
+    {
+        if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUFFORCE, bytes))
+            SetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUF, bytes);
+    }
+
     /// <summary>Asks for larger buffers: past the system's limit where CAP_NET_ADMIN allows, else up to it.</summary>
     public void RequestBuffers(int receiveBytes, int sendBytes)
     {
-        if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUFFORCE, receiveBytes))
-            SetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUF, receiveBytes);
+        RequestReceiveBuffer(receiveBytes);
         if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_SNDBUFFORCE, sendBytes))
             SetOption(LibC.SOL_SOCKET, LibC.SO_SNDBUF, sendBytes);
     }
@@ -82,6 +123,24 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         while ((length = TryReceive(buffer, operation)) == 0)
             Wait(operation, timeout);
         return length;
+    }
+
+    /// <summary>Waits until a datagram is there.</summary>
+    /// <returns>False when the time is up first.</returns>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    public bool WaitForData(string operation, TimeSpan timeout)
+    {
+        PollDescriptor* descriptors = stackalloc PollDescriptor[2];
+        descriptors[0] = new PollDescriptor { Descriptor = (int)_handle.DangerousGetHandle(), Events = LibC.POLLIN };
+        descriptors[1] = new PollDescriptor { Descriptor = (int)_wake.Handle.DangerousGetHandle(), Events = LibC.POLLIN };
+        int ready = LibC.Poll(descriptors, 2, (int)timeout.TotalMilliseconds);
+        if (_wake.IsRaised)
+            throw new OperationCanceledException();
+        if (ready < 0 && LastError() is var errno && errno != Errno.Interrupted)
+            throw new NetlinkException(operation, errno);
+
+        // A signal counts as data: whoever waits looks, and waits again.
+        return ready != 0;
     }
 
     /// <summary>Receives one datagram from the kernel if one is there.</summary>
@@ -148,14 +207,8 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private void Wait(string operation, TimeSpan timeout)
     {
-        PollDescriptor* descriptors = stackalloc PollDescriptor[2];
-        descriptors[0] = new PollDescriptor { Descriptor = (int)_handle.DangerousGetHandle(), Events = LibC.POLLIN };
-        descriptors[1] = new PollDescriptor { Descriptor = (int)_wake.Handle.DangerousGetHandle(), Events = LibC.POLLIN };
-        int ready = LibC.Poll(descriptors, 2, (int)timeout.TotalMilliseconds);
-        if (ready == 0)
+        if (!WaitForData(operation, timeout))
             throw new NetlinkException(operation, Errno.TimedOut, "no answer within " + timeout);
-        if (ready < 0 && LastError() is var errno && errno != Errno.Interrupted)
-            throw new NetlinkException(operation, errno);
     }
 
     private void SetOption(int level, int option, int value)

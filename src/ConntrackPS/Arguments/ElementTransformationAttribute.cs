@@ -10,11 +10,15 @@ namespace ConntrackPS.Arguments;
 [AttributeUsage(AttributeTargets.Property)]
 public abstract class ElementTransformationAttribute<T> : ArgumentTransformationAttribute
 {
+    /// <summary>True for a parameter that takes one value, not several.</summary>
+    public bool TakesOne { get; init; }
+
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
-        object? value = Unwrap(inputData);
-        if (value is not IList list)
+        if (TakesOne)
+            return TransformElement(inputData)!;
+        if (Unwrap(inputData) is not IList list)
             return new[] { TransformElement(inputData) };
         if (list.Count == 0)
             throw new ArgumentTransformationMetadataException($"No value is given. Write {AcceptedForm}.");
@@ -33,8 +37,10 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
 
     private T TransformElement(object? element)
     {
-        if (Unwrap(element) is T value)
+        if (Unwrap(element) is T value and not string)
             return value;
+
+        // PowerShell keeps the text of a number as it was typed, so that 0xffffffff does not arrive as -1.
         string? text = LanguagePrimitives.ConvertTo<string>(element);
         if (string.IsNullOrWhiteSpace(text))
             throw new ArgumentTransformationMetadataException($"A value is empty. Write {AcceptedForm}.");

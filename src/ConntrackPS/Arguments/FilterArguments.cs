@@ -14,6 +14,16 @@ public sealed class AddressArgumentAttribute : ElementTransformationAttribute<Ad
     protected override AddressPrefix Parse(string text) => AddressPrefix.Parse(text);
 }
 
+/// <summary>Reads one address.</summary>
+public sealed class HostAddressArgumentAttribute : ElementTransformationAttribute<HostAddress>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one address, such as 192.0.2.1 or 2001:db8::1";
+
+    /// <inheritdoc/>
+    protected override HostAddress Parse(string text) => HostAddress.Parse(text);
+}
+
 /// <summary>Reads ports and ranges.</summary>
 public sealed class PortArgumentAttribute : ElementTransformationAttribute<PortRange>
 {
@@ -81,6 +91,39 @@ public sealed class StatusArgumentAttribute : ElementTransformationAttribute<Con
     }
 }
 
+/// <summary>Reads labels by name or bit.</summary>
+public sealed class LabelArgumentAttribute : ElementTransformationAttribute<int>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "a label's name as in connlabel.conf, or its bit from 0 to 127";
+
+    /// <inheritdoc/>
+    protected override int Parse(string text) =>
+        LabelNames.System.TryGetBit(text, out int bit)
+            ? bit
+            : throw new FormatException($"'{text}' is not a label. Write {AcceptedForm}.");
+}
+
+/// <summary>Takes names as they are, but none that is empty.</summary>
+public sealed class TextArgumentAttribute : ElementTransformationAttribute<string>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "a name";
+
+    /// <inheritdoc/>
+    protected override string Parse(string text) => text;
+}
+
+/// <summary>Reads one span of time, in seconds or as people write it.</summary>
+public sealed class DurationArgumentAttribute : ElementTransformationAttribute<TimeSpan>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => Duration.AcceptedForm;
+
+    /// <inheritdoc/>
+    protected override TimeSpan Parse(string text) => Duration.Parse(text);
+}
+
 /// <summary>Reads numbers that are never negative, in decimal or hexadecimal.</summary>
 public sealed class NumberArgumentAttribute(long maximum) : ElementTransformationAttribute<long>
 {
@@ -92,7 +135,12 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
 
     /// <inheritdoc/>
     protected override long Parse(string text) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number <= Maximum
+        TryParseNumber(text, out long number) && number <= Maximum
             ? number
             : throw new FormatException($"'{text}' is not accepted. Write {AcceptedForm}.");
+
+    private static bool TryParseNumber(string text, out long number) =>
+        text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+            ? long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0
+            : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 }

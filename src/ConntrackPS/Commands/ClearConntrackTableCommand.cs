@@ -1,6 +1,8 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
 
 namespace ConntrackPS.Commands;
 
@@ -19,6 +21,14 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
         ConntrackTable table = new(Namespace());
         string which = AddressFamily == IPFamily.Unspecified ? "all entries" : $"all {AddressFamily} entries";
         if (ShouldProcess($"{which} of {(NetworkNamespace is null ? "this network namespace" : "network namespace " + NetworkNamespace)}", "Remove"))
-            table.Clear(AddressFamily);
+            Clear(table);
     });
+
+    private void Clear(ConntrackTable table)
+    {
+        if (AddressFamily == IPFamily.Unspecified)
+            table.Clear();
+        else
+            table.Delete(new ConntrackFilter { AddressFamily = AddressFamily }, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)));
+    }
 }

@@ -1,28 +1,64 @@
 using System.Diagnostics;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Lists the entries of the kernel's connection-tracking table.</summary>
-[Cmdlet(VerbsCommon.Get, "ConntrackEntry", DefaultParameterSetName = FilterSet)]
+/// <summary>Lists the entries of the kernel's connection-tracking table, or looks single ones up.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackEntry", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class GetConntrackEntryCommand : FilterCommand
+public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
 {
+    private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
     private volatile EntryStream? _stream;
 
+    /// <summary>Entries to look up again, by one request each: of this cmdlet, or with the properties of such.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    public PSObject InputObject { get; set; } = null!;
+
+    /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort (or the ICMP and GRE
+    /// parameters) and -Zone for one tuple, and looks it up in either direction, by one request.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter Exact { get; set; }
+
+    /// <summary>Which of the kernel's lists to read.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public TableKind Table { get; set; }
+
+    /// <summary>Sets the counters of the entries that are emitted to 0, and of no others.</summary>
+    [Parameter]
+    public SwitchParameter ResetCounter { get; set; }
+
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(List);
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == InputSet)
+            Run(LookUpInput, InputObject.BaseObject);
+        else if (Exact)
+            Run(LookUpTuple);
+        else
+            Run(List);
+    }
 
     /// <inheritdoc/>
     protected override void StopProcessing() => _stream?.Cancel();
+
+    /// <inheritdoc/>
+    public void Dispose() => _finders.Dispose();
 
     private void List()
     {
         long started = Stopwatch.GetTimestamp();
         long count = 0;
-        using EntryStream stream = new ConntrackTable(Namespace()).Open(BuildFilter());
+        ConntrackFilter filter = BuildFilter();
+        ConntrackTable table = new(Namespace());
+        WarnAboutMissingData(table.NetworkNamespace);
+        WriteDebug(table.Explain(filter));
+        using EntryStream stream = table.Open(filter, Table);
         _stream = stream;
         if (Stopping)
             return;
@@ -30,12 +66,58 @@ public sealed class GetConntrackEntryCommand : FilterCommand
         {
             // One by one: WriteObject would copy a collection before it writes the first.
             for (int i = 0; i < batch.Count; i++)
-                WriteObject(batch[i]);
+            {
+                if (ResetCounter)
+                    Reset(batch[i]);
+                else
+                    WriteObject(batch[i]);
+            }
+
             count += batch.Count;
         }
 
+        if (stream.Repeats > 0)
+            WriteVerbose("The hash table was resized meanwhile; it was read again.");
         if (stream.Interrupted)
             WriteWarning("The table changed while it was read; entries may be missing. Run the command again.");
         WriteVerbose($"{count} entries in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
+    }
+
+    private void LookUpInput()
+    {
+        if (ReadKey(InputObject) is { } key)
+            LookUp(key, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
+    }
+
+    private void LookUpTuple()
+    {
+        try
+        {
+            LookUp(ExactTuple.Of(BuildFilter()), NetworkNamespace);
+        }
+        catch (FormatException exception)
+        {
+            ThrowTerminatingError(ErrorFactory.InexactTuple(exception.Message));
+        }
+    }
+
+    private void LookUp(in EntryKey key, string? networkNamespace)
+    {
+        if (_finders.In(networkNamespace).Find(key) is not { } entry)
+            WriteError(ErrorFactory.NoSuchEntry(key));
+        else if (ResetCounter)
+            Reset(entry);
+        else
+            WriteObject(entry);
+    }
+
+    /// <summary>By a request for this entry alone: a dump that resets would reset what other kernels don't filter.</summary>
+    private void Reset(ConntrackEntry entry)
+    {
+        if (ShouldProcess(entry.ToString(), "Reset counters")
+            && _finders.In(entry.Namespace).Find(EntryKey.Of(entry), resetCounter: true) is { } last)
+        {
+            WriteObject(last);
+        }
     }
 }

@@ -13,12 +13,12 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackEntry))]
 public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 {
-    private const string InputSet = "InputObject";
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly Dictionary<string, EntryDeleter> _deleters = [];
-    private volatile EntryStream? _stream;
+    private readonly CancellationTokenSource _stop = new();
+    private DeleteSummary _sum;
+    private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
@@ -50,59 +50,52 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
-        foreach (EntryDeleter deleter in _deleters.Values)
+        foreach (EntryDeleter deleter in Deleters.All)
         {
             deleter.Flush();
             Report(deleter);
+            Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
         }
 
-        long deleted = _deleters.Values.Sum(deleter => deleter.Deleted), gone = _deleters.Values.Sum(deleter => deleter.AlreadyGone);
-        WriteVerbose($"{deleted} entries removed, {gone} were gone already, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
+        string about = _sum.IsEstimate ? "about " : "";
+        WriteVerbose(
+            $"{about}{_sum.Deleted} entries removed, {_sum.AlreadyGone} were gone already, {_sum.Failed} failed, "
+            + $"in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stream?.Cancel();
+    protected override void StopProcessing() => _stop.Cancel();
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (EntryDeleter deleter in _deleters.Values)
-            deleter.Dispose();
-        _deleters.Clear();
-    }
+    public void Dispose() => _deleters?.Dispose();
+
+    private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 
     private void RemoveInput(PSObject input)
     {
-        EntryKey key;
-        try
-        {
-            key = InputEntry.KeyOf(input);
-        }
-        catch (FormatException exception)
-        {
-            WriteError(ErrorFactory.NotAnEntry(input, exception.Message));
+        if (ReadKey(input) is not { } key)
             return;
-        }
-
         if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.Original.ToString(), Action))
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
-    }
-
-    private ConntrackFilter RefuseEmptyFilter()
-    {
-        ConntrackFilter filter = BuildFilter();
-        if (ParameterSetName == FilterSet && !filter.NamesEntries)
-            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name));
-        return filter;
     }
 
     private void RemoveByFilter()
     {
         ConntrackFilter filter = RefuseEmptyFilter();
-        if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
-            return;
-        using EntryStream stream = new ConntrackTable(Namespace()).Open(filter);
-        _stream = stream;
+        ConntrackTable table = new(Namespace());
+        WarnAboutMissingData(table.NetworkNamespace);
+        WriteDebug(table.Explain(filter));
+        if (_asksForEach || PassThru)
+            RemoveEach(table, filter);
+        else if (ShouldProcess(filter.ToString(), Action))
+            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), _stop.Token));
+    }
+
+    /// <summary>Decisions and -PassThru need each entry's object.</summary>
+    private void RemoveEach(ConntrackTable table, ConntrackFilter filter)
+    {
+        using EntryStream stream = table.Open(filter);
+        using CancellationTokenRegistration registration = _stop.Token.Register(stream.Cancel);
         foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
         {
             foreach (ConntrackEntry entry in batch)
@@ -117,19 +110,20 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 
     private void Delete(in EntryKey key, object entry, string? networkNamespace)
     {
-        if (!_deleters.TryGetValue(networkNamespace ?? "", out EntryDeleter? deleter))
-        {
-            ConntrackTable table = new(networkNamespace is null ? null : Linux.NetworkNamespace.Parse(networkNamespace));
-            _deleters.Add(networkNamespace ?? "", deleter = table.CreateDeleter(keepDeleted: PassThru));
-        }
-
+        EntryDeleter deleter = Deleters.In(networkNamespace);
         deleter.Add(key, entry);
         Report(deleter);
     }
 
+    private void Sum(DeleteSummary summary) => _sum = new DeleteSummary(
+        _sum.Deleted + summary.Deleted,
+        _sum.AlreadyGone + summary.AlreadyGone,
+        _sum.Failed + summary.Failed,
+        _sum.IsEstimate || summary.IsEstimate);
+
     private void Report(EntryDeleter deleter)
     {
-        foreach (DeleteResult result in deleter.TakeResults())
+        foreach (EntryResult result in deleter.TakeResults())
         {
             if (result.Failure is { } failure)
                 WriteError(ErrorFactory.From(failure, result.Entry));

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -36,17 +37,84 @@ internal static class ErrorFactory
         _ => Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
     };
 
-    /// <summary>Nothing was named to delete.</summary>
+    /// <summary>Nothing was named to delete or change.</summary>
     public static ErrorRecord NoFilter(string command) => Create(
         new ArgumentException($"{command} was given nothing to go by, and would have to take every entry."),
         "NoFilter", ErrorCategory.InvalidArgument, null,
-        "Name entries by at least one filter, or pipe them in. To empty the whole table use Clear-ConntrackTable.");
+        command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
+            ? "Name entries by at least one filter, or pipe them in. To empty the whole table use Clear-ConntrackTable."
+            : $"Name entries by at least one filter, or pipe them in. For every entry write Get-ConntrackEntry | {command}.");
+
+    /// <summary>A state that the flow's protocol does not have.</summary>
+    public static ErrorRecord InvalidState(ConntrackState state, IPProtocol protocol, object entry) => Create(
+        new ArgumentException($"{state} is not a state of {protocol}."), "InvalidState", ErrorCategory.InvalidArgument, entry,
+        ConntrackStates.Of(protocol) is { Count: > 0 } states
+            ? $"Its states are {string.Join(", ", states.Where(choice => choice != ConntrackState.None))}."
+            : $"{protocol} connections have no state.");
 
     /// <summary>An object in the pipeline does not name an entry.</summary>
     public static ErrorRecord NotAnEntry(object input, string problem) => Create(
         new ArgumentException($"The object in the pipeline does not name a connection-tracking entry: {problem}"),
         "NotAnEntry", ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
+
+    /// <summary>No entry has this tuple, zone and id.</summary>
+    public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
+        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.Zone}."),
+        "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
+
+    /// <summary>-Exact without a whole tuple.</summary>
+    public static ErrorRecord InexactTuple(string problem) => Create(
+        new ArgumentException($"-Exact needs one whole tuple: {problem}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
+        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, and -Zone where it is not 0.");
+
+    /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
+    public static ErrorRecord InvalidEntry(string problem, object? input, long number) => Create(
+        new ArgumentException($"{Record(number)}{problem}"), "InvalidEntry", ErrorCategory.InvalidArgument, input,
+        "An entry needs -Protocol, both addresses, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
+
+    /// <summary>The kernel did not make an entry.</summary>
+    public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
+    {
+        (string id, ErrorCategory category, string remedy) = exception.Errno switch
+        {
+            Errno.Exists => ("EntryExists", ErrorCategory.ResourceExists, "It exists already; -Force makes that no error."),
+            Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that expected it (its master) does not exist; create that one first."),
+            Errno.NotSupported when entry.Helper is { } helper => (
+                "HelperUnknown", ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
+            Errno.NoSpace => ("LabelsUnused", ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
+            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, "A window scale is at most 14."),
+            Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
+            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat."),
+            _ => ("", ErrorCategory.NotSpecified, ""),
+        };
+        return id.Length == 0
+            ? From(exception, entry)
+            : Create(new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), id, category, entry, remedy);
+    }
+
+    /// <summary>The kernel did not change an entry.</summary>
+    public static ErrorRecord NotChanged(NetlinkException exception, object entry) => exception.Errno switch
+    {
+        Errno.NotSupported => Create(
+            exception, "HelperNotChangeable", ErrorCategory.InvalidOperation, entry,
+            "The kernel gives a helper to new entries only: remove the entry and create it with New-ConntrackEntry -Helper."),
+        Errno.NoSpace => Create(
+            exception, "LabelsUnused", ErrorCategory.LimitsExceeded, entry,
+            "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
+        Errno.NotPermitted when entry is ConntrackEntry { Status: var status } && (status & ConntrackStatus.FixedTimeout) != 0 => Create(
+            exception, "FixedTimeout", ErrorCategory.InvalidOperation, entry, "The timeout of an entry with status FixedTimeout can't be changed."),
+        Errno.Busy => Create(
+            exception, "StatusNotChangeable", ErrorCategory.ResourceBusy, entry, "The kernel lets Assured, SeenReply, FixedTimeout and Helper be set, and none be cleared."),
+        _ => From(exception, entry),
+    };
+
+    /// <summary>Nothing to change was named.</summary>
+    public static ErrorRecord NoChange() => Create(
+        new ArgumentException("Set-ConntrackEntry was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
+        "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
+
+    private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 
     private static ErrorRecord FromErrno(NetlinkException exception, object? target)
     {

@@ -52,9 +52,7 @@ internal static class InputEntry
         (string source, string destination) = tuple.Protocol == IPProtocol.Gre
             ? ("GreSourceKey", "GreDestinationKey")
             : ("SourcePort", "DestinationPort");
-        bool hasPorts = tuple.Protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Gre
-            || properties.Text(source) is not null;
-        return hasPorts
+        return tuple.MustHavePorts || properties.Text(source) is not null
             ? tuple with
             {
                 HasPorts = true,

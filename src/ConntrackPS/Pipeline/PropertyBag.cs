@@ -39,4 +39,60 @@ internal readonly struct PropertyBag(PSObject source)
             ? address
             : throw new FormatException($"its {name} '{text}' is not an address.");
     }
+
+    /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    public ulong? LongNumber(string name)
+    {
+        if (Text(name) is not { } text)
+            return null;
+        return ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
+            ? number
+            : throw new FormatException($"its {name} '{text}' is not a number.");
+    }
+
+    /// <summary>The property as a number that may be negative; null where it is missing or empty.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    public int? SignedNumber(string name)
+    {
+        if (Text(name) is not { } text)
+            return null;
+        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+            ? number
+            : throw new FormatException($"its {name} '{text}' is not a number.");
+    }
+
+    /// <summary>The property as bits, by their names or as a number; null where it is missing or empty.</summary>
+    /// <exception cref="FormatException">A name is none of the enum's.</exception>
+    public uint? Flags<T>(string name)
+        where T : struct, Enum
+    {
+        if (Text(name) is not { } text)
+            return null;
+        if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+            return number;
+        uint bits = 0;
+        foreach (string word in text.Split(','))
+        {
+            bits |= KernelSpelling.TryParse(word.Trim(), out T bit)
+                ? Convert.ToUInt32(bit, CultureInfo.InvariantCulture)
+                : throw new FormatException($"its {name} '{word.Trim()}' is not known.");
+        }
+
+        return bits;
+    }
+
+    /// <summary>The property as a point in time, in nanoseconds since 1970; null where it is missing or empty.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    public ulong? Time(string name)
+    {
+        if (source.Properties[name]?.Value is not { } value || Text(name) is not { } text)
+            return null;
+        DateTime? time = value is PSObject wrapped ? wrapped.BaseObject as DateTime? : value as DateTime?;
+        if (time is null && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTime parsed))
+            time = parsed;
+        return time is { } given
+            ? (ulong)(given.ToUniversalTime() - DateTime.UnixEpoch).Ticks * 100
+            : throw new FormatException($"its {name} '{text}' is not a time.");
+    }
 }

@@ -25,6 +25,9 @@ public readonly record struct AddressPrefix
     /// <summary>True for one address alone.</summary>
     public bool IsSingleAddress => Length == BitsOf(Family);
 
+    /// <summary>The prefix that holds one address alone.</summary>
+    public static AddressPrefix Of(HostAddress address) => new(address.Family, address.Bits, BitsOf(address.Family));
+
     /// <summary>Reads <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>2001:db8::1</c> or <c>2001:db8::/32</c>.</summary>
     /// <exception cref="FormatException">It is none of these.</exception>
     public static AddressPrefix Parse(string text)

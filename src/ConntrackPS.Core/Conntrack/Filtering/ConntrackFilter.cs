@@ -21,11 +21,29 @@ public sealed class ConntrackFilter
     /// <summary>Any of the four addresses.</summary>
     public IReadOnlyList<AddressPrefix> Address { get; init; } = [];
 
+    /// <summary>The address that replaces the source, on entries whose source is translated.</summary>
+    public IReadOnlyList<AddressPrefix> TranslatedSourceAddress { get; init; } = [];
+
+    /// <summary>The address that replaces the destination, on entries whose destination is translated.</summary>
+    public IReadOnlyList<AddressPrefix> TranslatedDestinationAddress { get; init; } = [];
+
     /// <summary>The source port of the first packet; for protocols with ports.</summary>
     public IReadOnlyList<PortRange> SourcePort { get; init; } = [];
 
     /// <summary>The destination port of the first packet, before translation.</summary>
     public IReadOnlyList<PortRange> DestinationPort { get; init; } = [];
+
+    /// <summary>The port replies come from.</summary>
+    public IReadOnlyList<PortRange> ReplySourcePort { get; init; } = [];
+
+    /// <summary>The port replies go to.</summary>
+    public IReadOnlyList<PortRange> ReplyDestinationPort { get; init; } = [];
+
+    /// <summary>The port that replaces the source's, on entries whose source is translated.</summary>
+    public IReadOnlyList<PortRange> TranslatedSourcePort { get; init; } = [];
+
+    /// <summary>The port that replaces the destination's, on entries whose destination is translated.</summary>
+    public IReadOnlyList<PortRange> TranslatedDestinationPort { get; init; } = [];
 
     /// <summary>Any of the four ports.</summary>
     public IReadOnlyList<PortRange> Port { get; init; } = [];
@@ -54,7 +72,46 @@ public sealed class ConntrackFilter
     /// <summary>The connection mark.</summary>
     public IReadOnlyList<MaskedMark> Mark { get; init; } = [];
 
-    /// <summary>The zone, of both directions or of either.</summary>
+    /// <summary>Labels of which any is set, by bit (0 to 127).</summary>
+    public IReadOnlyList<int> Label { get; init; } = [];
+
+    /// <summary>The helper's name.</summary>
+    public IReadOnlyList<string> Helper { get; init; } = [];
+
+    /// <summary>The security context.</summary>
+    public IReadOnlyList<string> SecurityContext { get; init; } = [];
+
+    /// <summary>The ICMP or ICMPv6 type of the first packet.</summary>
+    public IReadOnlyList<byte> IcmpType { get; init; } = [];
+
+    /// <summary>The ICMP or ICMPv6 code of the first packet.</summary>
+    public IReadOnlyList<byte> IcmpCode { get; init; } = [];
+
+    /// <summary>The ICMP or ICMPv6 identifier of the first packet.</summary>
+    public IReadOnlyList<ushort> IcmpId { get; init; } = [];
+
+    /// <summary>The GRE key of the source.</summary>
+    public IReadOnlyList<ushort> GreSourceKey { get; init; } = [];
+
+    /// <summary>The GRE key of the destination.</summary>
+    public IReadOnlyList<ushort> GreDestinationKey { get; init; } = [];
+
+    /// <summary>At least so many bytes, both ways; entries without counters don't match.</summary>
+    public ulong? MinimumBytes { get; init; }
+
+    /// <summary>At least so many packets, both ways; entries without counters don't match.</summary>
+    public ulong? MinimumPackets { get; init; }
+
+    /// <summary>Fewer seconds left than these.</summary>
+    public uint? TimeoutBelow { get; init; }
+
+    /// <summary>More seconds left than these.</summary>
+    public uint? TimeoutAbove { get; init; }
+
+    /// <summary>Began longer ago than this; entries without a start time don't match.</summary>
+    public TimeSpan? OlderThan { get; init; }
+
+    /// <summary>The zone, whether it holds for both directions or for one.</summary>
     public IReadOnlyList<ushort> Zone { get; init; } = [];
 
     /// <summary>The address family.</summary>

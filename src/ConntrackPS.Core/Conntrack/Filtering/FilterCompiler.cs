@@ -1,3 +1,6 @@
+using System.Globalization;
+using static ConntrackPS.Conntrack.Filtering.FilterTerms;
+
 namespace ConntrackPS.Conntrack.Filtering;
 
 /// <summary>Turns a filter's properties into the conditions that are checked on each entry.</summary>
@@ -8,86 +11,79 @@ internal static class FilterCompiler
     {
         RejectEmptyBits(filter.Status, nameof(filter.Status));
         RejectEmptyBits(filter.ExcludeStatus, nameof(filter.ExcludeStatus));
-        return Build(filter).OfType<FilterTerm>();
+        return [.. Tuples(filter), .. Translations(filter), .. StatusTerms(filter), .. Marks(filter), .. Amounts(filter)];
     }
 
-    private static IEnumerable<FilterTerm?> Build(ConntrackFilter filter)
-    {
-        if (filter.AddressFamily != IPFamily.Unspecified)
-            yield return new FilterTerm($"address family {filter.AddressFamily}", entry => entry.AddressFamily == filter.AddressFamily);
-        yield return AnyOf("protocol", filter.Protocol, entry => entry.Protocol);
-        yield return Addresses("source address", filter.SourceAddress, (entry, prefix) => IsIn(prefix, entry.Original, entry.Original.Source));
-        yield return Addresses("destination address", filter.DestinationAddress, (entry, prefix) => IsIn(prefix, entry.Original, entry.Original.Destination));
-        yield return Addresses("reply source address", filter.ReplySourceAddress, (entry, prefix) => IsIn(prefix, entry.Reply, entry.Reply.Source));
-        yield return Addresses("reply destination address", filter.ReplyDestinationAddress, (entry, prefix) => IsIn(prefix, entry.Reply, entry.Reply.Destination));
-        yield return Addresses("any address", filter.Address, HasAddress);
-        yield return Ports("source port", filter.SourcePort, (entry, range) => range.Contains(entry.Original.SourcePort));
-        yield return Ports("destination port", filter.DestinationPort, (entry, range) => range.Contains(entry.Original.DestinationPort));
-        yield return Ports("any port", filter.Port, HasPort);
-        yield return AnyOf("state", filter.State, entry => entry.State);
-        if (filter.Status is { } all)
-            yield return new FilterTerm($"status {all}", entry => (entry.Status & all) == all);
-        if (filter.ExcludeStatus is { } none)
-            yield return new FilterTerm($"status without {none}", entry => (entry.Status & none) == 0);
-        if (filter.Unreplied)
-            yield return new FilterTerm("no reply seen", entry => (entry.Status & ConntrackStatus.SeenReply) == 0);
-        if (filter.SourceNat)
-            yield return new FilterTerm("a translated source", Translation.OfSource);
-        if (filter.DestinationNat)
-            yield return new FilterTerm("a translated destination", Translation.OfDestination);
-        if (filter.Mark.Count > 0)
-            yield return new FilterTerm("mark " + Join(filter.Mark), entry => Any(filter.Mark, entry, (mark, e) => mark.Matches(e.Mark)), filter.Mark.Any(mark => mark.Mask == 0));
-        yield return Any("zone", filter.Zone, (entry, zone) => entry.Zone == zone || entry.OriginalZone == zone || entry.ReplyZone == zone);
-        yield return AnyOf("id", filter.Id, entry => entry.Id);
-    }
-
-    private static FilterTerm? Addresses(
-        string name, IReadOnlyList<AddressPrefix> prefixes, Func<ConntrackEntry, AddressPrefix, bool> matches) =>
-        Any(name, prefixes, matches, prefixes.Any(prefix => prefix.Length == 0));
-
-    private static FilterTerm? Ports(string name, IReadOnlyList<PortRange> ranges, Func<ConntrackEntry, PortRange, bool> matches) =>
-        Any(name, ranges, (entry, range) => entry.SourcePort is not null && matches(entry, range));
-
-    private static FilterTerm? AnyOf<T>(string name, IReadOnlyList<T> values, Func<ConntrackEntry, T?> read)
-        where T : struct
-    {
-        if (values.Count == 0)
-            return null;
-        HashSet<T?> wanted = [.. values.Select(value => (T?)value)];
-        return new FilterTerm($"{name} {Join(values)}", entry => wanted.Contains(read(entry)));
-    }
-
-    private static FilterTerm? Any<T>(
-        string name, IReadOnlyList<T> values, Func<ConntrackEntry, T, bool> matches, bool isTrivial = false) =>
-        values.Count == 0
+    private static IEnumerable<FilterTerm> Tuples(ConntrackFilter filter) => Given(
+        filter.AddressFamily == IPFamily.Unspecified
             ? null
-            : new FilterTerm($"{name} {Join(values)}", entry => Any(values, entry, (value, e) => matches(e, value)), isTrivial);
+            : new FilterTerm(nameof(filter.AddressFamily), $"address family {filter.AddressFamily}", entry => entry.AddressFamily == filter.AddressFamily),
+        OneOf(nameof(filter.Protocol), "protocol", filter.Protocol, entry => entry.Protocol),
+        Addresses(nameof(filter.SourceAddress), "source address", filter.SourceAddress, entry => entry.Original.Source),
+        Addresses(nameof(filter.DestinationAddress), "destination address", filter.DestinationAddress, entry => entry.Original.Destination),
+        Addresses(nameof(filter.ReplySourceAddress), "reply source address", filter.ReplySourceAddress, entry => entry.Reply.Source),
+        Addresses(nameof(filter.ReplyDestinationAddress), "reply destination address", filter.ReplyDestinationAddress, entry => entry.Reply.Destination),
+        AnyAddress(nameof(filter.Address), "any address", filter.Address),
+        Ports(nameof(filter.SourcePort), "source port", filter.SourcePort, entry => entry.SourcePort),
+        Ports(nameof(filter.DestinationPort), "destination port", filter.DestinationPort, entry => entry.DestinationPort),
+        Ports(nameof(filter.ReplySourcePort), "reply source port", filter.ReplySourcePort, entry => entry.ReplySourcePort),
+        Ports(nameof(filter.ReplyDestinationPort), "reply destination port", filter.ReplyDestinationPort, entry => entry.ReplyDestinationPort),
+        AnyPort(nameof(filter.Port), "any port", filter.Port),
+        OneOf(nameof(filter.IcmpType), "ICMP type", filter.IcmpType, entry => entry.IcmpType),
+        OneOf(nameof(filter.IcmpCode), "ICMP code", filter.IcmpCode, entry => entry.IcmpCode),
+        OneOf(nameof(filter.IcmpId), "ICMP id", filter.IcmpId, entry => entry.IcmpId),
+        OneOf(nameof(filter.GreSourceKey), "GRE source key", filter.GreSourceKey, entry => entry.GreSourceKey),
+        OneOf(nameof(filter.GreDestinationKey), "GRE destination key", filter.GreDestinationKey, entry => entry.GreDestinationKey),
+        OneOf(nameof(filter.Zone), "zone", filter.Zone, entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone),
+        OneOf(nameof(filter.Id), "id", filter.Id, entry => entry.Id));
 
-    private static bool Any<T>(IReadOnlyList<T> values, ConntrackEntry entry, Func<T, ConntrackEntry, bool> matches)
+    private static IEnumerable<FilterTerm> Translations(ConntrackFilter filter) => Given(
+        Flag(nameof(filter.SourceNat), "a translated source", filter.SourceNat, Translation.OfSource),
+        Flag(nameof(filter.DestinationNat), "a translated destination", filter.DestinationNat, Translation.OfDestination),
+        Addresses(nameof(filter.TranslatedSourceAddress), "source translated to", filter.TranslatedSourceAddress, entry => entry.Reply.Destination, Translation.OfSource),
+        Addresses(nameof(filter.TranslatedDestinationAddress), "destination translated to", filter.TranslatedDestinationAddress, entry => entry.Reply.Source, Translation.OfDestination),
+        Ports(nameof(filter.TranslatedSourcePort), "source port translated to", filter.TranslatedSourcePort, entry => Translation.OfSource(entry) ? entry.ReplyDestinationPort : null),
+        Ports(nameof(filter.TranslatedDestinationPort), "destination port translated to", filter.TranslatedDestinationPort, entry => Translation.OfDestination(entry) ? entry.ReplySourcePort : null));
+
+    private static IEnumerable<FilterTerm> StatusTerms(ConntrackFilter filter) => Given(
+        OneOf(nameof(filter.State), "state", filter.State, entry => entry.State),
+        filter.Status is not { } all
+            ? null
+            : new FilterTerm(nameof(filter.Status), $"status {all}", entry => (entry.Status & all) == all),
+        filter.ExcludeStatus is not { } none
+            ? null
+            : new FilterTerm(nameof(filter.ExcludeStatus), $"status without {none}", entry => (entry.Status & none) == 0),
+        Flag(nameof(filter.Unreplied), "no reply seen", filter.Unreplied, entry => (entry.Status & ConntrackStatus.SeenReply) == 0));
+
+    private static IEnumerable<FilterTerm> Marks(ConntrackFilter filter) => Given(
+        AnyOf(nameof(filter.Mark), "mark", filter.Mark, (entry, mark) => mark.Matches(entry.Mark), filter.Mark.Any(mark => mark.Mask == 0)),
+        AnyOf(nameof(filter.Label), "label", [.. filter.Label.Select(LabelNames.System.ToName)], filter.Label, (entry, bit) => entry.Details?.Labels?[bit] == true),
+        Names(nameof(filter.Helper), "helper", filter.Helper, entry => entry.Helper),
+        Names(nameof(filter.SecurityContext), "security context", filter.SecurityContext, entry => entry.SecurityContext));
+
+    private static IEnumerable<FilterTerm> Amounts(ConntrackFilter filter) => Given(
+        AtLeast(nameof(filter.MinimumBytes), "bytes", filter.MinimumBytes, entry => entry.TotalBytes),
+        AtLeast(nameof(filter.MinimumPackets), "packets", filter.MinimumPackets, entry => entry.OriginalPackets + entry.ReplyPackets),
+        filter.TimeoutBelow is not { } below
+            ? null
+            : new FilterTerm(nameof(filter.TimeoutBelow), Invariant($"less than {below} s left"), entry => entry.TimeoutSeconds < below),
+        filter.TimeoutAbove is not { } above
+            ? null
+            : new FilterTerm(nameof(filter.TimeoutAbove), Invariant($"more than {above} s left"), entry => entry.TimeoutSeconds > above, IsTrivial: above == 0),
+        OlderThan(filter.OlderThan));
+
+    private static FilterTerm? OlderThan(TimeSpan? age)
     {
-        for (int i = 0; i < values.Count; i++)
-        {
-            if (matches(values[i], entry))
-                return true;
-        }
-
-        return false;
+        if (age is not { } span)
+            return null;
+        ulong latestStart = (ulong)Math.Max(0, (DateTime.UtcNow - span - DateTime.UnixEpoch).Ticks) * 100;
+        return new FilterTerm(
+            nameof(ConntrackFilter.OlderThan), $"an age over {span}", entry => entry.Has(EntryFields.StartTime) && entry.RawStart < latestStart);
     }
 
-    private static bool IsIn(AddressPrefix prefix, in ConntrackTuple tuple, AddressBits address) =>
-        prefix.Contains(tuple.Family, address);
+    private static IEnumerable<FilterTerm> Given(params FilterTerm?[] terms) => terms.OfType<FilterTerm>();
 
-    private static bool HasAddress(ConntrackEntry entry, AddressPrefix prefix) =>
-        prefix.Contains(entry.Original.Family, entry.Original.Source)
-        || prefix.Contains(entry.Original.Family, entry.Original.Destination)
-        || prefix.Contains(entry.Reply.Family, entry.Reply.Source)
-        || prefix.Contains(entry.Reply.Family, entry.Reply.Destination);
-
-    private static bool HasPort(ConntrackEntry entry, PortRange range) =>
-        range.Contains(entry.Original.SourcePort) || range.Contains(entry.Original.DestinationPort)
-        || range.Contains(entry.Reply.SourcePort) || range.Contains(entry.Reply.DestinationPort);
-
-    private static string Join<T>(IReadOnlyList<T> values) => string.Join(" or ", values);
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static void RejectEmptyBits(ConntrackStatus? bits, string name)
     {

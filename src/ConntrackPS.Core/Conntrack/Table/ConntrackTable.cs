@@ -6,18 +6,30 @@ using ConntrackPS.Netlink;
 namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>The connection-tracking table of a network namespace.</summary>
-/// <param name="networkNamespace">Which one; null for the caller's own.</param>
-public sealed class ConntrackTable(NetworkNamespace? networkNamespace = null)
+/// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses (EPERM without CAP_NET_ADMIN),
+/// <see cref="ConntrackUnavailableException"/> where it has no connection tracking, and
+/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered.</remarks>
+public sealed class ConntrackTable
 {
+    private readonly KernelFeatures _features;
+
+    /// <summary>Names a table; nothing is opened yet.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    public ConntrackTable(NetworkNamespace? networkNamespace = null)
+        : this(networkNamespace, KernelFeatures.All)
+    {
+    }
+
+    internal ConntrackTable(NetworkNamespace? networkNamespace, KernelFeatures features) =>
+        (NetworkNamespace, _features) = (networkNamespace, features);
+
     /// <summary>Which network namespace; null for the caller's own.</summary>
-    public NetworkNamespace? NetworkNamespace { get; } = networkNamespace;
+    public NetworkNamespace? NetworkNamespace { get; }
 
     /// <summary>Reads the entries that match, on the caller's thread.</summary>
-    /// <exception cref="NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
-    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking by netlink.</exception>
     public IEnumerable<ConntrackEntry> Read(ConntrackFilter? filter = null)
     {
-        using EntryReader reader = OpenReader(filter);
+        using EntryReader reader = Attempt(() => new EntryReader(NetworkNamespace, PlanFor(filter)));
         while (reader.ReadBatch() is { } batch)
         {
             foreach (ConntrackEntry entry in batch)
@@ -26,49 +38,61 @@ public sealed class ConntrackTable(NetworkNamespace? networkNamespace = null)
     }
 
     /// <summary>Reads the entries that match ahead, on a thread of its own.</summary>
-    /// <exception cref="NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
-    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking by netlink.</exception>
-    public EntryStream Open(ConntrackFilter? filter = null) => new(OpenReader(filter));
+    /// <param name="filter">Which entries; null for all.</param>
+    /// <param name="kind">Which of the kernel's lists.</param>
+    public EntryStream Open(ConntrackFilter? filter = null, TableKind kind = TableKind.Main) => Open(PlanFor(filter), kind);
+
+    /// <summary>Looks one entry up by a tuple, in whichever direction it goes, and its zone.</summary>
+    /// <param name="key">The tuple and zone; an id must be the entry's too.</param>
+    /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
+    /// <returns>The entry, or null where there is none.</returns>
+    public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
+    {
+        using EntryFinder finder = CreateFinder();
+        return finder.Find(key, resetCounter);
+    }
+
+    /// <summary>Starts looking entries up one by one.</summary>
+    public EntryFinder CreateFinder() => Attempt(() => new EntryFinder(NetworkNamespace));
 
     /// <summary>Starts deleting entries one by one.</summary>
     /// <param name="keepDeleted">Whether results tell of deleted entries too, and not of refused ones alone.</param>
     public EntryDeleter CreateDeleter(bool keepDeleted = false) => Attempt(() => new EntryDeleter(NetworkNamespace, keepDeleted));
 
-    /// <summary>Deletes every entry, or every entry of one address family.</summary>
-    /// <exception cref="NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
-    public void Clear(IPFamily family = IPFamily.Unspecified)
-    {
-        const string Operation = "empty the connection-tracking table";
-        using NetlinkConnection connection = Attempt(() => NetlinkConnection.Open(NetworkNamespace));
-        byte[] request = new byte[NetlinkBatch.MaximumMessageSize];
-        if (family == IPFamily.Unspecified)
-        {
-            connection.Request(TableRequests.Flush(request), Operation);
-            return;
-        }
+    /// <summary>Starts creating entries one by one.</summary>
+    /// <param name="keepCreated">Whether results tell of created entries too, and not of refused ones alone.</param>
+    public EntryCreator CreateCreator(bool keepCreated = false) => Attempt(() => new EntryCreator(NetworkNamespace, keepCreated));
 
-        try
-        {
-            connection.Request(TableRequests.FlushFamily(request, family), Operation);
-        }
-        catch (NetlinkException exception) when (exception.Errno is Errno.InvalidArgument or Errno.NotSupported)
-        {
-            // A kernel before 6.12: it has deleted nothing.
-            DeleteEach(new ConntrackFilter { AddressFamily = family });
-        }
+    /// <summary>Starts changing entries one by one.</summary>
+    /// <param name="keepChanged">Whether results tell of changed entries too, and not of refused ones alone.</param>
+    public EntryUpdater CreateUpdater(bool keepChanged = false) => Attempt(() => new EntryUpdater(NetworkNamespace, keepChanged));
+
+    /// <summary>Deletes the entries that match, the fastest safe way.</summary>
+    /// <param name="filter">Which entries; must name some.</param>
+    /// <param name="onFailure">Takes each entry that the kernel refused to delete.</param>
+    /// <param name="stop">Ends the deletion between batches.</param>
+    /// <exception cref="ArgumentException">The filter names nothing: <see cref="Clear"/> empties the table.</exception>
+    public DeleteSummary Delete(ConntrackFilter filter, Action<EntryResult> onFailure, CancellationToken stop = default)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        return Attempt(() => new FilterDeletion(this, PlanFor(filter), onFailure, stop).Run());
     }
 
-    private void DeleteEach(ConntrackFilter filter)
+    /// <summary>Deletes every entry.</summary>
+    public void Clear() => Attempt(() =>
     {
-        using EntryDeleter deleter = CreateDeleter();
-        foreach (ConntrackEntry entry in Read(filter))
-            deleter.Add(EntryKey.Of(entry), entry);
-        deleter.Flush();
-        if (deleter.TakeResults() is [{ Failure: { } failure }, ..])
-            throw failure;
-    }
+        using NetlinkConnection connection = NetlinkConnection.Open(NetworkNamespace);
+        connection.Request(TableRequests.Flush(new byte[NetlinkBatch.MaximumMessageSize]), "empty the connection-tracking table");
+        return true;
+    });
 
-    private EntryReader OpenReader(ConntrackFilter? filter) => Attempt(() => new EntryReader(NetworkNamespace, filter));
+    /// <summary>How a filter would be carried out, for people.</summary>
+    public string Explain(ConntrackFilter filter) => PlanFor(filter).ToString();
+
+    internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) =>
+        new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind)));
+
+    private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 
     private static T Attempt<T>(Func<T> open)
     {

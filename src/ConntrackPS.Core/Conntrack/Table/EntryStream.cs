@@ -26,6 +26,9 @@ public sealed class EntryStream : IDisposable
     /// <summary>After the last batch: the table changed while it was read, in a way that may have lost entries.</summary>
     public bool Interrupted => _reader.Interrupted;
 
+    /// <summary>How often the hash table was resized meanwhile, upon which it was read again.</summary>
+    public int Repeats => _reader.Repeats;
+
     /// <summary>The entries, a batch for each of the kernel's datagrams, as they arrive.</summary>
     /// <exception cref="Netlink.NetlinkException">The kernel refused or gave up.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>

@@ -42,6 +42,9 @@ internal enum EntryAttribute : ushort
     Synproxy,
     Filter,
     StatusMask,
+
+    /// <summary>Linux 6.14.</summary>
+    TimestampEvent,
 }
 
 /// <summary>CTA_TUPLE_* (enum ctattr_tuple).</summary>
@@ -174,4 +177,11 @@ internal enum NatProtocolAttribute : ushort
 {
     PortMin = 1,
     PortMax,
+}
+
+/// <summary>CTA_STATS_GLOBAL_* (enum ctattr_stats_global).</summary>
+internal enum StatsAttribute : ushort
+{
+    Entries = 1,
+    MaxEntries,
 }

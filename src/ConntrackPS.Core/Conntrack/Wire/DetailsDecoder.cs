@@ -9,6 +9,9 @@ internal static class DetailsDecoder
     {
         switch ((EntryAttribute)attribute.Type)
         {
+            case EntryAttribute.TimestampEvent:
+                entry.SetEventTime(attribute.UInt64);
+                break;
             case EntryAttribute.Labels:
                 entry.MakeDetails().Labels = LabelBits.FromBytes(attribute.Value);
                 break;

@@ -29,9 +29,9 @@ internal static class EntryEncoder
         if (entry.Mark != 0)
             writer.PutUInt32((ushort)EntryAttribute.Mark, entry.Mark);
         if (entry.Has(EntryFields.State))
-            WriteProtoinfo(ref writer, entry);
+            ProtoinfoEncoder.Write(ref writer, entry);
         if (entry.Details is { } details)
-            WriteDetails(ref writer, details);
+            DetailsEncoder.Write(ref writer, details);
         writer.EndMessage();
         return writer.Written.Length;
     }
@@ -76,90 +76,6 @@ internal static class EntryEncoder
             writer.EndNest(protocol);
         }
 
-        writer.EndNest(nest);
-    }
-
-    private static void WriteProtoinfo(ref MessageWriter writer, ConntrackEntry entry)
-    {
-        if (ConntrackStates.ToKernel(entry.Protocol, entry.RawState) is not { } state)
-            return;
-        MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Protoinfo);
-        if (entry.Protocol == IPProtocol.Tcp)
-            WriteTcp(ref writer, entry, state);
-        else if (entry.Protocol == IPProtocol.Sctp)
-            WriteSctp(ref writer, entry, state);
-        writer.EndNest(nest);
-    }
-
-    private static void WriteTcp(ref MessageWriter writer, ConntrackEntry entry, byte state)
-    {
-        MessageWriter.Nest nest = writer.BeginNest((ushort)ProtoinfoAttribute.Tcp);
-        writer.PutByte((ushort)TcpAttribute.State, state);
-
-        // The kernel takes window scales as a pair only.
-        if (entry.Has(EntryFields.OriginalWindowScale) && entry.Has(EntryFields.ReplyWindowScale))
-        {
-            writer.PutByte((ushort)TcpAttribute.WscaleOriginal, entry.RawOriginalWindowScale);
-            writer.PutByte((ushort)TcpAttribute.WscaleReply, entry.RawReplyWindowScale);
-        }
-
-        // struct nf_ct_tcp_flags: the flags, and which of them to set.
-        if (entry.Has(EntryFields.OriginalTcpFlags))
-            writer.Put((ushort)TcpAttribute.FlagsOriginal, [(byte)entry.RawOriginalTcpFlags, byte.MaxValue]);
-        if (entry.Has(EntryFields.ReplyTcpFlags))
-            writer.Put((ushort)TcpAttribute.FlagsReply, [(byte)entry.RawReplyTcpFlags, byte.MaxValue]);
-        writer.EndNest(nest);
-    }
-
-    private static void WriteSctp(ref MessageWriter writer, ConntrackEntry entry, byte state)
-    {
-        MessageWriter.Nest nest = writer.BeginNest((ushort)ProtoinfoAttribute.Sctp);
-        writer.PutByte((ushort)SctpAttribute.State, state);
-
-        // The kernel wants all three or none.
-        writer.PutUInt32((ushort)SctpAttribute.VtagOriginal, entry.OriginalVerificationTag ?? 0);
-        writer.PutUInt32((ushort)SctpAttribute.VtagReply, entry.ReplyVerificationTag ?? 0);
-        writer.EndNest(nest);
-    }
-
-    private static void WriteDetails(ref MessageWriter writer, EntryDetails details)
-    {
-        if (details.Labels is { IsEmpty: false } labels)
-        {
-            Span<byte> bits = stackalloc byte[LabelBits.Count / 8];
-            labels.CopyTo(bits);
-            writer.Put((ushort)EntryAttribute.Labels, bits);
-        }
-
-        if (details.Helper is { } helper)
-        {
-            MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Help);
-            writer.PutText((ushort)HelperAttribute.Name, helper);
-            writer.EndNest(nest);
-        }
-
-        if (details.Master is { } master)
-            TupleCodec.Write(ref writer, EntryAttribute.TupleMaster, master);
-        WriteSequence(ref writer, EntryAttribute.SeqAdjOrig, details.OriginalSequence);
-        WriteSequence(ref writer, EntryAttribute.SeqAdjReply, details.ReplySequence);
-        if (details is { SynproxyIsn: { } isn, SynproxyIts: { } its, SynproxyTimestampOffset: { } offset })
-        {
-            MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Synproxy);
-            writer.PutUInt32((ushort)SynproxyAttribute.Isn, isn);
-            writer.PutUInt32((ushort)SynproxyAttribute.Its, its);
-            writer.PutUInt32((ushort)SynproxyAttribute.Tsoff, offset);
-            writer.EndNest(nest);
-        }
-    }
-
-    private static void WriteSequence(ref MessageWriter writer, EntryAttribute type, SequenceAdjustment? adjustment)
-    {
-        if (adjustment is null)
-            return;
-        MessageWriter.Nest nest = writer.BeginNest((ushort)type);
-        writer.PutUInt32((ushort)SequenceAttribute.CorrectionPos, adjustment.CorrectionPosition);
-        writer.PutUInt32((ushort)SequenceAttribute.OffsetBefore, (uint)adjustment.OffsetBefore);
-        writer.PutUInt32((ushort)SequenceAttribute.OffsetAfter, (uint)adjustment.OffsetAfter);
         writer.EndNest(nest);
     }
 }

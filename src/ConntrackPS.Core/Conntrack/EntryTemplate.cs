@@ -1,0 +1,95 @@
+namespace ConntrackPS.Conntrack;
+
+/// <summary>What a new entry is to have besides its tuples; null leaves what a copied entry has.</summary>
+public sealed record EntryTemplate
+{
+    /// <summary>Seconds until the entry goes; needed, since the kernel makes no entry without.</summary>
+    public uint? TimeoutSeconds { get; init; }
+
+    /// <summary>The state of a TCP or SCTP connection; needed for these.</summary>
+    public ConntrackState? State { get; init; }
+
+    /// <summary>The status bits; the kernel adds Confirmed and those of a translation.</summary>
+    public ConntrackStatus? Status { get; init; }
+
+    /// <summary>The connection mark.</summary>
+    public uint? Mark { get; init; }
+
+    /// <summary>The zone of both directions.</summary>
+    public ushort? Zone { get; init; }
+
+    /// <summary>Labels, by bit.</summary>
+    public IReadOnlyList<int>? Label { get; init; }
+
+    /// <summary>The helper's name.</summary>
+    public string? Helper { get; init; }
+
+    /// <summary>The original tuple of the connection that expected this one.</summary>
+    public ConntrackTuple? Master { get; init; }
+
+    /// <summary>Makes an entry of tuples.</summary>
+    /// <exception cref="FormatException">Something is missing or does not fit; the message says what.</exception>
+    public ConntrackEntry Create(EntryTuples tuples)
+    {
+        ArgumentNullException.ThrowIfNull(tuples);
+        ConntrackEntry entry = new() { Original = tuples.Original, Reply = tuples.MakeReply(), Status = tuples.TranslationStatus };
+        Apply(entry);
+        if (tuples.Original.Protocol is IPProtocol.Tcp or IPProtocol.Sctp && State is null)
+            throw new FormatException($"A {tuples.Original.Protocol} entry needs a state.");
+        return entry;
+    }
+
+    /// <summary>Makes an entry like another, with what this template sets.</summary>
+    /// <exception cref="FormatException">Something is missing or does not fit; the message says what.</exception>
+    public ConntrackEntry Copy(ConntrackEntry source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ConntrackEntry entry = source.Clone();
+        Apply(entry);
+        return entry;
+    }
+
+    private void Apply(ConntrackEntry entry)
+    {
+        if (TimeoutSeconds is { } timeout)
+            (entry.RawTimeout, entry.Fields) = (timeout, entry.Fields | EntryFields.Timeout);
+        if (!entry.Has(EntryFields.Timeout))
+            throw new FormatException("The entry needs a timeout.");
+        if (State is { } state)
+            SetState(entry, state);
+        entry.Status |= Status ?? ConntrackStatus.None;
+        entry.Mark = Mark ?? entry.Mark;
+        if (Zone is { } zone)
+            SetZone(entry, zone);
+        if (Label is not null)
+            entry.MakeDetails().Labels = Label.Aggregate(default(LabelBits), (bits, bit) => bits.With(bit));
+        if (Helper is not null)
+            entry.MakeDetails().Helper = Helper;
+        if (Master is not null)
+            entry.MakeDetails().Master = Master;
+    }
+
+    private static void SetState(ConntrackEntry entry, ConntrackState state)
+    {
+        if (ConntrackStates.ToKernel(entry.Protocol, state) is null)
+        {
+            string choices = string.Join(", ", ConntrackStates.Of(entry.Protocol).Where(choice => choice != ConntrackState.None));
+            throw new FormatException(choices.Length == 0
+                ? $"{entry.Protocol} connections have no state."
+                : $"{state} is not a state of {entry.Protocol}; these are {choices}.");
+        }
+
+        entry.RawState = state;
+        entry.Fields |= EntryFields.State;
+    }
+
+    private static void SetZone(ConntrackEntry entry, ushort zone)
+    {
+        if (entry.Has(EntryFields.OriginalZone))
+            entry.RawOriginalZone = zone;
+        else if (entry.Has(EntryFields.ReplyZone))
+            entry.RawReplyZone = zone;
+        else
+            entry.Zone = zone;
+    }
+}

@@ -1,0 +1,166 @@
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Conntrack.Table;
+
+/// <summary>Changes entries one by one, sent in batches.</summary>
+/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and at the latest after
+/// <see cref="Linger"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
+public abstract class EntryBatch : IDisposable
+{
+    /// <summary>How long an added entry may wait for company.</summary>
+    public static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
+
+    private readonly object _gate = new();
+    private readonly NetlinkConnection _connection;
+    private readonly NetlinkBatch _batch;
+    private readonly string _operation;
+    private readonly bool _keepDone;
+    private readonly Timer _timer;
+    private readonly List<object> _waiting = [];
+    private List<EntryResult> _results = [];
+    private Exception? _failure;
+    private bool _disposed;
+
+    private protected EntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
+    {
+        (_operation, _keepDone) = (operation, keepDone);
+        _connection = NetlinkConnection.Open(networkNamespace);
+        _batch = _connection.CreateBatch(operation);
+        _timer = new Timer(_ => FlushInBackground());
+    }
+
+    /// <summary>Entries that the kernel refused.</summary>
+    public long Failed { get; private set; }
+
+    /// <summary>Entries that were changed as asked.</summary>
+    private protected long Done { get; private set; }
+
+    /// <summary>Sends what waits.</summary>
+    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    public void Flush()
+    {
+        lock (_gate)
+        {
+            ThrowEarlierFailure();
+            Send();
+        }
+    }
+
+    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    public IReadOnlyList<EntryResult> TakeResults()
+    {
+        lock (_gate)
+        {
+            if (_results.Count == 0)
+                return [];
+            List<EntryResult> taken = _results;
+            _results = [];
+            return taken;
+        }
+    }
+
+    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Closes what the batch holds.</summary>
+    /// <param name="disposing">Always true: there is no finalizer.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            _timer.Dispose();
+            _connection.Dispose();
+        }
+    }
+
+    /// <summary>Writes one request into the buffer and returns its length.</summary>
+    private protected delegate int RequestWriter<TState>(Span<byte> buffer, in TState state);
+
+    private protected void Add<TState>(RequestWriter<TState> write, in TState state, object entry)
+    {
+        lock (_gate)
+        {
+            ThrowEarlierFailure();
+            _batch.Add(write(_batch.NextMessage, state));
+            _waiting.Add(entry);
+            if (_batch.IsFull)
+                Send();
+            else if (_waiting.Count == 1)
+                _timer.Change(Linger, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Decides on a refusal: true where it is none after all.</summary>
+    private protected abstract bool Forgives(Errno errno, object entry);
+
+    private void FlushInBackground()
+    {
+        lock (_gate)
+        {
+            if (_disposed || _failure is not null)
+                return;
+            try
+            {
+                Send();
+            }
+            catch (Exception exception)
+            {
+                // Kept for the caller: nobody listens on a timer's thread.
+                _failure = exception;
+            }
+        }
+    }
+
+    private void ThrowEarlierFailure()
+    {
+        if (_failure is { } failure)
+        {
+            _failure = null;
+            throw failure;
+        }
+    }
+
+    private void Send()
+    {
+        if (_waiting.Count == 0)
+            return;
+        NetlinkAnswer?[]? refusals = null;
+        try
+        {
+            _batch.Send((index, answer) => (refusals ??= new NetlinkAnswer?[_waiting.Count])[index] = answer);
+            if (refusals is null && !_keepDone)
+                Done += _waiting.Count;
+            else
+                CollectResults(refusals);
+        }
+        finally
+        {
+            _waiting.Clear();
+        }
+    }
+
+    private void CollectResults(NetlinkAnswer?[]? refusals)
+    {
+        for (int i = 0; i < _waiting.Count; i++)
+        {
+            object entry = _waiting[i];
+            if (refusals?[i] is not { } answer)
+            {
+                Done++;
+                if (_keepDone)
+                    _results.Add(new EntryResult(entry, null));
+            }
+            else if (!Forgives(answer.Errno, entry))
+            {
+                Failed++;
+                _results.Add(new EntryResult(entry, answer.ToException(_operation)));
+            }
+        }
+    }
+}

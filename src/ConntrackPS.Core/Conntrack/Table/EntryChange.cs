@@ -1,0 +1,57 @@
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Conntrack.Table;
+
+/// <summary>What to change in an entry; null leaves a thing as it is.</summary>
+public sealed record EntryChange
+{
+    /// <summary>The mark's new bits under a mask (CTA_MARK, CTA_MARK_MASK).</summary>
+    public MaskedMark? Mark { get; init; }
+
+    /// <summary>Seconds until the entry goes; 0 ends it at once (CTA_TIMEOUT).</summary>
+    public uint? TimeoutSeconds { get; init; }
+
+    /// <summary>Labels to set, by bit.</summary>
+    public IReadOnlyList<int> AddLabel { get; init; } = [];
+
+    /// <summary>Labels to clear, by bit.</summary>
+    public IReadOnlyList<int> RemoveLabel { get; init; } = [];
+
+    /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>
+    public ConntrackStatus? SetStatus { get; init; }
+
+    /// <summary>The new state (CTA_PROTOINFO).</summary>
+    public ConntrackState? State { get; init; }
+
+    /// <summary>The helper's name; empty takes the helper away (CTA_HELP).</summary>
+    public string? Helper { get; init; }
+
+    /// <summary>What makes an existing entry like another, as far as the kernel lets it: a helper and a translation stay.</summary>
+    public static EntryChange MakeLike(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        const ConntrackStatus Settable = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
+        return LabelLike(entry) with
+        {
+            Mark = new MaskedMark(entry.Mark),
+            TimeoutSeconds = entry.TimeoutSeconds,
+            State = entry.State,
+            SetStatus = (entry.Status & Settable) == ConntrackStatus.None ? null : entry.Status & Settable,
+        };
+    }
+
+    /// <summary>What gives an entry the labels of another.</summary>
+    public static EntryChange LabelLike(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return new EntryChange { AddLabel = entry.Details?.Labels is { } bits ? [.. bits.SetBits()] : [] };
+    }
+
+    /// <summary>True where nothing is to change.</summary>
+    public bool IsEmpty =>
+        this is { Mark: null, TimeoutSeconds: null, SetStatus: null, State: null, Helper: null, AddLabel.Count: 0, RemoveLabel.Count: 0 };
+
+    /// <summary>True where the request must carry what the entry has now: the kernel takes status as a whole, and SCTP's
+    /// state with its tags.</summary>
+    public bool NeedsPresentEntry(IPProtocol protocol) => SetStatus is not null || (State is not null && protocol == IPProtocol.Sctp);
+}

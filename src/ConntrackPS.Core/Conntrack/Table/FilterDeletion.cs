@@ -1,0 +1,77 @@
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Conntrack.Table;
+
+/// <summary>Deletes what a filter names, the fastest safe way: by one guarded request where the kernel can do the whole
+/// filter, else by listing and deleting in batches, at the same time.</summary>
+internal sealed class FilterDeletion(ConntrackTable table, FilterPlan plan, Action<EntryResult> onFailure, CancellationToken stop)
+{
+    private const string Operation = "delete connection-tracking entries by filter";
+
+    public DeleteSummary Run()
+    {
+        if (!plan.Filter.NamesEntries)
+            throw new ArgumentException("The filter names nothing, and would delete every entry.");
+        return (plan.AllowsFlush ? Flush() : null) ?? DeleteEach();
+    }
+
+    /// <returns>Null where the kernel refused, and deleted nothing.</returns>
+    private DeleteSummary? Flush()
+    {
+        using NetlinkConnection connection = NetlinkConnection.Open(table.NetworkNamespace);
+        byte[] request = new byte[NetlinkBatch.MaximumMessageSize];
+        long before = Count(connection, request);
+        try
+        {
+            connection.Request(TableRequests.Flush(request, plan.Kernel), Operation);
+        }
+        catch (NetlinkException exception) when (exception.Errno is Errno.InvalidArgument or Errno.NotSupported)
+        {
+            // A kernel before 6.12.
+            return null;
+        }
+
+        return new DeleteSummary(Math.Max(0, before - Count(connection, request)), 0, 0, IsEstimate: true);
+    }
+
+    private DeleteSummary DeleteEach()
+    {
+        using EntryStream stream = table.Open(plan);
+        using EntryDeleter deleter = table.CreateDeleter();
+        using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
+        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+        {
+            foreach (ConntrackEntry entry in batch)
+                deleter.Add(EntryKey.Of(entry), entry);
+            Report(deleter);
+        }
+
+        deleter.Flush();
+        Report(deleter);
+        return new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false);
+    }
+
+    private void Report(EntryDeleter deleter)
+    {
+        foreach (EntryResult result in deleter.TakeResults())
+            onFailure(result);
+    }
+
+    private static long Count(NetlinkConnection connection, byte[] request)
+    {
+        long count = 0;
+        connection.Request(TableRequests.GetStats(request), "count connection-tracking entries", message =>
+        {
+            AttributeReader attributes = message.Attributes;
+            while (attributes.Read())
+            {
+                if (attributes.Type == (ushort)StatsAttribute.Entries)
+                    count = attributes.UInt32;
+            }
+        });
+        return count;
+    }
+}

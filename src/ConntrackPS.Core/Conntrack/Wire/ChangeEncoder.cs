@@ -1,0 +1,49 @@
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Conntrack.Wire;
+
+/// <summary>Writes a change of an entry: IPCTNL_MSG_CT_NEW without NLM_F_CREATE.</summary>
+internal static class ChangeEncoder
+{
+    /// <summary>Writes a request that changes an entry.</summary>
+    /// <param name="buffer">At least <see cref="NetlinkBatch.MaximumMessageSize"/> bytes.</param>
+    /// <param name="key">Which entry.</param>
+    /// <param name="change">What to change.</param>
+    /// <param name="present">The entry as it is now, where the change needs that.</param>
+    /// <returns>The message's length.</returns>
+    public static int Encode(Span<byte> buffer, in EntryKey key, EntryChange change, ConntrackEntry? present)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ConntrackMessage.New, MessageFlags.None, (byte)key.Original.Family);
+        TableRequests.WriteKey(ref writer, key);
+        if (change.TimeoutSeconds is { } timeout)
+            writer.PutUInt32((ushort)EntryAttribute.Timeout, timeout);
+        if (change.SetStatus is { } bits)
+            writer.PutUInt32((ushort)EntryAttribute.Status, (uint)(bits | (present?.Status ?? ConntrackStatus.Confirmed)));
+        if (change.Mark is { } mark)
+        {
+            writer.PutUInt32((ushort)EntryAttribute.Mark, mark.Value);
+            writer.PutUInt32((ushort)EntryAttribute.MarkMask, mark.Mask);
+        }
+
+        if (change.State is { } state && ConntrackStates.ToKernel(key.Original.Protocol, state) is { } number)
+            ProtoinfoEncoder.WriteState(ref writer, key.Original.Protocol, number, present);
+        WriteLabels(ref writer, change);
+        if (change.Helper is { } helper)
+            DetailsEncoder.WriteHelper(ref writer, helper);
+        writer.EndMessage();
+        return writer.Written.Length;
+    }
+
+    /// <summary>The kernel makes each label (old AND NOT mask) XOR value.</summary>
+    private static void WriteLabels(ref MessageWriter writer, EntryChange change)
+    {
+        if (change.AddLabel.Count == 0 && change.RemoveLabel.Count == 0)
+            return;
+        LabelBits value = change.AddLabel.Aggregate(default(LabelBits), (bits, bit) => bits.With(bit));
+        LabelBits mask = change.RemoveLabel.Aggregate(value, (bits, bit) => bits.With(bit));
+        DetailsEncoder.PutLabels(ref writer, EntryAttribute.Labels, value);
+        DetailsEncoder.PutLabels(ref writer, EntryAttribute.LabelsMask, mask);
+    }
+}

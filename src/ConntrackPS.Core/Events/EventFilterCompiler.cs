@@ -1,0 +1,169 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Events;
+
+/// <summary>Compiles what classic BPF can do of a filter into a socket filter: family, protocol, addresses, ports, mark,
+/// status and TCP state. It lets through all that matches; the rest is checked here, as everything is.</summary>
+internal sealed class EventFilterCompiler
+{
+    private const uint FamilyOffset = 16;
+    private const uint FirstAttribute = 20;
+    private const uint Value = 4;
+
+    private readonly BpfProgram _program = new();
+    private readonly BpfProgram.Label _reject = new();
+
+    private EventFilterCompiler()
+    {
+    }
+
+    private enum Side
+    {
+        Source,
+        Destination,
+    }
+
+    /// <returns>The program, or null where there is nothing to filter or the filter is too long.</returns>
+    public static SocketFilter[]? Compile(ConntrackFilter filter) => new EventFilterCompiler().Build(filter);
+
+    private SocketFilter[]? Build(ConntrackFilter filter)
+    {
+        (EntryAttribute Tuple, Side Side, IReadOnlyList<AddressPrefix> Prefixes)[] addresses =
+        [
+            (EntryAttribute.TupleOrig, Side.Source, filter.SourceAddress),
+            (EntryAttribute.TupleOrig, Side.Destination, filter.DestinationAddress),
+            (EntryAttribute.TupleReply, Side.Source, filter.ReplySourceAddress),
+            (EntryAttribute.TupleReply, Side.Destination, filter.ReplyDestinationAddress),
+            (EntryAttribute.TupleReply, Side.Source, filter.TranslatedDestinationAddress),
+            (EntryAttribute.TupleReply, Side.Destination, filter.TranslatedSourceAddress),
+        ];
+        (EntryAttribute Tuple, Side Side, IReadOnlyList<PortRange> Ranges)[] ports =
+        [
+            (EntryAttribute.TupleOrig, Side.Source, filter.SourcePort),
+            (EntryAttribute.TupleOrig, Side.Destination, filter.DestinationPort),
+            (EntryAttribute.TupleReply, Side.Source, filter.ReplySourcePort),
+            (EntryAttribute.TupleReply, Side.Destination, filter.ReplyDestinationPort),
+        ];
+
+        if (filter.AddressFamily != IPFamily.Unspecified)
+        {
+            _program.LoadByteAt(FamilyOffset);
+            _program.JumpUnlessEqual((byte)filter.AddressFamily, _reject);
+        }
+
+        AnyOf(filter.Protocol, (protocol, next) => Protocol(protocol, next));
+        foreach ((EntryAttribute tuple, Side side, IReadOnlyList<AddressPrefix> prefixes) in addresses)
+            AnyOf(prefixes, (prefix, next) => Address(tuple, side, prefix, next));
+        AnyOf([.. filter.Address.SelectMany(prefix => addresses.Take(4).Select(place => (place.Tuple, place.Side, prefix)))],
+            (place, next) => Address(place.Tuple, place.Side, place.prefix, next));
+        foreach ((EntryAttribute tuple, Side side, IReadOnlyList<PortRange> ranges) in ports)
+            AnyOf(ranges, (range, next) => Port(tuple, side, range, next));
+        AnyOf([.. filter.Port.SelectMany(range => ports.Select(place => (place.Tuple, place.Side, range)))],
+            (place, next) => Port(place.Tuple, place.Side, place.range, next));
+        AnyOf(filter.Mark, Mark);
+        Status(filter);
+        if (filter.Protocol is [IPProtocol.Tcp])
+            AnyOf(filter.State, TcpState);
+
+        _program.Accept();
+        _program.Mark(_reject);
+        _program.Reject();
+        SocketFilter[]? program = _program.Build();
+        return program is { Length: > 2 } ? program : null;
+    }
+
+    /// <summary>Writes a test for each value, of which one must hold; a test jumps to <c>next</c> where it does not.</summary>
+    private void AnyOf<T>(IReadOnlyList<T> values, Action<T, BpfProgram.Label> test)
+    {
+        if (values.Count == 0)
+            return;
+        BpfProgram.Label holds = new();
+        foreach (T value in values)
+        {
+            BpfProgram.Label next = new();
+            test(value, next);
+            _program.Jump(holds);
+            _program.Mark(next);
+        }
+
+        _program.Jump(_reject);
+        _program.Mark(holds);
+    }
+
+    private void Protocol(IPProtocol protocol, BpfProgram.Label next)
+    {
+        Seek(next, EntryAttribute.TupleOrig, (ushort)TupleAttribute.Proto, (ushort)ProtocolAttribute.Num);
+        _program.LoadByte(Value);
+        _program.JumpUnlessEqual((byte)protocol, next);
+    }
+
+    private void Address(EntryAttribute tuple, Side side, AddressPrefix prefix, BpfProgram.Label next)
+    {
+        AddressAttribute attribute = (prefix.Family, side) switch
+        {
+            (IPFamily.IPv6, Side.Source) => AddressAttribute.V6Src,
+            (IPFamily.IPv6, _) => AddressAttribute.V6Dst,
+            (_, Side.Source) => AddressAttribute.V4Src,
+            _ => AddressAttribute.V4Dst,
+        };
+        Seek(next, tuple, (ushort)TupleAttribute.Ip, (ushort)attribute);
+        Span<byte> bytes = stackalloc byte[16];
+        int words = prefix.Address.CopyTo(prefix.Family, bytes) / sizeof(uint);
+        for (int i = 0; i < words && prefix.Length > i * 32; i++)
+        {
+            int bits = Math.Min(32, prefix.Length - i * 32);
+            _program.LoadWord(Value + (uint)i * sizeof(uint));
+            _program.Mask(uint.MaxValue << (32 - bits));
+            _program.JumpUnlessEqual(System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(bytes[(i * 4)..]), next);
+        }
+    }
+
+    private void Port(EntryAttribute tuple, Side side, PortRange range, BpfProgram.Label next)
+    {
+        ProtocolAttribute attribute = side == Side.Source ? ProtocolAttribute.SrcPort : ProtocolAttribute.DstPort;
+        Seek(next, tuple, (ushort)TupleAttribute.Proto, (ushort)attribute);
+        _program.LoadHalf(Value);
+        _program.JumpUnlessInRange(range.First, range.Last, next);
+    }
+
+    /// <summary>The kernel leaves a mark of 0 out.</summary>
+    private void Mark(MaskedMark mark, BpfProgram.Label next)
+    {
+        BpfProgram.Label missing = new(), compare = new();
+        Seek(missing, EntryAttribute.Mark);
+        _program.LoadWord(Value);
+        _program.Jump(compare);
+        _program.Mark(missing);
+        _program.LoadConstant(0);
+        _program.Mark(compare);
+        _program.Mask(mark.Mask);
+        _program.JumpUnlessEqual(mark.Value, next);
+    }
+
+    private void Status(ConntrackFilter filter)
+    {
+        uint set = (uint)(filter.Status ?? ConntrackStatus.None);
+        uint clear = (uint)(filter.ExcludeStatus ?? ConntrackStatus.None) | (filter.Unreplied ? (uint)ConntrackStatus.SeenReply : 0);
+        if ((set | clear) == 0)
+            return;
+        Seek(_reject, EntryAttribute.Status);
+        _program.LoadWord(Value);
+        _program.Mask(set | clear);
+        _program.JumpUnlessEqual(set & ~clear, _reject);
+    }
+
+    private void TcpState(ConntrackState state, BpfProgram.Label next)
+    {
+        if (ConntrackStates.ToKernel(IPProtocol.Tcp, state) is not { } number)
+            return;
+        Seek(next, EntryAttribute.Protoinfo, (ushort)ProtoinfoAttribute.Tcp, (ushort)TcpAttribute.State);
+        _program.LoadByte(Value);
+        _program.JumpUnlessEqual(number, next);
+    }
+
+    private void Seek(BpfProgram.Label missing, EntryAttribute attribute, params ushort[] nested) =>
+        _program.SeekAttribute(FirstAttribute, [(ushort)attribute, .. nested], missing);
+}

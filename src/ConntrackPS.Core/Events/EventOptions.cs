@@ -1,0 +1,33 @@
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Events;
+
+/// <summary>What to watch, and how.</summary>
+public sealed record EventOptions
+{
+    /// <summary>The receive buffer unless another is asked for: about 13,000 events, in bytes.</summary>
+    public const int DefaultReceiveBufferSize = 8 * 1024 * 1024;
+
+    /// <summary>The kinds of events: New, Update, Destroy; all of them unless given.</summary>
+    public IReadOnlyCollection<ConntrackEventType> EventType { get; init; } =
+        [ConntrackEventType.New, ConntrackEventType.Update, ConntrackEventType.Destroy];
+
+    /// <summary>Which connections.</summary>
+    public ConntrackFilter Filter { get; init; } = new();
+
+    /// <summary>The socket's receive buffer in bytes; the kernel holds about one event in 640 of them (1,280 of the
+    /// doubled size it grants). Past net.core.rmem_max it needs CAP_NET_ADMIN in the initial user namespace.</summary>
+    public int ReceiveBufferSize { get; init; } = DefaultReceiveBufferSize;
+
+    /// <summary>Destroy events are kept in the kernel until they are delivered (NETLINK_BROADCAST_ERROR). While they wait
+    /// they count in the table, so that this is given up when the table is nearly full.</summary>
+    public bool IsReliable { get; init; }
+
+    /// <summary>The present table comes first, as events of type Existing.</summary>
+    public bool IncludeExisting { get; init; }
+
+    /// <summary>After a loss the table is read, and what changed meanwhile comes as derived New and Destroy events.</summary>
+    public bool Resync { get; init; }
+
+    internal bool UseKernelFilter { get; init; } = true;
+}

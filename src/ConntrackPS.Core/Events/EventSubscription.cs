@@ -1,0 +1,88 @@
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Events;
+
+/// <summary>A socket that has joined the groups of connection events, and knows how many it has missed.</summary>
+internal sealed class EventSubscription : IDisposable
+{
+    private const string Operation = "receive connection-tracking events";
+    private const int Off = 0;
+    private const int On = 1;
+
+    private readonly NetlinkSocket _socket;
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private uint _drops;
+
+    /// <exception cref="NetlinkException">EPERM: joining the groups needs CAP_NET_ADMIN.</exception>
+    public EventSubscription(NetworkNamespace? networkNamespace, EventOptions options)
+    {
+        _socket = NetlinkSocket.Open(networkNamespace);
+        try
+        {
+            _socket.RequestReceiveBuffer(options.ReceiveBufferSize);
+
+            // The count of drops tells exactly what ENOBUFS tells once for any number.
+            _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");
+            if (options.IsReliable)
+                SetReliable(true);
+            if (options.UseKernelFilter && EventFilterCompiler.Compile(options.Filter) is { } program)
+                _socket.AttachFilter(program);
+
+            // Last, so that nothing unfiltered comes before the filter.
+            foreach (ConntrackEventType type in options.EventType)
+                _socket.SetNetlinkOption(NetlinkSocketOption.AddMembership, (int)GroupOf(type), "listen to connection-tracking events");
+        }
+        catch
+        {
+            _socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What the kernel granted, in bytes, doubled for its own account.</summary>
+    public int ReceiveBufferSize => _socket.ReceiveBufferSize;
+
+    /// <summary>Takes what is there, up to a number of events.</summary>
+    public void Read(int maximum, MessageHandler onMessage)
+    {
+        for (int i = 0; i < maximum; i++)
+        {
+            int length = _socket.TryReceive(_buffer, Operation);
+            if (length == 0)
+                return;
+            MessageReader messages = new(_buffer.AsSpan(0, length));
+            while (messages.TryRead(out NetlinkMessage message))
+                onMessage(message);
+        }
+    }
+
+    /// <returns>False when the time is up before an event comes.</returns>
+    public bool Wait(TimeSpan timeout) => _socket.WaitForData(Operation, timeout);
+
+    /// <summary>Events lost since the last call.</summary>
+    public uint TakeLosses()
+    {
+        uint drops = _socket.DropCount;
+        uint lost = unchecked(drops - _drops);
+        _drops = drops;
+        return lost;
+    }
+
+    /// <summary>Whether the kernel keeps destroy events until they are delivered.</summary>
+    public void SetReliable(bool reliable) =>
+        _socket.SetNetlinkOption(NetlinkSocketOption.BroadcastError, reliable ? On : Off, "make destroy events reliable");
+
+    /// <summary>Ends any wait and every later read, from any thread.</summary>
+    public void Cancel() => _socket.Cancel();
+
+    public void Dispose() => _socket.Dispose();
+
+    private static NetfilterGroup GroupOf(ConntrackEventType type) => type switch
+    {
+        ConntrackEventType.New => NetfilterGroup.ConntrackNew,
+        ConntrackEventType.Update => NetfilterGroup.ConntrackUpdate,
+        ConntrackEventType.Destroy => NetfilterGroup.ConntrackDestroy,
+        _ => throw new ArgumentException($"{type} is not an event of the kernel. Name New, Update or Destroy.", nameof(type)),
+    };
+}

@@ -1,0 +1,30 @@
+using System.Globalization;
+
+namespace ConntrackPS.Linux;
+
+/// <summary>Error numbers under the names that the kernel's headers and manual pages use.</summary>
+internal static class ErrnoNames
+{
+    /// <summary>The name, such as EPERM, or <c>errno 71</c> for one that has none here.</summary>
+    public static string ToKernelName(this Errno errno) => errno switch
+    {
+        Errno.NotPermitted => "EPERM",
+        Errno.NotFound => "ENOENT",
+        Errno.Interrupted => "EINTR",
+        Errno.TryAgain => "EAGAIN",
+        Errno.OutOfMemory => "ENOMEM",
+        Errno.AccessDenied => "EACCES",
+        Errno.Busy => "EBUSY",
+        Errno.Exists => "EEXIST",
+        Errno.InvalidArgument => "EINVAL",
+        Errno.NoSpace => "ENOSPC",
+        Errno.OutOfRange => "ERANGE",
+        Errno.MessageTooLong => "EMSGSIZE",
+        Errno.ProtocolNotSupported => "EPROTONOSUPPORT",
+        Errno.NotSupported => "EOPNOTSUPP",
+        Errno.AddressFamilyNotSupported => "EAFNOSUPPORT",
+        Errno.NoBuffers => "ENOBUFS",
+        Errno.TimedOut => "ETIMEDOUT",
+        _ => string.Create(CultureInfo.InvariantCulture, $"errno {(int)errno}"),
+    };
+}

@@ -1,0 +1,192 @@
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Pipeline;
+
+namespace ConntrackPS.Commands;
+
+/// <content>The parameters, and what they make.</content>
+public sealed partial class NewConntrackEntryCommand
+{
+    /// <summary>An entry to create again: of Get-ConntrackEntry, of Import-Clixml, Import-Csv or the like.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    public PSObject InputObject { get; set; } = null!;
+
+    /// <summary>The address of the first packet's sender.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = TupleSet)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress SourceAddress { get; set; }
+
+    /// <summary>The address that the first packet was sent to, before translation.</summary>
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = TupleSet)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress DestinationAddress { get; set; }
+
+    /// <summary>The layer 4 protocol, by name or number.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = TupleSet)]
+    [ProtocolArgument(TakesOne = true)]
+    public IPProtocol Protocol { get; set; }
+
+    /// <summary>The port of the first packet's sender.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? SourcePort { get; set; }
+
+    /// <summary>The port that the first packet was sent to, before translation.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? DestinationPort { get; set; }
+
+    /// <summary>The ICMP or ICMPv6 type of the first packet.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(byte.MaxValue, TakesOne = true)]
+    public long? IcmpType { get; set; }
+
+    /// <summary>The ICMP or ICMPv6 code of the first packet; 0 unless given.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(byte.MaxValue, TakesOne = true)]
+    public long? IcmpCode { get; set; }
+
+    /// <summary>The ICMP or ICMPv6 identifier.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? IcmpId { get; set; }
+
+    /// <summary>The GRE key of the source.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? GreSourceKey { get; set; }
+
+    /// <summary>The GRE key of the destination.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? GreDestinationKey { get; set; }
+
+    /// <summary>Where replies come from, without the kernel translating anything; the destination unless given.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? ReplySourceAddress { get; set; }
+
+    /// <summary>Where replies go to, without the kernel translating anything; the source unless given.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? ReplyDestinationAddress { get; set; }
+
+    /// <summary>The port replies come from; the destination's unless given.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? ReplySourcePort { get; set; }
+
+    /// <summary>The port replies go to; the source's unless given.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? ReplyDestinationPort { get; set; }
+
+    /// <summary>What the kernel translates the source to.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? TranslatedSourceAddress { get; set; }
+
+    /// <summary>What the kernel translates the source port to.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? TranslatedSourcePort { get; set; }
+
+    /// <summary>What the kernel translates the destination to.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? TranslatedDestinationAddress { get; set; }
+
+    /// <summary>What the kernel translates the destination port to.</summary>
+    [Parameter(ParameterSetName = TupleSet)]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? TranslatedDestinationPort { get; set; }
+
+    /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given.</summary>
+    [Parameter]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan? TimeoutSeconds { get; set; }
+
+    /// <summary>The state of a TCP or SCTP connection.</summary>
+    [Parameter]
+    [StateArgument(TakesOne = true)]
+    public ConntrackState? State { get; set; }
+
+    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout; the kernel adds others itself.</summary>
+    [Parameter]
+    [StatusArgument]
+    public ConntrackStatus[]? Status { get; set; }
+
+    /// <summary>The connection mark.</summary>
+    [Parameter]
+    [NumberArgument(uint.MaxValue, TakesOne = true)]
+    public long? Mark { get; set; }
+
+    /// <summary>The zone, 0 to 65535; a piped entry moves there.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? Zone { get; set; }
+
+    /// <summary>Labels, by name or bit.</summary>
+    [Parameter]
+    [LabelArgument]
+    public int[]? Label { get; set; }
+
+    /// <summary>The helper that reads along, such as ftp.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Helper { get; set; }
+
+    /// <summary>The entry of the connection that expected this one; it must exist.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public PSObject? Master { get; set; }
+
+    /// <summary>An entry that exists already is no error: it gets the timeout, state, status, mark and labels.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Emits each entry as the kernel has it then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private EntryTemplate BuildTemplate() => new()
+    {
+        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        State = State,
+        Status = Status?.Aggregate((all, bit) => all | bit),
+        Mark = (uint?)Mark,
+        Zone = (ushort?)Zone,
+        Label = Label,
+        Helper = Helper,
+        Master = Master is null ? null : InputEntry.KeyOf(Master).Original,
+    };
+
+    private EntryTuples BuildTuples() => new()
+    {
+        Original = ExactTuple.Of(new ConntrackFilter
+        {
+            SourceAddress = [AddressPrefix.Of(SourceAddress)],
+            DestinationAddress = [AddressPrefix.Of(DestinationAddress)],
+            Protocol = [Protocol],
+            SourcePort = Range(SourcePort),
+            DestinationPort = Range(DestinationPort),
+            IcmpType = IcmpType is { } type ? [(byte)type] : [],
+            IcmpCode = [(byte)(IcmpCode ?? 0)],
+            IcmpId = IcmpId is { } id ? [(ushort)id] : [],
+            GreSourceKey = GreSourceKey is { } sourceKey ? [(ushort)sourceKey] : [],
+            GreDestinationKey = GreDestinationKey is { } destinationKey ? [(ushort)destinationKey] : [],
+        }).Original,
+        ReplySource = ReplySourceAddress,
+        ReplyDestination = ReplyDestinationAddress,
+        ReplySourcePort = (ushort?)ReplySourcePort,
+        ReplyDestinationPort = (ushort?)ReplyDestinationPort,
+        TranslatedSource = TranslatedSourceAddress,
+        TranslatedSourcePort = (ushort?)TranslatedSourcePort,
+        TranslatedDestination = TranslatedDestinationAddress,
+        TranslatedDestinationPort = (ushort?)TranslatedDestinationPort,
+    };
+
+    private static PortRange[] Range(long? port) => port is { } number ? [new PortRange((int)number)] : [];
+}

@@ -1,0 +1,129 @@
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Linux;
+using ConntrackPS.Pipeline;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Creates entries in the connection-tracking table: one made of parameters, or those of the pipeline.</summary>
+[Cmdlet(VerbsCommon.New, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = TupleSet)]
+[OutputType(typeof(ConntrackEntry))]
+public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDisposable
+{
+    private const string TupleSet = "Tuple";
+    private const string InputSet = "InputObject";
+
+    private PerNamespace<EntryCreator>? _creators;
+    private PerNamespace<EntryUpdater>? _updaters;
+    private PerNamespace<EntryFinder>? _finders;
+    private EntryTemplate _template = new();
+    private bool _asksForEach;
+    private long _number;
+    private long _existed;
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        _asksForEach = this.AsksForEach();
+        _creators = new(table => table.CreateCreator(keepCreated: true));
+        _updaters = new(table => table.CreateUpdater(keepChanged: true));
+        _finders = new(table => table.CreateFinder());
+        _template = BuildTemplate();
+    }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => Run(() =>
+    {
+        bool isInput = ParameterSetName == InputSet;
+        long number = isInput ? ++_number : 0;
+        try
+        {
+            ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.Read(InputObject)) : _template.Create(BuildTuples());
+            if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
+                Create(entry, number, NetworkNamespace ?? (isInput ? entry.Namespace : null));
+        }
+        catch (FormatException exception)
+        {
+            ErrorRecord error = ErrorFactory.InvalidEntry(exception.Message, isInput ? InputObject : null, number);
+            if (!isInput)
+                ThrowTerminatingError(error);
+            WriteError(error);
+        }
+    });
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(() =>
+    {
+        foreach (EntryCreator creator in _creators!.All)
+        {
+            creator.Flush();
+            Report(creator);
+        }
+
+        foreach (EntryUpdater updater in _updaters!.All)
+        {
+            updater.Flush();
+            Report(updater);
+        }
+
+        long failed = _creators.All.Sum(creator => creator.Failed) - _existed + _updaters.All.Sum(updater => updater.Failed);
+        WriteVerbose($"{_creators.All.Sum(creator => creator.Created)} entries created, {_existed} existed already, {failed} failed.");
+    });
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _creators?.Dispose();
+        _updaters?.Dispose();
+        _finders?.Dispose();
+    }
+
+    private void Create(ConntrackEntry entry, long number, string? networkNamespace)
+    {
+        entry.Namespace = networkNamespace;
+        EntryCreator creator = _creators!.In(networkNamespace);
+        creator.Add(entry, new NumberedEntry(number, entry));
+        Report(creator);
+    }
+
+    private void Report(EntryBatch batch)
+    {
+        foreach (EntryResult result in batch.TakeResults())
+        {
+            NumberedEntry numbered = (NumberedEntry)result.Entry;
+            if (result.Failure is null)
+                Finish(numbered, batch);
+            else if (Force && result.Failure.Errno == Errno.Exists)
+                MakeLike(numbered);
+            else
+                WriteError(ErrorFactory.NotCreated(result.Failure, numbered.Entry, numbered.Number));
+        }
+    }
+
+    private void MakeLike(NumberedEntry numbered)
+    {
+        _existed++;
+        _updaters!.In(numbered.Entry.Namespace).Add(KeyOf(numbered.Entry), EntryChange.MakeLike(numbered.Entry), numbered);
+    }
+
+    /// <summary>The kernel drops labels that no rule uses without a word when it creates an entry, but tells when they
+    /// are set again.</summary>
+    private void Finish(NumberedEntry numbered, EntryBatch batch)
+    {
+        if (batch is EntryCreator && numbered.Entry.Labels is not null)
+            _updaters!.In(numbered.Entry.Namespace).Add(KeyOf(numbered.Entry), EntryChange.LabelLike(numbered.Entry), numbered);
+        else
+            Emit(numbered.Entry);
+    }
+
+    private void Emit(ConntrackEntry entry)
+    {
+        if (PassThru && _finders!.In(entry.Namespace).Find(KeyOf(entry)) is { } created)
+            WriteObject(created);
+    }
+
+    /// <summary>The id is the kernel's to give: one that came with a restored entry was another's.</summary>
+    private static EntryKey KeyOf(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null };
+}

@@ -1,0 +1,285 @@
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Linux;
+using ConntrackPS.Pipeline;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>The filter parameters that are the same on every cmdlet that selects entries, changing ones included.</summary>
+public abstract class SelectionCommand : ConntrackCommand
+{
+    /// <summary>The parameter set in which entries are selected by filter.</summary>
+    protected const string FilterSet = "Filter";
+
+    /// <summary>The parameter set in which entries come through the pipeline.</summary>
+    protected const string InputSet = "InputObject";
+
+    /// <summary>Addresses or prefixes the first packet came from.</summary>
+    [Parameter(Position = 0, ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? SourceAddress { get; set; }
+
+    /// <summary>Addresses or prefixes the first packet was sent to, before translation.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? DestinationAddress { get; set; }
+
+    /// <summary>Addresses or prefixes replies come from.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? ReplySourceAddress { get; set; }
+
+    /// <summary>Addresses or prefixes replies go to.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? ReplyDestinationAddress { get; set; }
+
+    /// <summary>Addresses or prefixes that any of the four addresses may have.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? Address { get; set; }
+
+    /// <summary>Addresses or prefixes that replace the source, on entries whose source is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? TranslatedSourceAddress { get; set; }
+
+    /// <summary>Addresses or prefixes that replace the destination, on entries whose destination is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? TranslatedDestinationAddress { get; set; }
+
+    /// <summary>Source ports of the first packet, or ranges such as 1000-2000.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? SourcePort { get; set; }
+
+    /// <summary>Destination ports of the first packet before translation, or ranges.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? DestinationPort { get; set; }
+
+    /// <summary>Ports or ranges that replies come from.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? ReplySourcePort { get; set; }
+
+    /// <summary>Ports or ranges that replies go to.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? ReplyDestinationPort { get; set; }
+
+    /// <summary>Ports or ranges that replace the source port, on entries whose source is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? TranslatedSourcePort { get; set; }
+
+    /// <summary>Ports or ranges that replace the destination port, on entries whose destination is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? TranslatedDestinationPort { get; set; }
+
+    /// <summary>Ports or ranges that any of the four ports may have.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? Port { get; set; }
+
+    /// <summary>Layer 4 protocols, by name or number.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [ProtocolArgument]
+    public IPProtocol[]? Protocol { get; set; }
+
+    /// <summary>Status bits that must all be set.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StatusArgument]
+    public ConntrackStatus[]? Status { get; set; }
+
+    /// <summary>Status bits of which none may be set.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StatusArgument]
+    public ConntrackStatus[]? ExcludeStatus { get; set; }
+
+    /// <summary>Only entries that have seen no reply.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter Unreplied { get; set; }
+
+    /// <summary>Only entries whose source is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter SourceNat { get; set; }
+
+    /// <summary>Only entries whose destination is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter DestinationNat { get; set; }
+
+    /// <summary>Labels of which any is set, by name or bit (0 to 127).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [LabelArgument]
+    public int[]? Label { get; set; }
+
+    /// <summary>Security contexts.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    public string[]? SecurityContext { get; set; }
+
+    /// <summary>ICMP or ICMPv6 types, 0 to 255.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(byte.MaxValue)]
+    public long[]? IcmpType { get; set; }
+
+    /// <summary>ICMP or ICMPv6 codes, 0 to 255.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(byte.MaxValue)]
+    public long[]? IcmpCode { get; set; }
+
+    /// <summary>ICMP or ICMPv6 identifiers, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? IcmpId { get; set; }
+
+    /// <summary>GRE keys of the source, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? GreSourceKey { get; set; }
+
+    /// <summary>GRE keys of the destination, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? GreDestinationKey { get; set; }
+
+    /// <summary>At least so many bytes both ways; needs accounting (nf_conntrack_acct).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(long.MaxValue, TakesOne = true)]
+    public long? MinimumBytes { get; set; }
+
+    /// <summary>At least so many packets both ways; needs accounting (nf_conntrack_acct).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(long.MaxValue, TakesOne = true)]
+    public long? MinimumPackets { get; set; }
+
+    /// <summary>Less time left than this: seconds, or a span such as 5m.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan? TimeoutBelow { get; set; }
+
+    /// <summary>More time left than this: seconds, or a span such as 2h4m.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan? TimeoutAbove { get; set; }
+
+    /// <summary>Began longer ago than this: seconds, or a span such as 1d; needs timestamps (nf_conntrack_timestamp).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan? OlderThan { get; set; }
+
+    /// <summary>Zones, 0 to 65535, of both directions or of either.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? Zone { get; set; }
+
+    /// <summary>IPv4 or IPv6.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
+    public IPFamily AddressFamily { get; set; }
+
+    /// <summary>The kernel's numbers of entries, as Get-ConntrackEntry shows them.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(uint.MaxValue)]
+    public long[]? Id { get; set; }
+
+    /// <summary>The marks to select by, under whatever name the cmdlet has for them.</summary>
+    private protected abstract MaskedMark[]? MarkFilter { get; }
+
+    /// <summary>The states to select by.</summary>
+    private protected abstract ConntrackState[]? StateFilter { get; }
+
+    /// <summary>The helpers to select by.</summary>
+    private protected abstract string[]? HelperFilter { get; }
+
+    /// <summary>The filter that the parameters make.</summary>
+    private protected ConntrackFilter BuildFilter() => new()
+    {
+        SourceAddress = SourceAddress ?? [],
+        DestinationAddress = DestinationAddress ?? [],
+        ReplySourceAddress = ReplySourceAddress ?? [],
+        ReplyDestinationAddress = ReplyDestinationAddress ?? [],
+        Address = Address ?? [],
+        TranslatedSourceAddress = TranslatedSourceAddress ?? [],
+        TranslatedDestinationAddress = TranslatedDestinationAddress ?? [],
+        SourcePort = SourcePort ?? [],
+        DestinationPort = DestinationPort ?? [],
+        ReplySourcePort = ReplySourcePort ?? [],
+        ReplyDestinationPort = ReplyDestinationPort ?? [],
+        TranslatedSourcePort = TranslatedSourcePort ?? [],
+        TranslatedDestinationPort = TranslatedDestinationPort ?? [],
+        Port = Port ?? [],
+        Protocol = Protocol ?? [],
+        State = StateFilter ?? [],
+        Status = Combine(Status),
+        ExcludeStatus = Combine(ExcludeStatus),
+        Unreplied = Unreplied,
+        SourceNat = SourceNat,
+        DestinationNat = DestinationNat,
+        Mark = MarkFilter ?? [],
+        Label = Label ?? [],
+        Helper = HelperFilter ?? [],
+        SecurityContext = SecurityContext ?? [],
+        IcmpType = [.. (IcmpType ?? []).Select(type => (byte)type)],
+        IcmpCode = [.. (IcmpCode ?? []).Select(code => (byte)code)],
+        IcmpId = [.. (IcmpId ?? []).Select(id => (ushort)id)],
+        GreSourceKey = [.. (GreSourceKey ?? []).Select(key => (ushort)key)],
+        GreDestinationKey = [.. (GreDestinationKey ?? []).Select(key => (ushort)key)],
+        MinimumBytes = (ulong?)MinimumBytes,
+        MinimumPackets = (ulong?)MinimumPackets,
+        TimeoutBelow = (uint?)TimeoutBelow?.TotalSeconds,
+        TimeoutAbove = (uint?)TimeoutAbove?.TotalSeconds,
+        OlderThan = OlderThan,
+        Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
+        AddressFamily = AddressFamily,
+        Id = [.. (Id ?? []).Select(id => (uint)id)],
+    };
+
+    /// <summary>The filter, where it names something: a changing cmdlet never takes a missing filter for "everything".</summary>
+    private protected ConntrackFilter RefuseEmptyFilter()
+    {
+        ConntrackFilter filter = BuildFilter();
+        if (ParameterSetName == FilterSet && !filter.NamesEntries)
+            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name));
+        return filter;
+    }
+
+    /// <summary>The key of an entry of the pipeline; null where the object names none, which is then reported.</summary>
+    private protected EntryKey? ReadKey(PSObject input)
+    {
+        try
+        {
+            return InputEntry.KeyOf(input);
+        }
+        catch (FormatException exception)
+        {
+            WriteError(ErrorFactory.NotAnEntry(input, exception.Message));
+            return null;
+        }
+    }
+
+    /// <summary>Says so where a filter can match nothing, since the kernel doesn't count what it asks for.</summary>
+    private protected void WarnAboutMissingData(NetworkNamespace? networkNamespace)
+    {
+        if (MinimumBytes is not null || MinimumPackets is not null)
+            WarnIfOff("nf_conntrack_acct", "Accounting is off, and entries have no counters", networkNamespace);
+        if (OlderThan is not null)
+            WarnIfOff("nf_conntrack_timestamp", "Timestamps are off, and entries have no start time", networkNamespace);
+    }
+
+    private void WarnIfOff(string setting, string problem, NetworkNamespace? networkNamespace)
+    {
+        if (Sysctl.ReadNumber(Sysctl.Netfilter + setting, networkNamespace) == 0)
+            WriteWarning($"{problem}. Turn them on for new connections: sysctl -w net.netfilter.{setting}=1");
+    }
+
+    private protected static ConntrackStatus? Combine(ConntrackStatus[]? bits) =>
+        bits?.Aggregate(ConntrackStatus.None, (all, bit) => all | bit);
+}

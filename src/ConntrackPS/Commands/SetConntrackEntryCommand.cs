@@ -1,0 +1,200 @@
+using System.Diagnostics;
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Pipeline;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Changes entries of the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
+[Cmdlet(VerbsCommon.Set, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
+[OutputType(typeof(ConntrackEntry))]
+public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
+{
+    private const string Action = "Set conntrack entry";
+
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly CancellationTokenSource _stop = new();
+    private PerNamespace<EntryUpdater>? _updaters;
+    private PerNamespace<EntryFinder>? _finders;
+    private EntryChange _change = new();
+    private bool _asksForEach;
+
+    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    public PSObject InputObject { get; set; } = null!;
+
+    /// <summary>The new mark: whole (7, 0x100), or the bits of a mask alone (0x100/0xff00; 0/0xffff0000 clears these).</summary>
+    [Parameter]
+    [MarkArgument(TakesOne = true)]
+    public MaskedMark? Mark { get; set; }
+
+    /// <summary>Time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
+    [Parameter]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan? TimeoutSeconds { get; set; }
+
+    /// <summary>Labels to set, by name or bit.</summary>
+    [Parameter]
+    [LabelArgument]
+    public int[]? AddLabel { get; set; }
+
+    /// <summary>Labels to clear, by name or bit.</summary>
+    [Parameter]
+    [LabelArgument]
+    public int[]? RemoveLabel { get; set; }
+
+    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
+    [Parameter]
+    [StatusArgument]
+    public ConntrackStatus[]? SetStatus { get; set; }
+
+    /// <summary>The new state of TCP or SCTP connections.</summary>
+    [Parameter]
+    [StateArgument(TakesOne = true)]
+    public ConntrackState? State { get; set; }
+
+    /// <summary>The helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
+    [Parameter]
+    [AllowEmptyString]
+    [ValidateNotNull]
+    public string? Helper { get; set; }
+
+    /// <summary>Marks to select by; -Mark is the new one.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [MarkArgument]
+    public MaskedMark[]? WhereMark { get; set; }
+
+    /// <summary>States to select by; -State is the new one.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StateArgument]
+    public ConntrackState[]? WhereState { get; set; }
+
+    /// <summary>Helpers to select by; -Helper is the new one.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    public string[]? WhereHelper { get; set; }
+
+    /// <summary>Emits each entry as it is then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override MaskedMark[]? MarkFilter => WhereMark;
+
+    private protected override ConntrackState[]? StateFilter => WhereState;
+
+    private protected override string[]? HelperFilter => WhereHelper;
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        _asksForEach = this.AsksForEach();
+        _updaters = new(table => table.CreateUpdater(keepChanged: PassThru));
+        _finders = new(table => table.CreateFinder());
+        _change = BuildChange();
+        if (_change.IsEmpty)
+            ThrowTerminatingError(ErrorFactory.NoChange());
+        if (!MyInvocation.ExpectingInput)
+            RefuseEmptyFilter();
+    }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == InputSet)
+            Run(ChangeInput, InputObject.BaseObject);
+        else
+            Run(ChangeByFilter);
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(() =>
+    {
+        foreach (EntryUpdater updater in _updaters!.All)
+        {
+            updater.Flush();
+            Report(updater);
+        }
+
+        WriteVerbose(
+            $"{_updaters.All.Sum(updater => updater.Changed)} entries changed, {_updaters.All.Sum(updater => updater.AlreadyGone)} were gone already, "
+            + $"{_updaters.All.Sum(updater => updater.Failed)} failed, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
+    });
+
+    /// <inheritdoc/>
+    protected override void StopProcessing() => _stop.Cancel();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _updaters?.Dispose();
+        _finders?.Dispose();
+    }
+
+    private void ChangeInput()
+    {
+        if (ReadKey(InputObject) is { } key)
+            Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
+    }
+
+    private void ChangeByFilter()
+    {
+        ConntrackFilter filter = RefuseEmptyFilter();
+        ConntrackTable table = new(Namespace());
+        WarnAboutMissingData(table.NetworkNamespace);
+        WriteDebug(table.Explain(filter));
+        if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
+            return;
+
+        // Listed whole before anything is changed: a change may move an entry in or out of the filter.
+        foreach (ConntrackEntry entry in table.Read(filter).ToArray())
+        {
+            if (Stopping)
+                return;
+            Change(EntryKey.Of(entry), entry, NetworkNamespace);
+        }
+    }
+
+    private void Change(in EntryKey key, object entry, string? networkNamespace)
+    {
+        if (State is { } state && ConntrackStates.ToKernel(key.Original.Protocol, state) is null)
+        {
+            WriteError(ErrorFactory.InvalidState(state, key.Original.Protocol, entry));
+            return;
+        }
+
+        if (_asksForEach && !ShouldProcess(key.Original.ToString(), Action))
+            return;
+        EntryUpdater updater = _updaters!.In(networkNamespace);
+        updater.Add(key, _change, new ChangedEntry(key, entry, networkNamespace));
+        Report(updater);
+    }
+
+    private void Report(EntryUpdater updater)
+    {
+        foreach (EntryResult result in updater.TakeResults())
+        {
+            ChangedEntry changed = (ChangedEntry)result.Entry;
+            if (result.Failure is { } failure)
+                WriteError(ErrorFactory.NotChanged(failure, changed.Entry));
+            else if (_finders!.In(changed.NetworkNamespace).Find(changed.Key) is { } present)
+                WriteObject(present);
+        }
+    }
+
+    private EntryChange BuildChange() => new()
+    {
+        Mark = Mark,
+        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        AddLabel = AddLabel ?? [],
+        RemoveLabel = RemoveLabel ?? [],
+        SetStatus = Combine(SetStatus),
+        State = State,
+        Helper = Helper,
+    };
+
+    private sealed record ChangedEntry(EntryKey Key, object Entry, string? NetworkNamespace);
+}

@@ -1,0 +1,163 @@
+using System.Globalization;
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+
+namespace ConntrackPS.Pipeline;
+
+/// <summary>Makes a whole entry of an object of the pipeline: a live one, or a bag of the properties of one.</summary>
+internal static class EntryFromProperties
+{
+    /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
+    public static ConntrackEntry Read(PSObject input)
+    {
+        if (input.BaseObject is ConntrackEntry live)
+            return live.Clone();
+        PropertyBag properties = new(input);
+        EntryKey key = InputEntry.KeyOf(input);
+        ConntrackEntry entry = new()
+        {
+            Original = key.Original,
+            Reply = ReplyTuple(properties, key.Original),
+            Status = (ConntrackStatus?)properties.Flags<ConntrackStatus>("Status") ?? ConntrackStatus.None,
+            Mark = properties.Number("Mark", uint.MaxValue) ?? 0,
+            Zone = key.Zone,
+            Namespace = properties.Text("Namespace"),
+        };
+        ReadState(properties, entry);
+        ReadNumbers(properties, entry);
+        ReadDetails(properties, entry);
+        return entry;
+    }
+
+    private static ConntrackTuple ReplyTuple(PropertyBag properties, in ConntrackTuple original)
+    {
+        ConntrackTuple reply = TupleInversion.Invert(original) ?? original;
+        if (properties.Text("ReplySourceAddress") is not null)
+            reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
+        if (properties.Text("ReplyDestinationAddress") is not null)
+            reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
+        if (original.IsIcmp)
+        {
+            uint type = properties.Number("ReplyIcmpType", byte.MaxValue) ?? (uint)reply.DestinationPort >> 8;
+            uint code = properties.Number("ReplyIcmpCode", byte.MaxValue) ?? (byte)reply.DestinationPort;
+            return reply with
+            {
+                SourcePort = properties.Port("ReplyIcmpId") ?? reply.SourcePort,
+                DestinationPort = (ushort)(type << 8 | code),
+            };
+        }
+
+        bool isGre = original.Protocol == IPProtocol.Gre;
+        return reply with
+        {
+            SourcePort = properties.Port(isGre ? "ReplyGreSourceKey" : "ReplySourcePort") ?? reply.SourcePort,
+            DestinationPort = properties.Port(isGre ? "ReplyGreDestinationKey" : "ReplyDestinationPort") ?? reply.DestinationPort,
+        };
+    }
+
+    private static void ReadState(PropertyBag properties, ConntrackEntry entry)
+    {
+        if (properties.Text("State") is not { } text)
+            return;
+        entry.RawState = byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
+            ? (ConntrackState)number
+            : KernelSpelling.TryParse(text, out ConntrackState state) ? state : throw new FormatException($"its State '{text}' is not known.");
+        entry.Fields |= EntryFields.State;
+    }
+
+    private static void ReadNumbers(PropertyBag properties, ConntrackEntry entry)
+    {
+        Set(EntryFields.Id, ref entry.RawId, properties.Number("Id", uint.MaxValue));
+        Set(EntryFields.Timeout, ref entry.RawTimeout, properties.Number("TimeoutSeconds", uint.MaxValue));
+        Set(EntryFields.UseCount, ref entry.RawUse, properties.Number("UseCount", uint.MaxValue));
+        Set(EntryFields.OriginalCounters, ref entry.RawOriginalPackets, properties.LongNumber("OriginalPackets"));
+        Set(EntryFields.OriginalCounters, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
+        Set(EntryFields.ReplyCounters, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
+        Set(EntryFields.ReplyCounters, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
+        Set(EntryFields.StartTime, ref entry.RawStart, properties.Time("StartTime"));
+        Set(EntryFields.StopTime, ref entry.RawStop, properties.Time("StopTime"));
+        Set(EntryFields.OriginalZone, ref entry.RawOriginalZone, properties.Port("OriginalZone"));
+        Set(EntryFields.ReplyZone, ref entry.RawReplyZone, properties.Port("ReplyZone"));
+        Set(EntryFields.OriginalWindowScale, ref entry.RawOriginalWindowScale, (byte?)properties.Number("OriginalWindowScale", byte.MaxValue));
+        Set(EntryFields.ReplyWindowScale, ref entry.RawReplyWindowScale, (byte?)properties.Number("ReplyWindowScale", byte.MaxValue));
+        Set(EntryFields.OriginalTcpFlags, ref entry.RawOriginalTcpFlags, (TcpTrackingFlags?)properties.Flags<TcpTrackingFlags>("OriginalTcpFlags"));
+        Set(EntryFields.ReplyTcpFlags, ref entry.RawReplyTcpFlags, (TcpTrackingFlags?)properties.Flags<TcpTrackingFlags>("ReplyTcpFlags"));
+
+        void Set<T>(EntryFields field, ref T target, T? value)
+            where T : struct
+        {
+            if (value is not { } present)
+                return;
+            target = present;
+            entry.Fields |= field;
+        }
+    }
+
+    private static void ReadDetails(PropertyBag properties, ConntrackEntry entry)
+    {
+        EntryDetails details = new()
+        {
+            Labels = ReadLabels(properties),
+            Helper = properties.Text("Helper"),
+            SecurityContext = properties.Text("SecurityContext"),
+            Master = ReadMaster(properties),
+            OriginalSequence = ReadSequence(properties, "OriginalSequence"),
+            ReplySequence = ReadSequence(properties, "ReplySequence"),
+            SynproxyIsn = properties.Number("SynproxyIsn", uint.MaxValue),
+            SynproxyIts = properties.Number("SynproxyIts", uint.MaxValue),
+            SynproxyTimestampOffset = properties.Number("SynproxyTimestampOffset", uint.MaxValue),
+            OriginalVerificationTag = properties.Number("OriginalVerificationTag", uint.MaxValue),
+            ReplyVerificationTag = properties.Number("ReplyVerificationTag", uint.MaxValue),
+            DccpRole = (byte?)properties.Number("DccpRole", byte.MaxValue),
+            DccpHandshakeSequence = properties.LongNumber("DccpHandshakeSequence"),
+        };
+        if (properties.Number("SecurityMark", uint.MaxValue) is { } mark)
+        {
+            details.Secmark = mark;
+            entry.Fields |= EntryFields.Secmark;
+        }
+
+        entry.Details = details;
+    }
+
+    private static LabelBits? ReadLabels(PropertyBag properties)
+    {
+        if (properties.Text("Labels") is not { } text)
+            return null;
+        LabelBits labels = default;
+        foreach (string name in text.Split(','))
+        {
+            labels = LabelNames.System.TryGetBit(name.Trim(), out int bit)
+                ? labels.With(bit)
+                : throw new FormatException($"its label '{name.Trim()}' is neither in connlabel.conf nor a bit from 0 to 127.");
+        }
+
+        return labels;
+    }
+
+    private static ConntrackTuple? ReadMaster(PropertyBag properties)
+    {
+        if (properties.Text("MasterProtocol") is not { } name)
+            return null;
+        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
+            throw new FormatException($"its MasterProtocol '{name}' is not known.");
+        AddressBits source = properties.Address("MasterSourceAddress", out IPFamily family);
+        return new ConntrackTuple
+        {
+            Family = family,
+            Protocol = protocol,
+            Source = source,
+            Destination = properties.Address("MasterDestinationAddress", out _),
+            HasPorts = properties.Text("MasterSourcePort") is not null,
+            SourcePort = properties.Port("MasterSourcePort") ?? 0,
+            DestinationPort = properties.Port("MasterDestinationPort") ?? 0,
+        };
+    }
+
+    private static SequenceAdjustment? ReadSequence(PropertyBag properties, string direction) =>
+        properties.Number(direction + "Position", uint.MaxValue) is { } position
+            ? new SequenceAdjustment(
+                position, properties.SignedNumber(direction + "OffsetBefore") ?? 0, properties.SignedNumber(direction + "OffsetAfter") ?? 0)
+            : null;
+}

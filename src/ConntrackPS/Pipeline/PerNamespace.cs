@@ -1,0 +1,35 @@
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Pipeline;
+
+/// <summary>One worker for each network namespace that objects of a pipeline come from.</summary>
+/// <param name="create">Makes the worker for a namespace's table.</param>
+/// <typeparam name="T">The worker: it holds a socket in the namespace.</typeparam>
+internal sealed class PerNamespace<T>(Func<ConntrackTable, T> create) : IDisposable
+    where T : IDisposable
+{
+    private readonly Dictionary<string, T> _workers = [];
+
+    /// <summary>All workers so far.</summary>
+    public IReadOnlyCollection<T> All => _workers.Values;
+
+    /// <summary>The worker of a namespace; null names the caller's own.</summary>
+    public T In(string? networkNamespace)
+    {
+        if (!_workers.TryGetValue(networkNamespace ?? "", out T? worker))
+        {
+            worker = create(new ConntrackTable(networkNamespace is null ? null : NetworkNamespace.Parse(networkNamespace)));
+            _workers.Add(networkNamespace ?? "", worker);
+        }
+
+        return worker;
+    }
+
+    public void Dispose()
+    {
+        foreach (T worker in _workers.Values)
+            worker.Dispose();
+        _workers.Clear();
+    }
+}

@@ -1,0 +1,55 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Tests.Conntrack;
+
+public sealed class ConntrackStatesTests
+{
+    private static readonly IPProtocol[] Protocols = [IPProtocol.Tcp, IPProtocol.Sctp, IPProtocol.Dccp];
+
+    public static TheoryData<IPProtocol> Stateful => [.. Protocols];
+
+    [Theory]
+    [MemberData(nameof(Stateful))]
+    public void Every_number_a_kernel_could_send_passes_through(IPProtocol protocol)
+    {
+        for (int number = 0; number < 0x80; number++)
+            Assert.Equal((byte)number, ConntrackStates.ToKernel(protocol, ConntrackStates.FromKernel(protocol, (byte)number)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Stateful))]
+    public void A_number_past_the_known_ones_is_unknown_and_not_another_state(IPProtocol protocol)
+    {
+        byte number = (byte)ConntrackStates.Of(protocol).Count;
+        ConntrackState state = ConntrackStates.FromKernel(protocol, number);
+        Assert.Equal((int)ConntrackState.Unknown + number, (int)state);
+        Assert.False(Enum.IsDefined(state));
+    }
+
+    [Theory]
+    [InlineData(IPProtocol.Tcp, ConntrackState.CookieWait)]
+    [InlineData(IPProtocol.Sctp, ConntrackState.SynSent)]
+    [InlineData(IPProtocol.Udp, ConntrackState.Established)]
+    public void Another_protocol_s_state_has_no_number(IPProtocol protocol, ConntrackState state) =>
+        Assert.Null(ConntrackStates.ToKernel(protocol, state));
+
+    [Fact]
+    public void Protocols_without_state_have_none() => Assert.Empty(ConntrackStates.Of(IPProtocol.Udp));
+
+    [Fact]
+    public void Every_state_belongs_to_a_protocol()
+    {
+        IEnumerable<ConntrackState> known = Protocols.SelectMany(ConntrackStates.Of);
+        Assert.Empty(Enum.GetValues<ConntrackState>().Except(known).Except([ConntrackState.Unknown]));
+    }
+
+    /// <summary>One name for several protocols, each with a number of its own.</summary>
+    [Fact]
+    public void Shared_names_have_each_protocol_s_number()
+    {
+        Assert.Equal((byte)3, ConntrackStates.ToKernel(IPProtocol.Tcp, ConntrackState.Established));
+        Assert.Equal((byte)4, ConntrackStates.ToKernel(IPProtocol.Sctp, ConntrackState.Established));
+        Assert.Equal((byte)7, ConntrackStates.ToKernel(IPProtocol.Tcp, ConntrackState.TimeWait));
+        Assert.Equal((byte)7, ConntrackStates.ToKernel(IPProtocol.Dccp, ConntrackState.TimeWait));
+    }
+}

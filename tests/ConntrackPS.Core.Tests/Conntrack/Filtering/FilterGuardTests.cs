@@ -1,0 +1,104 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Conntrack.Filtering;
+
+/// <summary>What keeps a deletion from taking more than was named, and how a filter says what it means.</summary>
+public sealed class FilterGuardTests
+{
+    public static TheoryData<string> Trivial => ["0.0.0.0/0", "::/0", "10.1.2.3/0"];
+
+    [Fact]
+    public void An_empty_filter_is_empty_and_names_nothing()
+    {
+        ConntrackFilter filter = new();
+        Assert.True(filter.IsEmpty);
+        Assert.False(filter.NamesEntries);
+        Assert.Equal("every entry", filter.ToString());
+    }
+
+    [Theory]
+    [MemberData(nameof(Trivial))]
+    public void A_prefix_of_everything_names_nothing(string prefix)
+    {
+        AddressPrefix[] everything = [AddressPrefix.Parse(prefix)];
+        ConntrackFilter[] filters =
+        [
+            new() { SourceAddress = everything }, new() { DestinationAddress = everything }, new() { Address = everything },
+            new() { ReplySourceAddress = everything }, new() { ReplyDestinationAddress = everything },
+            new() { SourceAddress = [.. everything, AddressPrefix.Parse("192.0.2.1")] },
+            new() { SourceAddress = everything, DestinationAddress = everything },
+        ];
+        Assert.All(filters, filter => Assert.False(filter.NamesEntries));
+        Assert.All(filters, filter => Assert.False(filter.IsEmpty));
+    }
+
+    [Fact]
+    public void A_mark_with_an_empty_mask_names_nothing() =>
+        Assert.False(new ConntrackFilter { Mark = [MaskedMark.Parse("0/0")] }.NamesEntries);
+
+    [Fact]
+    public void One_property_that_names_something_is_enough()
+    {
+        Assert.True(new ConntrackFilter { SourceAddress = [AddressPrefix.Parse("0.0.0.0/0")], Protocol = [IPProtocol.Tcp] }.NamesEntries);
+        Assert.True(new ConntrackFilter { SourceAddress = [AddressPrefix.Parse("0.0.0.0/1")] }.NamesEntries);
+        Assert.True(new ConntrackFilter { Mark = [MaskedMark.Parse("0")] }.NamesEntries);
+        Assert.True(new ConntrackFilter { Zone = [0] }.NamesEntries);
+        Assert.True(new ConntrackFilter { AddressFamily = IPFamily.IPv4 }.NamesEntries);
+        Assert.True(new ConntrackFilter { Unreplied = true }.NamesEntries);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void No_status_bit_at_all_is_refused(bool exclude)
+    {
+        ConntrackFilter filter = exclude
+            ? new ConntrackFilter { ExcludeStatus = ConntrackStatus.None }
+            : new ConntrackFilter { Status = ConntrackStatus.None };
+        ArgumentException exception = Assert.Throws<ArgumentException>(() => filter.Matches(Entries.Any()));
+        Assert.Equal(exclude ? "ExcludeStatus" : "Status", exception.ParamName);
+        Assert.Contains("such as Assured", exception.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => filter.IsEmpty);
+        Assert.Throws<ArgumentException>(() => filter.NamesEntries);
+    }
+
+    [Fact]
+    public void A_filter_says_all_that_it_asks_for()
+    {
+        ConntrackFilter filter = new()
+        {
+            AddressFamily = IPFamily.IPv4,
+            Protocol = [IPProtocol.Tcp, (IPProtocol)200],
+            SourceAddress = [AddressPrefix.Parse("192.0.2.0/24"), AddressPrefix.Parse("198.51.100.7")],
+            DestinationAddress = [AddressPrefix.Parse("203.0.113.1")],
+            ReplySourceAddress = [AddressPrefix.Parse("203.0.113.2")],
+            ReplyDestinationAddress = [AddressPrefix.Parse("203.0.113.3")],
+            Address = [AddressPrefix.Parse("203.0.113.4")],
+            SourcePort = [PortRange.Parse("1000-2000")],
+            DestinationPort = [PortRange.Parse("80")],
+            Port = [PortRange.Parse("443")],
+            State = [ConntrackState.SynSent],
+            Status = ConntrackStatus.Assured,
+            ExcludeStatus = ConntrackStatus.Offload,
+            Unreplied = true,
+            SourceNat = true,
+            DestinationNat = true,
+            Mark = [MaskedMark.Parse("0x100/0xff00")],
+            Zone = [5, 6],
+            Id = [7],
+        };
+        Assert.Equal(
+            "entries with address family IPv4 and protocol Tcp or 200 and source address 192.0.2.0/24 or 198.51.100.7"
+            + " and destination address 203.0.113.1 and reply source address 203.0.113.2 and reply destination address 203.0.113.3"
+            + " and any address 203.0.113.4 and source port 1000-2000 and destination port 80 and any port 443 and state SynSent"
+            + " and status Assured and status without Offload and no reply seen and a translated source and a translated destination"
+            + " and mark 0x100/0xff00 and zone 5 or 6 and id 7",
+            filter.ToString());
+
+        // One condition for each property, so that none is forgotten when properties are added.
+        string[] notConditions = [nameof(ConntrackFilter.IsEmpty), nameof(ConntrackFilter.NamesEntries)];
+        Assert.Equal(typeof(ConntrackFilter).GetProperties().Length - notConditions.Length, filter.Terms.Length);
+    }
+}

@@ -1,0 +1,60 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Tests.Conntrack;
+
+public sealed class LabelTests
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    [InlineData(63)]
+    [InlineData(64)]
+    [InlineData(127)]
+    public void A_bit_is_where_the_kernel_keeps_it(int bit)
+    {
+        byte[] bytes = new byte[16];
+        bytes[bit / 8] = (byte)(1 << (bit % 8));
+        LabelBits labels = LabelBits.FromBytes(bytes);
+        Assert.Equal([bit], labels.SetBits());
+        Assert.True(labels[bit]);
+        Assert.Equal(labels, default(LabelBits).With(bit));
+        byte[] copy = new byte[16];
+        labels.CopyTo(copy);
+        Assert.Equal(bytes, copy);
+    }
+
+    [Fact]
+    public void Shorter_and_longer_forms_are_read_as_far_as_they_go()
+    {
+        Assert.Equal([1, 9], LabelBits.FromBytes([2, 2]).SetBits());
+        Assert.Equal([1], LabelBits.FromBytes([2, .. new byte[15], 255, 255]).SetBits());
+        Assert.True(LabelBits.FromBytes([]).IsEmpty);
+    }
+
+    [Fact]
+    public void Names_are_read_from_the_lines_of_a_connlabel_conf()
+    {
+        LabelNames names = LabelNames.Parse(
+            ["# comment", "", "0\tbulk", "  5   voice-call  # trailing", "127 last word", "128 beyond", "-1 below", "x y", "9", "6 voice-call", "5 again"]);
+        Assert.Equal(["bulk", "voice-call", "last"], names.Names);
+        Assert.Equal("voice-call", names.ToName(5));
+        Assert.Equal("6", names.ToName(6));
+    }
+
+    [Theory]
+    [InlineData("bulk", 3)]
+    [InlineData("0", 0)]
+    [InlineData("127", 127)]
+    public void A_bit_is_found_by_name_or_number(string text, int expected)
+    {
+        Assert.True(LabelNames.Parse(["3 bulk"]).TryGetBit(text, out int bit));
+        Assert.Equal(expected, bit);
+    }
+
+    [Theory]
+    [InlineData("Bulk")]
+    [InlineData("128")]
+    [InlineData("-1")]
+    [InlineData("")]
+    public void What_is_neither_is_refused(string text) => Assert.False(LabelNames.Parse(["3 bulk"]).TryGetBit(text, out _));
+}

@@ -1,0 +1,41 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Conntrack.Table;
+
+/// <summary>A namespace whose table holds a bit of everything.</summary>
+public sealed class RandomTableFixture : IDisposable
+{
+    private const int Count = 700;
+
+    public RandomTableFixture()
+    {
+        Namespace = new NetworkNamespaceFixture();
+        EnableLabels();
+        HelperList = Helpers.Find();
+        Created = new RandomTable(RandomTable.DefaultSeed, HelperList).Make(Count);
+
+        // Counters and times belong to entries that began while they were on: half the table has them.
+        TableFiller.Create(Namespace, Created.Take(Count / 2));
+        Namespace.SetConntrackSetting("nf_conntrack_acct", 1);
+        Namespace.SetConntrackSetting("nf_conntrack_timestamp", 1);
+        TableFiller.Create(Namespace, Created.Skip(Count / 2));
+    }
+
+    public NetworkNamespaceFixture Namespace { get; }
+
+    /// <summary>What was asked of the kernel, in the order of creation.</summary>
+    internal List<ConntrackEntry> Created { get; }
+
+    internal IReadOnlyList<(string Name, IPProtocol Protocol)> HelperList { get; }
+
+    public void Dispose() => Namespace.Dispose();
+
+    /// <summary>Entries have room for labels only while some rule uses labels.</summary>
+    private void EnableLabels()
+    {
+        Namespace.Exec("nft", "add", "table", "inet", "labels");
+        Namespace.Exec("nft", "add", "chain", "inet", "labels", "output", "{ type filter hook output priority 0; }");
+        Namespace.Exec("nft", "add", "rule", "inet", "labels", "output", "ct", "label", "set", "5");
+    }
+}

@@ -1,0 +1,54 @@
+using System.Reflection;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Tests.Conntrack.Wire;
+
+/// <summary>A message that a real kernel sent, and what it says.</summary>
+/// <remarks>The .hex files hold comments, bytes, and then a line for each property that is not null. These lines came from
+/// a decoder of a few lines of Python, and were compared with what conntrack showed when the bytes were taken.</remarks>
+internal sealed record CapturedMessage(string Name, byte[] Bytes, SortedDictionary<string, string> Expected)
+{
+    private static readonly Assembly Tests = typeof(CapturedMessage).Assembly;
+
+    private static readonly Lazy<IReadOnlyList<CapturedMessage>> AllMessages = new(() =>
+        [.. Tests.GetManifestResourceNames().Where(name => name.StartsWith("dump-", StringComparison.Ordinal) || name.StartsWith("event-", StringComparison.Ordinal)).Order().Select(Load)]);
+
+    public static IReadOnlyList<CapturedMessage> All => AllMessages.Value;
+
+    /// <summary>The names, as test cases.</summary>
+    public static TheoryData<string> Names => [.. All.Select(message => message.Name)];
+
+    public static CapturedMessage Get(string name) => All.Single(message => message.Name == name);
+
+    public ConntrackEntry Decode() => Decode(Bytes);
+
+    /// <summary>Decodes one message as the library does with a datagram.</summary>
+    public static ConntrackEntry Decode(byte[] datagram)
+    {
+        MessageReader reader = new(datagram);
+        Assert.True(reader.TryRead(out NetlinkMessage message));
+        return EntryDecoder.Decode(message);
+    }
+
+    private static CapturedMessage Load(string name)
+    {
+        using StreamReader reader = new(Tests.GetManifestResourceStream(name)!);
+        string hex = "";
+        SortedDictionary<string, string> expected = new(StringComparer.Ordinal);
+        while (reader.ReadLine() is { } line)
+        {
+            string[] pair = line.Split(" = ", 2);
+            if (pair.Length == 2)
+                expected.Add(pair[0], pair[1]);
+            else if (!line.StartsWith('#'))
+                hex += line;
+        }
+
+        // The file has numbers, and this machine may have names for them.
+        if (expected.TryGetValue(nameof(ConntrackEntry.Labels), out string? labels))
+            expected[nameof(ConntrackEntry.Labels)] = string.Join(',', labels.Split(',').Select(int.Parse).Select(LabelNames.System.ToName));
+        return new CapturedMessage(name, Convert.FromHexString(hex), expected);
+    }
+}

@@ -1,0 +1,39 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Conntrack.Wire;
+
+public sealed class CapturedMessageTests
+{
+    public static TheoryData<string> Names => CapturedMessage.Names;
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_message_of_a_real_kernel_says_all_that_is_in_it(string name)
+    {
+        CapturedMessage message = CapturedMessage.Get(name);
+        Assert.Equal(message.Expected, EntryProperties.Of(message.Decode()));
+    }
+
+    /// <summary>Otherwise a broken resource name would pass for "nothing to test".</summary>
+    [Fact]
+    public void There_is_a_message_of_each_protocol_and_kind()
+    {
+        string[] wanted = ["Tcp", "Udp", "UdpLite", "Sctp", "Icmp", "IcmpV6", "Gre", "Esp", "200"];
+        Assert.Empty(wanted.Except(CapturedMessage.All.Select(message => message.Expected[nameof(ConntrackEntry.Protocol)])));
+        Assert.Contains(CapturedMessage.All, message => message.Name.Contains("destroy", StringComparison.Ordinal));
+    }
+
+    /// <summary>Every property that this kernel can fill is filled by one message or another.</summary>
+    [Fact]
+    public void Every_property_stands_in_some_message()
+    {
+        string[] neverSent =
+        [
+            nameof(ConntrackEntry.SecurityContext), nameof(ConntrackEntry.SecurityMark), nameof(ConntrackEntry.DccpRole),
+            nameof(ConntrackEntry.DccpHandshakeSequence), nameof(ConntrackEntry.Namespace),
+        ];
+        IEnumerable<string> all = typeof(ConntrackEntry).GetProperties().Select(property => property.Name);
+        Assert.Empty(all.Except(CapturedMessage.All.SelectMany(message => message.Expected.Keys)).Except(neverSent));
+    }
+}

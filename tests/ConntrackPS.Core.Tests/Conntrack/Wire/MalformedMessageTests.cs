@@ -1,0 +1,84 @@
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Tests.Conntrack.Wire;
+
+/// <summary>Messages that are cut off or lie: an error that says so or a shorter entry, and never anything else.</summary>
+public sealed class MalformedMessageTests
+{
+    public static TheoryData<string> Names => CapturedMessage.Names;
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_message_cut_anywhere_is_a_protocol_error(string name)
+    {
+        byte[] whole = CapturedMessage.Get(name).Bytes;
+        for (int length = 1; length < whole.Length; length++)
+            Assert.Throws<NetlinkProtocolException>(() => CapturedMessage.Decode(whole[..length]));
+    }
+
+    /// <summary>The header says the shorter length, so that attributes are cut, or missing altogether.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_message_that_ends_early_is_a_shorter_entry_or_a_protocol_error(string name)
+    {
+        byte[] whole = CapturedMessage.Get(name).Bytes;
+        List<int> boundaries = TopLevelBoundaries(whole);
+        for (int length = 16; length < whole.Length; length++)
+        {
+            byte[] part = whole[..length];
+            BitConverter.TryWriteBytes(part, length);
+            Exception? exception = Record.Exception(() => CapturedMessage.Decode(part));
+            if (boundaries.Contains(length))
+                Assert.Null(exception);
+            else
+                AssertHarmless(exception, $"{name} cut to {length}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void An_attribute_that_lies_about_its_length_does_no_harm(string name)
+    {
+        byte[] whole = CapturedMessage.Get(name).Bytes;
+        foreach (int offset in AttributeTree.Offsets(whole))
+        {
+            int length = BitConverter.ToUInt16(whole, offset);
+            foreach (int lie in (int[])[0, 1, 2, 3, length - 1, length + 1, length + 4, length + 100, 0xffff])
+            {
+                byte[] liar = [.. whole];
+                BitConverter.TryWriteBytes(liar.AsSpan(offset), (ushort)lie);
+                Exception? exception = Record.Exception(() => CapturedMessage.Decode(liar));
+                AssertHarmless(exception, $"{name} at {offset}: {lie} for {length}");
+                if (lie < 4 || lie > whole.Length)
+                    Assert.True(exception is not null, $"{name} at {offset}: {lie} for {length} was believed.");
+            }
+        }
+    }
+
+    /// <summary>Garbage of a fixed seed, in place of single bytes and of many.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Garbage_does_no_harm(string name)
+    {
+        Random random = new(name.Length);
+        byte[] whole = CapturedMessage.Get(name).Bytes;
+        for (int round = 0; round < 2000; round++)
+        {
+            byte[] garbled = [.. whole];
+            for (int i = random.Next(1, 8); i > 0; i--)
+                garbled[random.Next(16, garbled.Length)] = (byte)random.Next(256);
+            AssertHarmless(Record.Exception(() => CapturedMessage.Decode(garbled)), $"{name} in round {round}");
+        }
+    }
+
+    private static void AssertHarmless(Exception? exception, string what) =>
+        Assert.True(exception is null or NetlinkProtocolException, $"{what}: {exception}");
+
+    private static List<int> TopLevelBoundaries(byte[] message)
+    {
+        List<int> boundaries = [];
+        for (int offset = 20; offset < message.Length; offset += (BitConverter.ToUInt16(message, offset) + 3) & ~3)
+            boundaries.Add(offset);
+        return boundaries;
+    }
+}

@@ -1,0 +1,83 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Conntrack.Wire;
+
+/// <summary>Requests to the byte: one that is a little wrong deletes more than was named.</summary>
+public sealed class TableRequestTests
+{
+    private const MessageFlags Acknowledged = MessageFlags.Request | MessageFlags.Ack;
+
+    private static readonly byte[] Tuple =
+    [
+        .. Messages.Attribute(0x8001, [.. Messages.Attribute(1, 192, 0, 2, 1), .. Messages.Attribute(2, 198, 51, 100, 7)]),
+        .. Messages.Attribute(0x8002, [.. Messages.Attribute(1, 6), .. Messages.Attribute(2, 0x0f, 0xa0), .. Messages.Attribute(3, 0, 80)]),
+    ];
+
+    [Theory]
+    [InlineData(IPFamily.Unspecified, 0)]
+    [InlineData(IPFamily.IPv4, 2)]
+    [InlineData(IPFamily.IPv6, 10)]
+    public void A_dump_asks_for_one_family_or_all(IPFamily family, byte number) => Assert.Equal(
+        Messages.Message(0x101, 0, Acknowledged | MessageFlags.Dump, number, 0, 0, 0),
+        TableRequests.Dump(Buffer(), family).ToArray());
+
+    [Fact]
+    public void Statistics_are_asked_for_without_attributes() =>
+        Assert.Equal(Messages.Message(0x105, 0, Acknowledged, 0, 0, 0, 0), TableRequests.GetStats(Buffer()).ToArray());
+
+    [Fact]
+    public void A_deletion_names_the_tuple() => Assert.Equal(
+        Messages.Message(0x102, 0, MessageFlags.Request, [2, 0, 0, 0, .. Messages.Attribute(0x8001, Tuple)]),
+        Delete(new EntryKey(Entries.Any().Original, 0, null, null)));
+
+    [Fact]
+    public void A_deletion_names_zone_and_id_where_they_are_known()
+    {
+        byte[] expected =
+        [
+            2, 0, 0, 0, .. Messages.Attribute(0x8001, Tuple),
+            .. Messages.Attribute(18, 0x12, 0x34), .. Messages.Attribute(12, 0xde, 0xad, 0xbe, 0xef),
+        ];
+        Assert.Equal(
+            Messages.Message(0x102, 0, MessageFlags.Request, expected),
+            Delete(new EntryKey(Entries.Any().Original, 0x1234, null, 0xdeadbeef)));
+    }
+
+    [Fact]
+    public void A_zone_of_the_original_direction_stands_in_the_tuple() => Assert.Equal(
+        Messages.Message(0x102, 0, MessageFlags.Request, [2, 0, 0, 0, .. Messages.Attribute(0x8001, [.. Tuple, .. Messages.Attribute(3, 0x12, 0x34)])]),
+        Delete(new EntryKey(Entries.Any().Original, 0, 0x1234, null)));
+
+    [Fact]
+    public void The_key_of_an_entry_has_all_that_names_it()
+    {
+        ConntrackEntry entry = Entries.Any().WithZone(TupleDirection.Original, 7);
+        (entry.RawId, entry.Fields) = (99, entry.Fields | EntryFields.Id);
+        Assert.Equal(new EntryKey(entry.Original, 0, 7, 99), EntryKey.Of(entry));
+        Assert.Throws<ArgumentNullException>(() => EntryKey.Of(null!));
+    }
+
+    [Fact]
+    public void Emptying_everything_has_no_attributes() =>
+        Assert.Equal(Messages.Message(0x102, 0, Acknowledged, 0, 0, 0, 0), TableRequests.Flush(Buffer()).ToArray());
+
+    /// <summary>The empty tuple makes a kernel that does not know filters refuse, where it would empty everything.</summary>
+    [Fact]
+    public void Emptying_one_family_is_guarded() => Assert.Equal(
+        Messages.Message(
+            0x102, 0, Acknowledged,
+            [10, 1, 0, 0, .. Messages.Attribute(0x8001), .. Messages.Attribute(0x8019, Messages.Attribute(1, 0, 0, 0, 0))]),
+        TableRequests.FlushFamily(Buffer(), IPFamily.IPv6).ToArray());
+
+    private static byte[] Buffer() => new byte[NetlinkBatch.MaximumMessageSize];
+
+    private static byte[] Delete(EntryKey key)
+    {
+        byte[] buffer = Buffer();
+        return buffer[..TableRequests.Delete(buffer, key)];
+    }
+}

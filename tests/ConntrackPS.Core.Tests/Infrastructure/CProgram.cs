@@ -1,0 +1,43 @@
+namespace ConntrackPS.Tests.Infrastructure;
+
+/// <summary>Asks the C compiler and the system's headers for the values of expressions.</summary>
+internal static class CProgram
+{
+    private const string Includes = """
+        #include <stddef.h>
+        #include <stdio.h>
+        #include <errno.h>
+        #include <poll.h>
+        #include <sched.h>
+        #include <sys/eventfd.h>
+        #include <sys/socket.h>
+        #include <linux/in.h>
+        #include <linux/in6.h>
+        #include <linux/netlink.h>
+        #include <linux/netfilter/nfnetlink.h>
+        #include <linux/netfilter/nfnetlink_conntrack.h>
+        #include <linux/netfilter/nf_conntrack_common.h>
+        #include <linux/netfilter/nf_conntrack_sctp.h>
+        #include <linux/netfilter/nf_conntrack_tcp.h>
+        """;
+
+    /// <returns>Each expression's value, in the order given.</returns>
+    /// <exception cref="System.ComponentModel.Win32Exception">There is no gcc. The test fails then, on purpose: without
+    /// the headers nothing else proves the numbers.</exception>
+    public static long[] Evaluate(IEnumerable<string> expressions)
+    {
+        DirectoryInfo directory = Directory.CreateTempSubdirectory("cps-test-");
+        try
+        {
+            string source = Path.Combine(directory.FullName, "values.c"), program = Path.Combine(directory.FullName, "values");
+            IEnumerable<string> prints = expressions.Select(expression => $"    printf(\"%lld\\n\", (long long)({expression}));");
+            File.WriteAllText(source, $"#define _GNU_SOURCE\n{Includes}\nint main(void)\n{{\n{string.Join('\n', prints)}\n    return 0;\n}}\n");
+            Shell.Run("gcc", "-Wall", "-Werror", "-o", program, source);
+            return [.. Shell.Run(program).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse)];
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+}

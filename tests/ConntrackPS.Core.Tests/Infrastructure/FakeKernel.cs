@@ -1,0 +1,49 @@
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using Microsoft.Win32.SafeHandles;
+
+namespace ConntrackPS.Tests.Infrastructure;
+
+/// <summary>The kernel's end of a connection, in the hands of a test: one half of a socket pair.</summary>
+/// <remarks>A socket pair has no address, which looks like port 0: the kernel's. Answers can be laid down before the
+/// question is asked, since a connection counts its requests from 1.</remarks>
+internal sealed unsafe class FakeKernel : IDisposable
+{
+    private readonly SafeFileHandle _end;
+
+    public FakeKernel(TimeSpan? timeout = null)
+    {
+        int* ends = stackalloc int[2];
+        Assert.Equal(0, NativeMethods.SocketPair(NativeMethods.AF_UNIX, NativeMethods.SOCK_DGRAM | LibC.SOCK_CLOEXEC, 0, ends));
+        _end = new SafeFileHandle(ends[0], ownsHandle: true);
+        Socket = NetlinkSocket.FromHandle(new SafeFileHandle(ends[1], ownsHandle: true));
+        Connection = new NetlinkConnection(Socket, timeout);
+    }
+
+    /// <summary>The library's end.</summary>
+    public NetlinkSocket Socket { get; }
+
+    public NetlinkConnection Connection { get; }
+
+    /// <summary>Sends one datagram of these messages.</summary>
+    public void Answer(params byte[][] messages)
+    {
+        byte[] datagram = [.. messages.SelectMany(message => message)];
+        fixed (byte* bytes = datagram)
+            Assert.Equal(datagram.Length, LibC.Send(_end, bytes, (nuint)datagram.Length, 0));
+    }
+
+    /// <summary>What the library sent, one datagram, or an empty one if it sent none.</summary>
+    public byte[] ReadRequest()
+    {
+        byte[] datagram = new byte[512 * 1024];
+        fixed (byte* bytes = datagram)
+            return datagram[..(int)Math.Max(0, NativeMethods.Receive(_end, bytes, (nuint)datagram.Length, LibC.MSG_DONTWAIT))];
+    }
+
+    public void Dispose()
+    {
+        Connection.Dispose();
+        _end.Dispose();
+    }
+}

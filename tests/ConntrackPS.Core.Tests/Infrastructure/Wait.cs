@@ -1,0 +1,24 @@
+namespace ConntrackPS.Tests.Infrastructure;
+
+/// <summary>Waits for what happens soon, without saying how soon: these machines are busy.</summary>
+internal static class Wait
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    /// <returns>True as soon as the condition holds; false when patience ends.</returns>
+    public static bool Until(Func<bool> condition)
+    {
+        long deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        while (!condition())
+        {
+            if (Environment.TickCount64 > deadline)
+                return false;
+            Thread.Sleep(20);
+        }
+
+        return true;
+    }
+
+    /// <summary>True where the thread ended within the patience.</summary>
+    public static bool For(Thread thread) => thread.Join(Patience);
+}

@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Reflection;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Linux;
+
+/// <summary>The C name of each of our constants: by rule, so that a member that is added later is checked too.</summary>
+internal static class CNames
+{
+    /// <summary>An enum's members are the C names without this prefix.</summary>
+    private static readonly Dictionary<Type, string> Prefixes = new()
+    {
+        [typeof(MessageFlags)] = "NLM_F_",
+        [typeof(NetlinkSocketOption)] = "NETLINK_",
+        [typeof(ErrorAttribute)] = "NLMSGERR_ATTR_",
+        [typeof(ConntrackMessage)] = "(NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_",
+        [typeof(EntryAttribute)] = "CTA_",
+        [typeof(TupleAttribute)] = "CTA_TUPLE_",
+        [typeof(AddressAttribute)] = "CTA_IP_",
+        [typeof(ProtocolAttribute)] = "CTA_PROTO_",
+        [typeof(ProtoinfoAttribute)] = "CTA_PROTOINFO_",
+        [typeof(TcpAttribute)] = "CTA_PROTOINFO_TCP_",
+        [typeof(DccpAttribute)] = "CTA_PROTOINFO_DCCP_",
+        [typeof(SctpAttribute)] = "CTA_PROTOINFO_SCTP_",
+        [typeof(CounterAttribute)] = "CTA_COUNTERS_",
+        [typeof(TimestampAttribute)] = "CTA_TIMESTAMP_",
+        [typeof(SequenceAttribute)] = "CTA_SEQADJ_",
+        [typeof(SynproxyAttribute)] = "CTA_SYNPROXY_",
+        [typeof(HelperAttribute)] = "CTA_HELP_",
+        [typeof(SecurityAttribute)] = "CTA_SECCTX_",
+        [typeof(FilterAttribute)] = "CTA_FILTER_",
+        [typeof(NatAttribute)] = "CTA_NAT_",
+        [typeof(NatProtocolAttribute)] = "CTA_PROTONAT_",
+        [typeof(ConntrackStatus)] = "IPS_",
+        [typeof(TcpTrackingFlags)] = "IP_CT_TCP_FLAG_",
+        [typeof(IPProtocol)] = "IPPROTO_",
+        [typeof(Errno)] = "E",
+    };
+
+    /// <summary>Members whose C name follows no rule; null where no header has one.</summary>
+    private static readonly Dictionary<string, string?> Exceptions = new()
+    {
+        ["MessageFlags.DumpInterrupted"] = "NLM_F_DUMP_INTR",
+        ["MessageFlags.Exclusive"] = "NLM_F_EXCL",
+        ["MessageFlags.AckAttributes"] = "NLM_F_ACK_TLVS",
+        ["MessageFlags.None"] = null,
+        ["ConntrackStatus.None"] = null,
+        ["TcpTrackingFlags.None"] = null,
+        ["TcpTrackingFlags.ExpChallengeAck"] = "IP_CT_EXP_CHALLENGE_ACK",
+        ["TcpTrackingFlags.SimultaneousOpen"] = "IP_CT_TCP_SIMULTANEOUS_OPEN",
+        ["IPProtocol.IpIp"] = "IPPROTO_IPIP",
+        ["IPProtocol.IPv6"] = "IPPROTO_IPV6",
+        ["IPProtocol.IcmpV6"] = "IPPROTO_ICMPV6",
+        ["IPProtocol.UdpLite"] = "IPPROTO_UDPLITE",
+        ["IPProtocol.Ospf"] = null,
+        ["IPProtocol.Vrrp"] = null,
+        ["Errno.None"] = null,
+        ["Errno.NotPermitted"] = "EPERM",
+        ["Errno.NotFound"] = "ENOENT",
+        ["Errno.Interrupted"] = "EINTR",
+        ["Errno.TryAgain"] = "EAGAIN",
+        ["Errno.OutOfMemory"] = "ENOMEM",
+        ["Errno.AccessDenied"] = "EACCES",
+        ["Errno.Exists"] = "EEXIST",
+        ["Errno.InvalidArgument"] = "EINVAL",
+        ["Errno.NoSpace"] = "ENOSPC",
+        ["Errno.OutOfRange"] = "ERANGE",
+        ["Errno.MessageTooLong"] = "EMSGSIZE",
+        ["Errno.ProtocolNotSupported"] = "EPROTONOSUPPORT",
+        ["Errno.NotSupported"] = "EOPNOTSUPP",
+        ["Errno.AddressFamilyNotSupported"] = "EAFNOSUPPORT",
+        ["Errno.NoBuffers"] = "ENOBUFS",
+        ["Errno.TimedOut"] = "ETIMEDOUT",
+        ["ControlMessage.FirstData"] = "NLMSG_MIN_TYPE",
+        ["Wire.NetfilterFamily"] = "NETLINK_NETFILTER",
+        ["Wire.SocketLevel"] = "SOL_NETLINK",
+        ["Wire.HeaderSize"] = "sizeof(struct nlmsghdr)",
+        ["Wire.NetfilterHeaderSize"] = "sizeof(struct nfgenmsg)",
+        ["Wire.AttributeHeaderSize"] = "sizeof(struct nlattr)",
+        ["Wire.NestedFlag"] = "NLA_F_NESTED",
+        ["Wire.AttributeTypeMask"] = "NLA_TYPE_MASK & 0xffff",
+        ["Wire.DatagramSize"] = null,
+    };
+
+    /// <summary>Each constant's C expression, and our value.</summary>
+    public static IReadOnlyList<(string Expression, long Value)> OfEveryConstant() =>
+    [
+        .. Prefixes.SelectMany(pair => OfEnum(pair.Key, pair.Value)),
+        .. OfConstants(typeof(LibC), "", isCName: true),
+        .. OfConstants(typeof(ControlMessage), "NLMSG_"),
+        .. OfConstants(typeof(ConntrackPS.Netlink.Wire), ""),
+        ("AF_UNSPEC", (long)IPFamily.Unspecified),
+        ("AF_INET", (long)IPFamily.IPv4),
+        ("AF_INET6", (long)IPFamily.IPv6),
+        ("IP_CT_DIR_ORIGINAL", (long)TupleDirection.Original),
+        ("IP_CT_DIR_REPLY", (long)TupleDirection.Reply),
+    ];
+
+    /// <summary>DCCP's states are in no header of user space.</summary>
+    public static IReadOnlyList<(string Expression, long Value)> OfEveryState() =>
+    [
+        .. OfStates(IPProtocol.Tcp, "TCP_CONNTRACK_"),
+        .. OfStates(IPProtocol.Sctp, "SCTP_CONNTRACK_"),
+    ];
+
+    /// <summary>The enums that stand for numbers of the kernel, to see that none was forgotten here.</summary>
+    public static IEnumerable<Type> CheckedEnums => [.. Prefixes.Keys, typeof(IPFamily), typeof(TupleDirection), typeof(ConntrackState)];
+
+    private static IEnumerable<(string Expression, long Value)> OfStates(IPProtocol protocol, string prefix) =>
+        ConntrackStates.Of(protocol).Select((state, number) => (prefix + Names.UpperSnake(state.ToString()), (long)number));
+
+    private static IEnumerable<(string Expression, long Value)> OfEnum(Type type, string prefix) =>
+        from field in type.GetFields(BindingFlags.Public | BindingFlags.Static)
+        let name = CName(type, field.Name, prefix, isCName: false)
+        where name is not null
+        select (name, Convert.ToInt64(field.GetRawConstantValue(), CultureInfo.InvariantCulture));
+
+    private static IEnumerable<(string Expression, long Value)> OfConstants(Type type, string prefix, bool isCName = false) =>
+        from field in type.GetFields(BindingFlags.Public | BindingFlags.Static)
+        where field.IsLiteral
+        let name = CName(type, field.Name, prefix, isCName)
+        where name is not null
+        select (name, Convert.ToInt64(field.GetRawConstantValue(), CultureInfo.InvariantCulture));
+
+    private static string? CName(Type type, string name, string prefix, bool isCName) =>
+        Exceptions.TryGetValue($"{type.Name}.{name}", out string? exception)
+            ? exception
+            : prefix + (isCName ? name : Names.UpperSnake(name));
+}

@@ -1,0 +1,16 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Tests.Linux;
+
+public sealed class CNamesTests
+{
+    /// <summary>Enums of our own making, which share no number with the kernel.</summary>
+    private static readonly string[] Ours = ["EntryFields"];
+
+    [Fact]
+    public void No_enum_of_the_library_escapes_the_comparison_with_the_headers()
+    {
+        IEnumerable<Type> enums = typeof(ConntrackEntry).Assembly.GetTypes().Where(type => type.IsEnum && !Ours.Contains(type.Name));
+        Assert.Empty(enums.Except(CNames.CheckedEnums));
+    }
+}

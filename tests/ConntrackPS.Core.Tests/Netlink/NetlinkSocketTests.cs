@@ -1,0 +1,64 @@
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tests.Infrastructure;
+using Microsoft.Win32.SafeHandles;
+
+namespace ConntrackPS.Tests.Netlink;
+
+public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : IClassFixture<NetworkNamespaceFixture>
+{
+    [Fact]
+    public void Buffers_can_be_asked_for_past_the_system_s_limit()
+    {
+        using NetlinkSocket socket = NetlinkSocket.Open(ns.Namespace);
+        socket.RequestBuffers(8 * 1024 * 1024, 256 * 1024);
+        Assert.Equal(16 * 1024 * 1024, socket.ReceiveBufferSize);
+    }
+
+    [Fact]
+    public void Nothing_to_receive_is_no_error()
+    {
+        using NetlinkSocket socket = NetlinkSocket.Open(ns.Namespace);
+        Assert.Equal(0, socket.TryReceive(new byte[100], "test"));
+    }
+
+    /// <summary>Any process may send to a netlink socket; only the kernel is believed.</summary>
+    [Fact]
+    public void What_another_process_sends_is_not_taken_for_the_kernel_s()
+    {
+        using SafeFileHandle handle = Bind(out uint port);
+        using NetlinkSocket socket = NetlinkSocket.FromHandle(handle);
+        using SafeFileHandle stranger = Bind(out _);
+        byte[] forged = Messages.Error(1, Errno.Busy);
+        SocketAddressNetlink to = new() { Family = LibC.AF_NETLINK, PortId = port };
+        fixed (byte* bytes = forged)
+            Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, bytes, (nuint)forged.Length, 0, &to, (uint)sizeof(SocketAddressNetlink)));
+
+        // It did arrive.
+        PollDescriptor descriptor = new() { Descriptor = (int)handle.DangerousGetHandle(), Events = LibC.POLLIN };
+        Assert.Equal(1, LibC.Poll(&descriptor, 1, 0));
+        Assert.Equal(0, socket.TryReceive(new byte[100], "test"));
+    }
+
+    [Fact]
+    public void Errors_of_the_socket_itself_have_the_operation_and_errno()
+    {
+        using SafeFileHandle file = File.OpenHandle("/dev/null");
+        using NetlinkSocket socket = NetlinkSocket.FromHandle(file);
+        NetlinkException sending = Assert.Throws<NetlinkException>(() => socket.Send([1], "send it"));
+        Assert.Equal(("send it", (Errno)88), (sending.Operation, sending.Errno));
+        Assert.Equal((Errno)88, Assert.Throws<NetlinkException>(() => socket.TryReceive(new byte[1], "get it")).Errno);
+    }
+
+    private SafeFileHandle Bind(out uint port)
+    {
+        SafeFileHandle handle = new(
+            ns.Namespace.Run(() => LibC.Socket(LibC.AF_NETLINK, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, Wire.NetfilterFamily)), ownsHandle: true);
+        SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK };
+        uint length = (uint)sizeof(SocketAddressNetlink);
+        Assert.Equal(0, LibC.Bind(handle, &address, length));
+        Assert.Equal(0, LibC.GetSockName(handle, &address, &length));
+        port = address.PortId;
+        return handle;
+    }
+}
