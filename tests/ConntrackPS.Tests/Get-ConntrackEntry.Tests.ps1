@@ -10,7 +10,7 @@ BeforeAll {
         fin4     = '-s 10.1.2.3 -d 198.51.100.7 -p tcp --sport 1000 --dport 22 --state FIN_WAIT -u SEEN_REPLY,ASSURED'
         fin6     = '-s 2001:db8:a::3 -d 2001:db8:1::7 -p tcp --sport 1999 --dport 22 --state FIN_WAIT -u SEEN_REPLY,ASSURED'
         dns4     = '-s 192.0.2.1 -d 198.51.100.53 -p udp --sport 2000 --dport 53 -m 4294967295'
-        dns6     = '-s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53 -u SEEN_REPLY'
+        dns6     = '-t 100 -s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53 -u SEEN_REPLY'
         ping4    = '-s 192.0.2.3 -d 198.51.100.7 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80'
         ping6    = '-s 2001:db8::3 -d 2001:db8:1::7 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 80'
         sctp4    = '-s 192.0.2.4 -d 198.51.100.4 -p sctp --sport 5060 --dport 5061 --state COOKIE_WAIT --orig-vtag 1 --reply-vtag 2'
@@ -77,6 +77,12 @@ Describe 'Get-ConntrackEntry by filter' {
         '-Address 10.1.2.0/24 => dnat4 fin4 snat4'
         '-Address 192.0.2.2, 2001:db8:1::8 => syn4 syn6'
         '-Address 198.51.100.53 => dns4'
+        '-TranslatedSourceAddress 203.0.113.9 => snat4'
+        '-TranslatedSourceAddress 2001:db8:ff::/48, 203.0.113.0/24 => snat4 snat6'
+        '-TranslatedSourceAddress 192.0.2.2 =>'
+        '-TranslatedDestinationAddress 10.1.2.80 => dnat4'
+        '-TranslatedDestinationAddress 2001:db8:a::80 => dnat6'
+        '-TranslatedDestinationAddress 198.51.100.7 =>'
 
         # Ports
         '-SourcePort 40002 => syn4 syn6'
@@ -93,6 +99,20 @@ Describe 'Get-ConntrackEntry by filter' {
         '-Port 80-81 => dnat4 web4 web6 zone4 zone6'
         '-Port 2000-2001 => dns4 dns6'
         '-Port 0-65535 => dnat4 dnat6 dns4 dns6 fin4 fin6 sctp4 sctp6 snat4 snat6 syn4 syn6 udplite4 udplite6 web4 web6 zone4 zone6'
+        '-ReplySourcePort 80 => dnat4 web4 web6 zone4 zone6'
+        '-ReplyDestinationPort 40002, 2000-2001 => dns4 dns6 syn4 syn6'
+        '-TranslatedSourcePort 50005 => snat4 snat6'
+        '-TranslatedSourcePort 40002 =>'
+        '-TranslatedDestinationPort 80 => dnat4'
+        '-TranslatedDestinationPort 8080 => dnat6'
+        '-IcmpType 8 => ping4'
+        '-IcmpType 8, 128 => ping4 ping6'
+        '-IcmpCode 0 => ping4 ping6'
+        '-IcmpId 80 => ping4 ping6'
+        '-IcmpId 81 =>'
+        '-GreSourceKey 80 => gre4'
+        '-GreDestinationKey 81 => gre4'
+        '-GreDestinationKey 80 =>'
 
         # Protocol and state
         '-Protocol udp => dns4 dns6'
@@ -144,6 +164,13 @@ Describe 'Get-ConntrackEntry by filter' {
         '-Zone 6 =>'
         '-AddressFamily IPv4 -Protocol udp => dns4'
         '-AddressFamily ipv6 -Protocol udp => dns6'
+        '-TimeoutBelow 200 => dns6'
+        '-TimeoutBelow 3m20s => dns6'
+        '-TimeoutBelow 5 =>'
+        '-TimeoutAbove 200 -Protocol udp => dns4'
+        '-TimeoutAbove 1d =>'
+        '-Label 3 =>'
+        '-Helper ftp =>'
 
         # Together
         '192.0.2.0/24 -Protocol tcp => syn4 web4 zone4'
@@ -310,6 +337,15 @@ table inet t {
     It 'finds zones of one direction by -Zone' {
         (Get-ConntrackEntry -Zone 4 -NetworkNamespace $namespace).OriginalZone | Should -Be 4, 4
         (Get-ConntrackEntry -Zone 6 -NetworkNamespace $namespace).ReplyZone | Should -Be 6, 6
+    }
+
+    It 'finds entries by their traffic and their age' {
+        @(Get-ConntrackEntry -MinimumBytes 1 -NetworkNamespace $namespace).Count | Should -Be 8
+        (Get-ConntrackEntry -MinimumBytes 54 -NetworkNamespace $namespace).AddressFamily | Sort-Object -Unique | Should -Be IPv6
+        @(Get-ConntrackEntry -MinimumBytes 55 -NetworkNamespace $namespace).Count | Should -Be 0
+        @(Get-ConntrackEntry -MinimumPackets 1 -NetworkNamespace $namespace).Count | Should -Be 8
+        @(Get-ConntrackEntry -MinimumPackets 2 -NetworkNamespace $namespace).Count | Should -Be 0
+        @(Get-ConntrackEntry -OlderThan 1d -NetworkNamespace $namespace).Count | Should -Be 0
     }
 
     It 'agrees with /proc/net/nf_conntrack' {

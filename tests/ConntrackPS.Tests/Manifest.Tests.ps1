@@ -9,7 +9,15 @@ BeforeAll {
     Import-PackagedModule
     $package = Get-PackagePath
     $data = Import-PowerShellDataFile "$package/ConntrackPS.psd1"
-    $expected = 'Clear-ConntrackTable', 'Get-ConntrackEntry', 'Get-ConntrackStat', 'Remove-ConntrackEntry'
+    $expected = @(
+        'Clear-ConntrackTable'
+        'Get-ConntrackEntry'
+        'Get-ConntrackStat'
+        'New-ConntrackEntry'
+        'Remove-ConntrackEntry'
+        'Set-ConntrackEntry'
+        'Watch-ConntrackEvent'
+    )
 }
 
 Describe 'The manifest' {
@@ -103,7 +111,8 @@ Describe '<Name>' -ForEach $commands {
     It 'has singular parameter names in PascalCase' {
         foreach ($parameter in $own) {
             $parameter.Name | Should -Match '^[A-Z][A-Za-z]+$'
-            $parameter.Name | Should -Match '([^s]|ss|us)$' -Because "$($parameter.Name) is singular"
+            # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes.
+            $parameter.Name | Should -Match '([^s]|ss|us|^(Timeout|Minimum|Max)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
         }
     }
 
@@ -122,8 +131,10 @@ Describe '<Name>' -ForEach $commands {
 
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
-        $attribute.SupportsShouldProcess | Should -Be ($command.Verb -ne 'Get')
-        if ($command.Verb -ne 'Get') {
+        # -ResetCounter changes, on a cmdlet that otherwise reads.
+        $changes = $command.Verb -in 'Clear', 'New', 'Remove', 'Set' -or $command.Parameters.ContainsKey('ResetCounter')
+        $attribute.SupportsShouldProcess | Should -Be $changes
+        if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -eq 'Clear' ? 'High' : 'Medium')
         }
     }
@@ -132,10 +143,9 @@ Describe '<Name>' -ForEach $commands {
         $command.Parameters.Keys | Should -Contain 'NetworkNamespace'
     }
 
-    It 'takes at most one parameter from the pipeline, at most one by position' {
+    It 'takes at most one parameter from the pipeline' {
         $attributes = $own | ForEach-Object { $_.Attributes } | Where-Object { $_ -is [System.Management.Automation.ParameterAttribute] }
         @($attributes | Where-Object ValueFromPipeline).Count | Should -BeLessOrEqual 1
-        @($attributes | Where-Object Position -GE 0).Count | Should -BeLessOrEqual 1
     }
 
     It 'has no aliases of parameters that hide what they mean' {
@@ -144,12 +154,12 @@ Describe '<Name>' -ForEach $commands {
 }
 
 Describe 'The cmdlets that select entries' {
-    It 'have the same filters' {
+    It 'have the same filters, -SourceAddress first' {
         $get, $remove = foreach ($name in 'Get-ConntrackEntry', 'Remove-ConntrackEntry') {
-            , (Get-Command $name).ParameterSets.Where({ $_.Name -eq 'Filter' }).Parameters.Name.Where({ $_ -notin 'PassThru', 'WhatIf', 'Confirm' })
+            , (Get-Command $name).Parameters.Values.Where({ $_.Attributes.ParameterSetName -eq 'Filter' }).Name
         }
-        $remove | Sort-Object | Should -Be ($get | Sort-Object)
-        $get | Should -Contain 'SourceAddress'
+        $remove | Should -Contain 'SourceAddress'
+        $get | Where-Object { $_ -notin 'Exact', 'Table' } | Sort-Object | Should -Be ($remove | Sort-Object)
         (Get-Command Get-ConntrackEntry).Parameters.SourceAddress.Attributes.Position | Should -Contain 0
     }
 }

@@ -15,7 +15,7 @@ BeforeAll {
         ping6    = '-s 2001:db8::3 -d 2001:db8:1::7 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 4660'
         sctp4    = '-s 192.0.2.4 -d 198.51.100.4 -p sctp --sport 5060 --dport 5061 --state COOKIE_WAIT --orig-vtag 1 --reply-vtag 2'
         sctp6    = '-s 2001:db8::4 -d 2001:db8:1::4 -p sctp --sport 5060 --dport 5061 --state COOKIE_WAIT --orig-vtag 1 --reply-vtag 2'
-        udplite4 = '-s 192.0.2.5 -d 198.51.100.5 -p udplite --sport 5004 --dport 5005'
+        udplite4 = '-t 100 -s 192.0.2.5 -d 198.51.100.5 -p udplite --sport 5004 --dport 5005'
         udplite6 = '-s 2001:db8::5 -d 2001:db8:1::5 -p udplite --sport 5004 --dport 5005'
         gre4     = '-s 192.0.2.6 -d 198.51.100.6 -p gre --srckey 80 --dstkey 81'
         gre6     = '-s 2001:db8::6 -d 2001:db8:1::6 -p gre --srckey 80 --dstkey 81'
@@ -201,6 +201,21 @@ Describe 'Remove-ConntrackEntry by filter' {
         '-Mark 0x100/0xff00 => web4'
         '-Mark 7 => web6'
         '-Zone 5 => zone4 zone6'
+        '-TranslatedSourceAddress 203.0.113.9, 2001:db8:ff::/48 => snat4 snat6'
+        '-TranslatedDestinationAddress 10.1.2.80 => dnat4'
+        '-TranslatedDestinationPort 8080 => dnat6'
+        '-ReplySourcePort 443 => syn4 syn6'
+        '-IcmpType 8, 128 => ping4 ping6'
+        '-IcmpId 4660 -AddressFamily IPv6 => ping6'
+        '-GreSourceKey 80 => gre4 gre6'
+        '-TimeoutBelow 200 => udplite4'
+        '-Protocol udp -SourcePort 2000 -DestinationPort 53 -DestinationAddress 198.51.100.53 => dns4'
+        '-Protocol sctp -DestinationPort 5061 -AddressFamily IPv4 => sctp4'
+        '-Protocol udplite -SourcePort 5004 192.0.2.5 => udplite4'
+        '-Protocol gre 192.0.2.6 => gre4'
+        '-Protocol tcp 2001:db8::1 -Mark 7 => web6'
+        '-Mark 7/0xff -Zone 0 -Status Assured => web4 web6'
+        '-ExcludeStatus Assured -Mark 0/0xff -Zone 0 -Protocol tcp => dnat4 dnat6 snat4 snat6 syn4 syn6'
         '-AddressFamily IPv6 => dnat6 dns6 gre6 ospf6 p253v6 ping6 sctp6 snat6 syn6 udplite6 web6 zone6'
         '192.0.2.77 =>'
         '-Mark 0x999 =>'
@@ -474,7 +489,12 @@ Describe 'Remove-ConntrackEntry never deletes what was not named' {
     }
 
     AfterEach {
-        Get-KernelCount $namespace | Should -Be $few.Count
+        $left = Get-KernelCount $namespace
+        if ($left -ne $few.Count) {
+            # So that one fault shows as one.
+            Reset-KernelTable $namespace $few
+        }
+        $left | Should -Be $few.Count -Because 'nothing may be deleted'
     }
 
     AfterAll {
@@ -493,6 +513,10 @@ Describe 'Remove-ConntrackEntry never deletes what was not named' {
         '-Address 10.0.0.0/0'
         '-Mark 0/0'
         '-Mark 7, 0/0'
+        '-MinimumBytes 0'
+        '-MinimumPackets 0'
+        '-TimeoutAbove 0'
+        '-OlderThan 0'
         '-Unreplied:$false'
         '-SourceNat:$false'
         '-DestinationNat:$false'
@@ -510,14 +534,11 @@ Describe 'Remove-ConntrackEntry never deletes what was not named' {
     }
 
     It 'refuses <_>' -ForEach @(
-        foreach ($parameter in 'SourceAddress', 'DestinationAddress', 'ReplySourceAddress', 'ReplyDestinationAddress', 'Address', 'SourcePort', 'DestinationPort',
-            'Port', 'Protocol', 'State', 'Status', 'ExcludeStatus', 'Mark', 'Zone', 'Id', 'AddressFamily', 'NetworkNamespace', 'InputObject') {
+        # Each filter parameter with no value: BadInput.Tests.ps1.
+        foreach ($parameter in 'SourceAddress', 'Port', 'Protocol', 'Status', 'Mark', 'Zone', 'Id', 'AddressFamily', 'NetworkNamespace', 'InputObject') {
             "-$parameter `$null"
-            "-$parameter ([NullString]::Value)"
             "-$parameter @()"
-            "-$parameter @(`$null)"
             "-$parameter ''"
-            "-$parameter ' '"
         }
         '-Status 0'
         '-Status None'
@@ -538,6 +559,7 @@ Describe 'Remove-ConntrackEntry never deletes what was not named' {
         $entry = Get-ConntrackEntry 192.0.2.2 -NetworkNamespace $namespace
         @(Get-Failure { Remove-ConntrackEntry -Id (4294967296 + $entry.Id) -NetworkNamespace $namespace }).Count | Should -Be 1
         @(Get-Failure { Remove-ConntrackEntry -Id ([long] -1) -NetworkNamespace $namespace }).Count | Should -Be 1
+        @(Get-Failure { Remove-ConntrackEntry -TimeoutBelow ([timespan]::FromSeconds(-5)) -NetworkNamespace $namespace }).Count | Should -Be 1
         @(Get-Failure { Remove-ConntrackEntry -Zone ([long] 65536) -NetworkNamespace $namespace }).Count | Should -Be 1
         @(Get-Failure { Remove-ConntrackEntry -Zone ([long] -65536) -NetworkNamespace $namespace }).Count | Should -Be 1
     }
