@@ -102,6 +102,9 @@ public sealed class LabelArgumentAttribute : ElementTransformationAttribute<int>
         LabelNames.System.TryGetBit(text, out int bit)
             ? bit
             : throw new FormatException($"'{text}' is not a label. Write {AcceptedForm}.");
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(int value) => value is >= 0 and < LabelBits.Count;
 }
 
 /// <summary>Takes names as they are, but none that is empty.</summary>
@@ -122,6 +125,9 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
 
     /// <inheritdoc/>
     protected override TimeSpan Parse(string text) => Duration.Parse(text);
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(TimeSpan value) => value >= TimeSpan.Zero && value.TotalSeconds <= int.MaxValue;
 }
 
 /// <summary>Reads numbers that are never negative, in decimal or hexadecimal.</summary>
@@ -138,6 +144,9 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
         TryParseNumber(text, out long number) && number <= Maximum
             ? number
             : throw new FormatException($"'{text}' is not accepted. Write {AcceptedForm}.");
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(long value) => value >= 0 && value <= Maximum;
 
     private static bool TryParseNumber(string text, out long number) =>
         text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
