@@ -57,6 +57,28 @@ public sealed class ProtocolArgumentAttribute : ElementTransformationAttribute<I
             : throw new FormatException($"'{text}' is not a protocol. Write {AcceptedForm}.");
 }
 
+/// <summary>Reads one address family.</summary>
+/// <remarks>PowerShell's own conversion takes "IPv4,IPv6" for IPv6 alone, since it adds the numbers up.</remarks>
+public sealed class FamilyArgumentAttribute : ElementTransformationAttribute<IPFamily>
+{
+    /// <summary>Reads one family.</summary>
+    public FamilyArgumentAttribute() => TakesOne = true;
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "IPv4 or IPv6; leave the parameter out for both";
+
+    /// <inheritdoc/>
+    protected override IPFamily Parse(string text) => text.ToUpperInvariant() switch
+    {
+        "IPV4" => IPFamily.IPv4,
+        "IPV6" => IPFamily.IPv6,
+        _ => throw new FormatException($"'{text}' is not an address family. Write {AcceptedForm}."),
+    };
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(IPFamily value) => value is IPFamily.IPv4 or IPFamily.IPv6;
+}
+
 /// <summary>Reads states, in our spelling or the kernel's.</summary>
 public sealed class StateArgumentAttribute : ElementTransformationAttribute<ConntrackState>
 {
