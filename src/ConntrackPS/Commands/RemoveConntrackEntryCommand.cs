@@ -35,7 +35,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         _asksForEach = this.AsksForEach();
         // With input the parameter set is not known before the first object comes.
         if (!MyInvocation.ExpectingInput)
-            RefuseEmptyFilter();
+            Run(() => RefuseEmptyFilter());
     }
 
     /// <inheritdoc/>

@@ -98,7 +98,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         if (_change.IsEmpty)
             ThrowTerminatingError(ErrorFactory.NoChange());
         if (!MyInvocation.ExpectingInput)
-            RefuseEmptyFilter();
+            Run(() => RefuseEmptyFilter());
     }
 
     /// <inheritdoc/>
