@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 
@@ -10,6 +11,7 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
 {
     /// <summary>IPv4 or IPv6; without it both go.</summary>
     [Parameter]
+    [FamilyArgument]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
