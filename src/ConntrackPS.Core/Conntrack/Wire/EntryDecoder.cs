@@ -71,6 +71,8 @@ internal static class EntryDecoder
     /// <returns>CTA_TUPLE_ZONE, where this direction has a zone of its own.</returns>
     private static ushort? ReadTuple(ReadOnlySpan<byte> nest, out ConntrackTuple tuple)
     {
+        if (PlainTuple.TryRead(nest, out tuple))
+            return null;
         tuple = TupleCodec.Read(new AttributeReader(nest), out ushort? zone);
         return zone;
     }
