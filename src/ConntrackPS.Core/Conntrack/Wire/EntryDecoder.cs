@@ -32,6 +32,8 @@ internal static class EntryDecoder
                 case EntryAttribute.Status:
                     entry.Status = (ConntrackStatus)attributes.UInt32;
                     break;
+                case EntryAttribute.Protoinfo when PlainTcp.TryRead(attributes.Value, entry):
+                    break;
                 case EntryAttribute.Protoinfo:
                     ProtoinfoDecoder.Decode(attributes.Nested, entry);
                     break;
