@@ -6,6 +6,10 @@ namespace ConntrackPS.Conntrack.Wire;
 /// about its length is an error.</summary>
 internal static class EntryDecoder
 {
+    /// <summary>CTA_SYNPROXY of an entry that was created through netlink, whoever did it: three zeros.</summary>
+    private static ReadOnlySpan<byte> UnusedSynproxy =>
+        [8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 0];
+
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
     public static ConntrackEntry Decode(NetlinkMessage message)
     {
@@ -62,6 +66,9 @@ internal static class EntryDecoder
                     break;
                 case EntryAttribute.Timestamp:
                     ReadTimestamp(attributes.Value, entry);
+                    break;
+                case EntryAttribute.Synproxy when attributes.Value.SequenceEqual(UnusedSynproxy):
+                    entry.Fields |= EntryFields.UnusedSynproxy;
                     break;
                 default:
                     DetailsDecoder.Decode(attributes, entry);
