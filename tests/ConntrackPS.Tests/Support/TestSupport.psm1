@@ -207,7 +207,7 @@ function Get-KernelEntry {
             ReplyBytes              = $reply.counters.bytes
             StartNanoseconds        = $common.timestamp.start
             UseCount                = [uint] $common.use
-            Helper                  = $common.helper
+            Helper                  = $flow.helper
             Assured                 = $null -ne $common.assured
             Unreplied               = $null -ne $common.unreplied
         }
