@@ -14,6 +14,8 @@
     TypesToProcess       = @('ConntrackPS.types.ps1xml')
     CmdletsToExport      = @(
         'Clear-ConntrackTable'
+        'ConvertFrom-ConntrackText'
+        'ConvertTo-ConntrackText'
         'Get-ConntrackEntry'
         'Get-ConntrackStat'
         'New-ConntrackEntry'

@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Text;
 
 namespace ConntrackPS.Errors;
 
@@ -113,6 +114,16 @@ internal static class ErrorFactory
     public static ErrorRecord NoChange() => Create(
         new ArgumentException("Set-ConntrackEntry was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
         "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
+
+    /// <summary>A line of text is no entry.</summary>
+    public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(
+        new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
+        "InvalidConntrackText", ErrorCategory.InvalidData, problem.Line, null);
+
+    /// <summary>A file of text can't be read.</summary>
+    public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
+        exception, "UnreadableFile",
+        exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path, null);
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 
