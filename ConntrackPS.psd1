@@ -13,10 +13,19 @@
     CmdletsToExport      = @(
         'Clear-ConntrackTable'
         'Get-ConntrackEntry'
+        'Get-ConntrackSetting'
         'Get-ConntrackStat'
+        'Get-ConntrackTimeout'
+        'Get-ConntrackTimeoutPolicy'
         'New-ConntrackEntry'
+        'New-ConntrackTimeoutPolicy'
         'Remove-ConntrackEntry'
+        'Remove-ConntrackTimeoutPolicy'
         'Set-ConntrackEntry'
+        'Set-ConntrackSetting'
+        'Set-ConntrackTimeout'
+        'Set-ConntrackTimeoutPolicy'
+        'Test-ConntrackHealth'
         'Watch-ConntrackEvent'
     )
     FunctionsToExport    = @()

@@ -26,7 +26,7 @@ internal static class SettingValue
     };
 
     /// <summary>The kernel's number for what somebody wrote.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The setting takes no such value; the message says which it takes.</exception>
+    /// <exception cref="ValueRangeException">The setting takes no such value; the message says which it takes.</exception>
     public static long Parse(SettingDefinition definition, string text)
     {
         long? number = definition.Kind switch
@@ -40,7 +40,7 @@ internal static class SettingValue
         };
         return number >= definition.Minimum && number <= definition.Maximum
             ? number.Value
-            : throw new ArgumentOutOfRangeException(nameof(text), $"'{text}' is not a value of {definition.Name}: write {definition.AcceptedForm}.");
+            : throw new ValueRangeException($"'{text}' is not a value of {definition.Name}: write {definition.AcceptedForm}.");
     }
 
     /// <summary>Words that may be completed.</summary>

@@ -84,14 +84,18 @@ internal static class TimeoutCatalog
     /// <param name="state">The state in our spelling or the kernel's, or the sysctl's (stream, max_retrans), or our number
     /// for it; null for a protocol with one timeout.</param>
     /// <exception cref="UnknownTimeoutException">The protocol has no such state; the message names those it has.</exception>
-    public static TimeoutDefinition Find(TimeoutProtocol protocol, string? state)
-    {
-        IReadOnlyList<TimeoutDefinition> choices = Of(protocol);
-        TimeoutState? wanted = string.IsNullOrWhiteSpace(state) ? null : ParseState(state.Trim()) ?? throw Unknown();
-        return choices.FirstOrDefault(choice => choice.State == wanted) ?? throw Unknown();
+    public static TimeoutDefinition Find(TimeoutProtocol protocol, string? state) => TryFind(protocol, state) ?? throw Unknown([protocol], state);
 
-        UnknownTimeoutException Unknown() => new(protocol, state, [.. choices.Select(choice => choice.State).OfType<TimeoutState>()]);
+    /// <summary>The same, or null where the protocol has no such state.</summary>
+    public static TimeoutDefinition? TryFind(TimeoutProtocol protocol, string? state)
+    {
+        TimeoutState? wanted = string.IsNullOrWhiteSpace(state) ? null : ParseState(state.Trim());
+        return wanted is null && !string.IsNullOrWhiteSpace(state) ? null : Of(protocol).FirstOrDefault(choice => choice.State == wanted);
     }
+
+    /// <summary>None of the protocols has a timeout for the state.</summary>
+    public static UnknownTimeoutException Unknown(IReadOnlyList<TimeoutProtocol> protocols, string? state) => new(
+        protocols, state, [.. protocols.SelectMany(Of).Select(choice => choice.State).OfType<TimeoutState>().Distinct()]);
 
     private static TimeoutState? ParseState(string text) => text.ToLowerInvariant() switch
     {

@@ -14,11 +14,11 @@ public static class TimeoutRange
     public const uint Maximum = int.MaxValue / 1000;
 
     /// <summary>A span as seconds.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is shorter or longer; the message names the range.</exception>
-    public static uint Check(TimeSpan span, string name) =>
+    /// <exception cref="ValueRangeException">It is shorter or longer; the message names the range.</exception>
+    public static uint Check(TimeSpan span) =>
         span.TotalSeconds is >= Minimum and <= Maximum
             ? (uint)span.TotalSeconds
-            : throw new ArgumentOutOfRangeException(name, string.Create(
+            : throw new ValueRangeException(string.Create(
                 CultureInfo.InvariantCulture,
                 $"A timeout of {span.TotalSeconds} seconds is out of range: {Minimum} to {Maximum} seconds (24 days 20 hours) are possible."));
 }
