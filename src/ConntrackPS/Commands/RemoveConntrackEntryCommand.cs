@@ -35,7 +35,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         _asksForEach = this.AsksForEach();
         // With input the parameter set is not known before the first object comes.
         if (!MyInvocation.ExpectingInput)
-            RefuseEmptyFilter();
+            Run(() => RefuseEmptyFilter());
     }
 
     /// <inheritdoc/>
@@ -75,7 +75,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     {
         if (ReadKey(input) is not { } key)
             return;
-        if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.Original.ToString(), Action))
+        if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.ToString(), Action))
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
     }
 

@@ -182,6 +182,7 @@ public abstract class SelectionCommand : ConntrackCommand
 
     /// <summary>IPv4 or IPv6.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [FamilyArgument]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 

@@ -98,7 +98,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         if (_change.IsEmpty)
             ThrowTerminatingError(ErrorFactory.NoChange());
         if (!MyInvocation.ExpectingInput)
-            RefuseEmptyFilter();
+            Run(() => RefuseEmptyFilter());
     }
 
     /// <inheritdoc/>
@@ -166,7 +166,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
             return;
         }
 
-        if (_asksForEach && !ShouldProcess(key.Original.ToString(), Action))
+        if (_asksForEach && !ShouldProcess(key.ToString(), Action))
             return;
         EntryUpdater updater = _updaters!.In(networkNamespace);
         updater.Add(key, _change, new ChangedEntry(key, entry, networkNamespace));

@@ -32,7 +32,8 @@ internal static class FlowComparison
         Assert.True(differences.Count == 0, string.Join('\n', differences.Take(MostShown)));
     }
 
-    public static object ById(FlowRecord flow) => flow.Id!;
+    /// <summary>The id, and addresses too: an id is a hash, and two entries may have the same.</summary>
+    public static object ById(FlowRecord flow) => (flow.Id, flow.Original.Source, flow.Original.Destination);
 
     /// <summary>All that the kernel keys an entry by.</summary>
     public static object ByTuple(FlowRecord flow) =>

@@ -57,10 +57,6 @@ public sealed class RandomTableTests : IClassFixture<RandomTableFixture>
     }
 
     [Fact]
-    public void Each_entry_has_its_own_id() =>
-        Assert.Equal(_fixture.Created.Count, Entries(Way.Read).Select(entry => entry.Id).Distinct().Count());
-
-    [Fact]
     public void Entries_know_their_namespace() =>
         Assert.All(Entries(Way.Read), entry => Assert.Equal(_fixture.Namespace.Name, entry.Namespace));
 

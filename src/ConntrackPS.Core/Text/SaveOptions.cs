@@ -1,0 +1,224 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Text;
+
+/// <summary>The options of a line for <c>conntrack -R</c>: each sets something of the draft.</summary>
+internal sealed class SaveOptions(EntryDraft draft, TextContext context)
+{
+    private const string Address = "an IPv4 or IPv6 address, given once";
+    private const string Number8 = "a number from 0 to 255, given once";
+    private const string Number16 = "a number from 0 to 65535, given once";
+    private const string Number32 = "a number from 0 to 4294967295";
+
+    private bool _hasProtocol;
+    private ushort? _sourceNatPort;
+    private ushort? _destinationNatPort;
+
+    public void Begin() => (_hasProtocol, _sourceNatPort, _destinationNatPort) = (false, null, null);
+
+    /// <summary>Reads an option.</summary>
+    /// <returns>What was expected instead; null for nothing.</returns>
+    public string? Read(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
+    {
+        switch (name)
+        {
+            case "-s" or "--src" or "--orig-src":
+                return draft.Original.TrySetAddress(TupleParts.Source, value) ? null : Address;
+            case "-d" or "--dst" or "--orig-dst":
+                return draft.Original.TrySetAddress(TupleParts.Destination, value) ? null : Address;
+            case "-r" or "--reply-src":
+                return draft.Reply.TrySetAddress(TupleParts.Source, value) ? null : Address;
+            case "-q" or "--reply-dst":
+                return draft.Reply.TrySetAddress(TupleParts.Destination, value) ? null : Address;
+            case "-n" or "--src-nat":
+                draft.SetStatus(ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone);
+                return ReadTranslation(TupleParts.Destination, value, out _sourceNatPort);
+            case "-g" or "--dst-nat":
+                draft.SetStatus(ConntrackStatus.DstNat | ConntrackStatus.DstNatDone);
+                return ReadTranslation(TupleParts.Source, value, out _destinationNatPort);
+            case "-p" or "--protonum":
+                return ReadProtocol(value);
+            case "--state":
+                return ReadState(value);
+            case "-u" or "--status":
+                return ReadStatus(value);
+            case "-l" or "--label" or "--label-add":
+                return ReadLabels(value);
+            case "-f" or "--family":
+                return value is "ipv4" or "ipv6" ? null : "ipv4 or ipv6";
+            case "--role":
+                draft.Entry.MakeDetails().DccpRole = value is "server" ? (byte)1 : (byte)0;
+                return value is "client" or "server" ? null : "client or server";
+            case "-m" or "--mark":
+                return ReadNumber(name, value.IndexOf('/') is >= 0 and int slash ? value[..slash] : value);
+            case "-t" or "--timeout" or "-c" or "--secmark" or "-i" or "--id" or "--orig-vtag" or "--reply-vtag":
+                return ReadNumber(name, value);
+            case "-w" or "--zone" or "--orig-zone" or "--reply-zone":
+                return ReadZone(name, value);
+            default:
+                return PartOf(name) is var part && part != TupleParts.None ? ReadPart(name, part, value) : "an option of conntrack -A";
+        }
+    }
+
+    /// <summary>Makes the entry, once all options have been read.</summary>
+    /// <returns>What is missing, as a phrase; null for nothing.</returns>
+    public string? Complete()
+    {
+        if (!_hasProtocol)
+            return "-p and a protocol";
+        ref TupleDraft original = ref draft.Original, reply = ref draft.Reply;
+
+        // Either direction makes the other.
+        if (original.Parts == TupleParts.None && reply.Has(TupleParts.Addresses))
+            original.FillFrom(ReplyTo(reply.ToTuple(draft.Protocol)), reply.Parts & ~TupleParts.Addresses, null, null);
+        TupleParts needed = ProtocolText.NeededParts(draft.Protocol, original.Parts);
+        if (original.NameMissing(TupleParts.Addresses | needed) is not null)
+            return "all of " + OptionsOf(draft.Protocol);
+        reply.FillFrom(ReplyTo(original.ToTuple(draft.Protocol)), needed, _destinationNatPort, _sourceNatPort);
+        return draft.Complete(needed, context);
+    }
+
+    /// <summary>An ICMP message that has no reply is taken as its own: such a line is odd, but says all that an entry needs.</summary>
+    private static ConntrackTuple ReplyTo(in ConntrackTuple tuple) =>
+        TupleInversion.Invert(tuple) ?? tuple with { Source = tuple.Destination, Destination = tuple.Source };
+
+    private static string OptionsOf(IPProtocol protocol) => "-s, -d" + protocol switch
+    {
+        IPProtocol.Icmp => ", --icmp-type, --icmp-code, --icmp-id",
+        IPProtocol.IcmpV6 => ", --icmpv6-type, --icmpv6-code, --icmpv6-id",
+        IPProtocol.Gre => ", --srckey, --dstkey",
+        _ when ProtocolText.PartsOf(protocol) == TupleParts.Ports => ", --sport, --dport",
+        _ => "",
+    };
+
+    private static TupleParts PartOf(ReadOnlySpan<char> name) => name switch
+    {
+        "--sport" or "--orig-port-src" or "--reply-port-src" => TupleParts.SourcePort,
+        "--dport" or "--orig-port-dst" or "--reply-port-dst" => TupleParts.DestinationPort,
+        "--srckey" or "--orig-key-src" or "--reply-key-src" => TupleParts.SourceKey,
+        "--dstkey" or "--orig-key-dst" or "--reply-key-dst" => TupleParts.DestinationKey,
+        "--icmp-type" or "--icmpv6-type" => TupleParts.IcmpType,
+        "--icmp-code" or "--icmpv6-code" => TupleParts.IcmpCode,
+        "--icmp-id" or "--icmpv6-id" => TupleParts.IcmpId,
+        _ => TupleParts.None,
+    };
+
+    private string? ReadPart(ReadOnlySpan<char> name, TupleParts part, ReadOnlySpan<char> value)
+    {
+        bool isByte = part is TupleParts.IcmpType or TupleParts.IcmpCode;
+        ref TupleDraft tuple = ref draft.Original;
+        if (name.StartsWith("--reply"))
+            tuple = ref draft.Reply;
+        return TryRead(value, out uint number) && number <= (isByte ? byte.MaxValue : ushort.MaxValue) && tuple.TrySet(part, (ushort)number)
+            ? null
+            : isByte ? Number8 : Number16;
+    }
+
+    private string? ReadTranslation(TupleParts part, ReadOnlySpan<char> value, out ushort? port)
+    {
+        const string Form = "an address, perhaps with a port, such as 192.0.2.1:80 or [2001:db8::1]:80";
+        port = null;
+        ReadOnlySpan<char> address = value;
+        int colon = value.LastIndexOf(':');
+        bool hasBrackets = value.Length > 0 && value[0] == '[';
+        if (colon > 0 && (hasBrackets ? value[colon - 1] == ']' : value.IndexOf(':') == colon))
+        {
+            if (!ushort.TryParse(value[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ushort number))
+                return Form;
+            port = number;
+            address = value[..colon];
+        }
+
+        return draft.Reply.TrySetAddress(part, hasBrackets ? address.Trim("[]") : address) ? null : Form;
+    }
+
+    private string? ReadProtocol(ReadOnlySpan<char> value)
+    {
+        _hasProtocol = ProtocolNames.TryParse(value.ToString(), out IPProtocol protocol);
+        draft.Protocol = protocol;
+        return _hasProtocol ? null : ProtocolNames.AcceptedForm;
+    }
+
+    private string? ReadState(ReadOnlySpan<char> value)
+    {
+        if (!StateNames.TryParse(value, draft.Protocol, out ConntrackState state))
+            return _hasProtocol ? $"a state of {ProtocolText.NameOf(draft.Protocol)}, such as ESTABLISHED" : "-p before --state";
+        draft.SetState(state);
+        return null;
+    }
+
+    private string? ReadStatus(ReadOnlySpan<char> value)
+    {
+        foreach (string name in value.ToString().Split(','))
+        {
+            if (name == "UNSET")
+                continue;
+            if (!KernelSpelling.TryParse(name, out ConntrackStatus bit) || bit == ConntrackStatus.None)
+                return "status bits such as SEEN_REPLY,ASSURED";
+            draft.SetStatus(bit);
+        }
+
+        return null;
+    }
+
+    private string? ReadLabels(ReadOnlySpan<char> value)
+    {
+        foreach (string label in value.ToString().Split(','))
+            draft.AddLabel(label, context.Labels);
+        return null;
+    }
+
+    private string? ReadZone(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
+    {
+        if (!TryRead(value, out uint zone) || zone > ushort.MaxValue)
+            return Number16;
+        if (name is "--orig-zone")
+            draft.SetOriginalZone((ushort)zone);
+        else if (name is "--reply-zone")
+            draft.SetReplyZone((ushort)zone);
+        else
+            draft.Entry.Zone = (ushort)zone;
+        return null;
+    }
+
+    private string? ReadNumber(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
+    {
+        if (!TryRead(value, out uint number))
+            return Number32;
+        switch (name)
+        {
+            case "-t" or "--timeout":
+                draft.SetTimeout(number);
+                break;
+            case "-m" or "--mark":
+                draft.Entry.Mark = number;
+                break;
+            case "-c" or "--secmark":
+                draft.SetSecmark(number);
+                break;
+            case "-i" or "--id":
+                draft.SetId(number);
+                break;
+            case "--orig-vtag":
+                draft.Entry.MakeDetails().OriginalVerificationTag = SwapTag(number);
+                break;
+            default:
+                draft.Entry.MakeDetails().ReplyVerificationTag = SwapTag(number);
+                break;
+        }
+
+        return null;
+    }
+
+    /// <summary>Turns conntrack's text of a verification tag into the tag, or back.</summary>
+    /// <remarks>On little-endian machines its options and its output have the bytes in reverse: libnetfilter_conntrack converts the
+    /// tag to host order, and libct_proto_sctp.c does so again.</remarks>
+    public static uint SwapTag(uint tag) => BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(tag) : tag;
+
+    /// <summary>Decimal, or hexadecimal after 0x, as strtoul(3) reads it.</summary>
+    private static bool TryRead(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
+        ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
+        : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+}
