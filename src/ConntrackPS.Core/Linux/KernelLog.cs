@@ -21,9 +21,6 @@ internal static unsafe class KernelLog
     /// <summary>CONSOLE_EXT_LOG_MAX: a shorter buffer makes reads fail.</summary>
     private const int LongestRecord = 8192;
 
-    /// <summary>EPIPE: records were overwritten before they could be read; the next read goes on after them.</summary>
-    private const int Overwritten = 32;
-
     /// <summary>The time now, by the clock of the records.</summary>
     public static TimeSpan Now => TimeSpan.FromSeconds((double)Stopwatch.GetTimestamp() / Stopwatch.Frequency);
 
@@ -66,7 +63,8 @@ internal static unsafe class KernelLog
                 length = (int)LibC.Read(handle, bytes, (nuint)buffer.Length);
             if (length >= 0)
                 return length > 0;
-            if (Marshal.GetLastPInvokeError() is not (Overwritten or (int)Errno.Interrupted))
+            // After records that were overwritten the next read goes on.
+            if ((Errno)Marshal.GetLastPInvokeError() is not (Errno.BrokenPipe or Errno.Interrupted))
                 return false;
         }
     }

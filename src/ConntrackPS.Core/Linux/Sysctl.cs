@@ -8,8 +8,6 @@ internal static class Sysctl
 {
     public const string Netfilter = "/proc/sys/net/netfilter/";
 
-    private const int EROFS = 30;
-
     /// <summary>Reads a number, or null where this kernel or namespace has no such parameter.</summary>
     public static long? ReadNumber(string path, NetworkNamespace? networkNamespace = null) =>
         NetworkNamespace.RunIn(networkNamespace, () => ReadHere(path));
@@ -53,7 +51,7 @@ internal static class Sysctl
         FileNotFoundException or DirectoryNotFoundException => false,
 
         // Containers have /proc/sys mounted read-only.
-        IOException => exception.HResult == EROFS,
+        IOException => exception.HResult == (int)Errno.ReadOnlyFileSystem,
         _ => false,
     };
 

@@ -28,9 +28,10 @@ internal static class AtomicFile
             throw new PlatformNotSupportedException("What is written here is read by Linux when it boots.");
         try
         {
-            string target = File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(file);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
+            FileInfo named = new(file);
+            string target = named.LinkTarget is null ? named.FullName : named.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
             string directory = Path.GetDirectoryName(target)!;
-            Directory.CreateDirectory(directory);
             using SafeFileHandle lockedDirectory = Lock(directory);
             string[] before = File.Exists(target) ? File.ReadAllLines(target, Bytes) : [];
             IReadOnlyList<string>? after = edit(before);

@@ -24,7 +24,7 @@ internal static class SettingCatalog
         new("Events", Prefix + "events", SettingKind.Events, 0, 2, 2, null, "Make events: Off, On for every connection, or Auto for those that begin while somebody listens."),
         Boolean("TcpLoose", "tcp_loose", true, "Pick up TCP connections that began before they could be seen."),
         Boolean("TcpBeLiberal", "tcp_be_liberal", false, "Take only resets outside the window for invalid, not every packet there."),
-        Number("TcpMaxRetrans", "tcp_max_retrans", 0, 255, 3, "retransmissions", "Retransmissions without an answer after which the timeout Retrans holds."),
+        Number("TcpMaxRetrans", "tcp_max_retrans", 0, 255, 3, "retries", "Retransmissions without an answer after which the timeout Retrans holds."),
         Boolean("TcpIgnoreInvalidRst", "tcp_ignore_invalid_rst", false, "Don't take resets outside the window for invalid."),
         Boolean("DccpLoose", "dccp_loose", true, "Pick up DCCP connections that began before they could be seen."),
         Boolean("Checksum", "checksum", true, "Verify the checksums of incoming packets, and take those with wrong ones for invalid."),
