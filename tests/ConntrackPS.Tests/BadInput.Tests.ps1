@@ -147,7 +147,7 @@ Describe 'Wrong values' {
 Describe 'Wrong network namespaces' {
     It '<Command> -NetworkNamespace <Value>' -ForEach @(
         foreach ($command in 'Get-ConntrackEntry', 'Remove-ConntrackEntry 192.0.2.1', 'Clear-ConntrackTable -Confirm:$false', 'Get-ConntrackStat') {
-            foreach ($value in 'no-such-namespace', '/run/netns/no-such-namespace', '/no/such/folder', '/run/netns', '4194304', '99999999999', '-5', '.', '..', '../../etc/passwd-', '" "') {
+            foreach ($value in 'no-such-namespace', '/run/netns/no-such-namespace', '/no/such/folder', '/run/netns', '4194304', '99999999999', '-5', '.', '..', '../../no/such', '" "') {
                 @{ Command = $command; Value = $value; Id = 'NetworkNamespaceNotFound'; Category = 'ObjectNotFound' }
             }
             @{ Command = $command; Value = '/etc/passwd'; Id = 'NetworkNamespaceInvalid'; Category = 'InvalidArgument' }

@@ -165,8 +165,9 @@ Describe 'Ctrl+C' {
     ) {
         $file = New-ChildScript $Script -Namespace $namespace
         $start = [System.Diagnostics.ProcessStartInfo]::new()
-        $start.FileName, $arguments = @(Get-PowerShellCommand)
-        @($arguments) + '-NoProfile', '-File', $file | Where-Object { $_ } | ForEach-Object { $start.ArgumentList.Add($_) }
+        # A suite that runs in the background ignores SIGINT, and its children would too.
+        $start.FileName = 'env'
+        @('--default-signal=INT') + (Get-PowerShellCommand) + '-NoProfile', '-File', $file | ForEach-Object { $start.ArgumentList.Add($_) }
         $start.RedirectStandardOutput = $true
         $process = [System.Diagnostics.Process]::Start($start)
         try {

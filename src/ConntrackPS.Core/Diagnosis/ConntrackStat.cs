@@ -41,4 +41,21 @@ public sealed class ConntrackStat : ConntrackCounters
     /// <summary>Reads the figures of a network namespace.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     public static ConntrackStat Read(NetworkNamespace? networkNamespace = null) => new(StatReading.Read(networkNamespace));
+
+    /// <summary>Reads the figures of the caller's own namespace and of all that have a name and let themselves be entered.</summary>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    public static IEnumerable<ConntrackStat> ReadAll() =>
+        NetworkNamespace.Names().Select(TryRead).OfType<ConntrackStat>().Prepend(Read());
+
+    private static ConntrackStat? TryRead(string name)
+    {
+        try
+        {
+            return Read(NetworkNamespace.Parse(name));
+        }
+        catch (NetworkNamespaceException)
+        {
+            return null;
+        }
+    }
 }

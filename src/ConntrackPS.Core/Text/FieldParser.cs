@@ -4,7 +4,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
 
-/// <summary>Reads the fields of a line: <c>key=value</c>, and words in brackets.</summary>
+/// <summary>Reads the fields of a line: <c>key=value</c>.</summary>
 internal sealed class FieldParser(EntryDraft draft, TextContext context)
 {
     private const string Number16 = "a number from 0 to 65535, once in each direction";
@@ -12,15 +12,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     private const string Number64 = "a number";
     private const string Key16 = "a key from 0x0 to 0xffff, once in each direction";
 
-    /// <summary>What the kernel's words in capitals consist of.</summary>
-    public static readonly SearchValues<char> NameLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-
     private static readonly SearchValues<char> KeyLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_-");
-
-    /// <summary>True where the line says that no reply has been seen.</summary>
-    public bool IsUnreplied { get; private set; }
-
-    public void Begin() => IsUnreplied = false;
 
     /// <summary>Reads a field.</summary>
     /// <returns>What was expected instead; null for nothing.</returns>
@@ -71,50 +63,6 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
             default:
                 return ReadText(key, value, ref cursor);
         }
-    }
-
-    /// <summary>Reads a word in brackets.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
-    public string? ReadMark(ReadOnlySpan<char> word)
-    {
-        if (word[^1] != ']')
-            return "the closing bracket";
-        ReadOnlySpan<char> mark = word[1..^1];
-        switch (mark)
-        {
-            case "UNREPLIED":
-                IsUnreplied = true;
-                return null;
-            case "ASSURED":
-                draft.SetStatus(ConntrackStatus.Assured);
-                return null;
-            case "OFFLOAD":
-                draft.SetStatus(ConntrackStatus.Offload);
-                return null;
-            case "HW_OFFLOAD":
-                draft.SetStatus(ConntrackStatus.Offload | ConntrackStatus.HwOffload);
-                return null;
-            case "USERSPACE":
-                return null;
-        }
-
-        if (mark.StartsWith("start=") || mark.StartsWith("stop="))
-            return ReadTime(mark[0..(mark.IndexOf('=') + 1)], mark[(mark.IndexOf('=') + 1)..]);
-        if (mark.IsEmpty || mark.ContainsAnyExcept(NameLetters))
-            return "a mark such as [ASSURED]";
-        draft.Omit(word.ToString());
-        return null;
-    }
-
-    private string? ReadTime(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
-    {
-        if (!ClockText.TryParse(value, out DateTime time))
-            return "a time such as Fri Nov 20 07:40:00 2026";
-        if (key is "start=")
-            draft.SetStart(ClockText.ToNanoseconds(time));
-        else
-            draft.SetStop(ClockText.ToNanoseconds(time));
-        return null;
     }
 
     private string? ReadNumber(ReadOnlySpan<char> key, uint number)

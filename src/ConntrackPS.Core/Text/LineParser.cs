@@ -8,10 +8,11 @@ namespace ConntrackPS.Text;
 /// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, __snprintf_conntrack_default of libnetfilter_conntrack and
 /// event_cb of conntrack-tools: <c>[time] [event] family number protocol number timeout state</c>, of which the first two pairs
 /// and the last two words may be missing, then <c>key=value</c> and words in brackets, for each direction from its src= on.
-/// Words past those are looked up by <see cref="FieldParser"/>.</remarks>
+/// <see cref="FieldParser"/> and <see cref="MarkParser"/> know those.</remarks>
 internal sealed class LineParser(EntryDraft draft, TextContext context)
 {
     private readonly FieldParser _fields = new(draft, context);
+    private readonly MarkParser _marks = new(draft);
     private bool _isNamed;
 
     /// <summary>True once the line has shown that it is one of these.</summary>
@@ -34,7 +35,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         // A table's line ends in use=; without it the line has been cut off. Events don't have it.
         if (draft.EventType is null && !draft.Entry.Has(EntryFields.UseCount))
             return "use= at the end";
-        if (!_fields.IsUnreplied)
+        if (!_marks.IsUnreplied)
             draft.SetStatus(ConntrackStatus.SeenReply);
         draft.DeriveNat();
         return null;
@@ -76,11 +77,11 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 
     private string? ReadFields(ref TextCursor cursor)
     {
-        _fields.Begin();
+        _marks.Begin();
         while (cursor.Read(out ReadOnlySpan<char> word))
         {
             int equals = word.IndexOf('=');
-            string? expected = word[0] == '[' ? _fields.ReadMark(word)
+            string? expected = word[0] == '[' ? _marks.Read(word)
                 : equals > 0 ? _fields.Read(word[..equals], word[(equals + 1)..], ref cursor)
                 : draft.Original.Parts == TupleParts.None ? ReadBareWord(word)
                 : word is "labels" ? null
@@ -111,7 +112,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             return null;
         }
 
-        if (!ProtocolText.HasState(draft.Protocol) || word.ContainsAnyExcept(FieldParser.NameLetters))
+        if (!ProtocolText.HasState(draft.Protocol) || word.ContainsAnyExcept(MarkParser.NameLetters))
             return draft.Entry.Has(EntryFields.Timeout) ? "a state such as ESTABLISHED, or src=" : "the timeout, a state or src=";
         draft.Omit($"the state {word}");
         return null;

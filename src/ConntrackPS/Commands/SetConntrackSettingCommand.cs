@@ -51,9 +51,9 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         if (ScaleBucket)
             changes.Add((settings.Find(Buckets), number));
         string text = string.Join(", ", changes.Select(change => $"{change.Setting.Name} to {SettingValue.ToObject(change.Setting.Definition, change.Number)}"));
+        Warn(setting, number);
         if (!ShouldProcess(target is null ? "connection tracking" : $"connection tracking in network namespace '{target}'", Describe("Set " + text)))
             return;
-        Warn(setting, number, target);
         if (!PersistOnly)
             changes.ForEach(change => settings.Set(change.Setting, change.Number));
         if (Persists)
@@ -62,12 +62,15 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
             changes.ForEach(change => WriteObject(new ConntrackSettings(target, PersistedSettings.Read(Root)).Find(change.Setting.Name)));
     }
 
-    private void Warn(ConntrackSetting setting, long number, NetworkNamespace? target)
+    /// <summary>The maximum is one for all namespaces; any of them may be past it.</summary>
+    private void Warn(ConntrackSetting setting, long number)
     {
         if (setting.Name != Maximum || PersistOnly)
             return;
-        long count = ConntrackStat.Read(target).Count;
-        if (count > number)
-            WriteWarning($"The table holds {count} entries, more than {number}: packets of new connections are dropped until it holds fewer.");
+        foreach (ConntrackStat stat in ConntrackStat.ReadAll().Where(stat => stat.Count > number))
+        {
+            string where = stat.Namespace is { } name ? $"The table of network namespace '{name}'" : "The table";
+            WriteWarning($"{where} holds {stat.Count} entries, more than {number}: packets of new connections are dropped until it holds fewer.");
+        }
     }
 }

@@ -47,11 +47,11 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         if (Persists && definition.Sysctl is null)
             throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
         uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds);
+        if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
+            WriteWarning(warning);
         string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";
         if (!ShouldProcess($"{definition}{(target is null ? "" : $" in network namespace '{target}'")}", Describe(change)))
             return;
-        if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
-            WriteWarning(warning);
         TimeoutDefaults defaults = new(target);
         if (!PersistOnly)
             defaults.Set(definition, wanted ?? defaults.Read(definition).DefaultSeconds);

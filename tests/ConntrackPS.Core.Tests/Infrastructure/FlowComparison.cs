@@ -3,8 +3,8 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <summary>Compares what the library read with what another tool showed a moment before or after.</summary>
 internal static class FlowComparison
 {
-    /// <summary>Seconds that may pass between the two readings.</summary>
-    private const int Tolerance = 2;
+    /// <summary>Seconds that may pass between the two readings, on a machine that has much else to do.</summary>
+    private const int Tolerance = 30;
 
     private const int MostShown = 10;
 

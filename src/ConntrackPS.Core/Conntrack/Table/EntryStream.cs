@@ -7,7 +7,7 @@ namespace ConntrackPS.Conntrack.Table;
 /// <remarks>The queue between them is bounded: a slow consumer makes the reader wait, and memory stays flat.</remarks>
 public sealed class EntryStream : IDisposable
 {
-    private const int QueuedBatches = 16;
+    private const int QueuedBatches = 8;
 
     private readonly EntryReader _reader;
     private readonly BlockingCollection<List<ConntrackEntry>> _queue = new(QueuedBatches);
