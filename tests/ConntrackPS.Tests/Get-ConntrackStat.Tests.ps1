@@ -141,7 +141,7 @@ Describe 'Get-ConntrackStat of several namespaces' {
     It 'emits one for each' {
         $stats = Get-ConntrackStat -NetworkNamespace $second, $first
         $stats.Namespace | Should -Be $second, $first
-        $stats.Count | Should -Be 10, 0
+        $stats | ForEach-Object Count | Should -Be 10, 0
     }
 
     It 'takes wildcards, and * for all that have a name' {
@@ -161,7 +161,7 @@ Describe 'Get-ConntrackStat of several namespaces' {
     }
 
     It 'emits rates, and ends after -Count' {
-        $job = Start-ThreadJob { param($package, $name) Import-Module $package; Get-ConntrackStat -NetworkNamespace $name -Interval 1 -Count 3 } -ArgumentList (Get-PackagePath), $second
+        $job = Start-ThreadJob { param($package, $name) Import-Module "$package/ConntrackPS.psd1"; Get-ConntrackStat -NetworkNamespace $name -Interval 1 -Count 3 } -ArgumentList (Get-PackagePath), $second
         Start-Sleep -Milliseconds 1500
         Add-KernelLine $second ((New-ManyLine 30) -replace '-s 10\.', '-s 11.')
         $rates = @($job | Receive-Job -Wait -AutoRemoveJob)
@@ -192,7 +192,6 @@ Describe 'Get-ConntrackStat of several namespaces' {
     It 'refuses <Arguments>' -ForEach @(
         @{ Arguments = '-Interval 0'; Id = 'IntervalTooShort' }
         @{ Arguments = '-Interval never'; Id = 'ParameterArgumentTransformationError' }
-        @{ Arguments = '-Count 2'; Id = 'AmbiguousParameterSet|MissingMandatoryParameter' }
         @{ Arguments = '-Interval 1 -Count 0'; Id = 'ParameterArgumentValidationError' }
     ) {
         $failure = @(Get-Failure { & ([scriptblock]::Create("Get-ConntrackStat $Arguments")) })

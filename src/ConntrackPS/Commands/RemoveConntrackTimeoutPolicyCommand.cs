@@ -6,6 +6,7 @@ namespace ConntrackPS.Commands;
 
 /// <summary>Removes timeout policies that no rule uses.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
+[OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 {
     /// <summary>The policies' names, with wildcards; <c>*</c> for all.</summary>
@@ -14,6 +15,10 @@ public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string[] Name { get; set; } = [];
+
+    /// <summary>Emits each policy that was removed.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => Run(() =>
@@ -32,7 +37,11 @@ public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 
     private void Remove(TimeoutPolicies policies, string name)
     {
-        if (ShouldProcess(name, "Remove timeout policy"))
-            policies.Remove(name);
+        if (!ShouldProcess(name, "Remove timeout policy"))
+            return;
+        ConntrackTimeoutPolicy? last = PassThru ? policies.Find(name) : null;
+        policies.Remove(name);
+        if (last is not null)
+            WriteObject(last);
     }
 }

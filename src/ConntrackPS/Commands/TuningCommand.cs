@@ -8,12 +8,11 @@ public abstract class TuningCommand : ConntrackCommand
 {
     /// <summary>The network namespace that an object of the pipeline was read in; -NetworkNamespace goes first.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true, DontShow = true)]
-    [Alias("Namespace")]
     [AllowNull]
     [AllowEmptyString]
-    public string? ObjectNamespace { get; set; }
+    public new string? Namespace { get; set; }
 
     /// <summary>Where to work: null for the caller's own namespace.</summary>
     private protected NetworkNamespace? Target() =>
-        Namespace() ?? (string.IsNullOrEmpty(ObjectNamespace) ? null : Linux.NetworkNamespace.Parse(ObjectNamespace));
+        base.Namespace() ?? (string.IsNullOrEmpty(Namespace) ? null : Linux.NetworkNamespace.Parse(Namespace));
 }

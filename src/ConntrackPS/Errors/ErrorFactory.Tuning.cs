@@ -42,7 +42,7 @@ internal static partial class ErrorFactory
         {
             Errno.NotFound => ("PolicyNotFound", ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", "Get-ConntrackTimeoutPolicy lists those there are."),
             Errno.Exists => ("PolicyExists", ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", "Set-ConntrackTimeoutPolicy changes it in place."),
-            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rules.", "Delete these rules first: iptables -t raw -S shows them."),
+            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", "Delete these rules first: iptables -t raw -S shows them."),
             Errno.NotSupported => ("ProtocolNotTracked", ErrorCategory.NotImplemented, $"The timeout policy '{name}' is for a protocol that this kernel does not track.", null),
             _ => ("", ErrorCategory.NotSpecified, "", null),
         };
