@@ -63,7 +63,7 @@ Describe 'ConvertFrom-ConntrackText' {
             $job = Start-Job -ArgumentList $namespace, "$PSScriptRoot/../../out/ConntrackPS/$version/ConntrackPS.psd1" {
                 param($namespace, $module)
                 Import-Module $module
-                ip netns exec $namespace timeout 20 conntrack -E -o timestamp 2>$null | ConvertFrom-ConntrackText | Select-Object -First 1
+                ip netns exec $namespace conntrack -E -o timestamp 2>$null | ConvertFrom-ConntrackText | Select-Object -First 1
             }
             try {
                 # Only one event: it must not wait for a second one.
@@ -78,6 +78,9 @@ Describe 'ConvertFrom-ConntrackText' {
             }
             finally {
                 $job | Remove-Job -Force
+
+                # A listener that stays behind would slow down every namespace.
+                ip netns pids $namespace | ForEach-Object { Stop-Process -Id $_ -Force }
                 ip netns exec $namespace conntrack -D -s 10.7.7.7 *>$null
             }
         }

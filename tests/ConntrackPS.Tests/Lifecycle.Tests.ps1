@@ -26,14 +26,24 @@ Describe 'A pipeline that ends early' {
                 }
             }
 
+            # A thread that was joined leaves /proc a moment later.
+            function Get-Settled {
+                $deadline = [DateTime]::UtcNow.AddSeconds(10)
+                do {
+                    $held = Get-Held
+                } while ($held.Readers -gt 0 -and [DateTime]::UtcNow -lt $deadline)
+                $held
+            }
+
             $list = @{ NetworkNamespace = $Namespace }
             $stopped = [System.Collections.Generic.List[object]]::new()
             function Add-Seen([string] $Name, [scriptblock] $Script, [int] $Rounds = 50) {
                 & $Script | Out-Null
-                $before = Get-Held
+                $before = Get-Settled
                 $script:during = $null
                 $output = @(foreach ($round in 1..$Rounds) { & $Script })
-                $stopped.Add([ordered]@{ Name = $Name; Before = $before; During = $script:during; After = Get-Held; Output = $output.Count })
+                $after = Get-Settled
+                $stopped.Add([ordered]@{ Name = $Name; Before = $before; During = $script:during; After = $after; Output = $output.Count })
             }
             # Runs a script in a runspace of its own and stops it, as Ctrl+C does, once it has said something.
             function Stop-Midway([string] $Script) {
@@ -159,7 +169,6 @@ Describe 'Ctrl+C' {
 
     It 'ends pwsh <Where>' -ForEach @(
         @{ Where = 'while it lists'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Out-Null } } }
-        @{ Where = 'while what it lists is worked on'; Script = { Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { 'started'; Start-Sleep 600 } } }
         @{ Where = 'while it matches a filter nothing passes'; Script = { 'started'; while ($true) { Get-ConntrackEntry 192.0.2.99 -NetworkNamespace $Namespace } } }
         @{ Where = 'while it removes'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object * | Remove-ConntrackEntry -NetworkNamespace $Namespace -WhatIf 6>$null | Out-Null } } }
     ) {

@@ -123,11 +123,11 @@ Describe 'New-ConntrackEntry from parameters' {
         @{ Name = 'an unknown helper'; Id = 'HelperUnknown'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Helper = 'nonesuch' } }
         @{ Name = 'a prefix for an address'; Id = 'ParameterArgumentTransformationError'; With = @{ SourceAddress = '192.0.2.0/24'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 } }
     ) {
-        $with = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; TimeoutSeconds = 600 }
+        $whole = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; TimeoutSeconds = 600 }
         foreach ($key in $With.Keys) {
-            $with[$key] = $With[$key]
+            $whole[$key] = $With[$key]
         }
-        $failure = Get-Failure { New-ConntrackEntry @with }
+        $failure = Get-Failure { New-ConntrackEntry @whole }
         $failure.FullyQualifiedErrorId | Should -BeLike "$Id,*"
         Get-KernelCount $namespace | Should -Be 0
     }
@@ -187,11 +187,17 @@ Describe 'New-ConntrackEntry from the pipeline' {
     It 'reports what can not be created with its number and goes on' {
         Clear-ConntrackTable -NetworkNamespace $namespace -Confirm:$false
         $bad = $entries[1] | Select-Object * -ExcludeProperty TimeoutSeconds
-        $failures = @(Get-Failure { $entries[0], $bad, $entries[0], $entries[2] | New-ConntrackEntry })
+        $failures = @(Get-Failure { $entries[0], $bad, $entries[0], $entries[2] | New-ConntrackEntry -ErrorAction Continue })
         $failures.Count | Should -Be 2
         $failures[0].ToString() | Should -BeLike '*record 2*timeout*'
         $failures[1].ToString() | Should -BeLike '*record 3*'
         $failures[1].FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
         Get-KernelCount $namespace | Should -Be 2
+    }
+
+    It 'has created what came before when a bad record ends it' {
+        Clear-ConntrackTable -NetworkNamespace $namespace -Confirm:$false
+        Get-Failure { $entries[0], 'nonsense', $entries[2] | New-ConntrackEntry -ErrorAction Stop } | Should -Not -BeNullOrEmpty
+        Get-KernelCount $namespace | Should -Be 1
     }
 }

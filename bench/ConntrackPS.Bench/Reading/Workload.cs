@@ -17,8 +17,11 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
         new("stream", Stream),
     ];
 
+    /// <summary>The walk over the table without a single entry handed over.</summary>
+    public static Workload Walk { get; } = new("walk", RawLoop.Walk);
+
     public static Workload Named(string name) =>
-        All.FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
+        All.Append(Walk).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
 
     private static long Parse(NetworkNamespace networkNamespace)
     {

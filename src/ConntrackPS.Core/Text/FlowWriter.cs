@@ -80,6 +80,13 @@ internal static class FlowWriter
             text.Append("[UNREPLIED] ");
     }
 
+    /// <summary>Appends a name that comes from elsewhere: blanks in it would make other words of the line, or another line.</summary>
+    public static void AppendName(TextBuffer text, string key, string? name)
+    {
+        if (name is not null)
+            text.AppendField(key, string.Concat(name.Select(letter => char.IsWhiteSpace(letter) || char.IsControl(letter) ? '_' : letter)));
+    }
+
     public static void AppendUseCount(TextBuffer text, ConntrackEntry entry) => text.AppendField("use", entry.UseCount ?? LeastUseCount);
 
     /// <summary>Seconds from one time to another, counted in whole seconds as time(2) gives them.</summary>

@@ -51,16 +51,14 @@ internal static class ListWriter
         text.AppendField("mark", entry.Mark);
         if (entry.SecurityMark is { } secmark)
             text.AppendField("secmark", secmark);
-        if (entry.SecurityContext is { } context)
-            text.AppendField("secctx", context);
+        FlowWriter.AppendName(text, "secctx", entry.SecurityContext);
         if (entry.Zone != 0)
             text.AppendField("zone", entry.Zone);
         if (entry.Has(EntryFields.StartTime))
             text.AppendField("delta-time", FlowWriter.WholeSeconds(entry.RawStart, entry.Has(EntryFields.StopTime) ? entry.RawStop : now));
         if ((details & ConntrackTextDetails.Timestamp) != 0)
             AppendTimes(text, entry);
-        if (entry.Helper is { } helper)
-            text.AppendField("helper", helper);
+        FlowWriter.AppendName(text, "helper", entry.Helper);
         FlowWriter.AppendUseCount(text, entry);
         if ((details & ConntrackTextDetails.Id) != 0 && entry.Has(EntryFields.Id))
             text.AppendField("id", entry.RawId);

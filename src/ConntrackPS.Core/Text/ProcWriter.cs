@@ -55,8 +55,7 @@ internal static class ProcWriter
         text.AppendField("mark", entry.Mark);
         if (entry.SecurityMark is { } secmark)
             text.AppendField("secmark", secmark);
-        if (entry.SecurityContext is { } context)
-            text.AppendField("secctx", context);
+        FlowWriter.AppendName(text, "secctx", entry.SecurityContext);
         if (!entry.Has(EntryFields.OriginalZone) && !entry.Has(EntryFields.ReplyZone))
             text.AppendField("zone", entry.Zone);
         if (entry.Has(EntryFields.StartTime))

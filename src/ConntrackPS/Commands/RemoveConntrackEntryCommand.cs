@@ -50,13 +50,9 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
+        Flush();
         foreach (EntryDeleter deleter in Deleters.All)
-        {
-            deleter.Flush();
-            Report(deleter);
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
-        }
-
         string about = _sum.IsEstimate ? "about " : "";
         WriteVerbose(
             $"{about}{_sum.Deleted} entries removed, {_sum.AlreadyGone} were gone already, {_sum.Failed} failed, "
@@ -68,6 +64,15 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _deleters?.Dispose();
+
+    private protected override void Flush()
+    {
+        foreach (EntryDeleter deleter in Deleters.All)
+        {
+            deleter.Flush();
+            Report(deleter);
+        }
+    }
 
     private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 

@@ -252,6 +252,11 @@ public abstract class SelectionCommand : ConntrackCommand
         return filter;
     }
 
+    /// <summary>Does what is still waiting in batches, and reports it.</summary>
+    private protected virtual void Flush()
+    {
+    }
+
     /// <summary>The key of an entry of the pipeline; null where the object names none, which is then reported.</summary>
     private protected EntryKey? ReadKey(PSObject input)
     {
@@ -261,6 +266,8 @@ public abstract class SelectionCommand : ConntrackCommand
         }
         catch (FormatException exception)
         {
+            // The error may end the pipeline, and what came before it was meant.
+            Flush();
             WriteError(ErrorFactory.NotAnEntry(input, exception.Message));
             return null;
         }

@@ -95,9 +95,10 @@ internal static partial class ErrorFactory
     }
 
     /// <summary>The kernel did not change an entry.</summary>
-    public static ErrorRecord NotChanged(NetlinkException exception, object entry) => exception.Errno switch
+    public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch
     {
-        Errno.NotSupported => Create(
+        // EBUSY where the entry has, or once had, another one.
+        Errno.NotSupported or Errno.Busy when change.Helper is not null => Create(
             exception, "HelperNotChangeable", ErrorCategory.InvalidOperation, entry,
             "The kernel gives a helper to new entries only: remove the entry and create it with New-ConntrackEntry -Helper."),
         Errno.NoSpace => Create(

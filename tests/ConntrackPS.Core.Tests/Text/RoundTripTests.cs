@@ -98,6 +98,15 @@ public class RoundTripTests
         Assert.Equal(Line.Replace("{0}", "30").Replace("{1}", "180"), Rewrite(lines, ConntrackTextFormat.Proc, default, null));
     }
 
+    [Fact]
+    public void A_name_from_elsewhere_makes_no_other_line()
+    {
+        ConntrackEntry entry = TextSamples.ReadEntry(TextSamples.Lines("list")[1]);
+        entry.MakeDetails().Helper = "a b\nc";
+
+        Assert.Contains(" helper=a_b_c ", new ConntrackTextWriter(ConntrackTextFormat.List).Write(entry), StringComparison.Ordinal);
+    }
+
     private static string Rewrite(string[] lines, ConntrackTextFormat format, ConntrackTextDetails details, DateTime? time)
     {
         ConntrackTextWriter writer = new(format) { Details = details, CapturedAt = time, Labels = TextSamples.Labels };

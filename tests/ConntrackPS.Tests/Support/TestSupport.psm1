@@ -72,6 +72,10 @@ function Remove-TestNamespace {
                 $process.WaitForExit()
             }
         }
+        # What one file sets for itself must not reach the next: it would work in the machine's own table.
+        foreach ($pattern in @($global:PSDefaultParameterValues.Keys | Where-Object { $global:PSDefaultParameterValues[$_] -eq $name })) {
+            $global:PSDefaultParameterValues.Remove($pattern)
+        }
         $processesOf.Remove($name)
         $namesOf.Remove($name)
         $idsOf.Remove($name)
@@ -94,41 +98,20 @@ function Start-NamespaceProcess {
 function Add-KernelEntry {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,
-        [Parameter(Mandatory, Position = 1)] [System.Collections.IDictionary] $Table
+        [Parameter(Mandatory, Position = 1)] [System.Collections.IDictionary] $Table,
+        [switch] $Reset
     )
 
-    if (-not $namesOf[$Namespace]) {
+    if ($Reset -or -not $namesOf[$Namespace]) {
         $namesOf[$Namespace] = @{}
     }
     foreach ($name in $Table.Keys) {
         $namesOf[$Namespace][(Get-LineKey $Table[$name])] = $name
     }
-    Add-KernelLine $Namespace @($Table.Values)
+    $listing = Invoke-Load $Namespace @($Table.Values) -Before ($Reset ? 'conntrack -F;' : '') -After '; conntrack -L -o xml,id'
     $idsOf[$Namespace] = @{}
-    foreach ($entry in Get-KernelEntry $Namespace) {
+    foreach ($entry in ConvertFrom-KernelXml $Namespace $listing) {
         $idsOf[$Namespace][$entry.Id] = $entry.Name
-    }
-}
-
-<# Adds entries without names, thousands in a moment. #>
-function Add-KernelLine {
-    param(
-        [Parameter(Mandatory, Position = 0)] [string] $Namespace,
-        [Parameter(Mandatory, Position = 1)] [string[]] $Line
-    )
-
-    $answer = @(($Line | ForEach-Object { "-I -t 3000 $_" }) -join "`n" | ip netns exec $Namespace sh -c 'conntrack -C; conntrack -R -; conntrack -C' 2>&1)
-    if ($answer[-1] -ne [int] "$($answer[0])" + $Line.Count) {
-        throw "conntrack -R did not add all entries: $answer"
-    }
-}
-
-<# Lines for many entries of one host, for Add-KernelLine. #>
-function New-ManyLine {
-    param([int] $Count)
-
-    foreach ($i in 0..($Count - 1)) {
-        "-s 10.$($i -shr 16).$(($i -shr 8) -band 255).$($i -band 255) -d 198.51.100.7 -p tcp --sport 4000 --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED"
     }
 }
 
@@ -139,9 +122,40 @@ function Reset-KernelTable {
         [Parameter(Mandatory, Position = 1)] [System.Collections.IDictionary] $Table
     )
 
-    $null = Invoke-InNamespace $Namespace conntrack -F
-    $namesOf.Remove($Namespace)
-    Add-KernelEntry $Namespace $Table
+    Add-KernelEntry $Namespace $Table -Reset
+}
+
+<# Adds entries without names, thousands in a moment. #>
+function Add-KernelLine {
+    param(
+        [Parameter(Mandatory, Position = 0)] [string] $Namespace,
+        [Parameter(Mandatory, Position = 1)] [string[]] $Line
+    )
+
+    $null = Invoke-Load $Namespace $Line
+}
+
+<# Loads lines in one process, with shell commands before and after; the output of those after. #>
+function Invoke-Load([string] $Namespace, [string[]] $Line, [string] $Before, [string] $After) {
+    $answer = @(
+        ($Line | ForEach-Object { "-I -t 3000 $_" }) -join "`n" |
+            ip netns exec $Namespace sh -c "exec 2>&1; $Before echo; conntrack -C; conntrack -R -; echo; conntrack -C $After"
+    )
+    $start = [array]::IndexOf($answer, '')
+    $end = [array]::IndexOf($answer, '', $start + 1)
+    if ($end -ne $start + 2 -or [int] $answer[$end + 1] -ne [int] $answer[$start + 1] + $Line.Count) {
+        throw "conntrack -R did not add all entries: $answer"
+    }
+    $answer | Select-Object -Skip ($end + 2)
+}
+
+<# Lines for many entries of one host, for Add-KernelLine. #>
+function New-ManyLine {
+    param([int] $Count)
+
+    foreach ($i in 0..($Count - 1)) {
+        "-s 10.$($i -shr 16).$(($i -shr 8) -band 255).$($i -band 255) -d 198.51.100.7 -p tcp --sport 4000 --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED"
+    }
 }
 
 <# How many entries conntrack counts. #>
@@ -159,16 +173,21 @@ function Get-KernelEntry {
     )
 
     $command = 'conntrack -L -o xml,id,ktimestamp' + ($Detailed ? ' && conntrack -L -o extended,id' : '')
-    $text = Invoke-InNamespace $Namespace sh -c $command
-    if (-not $text) {
+    ConvertFrom-KernelXml $Namespace (Invoke-InNamespace $Namespace sh -c $command)
+}
+
+<# Reads conntrack's XML, and the lines of its text that may follow. #>
+function ConvertFrom-KernelXml([string] $Namespace, [string[]] $Text) {
+    $start = [array]::FindIndex($Text, [Predicate[string]] { $args[0].StartsWith('<?xml') })
+    if ($start -lt 0) {
         return
     }
-    $end = [array]::IndexOf($text, '</conntrack>')
+    $end = [array]::IndexOf($Text, '</conntrack>')
     $details = @{}
-    foreach ($line in $text | Select-Object -Skip ($end + 1)) {
+    foreach ($line in $Text | Select-Object -Skip ($end + 1)) {
         $details[[regex]::Match($line, ' id=(\d+)\s*$').Groups[1].Value] = $line
     }
-    foreach ($flow in ([xml] ($text[0..$end] -join "`n")).conntrack.flow) {
+    foreach ($flow in ([xml] ($Text[$start..$end] -join "`n")).conntrack.flow) {
         $original, $reply, $common = $flow.meta
         $line = $details[$common.id]
         $icmp = [regex]::Matches("$line", 'type=(?<type>\d+) code=(?<code>\d+) id=(?<id>\d+)')
@@ -207,7 +226,7 @@ function Get-KernelEntry {
             ReplyBytes              = $reply.counters.bytes
             StartNanoseconds        = $common.timestamp.start
             UseCount                = [uint] $common.use
-            Helper                  = $common.helper
+            Helper                  = $flow.helper
             Assured                 = $null -ne $common.assured
             Unreplied               = $null -ne $common.unreplied
         }
@@ -311,15 +330,15 @@ function Invoke-Child {
 
 function Get-LineKey([string] $Line) {
     $value = @{}
-    foreach ($match in [regex]::Matches($Line, '(?<!\S)-{1,2}(?<name>s|d|p|w|sport|dport) (?<value>\S+)')) {
+    foreach ($match in [regex]::Matches($Line, '(?<!\S)-{1,2}(?<name>s|d|p|w|sport|dport|srckey|dstkey) (?<value>\S+)')) {
         $value[$match.Groups['name'].Value] = $match.Groups['value'].Value
     }
     $protocol = $numberOfProtocol[$value.p] ?? $value.p
-    "$protocol $($value.s) $($value.sport) $($value.d) $($value.dport) $([int] $value.w)"
+    "$protocol $($value.s) $($value.sport)$($value.srckey) $($value.d) $($value.dport)$($value.dstkey) $([int] $value.w)"
 }
 
 function Get-EntryKey($Entry) {
-    "$($Entry.Protocol) $($Entry.SourceAddress) $($Entry.SourcePort) $($Entry.DestinationAddress) $($Entry.DestinationPort) $($Entry.Zone)"
+    "$($Entry.Protocol) $($Entry.SourceAddress) $($Entry.SourcePort)$($Entry.GreSourceKey) $($Entry.DestinationAddress) $($Entry.DestinationPort)$($Entry.GreDestinationKey) $($Entry.Zone)"
 }
 
 function ConvertFrom-Hex([string] $Text) {
