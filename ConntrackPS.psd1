@@ -23,6 +23,7 @@
         'Get-ConntrackTimeoutPolicy'
         'New-ConntrackEntry'
         'New-ConntrackTimeoutPolicy'
+        'Register-ConntrackEvent'
         'Remove-ConntrackEntry'
         'Remove-ConntrackTimeoutPolicy'
         'Set-ConntrackEntry'

@@ -20,6 +20,7 @@ BeforeAll {
         'Get-ConntrackTimeoutPolicy'
         'New-ConntrackEntry'
         'New-ConntrackTimeoutPolicy'
+        'Register-ConntrackEvent'
         'Remove-ConntrackEntry'
         'Remove-ConntrackTimeoutPolicy'
         'Set-ConntrackEntry'

@@ -20,7 +20,9 @@ internal sealed class EventSubscription : IDisposable
         _socket = NetlinkSocket.Open(networkNamespace);
         try
         {
-            _socket.RequestReceiveBuffer(options.ReceiveBufferSize);
+            _socket.RequestReceiveBuffer(options.ReceiveBufferSize ?? EventOptions.DefaultReceiveBufferSize);
+            if (_socket.ReceiveBufferSize / 2 < options.ReceiveBufferSize)
+                throw new ReceiveBufferException(options.ReceiveBufferSize.Value, _socket.ReceiveBufferSize / 2);
 
             // The count of drops tells exactly what ENOBUFS tells once for any number.
             _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");

@@ -27,6 +27,7 @@ internal static class ErrnoNames
         Errno.AddressFamilyNotSupported => "EAFNOSUPPORT",
         Errno.NoBuffers => "ENOBUFS",
         Errno.TimedOut => "ETIMEDOUT",
+        Errno.Stale => "ESTALE",
         _ => string.Create(CultureInfo.InvariantCulture, $"errno {(int)errno}"),
     };
 }

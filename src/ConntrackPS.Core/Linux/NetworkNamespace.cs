@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace ConntrackPS.Linux;
 
@@ -12,6 +13,9 @@ public sealed class NetworkNamespace
     public const string NamedDirectory = "/run/netns";
 
     private NetworkNamespace(string name, string path) => (Name, FilePath) = (name, path);
+
+    /// <summary>The namespace this process is in.</summary>
+    public static NetworkNamespace Own { get; } = new("this process's", "/proc/self/ns/net");
 
     /// <summary>What the user called it: a name, a path or a process id.</summary>
     public string Name { get; }
@@ -34,6 +38,13 @@ public sealed class NetworkNamespace
         Directory.Exists(NamedDirectory)
             ? [.. Directory.EnumerateFiles(NamedDirectory).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
             : [];
+
+    /// <summary>This process's own namespace under the name that <c>ip netns</c> has for it; null where it has none.</summary>
+    public static NetworkNamespace? FindOwnName()
+    {
+        string identity = Own.ReadIdentity();
+        return Names().Select(name => new NetworkNamespace(name, Path.Combine(NamedDirectory, name))).FirstOrDefault(named => named.LeadsTo(identity));
+    }
 
     /// <summary>Runs an action inside the namespace, on a thread of its own that ends with it.</summary>
     /// <remarks>A socket opened inside stays there and may be used from any thread. On that thread /proc/sys/net
@@ -62,6 +73,29 @@ public sealed class NetworkNamespace
         return result!;
     }
 
+    /// <summary>Which namespace the name leads to now: the kernel's own name of it, such as net:[4026531840].</summary>
+    /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more.</exception>
+    public string ReadIdentity()
+    {
+        using SafeFileHandle file = Open();
+        string descriptor = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
+        return File.ResolveLinkTarget(descriptor, returnFinalTarget: false)!.Name;
+    }
+
+    /// <summary>Whether the name still leads to the namespace it led to before.</summary>
+    /// <param name="identity">What <see cref="ReadIdentity"/> told then.</param>
+    public bool LeadsTo(string identity)
+    {
+        try
+        {
+            return ReadIdentity() == identity;
+        }
+        catch (NetworkNamespaceException exception) when (exception.Errno == Errno.NotFound)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Runs an action in the given namespace, or right here when there is none.</summary>
     public static T RunIn<T>(NetworkNamespace? networkNamespace, Func<T> action) =>
         networkNamespace is null ? action() : networkNamespace.Run(action);
@@ -81,11 +115,16 @@ public sealed class NetworkNamespace
 
     private void Enter()
     {
+        using SafeFileHandle file = Open();
+        if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
+            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+    }
+
+    private SafeFileHandle Open()
+    {
         try
         {
-            using var file = File.OpenHandle(FilePath);
-            if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
-                throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+            return File.OpenHandle(FilePath);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
