@@ -29,7 +29,7 @@ internal sealed class EventReader : IDisposable
         _filter = options.Filter.IsEmpty ? null : options.Filter;
         _known = options.Resync ? new KnownEntries() : null;
         _onMessage = Take;
-        Identity = (networkNamespace ?? NetworkNamespace.Own).ReadIdentity();
+        Identity = NetworkNamespace.ReadIdentity(networkNamespace);
         _subscription = new EventSubscription(networkNamespace, WithResyncTypes(options));
     }
 

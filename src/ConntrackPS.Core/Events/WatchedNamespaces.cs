@@ -48,7 +48,7 @@ internal sealed class WatchedNamespaces(EventOptions options, Action<WatchedName
             try
             {
                 NetworkNamespace newcomer = NetworkNamespace.Parse(name);
-                if (!IsWatched(newcomer.ReadIdentity()))
+                if (!IsWatched(NetworkNamespace.ReadIdentity(newcomer)))
                     Add(newcomer).Start();
                 _attempts.Remove(name);
             }

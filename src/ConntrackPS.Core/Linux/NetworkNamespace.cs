@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace ConntrackPS.Linux;
 
@@ -13,9 +12,6 @@ public sealed class NetworkNamespace
     public const string NamedDirectory = "/run/netns";
 
     private NetworkNamespace(string name, string path) => (Name, FilePath) = (name, path);
-
-    /// <summary>The namespace this process is in.</summary>
-    public static NetworkNamespace Own { get; } = new("this process's", "/proc/self/ns/net");
 
     /// <summary>What the user called it: a name, a path or a process id.</summary>
     public string Name { get; }
@@ -42,7 +38,7 @@ public sealed class NetworkNamespace
     /// <summary>This process's own namespace under the name that <c>ip netns</c> has for it; null where it has none.</summary>
     public static NetworkNamespace? FindOwnName()
     {
-        string identity = Own.ReadIdentity();
+        string identity = ReadIdentity(null);
         return Names().Select(name => new NetworkNamespace(name, Path.Combine(NamedDirectory, name))).FirstOrDefault(named => named.LeadsTo(identity));
     }
 
@@ -73,14 +69,10 @@ public sealed class NetworkNamespace
         return result!;
     }
 
-    /// <summary>Which namespace the name leads to now: the kernel's own name of it, such as net:[4026531840].</summary>
+    /// <summary>Which namespace the name leads to now, or which one this is: the kernel's own name, such as net:[4026531840].</summary>
     /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more.</exception>
-    public string ReadIdentity()
-    {
-        using SafeFileHandle file = Open();
-        string descriptor = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
-        return File.ResolveLinkTarget(descriptor, returnFinalTarget: false)!.Name;
-    }
+    public static string ReadIdentity(NetworkNamespace? networkNamespace) =>
+        RunIn(networkNamespace, () => File.ResolveLinkTarget("/proc/thread-self/ns/net", returnFinalTarget: false)!.Name);
 
     /// <summary>Whether the name still leads to the namespace it led to before.</summary>
     /// <param name="identity">What <see cref="ReadIdentity"/> told then.</param>
@@ -88,9 +80,9 @@ public sealed class NetworkNamespace
     {
         try
         {
-            return ReadIdentity() == identity;
+            return ReadIdentity(this) == identity;
         }
-        catch (NetworkNamespaceException exception) when (exception.Errno == Errno.NotFound)
+        catch (NetworkNamespaceException exception) when (exception.Errno is Errno.NotFound or Errno.InvalidArgument)
         {
             return false;
         }
@@ -115,16 +107,11 @@ public sealed class NetworkNamespace
 
     private void Enter()
     {
-        using SafeFileHandle file = Open();
-        if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
-            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
-    }
-
-    private SafeFileHandle Open()
-    {
         try
         {
-            return File.OpenHandle(FilePath);
+            using var file = File.OpenHandle(FilePath);
+            if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
+                throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
