@@ -1,14 +1,16 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Events;
+using ConntrackPS.Expectations.Events;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Commands;
 
 /// <summary>Emits the events of connections as they happen. Use it in a pipeline: foreach would collect them first.</summary>
 [Cmdlet(VerbsCommon.Watch, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
-[OutputType(typeof(ConntrackEvent))]
-public sealed class WatchConntrackEventCommand : FilterCommand, IDisposable
+[OutputType(typeof(ConntrackEvent), ParameterSetName = [FilterSet])]
+[OutputType(typeof(ConntrackExpectationEvent), ParameterSetName = [ExpectationSet])]
+public sealed partial class WatchConntrackEventCommand : FilterCommand, IDisposable
 {
     private readonly List<IDisposable> _switches = [];
     private volatile EventStream? _stream;
@@ -36,15 +38,15 @@ public sealed class WatchConntrackEventCommand : FilterCommand, IDisposable
     public int ReceiveBufferSize { get; set; } = EventOptions.DefaultReceiveBufferSize;
 
     /// <summary>The kernel keeps destroy events until they are taken, as long as the table has room.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Reliable { get; set; }
 
     /// <summary>Emits the present table first, as events of type Existing.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter IncludeExisting { get; set; }
 
     /// <summary>After a loss emits what the table shows to have changed, as derived New and Destroy events.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Resync { get; set; }
 
     /// <summary>Turns nf_conntrack_events on for all connections while this runs, and puts it back.</summary>
@@ -52,14 +54,18 @@ public sealed class WatchConntrackEventCommand : FilterCommand, IDisposable
     public SwitchParameter EnableEvent { get; set; }
 
     /// <summary>Watches all network namespaces that have a name, and this one.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AllNamespace { get; set; }
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(Watch);
+    protected override void EndProcessing() => Run(Expectation ? WatchExpectations : Watch);
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stream?.Cancel();
+    protected override void StopProcessing()
+    {
+        _stream?.Cancel();
+        _watcher?.Cancel();
+    }
 
     /// <inheritdoc/>
     public void Dispose()
