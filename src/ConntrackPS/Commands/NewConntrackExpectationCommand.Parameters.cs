@@ -68,7 +68,7 @@ public sealed partial class NewConntrackExpectationCommand
     /// <summary>Permanent: it stays when a connection meets it. Inactive: it meets none.</summary>
     [Parameter]
     [ValidateSet(nameof(ExpectationFlags.Permanent), nameof(ExpectationFlags.Inactive))]
-    public ExpectationFlags[]? Flags { get; set; }
+    public ExpectationFlags[]? Flag { get; set; }
 
     /// <summary>What the kernel calls when the connection comes, such as nat-follow-master.</summary>
     [Parameter]
@@ -120,7 +120,7 @@ public sealed partial class NewConntrackExpectationCommand
         Master = master is null ? null : InputExpectation.MasterOf(master),
         TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
         Class = (uint?)Class,
-        Flags = Flags?.Aggregate((all, bit) => all | bit),
+        Flags = Flag?.Aggregate((all, bit) => all | bit),
         Function = Function,
         Helper = Helper,
         NatDirection = NatDirection,

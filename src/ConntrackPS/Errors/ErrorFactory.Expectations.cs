@@ -46,15 +46,15 @@ internal static partial class ErrorFactory
             Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry."),
             Errno.NotSupported => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The connection that announces it has no helper, or the helper named is unknown: attach one by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
             Errno.ShutDown => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The helper of the connection that announces it was unloaded."),
-            Errno.InvalidArgument => ("InvalidExpectation", ErrorCategory.InvalidArgument, "The helper has no such -Class, or the kernel no such -Function."),
-            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, "The name of a helper has at most 15 bytes."),
+            Errno.InvalidArgument => ("InvalidExpectation", ErrorCategory.InvalidArgument, "The helper has no such -Class, the kernel no such -Function, or the name of -Helper is longer than 15 bytes."),
             Errno.TooMany => ("TooManyExpectations", ErrorCategory.LimitsExceeded, "There are as many as net.netfilter.nf_conntrack_expect_max allows: Set-ConntrackSetting ExpectationMaximum, or remove some."),
             _ => ("", ErrorCategory.NotSpecified, ""),
         };
+        string place = number > 0 ? $", record {number}" : "";
         return id.Length == 0
             ? From(exception, expectation)
             : Create(
-                new NetlinkException($"{Record(number)}{exception.Operation} of {expectation}", exception.Errno, exception.KernelMessage),
+                new NetlinkException($"{exception.Operation} of {expectation}{place}", exception.Errno, exception.KernelMessage),
                 id, category, expectation, remedy);
     }
 }
