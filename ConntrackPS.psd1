@@ -25,6 +25,7 @@
         'New-ConntrackEntry'
         'New-ConntrackExpectation'
         'New-ConntrackTimeoutPolicy'
+        'Register-ConntrackEvent'
         'Remove-ConntrackEntry'
         'Remove-ConntrackExpectation'
         'Remove-ConntrackTimeoutPolicy'

@@ -22,6 +22,7 @@ BeforeAll {
         'New-ConntrackEntry'
         'New-ConntrackExpectation'
         'New-ConntrackTimeoutPolicy'
+        'Register-ConntrackEvent'
         'Remove-ConntrackEntry'
         'Remove-ConntrackExpectation'
         'Remove-ConntrackTimeoutPolicy'

@@ -28,14 +28,16 @@ internal sealed class EventSubscription : IDisposable
     public EventSubscription(
         NetworkNamespace? networkNamespace,
         IEnumerable<NetfilterGroup> groups,
-        int receiveBufferSize,
+        int? receiveBufferSize,
         bool isReliable = false,
         SocketFilter[]? program = null)
     {
         _socket = NetlinkSocket.Open(networkNamespace);
         try
         {
-            _socket.RequestReceiveBuffer(receiveBufferSize);
+            _socket.RequestReceiveBuffer(receiveBufferSize ?? EventOptions.DefaultReceiveBufferSize);
+            if (_socket.ReceiveBufferSize / 2 < receiveBufferSize)
+                throw new ReceiveBufferException(receiveBufferSize.Value, _socket.ReceiveBufferSize / 2);
 
             // The count of drops tells exactly what ENOBUFS tells once for any number.
             _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");

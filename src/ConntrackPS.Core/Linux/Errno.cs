@@ -68,4 +68,7 @@ public enum Errno
 
     /// <summary>ETIMEDOUT: no answer in time.</summary>
     TimedOut = 110,
+
+    /// <summary>ESTALE: what a name led to is gone.</summary>
+    Stale = 116,
 }

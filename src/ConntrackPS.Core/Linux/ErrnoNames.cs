@@ -29,6 +29,7 @@ internal static class ErrnoNames
         Errno.NoBuffers => "ENOBUFS",
         Errno.ShutDown => "ESHUTDOWN",
         Errno.TimedOut => "ETIMEDOUT",
+        Errno.Stale => "ESTALE",
         _ => string.Create(CultureInfo.InvariantCulture, $"errno {(int)errno}"),
     };
 }

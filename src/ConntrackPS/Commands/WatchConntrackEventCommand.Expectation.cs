@@ -19,12 +19,15 @@ public sealed partial class WatchConntrackEventCommand
     private void WatchExpectations()
     {
         Linux.NetworkNamespace? target = Namespace();
-        Prepare(target);
+        using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
         bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
         using ExpectationWatcher watcher = new(
-            target, isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy], ReceiveBufferSize);
+            target,
+            isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy],
+            ReceiveBufferSize == 0 ? null : ReceiveBufferSize);
         _watcher = watcher;
         WriteVerbose($"Receive buffer: {watcher.ReceiveBufferSize} bytes.");
+        WarnAboutSilence(target);
         long started = Environment.TickCount64;
         long count = 0;
         for (TimeSpan wait; !Stopping && (wait = Remaining(started)) > TimeSpan.Zero;)

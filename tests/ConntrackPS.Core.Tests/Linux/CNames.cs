@@ -84,6 +84,7 @@ internal static class CNames
         ["Errno.TryAgain"] = "EAGAIN",
         ["Errno.OutOfMemory"] = "ENOMEM",
         ["Errno.AccessDenied"] = "EACCES",
+        ["Errno.Stale"] = "ESTALE",
         ["Errno.Exists"] = "EEXIST",
         ["Errno.InvalidArgument"] = "EINVAL",
         ["Errno.TooMany"] = "EMFILE",

@@ -22,11 +22,12 @@ public sealed class ExpectationWatcher : IDisposable
     /// <param name="receiveBufferSize">As in <see cref="EventOptions.ReceiveBufferSize"/>.</param>
     /// <exception cref="ArgumentException">Another type is asked for, of which the kernel makes no events.</exception>
     /// <exception cref="NetlinkException">EPERM: listening needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="ReceiveBufferException">The kernel does not give the buffer that was asked for.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public ExpectationWatcher(
         NetworkNamespace? networkNamespace,
         IEnumerable<ConntrackEventType> eventTypes,
-        int receiveBufferSize = EventOptions.DefaultReceiveBufferSize)
+        int? receiveBufferSize = null)
     {
         NetfilterGroup[] groups = [.. eventTypes.Select(GroupOf)];
         _networkNamespace = networkNamespace;
