@@ -19,15 +19,15 @@ public abstract class EventCommand : FilterCommand
     public int ReceiveBufferSize { get; set; }
 
     /// <summary>The kernel keeps destroy events until they are taken, as long as the table has room.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Reliable { get; set; }
 
     /// <summary>Emits the present table first, as events of type Existing.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter IncludeExisting { get; set; }
 
     /// <summary>After a loss emits what the table shows to have changed, as derived New and Destroy events.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Resync { get; set; }
 
     /// <summary>Turns nf_conntrack_events on for all connections while this runs, and puts it back.</summary>
@@ -35,7 +35,7 @@ public abstract class EventCommand : FilterCommand
     public SwitchParameter EnableEvent { get; set; }
 
     /// <summary>Watches this network namespace and all that have a name, those that get one later included.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AllNamespace { get; set; }
 
     /// <summary>Starts listening, and says what will not be heard.</summary>
@@ -63,7 +63,8 @@ public abstract class EventCommand : FilterCommand
         FollowNamespaces = AllNamespace,
     };
 
-    private void WarnAboutSilence(NetworkNamespace? target)
+    /// <summary>Says so where the kernel makes no events, or not for connections that are there already.</summary>
+    private protected void WarnAboutSilence(NetworkNamespace? target)
     {
         string name = target is null ? "" : $" in network namespace '{target}'";
         const string Remedy = "use -EnableEvent, or sysctl -w net.netfilter.nf_conntrack_events=1.";

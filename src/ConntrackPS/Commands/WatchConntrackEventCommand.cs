@@ -2,13 +2,15 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Errors;
 using ConntrackPS.Events;
+using ConntrackPS.Expectations.Events;
 
 namespace ConntrackPS.Commands;
 
 /// <summary>Emits the events of connections as they happen. Use it in a pipeline: foreach would collect them first.</summary>
 [Cmdlet(VerbsCommon.Watch, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
-[OutputType(typeof(ConntrackEvent))]
-public sealed class WatchConntrackEventCommand : EventCommand, IDisposable
+[OutputType(typeof(ConntrackEvent), ParameterSetName = [FilterSet])]
+[OutputType(typeof(ConntrackExpectationEvent), ParameterSetName = [ExpectationSet])]
+public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposable
 {
     private volatile EventStream? _stream;
     private bool _toldOfReliability;
@@ -24,10 +26,14 @@ public sealed class WatchConntrackEventCommand : EventCommand, IDisposable
     public long? MaxEvents { get; set; }
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(Watch);
+    protected override void EndProcessing() => Run(Expectation ? WatchExpectations : Watch);
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stream?.Cancel();
+    protected override void StopProcessing()
+    {
+        _stream?.Cancel();
+        _watcher?.Cancel();
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _stream?.Dispose();
