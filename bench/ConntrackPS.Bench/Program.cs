@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Running;
 using ConntrackPS.Bench.Codec;
+using ConntrackPS.Bench.Events;
 using ConntrackPS.Bench.Filling;
 using ConntrackPS.Bench.Reading;
 using ConntrackPS.Linux;
@@ -15,6 +16,7 @@ internal static class Program
                ConntrackPS.Bench raw | parse | stream  --namespace NAME [--rounds N]
                ConntrackPS.Bench race  --namespace NAME [--rounds N]
                ConntrackPS.Bench serve  --namespace NAME
+               ConntrackPS.Bench events  --namespace NAME [--count N] [--rounds N]
                ConntrackPS.Bench codec [BenchmarkDotNet's options]
         """;
 
@@ -49,6 +51,9 @@ internal static class Program
                 break;
             case "serve":
                 Server.Run(Options.Parse(rest).Namespace);
+                break;
+            case "events":
+                EventRace.Run(Options.Parse(rest));
                 break;
             case "codec":
                 BenchmarkSwitcher.FromTypes([typeof(DecoderBenchmarks), typeof(EncoderBenchmarks)]).Run(rest.ToArray(), CodecConfig.Create());
