@@ -99,6 +99,8 @@ Describe 'Set-ConntrackTimeout' {
     }
 
     It 'refuses <Arguments>' -ForEach @(
+        @{ Arguments = 'foo Established 10'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'Protocol'*'foo'*Icmp, Tcp, Udp*Generic*" }
+        @{ Arguments = '99 Established 10'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'99'*Icmp, Tcp, Udp*" }
         @{ Arguments = 'tcp Replied 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*SynSent, SynRecv*' }
         @{ Arguments = 'udp -TimeoutSeconds 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*Unreplied, Replied*' }
         @{ Arguments = 'icmp Replied 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*no states*' }

@@ -11,11 +11,6 @@ namespace ConntrackPS.Errors;
 /// <summary>The error records of tuning: timeouts, policies, settings and their files.</summary>
 internal static partial class ErrorFactory
 {
-    /// <summary>Rates over less than a second tell nothing.</summary>
-    public static ErrorRecord IntervalTooShort(TimeSpan interval) => Create(
-        new ArgumentException($"An interval of {interval.TotalSeconds} s is too short."), "IntervalTooShort", ErrorCategory.InvalidArgument, interval,
-        "Write -Interval 1 or more seconds.");
-
     /// <summary>A value of a network namespace that boot doesn't make.</summary>
     public static ErrorRecord NotPersistable(NetworkNamespace target) => Create(
         new InvalidOperationException($"What sysctl.d says holds for the initial network namespace, not for '{target}'."),

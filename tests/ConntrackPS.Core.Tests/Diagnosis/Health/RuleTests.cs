@@ -2,6 +2,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Diagnosis.Health.Rules;
 using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
@@ -98,7 +99,10 @@ public sealed class RuleTests
     {
         Assert.Equal(
             "Set-ConntrackSetting -Name Maximum -Value 262144 -ScaleBucket -Persist",
-            Only(new MaximumRule(), Healthy with { Maximum = 100000, Count = 90000 }).Remedy);
+            Only(new MaximumRule(), Healthy with { Maximum = 100000, Count = 90000, Buckets = 262143 }).Remedy);
+        Assert.Equal(
+            "Set-ConntrackSetting -Name Maximum -Value 262144 -Persist",
+            Only(new MaximumRule(), Healthy with { Maximum = 100000, Count = 90000, Buckets = 262144 }).Remedy);
         ConntrackFinding tooBig = Only(new MaximumRule(), Healthy with { Maximum = 6000000 });
         long value = long.Parse(tooBig.Remedy.Split(' ')[4], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Empty(new MaximumRule().Check(Healthy with { Maximum = value, Buckets = value }));
@@ -130,9 +134,10 @@ public sealed class RuleTests
     [InlineData(86400, 10000, 9000, false)]
     public void Idle_connections_matter_at_the_timeout_of_five_days(long seconds, int count, int idle, bool found)
     {
-        TableSummary table = new(seconds) { Count = count, IdleEstablished = idle };
+        TableSummary table = new(seconds, 300) { Count = count, IdleEstablished = idle };
         ConntrackFinding? finding = new IdleEstablishedRule().Check(Healthy with { Table = table }).SingleOrDefault();
-        Assert.Equal(found ? "Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d -Persist" : null, finding?.Remedy);
+        Assert.Equal(found ? "Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d -Persist; "
+            + "Remove-ConntrackEntry -Protocol tcp -State Established -TimeoutBelow 345600 -TimeoutAbove 300" : null, finding?.Remedy);
     }
 
     [Theory]
@@ -155,11 +160,12 @@ public sealed class RuleTests
     [Fact]
     public void A_flood_from_many_sources_is_met_by_shorter_timeouts()
     {
-        TableSummary table = new(432000) { Count = 3000, HalfOpen = 3000 };
+        TableSummary table = new(432000, 300) { Count = 3000, HalfOpen = 3000 };
         for (uint source = 0; source < 3000; source++)
             table.HalfOpenSources.Add(IPFamily.IPv4, new AddressBits(0, source));
         Assert.Equal(
-            "Set-ConntrackTimeout -Protocol Tcp -State SynSent -TimeoutSeconds 20 -Persist; Set-ConntrackTimeout -Protocol Tcp -State SynRecv -TimeoutSeconds 20 -Persist",
+            "Set-ConntrackTimeout -Protocol Tcp -State SynSent -TimeoutSeconds 20 -Persist; Set-ConntrackTimeout -Protocol Tcp -State SynRecv -TimeoutSeconds 20 -Persist; "
+                + "Remove-ConntrackEntry -State SynSent, SynRecv, SynSent2",
             Only(new HalfOpenRule(), Healthy with { Table = table }).Remedy);
     }
 
@@ -223,7 +229,7 @@ public sealed class RuleTests
     [Fact]
     public void Helpers_are_worth_knowing_and_automatic_ones_a_warning()
     {
-        TableSummary table = new(432000);
+        TableSummary table = new(432000, 300);
         table.Helpers["ftp"] = 3;
         table.Helpers["sip"] = 2;
         ConntrackFinding inUse = Only(new HelperRule(), Healthy with { Table = table });
@@ -244,7 +250,42 @@ public sealed class RuleTests
         })];
         Assert.Equal(["PersistedDiffers", "PersistedElsewhere"], findings.Select(finding => finding.Name));
         Assert.Equal("Set-Something", findings[0].Remedy);
-        Assert.Equal("Select-String -LiteralPath '/etc/sysctl.d/zz.conf' -Pattern 'c'", findings[1].Remedy);
+        Assert.Equal(
+            @"(Get-Content -LiteralPath '/etc/sysctl.d/zz.conf') -replace '^(?=\s*-?\s*net\S*[./]c\s*=)', '# ' | Set-Content -LiteralPath '/etc/sysctl.d/zz.conf'",
+            findings[1].Remedy);
+    }
+
+    [Theory]
+    [InlineData("nf_conntrack_max", FindingSeverity.Information, FindingSeverity.Warning)]
+    [InlineData("nf_conntrack_expect_max", FindingSeverity.Warning, FindingSeverity.Information)]
+    public void A_log_line_from_before_the_limit_was_persisted_is_history(string setting, FindingSeverity table, FindingSeverity expectations)
+    {
+        TimeSpan hour = TimeSpan.FromHours(1);
+        HealthSnapshot Persisted(TimeSpan age) => Healthy with
+        {
+            Log = new LogSummary(1, hour, 1, hour),
+            Persisted = new Dictionary<string, TimeSpan> { [setting] = age },
+        };
+        Assert.Equal([table, expectations], new KernelLogRule().Check(Persisted(TimeSpan.FromMinutes(59))).Select(finding => finding.Severity));
+        Assert.All(new KernelLogRule().Check(Persisted(TimeSpan.FromMinutes(61))), finding => Assert.Equal(FindingSeverity.Warning, finding.Severity));
+    }
+
+    [Fact]
+    public void What_all_namespaces_share_is_no_finding_of_one()
+    {
+        HealthSnapshot blue = Healthy with { Namespace = "blue" };
+        Assert.Null(Only(new BucketRule(), blue with { Buckets = 1024 }).Namespace);
+        Assert.Null(Only(new BucketRule(), blue with { Maximum = 1024 }).Namespace);
+        Assert.Null(Only(new MaximumRule(), blue with { Maximum = int.MaxValue }).Namespace);
+        Assert.Equal("blue", Only(new TableFillRule(), blue with { Count = blue.Maximum }).Namespace);
+    }
+
+    [Fact]
+    public void Remedies_persist_where_the_files_were_read()
+    {
+        HealthSnapshot image = Healthy with { Root = new SystemRoot("/mnt/it's", isModular: false), Count = Healthy.Maximum };
+        Assert.EndsWith(" -Persist -PersistRoot '/mnt/it''s'", Only(new TableFillRule(), image).Remedy, StringComparison.Ordinal);
+        Assert.EndsWith(" -Persist -PersistRoot '/mnt/it''s'", Only(new AccountingRule(), image.With("nf_conntrack_acct", 0)).Remedy, StringComparison.Ordinal);
     }
 
     [Fact]

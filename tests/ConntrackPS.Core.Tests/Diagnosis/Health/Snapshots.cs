@@ -46,7 +46,7 @@ internal static class Snapshots
     /// <summary>A table of so many entries, of which some are of a kind, from one source.</summary>
     public static TableSummary Table(int count, Action<TableSummary, IPFamily, AddressBits> kind)
     {
-        TableSummary table = new(432000) { Count = count };
+        TableSummary table = new(432000, 300) { Count = count };
         kind(table, IPFamily.IPv4, new AddressBits(0, 0x0a000005));
         return table;
     }
