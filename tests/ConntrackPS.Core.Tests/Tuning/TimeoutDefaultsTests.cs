@@ -83,6 +83,16 @@ public sealed class TimeoutDefaultsTests : IDisposable
     }
 
     [Fact]
+    public void Without_the_module_sysctls_are_read_and_set()
+    {
+        TimeoutDefaults defaults = new(_ns.Namespace, persisted: null, KernelWithoutTheModule);
+        defaults.Set(TimeoutCatalog.Find(TimeoutProtocol.Tcp, "Close"), 77);
+        Assert.Equal("77", _ns.Exec("sysctl", "-n", "net.netfilter.nf_conntrack_tcp_timeout_close").Trim());
+        Assert.Equal(77u, defaults.Read(TimeoutCatalog.Find(TimeoutProtocol.Tcp, "Close")).TimeoutSeconds);
+        Assert.Throws<UnsupportedTimeoutException>(() => defaults.Set(TimeoutCatalog.Find(TimeoutProtocol.Tcp, "SynSent2"), 77));
+    }
+
+    [Fact]
     public void A_protocol_that_the_kernel_does_not_track_is_an_error_that_says_so()
     {
         TimeoutDefinition definition = TimeoutCatalog.Find(TimeoutProtocol.Dccp, "Open");
@@ -90,6 +100,15 @@ public sealed class TimeoutDefaultsTests : IDisposable
             return;
         Assert.Throws<UnsupportedTimeoutException>(() => new TimeoutDefaults(_ns.Namespace).Set(definition, 100));
         Assert.Throws<UnsupportedTimeoutException>(() => new TimeoutDefaults(_ns.Namespace).Read(definition));
+    }
+
+    /// <summary>It answers EINVAL to messages of a subsystem it does not have (nfnetlink.c), one for each protocol.</summary>
+    private static NetlinkConnection KernelWithoutTheModule()
+    {
+        FakeKernel kernel = new();
+        for (uint request = 1; request <= Enum.GetValues<TimeoutProtocol>().Length; request++)
+            kernel.Answer(Messages.Error(request, Errno.InvalidArgument));
+        return kernel.Connection;
     }
 
     private void Change(TimeoutProtocol protocol)

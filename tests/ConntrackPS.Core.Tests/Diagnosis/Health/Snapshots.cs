@@ -39,6 +39,9 @@ internal static class Snapshots
         return CounterValues.Sum(processor);
     }
 
+    /// <summary>The one finding of a rule.</summary>
+    public static ConntrackFinding Only(IHealthRule rule, HealthSnapshot snapshot) => Assert.Single(rule.Check(snapshot));
+
     /// <summary>The same settings with one of another value.</summary>
     public static HealthSnapshot With(this HealthSnapshot snapshot, string setting, long value) =>
         snapshot with { Settings = new Dictionary<string, long>(snapshot.Settings) { [setting] = value } };
