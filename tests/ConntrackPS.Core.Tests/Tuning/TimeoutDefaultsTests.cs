@@ -13,7 +13,13 @@ public sealed class TimeoutDefaultsTests : IDisposable
         [TimeoutProtocol.Tcp, TimeoutProtocol.Udp, TimeoutProtocol.UdpLite, TimeoutProtocol.Sctp, TimeoutProtocol.Gre,
             TimeoutProtocol.Icmp, TimeoutProtocol.IcmpV6, TimeoutProtocol.Generic];
 
-    public void Dispose() => _ns.Dispose();
+    private readonly List<FakeKernel> _kernels = [];
+
+    public void Dispose()
+    {
+        _kernels.ForEach(kernel => kernel.Dispose());
+        _ns.Dispose();
+    }
 
     [Fact]
     public void A_new_namespace_has_the_defaults_that_we_know()
@@ -103,9 +109,10 @@ public sealed class TimeoutDefaultsTests : IDisposable
     }
 
     /// <summary>It answers EINVAL to messages of a subsystem it does not have (nfnetlink.c), one for each protocol.</summary>
-    private static NetlinkConnection KernelWithoutTheModule()
+    private NetlinkConnection KernelWithoutTheModule()
     {
         FakeKernel kernel = new();
+        _kernels.Add(kernel);
         for (uint request = 1; request <= Enum.GetValues<TimeoutProtocol>().Length; request++)
             kernel.Answer(Messages.Error(request, Errno.InvalidArgument));
         return kernel.Connection;

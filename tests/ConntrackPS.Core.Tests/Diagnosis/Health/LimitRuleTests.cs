@@ -118,6 +118,14 @@ public sealed class LimitRuleTests
         Assert.Equal(name, new BucketRule().Check(Healthy with { Maximum = maximum, Buckets = buckets, Count = 1000 }).SingleOrDefault()?.Name);
 
     [Fact]
+    public void Buckets_follow_the_maximum_as_far_as_the_memory_goes()
+    {
+        Assert.Equal("Set-ConntrackSetting -Name Buckets -Value 500000 -Persist", Snapshots.Only(new BucketRule(), Healthy with { Maximum = 500000, Buckets = 65536 }).Remedy);
+        HealthSnapshot tooBig = Healthy with { Maximum = 100_000_000 };
+        Assert.EndsWith($" -Value {tooBig.AffordableMaximum()} -Persist", Snapshots.Only(new BucketRule(), tooBig).Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_chain_that_is_too_long_is_critical_and_wants_more_buckets_than_there_are()
     {
         ConntrackFinding finding = Snapshots.Only(new BucketRule(), Healthy with { Counted = Snapshots.Counted((Counter.ChainTooLong, 1)) });

@@ -44,7 +44,9 @@ internal sealed class BucketRule : IHealthRule
         }
     }
 
-    private static string Mend(HealthSnapshot snapshot) => snapshot.Set("Buckets", snapshot.Maximum);
+    /// <summary>A bucket for each entry; where the maximum is too big for the memory, for those that are not.</summary>
+    private static string Mend(HealthSnapshot snapshot) =>
+        snapshot.Set("Buckets", Math.Max(1, Math.Min(snapshot.Maximum, snapshot.AffordableMaximum() ?? snapshot.Maximum)));
 
     private static string Evidence(HealthSnapshot snapshot) =>
         FormattableString.Invariant($"nf_conntrack_max {Figures.Of(snapshot.Maximum)}, buckets {Figures.Of(snapshot.Buckets)}: a full table has chains of {2.0 * snapshot.Maximum / snapshot.Buckets:0.#} entries.");
