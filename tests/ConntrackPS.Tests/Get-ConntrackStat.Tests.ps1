@@ -171,6 +171,26 @@ Describe 'Get-ConntrackStat of several namespaces' {
         $rates | ForEach-Object { $_.Seconds | Should -BeGreaterThan 0.5; $_.DropPerSecond | Should -Be 0; $_.Namespace | Should -Be $second }
     }
 
+    It 'tells once of a namespace that vanishes while it measures, and goes on with the others' {
+        $short = New-TestNamespace
+        $rates = [System.Collections.Generic.List[object]]::new()
+        try {
+            Get-ConntrackStat -NetworkNamespace $short, $second -Interval 1 -Count 3 -ErrorVariable failures -ErrorAction SilentlyContinue | ForEach-Object {
+                $rates.Add($_)
+                if ($rates.Count -eq 2) {
+                    Remove-TestNamespace $short
+                }
+            }
+        }
+        finally {
+            Remove-TestNamespace $short
+        }
+        $rates.Namespace | Should -Be $short, $second, $second, $second
+        $failures.Count | Should -Be 1
+        $failures[0].FullyQualifiedErrorId | Should -Be 'NetworkNamespaceNotFound,ConntrackPS.Commands.GetConntrackStatCommand'
+        "$($failures[0])" | Should -BeLike "*'$short'*"
+    }
+
     It 'emits rates of each processor and namespace' {
         $processors = @(Get-ConntrackStat -PerCpu -NetworkNamespace $first).Count
         $rates = Get-ConntrackStat -PerCpu -Interval 1 -Count 1 -NetworkNamespace $first, $second
@@ -190,7 +210,8 @@ Describe 'Get-ConntrackStat of several namespaces' {
     }
 
     It 'refuses <Arguments>' -ForEach @(
-        @{ Arguments = '-Interval 0'; Id = 'IntervalTooShort' }
+        @{ Arguments = '-Interval 0'; Id = 'ValueOutOfRange' }
+        @{ Arguments = '-Interval 25h'; Id = 'ValueOutOfRange' }
         @{ Arguments = '-Interval never'; Id = 'ParameterArgumentTransformationError' }
         @{ Arguments = '-Interval 1 -Count 0'; Id = 'ParameterArgumentValidationError' }
     ) {

@@ -56,6 +56,9 @@ Describe 'Get-ConntrackTimeout' {
 
     It 'refuses <Arguments>, and names what there is' -ForEach @(
         @{ Arguments = 'tcp nope'; Id = 'TimeoutNotFound'; Message = '*nope*SynSent, SynRecv, Established, FinWait*' }
+        @{ Arguments = 'foo'; Id = 'ParameterArgumentTransformationError'; Message = "*'Protocol'*'foo'*Icmp, Tcp, Udp*Generic*" }
+        @{ Arguments = '"icmp,gre"'; Id = 'ParameterArgumentTransformationError'; Message = '*Icmp, Tcp, Udp*' }
+        @{ Arguments = 'dccp'; Id = 'TimeoutNotSupported'; Message = '*Dccp*' }
         @{ Arguments = 'udp Established'; Id = 'TimeoutNotFound'; Message = '*Established*Unreplied, Replied*' }
         @{ Arguments = 'icmp Established'; Id = 'TimeoutNotFound'; Message = '*no states*' }
         @{ Arguments = 'ipx'; Id = 'ParameterArgumentTransformationError|CannotConvertArgument'; Message = '*Icmp, Tcp, Udp*' }

@@ -70,7 +70,8 @@ Describe 'Get-ConntrackTimeoutPolicy' {
         $policy = Get-ConntrackTimeoutPolicy dns -NetworkNamespace $namespace
         $policy | ConvertTo-Json -Compress | Should -BeLike '*"Timeout":{"Unreplied":5,"Replied":10}*'
         ($policy | ConvertTo-Csv | ConvertFrom-Csv).Timeout | Should -Be 'Unreplied=5,Replied=10'
-        $policy | Format-Table | Out-String | Should -Match 'dns +IPv4 +Udp +0 '
+        $policy | Format-Table | Out-String | Should -Match 'dns +IPv4 +Udp +0 Unreplied=5,Replied=10'
+        $policy | Format-List | Out-String | Should -Match 'Timeout +: Unreplied=5,Replied=10'
     }
 
     It 'needs a privilege' {

@@ -78,6 +78,7 @@ Describe 'New-ConntrackTimeoutPolicy' {
         @{ Arguments = 'p udp -Timeout @{ Replied = 0 }'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*1 to 2147483 seconds*' }
         @{ Arguments = 'p udp -Timeout @{ Replied = "soon" }'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = '*Replied*soon*' }
         @{ Arguments = 'p udp -Timeout 5'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = '*hashtable*' }
+        @{ Arguments = 'p foo'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'foo'*Icmp, Tcp, Udp*" }
         @{ Arguments = 'p dccp'; Id = 'ProtocolNotTracked'; Category = 'NotImplemented'; Message = "*'p'*" }
         @{ Arguments = 'p udp -AddressFamily IPX'; Id = 'ParameterArgumentTransformationError|CannotConvertArgument'; Category = 'InvalidData|InvalidArgument'; Message = '*IPv4*' }
     ) {

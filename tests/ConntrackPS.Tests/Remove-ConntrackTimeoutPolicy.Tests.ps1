@@ -73,13 +73,3 @@ Describe 'Remove-ConntrackTimeoutPolicy' {
         @(Get-NfctName).Count | Should -Be 3
     }
 }
-
-Describe 'A timeout policy at work' {
-    It 'is obeyed by the flows of the rule that attaches it, and by no other' {
-        $output = pwsh -NoProfile -NonInteractive -File "$PSScriptRoot/../../samples/TimeoutPolicy.ps1" 2>&1 | Out-String
-        $LASTEXITCODE | Should -Be 0 -Because $output
-        $output | Should -Match '(?m)^ *Udp .* 9999 +\d\b'
-        $output | Should -Match '(?m)^ *Udp .* 9998 +(2\d|30)\b'
-        ip netns list | Should -Not -Match 'policy-demo'
-    }
-}

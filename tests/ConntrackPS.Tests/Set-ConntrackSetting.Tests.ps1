@@ -34,6 +34,8 @@ Describe 'Set-ConntrackSetting' {
         @{ Name = 'LogInvalid'; Value = 'icmpv6'; File = 'log_invalid'; Number = 58 }
         @{ Name = 'TcpMaxRetrans'; Value = 5; File = 'tcp_max_retrans'; Number = 5 }
         @{ Name = 'nf_conntrack_frag6_timeout'; Value = 30; File = 'frag6_timeout'; Number = 30 }
+        @{ Name = 'Fragment6HighThreshold'; Value = 5MB; File = 'frag6_high_thresh'; Number = 5242880 }
+        @{ Name = 'Fragment6HighThreshold'; Value = 5e6; File = 'frag6_high_thresh'; Number = 5000000 }
         @{ Name = 'Fragment6HighThreshold'; Value = 8388608; File = 'frag6_high_thresh'; Number = 8388608 }
     ) {
         Set-ConntrackSetting $Name $Value @there | Should -BeNullOrEmpty
@@ -65,6 +67,10 @@ Describe 'Set-ConntrackSetting' {
     It 'refuses <Arguments>' -ForEach @(
         @{ Arguments = 'Maximum 300000'; Id = 'SettingReadOnly'; Category = 'InvalidOperation'; Message = '*nf_conntrack_max is read-only in network namespace*initial network namespace*' }
         @{ Arguments = 'Buckets 300000'; Id = 'SettingReadOnly'; Category = 'InvalidOperation'; Message = '*read-only*' }
+        @{ Arguments = 'Maximum 300000 -WhatIf'; Id = 'SettingReadOnly'; Category = 'InvalidOperation'; Message = '*read-only*' }
+        @{ Arguments = 'TcpMaxRetrans 2.5'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = "*'2.5'*0 to 255*" }
+        @{ Arguments = 'Maximum 1e300'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*Maximum*' }
+        @{ Arguments = 'nf_conntrack_udp_timeout 5'; Id = 'SettingNotFound'; Category = 'ObjectNotFound'; Message = '*Set-ConntrackTimeout*' }
         @{ Arguments = 'TcpMaxRetrans 256'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*TcpMaxRetrans*0 to 255*' }
         @{ Arguments = 'Maximum 0'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*1 to 2147483647*' }
         @{ Arguments = 'Accounting perhaps'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*$true or $false*' }
@@ -123,6 +129,13 @@ Describe 'Set-ConntrackSetting -Persist' {
         (Get-Content $file)[1, 2] | Should -Be 'net.netfilter.nf_conntrack_max = 524288', 'net.netfilter.nf_conntrack_buckets = 524288'
         Get-Content "$root/etc/modprobe.d/conntrackps.conf" | Select-Object -Last 1 | Should -Be 'options nf_conntrack hashsize=524288'
         "$said" | Should -BeLike '*modprobe.d*'
+    }
+
+    It 'refuses a maximum that there can''t be as many buckets for, and changes nothing' {
+        $failure = @(Get-Failure { Set-ConntrackSetting Maximum 2147483647 -ScaleBucket -PersistOnly -PersistRoot $root 6>$null })
+        $failure.FullyQualifiedErrorId | Should -Match '^ValueOutOfRange,'
+        "$failure" | Should -BeLike '*Buckets*1 to 268435456*'
+        $root | Should -Not -Exist
     }
 
     It 'leaves the buckets alone otherwise' {

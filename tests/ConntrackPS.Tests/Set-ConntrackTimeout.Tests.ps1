@@ -99,6 +99,8 @@ Describe 'Set-ConntrackTimeout' {
     }
 
     It 'refuses <Arguments>' -ForEach @(
+        @{ Arguments = 'foo Established 10'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'Protocol'*'foo'*Icmp, Tcp, Udp*Generic*" }
+        @{ Arguments = '99 Established 10'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'99'*Icmp, Tcp, Udp*" }
         @{ Arguments = 'tcp Replied 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*SynSent, SynRecv*' }
         @{ Arguments = 'udp -TimeoutSeconds 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*Unreplied, Replied*' }
         @{ Arguments = 'icmp Replied 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*no states*' }
@@ -183,8 +185,24 @@ Describe 'Set-ConntrackTimeout -Persist' {
         $failure = @(Get-Failure { Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot $root 6>$null })
         $failure.FullyQualifiedErrorId | Should -Be 'NotPersisted,ConntrackPS.Commands.SetConntrackTimeoutCommand'
         $failure.CategoryInfo.Category | Should -Be 'WriteError'
-        "$failure" | Should -BeLike '*is as it was*'
+        "$failure" | Should -BeLike "*$file*is as it was*present value is as it was*"
         @(Get-ChildItem $root -Recurse -File -Force).Count | Should -Be 1
+    }
+
+    It 'says that the present value is set, where the file alone fails' {
+        $null = New-Item "$root/etc" -ItemType Directory
+        Set-Content "$root/etc/sysctl.d" 'a file in the way'
+        $namespace = New-TestNamespace
+        try {
+            $seen = Invoke-Child -Prefix ip, netns, exec, $namespace ([scriptblock]::Create(
+                    "Set-ConntrackTimeout icmp -TimeoutSeconds 5 -Persist -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue; `$failures.Count; `"`$failures`""))
+            $seen[0] | Should -Be 1
+            $seen[1] | Should -BeLike '*could not be written*present value is set*'
+            Get-Sysctl icmp_timeout | Should -Be 5
+        }
+        finally {
+            Remove-TestNamespace $namespace
+        }
     }
 
     It 'refuses to persist what has no sysctl' {

@@ -70,12 +70,35 @@ Describe 'Test-ConntrackHealth' {
     It 'has remedies that run and mend: <Name>' -ForEach @(
         @{ Name = 'SourceShare'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED" } } }
         @{ Name = 'HalfOpenFlood'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state SYN_SENT" } } }
+        @{ Name = 'HalfOpenFlood'; Lines = { (New-ManyLine 1500) -replace 'ESTABLISHED -u SEEN_REPLY,ASSURED', 'SYN_SENT' } }
         @{ Name = 'Unreplied'; Lines = { 1..1200 | ForEach-Object { "-s 10.1.$($_ -shr 8).$($_ -band 255) -d 198.51.100.7 -p udp --sport 5 --dport 53" } } }
+        @{ Name = 'IdleEstablished'; Lines = { New-ManyLine 1500 } }
     ) {
         Add-KernelLine $namespace (& $Lines)
-        $finding = Get-Finding $namespace | Where-Object Name -EQ $Name
-        & ([scriptblock]::Create($finding.Remedy))
-        (Get-Finding $namespace).Name | Should -Not -Contain $Name
+        # Nothing of what is left to itself: half closed, alive an hour ago, waiting for an acknowledgement.
+        Add-KernelLine $namespace @(
+            '-s 192.0.2.1 -d 198.51.100.9 -p tcp --sport 1 --dport 80 --state TIME_WAIT -u SEEN_REPLY,ASSURED'
+            '-t 428400 -s 192.0.2.2 -d 198.51.100.9 -p tcp --sport 2 --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
+            '-t 290 -s 192.0.2.3 -d 198.51.100.9 -p tcp --sport 3 --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
+        )
+        try {
+            $finding = Get-Finding $namespace | Where-Object Name -EQ $Name
+            & ([scriptblock]::Create($finding.Remedy))
+            Get-Finding $namespace | Should -BeNullOrEmpty
+            (Get-KernelEntry $namespace | Sort-Object SourcePort).SourceAddress | Should -Be '192.0.2.1', '192.0.2.2', '192.0.2.3'
+        }
+        finally {
+            Get-ConntrackTimeout Tcp -NetworkNamespace $namespace | Set-ConntrackTimeout -Reset
+        }
+    }
+
+    It 'tells of helpers in use, and its remedy shows where' {
+        $master = @{ Protocol = 'tcp'; SourceAddress = '192.0.2.1'; SourcePort = 4000; DestinationAddress = '198.51.100.7'; DestinationPort = 21; State = 'Established'; TimeoutSeconds = 60 }
+        New-ConntrackEntry @master -Helper ftp -NetworkNamespace $namespace
+        $finding = Get-Finding $namespace
+        $finding.Name, $finding.Severity, $finding.Evidence | Should -Be 'HelperInUse', 'Information', 'Entries with helpers: ftp (1).'
+        $shown = @(& ([scriptblock]::Create($finding.Remedy)))
+        $shown.Count, $shown[0].DestinationPort, $shown[0].Helper | Should -Be 1, 21, 'ftp'
     }
 
     It 'has remedies of commands and parameters that exist' {
@@ -126,15 +149,28 @@ Describe 'Test-ConntrackHealth' {
         $root = "$TestDrive/root"
         $null = New-Item "$root/etc/sysctl.d" -ItemType Directory
         Set-Content "$root/etc/sysctl.d/10-other.conf" 'net.netfilter.nf_conntrack_udp_timeout = 77'
+        # Both are read after the file of ours. What else is in them stays.
+        Set-Content "$root/etc/sysctl.d/99-zz.conf" '# mine', 'net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
+        Set-Content "$root/etc/sysctl.conf" ' - net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
         $script = [scriptblock]::Create(@"
-`$finding = Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers
-`$finding.Evidence
-& ([scriptblock]::Create(`$finding.Remedy)) 6>`$null 3>`$null
+`$findings = Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers
+`$findings.Evidence
+`$findings | ForEach-Object { & ([scriptblock]::Create(`$_.Remedy)) 6>`$null 3>`$null }
 @(Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
 "@)
         $seen = Invoke-Child -Prefix ip, netns, exec, $namespace $script
-        $seen[0] | Should -BeLike '*nf_conntrack_udp_timeout is 30, and 77 by *10-other.conf*'
-        $seen[1] | Should -Be 0
+        $seen[0] | Should -BeLike '*nf_conntrack_acct is True, and False by *99-zz.conf*'
+        $seen[1] | Should -BeLike '*nf_conntrack_tcp_timeout_close is 10, and 11 by *sysctl.conf*'
+        $seen[2] | Should -BeLike '*nf_conntrack_udp_timeout is 30, and 77 by *10-other.conf*'
+        $seen[3] | Should -Be 0
+        Get-Content "$root/etc/sysctl.d/99-zz.conf" | Should -Be '# mine', '# net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
+        Get-Content "$root/etc/sysctl.conf" | Should -Be '#  - net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
+    }
+
+    It 'refuses a sample of hours' {
+        $failure = @(Get-Failure { Test-ConntrackHealth -SampleSeconds 2h -NetworkNamespace $namespace })
+        $failure.FullyQualifiedErrorId | Should -Match '^ValueOutOfRange,'
+        "$failure" | Should -BeLike '*-SampleSeconds*1 hour*'
     }
 
     It 'leaves when it is stopped' {

@@ -1,6 +1,8 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Bench.Reading;
 
@@ -20,8 +22,12 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
     /// <summary>The walk over the table without a single entry handed over.</summary>
     public static Workload Walk { get; } = new("walk", RawLoop.Walk);
 
+    /// <summary>The health check with all its rules, but without the sample's time.</summary>
+    public static Workload Health { get; } = new(
+        "health", networkNamespace => new HealthCheck(networkNamespace, new SystemRoot(), TimeSpan.Zero).Run().Count);
+
     public static Workload Named(string name) =>
-        All.Append(Walk).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
+        All.Append(Walk).Append(Health).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
 
     private static long Parse(NetworkNamespace networkNamespace)
     {

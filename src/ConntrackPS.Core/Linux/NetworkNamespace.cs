@@ -19,6 +19,11 @@ public sealed class NetworkNamespace
     /// <summary>The file that stands for the namespace.</summary>
     public string FilePath { get; }
 
+    /// <summary>When the namespace was made, which tells it from an earlier one of its name and number; null for one named
+    /// by a process, whose file is made when it is looked at.</summary>
+    internal DateTime? Made =>
+        FilePath.StartsWith("/proc/", StringComparison.Ordinal) ? null : File.GetLastWriteTimeUtc(FilePath);
+
     /// <summary>Finds a namespace by name, path or process id; a name wins over an equal process id.</summary>
     /// <param name="value">A name below /run/netns, a path with a slash, or a process id.</param>
     /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>

@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis;
-using ConntrackPS.Errors;
 using ConntrackPS.Linux;
+using ConntrackPS.Tuning;
 
 namespace ConntrackPS.Commands;
 
@@ -14,6 +14,9 @@ public sealed class GetConntrackStatCommand : NamespacesCommand
 {
     private const string OnceSet = "Once";
     private const string RateSet = "Rate";
+
+    private static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(1);
 
     /// <summary>Shows each processor's counters apart.</summary>
     [Parameter]
@@ -50,8 +53,8 @@ public sealed class GetConntrackStatCommand : NamespacesCommand
 
     private void EmitRates()
     {
-        if (Interval < TimeSpan.FromSeconds(1))
-            ThrowTerminatingError(ErrorFactory.IntervalTooShort(Interval));
+        if (Interval < ShortestInterval || Interval > LongestInterval)
+            throw new ValueRangeException($"-Interval {Interval.TotalSeconds} is out of range: 1 second to 1 day (1d) are possible.");
         List<(NetworkNamespace? Namespace, StatSampler Sampler)> samplers = [];
         foreach (NetworkNamespace? target in Namespaces())
             RunOne(() => samplers.Add((target, new StatSampler(target))), target);

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Timeouts;
@@ -12,6 +13,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
 {
     /// <summary>The protocols; all unless given.</summary>
     [Parameter(Position = 0)]
+    [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
     /// <summary>The states; all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
@@ -30,7 +32,14 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     {
         HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
         PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
-        foreach (ConntrackTimeout timeout in new TimeoutDefaults(Namespace(), persisted).Read())
+        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(Namespace(), persisted).Read();
+        foreach (TimeoutProtocol protocol in Protocol ?? [])
+        {
+            if (present.All(timeout => timeout.Protocol != protocol))
+                RunOne(() => throw new UnsupportedTimeoutException($"This kernel keeps no timeouts for {protocol}."), protocol);
+        }
+
+        foreach (ConntrackTimeout timeout in present)
         {
             if (Protocol?.Contains(timeout.Protocol) != false && wanted?.Contains(timeout.Definition) != false)
                 WriteObject(timeout);

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Timeouts;
@@ -19,6 +20,7 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
 
     /// <summary>Only policies for these protocols.</summary>
     [Parameter]
+    [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
     /// <inheritdoc/>

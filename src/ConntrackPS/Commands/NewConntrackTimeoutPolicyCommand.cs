@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Timeouts;
@@ -17,6 +18,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyValuesCommand
 
     /// <summary>The protocol of the connections it is for.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [TimeoutProtocolArgument(TakesOne = true)]
     public TimeoutProtocol Protocol { get; set; }
 
     /// <summary>The family of the connections it is for; a rule of the other family can't use it.</summary>

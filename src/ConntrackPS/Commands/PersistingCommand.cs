@@ -44,7 +44,17 @@ public abstract class PersistingCommand : TuningCommand
     private protected void Keep(params (string Name, long? Value)[] changes)
     {
         SystemRoot root = Root;
-        IReadOnlyList<string> files = new SettingPersister(root).Persist(changes);
+        IReadOnlyList<string> files;
+        try
+        {
+            files = new SettingPersister(root).Persist(changes);
+        }
+        catch (PersistenceException exception)
+        {
+            WriteError(ErrorFactory.NotPersisted(exception, isSet: !PersistOnly));
+            return;
+        }
+
         string what = string.Join(", ", changes.Select(change => string.Create(
             CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
         Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Completion;
 using ConntrackPS.Diagnosis;
@@ -39,28 +40,42 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         NetworkNamespace? target = Target();
         RefusePersistenceIn(target);
         ConntrackSettings settings = new(target);
-        ConntrackSetting setting = settings.Find(Name);
-        if (ScaleBucket && setting.Name != Maximum)
+        List<(ConntrackSetting Setting, long Number)> changes = Changes(settings);
+        if (ScaleBucket && changes is [(var other, _)])
         {
-            WriteError(ErrorFactory.NothingToScale(setting.Name));
+            WriteError(ErrorFactory.NothingToScale(other.Name));
             return;
         }
 
-        long number = SettingValue.Parse(setting.Definition, LanguagePrimitives.ConvertTo<string>(Value));
-        List<(ConntrackSetting Setting, long Number)> changes = [(setting, number)];
-        if (ScaleBucket)
-            changes.Add((settings.Find(Buckets), number));
+        if (!PersistOnly)
+            changes.ForEach(change => change.Setting.RequireWritable());
         string text = string.Join(", ", changes.Select(change => $"{change.Setting.Name} to {SettingValue.ToObject(change.Setting.Definition, change.Number)}"));
-        Warn(setting, number);
+        Warn(changes[0].Setting, changes[0].Number);
         if (!ShouldProcess(target is null ? "connection tracking" : $"connection tracking in network namespace '{target}'", Describe("Set " + text)))
             return;
+
+        // The buckets before the maximum: where there is no memory for them, nothing has changed.
         if (!PersistOnly)
-            changes.ForEach(change => settings.Set(change.Setting, change.Number));
+            Enumerable.Reverse(changes).ToList().ForEach(change => settings.Set(change.Setting, change.Number));
         if (Persists)
             Keep([.. changes.Select(change => (change.Setting.Definition.FileName, (long?)change.Number))]);
         if (PassThru)
             changes.ForEach(change => WriteObject(new ConntrackSettings(target, PersistedSettings.Read(Root)).Find(change.Setting.Name)));
     }
+
+    /// <summary>The setting, and with -ScaleBucket as many buckets.</summary>
+    private List<(ConntrackSetting Setting, long Number)> Changes(ConntrackSettings settings)
+    {
+        ConntrackSetting setting = settings.Find(Name);
+        return ScaleBucket && setting.Name == Maximum ? [Parse(setting), Parse(settings.Find(Buckets))] : [Parse(setting)];
+    }
+
+    private (ConntrackSetting Setting, long Number) Parse(ConntrackSetting setting) => (setting, SettingValue.Parse(setting.Definition, Text()));
+
+    /// <summary>What was typed, but numbers by their value: 1MB and 1e6 are numbers to PowerShell.</summary>
+    private string Text() => PSObject.AsPSObject(Value).BaseObject is IFormattable number and (int or uint or long or ulong or double or decimal)
+        ? number.ToString("0.###", CultureInfo.InvariantCulture)
+        : LanguagePrimitives.ConvertTo<string>(Value);
 
     /// <summary>The maximum is one for all namespaces; any of them may be past it.</summary>
     private void Warn(ConntrackSetting setting, long number)

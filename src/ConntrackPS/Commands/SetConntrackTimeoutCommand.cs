@@ -18,6 +18,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
 
     /// <summary>The protocol.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [TimeoutProtocolArgument(TakesOne = true)]
     public TimeoutProtocol Protocol { get; set; }
 
     /// <summary>The state, for protocols with several; the kernel's spelling (SYN_SENT) is accepted too.</summary>

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
+using ConntrackPS.Tuning;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
@@ -12,6 +13,8 @@ namespace ConntrackPS.Commands;
 public sealed class TestConntrackHealthCommand : NamespacesCommand
 {
     private static readonly TimeSpan LongestSample = TimeSpan.FromHours(1);
+
+    private readonly HashSet<string> _ofTheMachine = [];
 
     /// <summary>Findings below this severity are not emitted; with Information advice comes too.</summary>
     [Parameter]
@@ -34,6 +37,8 @@ public sealed class TestConntrackHealthCommand : NamespacesCommand
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
+        if (SampleSeconds > LongestSample)
+            throw new ValueRangeException($"-SampleSeconds {SampleSeconds.TotalSeconds} is out of range: 0 seconds to 1 hour (1h) are possible.");
         SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
         bool isHealthy = true, isComplete = true;
         foreach (NetworkNamespace? target in Namespaces())
@@ -57,12 +62,11 @@ public sealed class TestConntrackHealthCommand : NamespacesCommand
 
     private bool Look(NetworkNamespace? target, SystemRoot root)
     {
-        TimeSpan sample = SampleSeconds > LongestSample ? LongestSample : SampleSeconds;
-        IReadOnlyList<ConntrackFinding> findings = new HealthCheck(target, root, sample).Run(Stop);
+        IReadOnlyList<ConntrackFinding> findings = new HealthCheck(target, root, SampleSeconds).Run(Stop);
         ConntrackFinding[] shown = [.. findings.Where(finding => finding.Severity >= MinimumSeverity)];
         if (!Quiet)
         {
-            foreach (ConntrackFinding finding in shown)
+            foreach (ConntrackFinding finding in shown.Where(finding => target?.Name == finding.Namespace || _ofTheMachine.Add(finding.Name)))
                 WriteObject(finding);
         }
 

@@ -11,16 +11,22 @@ namespace ConntrackPS.Errors;
 /// <summary>The error records of tuning: timeouts, policies, settings and their files.</summary>
 internal static partial class ErrorFactory
 {
-    /// <summary>Rates over less than a second tell nothing.</summary>
-    public static ErrorRecord IntervalTooShort(TimeSpan interval) => Create(
-        new ArgumentException($"An interval of {interval.TotalSeconds} s is too short."), "IntervalTooShort", ErrorCategory.InvalidArgument, interval,
-        "Write -Interval 1 or more seconds.");
-
     /// <summary>A value of a network namespace that boot doesn't make.</summary>
     public static ErrorRecord NotPersistable(NetworkNamespace target) => Create(
         new InvalidOperationException($"What sysctl.d says holds for the initial network namespace, not for '{target}'."),
         "NotPersistable", ErrorCategory.InvalidOperation, target.Name,
         "Leave -NetworkNamespace or -Persist out; what makes the namespace at boot should set its values.");
+
+    /// <summary>A file that boot reads could not be written.</summary>
+    /// <param name="exception">Which, and why.</param>
+    /// <param name="isSet">Whether the value of now has been set all the same.</param>
+    public static ErrorRecord NotPersisted(PersistenceException exception, bool isSet)
+    {
+        (ErrorCategory category, string remedy) = exception.InnerException is UnauthorizedAccessException
+            ? (ErrorCategory.PermissionDenied, " Run pwsh as root (sudo pwsh).")
+            : (ErrorCategory.WriteError, "");
+        return Create(exception, "NotPersisted", category, exception.File, (isSet ? "The present value is set." : "The present value is as it was.") + remedy);
+    }
 
     /// <summary>-ScaleBucket without a maximum to go by.</summary>
     public static ErrorRecord NothingToScale(string setting) => Create(
@@ -62,9 +68,6 @@ internal static partial class ErrorFactory
         UnsupportedTimeoutException => Create(exception, "TimeoutNotSupported", ErrorCategory.NotImplemented, target, null),
         UnknownSettingException => Create(exception, "SettingNotFound", ErrorCategory.ObjectNotFound, target, null),
         ValueRangeException => Create(exception, "ValueOutOfRange", ErrorCategory.InvalidArgument, target, null),
-        PersistenceException { InnerException: UnauthorizedAccessException } => Create(
-            exception, "NotPersisted", ErrorCategory.PermissionDenied, target, "Run pwsh as root (sudo pwsh)."),
-        PersistenceException => Create(exception, "NotPersisted", ErrorCategory.WriteError, target, null),
         UnauthorizedAccessException => Create(exception, "PermissionDenied", ErrorCategory.PermissionDenied, target, NeedPrivilege),
         IOException => Create(exception, "RefusedByKernel", ErrorCategory.InvalidArgument, target, null),
         _ => null,

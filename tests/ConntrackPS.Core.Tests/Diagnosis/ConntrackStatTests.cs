@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 
@@ -98,6 +99,23 @@ public sealed partial class ConntrackStatTests(TrafficCountersFixture traffic) :
     }
 
     [Fact]
+    public void A_namespace_that_took_the_name_of_another_is_no_fall_of_its_counters()
+    {
+        using NetworkNamespaceFixture ns = new();
+        TableFiller.Fill(ns, 10);
+        StatSampler sampler = new(ns.Namespace);
+        Shell.Run("ip", "netns", "delete", ns.Name);
+        Shell.Run("ip", "netns", "add", ns.Name);
+        Assert.Empty(sampler.Sample());
+        Assert.Equal(0, Assert.Single(sampler.Sample()).InsertPerSecond);
+        Shell.Run("ip", "netns", "delete", ns.Name);
+        Assert.Throws<NetworkNamespaceException>(() => sampler.Sample());
+
+        // For the fixture to delete.
+        Shell.Run("ip", "netns", "add", ns.Name);
+    }
+
+    [Fact]
     public void Rates_are_per_second_and_know_of_wraps()
     {
         StatReading before = Reading(0, uint.MaxValue - 4), after = Reading(2, 15);
@@ -105,22 +123,7 @@ public sealed partial class ConntrackStatTests(TrafficCountersFixture traffic) :
         Assert.Equal((2.0, 10.0, null), (rate.Seconds, rate.DropPerSecond, rate.FoundPerSecond));
 
         static StatReading Reading(int second, uint dropped) => new(
-            0, 0, 0, [new CpuCounters(0) { [Counter.Drop] = dropped }], DateTime.UnixEpoch, second * Stopwatch.Frequency, null);
-    }
-
-    /// <summary>The goal is 2 ms: the best of many rounds says what the code takes, whatever else the machine does.</summary>
-    [Fact]
-    public void Reading_takes_less_than_two_milliseconds()
-    {
-        ConntrackStat.Read();
-        Assert.True(Enumerable.Range(0, 50).Min(_ => Measure()) < TimeSpan.FromMilliseconds(2));
-
-        static TimeSpan Measure()
-        {
-            long started = Stopwatch.GetTimestamp();
-            ConntrackStat.Read();
-            return Stopwatch.GetElapsedTime(started);
-        }
+            0, 0, 0, [new CpuCounters(0) { [Counter.Drop] = dropped }], DateTime.UnixEpoch, second * Stopwatch.Frequency, null, null);
     }
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);

@@ -13,7 +13,13 @@ public sealed class TimeoutDefaultsTests : IDisposable
         [TimeoutProtocol.Tcp, TimeoutProtocol.Udp, TimeoutProtocol.UdpLite, TimeoutProtocol.Sctp, TimeoutProtocol.Gre,
             TimeoutProtocol.Icmp, TimeoutProtocol.IcmpV6, TimeoutProtocol.Generic];
 
-    public void Dispose() => _ns.Dispose();
+    private readonly List<FakeKernel> _kernels = [];
+
+    public void Dispose()
+    {
+        _kernels.ForEach(kernel => kernel.Dispose());
+        _ns.Dispose();
+    }
 
     [Fact]
     public void A_new_namespace_has_the_defaults_that_we_know()
@@ -83,6 +89,16 @@ public sealed class TimeoutDefaultsTests : IDisposable
     }
 
     [Fact]
+    public void Without_the_module_sysctls_are_read_and_set()
+    {
+        TimeoutDefaults defaults = new(_ns.Namespace, persisted: null, KernelWithoutTheModule);
+        defaults.Set(TimeoutCatalog.Find(TimeoutProtocol.Tcp, "Close"), 77);
+        Assert.Equal("77", _ns.Exec("sysctl", "-n", "net.netfilter.nf_conntrack_tcp_timeout_close").Trim());
+        Assert.Equal(77u, defaults.Read(TimeoutCatalog.Find(TimeoutProtocol.Tcp, "Close")).TimeoutSeconds);
+        Assert.Throws<UnsupportedTimeoutException>(() => defaults.Set(TimeoutCatalog.Find(TimeoutProtocol.Tcp, "SynSent2"), 77));
+    }
+
+    [Fact]
     public void A_protocol_that_the_kernel_does_not_track_is_an_error_that_says_so()
     {
         TimeoutDefinition definition = TimeoutCatalog.Find(TimeoutProtocol.Dccp, "Open");
@@ -90,6 +106,16 @@ public sealed class TimeoutDefaultsTests : IDisposable
             return;
         Assert.Throws<UnsupportedTimeoutException>(() => new TimeoutDefaults(_ns.Namespace).Set(definition, 100));
         Assert.Throws<UnsupportedTimeoutException>(() => new TimeoutDefaults(_ns.Namespace).Read(definition));
+    }
+
+    /// <summary>It answers EINVAL to messages of a subsystem it does not have (nfnetlink.c), one for each protocol.</summary>
+    private NetlinkConnection KernelWithoutTheModule()
+    {
+        FakeKernel kernel = new();
+        _kernels.Add(kernel);
+        for (uint request = 1; request <= Enum.GetValues<TimeoutProtocol>().Length; request++)
+            kernel.Answer(Messages.Error(request, Errno.InvalidArgument));
+        return kernel.Connection;
     }
 
     private void Change(TimeoutProtocol protocol)

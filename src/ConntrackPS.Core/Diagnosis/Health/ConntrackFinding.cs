@@ -6,7 +6,7 @@ namespace ConntrackPS.Diagnosis.Health;
 /// <param name="evidence">The figures that show it.</param>
 /// <param name="explanation">What they mean.</param>
 /// <param name="remedy">A command line that mends it, or shows more.</param>
-/// <param name="networkNamespace">Where; null for the caller's own network namespace.</param>
+/// <param name="networkNamespace">Where; null for the caller's own network namespace, and for what all share.</param>
 public sealed class ConntrackFinding(
     FindingSeverity severity, string name, string evidence, string explanation, string remedy, string? networkNamespace = null)
 {
@@ -25,7 +25,7 @@ public sealed class ConntrackFinding(
     /// <summary>A command line that mends it, or that shows more where there is nothing to mend by command.</summary>
     public string Remedy { get; } = remedy;
 
-    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
+    /// <summary>The network namespace, as the user named it; null for the caller's own, and for what all share.</summary>
     public string? Namespace { get; } = networkNamespace;
 
     /// <summary>On one line: <c>Critical TableFull: 262144 of 262144 entries</c>.</summary>

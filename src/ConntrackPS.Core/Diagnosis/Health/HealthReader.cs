@@ -38,6 +38,8 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             EntryBytes = MachineMemory.EntryBytes(),
             Settings = settings.ToDictionary(setting => setting.Definition.FileName, setting => setting.Number),
             Log = NetworkNamespace.RunIn(networkNamespace, ReadLog),
+            Root = root,
+            Persisted = PersistedComparison.Ages(settings, root),
             Differences = [.. PersistedComparison.Differences(settings, timeouts, root)],
             Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
         };
@@ -45,8 +47,9 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
 
     private TableSummary Summarize(IReadOnlyList<ConntrackTimeout> timeouts, CancellationToken stop)
     {
-        TableSummary summary = new(timeouts.FirstOrDefault(timeout =>
-            timeout is { Protocol: TimeoutProtocol.Tcp, State: TimeoutState.Established })?.TimeoutSeconds ?? 0);
+        TableSummary summary = new(
+            TcpTimeout(timeouts, TimeoutState.Established),
+            Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)));
         using EntryStream stream = new ConntrackTable(networkNamespace).Open();
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
         foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
@@ -58,13 +61,17 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         return summary;
     }
 
+    /// <summary>In seconds; 0 where the kernel has no such timeout.</summary>
+    private static long TcpTimeout(IReadOnlyList<ConntrackTimeout> timeouts, TimeoutState state) =>
+        timeouts.FirstOrDefault(timeout => timeout.Protocol == TimeoutProtocol.Tcp && timeout.State == state)?.TimeoutSeconds ?? 0;
+
     /// <summary>Lines that name no namespace are the initial one's, or of an older kernel: then perhaps the caller's own.</summary>
     private LogSummary? ReadLog()
     {
         const string Prefix = "net:[";
         string link = new FileInfo("/proc/thread-self/ns/net").LinkTarget ?? "";
         string inode = link.StartsWith(Prefix, StringComparison.Ordinal) ? link[Prefix.Length..^1] : link;
-        return LogSummary.Read(inode, networkNamespace is null || link == LinkOfFirstProcess());
+        return LogSummary.Read(inode, DateTime.UtcNow - networkNamespace?.Made, networkNamespace is null || link == LinkOfFirstProcess());
     }
 
     /// <summary>Null for whoever may not look at other people's processes.</summary>

@@ -1,4 +1,5 @@
 using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Diagnosis.Health;
 
@@ -27,7 +28,7 @@ internal sealed record HealthSnapshot
     public long? Packets { get; init; }
 
     /// <summary>The table's entries, summed up.</summary>
-    public TableSummary Table { get; init; } = new(0);
+    public TableSummary Table { get; init; } = new(0, 0);
 
     /// <summary>The machine's memory, in bytes.</summary>
     public long? MemoryBytes { get; init; }
@@ -44,6 +45,12 @@ internal sealed record HealthSnapshot
     /// <summary>Values that the next boot will set otherwise.</summary>
     public IReadOnlyList<PersistedDifference> Differences { get; init; } = [];
 
+    /// <summary>Where the files are that say what the next boot sets.</summary>
+    public SystemRoot Root { get; init; } = new();
+
+    /// <summary>How long ago our file was written, by the parameters that it sets to what they are now.</summary>
+    public IReadOnlyDictionary<string, TimeSpan> Persisted { get; init; } = new Dictionary<string, TimeSpan>();
+
     /// <summary>Lines of ours that another file overrules.</summary>
     public IReadOnlyList<OverruledLine> Overruled { get; init; } = [];
 
@@ -55,6 +62,10 @@ internal sealed record HealthSnapshot
 
     /// <summary>The field rule: 65,536 entries for each GiB, the kernel's own way to size its hash table.</summary>
     public long? FieldRuleMaximum => MemoryBytes / 16384;
+
+    /// <summary>A finding about what all network namespaces share.</summary>
+    public static ConntrackFinding MachineFinding(FindingSeverity severity, string name, string evidence, string explanation, string remedy) =>
+        new(severity, name, evidence, explanation, remedy);
 
     /// <summary>A finding in this network namespace.</summary>
     public ConntrackFinding Finding(FindingSeverity severity, string name, string evidence, string explanation, string remedy) =>

@@ -12,11 +12,12 @@ internal static class PersistedComparison
     public static IEnumerable<PersistedDifference> Differences(
         IEnumerable<ConntrackSetting> settings, IEnumerable<ConntrackTimeout> timeouts, SystemRoot root)
     {
+        string lasting = " -PersistOnly" + Remedies.Root(root);
         foreach (ConntrackSetting setting in settings.Where(setting => setting.DiffersFromPersisted))
         {
             yield return new PersistedDifference(
                 setting.Sysctl, Text(setting.Value), Text(setting.PersistedValue), setting.PersistedIn!,
-                $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)} -PersistOnly{RootArgument(root)}");
+                Unhide(setting.PersistedIn!, setting.Sysctl, root) + $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)}" + lasting);
         }
 
         // UDP-Lite's are UDP's again.
@@ -25,7 +26,8 @@ internal static class PersistedComparison
             string state = timeout.State is { } named ? $" -State {named}" : "";
             yield return new PersistedDifference(
                 timeout.Sysctl!, Text(timeout.TimeoutSeconds), Text(timeout.PersistedSeconds), timeout.PersistedIn!,
-                $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{state} -TimeoutSeconds {Text(timeout.TimeoutSeconds)} -PersistOnly{RootArgument(root)}");
+                Unhide(timeout.PersistedIn!, timeout.Sysctl!, root)
+                    + $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{state} -TimeoutSeconds {Text(timeout.TimeoutSeconds)}" + lasting);
         }
     }
 
@@ -36,9 +38,23 @@ internal static class PersistedComparison
         where winner.File != ours.File && winner.Text != ours.Text
         select new OverruledLine(ours.Key, ours.Text, winner.Text, winner.File);
 
+    /// <summary>How long ago our file was written, for the parameters that it sets to what they are now.</summary>
+    public static IReadOnlyDictionary<string, TimeSpan> Ages(IEnumerable<ConntrackSetting> settings, SystemRoot root)
+    {
+        if (!File.Exists(root.SysctlFile))
+            return new Dictionary<string, TimeSpan>();
+        TimeSpan age = DateTime.UtcNow - File.GetLastWriteTimeUtc(root.SysctlFile);
+        PersistedSettings persisted = PersistedSettings.Read(root);
+        return settings
+            .Where(setting => persisted.Find(setting.Definition.FileName) is { } value && value.File == root.SysctlFile && value.Number == setting.Number)
+            .ToDictionary(setting => setting.Definition.FileName, _ => age);
+    }
+
     private static string Argument(object value) => value is bool yes ? (yes ? "$true" : "$false") : Text(value);
 
-    private static string RootArgument(SystemRoot root) => root.IsRunning ? "" : " -PersistRoot " + Remedies.Quote(root.Path);
+    /// <summary>A line of a file that is read after ours would win again.</summary>
+    private static string Unhide(string file, string key, SystemRoot root) =>
+        root.IsReadAfterOurs(file) ? Remedies.CommentOut(file, key) + "; " : "";
 
     private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }

@@ -4,7 +4,8 @@ namespace ConntrackPS.Diagnosis.Health;
 
 /// <summary>What rules want to know of the table's entries, gathered in one pass over it.</summary>
 /// <param name="establishedSeconds">The timeout of established TCP connections, in seconds.</param>
-internal sealed class TableSummary(long establishedSeconds)
+/// <param name="shortenedSeconds">The one they have while data waits for an acknowledgement, in seconds.</param>
+internal sealed class TableSummary(long establishedSeconds, long shortenedSeconds)
 {
     /// <summary>An established connection is idle after this time, in seconds: past hosts' keep-alives (RFC 1122, 2 h).</summary>
     public const uint IdleSeconds = 7440;
@@ -13,6 +14,10 @@ internal sealed class TableSummary(long establishedSeconds)
 
     /// <summary>The timeout of established TCP connections, in seconds.</summary>
     public long EstablishedSeconds { get; } = establishedSeconds;
+
+    /// <summary>The timeout of these while data waits for an acknowledgement (Retrans, Unacknowledged), in seconds: what
+    /// is left of it does not tell how long they have been idle.</summary>
+    public long ShortenedSeconds { get; } = shortenedSeconds;
 
     /// <summary>All entries.</summary>
     public int Count { get; set; }
@@ -63,7 +68,7 @@ internal sealed class TableSummary(long establishedSeconds)
         if (original.Protocol == IPProtocol.Tcp && entry.RawState == ConntrackState.Established)
         {
             Established++;
-            if (EstablishedSeconds - entry.RawTimeout > IdleSeconds)
+            if (entry.RawTimeout > ShortenedSeconds && EstablishedSeconds - entry.RawTimeout > IdleSeconds)
                 IdleEstablished++;
         }
     }

@@ -12,8 +12,9 @@ namespace ConntrackPS.Diagnosis.Statistics;
 /// <param name="Time">When.</param>
 /// <param name="Timestamp">The same by a clock that never jumps (<see cref="Stopwatch"/>).</param>
 /// <param name="Namespace">Where, as the user named it; null for the caller's own.</param>
+/// <param name="Made">When that namespace was made, where it is known: its name may go to another one.</param>
 internal sealed record StatReading(
-    long Count, long Maximum, long Buckets, IReadOnlyList<CpuCounters> Processors, DateTime Time, long Timestamp, string? Namespace)
+    long Count, long Maximum, long Buckets, IReadOnlyList<CpuCounters> Processors, DateTime Time, long Timestamp, string? Namespace, DateTime? Made)
 {
     /// <summary>Reads the figures of a network namespace.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
@@ -25,7 +26,8 @@ internal sealed record StatReading(
         ReadCounters(),
         DateTime.Now,
         Stopwatch.GetTimestamp(),
-        networkNamespace?.Name));
+        networkNamespace?.Name,
+        networkNamespace?.Made));
 
     private static long Required(string name) =>
         Sysctl.ReadNumber(Sysctl.Netfilter + name) ?? throw new ConntrackUnavailableException("This kernel has no connection tracking.");

@@ -34,6 +34,10 @@ public sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular
 
     internal string ModulesFile => In("etc/modules");
 
+    /// <summary>True for a file that boot reads after the one of ours, so that it wins.</summary>
+    internal bool IsReadAfterOurs(string file) =>
+        file == LastSysctlFile || string.CompareOrdinal(System.IO.Path.GetFileName(file), System.IO.Path.GetFileName(SysctlFile)) > 0;
+
     /// <summary>True where connection tracking is a module: its sysctls are not there before it is loaded.</summary>
     internal bool IsModular { get; } = isModular ?? File.Exists("/sys/module/nf_conntrack/initstate");
 

@@ -61,6 +61,13 @@ public sealed class ConntrackSetting
 
     internal long Number { get; }
 
+    /// <exception cref="ReadOnlySettingException">This network namespace can't change it.</exception>
+    internal void RequireWritable()
+    {
+        if (!IsWritable)
+            throw new ReadOnlySettingException(ConntrackPS.Linux.Sysctl.Netfilter + Definition.FileName, Namespace);
+    }
+
     /// <summary>On one line: <c>Maximum 262144</c>.</summary>
     public override string ToString() => $"{Name} {Value}";
 }

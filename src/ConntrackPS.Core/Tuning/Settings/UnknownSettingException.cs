@@ -4,8 +4,13 @@ namespace ConntrackPS.Tuning.Settings;
 /// <param name="name">What was asked for.</param>
 /// <param name="choices">The settings it has.</param>
 public sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
-    : Exception($"This kernel has no setting '{name}'. It has {string.Join(", ", choices)}.")
+    : Exception($"This kernel has no setting '{name}'. {Hint(name, choices)}")
 {
     /// <summary>What was asked for.</summary>
     public string Name { get; } = name;
+
+    private static string Hint(string name, IReadOnlyList<string> choices) =>
+        name.Contains("timeout", StringComparison.OrdinalIgnoreCase)
+            ? "Timeouts are with Get-ConntrackTimeout and Set-ConntrackTimeout."
+            : $"It has {string.Join(", ", choices)}.";
 }

@@ -8,8 +8,12 @@ namespace ConntrackPS.Tuning.Timeouts;
 /// <summary>The default timeouts of a network namespace: by netlink, or by sysctl where netlink won't.</summary>
 /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
 /// <param name="persisted">What the files of sysctl.d set; null where nobody wants to know.</param>
-internal sealed class TimeoutDefaults(NetworkNamespace? networkNamespace, PersistedSettings? persisted = null)
+/// <param name="open">Makes the connection, on a thread in the namespace; null for the usual one.</param>
+internal sealed class TimeoutDefaults(
+    NetworkNamespace? networkNamespace, PersistedSettings? persisted = null, Func<NetlinkConnection>? open = null)
 {
+    private readonly Func<NetlinkConnection> _open = open ?? (() => NetlinkConnection.Open());
+
     /// <summary>Reads all timeouts that this kernel has.</summary>
     /// <exception cref="ConntrackUnavailableException">It has none.</exception>
     public IReadOnlyList<ConntrackTimeout> Read() => NetworkNamespace.RunIn(networkNamespace, () =>
@@ -35,7 +39,7 @@ internal sealed class TimeoutDefaults(NetworkNamespace? networkNamespace, Persis
     {
         try
         {
-            using NetlinkConnection connection = NetlinkConnection.Open();
+            using NetlinkConnection connection = _open();
             connection.Request(Encode(TimeoutMessage.DefaultSet, definition.Protocol, (definition, seconds)), "set a default timeout");
         }
         catch (NetlinkException exception) when (IsWithoutNetlink(exception.Errno))
@@ -95,11 +99,11 @@ internal sealed class TimeoutDefaults(NetworkNamespace? networkNamespace, Persis
         return buffer[..writer.Written.Length];
     }
 
-    private static NetlinkConnection? TryOpen()
+    private NetlinkConnection? TryOpen()
     {
         try
         {
-            return NetlinkConnection.Open();
+            return _open();
         }
         catch (NetlinkException)
         {

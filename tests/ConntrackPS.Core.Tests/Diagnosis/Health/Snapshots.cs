@@ -39,6 +39,9 @@ internal static class Snapshots
         return CounterValues.Sum(processor);
     }
 
+    /// <summary>The one finding of a rule.</summary>
+    public static ConntrackFinding Only(IHealthRule rule, HealthSnapshot snapshot) => Assert.Single(rule.Check(snapshot));
+
     /// <summary>The same settings with one of another value.</summary>
     public static HealthSnapshot With(this HealthSnapshot snapshot, string setting, long value) =>
         snapshot with { Settings = new Dictionary<string, long>(snapshot.Settings) { [setting] = value } };
@@ -46,7 +49,7 @@ internal static class Snapshots
     /// <summary>A table of so many entries, of which some are of a kind, from one source.</summary>
     public static TableSummary Table(int count, Action<TableSummary, IPFamily, AddressBits> kind)
     {
-        TableSummary table = new(432000) { Count = count };
+        TableSummary table = new(432000, 300) { Count = count };
         kind(table, IPFamily.IPv4, new AddressBits(0, 0x0a000005));
         return table;
     }

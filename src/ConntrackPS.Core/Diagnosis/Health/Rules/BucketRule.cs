@@ -20,13 +20,13 @@ internal sealed class BucketRule : IHealthRule
             yield return snapshot.Finding(
                 FindingSeverity.Critical,
                 "ChainTooLong",
-                $"Entries refused for a long hash chain: {Figures.In(refused, snapshot.Sample)}. {Evidence(snapshot)}",
+                FormattableString.Invariant($"Entries refused for a long hash chain: {Figures.In(refused, snapshot.Sample)}; chains of {2.0 * snapshot.Count / snapshot.Buckets:0.#} entries on average, buckets {Figures.Of(snapshot.Buckets)}."),
                 "Packets of new connections are dropped, since their place in the hash table holds too many entries.",
-                Remedies.Set("Buckets", Math.Max(snapshot.Maximum, snapshot.Buckets * 2)));
+                snapshot.Set("Buckets", Math.Max(snapshot.Maximum, snapshot.Buckets * 2)));
         }
         else if (snapshot.Maximum > snapshot.Buckets * MostEntries)
         {
-            yield return snapshot.Finding(
+            yield return HealthSnapshot.MachineFinding(
                 FindingSeverity.Warning,
                 "TooFewBuckets",
                 Evidence(snapshot),
@@ -35,7 +35,7 @@ internal sealed class BucketRule : IHealthRule
         }
         else if (snapshot.Buckets > snapshot.Maximum * MostBuckets)
         {
-            yield return snapshot.Finding(
+            yield return HealthSnapshot.MachineFinding(
                 FindingSeverity.Information,
                 "TooManyBuckets",
                 Evidence(snapshot),
@@ -44,9 +44,10 @@ internal sealed class BucketRule : IHealthRule
         }
     }
 
-    private static string Mend(HealthSnapshot snapshot) => Remedies.Set("Buckets", snapshot.Maximum);
+    /// <summary>A bucket for each entry; where the maximum is too big for the memory, for those that are not.</summary>
+    private static string Mend(HealthSnapshot snapshot) =>
+        snapshot.Set("Buckets", Math.Max(1, Math.Min(snapshot.Maximum, snapshot.AffordableMaximum() ?? snapshot.Maximum)));
 
     private static string Evidence(HealthSnapshot snapshot) =>
-        $"nf_conntrack_max {Figures.Of(snapshot.Maximum)}, buckets {Figures.Of(snapshot.Buckets)}: "
-        + FormattableString.Invariant($"chains of {2.0 * snapshot.Count / snapshot.Buckets:0.#} entries now, {2.0 * snapshot.Maximum / snapshot.Buckets:0.#} when full.");
+        FormattableString.Invariant($"nf_conntrack_max {Figures.Of(snapshot.Maximum)}, buckets {Figures.Of(snapshot.Buckets)}: a full table has chains of {2.0 * snapshot.Maximum / snapshot.Buckets:0.#} entries.");
 }

@@ -17,10 +17,11 @@ internal sealed class HalfOpenRule : IHealthRule
             FindingSeverity.Warning,
             "HalfOpenFlood",
             $"Half-open TCP connections: {Figures.Share(table.HalfOpen, table.Count)} entries; most from {Figures.Sources(top)}.",
-            "Handshakes that nobody finishes: a SYN flood, a scan, or a server that does not answer. Each holds an entry for up to two minutes.",
+            "Handshakes that nobody finishes: a SYN flood, a scan, or a server that does not answer. Each holds an entry for up to two minutes. Honest clients try again when theirs is removed.",
             top[0].Count >= table.HalfOpen * OneSource
                 ? snapshot.In($"Remove-ConntrackEntry -SourceAddress {top[0].Text} -State SynSent, SynRecv, SynSent2")
                 : $"{snapshot.Lasting("Set-ConntrackTimeout -Protocol Tcp -State SynSent -TimeoutSeconds 20")}; "
-                    + snapshot.Lasting("Set-ConntrackTimeout -Protocol Tcp -State SynRecv -TimeoutSeconds 20"));
+                    + $"{snapshot.Lasting("Set-ConntrackTimeout -Protocol Tcp -State SynRecv -TimeoutSeconds 20")}; "
+                    + snapshot.In("Remove-ConntrackEntry -State SynSent, SynRecv, SynSent2"));
     }
 }

@@ -4,6 +4,7 @@ namespace ConntrackPS.Diagnosis.Health.Rules;
 internal sealed class IdleEstablishedRule : IHealthRule
 {
     private const long FiveDays = 432000;
+    private const long Day = 86400;
     private const int Many = 1000;
     private const double Share = 0.2;
 
@@ -16,7 +17,9 @@ internal sealed class IdleEstablishedRule : IHealthRule
             FindingSeverity.Warning,
             "IdleEstablished",
             $"Established TCP connections idle for over 2 hours: {Figures.Share(table.IdleEstablished, table.Count)} entries; the timeout is {Figures.Of(table.EstablishedSeconds)} s.",
-            "Most of these connections are dead: hosts went away without a word. The timeout of five days keeps them in the table.",
-            snapshot.Lasting("Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d"));
+            "Most of these connections are dead: hosts went away without a word. The timeout of five days keeps them in the table. The remedy shortens it, and removes those that had gone under the shorter one.",
+            $"{snapshot.Lasting("Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d")}; "
+                + snapshot.In(FormattableString.Invariant(
+                    $"Remove-ConntrackEntry -Protocol tcp -State Established -TimeoutBelow {table.EstablishedSeconds - Day} -TimeoutAbove {table.ShortenedSeconds}")));
     }
 }

@@ -12,7 +12,7 @@ internal sealed class KernelLogRule : IHealthRule
         if (log.TableFull > 0 && log.TableFullAge < Lately)
         {
             yield return snapshot.Finding(
-                FindingSeverity.Warning,
+                SeverityOf(snapshot, "nf_conntrack_max", log.TableFullAge),
                 "TableFullLogged",
                 $"Kernel log: 'table full, dropping packet' on {Figures.Of(log.TableFull)} lines, the last {Figures.Age(log.TableFullAge)}.",
                 "The table was full, and packets of new connections were dropped. The kernel logs only some of the times.",
@@ -23,11 +23,15 @@ internal sealed class KernelLogRule : IHealthRule
             && snapshot.Settings.TryGetValue("nf_conntrack_expect_max", out long maximum))
         {
             yield return snapshot.Finding(
-                FindingSeverity.Warning,
+                SeverityOf(snapshot, "nf_conntrack_expect_max", log.ExpectationTableFullAge),
                 "ExpectationTableFull",
                 $"Kernel log: 'expectation table full' on {Figures.Of(log.ExpectationTableFull)} lines, the last {Figures.Age(log.ExpectationTableFullAge)}; nf_conntrack_expect_max is {Figures.Of(maximum)}.",
                 "Helpers could not announce connections, such as the data connections of FTP or the calls of SIP, which then fail.",
-                Remedies.Set("ExpectationMaximum", maximum * 2));
+                snapshot.Set("ExpectationMaximum", maximum * 2));
         }
     }
+
+    /// <summary>A line from before the limit was persisted is history: somebody saw it, and did something.</summary>
+    private static FindingSeverity SeverityOf(HealthSnapshot snapshot, string setting, TimeSpan age) =>
+        snapshot.Persisted.TryGetValue(setting, out TimeSpan persisted) && persisted < age ? FindingSeverity.Information : FindingSeverity.Warning;
 }

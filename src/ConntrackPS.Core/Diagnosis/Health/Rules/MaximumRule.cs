@@ -15,12 +15,12 @@ internal sealed class MaximumRule : IHealthRule
             yield break;
         if (snapshot.MaximumBytes > memory * MemoryShare)
         {
-            yield return snapshot.Finding(
+            yield return HealthSnapshot.MachineFinding(
                 FindingSeverity.Warning,
                 "MaximumTooBig",
                 Evidence(snapshot, memory, rule),
                 "A flood could fill the memory with entries before it reaches the maximum, and the machine would kill processes.",
-                Remedies.Set("Maximum", Math.Max(1, snapshot.AffordableMaximum() ?? rule), scaleBucket: true));
+                snapshot.Set("Maximum", Math.Max(1, snapshot.AffordableMaximum() ?? rule), scaleBucket: true));
         }
         else if (snapshot.Maximum < rule && snapshot.Fill >= WorthRaising)
         {
@@ -29,7 +29,7 @@ internal sealed class MaximumRule : IHealthRule
                 "MaximumTooSmall",
                 Evidence(snapshot, memory, rule),
                 "The table fills, and the machine has the memory for a larger one.",
-                Remedies.Set("Maximum", Math.Min(rule, snapshot.AffordableMaximum() ?? rule), scaleBucket: true));
+                snapshot.SetMaximum(Math.Min(rule, snapshot.AffordableMaximum() ?? rule)));
         }
     }
 

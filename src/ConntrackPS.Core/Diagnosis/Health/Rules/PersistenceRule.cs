@@ -21,8 +21,8 @@ internal sealed class PersistenceRule : IHealthRule
                 FindingSeverity.Warning,
                 "PersistedElsewhere",
                 $"{line.Key} is {line.Ours} in the file of ConntrackPS, and {line.Theirs} by {line.File}, which is read later.",
-                "The later file wins at boot. Take its line out, or change it.",
-                $"Select-String -LiteralPath {Remedies.Quote(line.File)} -Pattern {Remedies.Quote(line.Key.Split('.')[^1])}");
+                "The later file wins at boot. The remedy makes a comment of its line.",
+                Remedies.CommentOut(line.File, line.Key));
         }
     }
 }

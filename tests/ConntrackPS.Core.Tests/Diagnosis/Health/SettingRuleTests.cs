@@ -1,0 +1,83 @@
+using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Diagnosis.Health.Rules;
+using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Tuning.Persistence;
+
+namespace ConntrackPS.Tests.Diagnosis.Health;
+
+/// <summary>The rules about settings and files, and what all rules have in common.</summary>
+public sealed class SettingRuleTests
+{
+    private static readonly HealthSnapshot Healthy = Snapshots.Healthy;
+
+    [Fact]
+    public void Nothing_is_found_where_all_is_well() => Assert.Empty(HealthCheck.Judge(Healthy));
+
+    [Fact]
+    public void Nothing_is_found_where_nothing_can_be_read() => Assert.Empty(HealthCheck.Judge(new HealthSnapshot()));
+
+    [Fact]
+    public void The_worst_comes_first()
+    {
+        HealthSnapshot snapshot = Healthy.With("nf_conntrack_acct", 0) with { Count = 262144, Counted = Snapshots.Counted((Counter.EarlyDrop, 5)) };
+        Assert.Equal(
+            [FindingSeverity.Critical, FindingSeverity.Warning, FindingSeverity.Information],
+            HealthCheck.Judge(snapshot).Select(finding => finding.Severity).Distinct());
+    }
+
+    [Theory]
+    [InlineData("nf_conntrack_acct", "AccountingOff", "Set-ConntrackSetting -Name Accounting -Value $true -Persist")]
+    [InlineData("nf_conntrack_timestamp", "TimestampOff", "Set-ConntrackSetting -Name Timestamp -Value $true -Persist")]
+    [InlineData("nf_conntrack_events", "EventsOff", "Set-ConntrackSetting -Name Events -Value On -Persist")]
+    public void What_is_off_is_worth_knowing(string setting, string name, string remedy)
+    {
+        ConntrackFinding finding = Assert.Single(HealthCheck.Judge(Healthy.With(setting, 0)));
+        Assert.Equal((FindingSeverity.Information, name, remedy), (finding.Severity, finding.Name, finding.Remedy));
+    }
+
+    [Fact]
+    public void Automatic_events_come_with_a_caveat() =>
+        Assert.Contains("never make an event", Snapshots.Only(new EventRule(), Healthy.With("nf_conntrack_events", 2)).Explanation, StringComparison.Ordinal);
+
+    [Fact]
+    public void Helpers_are_worth_knowing_and_automatic_ones_a_warning()
+    {
+        TableSummary table = new(432000, 300);
+        table.Helpers["ftp"] = 3;
+        table.Helpers["sip"] = 2;
+        ConntrackFinding inUse = Snapshots.Only(new HelperRule(), Healthy with { Table = table });
+        Assert.Equal((FindingSeverity.Information, "HelperInUse"), (inUse.Severity, inUse.Name));
+        Assert.Contains("ftp (3), sip (2)", inUse.Evidence, StringComparison.Ordinal);
+        Assert.Equal("Get-ConntrackEntry -Helper ftp, sip", inUse.Remedy);
+        Assert.Equal((FindingSeverity.Warning, "AutomaticHelper"), (Snapshots.Only(new HelperRule(), Healthy.With("nf_conntrack_helper", 1)) is var automatic ? automatic.Severity : default, automatic.Name));
+        Assert.Empty(new HelperRule().Check(Healthy.With("nf_conntrack_helper", 0)));
+    }
+
+    [Fact]
+    public void Files_that_contradict_are_found()
+    {
+        ConntrackFinding[] findings = [.. new PersistenceRule().Check(Healthy with
+        {
+            Differences = [new PersistedDifference("a.b", "1", "2", "/etc/sysctl.d/x.conf", "Set-Something")],
+            Overruled = [new OverruledLine("net.netfilter.c", "3", "4", "/etc/sysctl.d/zz.conf")],
+        })];
+        Assert.Equal(["PersistedDiffers", "PersistedElsewhere"], findings.Select(finding => finding.Name));
+        Assert.Equal("Set-Something", findings[0].Remedy);
+        Assert.Equal(
+            @"(Get-Content -LiteralPath '/etc/sysctl.d/zz.conf') -replace '^(?=\s*-?\s*net\S*[./]c\s*=)', '# ' | Set-Content -LiteralPath '/etc/sysctl.d/zz.conf'",
+            findings[1].Remedy);
+    }
+
+    [Fact]
+    public void Remedies_persist_where_the_files_were_read()
+    {
+        HealthSnapshot image = Healthy with { Root = new SystemRoot("/mnt/it's", isModular: false), Count = Healthy.Maximum };
+        Assert.EndsWith(" -Persist -PersistRoot '/mnt/it''s'", Snapshots.Only(new TableFillRule(), image).Remedy, StringComparison.Ordinal);
+        Assert.EndsWith(" -Persist -PersistRoot '/mnt/it''s'", Snapshots.Only(new AccountingRule(), image.With("nf_conntrack_acct", 0)).Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void In_a_named_namespace_nothing_is_persisted() => Assert.Equal(
+        "Set-ConntrackSetting -Name Accounting -Value $true -NetworkNamespace 'it''s'",
+        Snapshots.Only(new AccountingRule(), Healthy.With("nf_conntrack_acct", 0) with { Namespace = "it's" }).Remedy);
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Sockets;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Tests.Infrastructure;
+using ConntrackPS.Tests.Tuning;
+
+namespace ConntrackPS.Tests.Diagnosis.Health;
+
+/// <summary>Findings that only packets bring about, while the check counts.</summary>
+public sealed class TrafficHealthTests : IDisposable
+{
+    private readonly NetworkNamespaceFixture _ns = new();
+    private readonly PersistenceFixture _files = new();
+
+    public TrafficHealthTests() => _ns.Exec("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "INVALID");
+
+    public void Dispose()
+    {
+        _ns.Dispose();
+        _files.Dispose();
+    }
+
+    [Fact]
+    public void Two_packets_that_begin_the_same_connection_are_found()
+    {
+        ConntrackFinding finding = FindUnder(stop => Clash(ProtocolType.Icmp, stop)).Single(finding => finding.Name == "InsertFailed");
+        Assert.Equal(FindingSeverity.Warning, finding.Severity);
+        Assert.Matches("^Entries not inserted: [1-9]", finding.Evidence);
+        Assert.Matches("insert_failed=[1-9]", _ns.Exec("conntrack", "-S"));
+    }
+
+    [Fact]
+    public void Those_that_the_kernel_resolves_cost_nothing()
+    {
+        Assert.DoesNotContain(FindUnder(stop => Clash(ProtocolType.Udp, stop)), finding => finding.Name is "InsertFailed" or "PacketsDropped");
+        Assert.Equal(0UL, ConntrackStat.Read(_ns.Namespace).InsertFailed);
+        Assert.Matches("clash_resolve=[1-9]", _ns.Exec("conntrack", "-S"));
+    }
+
+    [Fact]
+    public void Invalid_packets_are_found()
+    {
+        ConntrackFinding finding = FindUnder(SendInvalid).Single(finding => finding.Name == "InvalidPackets");
+        Assert.Matches("^Invalid packets: [1-9]", finding.Evidence);
+        Assert.Matches("invalid=[1-9]", _ns.Exec("conntrack", "-S"));
+    }
+
+    /// <summary>What the check finds while there is traffic.</summary>
+    private IReadOnlyList<ConntrackFinding> FindUnder(Action<CancellationToken> traffic)
+    {
+        using CancellationTokenSource stop = new();
+        Task sending = Task.Run(() => traffic(stop.Token));
+        try
+        {
+            return new HealthCheck(_ns.Namespace, _files.Root, TimeSpan.FromSeconds(1)).Run();
+        }
+        finally
+        {
+            stop.Cancel();
+            sending.GetAwaiter().GetResult();
+        }
+    }
+
+    /// <summary>Two packets of each flow, which leave at the same moment. Where it is UDP, the kernel makes one connection of
+    /// them; where it is ICMP, it drops the second (nf_conntrack_l4proto.allow_clash).</summary>
+    private void Clash(ProtocolType protocol, CancellationToken stop)
+    {
+        using PacketQueue queue = new(_ns);
+        _ns.Exec("iptables", "-t", "mangle", "-A", "POSTROUTING", "-p", protocol.ToString(), "-j", "NFQUEUE", "--queue-num", "0");
+        SocketType type = protocol == ProtocolType.Udp ? SocketType.Dgram : SocketType.Raw;
+        using Socket socket = _ns.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, type, protocol));
+        for (byte flow = 1; !stop.IsCancellationRequested; flow++)
+        {
+            // To ICMP an echo request whose identifier is the flow's; without a checksum nobody answers it.
+            byte[] packet = [8, 0, 0, 0, flow, 0, 0, 0];
+            socket.SendTo(packet, new IPEndPoint(IPAddress.Loopback, flow));
+            socket.SendTo(packet, new IPEndPoint(IPAddress.Loopback, flow));
+            queue.Release(2);
+        }
+    }
+
+    /// <summary>TCP segments without any flag, which no connection has (nf_conntrack_proto_tcp.c, tcp_error).</summary>
+    private void SendInvalid(CancellationToken stop)
+    {
+        using Socket socket = _ns.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Tcp));
+        byte[] segment = new byte[20];
+        (segment[1], segment[3], segment[12]) = (99, 80, 5 << 4);
+        while (!stop.WaitHandle.WaitOne(5))
+            socket.SendTo(segment, new IPEndPoint(IPAddress.Loopback, 0));
+    }
+}
