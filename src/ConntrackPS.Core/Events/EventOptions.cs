@@ -1,4 +1,6 @@
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
@@ -21,7 +23,8 @@ public sealed record EventOptions
     public int? ReceiveBufferSize { get; init; }
 
     /// <summary>Destroy events are kept in the kernel until they are delivered (NETLINK_BROADCAST_ERROR). While they wait
-    /// they count in the table, so that this is given up when the table is nearly full.</summary>
+    /// they count in the table, so that this is given up when the table is nearly full. Where other events are watched too,
+    /// a count of lost ones includes attempts to deliver that succeeded later.</summary>
     public bool IsReliable { get; init; }
 
     /// <summary>The present table comes first, as events of type Existing.</summary>
@@ -35,6 +38,8 @@ public sealed record EventOptions
 
     /// <summary>Watches all network namespaces that have a name, those of later included, beside the given ones.</summary>
     public bool FollowNamespaces { get; init; }
+
+    internal Func<NetworkNamespace?, double> ReadFillPercent { get; init; } = networkNamespace => ConntrackStat.Read(networkNamespace).FillPercent;
 
     internal bool UseKernelFilter { get; init; } = true;
 }

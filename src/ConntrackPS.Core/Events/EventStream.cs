@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
-using ConntrackPS.Diagnosis;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
@@ -150,7 +149,7 @@ public sealed class EventStream : IDisposable
     {
         while (!_queue.TryAdd(batch, (int)StallTime.TotalMilliseconds, _stop.Token))
         {
-            if (!_options.IsReliable || GaveUpReliability || ConntrackStat.Read(watched.Namespace).FillPercent < NearlyFullPercent)
+            if (!_options.IsReliable || GaveUpReliability || _options.ReadFillPercent(watched.Namespace) < NearlyFullPercent)
                 continue;
             watched.GiveUpReliability();
             GaveUpReliability = true;

@@ -12,6 +12,8 @@ internal sealed class EventSubscription : IDisposable
 
     private readonly NetlinkSocket _socket;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private readonly bool _onlyDestroyed;
+    private volatile bool _losesNothing;
     private uint _drops;
 
     /// <summary>Listens to connections' events.</summary>
@@ -32,6 +34,8 @@ internal sealed class EventSubscription : IDisposable
         bool isReliable = false,
         SocketFilter[]? program = null)
     {
+        NetfilterGroup[] joined = [.. groups];
+        _onlyDestroyed = joined is [NetfilterGroup.ConntrackDestroy];
         _socket = NetlinkSocket.Open(networkNamespace);
         try
         {
@@ -47,7 +51,7 @@ internal sealed class EventSubscription : IDisposable
                 _socket.AttachFilter(program);
 
             // Last, so that nothing unfiltered comes before the filter.
-            foreach (NetfilterGroup group in groups)
+            foreach (NetfilterGroup group in joined)
                 _socket.SetNetlinkOption(NetlinkSocketOption.AddMembership, (int)group, "listen to connection-tracking events");
         }
         catch
@@ -77,18 +81,22 @@ internal sealed class EventSubscription : IDisposable
     /// <returns>False when the time is up before an event comes.</returns>
     public bool Wait(TimeSpan timeout) => _socket.WaitForData(Operation, timeout);
 
-    /// <summary>Events lost since the last call.</summary>
+    /// <summary>Events lost since the last call; where destroy events are kept for later delivery, and others come too, no
+    /// more than that: the kernel counts its attempts.</summary>
     public uint TakeLosses()
     {
         uint drops = _socket.DropCount;
         uint lost = unchecked(drops - _drops);
         _drops = drops;
-        return lost;
+        return _losesNothing ? 0 : lost;
     }
 
     /// <summary>Whether the kernel keeps destroy events until they are delivered.</summary>
-    public void SetReliable(bool reliable) =>
+    public void SetReliable(bool reliable)
+    {
         _socket.SetNetlinkOption(NetlinkSocketOption.BroadcastError, reliable ? On : Off, "make destroy events reliable");
+        _losesNothing = reliable && _onlyDestroyed;
+    }
 
     /// <summary>Ends any wait and every later read, from any thread.</summary>
     public void Cancel() => _socket.Cancel();
