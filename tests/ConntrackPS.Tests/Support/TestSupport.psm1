@@ -99,10 +99,16 @@ function Remove-TestNamespace {
 function Start-NamespaceProcess {
     param([string] $Namespace)
 
-    $process = Start-Process ip -ArgumentList 'netns', 'exec', $Namespace, 'sleep', '600' -PassThru
-    $processesOf[$Namespace].Add($process)
-    # ip changes the namespace and then becomes sleep.
-    Wait-Until { (Get-Content "/proc/$($process.Id)/comm") -eq 'sleep' } 'sleep has not started'
+    Start-NamespaceProgram $Namespace sleep 600
+}
+
+<# Starts a program in a namespace, which ends with the namespace; its id. #>
+function Start-NamespaceProgram {
+    $namespace, $program, $arguments = $args
+    $process = Start-Process ip -ArgumentList (@('netns', 'exec', $namespace, $program) + $arguments) -PassThru
+    $processesOf[$namespace].Add($process)
+    # ip changes the namespace and then becomes the program.
+    Wait-Until { (Get-Content "/proc/$($process.Id)/comm") -ne 'ip' } "$program has not started"
     $process.Id
 }
 
@@ -374,7 +380,7 @@ function Get-Detail($Match, [int] $Index, [string] $Name) {
 
 Export-ModuleMember -Function @(
     'Get-PackagePath', 'Import-PackagedModule', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
-    'Start-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
+    'Start-NamespaceProcess', 'Start-NamespaceProgram', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
     'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'
     'New-ChildScript', 'Invoke-Child', 'Test-Listening'
 )
