@@ -14,6 +14,7 @@
         'Clear-ConntrackTable'
         'Get-ConntrackEntry'
         'Get-ConntrackStat'
+        'Measure-ConntrackEntry'
         'New-ConntrackEntry'
         'Remove-ConntrackEntry'
         'Set-ConntrackEntry'

@@ -15,7 +15,10 @@ public abstract class ConntrackCommand : PSCmdlet
     public string? NetworkNamespace { get; set; }
 
     /// <summary>The namespace the user named, or null for the caller's own.</summary>
-    internal NetworkNamespace? Namespace() => NetworkNamespace is null ? null : Linux.NetworkNamespace.Parse(NetworkNamespace);
+    internal NetworkNamespace? Namespace() => NamespaceNamed(NetworkNamespace);
+
+    /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
+    private protected static NetworkNamespace? NamespaceNamed(string? name) => name is null ? null : Linux.NetworkNamespace.Parse(name);
 
     /// <summary>Runs the cmdlet's work; what the core throws ends the cmdlet with one error record.</summary>
     private protected void Run(Action work, object? target = null)

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 
@@ -11,6 +12,7 @@ public abstract class FilterCommand : SelectionCommand
     /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
+    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState[]? State { get; set; }
 
     /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
@@ -21,6 +23,7 @@ public abstract class FilterCommand : SelectionCommand
     /// <summary>Names of helpers, such as ftp.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
     public string[]? Helper { get; set; }
 
     private protected override MaskedMark[]? MarkFilter => Mark;

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Pipeline;
@@ -26,6 +27,7 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The layer 4 protocol, by name or number.</summary>
     [Parameter(Mandatory = true, ParameterSetName = TupleSet)]
     [ProtocolArgument(TakesOne = true)]
+    [ArgumentCompleter(typeof(ProtocolCompleter))]
     public IPProtocol Protocol { get; set; }
 
     /// <summary>The port of the first packet's sender.</summary>
@@ -111,11 +113,13 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The state of a TCP or SCTP connection.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
+    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState? State { get; set; }
 
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout; the kernel adds others itself.</summary>
     [Parameter]
     [StatusArgument]
+    [ArgumentCompleter(typeof(StatusCompleter))]
     public ConntrackStatus[]? Status { get; set; }
 
     /// <summary>The connection mark.</summary>
@@ -126,11 +130,13 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The zone, 0 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
 
     /// <summary>Labels, by name or bit.</summary>
     [Parameter]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? Label { get; set; }
 
     /// <summary>The helper that reads along, such as ftp.</summary>

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
@@ -23,7 +25,8 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private EntryChange _change = new();
     private bool _asksForEach;
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
+    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -40,21 +43,25 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <summary>Labels to set, by name or bit.</summary>
     [Parameter]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? AddLabel { get; set; }
 
     /// <summary>Labels to clear, by name or bit.</summary>
     [Parameter]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? RemoveLabel { get; set; }
 
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
     [Parameter]
     [StatusArgument]
+    [ArgumentCompleter(typeof(StatusCompleter))]
     public ConntrackStatus[]? SetStatus { get; set; }
 
     /// <summary>The new state of TCP or SCTP connections.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
+    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState? State { get; set; }
 
     /// <summary>The helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
@@ -71,11 +78,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <summary>States to select by; -State is the new one.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
+    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState[]? WhereState { get; set; }
 
     /// <summary>Helpers to select by; -Helper is the new one.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
     public string[]? WhereHelper { get; set; }
 
     /// <summary>Emits each entry as it is then.</summary>
@@ -104,10 +113,12 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        if (ParameterSetName == InputSet)
-            Run(ChangeInput, InputObject.BaseObject);
+        if (ParameterSetName != InputSet)
+            Run(() => ChangeByFilter(RefuseEmptyFilter(), NetworkNamespace));
+        else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
+            Run(() => ChangeGroup(group), group);
         else
-            Run(ChangeByFilter);
+            Run(ChangeInput, InputObject.BaseObject);
     }
 
     /// <inheritdoc/>
@@ -140,10 +151,15 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
             Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
     }
 
-    private void ChangeByFilter()
+    private void ChangeGroup(ConntrackGroup group)
     {
-        ConntrackFilter filter = RefuseEmptyFilter();
-        ConntrackTable table = new(Namespace());
+        if (ReadFilter(group) is { } filter)
+            ChangeByFilter(filter, NetworkNamespace ?? group.Namespace);
+    }
+
+    private void ChangeByFilter(ConntrackFilter filter, string? networkNamespace)
+    {
+        ConntrackTable table = new(NamespaceNamed(networkNamespace));
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
         if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
@@ -154,7 +170,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         {
             if (Stopping)
                 return;
-            Change(EntryKey.Of(entry), entry, NetworkNamespace);
+            Change(EntryKey.Of(entry), entry, networkNamespace);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -113,6 +114,16 @@ internal static class ErrorFactory
     public static ErrorRecord NoChange() => Create(
         new ArgumentException("Set-ConntrackEntry was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
         "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
+
+    /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
+    public static ErrorRecord UnusableGroup(ConntrackGroup group, string problem) => Create(
+        new ArgumentException($"The group '{group.Name}' names no entries: {problem}"), "GroupNamesNoEntries", ErrorCategory.InvalidArgument, group,
+        "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
+
+    /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
+    public static ErrorRecord NoInterval(GroupOrder order) => Create(
+        new ArgumentException($"-SortBy {order} needs two looks at the table."), "NoInterval", ErrorCategory.InvalidArgument, null,
+        "Add -Interval, such as -Interval 5 for five seconds.");
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 

@@ -92,6 +92,10 @@ public sealed class ConntrackTable
     internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) =>
         new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind)));
 
+    /// <summary>Starts a pass over the entries that match; they are handed over on the thread that reads.</summary>
+    internal EntryScan Scan(ConntrackFilter? filter, IEntrySink sink) =>
+        Attempt(() => new EntryScan(NetworkNamespace, PlanFor(filter), TableKind.Main, sink, readAhead: true));
+
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 
     private static T Attempt<T>(Func<T> open)
