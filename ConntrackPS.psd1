@@ -18,6 +18,7 @@
         'New-ConntrackEntry'
         'Remove-ConntrackEntry'
         'Set-ConntrackEntry'
+        'Show-ConntrackTop'
         'Watch-ConntrackEvent'
     )
     FunctionsToExport    = @()

@@ -4,32 +4,27 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>What a pass over the table found, in about 64 bytes an entry, so that the next pass can tell what changed.
+/// <summary>What a pass over the table found, in about 44 bytes an entry, so that the next pass can tell what changed.
 /// </summary>
-/// <remarks>A hash table with open addressing: a million entries are added or looked up in some 100 ms.</remarks>
 internal sealed class EntryHistory
 {
     private const int SmallestSize = 1024;
 
-    private Record[] _records = new Record[SmallestSize];
+    private readonly BlockList<Record> _records = new();
 
-    public int Count { get; private set; }
+    // A hash table with open addressing: places in the list, from 1.
+    private int[] _slots = new int[SmallestSize];
 
     /// <summary>Notes an entry.</summary>
     /// <param name="entry">The entry.</param>
     /// <param name="tag">A number that comes back for entries that are not seen again.</param>
     public void Add(ConntrackEntry entry, int tag = 0)
     {
-        if (Count > _records.Length / 2)
+        if (_records.Count * 3 >= _slots.Length * 2)
             Grow();
-        Count++;
-        Place(new Record
-        {
-            Key = KeyOf(entry),
-            Packets = entry.RawPackets,
-            Bytes = entry.RawBytes,
-            Tag = tag,
-        });
+        ref Record record = ref _records.Add();
+        record = new Record { Key = EntryFingerprint.Of(entry), Packets = entry.RawPackets, Bytes = entry.RawBytes, Tag = tag };
+        Place(record.Key, _records.Count);
     }
 
     /// <summary>Looks an entry up, and notes that it was seen again.</summary>
@@ -39,14 +34,14 @@ internal sealed class EntryHistory
     /// <returns>False where it is new.</returns>
     public bool See(ConntrackEntry entry, out ulong packets, out ulong bytes)
     {
-        ulong key = KeyOf(entry);
+        ulong key = EntryFingerprint.Of(entry);
         (packets, bytes) = (entry.RawPackets, entry.RawBytes);
-        for (int i = Slot(key); _records[i].Key != 0; i = Next(i))
+        for (int slot = SlotOf(key); _slots[slot] != 0; slot = Next(slot))
         {
-            ref Record record = ref _records[i];
+            ref Record record = ref _records[_slots[slot] - 1];
             if (record.Key != key)
                 continue;
-            record.Seen = true;
+            record.IsSeen = true;
 
             // Counters that went back were reset meanwhile.
             packets -= packets >= record.Packets ? record.Packets : 0;
@@ -58,46 +53,46 @@ internal sealed class EntryHistory
     }
 
     /// <summary>The tags of the entries that were not seen again.</summary>
-    public IEnumerable<int> UnseenTags() => _records.Where(record => record is { Key: not 0, Seen: false }).Select(record => record.Tag);
+    public IEnumerable<int> UnseenTags()
+    {
+        for (int i = 0; i < _records.Count; i++)
+        {
+            if (!_records[i].IsSeen)
+                yield return _records[i].Tag;
+        }
+    }
 
     /// <summary>Forgets which entries were seen again.</summary>
     public void Unsee()
     {
-        for (int i = 0; i < _records.Length; i++)
-            _records[i].Seen = false;
+        for (int i = 0; i < _records.Count; i++)
+            _records[i].IsSeen = false;
     }
 
     /// <summary>Forgets all entries, and keeps the room.</summary>
     public void Clear()
     {
-        Array.Clear(_records);
-        Count = 0;
+        _records.Clear();
+        Array.Clear(_slots);
     }
 
-    /// <summary>0 means that a place is free.</summary>
-    private static ulong KeyOf(ConntrackEntry entry) => Math.Max(EntryFingerprint.Of(entry), 1);
+    private int SlotOf(ulong key) => (int)((key * 0x9e3779b97f4a7c15) >> (64 - BitOperations.Log2((uint)_slots.Length)));
 
-    private int Slot(ulong key) => (int)((key * 0x9e3779b97f4a7c15) >> (64 - BitOperations.Log2((uint)_records.Length)));
-
-    private int Next(int slot) => (slot + 1) & (_records.Length - 1);
+    private int Next(int slot) => (slot + 1) & (_slots.Length - 1);
 
     private void Grow()
     {
-        Record[] old = _records;
-        _records = new Record[old.Length * 2];
-        foreach (Record record in old)
-        {
-            if (record.Key != 0)
-                Place(record);
-        }
+        _slots = new int[_slots.Length * 2];
+        for (int i = 0; i < _records.Count; i++)
+            Place(_records[i].Key, i + 1);
     }
 
-    private void Place(in Record record)
+    private void Place(ulong key, int number)
     {
-        int slot = Slot(record.Key);
-        while (_records[slot].Key != 0)
+        int slot = SlotOf(key);
+        while (_slots[slot] != 0)
             slot = Next(slot);
-        _records[slot] = record;
+        _slots[slot] = number;
     }
 
     private struct Record
@@ -106,6 +101,6 @@ internal sealed class EntryHistory
         public ulong Packets;
         public ulong Bytes;
         public int Tag;
-        public bool Seen;
+        public bool IsSeen;
     }
 }

@@ -125,6 +125,12 @@ internal static class ErrorFactory
         new ArgumentException($"-SortBy {order} needs two looks at the table."), "NoInterval", ErrorCategory.InvalidArgument, null,
         "Add -Interval, such as -Interval 5 for five seconds.");
 
+    /// <summary>A live view has no terminal to itself.</summary>
+    public static ErrorRecord NoTerminal() => Create(
+        new InvalidOperationException("Show-ConntrackTop needs a terminal, and its input or output is redirected."),
+        "NoTerminal", ErrorCategory.InvalidOperation, null,
+        "For one frame as text use -Once; for figures as objects use Measure-ConntrackEntry.");
+
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 
     private static ErrorRecord FromErrno(NetlinkException exception, object? target)

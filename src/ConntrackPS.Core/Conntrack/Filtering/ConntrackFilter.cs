@@ -6,6 +6,12 @@ namespace ConntrackPS.Conntrack.Filtering;
 /// <remarks>The same filter serves reading, deleting, changing, counting and watching.</remarks>
 public sealed record ConntrackFilter
 {
+    private static readonly HashSet<string> Unsteady =
+    [
+        nameof(State), nameof(Status), nameof(ExcludeStatus), nameof(Unreplied), nameof(Mark), nameof(Label), nameof(Helper), nameof(SecurityContext),
+        nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan), nameof(Conditions),
+    ];
+
     // A copy made by "with" takes the field along: terms count only for the filter they were made of.
     private CompiledTerms? _compiled;
 
@@ -128,6 +134,9 @@ public sealed record ConntrackFilter
 
     /// <summary>True where the filter names something, so that deleting by it deletes no more than was named.</summary>
     public bool NamesEntries => Terms.Any(term => !term.IsTrivial);
+
+    /// <summary>True where an entry that matches has always matched, and will as long as it lives.</summary>
+    internal bool IsSteady => !Terms.Any(term => Unsteady.Contains(term.Property));
 
     /// <summary>Conditions that no property can say. They are always checked here, never by the kernel.</summary>
     internal IReadOnlyList<FilterTerm> Conditions { get; init; } = [];

@@ -95,7 +95,7 @@ public sealed class ConntrackGroup
     /// <summary>Packets per second both ways, of entries that are still there.</summary>
     public double? PacketsPerSecond => _totals.WithCounters == 0 ? null : PerSecond(_totals.MovedPackets);
 
-    /// <summary>Entries per second that are new.</summary>
+    /// <summary>Entries per second that are new, or newly match the filter.</summary>
     public double? NewPerSecond => PerSecond((ulong)_totals.Began);
 
     /// <summary>Entries per second that are gone, or no longer match the filter.</summary>

@@ -6,15 +6,24 @@ namespace ConntrackPS.Diagnosis.Grouping;
 internal static class GroupRanking
 {
     /// <summary>The groups that are wanted, the first one first.</summary>
-    public static int[] Rank(GroupTable table, GroupOptions options)
+    public static int[] Rank(GroupTable table, GroupOptions options) =>
+        Window(table, options, 0, options.Top ?? int.MaxValue);
+
+    /// <summary>Some of the groups, in the wanted order.</summary>
+    /// <param name="table">The groups.</param>
+    /// <param name="options">The order.</param>
+    /// <param name="start">The first one's rank, from 0.</param>
+    /// <param name="length">How many; what hangs over the end is left out.</param>
+    public static int[] Window(GroupTable table, GroupOptions options, int start, int length)
     {
         int[] groups = [.. Enumerable.Range(0, table.Index.Count)];
         ulong[] amounts = new ulong[groups.Length];
         for (int i = 0; i < amounts.Length; i++)
             amounts[i] = AmountOf(table[i], options.SortBy);
-        int wanted = Math.Min(options.Top ?? groups.Length, groups.Length);
-        PartialSort.Window(groups.AsSpan(), 0, wanted, new Order(table.Index, amounts, options.Ascending));
-        return groups[..wanted];
+        start = Math.Clamp(start, 0, groups.Length);
+        length = Math.Min(length, groups.Length - start);
+        PartialSort.Window(groups.AsSpan(), start, length, new Order(table.Index, amounts, options.Ascending));
+        return groups[start..(start + length)];
     }
 
     private static ulong AmountOf(in GroupTotals totals, GroupOrder order) => order switch

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -37,11 +38,16 @@ internal sealed class NotingSink(GroupTable groups, EntryHistory history) : Coun
 internal sealed class ComparingSink : CountingSink
 {
     private readonly EntryHistory _history;
+    private readonly bool _countsNew;
 
-    public ComparingSink(GroupTable groups, EntryHistory history)
+    /// <param name="groups">The groups of the first pass.</param>
+    /// <param name="history">What it noted.</param>
+    /// <param name="filter">Where entries may come to match it late, what they moved before is not told from what they
+    /// moved since, and left out.</param>
+    public ComparingSink(GroupTable groups, EntryHistory history, ConntrackFilter filter)
         : base(groups)
     {
-        _history = history;
+        (_history, _countsNew) = (history, filter.IsSteady);
         Restart();
     }
 
@@ -49,7 +55,12 @@ internal sealed class ComparingSink : CountingSink
     {
         ref GroupTotals totals = ref Groups[Groups.Add(entry)];
         if (!_history.See(entry, out ulong packets, out ulong bytes))
+        {
             totals.Began++;
+            if (!_countsNew)
+                return;
+        }
+
         totals.MovedPackets += packets;
         totals.MovedBytes += bytes;
     }

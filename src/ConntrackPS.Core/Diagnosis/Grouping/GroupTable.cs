@@ -5,10 +5,7 @@ namespace ConntrackPS.Diagnosis.Grouping;
 /// <summary>Groups and their sums.</summary>
 internal sealed class GroupTable(GroupIndex index)
 {
-    private const int BlockBits = 8, BlockSize = 1 << BlockBits;
-
-    // Blocks, since one array would be copied again and again while it grows.
-    private readonly List<GroupTotals[]> _blocks = [];
+    private readonly BlockList<GroupTotals> _totals = new();
 
     public GroupIndex Index { get; } = index;
 
@@ -16,16 +13,16 @@ internal sealed class GroupTable(GroupIndex index)
     public long Count { get; private set; }
 
     /// <summary>The sums of a group.</summary>
-    public ref GroupTotals this[int group] => ref _blocks[group >> BlockBits][group & (BlockSize - 1)];
+    public ref GroupTotals this[int group] => ref _totals[group];
 
     /// <summary>Counts an entry.</summary>
     /// <returns>Its group.</returns>
     public int Add(ConntrackEntry entry)
     {
         int group = Index.GroupOf(entry);
-        if (group >> BlockBits == _blocks.Count)
-            _blocks.Add(new GroupTotals[BlockSize]);
-        this[group].Add(entry);
+        if (group == _totals.Count)
+            _totals.Add() = default;
+        _totals[group].Add(entry);
         Count++;
         return group;
     }
@@ -33,14 +30,14 @@ internal sealed class GroupTable(GroupIndex index)
     public void Clear()
     {
         Index.Clear();
-        _blocks.Clear();
+        _totals.Clear();
         Count = 0;
     }
 
     /// <summary>Begins to count anew; groups keep their numbers.</summary>
     public void ClearTotals()
     {
-        _blocks.ForEach(Array.Clear);
+        _totals.Empty();
         Count = 0;
     }
 }
