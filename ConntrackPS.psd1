@@ -1,5 +1,7 @@
 @{
     RootModule           = 'ConntrackPS.dll'
+    # Loaded before the types file, which names enums of it.
+    RequiredAssemblies   = @('ConntrackPS.Core.dll')
     ModuleVersion        = '0.1.0'
     GUID                 = '5d6d8f0a-3a4e-4c0e-9a55-0d3b6b8f6c21'
     Author               = 'The ConntrackPS contributors'
@@ -12,6 +14,8 @@
     TypesToProcess       = @('ConntrackPS.types.ps1xml')
     CmdletsToExport      = @(
         'Clear-ConntrackTable'
+        'ConvertFrom-ConntrackText'
+        'ConvertTo-ConntrackText'
         'Get-ConntrackEntry'
         'Get-ConntrackStat'
         'Measure-ConntrackEntry'

@@ -203,13 +203,13 @@ public class ConntrackEntry
     public int? ReplySequenceOffsetAfter => Details?.ReplySequence?.OffsetAfter;
 
     /// <summary>SYNPROXY: the initial sequence number it chose (CTA_SYNPROXY_ISN).</summary>
-    public uint? SynproxyIsn => Details?.SynproxyIsn;
+    public uint? SynproxyIsn => Synproxy(Details?.SynproxyIsn);
 
     /// <summary>SYNPROXY: the initial timestamp it chose (CTA_SYNPROXY_ITS).</summary>
-    public uint? SynproxyIts => Details?.SynproxyIts;
+    public uint? SynproxyIts => Synproxy(Details?.SynproxyIts);
 
     /// <summary>SYNPROXY: the offset added to timestamps (CTA_SYNPROXY_TSOFF).</summary>
-    public uint? SynproxyTimestampOffset => Details?.SynproxyTimestampOffset;
+    public uint? SynproxyTimestampOffset => Synproxy(Details?.SynproxyTimestampOffset);
 
     /// <summary>How many hold the entry in the kernel (CTA_USE).</summary>
     public uint? UseCount => Has(EntryFields.UseCount) ? RawUse : null;
@@ -281,6 +281,8 @@ public class ConntrackEntry
     }
 
     internal EntryDetails MakeDetails() => Details ??= new EntryDetails();
+
+    private uint? Synproxy(uint? used) => Has(EntryFields.UnusedSynproxy) ? 0 : used;
 
     private static ushort? Port(in ConntrackTuple tuple, ushort port) =>
         tuple.HasPorts && !tuple.IsIcmp && tuple.Protocol != IPProtocol.Gre ? port : null;

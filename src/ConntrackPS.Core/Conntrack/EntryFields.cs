@@ -20,4 +20,8 @@ internal enum EntryFields : uint
     OriginalZone = 1 << 12,
     ReplyZone = 1 << 13,
     Secmark = 1 << 14,
+
+    /// <summary>SYNPROXY's three numbers are there, and all 0: the kernel gives them to every entry that is created
+    /// through netlink, so that they need not be written.</summary>
+    UnusedSynproxy = 1 << 15,
 }

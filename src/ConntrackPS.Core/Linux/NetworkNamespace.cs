@@ -24,7 +24,7 @@ public sealed class NetworkNamespace
     /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
     public static NetworkNamespace Parse(string value)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(value);
+        ArgumentNullException.ThrowIfNull(value);
         NetworkNamespace found = new(value, PathOf(value));
         return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
     }

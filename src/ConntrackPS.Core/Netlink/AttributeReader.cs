@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -7,7 +8,8 @@ namespace ConntrackPS.Netlink;
 /// <summary>Walks the attributes of a message or of a nest (struct nlattr); never reads past their end.</summary>
 internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
 {
-    private ReadOnlySpan<byte> _rest = attributes;
+    /// <summary>What has not been read yet.</summary>
+    public ReadOnlySpan<byte> Rest { get; private set; } = attributes;
 
     /// <summary>The attribute's type, without its flags.</summary>
     public ushort Type { get; private set; }
@@ -18,38 +20,51 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
     /// <summary>Moves to the next attribute.</summary>
     /// <returns>False at the end.</returns>
     /// <exception cref="NetlinkProtocolException">The attribute is cut off, or its length lies.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Read()
     {
-        if (_rest.IsEmpty)
-            return false;
-        if (_rest.Length < Wire.AttributeHeaderSize)
-            throw new NetlinkProtocolException($"{_rest.Length} bytes are too few for a netlink attribute.");
-        uint header = MemoryMarshal.Read<uint>(_rest);
+        ReadOnlySpan<byte> rest = Rest;
+        if (rest.Length < Wire.AttributeHeaderSize)
+            return rest.IsEmpty ? false : throw TooFew(rest.Length);
+        uint header = MemoryMarshal.Read<uint>(rest);
         int length = (ushort)header;
-        if (length < Wire.AttributeHeaderSize || length > _rest.Length)
-            throw new NetlinkProtocolException($"A netlink attribute claims {length} bytes where {_rest.Length} are left.");
+        if (length < Wire.AttributeHeaderSize || length > rest.Length)
+            throw Lie(length, rest.Length);
         Type = (ushort)(header >> 16 & Wire.AttributeTypeMask);
-        Value = _rest[Wire.AttributeHeaderSize..length];
-        _rest = _rest[Math.Min(Wire.Align(length), _rest.Length)..];
+        Value = rest[Wire.AttributeHeaderSize..length];
+        Rest = rest[Math.Min(Wire.Align(length), rest.Length)..];
         return true;
     }
 
     /// <summary>A reader for the attributes inside this one.</summary>
     public readonly AttributeReader Nested => new(Value);
 
-    public readonly byte Byte => Value.Length >= 1 ? Value[0] : throw TooShort(1);
+    public readonly byte Byte
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Value.Length >= 1 ? Value[0] : throw TooShort(Type, Value.Length, 1);
+    }
 
-    public readonly ushort UInt16 =>
-        BinaryPrimitives.TryReadUInt16BigEndian(Value, out ushort value) ? value : throw TooShort(2);
+    public readonly ushort UInt16
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => BinaryPrimitives.TryReadUInt16BigEndian(Value, out ushort value) ? value : throw TooShort(Type, Value.Length, 2);
+    }
 
-    public readonly uint UInt32 =>
-        BinaryPrimitives.TryReadUInt32BigEndian(Value, out uint value) ? value : throw TooShort(4);
+    public readonly uint UInt32
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => BinaryPrimitives.TryReadUInt32BigEndian(Value, out uint value) ? value : throw TooShort(Type, Value.Length, 4);
+    }
 
-    public readonly ulong UInt64 =>
-        BinaryPrimitives.TryReadUInt64BigEndian(Value, out ulong value) ? value : throw TooShort(8);
+    public readonly ulong UInt64
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => BinaryPrimitives.TryReadUInt64BigEndian(Value, out ulong value) ? value : throw TooShort(Type, Value.Length, 8);
+    }
 
     /// <summary>A number in host byte order; netfilter sends nearly all others in network order.</summary>
-    public readonly uint HostUInt32 => Value.Length >= 4 ? MemoryMarshal.Read<uint>(Value) : throw TooShort(4);
+    public readonly uint HostUInt32 => Value.Length >= 4 ? MemoryMarshal.Read<uint>(Value) : throw TooShort(Type, Value.Length, 4);
 
     /// <summary>Text up to its terminating NUL, or to the end without one.</summary>
     public readonly string Text
@@ -61,6 +76,13 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
         }
     }
 
-    private readonly NetlinkProtocolException TooShort(int needed) =>
-        new($"Netlink attribute {Type} has {Value.Length} bytes where {needed} are needed.");
+    // Static, so that a reader may live in registers: its address is never taken.
+    private static NetlinkProtocolException TooShort(ushort type, int length, int needed) =>
+        new($"Netlink attribute {type} has {length} bytes where {needed} are needed.");
+
+    private static NetlinkProtocolException TooFew(int rest) =>
+        new($"{rest} bytes are too few for a netlink attribute.");
+
+    private static NetlinkProtocolException Lie(int length, int rest) =>
+        new($"A netlink attribute claims {length} bytes where {rest} are left.");
 }

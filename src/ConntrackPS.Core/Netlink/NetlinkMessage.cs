@@ -39,5 +39,8 @@ internal readonly ref struct NetlinkMessage(ReadOnlySpan<byte> bytes)
     private ReadOnlySpan<byte> NetfilterHeader =>
         Bytes.Length >= Wire.HeaderSize + Wire.NetfilterHeaderSize
             ? Bytes.Slice(Wire.HeaderSize, Wire.NetfilterHeaderSize)
-            : throw new NetlinkProtocolException($"A netfilter message of {Bytes.Length} bytes has no room for its header.");
+            : throw TooShort(Bytes.Length);
+
+    private static NetlinkProtocolException TooShort(int length) =>
+        new($"A netfilter message of {length} bytes has no room for its header.");
 }

@@ -35,13 +35,20 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     /// <exception cref="FormatException">The text is not one; its message says what is accepted.</exception>
     protected abstract T Parse(string text);
 
+    /// <summary>True for a value that came as such, not as text, and that may stand.</summary>
+    protected virtual bool IsAccepted(T value) => true;
+
     private T TransformElement(object? element)
     {
-        if (Unwrap(element) is T value and not string)
-            return value;
-
         // PowerShell keeps the text of a number as it was typed, so that 0xffffffff does not arrive as -1.
         string? text = LanguagePrimitives.ConvertTo<string>(element);
+        if (Unwrap(element) is T value and not string)
+        {
+            return IsAccepted(value)
+                ? value
+                : throw new ArgumentTransformationMetadataException($"'{text}' is not accepted. Write {AcceptedForm}.");
+        }
+
         if (string.IsNullOrWhiteSpace(text))
             throw new ArgumentTransformationMetadataException($"A value is empty. Write {AcceptedForm}.");
         try

@@ -57,6 +57,28 @@ public sealed class ProtocolArgumentAttribute : ElementTransformationAttribute<I
             : throw new FormatException($"'{text}' is not a protocol. Write {AcceptedForm}.");
 }
 
+/// <summary>Reads one address family.</summary>
+/// <remarks>PowerShell's own conversion takes "IPv4,IPv6" for IPv6 alone, since it adds the numbers up.</remarks>
+public sealed class FamilyArgumentAttribute : ElementTransformationAttribute<IPFamily>
+{
+    /// <summary>Reads one family.</summary>
+    public FamilyArgumentAttribute() => TakesOne = true;
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "IPv4 or IPv6; leave the parameter out for both";
+
+    /// <inheritdoc/>
+    protected override IPFamily Parse(string text) => text.ToUpperInvariant() switch
+    {
+        "IPV4" => IPFamily.IPv4,
+        "IPV6" => IPFamily.IPv6,
+        _ => throw new FormatException($"'{text}' is not an address family. Write {AcceptedForm}."),
+    };
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(IPFamily value) => value is IPFamily.IPv4 or IPFamily.IPv6;
+}
+
 /// <summary>Reads states, in our spelling or the kernel's.</summary>
 public sealed class StateArgumentAttribute : ElementTransformationAttribute<ConntrackState>
 {
@@ -102,6 +124,9 @@ public sealed class LabelArgumentAttribute : ElementTransformationAttribute<int>
         LabelNames.System.TryGetBit(text, out int bit)
             ? bit
             : throw new FormatException($"'{text}' is not a label. Write {AcceptedForm}.");
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(int value) => value is >= 0 and < LabelBits.Count;
 }
 
 /// <summary>Takes names as they are, but none that is empty.</summary>
@@ -122,6 +147,9 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
 
     /// <inheritdoc/>
     protected override TimeSpan Parse(string text) => Duration.Parse(text);
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(TimeSpan value) => value >= TimeSpan.Zero && value.TotalSeconds <= int.MaxValue;
 }
 
 /// <summary>Reads numbers that are never negative, in decimal or hexadecimal.</summary>
@@ -138,6 +166,9 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
         TryParseNumber(text, out long number) && number <= Maximum
             ? number
             : throw new FormatException($"'{text}' is not accepted. Write {AcceptedForm}.");
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(long value) => value >= 0 && value <= Maximum;
 
     private static bool TryParseNumber(string text, out long number) =>
         text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)

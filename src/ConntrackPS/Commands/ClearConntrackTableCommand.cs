@@ -1,8 +1,7 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Errors;
 
 namespace ConntrackPS.Commands;
 
@@ -12,6 +11,7 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
 {
     /// <summary>IPv4 or IPv6; without it both go.</summary>
     [Parameter]
+    [FamilyArgument]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
@@ -21,14 +21,6 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
         ConntrackTable table = new(Namespace());
         string which = AddressFamily == IPFamily.Unspecified ? "all entries" : $"all {AddressFamily} entries";
         if (ShouldProcess($"{which} of {(NetworkNamespace is null ? "this network namespace" : "network namespace " + NetworkNamespace)}", "Remove"))
-            Clear(table);
+            table.Clear(AddressFamily);
     });
-
-    private void Clear(ConntrackTable table)
-    {
-        if (AddressFamily == IPFamily.Unspecified)
-            table.Clear();
-        else
-            table.Delete(new ConntrackFilter { AddressFamily = AddressFamily }, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)));
-    }
 }

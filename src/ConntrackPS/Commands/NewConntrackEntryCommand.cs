@@ -49,12 +49,30 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
             ErrorRecord error = ErrorFactory.InvalidEntry(exception.Message, isInput ? InputObject : null, number);
             if (!isInput)
                 ThrowTerminatingError(error);
+
+            // The error may end the pipeline, and what came before it was meant.
+            Flush();
             WriteError(error);
         }
     });
 
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
+    {
+        Flush();
+        long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed);
+        WriteVerbose($"{_creators.All.Sum(creator => creator.Created)} entries created, {_existed} existed already, {failed} failed.");
+    });
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _creators?.Dispose();
+        _updaters?.Dispose();
+        _finders?.Dispose();
+    }
+
+    private void Flush()
     {
         foreach (EntryCreator creator in _creators!.All)
         {
@@ -67,17 +85,6 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
             updater.Flush();
             Report(updater);
         }
-
-        long failed = _creators.All.Sum(creator => creator.Failed) - _existed + _updaters.All.Sum(updater => updater.Failed);
-        WriteVerbose($"{_creators.All.Sum(creator => creator.Created)} entries created, {_existed} existed already, {failed} failed.");
-    });
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _creators?.Dispose();
-        _updaters?.Dispose();
-        _finders?.Dispose();
     }
 
     private void Create(ConntrackEntry entry, long number, string? networkNamespace)

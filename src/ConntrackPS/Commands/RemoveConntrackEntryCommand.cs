@@ -37,7 +37,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         _asksForEach = this.AsksForEach();
         // With input the parameter set is not known before the first object comes.
         if (!MyInvocation.ExpectingInput)
-            RefuseEmptyFilter();
+            Run(() => RefuseEmptyFilter());
     }
 
     /// <inheritdoc/>
@@ -54,13 +54,9 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
+        Flush();
         foreach (EntryDeleter deleter in Deleters.All)
-        {
-            deleter.Flush();
-            Report(deleter);
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
-        }
-
         string about = _sum.IsEstimate ? "about " : "";
         WriteVerbose(
             $"{about}{_sum.Deleted} entries removed, {_sum.AlreadyGone} were gone already, {_sum.Failed} failed, "
@@ -73,13 +69,22 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _deleters?.Dispose();
 
+    private protected override void Flush()
+    {
+        foreach (EntryDeleter deleter in Deleters.All)
+        {
+            deleter.Flush();
+            Report(deleter);
+        }
+    }
+
     private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 
     private void RemoveInput(PSObject input)
     {
         if (ReadKey(input) is not { } key)
             return;
-        if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.Original.ToString(), Action))
+        if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.ToString(), Action))
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
     }
 

@@ -196,6 +196,7 @@ public abstract class SelectionCommand : ConntrackCommand
 
     /// <summary>IPv4 or IPv6.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [FamilyArgument]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
@@ -265,6 +266,11 @@ public abstract class SelectionCommand : ConntrackCommand
         return filter;
     }
 
+    /// <summary>Does what is still waiting in batches, and reports it.</summary>
+    private protected virtual void Flush()
+    {
+    }
+
     /// <summary>The key of an entry of the pipeline; null where the object names none, which is then reported.</summary>
     private protected EntryKey? ReadKey(PSObject input)
     {
@@ -274,6 +280,8 @@ public abstract class SelectionCommand : ConntrackCommand
         }
         catch (FormatException exception)
         {
+            // The error may end the pipeline, and what came before it was meant.
+            Flush();
             WriteError(ErrorFactory.NotAnEntry(input, exception.Message));
             return null;
         }

@@ -107,7 +107,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         if (_change.IsEmpty)
             ThrowTerminatingError(ErrorFactory.NoChange());
         if (!MyInvocation.ExpectingInput)
-            RefuseEmptyFilter();
+            Run(() => RefuseEmptyFilter());
     }
 
     /// <inheritdoc/>
@@ -124,14 +124,9 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
-        foreach (EntryUpdater updater in _updaters!.All)
-        {
-            updater.Flush();
-            Report(updater);
-        }
-
+        Flush();
         WriteVerbose(
-            $"{_updaters.All.Sum(updater => updater.Changed)} entries changed, {_updaters.All.Sum(updater => updater.AlreadyGone)} were gone already, "
+            $"{_updaters!.All.Sum(updater => updater.Changed)} entries changed, {_updaters.All.Sum(updater => updater.AlreadyGone)} were gone already, "
             + $"{_updaters.All.Sum(updater => updater.Failed)} failed, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
@@ -143,6 +138,15 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     {
         _updaters?.Dispose();
         _finders?.Dispose();
+    }
+
+    private protected override void Flush()
+    {
+        foreach (EntryUpdater updater in _updaters!.All)
+        {
+            updater.Flush();
+            Report(updater);
+        }
     }
 
     private void ChangeInput()
@@ -182,7 +186,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
             return;
         }
 
-        if (_asksForEach && !ShouldProcess(key.Original.ToString(), Action))
+        if (_asksForEach && !ShouldProcess(key.ToString(), Action))
             return;
         EntryUpdater updater = _updaters!.In(networkNamespace);
         updater.Add(key, _change, new ChangedEntry(key, entry, networkNamespace));
@@ -195,7 +199,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         {
             ChangedEntry changed = (ChangedEntry)result.Entry;
             if (result.Failure is { } failure)
-                WriteError(ErrorFactory.NotChanged(failure, changed.Entry));
+                WriteError(ErrorFactory.NotChanged(failure, _change, changed.Entry));
             else if (_finders!.In(changed.NetworkNamespace).Find(changed.Key) is { } present)
                 WriteObject(present);
         }

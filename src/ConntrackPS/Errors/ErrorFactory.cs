@@ -4,6 +4,7 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Text;
 
 namespace ConntrackPS.Errors;
 
@@ -95,9 +96,10 @@ internal static class ErrorFactory
     }
 
     /// <summary>The kernel did not change an entry.</summary>
-    public static ErrorRecord NotChanged(NetlinkException exception, object entry) => exception.Errno switch
+    public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch
     {
-        Errno.NotSupported => Create(
+        // EBUSY where the entry has, or once had, another one.
+        Errno.NotSupported or Errno.Busy when change.Helper is not null => Create(
             exception, "HelperNotChangeable", ErrorCategory.InvalidOperation, entry,
             "The kernel gives a helper to new entries only: remove the entry and create it with New-ConntrackEntry -Helper."),
         Errno.NoSpace => Create(
@@ -130,6 +132,16 @@ internal static class ErrorFactory
         new InvalidOperationException("Show-ConntrackTop needs a terminal, and its input or output is redirected."),
         "NoTerminal", ErrorCategory.InvalidOperation, null,
         "For one frame as text use -Once; for figures as objects use Measure-ConntrackEntry.");
+
+    /// <summary>A line of text is no entry.</summary>
+    public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(
+        new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
+        "InvalidConntrackText", ErrorCategory.InvalidData, problem.Line, null);
+
+    /// <summary>A file of text can't be read.</summary>
+    public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
+        exception, "UnreadableFile",
+        exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path, null);
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 

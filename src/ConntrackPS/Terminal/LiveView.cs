@@ -38,6 +38,7 @@ internal sealed class LiveView : IDisposable
         TopSnapshot snapshot = _loop.ReadFirst(_view.Filter.Combined);
         using TerminalScreen screen = new();
         object drawn = new();
+        (int Width, int Height) size = default;
         TopFrame frame = new();
         while (!_isOver && !_stop.IsCancellationRequested)
         {
@@ -49,12 +50,12 @@ internal sealed class LiveView : IDisposable
             if (!drawn.Equals(seen))
             {
                 frame = TopScreen.Draw(snapshot, _view, width, height, _names);
-                screen.Write(AnsiRenderer.Render(frame, _view.HasColour));
-                drawn = seen;
+                screen.Write(AnsiRenderer.Render(frame, _view.HasColour), clear: (width, height) != size);
+                (drawn, size) = (seen, (width, height));
             }
 
             if (TerminalKeys.TryRead(out TopKey key))
-                drawn = Press(key, frame) ? new object() : drawn;
+                (drawn, size) = Press(key, frame) ? (new object(), default) : (drawn, size);
             else
                 _stop.WaitHandle.WaitOne(Tick);
             _loop.Continue(_view.Filter.Combined, _view.Interval, _view.IsFrozen);

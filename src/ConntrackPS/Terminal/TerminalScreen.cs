@@ -8,8 +8,10 @@ namespace ConntrackPS.Terminal;
 internal sealed class TerminalScreen : IDisposable
 {
     // Alternate screen, no cursor, no line wrap (DECSET 1049, 25, 7), and all of it back.
-    private const string Enter = "\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J";
+    private const string Enter = "\u001b[?1049h\u001b[?25l\u001b[?7l";
     private const string Leave = "\u001b[0m\u001b[?7h\u001b[?25h\u001b[?1049l";
+
+    private const string Clear = "\u001b[0m\u001b[2J";
 
     private readonly Stream _output = Console.OpenStandardOutput();
     private readonly PosixSignalRegistration _terminated;
@@ -29,9 +31,11 @@ internal sealed class TerminalScreen : IDisposable
     public static int Height => Math.Max(1, Console.WindowHeight);
 
     /// <summary>Writes all at once, so that no half of a picture is seen.</summary>
-    public void Write(string text)
+    /// <param name="text">What to write.</param>
+    /// <param name="clear">Whether the screen is cleared first.</param>
+    public void Write(string text, bool clear = false)
     {
-        _output.Write(Encoding.UTF8.GetBytes(text));
+        _output.Write(Encoding.UTF8.GetBytes(clear ? Clear + text : text));
         _output.Flush();
     }
 

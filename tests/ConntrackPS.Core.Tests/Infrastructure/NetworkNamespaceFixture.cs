@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 
@@ -8,17 +7,23 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <remarks>Its only interface is the loopback, so that no packet ever leaves it.</remarks>
 public sealed class NetworkNamespaceFixture : IDisposable
 {
-    private static readonly ConcurrentDictionary<string, bool> Alive = new();
+    private const string Prefix = "cps-test-";
 
-    // A test that is interrupted, or whose setup fails, disposes nothing: what is left goes with the process.
-    static NetworkNamespaceFixture() =>
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => Alive.Keys.ToList().ForEach(Delete);
+    // A test host that is killed disposes nothing. The name tells whose a namespace is, so that the next run can clean up
+    // after the dead, and only after them.
+    static NetworkNamespaceFixture()
+    {
+        foreach (string name in NetworkNamespace.Names().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)))
+        {
+            if (name[Prefix.Length..].Split('-') is [var process, _] && !Directory.Exists($"/proc/{process}"))
+                Record.Exception(() => Delete(name));
+        }
+    }
 
     public NetworkNamespaceFixture()
     {
-        Name = "cps-test-" + Guid.NewGuid().ToString("N")[..8];
+        Name = $"{Prefix}{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}";
         Shell.Run("ip", "netns", "add", Name);
-        Alive[Name] = true;
         Exec("ip", "link", "set", "lo", "up");
         Namespace = NetworkNamespace.Parse(Name);
         Table = new ConntrackTable(Namespace);
@@ -41,9 +46,5 @@ public sealed class NetworkNamespaceFixture : IDisposable
 
     public void Dispose() => Delete(Name);
 
-    private static void Delete(string name)
-    {
-        if (Alive.TryRemove(name, out _))
-            Shell.Run("ip", "netns", "delete", name);
-    }
+    private static void Delete(string name) => Shell.Run("ip", "netns", "delete", name);
 }

@@ -35,6 +35,8 @@ internal static class CNames
         [typeof(FilterAttribute)] = "CTA_FILTER_",
         [typeof(NatAttribute)] = "CTA_NAT_",
         [typeof(NatProtocolAttribute)] = "CTA_PROTONAT_",
+        [typeof(StatsAttribute)] = "CTA_STATS_GLOBAL_",
+        [typeof(NetfilterGroup)] = "NFNLGRP_",
         [typeof(ConntrackStatus)] = "IPS_",
         [typeof(TcpTrackingFlags)] = "IP_CT_TCP_FLAG_",
         [typeof(IPProtocol)] = "IPPROTO_",
@@ -75,6 +77,9 @@ internal static class CNames
         ["Errno.AddressFamilyNotSupported"] = "EAFNOSUPPORT",
         ["Errno.NoBuffers"] = "ENOBUFS",
         ["Errno.TimedOut"] = "ETIMEDOUT",
+
+        // Newer than the headers of most distributions.
+        ["EntryAttribute.TimestampEvent"] = null,
         ["ControlMessage.FirstData"] = "NLMSG_MIN_TYPE",
         ["Wire.NetfilterFamily"] = "NETLINK_NETFILTER",
         ["Wire.SocketLevel"] = "SOL_NETLINK",
@@ -108,7 +113,9 @@ internal static class CNames
     ];
 
     /// <summary>The enums that stand for numbers of the kernel, to see that none was forgotten here.</summary>
-    public static IEnumerable<Type> CheckedEnums => [.. Prefixes.Keys, typeof(IPFamily), typeof(TupleDirection), typeof(ConntrackState)];
+    public static IEnumerable<Type> CheckedEnums => [.. Prefixes.Keys, typeof(IPFamily), typeof(TupleDirection), typeof(ConntrackState),
+        // In the kernel's source only (CTA_FILTER_F_* of nf_internals.h): the tests of filters check what these do.
+        typeof(TupleFields)];
 
     private static IEnumerable<(string Expression, long Value)> OfStates(IPProtocol protocol, string prefix) =>
         ConntrackStates.Of(protocol).Select((state, number) => (prefix + Names.UpperSnake(state.ToString()), (long)number));

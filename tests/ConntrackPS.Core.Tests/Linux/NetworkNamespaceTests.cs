@@ -66,8 +66,8 @@ public sealed class NetworkNamespaceTests(NetworkNamespaceFixture ns) : IClassFi
     [Theory]
     [InlineData("")]
     [InlineData(" ")]
-    public void No_text_is_an_argument_error(string value) =>
-        Assert.Throws<ArgumentException>(() => NetworkNamespace.Parse(value));
+    public void No_text_names_no_namespace(string value) => Assert.Equal(
+        Errno.NotFound, Assert.Throws<NetworkNamespaceException>(() => NetworkNamespace.Parse(value)).Errno);
 
     [Fact]
     public void A_file_that_is_no_namespace_is_refused_when_entered()

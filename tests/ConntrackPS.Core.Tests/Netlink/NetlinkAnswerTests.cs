@@ -97,7 +97,7 @@ public sealed class NetlinkAnswerTests
         Assert.Equal(Errno.InvalidArgument, exception.Errno);
         Assert.Equal("Attribute failed policy validation", exception.KernelMessage);
         Assert.Equal(20u, exception.AttributeOffset);
-        Assert.Equal("The kernel could not create an entry: Attribute failed policy validation (InvalidArgument, errno 22).", exception.Message);
+        Assert.Equal("The kernel could not create an entry: Attribute failed policy validation (EINVAL).", exception.Message);
     }
 
     [Fact]

@@ -100,6 +100,23 @@ public sealed class NetlinkBatchTests : IDisposable
         Assert.InRange(batch.Count, 2, _kernel.Socket.ReceiveBufferSize / 832);
     }
 
+    /// <summary>Otherwise refusals would be lost, and their messages taken for done. The system's limit for the asking
+    /// (net.core.rmem_max) decides by how much: the usual 208 KiB make it a few hundred.</summary>
+    [Fact]
+    public void Where_larger_buffers_are_refused_a_batch_still_holds_no_more_than_its_answers_have_room()
+    {
+        using NetworkNamespaceFixture ns = new();
+        (int count, int room) = Unprivileged.Run(ns.Namespace, () =>
+        {
+            using FakeKernel kernel = new();
+            NetlinkBatch batch = kernel.Connection.CreateBatch("change");
+            while (!batch.IsFull)
+                Add(batch, 1);
+            return (batch.Count, kernel.Socket.ReceiveBufferSize);
+        });
+        Assert.InRange(count, 2, room / 832);
+    }
+
     [Fact]
     public void A_malformed_answer_is_a_protocol_error_and_the_batch_is_empty_afterwards()
     {

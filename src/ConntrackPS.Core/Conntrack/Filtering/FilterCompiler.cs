@@ -78,7 +78,10 @@ internal static class FilterCompiler
             return null;
         ulong latestStart = (ulong)Math.Max(0, (DateTime.UtcNow - span - DateTime.UnixEpoch).Ticks) * 100;
         return new FilterTerm(
-            nameof(ConntrackFilter.OlderThan), $"an age over {span}", entry => entry.Has(EntryFields.StartTime) && entry.RawStart < latestStart);
+            nameof(ConntrackFilter.OlderThan),
+            $"an age over {span}",
+            entry => entry.Has(EntryFields.StartTime) && entry.RawStart < latestStart,
+            IsTrivial: span <= TimeSpan.Zero);
     }
 
     private static IEnumerable<FilterTerm> Given(params FilterTerm?[] terms) => terms.OfType<FilterTerm>();

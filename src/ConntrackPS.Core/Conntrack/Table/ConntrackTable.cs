@@ -78,13 +78,18 @@ public sealed class ConntrackTable
         return Attempt(() => new FilterDeletion(this, PlanFor(filter), onFailure, stop).Run());
     }
 
-    /// <summary>Deletes every entry.</summary>
-    public void Clear() => Attempt(() =>
+    /// <summary>Deletes every entry, or every entry of one address family.</summary>
+    public void Clear(IPFamily family = IPFamily.Unspecified)
     {
-        using NetlinkConnection connection = NetlinkConnection.Open(NetworkNamespace);
+        if (family != IPFamily.Unspecified)
+        {
+            Delete(new ConntrackFilter { AddressFamily = family }, result => throw result.Failure!);
+            return;
+        }
+
+        using NetlinkConnection connection = Attempt(() => NetlinkConnection.Open(NetworkNamespace));
         connection.Request(TableRequests.Flush(new byte[NetlinkBatch.MaximumMessageSize]), "empty the connection-tracking table");
-        return true;
-    });
+    }
 
     /// <summary>How a filter would be carried out, for people.</summary>
     public string Explain(ConntrackFilter filter) => PlanFor(filter).ToString();

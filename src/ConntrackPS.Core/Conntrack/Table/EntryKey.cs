@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>What names one entry exactly: its original tuple, its zone, and its id where that is known.</summary>
@@ -13,4 +15,8 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
         ArgumentNullException.ThrowIfNull(entry);
         return new EntryKey(entry.Original, entry.Zone, entry.OriginalZone, entry.Id);
     }
+
+    /// <summary>The flow on one line, with its zone where that is not 0.</summary>
+    public override string ToString() =>
+        Zone == 0 ? Original.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Original} zone {Zone}");
 }

@@ -7,7 +7,7 @@ namespace ConntrackPS.Conntrack.Table;
 /// <remarks>The queue between them is bounded: a slow consumer makes the reader wait, and memory stays flat.</remarks>
 public sealed class EntryStream : IDisposable
 {
-    private const int QueuedBatches = 64;
+    private const int QueuedBatches = 8;
 
     private readonly EntryReader _reader;
     private readonly BlockingCollection<List<ConntrackEntry>> _queue = new(QueuedBatches);
@@ -29,7 +29,7 @@ public sealed class EntryStream : IDisposable
     /// <summary>How often the hash table was resized meanwhile, upon which it was read again.</summary>
     public int Repeats => _reader.Repeats;
 
-    /// <summary>The entries, a batch for each of the kernel's datagrams, as they arrive.</summary>
+    /// <summary>The entries in batches, as they arrive.</summary>
     /// <exception cref="Netlink.NetlinkException">The kernel refused or gave up.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public IEnumerable<IReadOnlyList<ConntrackEntry>> Batches()

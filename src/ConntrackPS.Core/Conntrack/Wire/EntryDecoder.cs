@@ -6,6 +6,10 @@ namespace ConntrackPS.Conntrack.Wire;
 /// about its length is an error.</summary>
 internal static class EntryDecoder
 {
+    /// <summary>CTA_SYNPROXY of an entry that was created through netlink, whoever did it: three zeros.</summary>
+    private static ReadOnlySpan<byte> UnusedSynproxy =>
+        [8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 0];
+
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
     public static ConntrackEntry Decode(NetlinkMessage message)
     {
@@ -22,17 +26,17 @@ internal static class EntryDecoder
             switch ((EntryAttribute)attributes.Type)
             {
                 case EntryAttribute.TupleOrig:
-                    entry.Original = TupleCodec.Read(attributes.Nested, out ushort? originalZone);
-                    if (originalZone is { } original)
+                    if (ReadTuple(attributes.Value, out entry.Original) is { } original)
                         (entry.RawOriginalZone, entry.Fields) = (original, entry.Fields | EntryFields.OriginalZone);
                     break;
                 case EntryAttribute.TupleReply:
-                    entry.Reply = TupleCodec.Read(attributes.Nested, out ushort? replyZone);
-                    if (replyZone is { } reply)
+                    if (ReadTuple(attributes.Value, out entry.Reply) is { } reply)
                         (entry.RawReplyZone, entry.Fields) = (reply, entry.Fields | EntryFields.ReplyZone);
                     break;
                 case EntryAttribute.Status:
                     entry.Status = (ConntrackStatus)attributes.UInt32;
+                    break;
+                case EntryAttribute.Protoinfo when PlainTcp.TryRead(attributes.Value, entry):
                     break;
                 case EntryAttribute.Protoinfo:
                     ProtoinfoDecoder.Decode(attributes.Nested, entry);
@@ -44,11 +48,11 @@ internal static class EntryDecoder
                     entry.Mark = attributes.UInt32;
                     break;
                 case EntryAttribute.CountersOrig:
-                    ReadCounters(attributes.Nested, out entry.RawOriginalPackets, out entry.RawOriginalBytes);
+                    ReadCounters(attributes.Value, out entry.RawOriginalPackets, out entry.RawOriginalBytes);
                     entry.Fields |= EntryFields.OriginalCounters;
                     break;
                 case EntryAttribute.CountersReply:
-                    ReadCounters(attributes.Nested, out entry.RawReplyPackets, out entry.RawReplyBytes);
+                    ReadCounters(attributes.Value, out entry.RawReplyPackets, out entry.RawReplyBytes);
                     entry.Fields |= EntryFields.ReplyCounters;
                     break;
                 case EntryAttribute.Use:
@@ -61,7 +65,10 @@ internal static class EntryDecoder
                     entry.Zone = attributes.UInt16;
                     break;
                 case EntryAttribute.Timestamp:
-                    ReadTimestamp(attributes.Nested, entry);
+                    ReadTimestamp(attributes.Value, entry);
+                    break;
+                case EntryAttribute.Synproxy when attributes.Value.SequenceEqual(UnusedSynproxy):
+                    entry.Fields |= EntryFields.UnusedSynproxy;
                     break;
                 default:
                     DetailsDecoder.Decode(attributes, entry);
@@ -70,8 +77,18 @@ internal static class EntryDecoder
         }
     }
 
-    private static void ReadCounters(AttributeReader attributes, out ulong packets, out ulong bytes)
+    /// <returns>CTA_TUPLE_ZONE, where this direction has a zone of its own.</returns>
+    private static ushort? ReadTuple(ReadOnlySpan<byte> nest, out ConntrackTuple tuple)
     {
+        if (PlainTuple.TryRead(nest, out tuple))
+            return null;
+        tuple = TupleCodec.Read(new AttributeReader(nest), out ushort? zone);
+        return zone;
+    }
+
+    private static void ReadCounters(ReadOnlySpan<byte> nest, out ulong packets, out ulong bytes)
+    {
+        AttributeReader attributes = new(nest);
         (packets, bytes) = (0, 0);
         while (attributes.Read())
         {
@@ -87,8 +104,9 @@ internal static class EntryDecoder
         }
     }
 
-    private static void ReadTimestamp(AttributeReader attributes, ConntrackEntry entry)
+    private static void ReadTimestamp(ReadOnlySpan<byte> nest, ConntrackEntry entry)
     {
+        AttributeReader attributes = new(nest);
         while (attributes.Read())
         {
             switch ((TimestampAttribute)attributes.Type)

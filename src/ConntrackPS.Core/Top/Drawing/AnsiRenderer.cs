@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace ConntrackPS.Top.Drawing;
@@ -5,28 +6,27 @@ namespace ConntrackPS.Top.Drawing;
 /// <summary>Turns a frame into the bytes of a terminal (ECMA-48), to be written at once.</summary>
 internal static class AnsiRenderer
 {
-    private const string Home = "\u001b[H", ClearToEnd = "\u001b[K", Reset = "\u001b[0m";
+    private const string Escape = "\u001b[", Reset = Escape + "0m";
 
     /// <summary>The frame, from the upper left corner on, over whatever was there.</summary>
     /// <param name="frame">The frame.</param>
     /// <param name="colour">Whether colours may be used; without, only brightness and reversal are.</param>
     public static string Render(TopFrame frame, bool colour)
     {
-        StringBuilder text = new(Home, frame.Lines.Count * 160);
+        StringBuilder text = new(frame.Lines.Count * 160);
         for (int i = 0; i < frame.Lines.Count; i++)
         {
-            if (i > 0)
-                text.Append("\r\n");
+            // By place, not by line feeds, which would scroll a screen that has become smaller meanwhile. Nothing need be
+            // cleared: lines are as wide as the screen.
+            text.Append(CultureInfo.InvariantCulture, $"{Escape}{i + 1}H");
             foreach (TopSpan span in frame.Lines[i])
             {
                 string code = CodeOf(span.Style, colour);
                 if (code.Length == 0)
                     text.Append(span.Text);
                 else
-                    text.Append("\u001b[").Append(code).Append('m').Append(span.Text).Append(Reset);
+                    text.Append(Escape).Append(code).Append('m').Append(span.Text).Append(Reset);
             }
-
-            text.Append(ClearToEnd);
         }
 
         return text.ToString();

@@ -76,8 +76,14 @@ public sealed class FilterGuardTests
             ReplySourceAddress = [AddressPrefix.Parse("203.0.113.2")],
             ReplyDestinationAddress = [AddressPrefix.Parse("203.0.113.3")],
             Address = [AddressPrefix.Parse("203.0.113.4")],
+            TranslatedSourceAddress = [AddressPrefix.Parse("203.0.113.5")],
+            TranslatedDestinationAddress = [AddressPrefix.Parse("203.0.113.6")],
             SourcePort = [PortRange.Parse("1000-2000")],
             DestinationPort = [PortRange.Parse("80")],
+            ReplySourcePort = [PortRange.Parse("81")],
+            ReplyDestinationPort = [PortRange.Parse("82")],
+            TranslatedSourcePort = [PortRange.Parse("83")],
+            TranslatedDestinationPort = [PortRange.Parse("84")],
             Port = [PortRange.Parse("443")],
             State = [ConntrackState.SynSent],
             Status = ConntrackStatus.Assured,
@@ -86,15 +92,33 @@ public sealed class FilterGuardTests
             SourceNat = true,
             DestinationNat = true,
             Mark = [MaskedMark.Parse("0x100/0xff00")],
+            Label = [127],
+            Helper = ["ftp"],
+            SecurityContext = ["system_u"],
+            IcmpType = [8],
+            IcmpCode = [0],
+            IcmpId = [9],
+            GreSourceKey = [10],
+            GreDestinationKey = [11],
+            MinimumBytes = 12,
+            MinimumPackets = 13,
+            TimeoutBelow = 14,
+            TimeoutAbove = 15,
+            OlderThan = TimeSpan.FromMinutes(16),
             Zone = [5, 6],
             Id = [7],
         };
         Assert.Equal(
             "entries with address family IPv4 and protocol Tcp or 200 and source address 192.0.2.0/24 or 198.51.100.7"
             + " and destination address 203.0.113.1 and reply source address 203.0.113.2 and reply destination address 203.0.113.3"
-            + " and any address 203.0.113.4 and source port 1000-2000 and destination port 80 and any port 443 and state SynSent"
-            + " and status Assured and status without Offload and no reply seen and a translated source and a translated destination"
-            + " and mark 0x100/0xff00 and zone 5 or 6 and id 7",
+            + " and any address 203.0.113.4 and source port 1000-2000 and destination port 80 and reply source port 81"
+            + " and reply destination port 82 and any port 443 and ICMP type 8 and ICMP code 0 and ICMP id 9"
+            + " and GRE source key 10 and GRE destination key 11 and zone 5 or 6 and id 7"
+            + " and a translated source and a translated destination and source translated to 203.0.113.5"
+            + " and destination translated to 203.0.113.6 and source port translated to 83 and destination port translated to 84"
+            + " and state SynSent and status Assured and status without Offload and no reply seen"
+            + " and mark 0x100/0xff00 and label 127 and helper ftp and security context system_u"
+            + " and at least 12 bytes and at least 13 packets and less than 14 s left and more than 15 s left and an age over 00:16:00",
             filter.ToString());
 
         // One condition for each property, so that none is forgotten when properties are added.

@@ -90,8 +90,8 @@ public sealed class EntryDeleterBatchTests : IDisposable
         deleter.Add(EntryKey.Of(entries[1]), "last");
         deleter.Flush();
         Assert.Equal((2L, 0L, 1L), (deleter.Deleted, deleter.AlreadyGone, deleter.Failed));
-        DeleteResult refused = Assert.Single(deleter.TakeResults());
-        Assert.Equal(("broken", broken), (refused.Entry, refused.Key));
+        EntryResult refused = Assert.Single(deleter.TakeResults());
+        Assert.Equal("broken", refused.Entry);
         Assert.Equal(Errno.InvalidArgument, Assert.IsType<NetlinkException>(refused.Failure).Errno);
         Assert.Empty(ConntrackTool.ListXml(_ns));
     }

@@ -23,7 +23,7 @@ public sealed class TableRequestTests
     [InlineData(IPFamily.IPv6, 10)]
     public void A_dump_asks_for_one_family_or_all(IPFamily family, byte number) => Assert.Equal(
         Messages.Message(0x101, 0, Acknowledged | MessageFlags.Dump, number, 0, 0, 0),
-        TableRequests.Dump(Buffer(), family).ToArray());
+        TableRequests.Dump(Buffer(), TableKind.Main, new KernelFilter { Family = family }).ToArray());
 
     [Fact]
     public void Statistics_are_asked_for_without_attributes() =>
@@ -71,7 +71,7 @@ public sealed class TableRequestTests
         Messages.Message(
             0x102, 0, Acknowledged,
             [10, 1, 0, 0, .. Messages.Attribute(0x8001), .. Messages.Attribute(0x8019, Messages.Attribute(1, 0, 0, 0, 0))]),
-        TableRequests.FlushFamily(Buffer(), IPFamily.IPv6).ToArray());
+        TableRequests.Flush(Buffer(), new KernelFilter { Family = IPFamily.IPv6 }).ToArray());
 
     private static byte[] Buffer() => new byte[NetlinkBatch.MaximumMessageSize];
 

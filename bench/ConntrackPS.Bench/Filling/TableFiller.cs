@@ -1,0 +1,39 @@
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Bench.Filling;
+
+/// <summary>Puts a <see cref="SyntheticTable"/> in place of whatever a namespace's table holds.</summary>
+internal static class TableFiller
+{
+    private const string Operation = "create a connection-tracking entry";
+
+    /// <exception cref="BenchException">Not all entries are there afterwards.</exception>
+    public static void Fill(NetworkNamespace networkNamespace, int count)
+    {
+        new ConntrackTable(networkNamespace).Clear();
+        Create(networkNamespace, count);
+        long found = ConntrackStat.Read(networkNamespace).Count;
+        if (found != count)
+            throw new BenchException($"the table holds {found} entries where {count} were created.");
+    }
+
+    private static void Create(NetworkNamespace networkNamespace, int count)
+    {
+        using NetlinkConnection connection = NetlinkConnection.Open(networkNamespace);
+        NetlinkBatch batch = connection.CreateBatch(Operation);
+        for (int index = 0; index < count; index++)
+        {
+            batch.Add(EntryEncoder.Create(batch.NextMessage, SyntheticTable.Entry(index), MessageFlags.Create | MessageFlags.Exclusive));
+            if (batch.IsFull)
+                batch.Send(Refuse);
+        }
+
+        batch.Send(Refuse);
+    }
+
+    private static void Refuse(int index, NetlinkAnswer answer) => throw answer.ToException(Operation);
+}

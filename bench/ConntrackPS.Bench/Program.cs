@@ -1,0 +1,60 @@
+using BenchmarkDotNet.Running;
+using ConntrackPS.Bench.Codec;
+using ConntrackPS.Bench.Filling;
+using ConntrackPS.Bench.Reading;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Bench;
+
+/// <summary>Picks the verb.</summary>
+internal static class Program
+{
+    private const string Usage = """
+        usage: ConntrackPS.Bench fill  --namespace NAME [--count N]
+               ConntrackPS.Bench raw | parse | stream  --namespace NAME [--rounds N]
+               ConntrackPS.Bench race  --namespace NAME [--rounds N]
+               ConntrackPS.Bench serve  --namespace NAME
+               ConntrackPS.Bench codec [BenchmarkDotNet's options]
+        """;
+
+    private static int Main(string[] args)
+    {
+        try
+        {
+            Run(args.FirstOrDefault(), args.AsSpan(Math.Min(1, args.Length)));
+            return 0;
+        }
+        catch (Exception exception) when (exception is BenchException or NetlinkException or NetworkNamespaceException)
+        {
+            Console.Error.WriteLine($"ConntrackPS.Bench: {exception.Message}\n{Usage}");
+            return 1;
+        }
+    }
+
+    private static void Run(string? verb, ReadOnlySpan<string> rest)
+    {
+        switch (verb)
+        {
+            case "fill":
+                Options options = Options.Parse(rest);
+                TableLimit.Raise(options.Count);
+                TableFiller.Fill(options.Namespace, options.Count);
+                break;
+            case "raw" or "parse" or "stream":
+                Race.Run([Workload.Named(verb)], Options.Parse(rest));
+                break;
+            case "race":
+                Race.Run(Workload.All, Options.Parse(rest));
+                break;
+            case "serve":
+                Server.Run(Options.Parse(rest).Namespace);
+                break;
+            case "codec":
+                BenchmarkSwitcher.FromTypes([typeof(DecoderBenchmarks), typeof(EncoderBenchmarks)]).Run(rest.ToArray(), CodecConfig.Create());
+                break;
+            default:
+                throw new BenchException("say what to do.");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using System.Runtime.InteropServices;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Bench.Reading;
+
+/// <summary>The kernel's own cost: a dump of the whole table, received and thrown away.</summary>
+/// <remarks>Over the same socket class as the core, so that a ratio shows the parsing alone.</remarks>
+internal static class RawLoop
+{
+    private const string Operation = "list connection-tracking entries";
+
+    /// <summary>struct nlmsghdr and the errno: how an NLMSG_DONE ends the last datagram.</summary>
+    private const int DoneSize = Wire.HeaderSize + sizeof(int);
+
+    /// <returns>The bytes received.</returns>
+    public static long Read(NetworkNamespace networkNamespace)
+    {
+        using NetlinkSocket socket = NetlinkSocket.Open(networkNamespace);
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+        socket.Send(TableRequests.Dump(buffer, TableKind.Main, KernelFilter.None), Operation);
+        long total = 0;
+        ReadOnlySpan<byte> datagram;
+        do
+        {
+            datagram = buffer.AsSpan(0, socket.Receive(buffer, Operation, NetlinkConnection.DefaultTimeout));
+            total += datagram.Length;
+        }
+        while (!IsLast(datagram));
+        return total;
+    }
+
+    private static bool IsLast(ReadOnlySpan<byte> datagram)
+    {
+        NetlinkMessage first = new(datagram);
+        if (first.Type == ControlMessage.Error)
+            NetlinkAnswer.Decode(first).ThrowIfError(Operation);
+        ReadOnlySpan<byte> end = datagram[^DoneSize..];
+        return MemoryMarshal.Read<uint>(end) == DoneSize && new NetlinkMessage(end).Type == ControlMessage.Done;
+    }
+}

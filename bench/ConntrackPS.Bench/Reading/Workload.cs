@@ -1,0 +1,39 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Bench.Reading;
+
+/// <summary>One way to read a whole table.</summary>
+/// <param name="Name">The verb that runs it.</param>
+/// <param name="Run">Reads; gives the number of entries, or of bytes where there are no entries.</param>
+internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
+{
+    /// <summary>All ways; the raw loop, which the others are measured against, comes first.</summary>
+    public static IReadOnlyList<Workload> All { get; } =
+    [
+        new("raw", RawLoop.Read),
+        new("parse", Parse),
+        new("stream", Stream),
+    ];
+
+    public static Workload Named(string name) =>
+        All.FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
+
+    private static long Parse(NetworkNamespace networkNamespace)
+    {
+        long count = 0;
+        foreach (ConntrackEntry _ in new ConntrackTable(networkNamespace).Read())
+            count++;
+        return count;
+    }
+
+    private static long Stream(NetworkNamespace networkNamespace)
+    {
+        long count = 0;
+        using EntryStream stream = new ConntrackTable(networkNamespace).Open();
+        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+            count += batch.Count;
+        return count;
+    }
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+using ConntrackPS.Bench.Filling;
+using ConntrackPS.Bench.Reading;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Bench;
+
+/// <summary>Takes orders from standard input, one a line, so that a script can put warm measurements between others:
+/// <c>fill N</c>, <c>count</c>, <c>raw</c>, <c>parse</c>, <c>stream</c>. Answers each with milliseconds and a number.</summary>
+internal static class Server
+{
+    public static void Run(NetworkNamespace networkNamespace)
+    {
+        TableLimit? limit = null;
+        try
+        {
+            while (Console.ReadLine() is { } line)
+            {
+                string[] words = line.Split(' ');
+                if (words is ["fill", var count])
+                    limit ??= TableLimit.Raise(Options.Number("fill", count));
+                Sample sample = Sample.Take(ToWorkload(words), networkNamespace);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{sample.Milliseconds:F3} {sample.Result}"));
+            }
+        }
+        finally
+        {
+            limit?.Dispose();
+        }
+    }
+
+    private static Workload ToWorkload(string[] words) => words switch
+    {
+        ["fill", var count] => new Workload("fill", networkNamespace => Fill(networkNamespace, Options.Number("fill", count))),
+        ["count"] => new Workload("count", networkNamespace => ConntrackStat.Read(networkNamespace).Count),
+        [var name] => Workload.Named(name),
+        _ => throw new BenchException($"'{string.Join(' ', words)}' is no order."),
+    };
+
+    private static long Fill(NetworkNamespace networkNamespace, int count)
+    {
+        TableFiller.Fill(networkNamespace, count);
+        return count;
+    }
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env pwsh
+<#
+.SYNOPSIS
+    Races ConntrackPS against the raw receive loop and the usual tools, and prints Markdown.
+.DESCRIPTION
+    Makes a network namespace of its own, fills its connection-tracking table, and lets all contestants read and empty it
+    in turn, round by round. What the promises are is in docs/benchmarks.md. Needs root, the .NET SDK, iproute2 and
+    conntrack-tools; without the built module its rows are left out.
+.EXAMPLE
+    ./bench/Race.ps1
+.EXAMPLE
+    ./bench/Race.ps1 -Count 200000, 1000000 -Rounds 9
+#>
+[CmdletBinding()]
+param(
+    # How many entries the table gets; several make several races.
+    [ValidateRange(1000, 8000000)]
+    [int[]] $Count = 200000,
+
+    # How often each contestant runs, after one round to warm up.
+    [ValidateRange(1, 1000)]
+    [int] $Rounds = 7,
+
+    # Where the packaged module is.
+    [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS"
+)
+
+$ErrorActionPreference = 'Stop'
+Set-StrictMode -Version Latest
+. "$PSScriptRoot/Race/Server.ps1"
+. "$PSScriptRoot/Race/Contest.ps1"
+. "$PSScriptRoot/Race/Report.ps1"
+
+$ns = "ctps-race-$PID"
+$busySource = '10.0.0.1'
+$work = [IO.Directory]::CreateTempSubdirectory('ctps-race-').FullName
+$program = "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll"
+
+function Write-Note([string] $Text) {
+    [Console]::Error.WriteLine("race: $Text")
+}
+
+function Import-Contender {
+    $manifest = Get-ChildItem $ModulePath -Recurse -Filter ConntrackPS.psd1 -ErrorAction Ignore |
+        Sort-Object { [version]$_.Directory.Name } | Select-Object -Last 1
+    if (-not $manifest) {
+        Write-Note 'no packaged module: the cmdlets are left out. ./build.ps1 Build makes it, -ModulePath says where it is.'
+        return $false
+    }
+    Import-Module $manifest.FullName
+    Write-Note "the module is $(Get-Module ConntrackPS | ForEach-Object Version)"
+    $true
+}
+
+function Get-Reader {
+    New-Contestant 'raw receive loop' { (Invoke-BenchServer $server raw).Milliseconds }
+    if (Get-Command gcc -ErrorAction Ignore) {
+        gcc -O2 -o "$work/raw-loop" "$PSScriptRoot/raw-loop.c"
+        New-Contestant 'raw receive loop in C' { Measure-Shell "ip netns exec $ns $work/raw-loop" }
+    }
+    New-Contestant 'core: dump and parse' { (Invoke-BenchServer $server parse).Milliseconds } -Limit 1.05
+    New-Contestant 'core: dump and parse, read ahead' { (Invoke-BenchServer $server stream).Milliseconds } -Limit 1.05
+    New-Contestant '`conntrack -L >/dev/null`' { Measure-Shell "ip netns exec $ns conntrack -L >/dev/null 2>&1" }
+    New-Contestant '`cat /proc/net/nf_conntrack >/dev/null`' { Measure-Shell "ip netns exec $ns cat /proc/net/nf_conntrack >/dev/null" }
+    if (-not $hasModule) {
+        return
+    }
+    $list = '`conntrack -L >/dev/null`'
+    New-Contestant '`Get-ConntrackEntry > $null`' -Limit 1.1 -FasterThan $list {
+        Measure-Block { Get-ConntrackEntry -NetworkNamespace $ns > $null }
+    }
+    New-Contestant '`Get-ConntrackEntry | Where-Object State -eq SynSent > $null`' -Limit 1.2 -FasterThan $list {
+        Measure-Block { Get-ConntrackEntry -NetworkNamespace $ns | Where-Object State -eq SynSent > $null }
+    }
+    New-Contestant '`Get-ConntrackEntry | Measure-Object`' {
+        Measure-Block { Get-ConntrackEntry -NetworkNamespace $ns | Measure-Object > $null }
+    }
+}
+
+# Each fills the table again before, and looks after itself whether half of it is gone.
+function Get-Remover([int] $Entries) {
+    $command = "conntrack -D -s $busySource"
+    New-Contestant "``$command``" {
+        Measure-Removal $Entries { Measure-Shell "ip netns exec $ns $command >/dev/null 2>&1" }
+    }.GetNewClosure()
+    if ($hasModule) {
+        New-Contestant "``Get-ConntrackEntry $busySource | Remove-ConntrackEntry``" -FasterThan "``$command``" -Times 2 {
+            Measure-Removal $Entries {
+                Measure-Block { Get-ConntrackEntry $busySource -NetworkNamespace $ns | Remove-ConntrackEntry -NetworkNamespace $ns }
+            }
+        }.GetNewClosure()
+    }
+}
+
+function Measure-Removal([int] $Entries, [scriptblock] $Remove) {
+    $null = Invoke-BenchServer $server "fill $Entries"
+    & $Remove
+    $left = (Invoke-BenchServer $server count).Result
+    if ($left -ne [math]::Floor($Entries / 2)) {
+        throw "$left of $Entries entries are left where half was to go."
+    }
+}
+
+$server = $null
+ip netns add $ns
+try {
+    Write-Note 'building the bench program'
+    $log = dotnet build "$PSScriptRoot/ConntrackPS.Bench" --configuration Release --nologo 2>&1
+    if ($LASTEXITCODE -ne 0) {
+        throw "The bench program does not build:`n$($log | Out-String)"
+    }
+    $hasModule = Import-Contender
+    $server = Start-BenchServer $program $ns
+    foreach ($entries in $Count) {
+        Write-Note "$entries entries, $Rounds rounds"
+        $null = Invoke-BenchServer $server "fill $entries"
+        $readers = @(Get-Reader)
+        Invoke-Contest $readers $Rounds -WarmUpRounds 1
+        "`n### Reading $entries entries, $Rounds rounds`n"
+        Write-Report $readers $entries
+
+        $removers = @(Get-Remover $entries)
+        Invoke-Contest $removers $Rounds -WarmUpRounds 1
+        "`n### Removing half of $entries entries, $Rounds rounds`n"
+        Write-Report $removers ($entries / 2)
+    }
+}
+finally {
+    if ($server) {
+        Stop-BenchServer $server
+    }
+    ip netns del $ns
+    Remove-Item $work -Recurse
+}

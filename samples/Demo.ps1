@@ -1,0 +1,103 @@
+#!/usr/bin/env pwsh
+#Requires -Version 7.4
+<#
+.SYNOPSIS
+    Shows the module's main job on a NAT router with 98,636 connections: find the client that fills the table, and remove its
+    entries.
+.DESCRIPTION
+    Makes the lab of Lab/scenario.sh (root, iproute2, nft), works on its router's table, and takes the lab away again.
+    Every line after "PS>" is the command that runs.
+#>
+[CmdletBinding()]
+param()
+
+$ErrorActionPreference = 'Stop'
+$PSStyle.OutputRendering = 'PlainText'
+
+# Prints a command, then runs it: what is shown is what runs.
+function Show([scriptblock] $Command) {
+    Write-Host "PS> $($Command.ToString().Trim() -replace '\r?\n +', "`n>>  ")"
+    & $Command | Out-String -Width 100 -Stream | Where-Object { $_ } | Write-Host
+    Write-Host
+}
+
+# The scenario outlives no one: it stands until its standard input ends, as that does even when this process is killed.
+function Start-Scenario([string] $Prefix) {
+    $start = [Diagnostics.ProcessStartInfo]::new('sh', [string[]] ("$PSScriptRoot/Lab/scenario.sh", $Prefix))
+    $start.RedirectStandardInput = $true
+    $start.RedirectStandardOutput = $true
+    [Diagnostics.Process]::Start($start)
+}
+
+# Prints what the scenario says; true at "ready", false when it has ended. Between two short waits Ctrl+C has its turn.
+function Read-Scenario([Diagnostics.Process] $Scenario) {
+    while ($true) {
+        $script:nextLine ??= $Scenario.StandardOutput.ReadLineAsync()
+        if (-not $script:nextLine.Wait(100)) {
+            continue
+        }
+        $line = $script:nextLine.Result
+        $script:nextLine = $null
+        if ($null -eq $line -or $line -eq 'ready') {
+            return $null -ne $line
+        }
+        Write-Host $line
+    }
+}
+
+function Stop-Scenario([Diagnostics.Process] $Scenario) {
+    $Scenario.StandardInput.Close()
+    while (Read-Scenario $Scenario) {
+        # It may get ready after all, and sees only then that nobody waits.
+    }
+    $Scenario.WaitForExit()
+}
+
+Import-Module "$PSScriptRoot/../out/ConntrackPS" -Force
+$prefix = "demo$PID"
+$router = "$prefix-router"
+$interrupted = $true
+$scenario = Start-Scenario $prefix
+try {
+    if (-not (Read-Scenario $scenario)) {
+        throw 'The lab could not be made.'
+    }
+    Write-Host
+
+    # On the router itself no namespace would be named.
+    Show { $global:PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $router }
+    Show { Get-ConntrackStat }
+    Show {
+        'Tcp', 'Udp', 'Icmp', 'IcmpV6' |
+            ForEach-Object { Get-ConntrackEntry -Protocol $_ -Status SeenReply | Select-Object -First 2 }
+    }
+    Show {
+        Get-ConntrackEntry -State Established | Group-Object DestinationPort, AddressFamily |
+            ForEach-Object { $_.Group[0] } | Format-Table -View Nat
+    }
+    Show {
+        Get-ConntrackEntry | Group-Object SourceAddress -NoElement |
+            Sort-Object Count -Descending | Select-Object -First 5
+    }
+    Show { (Get-ConntrackEntry -SourceAddress 10.77.1.11 | Measure-Object).Count }
+    Show { Get-ConntrackEntry -SourceAddress 10.77.1.11 | Remove-ConntrackEntry -Verbose }
+    Show { Get-ConntrackStat }
+    if (Get-Command conntrack -CommandType Application -ErrorAction Ignore) {
+        Show { ip netns exec $router conntrack -C }
+    }
+    else {
+        Write-Host 'conntrack(8) is not installed: no second witness for the count.'
+    }
+    $interrupted = $false
+}
+catch {
+    # Ctrl+C does not come by here.
+    $interrupted = $false
+    throw
+}
+finally {
+    Stop-Scenario $scenario
+    if ($interrupted) {
+        $Host.SetShouldExit(130)
+    }
+}

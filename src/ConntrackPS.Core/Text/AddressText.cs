@@ -1,0 +1,114 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Text;
+
+/// <summary>Addresses as inet_ntop(3) writes them, which conntrack uses, and as the kernel does in /proc.</summary>
+/// <remarks>The kernel's %pI6 writes all eight groups with leading zeros. inet_ntop shortens as RFC 5952 says, but writes the
+/// last 32 bits of ::a.b.c.d and ::ffff:a.b.c.d with dots, and of no other address.</remarks>
+internal static class AddressText
+{
+    private const int GroupCount = 8;
+
+    public static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
+    {
+        if (TryParseIPv4(text, out uint bits))
+        {
+            (family, address) = (IPFamily.IPv4, new AddressBits(0, bits));
+            return true;
+        }
+
+        (family, address) = (IPFamily.Unspecified, default);
+        return text.Contains(':') && !text.Contains('/') && AddressBits.TryParse(text, out family, out address);
+    }
+
+    public static void Append(TextBuffer text, IPFamily family, AddressBits address, bool isExpanded = false)
+    {
+        if (family == IPFamily.IPv6)
+            AppendIPv6(text, address, isExpanded);
+        else
+            AppendIPv4(text, (uint)address.Low);
+    }
+
+    private static bool TryParseIPv4(ReadOnlySpan<char> text, out uint bits)
+    {
+        bits = 0;
+        uint part = 0;
+        int dots = 0, digits = 0;
+        foreach (char letter in text)
+        {
+            if (letter == '.')
+            {
+                if (digits == 0 || ++dots > 3)
+                    return false;
+                (bits, part, digits) = (bits << 8 | part, 0, 0);
+                continue;
+            }
+
+            uint digit = (uint)(letter - '0');
+
+            // A leading zero means octal to some programs, so that no one knows what is meant.
+            if (digit > 9 || (digits > 0 && part == 0) || (part = part * 10 + digit) > byte.MaxValue)
+                return false;
+            digits++;
+        }
+
+        bits = bits << 8 | part;
+        return dots == 3 && digits > 0;
+    }
+
+    private static void AppendIPv4(TextBuffer text, uint bits)
+    {
+        text.Append(bits >> 24);
+        text.Append('.');
+        text.Append(bits >> 16 & byte.MaxValue);
+        text.Append('.');
+        text.Append(bits >> 8 & byte.MaxValue);
+        text.Append('.');
+        text.Append(bits & byte.MaxValue);
+    }
+
+    private static void AppendIPv6(TextBuffer text, AddressBits address, bool isExpanded)
+    {
+        (int gap, int gapEnd) = isExpanded ? (-1, -1) : LongestZeros(address);
+        bool endsInIPv4 = gap == 0 && (gapEnd == 6 || (gapEnd == 5 && Group(address, 5) == ushort.MaxValue));
+        for (int group = 0; group < GroupCount; group++)
+        {
+            if (group == gap)
+            {
+                text.Append("::");
+                group = gapEnd - 1;
+                continue;
+            }
+
+            if (group > 0 && group != gapEnd)
+                text.Append(':');
+            if (endsInIPv4 && group == 6)
+            {
+                AppendIPv4(text, (uint)address.Low);
+                return;
+            }
+
+            text.AppendHex(Group(address, group), isExpanded ? 4 : 1);
+        }
+    }
+
+    /// <summary>The first of the longest runs of two or more zero groups.</summary>
+    private static (int From, int To) LongestZeros(AddressBits address)
+    {
+        (int From, int To) best = (-1, -1);
+        for (int from = 0; from < GroupCount; from++)
+        {
+            int to = from;
+            while (to < GroupCount && Group(address, to) == 0)
+                to++;
+            if (to - from >= 2 && to - from > best.To - best.From)
+                best = (from, to);
+            from = to;
+        }
+
+        return best;
+    }
+
+    private static ushort Group(AddressBits address, int index) =>
+        (ushort)((index < 4 ? address.High : address.Low) >> (48 - 16 * (index & 3)));
+}

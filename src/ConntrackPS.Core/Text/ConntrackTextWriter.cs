@@ -1,0 +1,64 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Text;
+
+/// <summary>Writes entries as text, one after the other, as conntrack 1.4.7 or the kernel prints them.</summary>
+/// <remarks>What conntrack 1.4.7 or kernel 6.18 has printed comes back letter by letter, once read and written, except for what an
+/// entry doesn't hold:
+/// <list type="bullet">
+/// <item>delta-time= is there if StartTime is known: read with the time of capture, and write with the same
+/// <see cref="CapturedAt"/>.</item>
+/// <item>GRE's timeout= and stream_timeout= in /proc are written as the kernel's defaults, 30 and 180.</item>
+/// <item>mark= and, in /proc, zone= are always written; kernels built without them don't.</item>
+/// <item>[USERSPACE], the time and the kind of events, labels of bits without a name, words unknown to the reader are not
+/// written.</item>
+/// <item>Save: EXPECTED and -c are left out, for conntrack -R refuses them; options that it demands are added to entries that
+/// don't tell, such as those of DCCP where the kernel doesn't know it; ports follow -g and -n where both are there and
+/// ports change, or where a port alone is translated.</item>
+/// </list>
+/// Not safe for use from several threads at once.</remarks>
+/// <param name="format">The form.</param>
+public sealed class ConntrackTextWriter(ConntrackTextFormat format)
+{
+    private readonly TextBuffer _text = new();
+
+    /// <summary>What to add to a list or an XML document.</summary>
+    public ConntrackTextDetails Details { get; init; }
+
+    /// <summary>The time that delta-time= counts to; null for that of each call.</summary>
+    public DateTime? CapturedAt { get; init; }
+
+    /// <summary>The names of label bits.</summary>
+    public LabelNames Labels { get; init; } = LabelNames.System;
+
+    /// <summary>What comes before the first entry; null for nothing.</summary>
+    public string? Header => format == ConntrackTextFormat.Xml ? "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>" : null;
+
+    /// <summary>What comes after the last entry; null for nothing.</summary>
+    public string? Footer => format == ConntrackTextFormat.Xml ? "</conntrack>" : null;
+
+    /// <summary>The entry's line, without a line feed.</summary>
+    public string Write(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        _text.Clear();
+        ulong now = entry.Has(EntryFields.StartTime) ? ClockText.ToNanoseconds(CapturedAt ?? DateTime.UtcNow) : 0;
+        switch (format)
+        {
+            case ConntrackTextFormat.Proc:
+                ProcWriter.Append(_text, entry, now);
+                break;
+            case ConntrackTextFormat.Save:
+                SaveWriter.Append(_text, entry);
+                break;
+            case ConntrackTextFormat.Xml:
+                XmlFlowWriter.Append(_text, entry, Details, Labels, now);
+                break;
+            default:
+                ListWriter.Append(_text, entry, format == ConntrackTextFormat.Extended, Details, Labels, now);
+                break;
+        }
+
+        return _text.ToLine();
+    }
+}

@@ -1,0 +1,143 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Text;
+
+/// <summary>The options of a line for <c>conntrack -R</c>: each sets something of the draft.</summary>
+internal sealed class SaveOptions(EntryDraft draft, TextContext context)
+{
+    private const string Number16 = "a number from 0 to 65535, given once";
+    private const string Number32 = "a number from 0 to 4294967295";
+
+    private readonly SaveTuples _tuples = new(draft);
+    private bool _hasProtocol;
+
+    public void Begin()
+    {
+        _tuples.Begin();
+        _hasProtocol = false;
+    }
+
+    /// <summary>Reads an option.</summary>
+    /// <returns>What was expected instead; null for nothing.</returns>
+    public string? Read(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
+    {
+        switch (name)
+        {
+            case "-p" or "--protonum":
+                return ReadProtocol(value);
+            case "--state":
+                return ReadState(value);
+            case "-u" or "--status":
+                return ReadStatus(value);
+            case "-l" or "--label" or "--label-add":
+                return ReadLabels(value);
+            case "-f" or "--family":
+                return value is "ipv4" or "ipv6" ? null : "ipv4 or ipv6";
+            case "--role":
+                draft.Entry.MakeDetails().DccpRole = value is "server" ? (byte)1 : (byte)0;
+                return value is "client" or "server" ? null : "client or server";
+            case "-m" or "--mark":
+                return ReadNumber(name, value.IndexOf('/') is >= 0 and int slash ? value[..slash] : value);
+            case "-t" or "--timeout" or "-c" or "--secmark" or "-i" or "--id" or "--orig-vtag" or "--reply-vtag":
+                return ReadNumber(name, value);
+            case "-w" or "--zone" or "--orig-zone" or "--reply-zone":
+                return ReadZone(name, value);
+            default:
+                return _tuples.Read(name, value);
+        }
+    }
+
+    /// <summary>Makes the entry, once all options have been read.</summary>
+    /// <returns>What is missing, as a phrase; null for nothing.</returns>
+    public string? Complete() => _hasProtocol ? _tuples.Complete(context) : "-p and a protocol";
+
+    private string? ReadProtocol(ReadOnlySpan<char> value)
+    {
+        _hasProtocol = ProtocolNames.TryParse(value.ToString(), out IPProtocol protocol);
+        draft.Protocol = protocol;
+        return _hasProtocol ? null : ProtocolNames.AcceptedForm;
+    }
+
+    private string? ReadState(ReadOnlySpan<char> value)
+    {
+        if (!StateNames.TryParse(value, draft.Protocol, out ConntrackState state))
+            return _hasProtocol ? $"a state of {ProtocolText.NameOf(draft.Protocol)}, such as ESTABLISHED" : "-p before --state";
+        draft.SetState(state);
+        return null;
+    }
+
+    private string? ReadStatus(ReadOnlySpan<char> value)
+    {
+        foreach (string name in value.ToString().Split(','))
+        {
+            if (name == "UNSET")
+                continue;
+            if (!KernelSpelling.TryParse(name, out ConntrackStatus bit) || bit == ConntrackStatus.None)
+                return "status bits such as SEEN_REPLY,ASSURED";
+            draft.SetStatus(bit);
+        }
+
+        return null;
+    }
+
+    private string? ReadLabels(ReadOnlySpan<char> value)
+    {
+        foreach (string label in value.ToString().Split(','))
+            draft.AddLabel(label, context.Labels);
+        return null;
+    }
+
+    private string? ReadZone(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
+    {
+        if (!TryRead(value, out uint zone) || zone > ushort.MaxValue)
+            return Number16;
+        if (name is "--orig-zone")
+            draft.SetOriginalZone((ushort)zone);
+        else if (name is "--reply-zone")
+            draft.SetReplyZone((ushort)zone);
+        else
+            draft.Entry.Zone = (ushort)zone;
+        return null;
+    }
+
+    private string? ReadNumber(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
+    {
+        if (!TryRead(value, out uint number))
+            return Number32;
+        switch (name)
+        {
+            case "-t" or "--timeout":
+                draft.SetTimeout(number);
+                break;
+            case "-m" or "--mark":
+                draft.Entry.Mark = number;
+                break;
+            case "-c" or "--secmark":
+                draft.SetSecmark(number);
+                break;
+            case "-i" or "--id":
+                draft.SetId(number);
+                break;
+            case "--orig-vtag":
+                draft.Entry.MakeDetails().OriginalVerificationTag = SwapTag(number);
+                break;
+            default:
+                draft.Entry.MakeDetails().ReplyVerificationTag = SwapTag(number);
+                break;
+        }
+
+        return null;
+    }
+
+    /// <summary>Turns conntrack's text of a verification tag into the tag, or back.</summary>
+    /// <remarks>On little-endian machines its options and its output have the bytes in reverse: libnetfilter_conntrack converts the
+    /// tag to host order, and libct_proto_sctp.c does so again.</remarks>
+    public static uint SwapTag(uint tag) => BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(tag) : tag;
+
+    /// <summary>Decimal, or hexadecimal after 0x, as strtoul(3) reads it.</summary>
+    public static bool TryRead(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
+        ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
+        : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+}

@@ -1,0 +1,59 @@
+using System.Globalization;
+using ConntrackPS.Events;
+
+namespace ConntrackPS.Text;
+
+/// <summary>Reads a line of <c>conntrack -o save</c>, or of a file for <c>conntrack -R</c>.</summary>
+/// <remarks>Options of conntrack(8), as ct_save_snprintf of conntrack-tools prints them and do_parse reads them. -r and -q stand
+/// for a reply that is what it is, -g and -n for one that is so by translation.</remarks>
+internal sealed class SaveParser(EntryDraft draft, TextContext context)
+{
+    private readonly SaveOptions _options = new(draft, context);
+
+    public static bool IsCommand(ReadOnlySpan<char> word) => word is "-A" or "-I" or "-U" or "-D" or "--add" or "--create" or "--update" or "--delete";
+
+    /// <summary>Reads a line into the draft.</summary>
+    /// <returns>What was expected where the cursor stands; null for nothing.</returns>
+    public string? Parse(ref TextCursor cursor)
+    {
+        _options.Begin();
+        cursor.ReadArgument(out ReadOnlySpan<char> command);
+        draft.EventType = command is "-U" or "--update" ? ConntrackEventType.Update
+            : command is "-D" or "--delete" ? ConntrackEventType.Destroy : null;
+        bool isFirst = true;
+        while (cursor.ReadArgument(out ReadOnlySpan<char> word))
+        {
+            if (!(isFirst && word is "conntrack") && ReadOption(word, ref cursor) is { } expected)
+                return expected;
+            isFirst = false;
+        }
+
+        return _options.Complete();
+    }
+
+    private string? ReadOption(ReadOnlySpan<char> word, ref TextCursor cursor)
+    {
+        // What -E appends is no option; conntrack -R passes over it, too.
+        if (word is "[USERSPACE]" || word.StartsWith("progname="))
+        {
+            if (word[0] != '[')
+                cursor.ReadUntil("\n");
+            return null;
+        }
+
+        if (word.StartsWith("portid="))
+        {
+            bool isNumber = uint.TryParse(word[7..], NumberStyles.None, CultureInfo.InvariantCulture, out uint port);
+            draft.PortId = port;
+            return isNumber ? null : "a number after portid=";
+        }
+
+        if (word.Length < 2 || word[0] != '-')
+            return "an option such as -s";
+        if (word[1] != '-' && word.Length > 2)
+            return _options.Read(word[..2], word[2..]);
+        if (word[1] == '-' && word.IndexOf('=') is > 0 and int equals)
+            return _options.Read(word[..equals], word[(equals + 1)..]);
+        return cursor.ReadArgument(out ReadOnlySpan<char> value) ? _options.Read(word, value) : "the option's value";
+    }
+}

@@ -1,0 +1,165 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Text;
+
+/// <summary>Writes entries as commands for <c>conntrack -R</c>.</summary>
+/// <remarks>ct_save_snprintf of conntrack-tools 1.4.7, but so that <c>-R</c> takes every line and loses less:
+/// <list type="bullet">
+/// <item>-m is added for marks, which conntrack leaves out;</item>
+/// <item>options that -A demands are always there, also where the entry doesn't tell: -t, --state, ports, --orig-vtag;</item>
+/// <item>-u never has EXPECTED, which the kernel refuses without the entry that expected it, and -R would end there;</item>
+/// <item>-n and -g have the port where -R would not translate it otherwise: the address stays, or both directions
+/// change.</item>
+/// </list>
+/// Not to be said in this form: helper, labels (two lines with any crash -R), counters, times, master, the ICMP id after
+/// translation.</remarks>
+internal static class SaveWriter
+{
+    /// <summary>For entries that don't tell, such as those a flow table forwards; a live one renews it.</summary>
+    private const uint DefaultTimeout = 30;
+
+    private static readonly (ConntrackStatus Bit, string Name)[] StatusNames =
+    [
+        (ConntrackStatus.SeenReply, "SEEN_REPLY"), (ConntrackStatus.Assured, "ASSURED"), (ConntrackStatus.FixedTimeout, "FIXED_TIMEOUT"),
+    ];
+
+    public static void Append(TextBuffer text, ConntrackEntry entry)
+    {
+        text.Append("-A ");
+        Append(text, "-t ", entry.TimeoutSeconds ?? DefaultTimeout);
+        AppendStatus(text, entry.Status);
+        if (entry.Zone != 0)
+            Append(text, "-w ", entry.Zone);
+        if (entry.OriginalZone is { } originalZone)
+            Append(text, "--orig-zone ", originalZone);
+        if (entry.ReplyZone is { } replyZone)
+            Append(text, "--reply-zone ", replyZone);
+        if (entry.Mark != 0)
+            Append(text, "-m ", entry.Mark);
+        AppendAddresses(text, entry);
+        AppendProtocol(text, entry);
+    }
+
+    private static void AppendStatus(TextBuffer text, ConntrackStatus status)
+    {
+        string separator = "-u ";
+        foreach ((ConntrackStatus bit, string name) in StatusNames)
+        {
+            if ((status & bit) == 0)
+                continue;
+            text.Append(separator);
+            text.Append(name);
+            separator = ",";
+        }
+
+        text.Append(separator == "," ? " " : "-u UNSET ");
+    }
+
+    private static void AppendAddresses(TextBuffer text, ConntrackEntry entry)
+    {
+        ConntrackTuple original = entry.Original, reply = entry.Reply;
+        bool hasPorts = ProtocolText.PartsOf(entry.Protocol) is TupleParts.Ports or TupleParts.Keys;
+        bool movesSource = (entry.Status & (ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone)) != 0 && reply.Destination != original.Source;
+        bool movesDestination = (entry.Status & (ConntrackStatus.DstNat | ConntrackStatus.DstNatDone)) != 0 && reply.Source != original.Destination;
+        bool movesSourcePort = hasPorts && reply.DestinationPort != original.SourcePort;
+        bool movesDestinationPort = hasPorts && reply.SourcePort != original.DestinationPort;
+
+        // A port alone: only the status tells translation from a reply that is merely odd.
+        bool movesPortOnly = movesSourcePort && !movesSource && (entry.Status & ConntrackStatus.SrcNat) != 0;
+        bool movesDestinationPortOnly = movesDestinationPort && !movesDestination && (entry.Status & ConntrackStatus.DstNat) != 0;
+        bool movesBoth = (movesSource || movesPortOnly) && (movesDestination || movesDestinationPortOnly);
+
+        AppendAddress(text, "-s ", original.Family, original.Source);
+        AppendAddress(text, "-d ", original.Family, original.Destination);
+        AppendAddress(
+            text, movesDestination || movesDestinationPortOnly ? "-g " : "-r ", reply.Family, reply.Source,
+            movesDestinationPortOnly || (movesBoth && movesDestinationPort) ? reply.SourcePort : null);
+        AppendAddress(
+            text, movesSource || movesPortOnly ? "-n " : "-q ", reply.Family, reply.Destination,
+            movesPortOnly || (movesBoth && movesSourcePort) ? reply.DestinationPort : null);
+    }
+
+    private static void AppendAddress(TextBuffer text, string option, IPFamily family, AddressBits address, ushort? port = null)
+    {
+        text.Append(option);
+        bool needsBrackets = port is not null && family == IPFamily.IPv6;
+        if (needsBrackets)
+            text.Append('[');
+        AddressText.Append(text, family, address);
+        if (needsBrackets)
+            text.Append(']');
+        if (port is { } number)
+        {
+            text.Append(':');
+            text.Append(number);
+        }
+
+        text.Append(' ');
+    }
+
+    private static void AppendProtocol(TextBuffer text, ConntrackEntry entry)
+    {
+        ConntrackTuple original = entry.Original, reply = entry.Reply;
+        string name = ProtocolText.NameOf(entry.Protocol);
+        text.Append("-p ");
+        if (name == ProtocolText.Unknown)
+            text.Append((ulong)entry.Protocol);
+        else
+            text.Append(name);
+        text.Append(' ');
+        switch (ProtocolText.PartsOf(entry.Protocol))
+        {
+            case TupleParts.Ports:
+                Append(text, "--sport ", original.SourcePort);
+                Append(text, "--dport ", original.DestinationPort);
+                Append(text, "--reply-port-src ", reply.SourcePort);
+                Append(text, "--reply-port-dst ", reply.DestinationPort);
+                AppendState(text, entry);
+                break;
+            case TupleParts.Keys:
+                Append(text, "--srckey ", original.SourcePort);
+                Append(text, "--dstkey ", original.DestinationPort);
+                Append(text, "--reply-key-src ", reply.SourcePort);
+                Append(text, "--reply-key-dst ", reply.DestinationPort);
+                break;
+            case TupleParts.Icmp:
+                Append(text, $"--{name}-type ", (uint)original.DestinationPort >> 8);
+                Append(text, $"--{name}-code ", (byte)original.DestinationPort);
+                Append(text, $"--{name}-id ", original.SourcePort);
+                break;
+        }
+    }
+
+    private static void AppendState(TextBuffer text, ConntrackEntry entry)
+    {
+        if (!ProtocolText.HasState(entry.Protocol))
+            return;
+
+        // A flow table forwards what is established. NONE is what the kernel makes of a new entry, and conntrack doesn't know the
+        // heartbeats of SCTP.
+        ConntrackState state = entry.State ?? ((entry.Status & ConntrackStatus.Offload) != 0 && entry.Protocol == IPProtocol.Tcp
+            ? ConntrackState.Established
+            : ConntrackState.None);
+        if (state is ConntrackState.HeartbeatSent or ConntrackState.HeartbeatAcked)
+            state = ConntrackState.None;
+        text.Append("--state ");
+        text.Append(StateNames.Of(entry.Protocol, state));
+        text.Append(' ');
+        if (entry.Protocol == IPProtocol.Sctp)
+        {
+            Append(text, "--orig-vtag ", SaveOptions.SwapTag(entry.OriginalVerificationTag ?? 0));
+            Append(text, "--reply-vtag ", SaveOptions.SwapTag(entry.ReplyVerificationTag ?? 0));
+        }
+        else if (entry.Protocol == IPProtocol.Dccp)
+        {
+            text.Append(entry.DccpRole == 1 ? "--role server " : "--role client ");
+        }
+    }
+
+    private static void Append(TextBuffer text, string option, uint number)
+    {
+        text.Append(option);
+        text.Append(number);
+        text.Append(' ');
+    }
+}

@@ -1,0 +1,116 @@
+using System.Text;
+
+namespace ConntrackPS.Text;
+
+/// <summary>Finds the flow elements of an XML document that comes line by line, and reads each as soon as it is whole.</summary>
+/// <remarks>Flows don't depend on each other, so that a malformed one costs no other, and a stream of <c>conntrack -E</c> need
+/// not end.</remarks>
+internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> emit)
+{
+    private const int MaximumLength = 16 * 1024;
+    private const string Opening = "<flow";
+    private const string Closing = "</flow>";
+
+    private static readonly string[] Wrappings = ["<conntrack>", "</conntrack>", "<conntrack/>"];
+
+    private readonly StringBuilder _flow = new();
+    private readonly StringBuilder _spacedFlow = new();
+    private long _firstLine;
+
+    /// <summary>True in the middle of a flow.</summary>
+    public bool IsOpen => _flow.Length > 0;
+
+    public void Add(string line, long number)
+    {
+        ReadOnlySpan<char> rest = line;
+        while (!rest.IsEmpty)
+            rest = IsOpen && !Begins(rest) ? Continue(rest) : Begin(rest.TrimStart(), number);
+    }
+
+    /// <summary>Says so where a flow is cut off.</summary>
+    public void Flush()
+    {
+        if (IsOpen)
+            Fail(_flow.ToString(), new TextFault("", 1, Closing, IsBegun: true, IsAtEnd: true));
+        Clear();
+    }
+
+    private static bool Begins(ReadOnlySpan<char> text) =>
+        text.TrimStart().StartsWith(Opening, StringComparison.Ordinal) || text.StartsWith("<?xml", StringComparison.Ordinal);
+
+    private ReadOnlySpan<char> Begin(ReadOnlySpan<char> text, long number)
+    {
+        Flush();
+        _firstLine = number;
+        if (text.StartsWith(Opening, StringComparison.Ordinal))
+        {
+            _flow.Append(Opening);
+            _spacedFlow.Append(Opening);
+            return text[Opening.Length..] is { IsEmpty: false } more ? Continue(more) : default;
+        }
+
+        // What -E appends to a flow is no XML, and nothing to keep.
+        if (text.IsEmpty || text.StartsWith("[USERSPACE]", StringComparison.Ordinal))
+            return default;
+        foreach (string wrapping in Wrappings)
+        {
+            if (text.StartsWith(wrapping, StringComparison.Ordinal))
+                return text[wrapping.Length..];
+        }
+
+        foreach ((string from, string to) in ((string, string)[])[("<?xml", "?>"), ("<!--", "-->")])
+        {
+            if (text.StartsWith(from, StringComparison.Ordinal) && text.IndexOf(to, StringComparison.Ordinal) is > 0 and int end)
+                return text[(end + to.Length)..];
+        }
+
+        int length = text[1..].IndexOf('<') + 1;
+        Fail(text.ToString(), new TextFault((length > 0 ? text[..length] : text).ToString(), 1, "<flow>", IsBegun: false, IsAtEnd: false));
+        return default;
+    }
+
+    /// <summary>Takes text up to the flow's end.</summary>
+    /// <returns>What follows it.</returns>
+    private ReadOnlySpan<char> Continue(ReadOnlySpan<char> text)
+    {
+        int before = _flow.Length;
+        string flow = _flow.Append(text).ToString();
+
+        // The end may be cut in two itself.
+        int end = flow.IndexOf(Closing, Math.Max(0, before - Closing.Length), StringComparison.Ordinal) + Closing.Length;
+        if (end >= Closing.Length)
+        {
+            _spacedFlow.Append(text[..(end - before)]);
+            Read(flow[..end]);
+            Clear();
+            return text[(end - before)..];
+        }
+
+        _spacedFlow.Append(text).Append('\n');
+        if (flow.Length > MaximumLength)
+            Flush();
+        return default;
+    }
+
+    /// <summary>Reads a flow whose lines were cut anywhere or, failing that, where XML has blanks.</summary>
+    private void Read(string flow)
+    {
+        if (!parser.TryParseFlow(flow, out ConntrackTextRecord? record, out TextFault fault)
+            && !parser.TryParseFlow(_spacedFlow.ToString(), out record, out _))
+        {
+            Fail(flow, fault);
+            return;
+        }
+
+        record.LineNumber = _firstLine;
+        emit(record);
+    }
+
+    private void Clear()
+    {
+        _flow.Clear();
+        _spacedFlow.Clear();
+    }
+
+    private void Fail(string text, TextFault fault) => emit(new ConntrackTextProblem(text, fault) { LineNumber = _firstLine });
+}

@@ -1,0 +1,135 @@
+using System.Collections.ObjectModel;
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Errors;
+using ConntrackPS.Text;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Makes entries of text that a kernel or conntrack printed, here or on another machine.</summary>
+[Cmdlet(VerbsData.ConvertFrom, "ConntrackText", DefaultParameterSetName = InputSet)]
+[OutputType(typeof(ConntrackEntry))]
+public sealed class ConvertFromConntrackTextCommand : PSCmdlet
+{
+    private const string InputSet = "InputObject";
+    private const string PathSet = "Path";
+    private const string LiteralPathSet = "LiteralPath";
+
+    private ConntrackTextReader? _input;
+    private long _lines;
+    private long _entries;
+    private long _skipped;
+    private long _failed;
+    private long _incomplete;
+    private string? _firstOmission;
+
+    /// <summary>Lines of text, or whole texts.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
+    public string?[]? InputObject { get; set; }
+
+    /// <summary>Files to read, such as /proc/net/nf_conntrack; wildcards are allowed.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = PathSet)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string[] Path { get; set; } = [];
+
+    /// <summary>Files to read, their names taken as they are.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = LiteralPathSet)]
+    [Alias("PSPath")]
+    [ValidateNotNullOrEmpty]
+    public string[] LiteralPath { get; set; } = [];
+
+    /// <summary>When the text was printed. Entries have a StartTime then, where the text has delta-time=.</summary>
+    [Parameter]
+    public DateTime? CapturedAt { get; set; }
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing() => _input = new ConntrackTextReader(capturedAt: CapturedAt) { IsLive = true };
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        foreach (string? line in InputObject ?? [])
+        {
+            if (Stopping)
+                return;
+            _input!.Add(line ?? "");
+            Write(_input, null);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        Complete(_input!, null);
+        foreach (string path in Path)
+            ReadFiles(path, () => GetResolvedProviderPathFromPSPath(path, out _));
+        foreach (string path in LiteralPath)
+            ReadFiles(path, () => [GetUnresolvedProviderPathFromPSPath(path)]);
+        if (_incomplete > 0)
+            WriteWarning($"{_incomplete} entries are without something that the text says of them. The first: {_firstOmission}.");
+        WriteVerbose($"{_lines} lines read: {_entries} entries, {_skipped} lines skipped, {_failed} not understood.");
+    }
+
+    private void ReadFiles(string path, Func<Collection<string>> resolve)
+    {
+        try
+        {
+            foreach (string file in resolve())
+                ReadFile(file);
+        }
+        catch (SessionStateException exception)
+        {
+            // No such file, no such drive: PowerShell's own record says it best.
+            WriteError(exception.ErrorRecord);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            WriteError(ErrorFactory.UnreadableFile(exception, path));
+        }
+    }
+
+    private void ReadFile(string file)
+    {
+        using StreamReader text = new(file);
+        ConntrackTextReader reader = new(capturedAt: CapturedAt);
+        while (!Stopping && text.ReadLine() is { } line)
+        {
+            reader.Add(line);
+            Write(reader, file);
+        }
+
+        Complete(reader, file);
+    }
+
+    private void Complete(ConntrackTextReader reader, string? file)
+    {
+        reader.Complete();
+        Write(reader, file);
+        _lines += reader.LineCount;
+        _entries += reader.RecordCount;
+        _skipped += reader.SkippedCount;
+        _failed += reader.ProblemCount;
+    }
+
+    private void Write(ConntrackTextReader reader, string? file)
+    {
+        while (reader.TryTake(out ConntrackTextItem? item))
+        {
+            switch (item)
+            {
+                case ConntrackTextRecord record:
+                    if (record.Omitted is not null && _incomplete++ == 0)
+                        _firstOmission = $"line {record.LineNumber}{(file is null ? "" : " of " + file)} has {record.Omitted}";
+                    WriteObject(record.Entry);
+                    break;
+                case ConntrackTextProblem problem:
+                    WriteError(ErrorFactory.InvalidText(problem, file));
+                    break;
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Conntrack.Table;
+
+/// <summary>Our filters against conntrack's own, on a table of everything.</summary>
+public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFixture<RandomTableFixture>
+{
+    public static TheoryData<string> Cases =>
+    [
+        "-s 10.0.0.0/9", "-d 198.51.128.0/17", "-s 2001:db8::/33", "-d 2001:db8:ffff:8000::/49",
+        "-p tcp", "-p udp", "-p udplite", "-p sctp", "-p gre", "-p icmp", "-p icmpv6", "-p 50",
+        "-p tcp --state SYN_SENT", "-p tcp --state TIME_WAIT", "-p tcp --state SYN_SENT2",
+        "-u ASSURED", "-u SEEN_REPLY", "-u FIXED_TIMEOUT", "-p tcp -n", "-p tcp -g", "-p udp -n", "-p sctp -g", "-p gre -n", "-p 50 -n", "-m 0", "-m 0x1/0x1", "-m 0x80000000/0xc0000000",
+        "-f ipv4", "-f ipv6",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_same_entries_are_meant(string arguments) => AssertAgreement(arguments, Translate(arguments));
+
+    /// <summary>conntrack takes no prefix here.</summary>
+    [Theory]
+    [InlineData(IPFamily.IPv4)]
+    [InlineData(IPFamily.IPv6)]
+    public void The_same_entries_have_a_reply_address(IPFamily family)
+    {
+        ConntrackEntry entry = fixture.Created.First(entry => entry.AddressFamily == family && entry.Reply.Source != entry.Original.Destination);
+        AssertAgreement("-r " + entry.ReplySourceAddress, new ConntrackFilter { ReplySourceAddress = [AddressPrefix.Parse(entry.ReplySourceAddress)] });
+        AssertAgreement("-q " + entry.ReplyDestinationAddress, new ConntrackFilter { ReplyDestinationAddress = [AddressPrefix.Parse(entry.ReplyDestinationAddress)] });
+    }
+
+    private void AssertAgreement(string arguments, ConntrackFilter filter)
+    {
+        uint?[] shown = [.. ConntrackTool.ListXml(fixture.Namespace, arguments.Split(' ')).Select(flow => flow.Id)];
+        Assert.NotEmpty(shown);
+        Assert.Equal(shown.Order(), fixture.Namespace.Table.Read(filter).Select(entry => entry.Id).Order());
+    }
+
+    private static ConntrackFilter Translate(string arguments)
+    {
+        string[] words = arguments.Split(' ');
+        IReadOnlyList<IPProtocol> protocol = words[0] == "-p" ? [Protocol(words[1])] : [];
+        return words switch
+        {
+            ["-s", var value] => new ConntrackFilter { SourceAddress = [AddressPrefix.Parse(value)] },
+            ["-d", var value] => new ConntrackFilter { DestinationAddress = [AddressPrefix.Parse(value)] },
+            ["-u", var value] => new ConntrackFilter { Status = Status(value) },
+            ["-m", var value] => new ConntrackFilter { Mark = [MaskedMark.Parse(value)] },
+            ["-f", var value] => new ConntrackFilter { AddressFamily = Enum.Parse<IPFamily>(value, ignoreCase: true) },
+            ["-p", _] => new ConntrackFilter { Protocol = protocol },
+            ["-p", _, "--state", var value] => new ConntrackFilter { Protocol = protocol, State = [State(value)] },
+
+            // Only with a protocol: conntrack takes ICMP's type and code for a port, and finds them translated.
+            ["-p", _, "-n"] => new ConntrackFilter { Protocol = protocol, SourceNat = true },
+            ["-p", _, "-g"] => new ConntrackFilter { Protocol = protocol, DestinationNat = true },
+            _ => throw new ArgumentException(arguments),
+        };
+    }
+
+    private static IPProtocol Protocol(string text) =>
+        ProtocolNames.TryParse(text, out IPProtocol protocol) ? protocol : throw new ArgumentException(text);
+
+    private static ConntrackState State(string text) =>
+        Enum.GetValues<ConntrackState>().Single(state => Names.UpperSnake(state.ToString()) == text);
+
+    private static ConntrackStatus Status(string text) =>
+        Enum.GetValues<ConntrackStatus>().Single(status => Names.UpperSnake(status.ToString()) == text);
+}

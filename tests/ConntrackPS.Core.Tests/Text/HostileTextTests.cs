@@ -1,0 +1,148 @@
+using ConntrackPS.Text;
+
+namespace ConntrackPS.Tests.Text;
+
+public class HostileTextTests
+{
+    private const string Good = "udp      17 170 src=10.9.9.9 dst=10.0.0.2 sport=1034 dport=53 [UNREPLIED] src=10.0.0.2 dst=10.9.9.9 sport=53 dport=1034 use=1";
+    private static readonly string[] Samples =
+    [
+        "list", "extended-id", "ktimestamp", "labels-id", "proc", "save", "xml", "xml-ktimestamp-labels", "ip_conntrack-2.6",
+        "events", "events-ktimestamp", "events-save", "events-xml",
+    ];
+
+    public static TheoryData<string> AllSamples => [.. Samples];
+
+    [Theory]
+    [MemberData(nameof(AllSamples))]
+    public void Text_truncated_at_any_position_never_throws(string sample)
+    {
+        foreach (string line in TextSamples.Lines(sample).DistinctBy(line => line.Length).Take(12))
+        {
+            for (int length = 0; length < line.Length; length++)
+                TextSamples.Read([line[..length]]);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(AllSamples))]
+    public void Mutated_text_never_throws_and_costs_itself_only(string sample)
+    {
+        Random random = new(20261120);
+        string[] lines = TextSamples.Lines(sample);
+        for (int run = 0; run < 4000; run++)
+        {
+            string line = Mutate(lines[random.Next(lines.Length)], random);
+
+            // A blank line ends whatever the mutant began.
+            List<ConntrackTextItem> items = TextSamples.Read([Good, "", line, "", Good]);
+            Assert.Equal("10.9.9.9", Assert.IsType<ConntrackTextRecord>(items[0]).Entry.SourceAddress);
+            if (!line.Contains('<'))
+                Assert.Equal("10.9.9.9", Assert.IsType<ConntrackTextRecord>(items[^1]).Entry.SourceAddress);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(AllSamples))]
+    public void What_is_read_of_mutated_text_can_be_written_and_read_again(string sample)
+    {
+        Random random = new(7);
+        string[] lines = TextSamples.Lines(sample);
+        ConntrackTextWriter[] writers = [.. Enum.GetValues<ConntrackTextFormat>().Select(format => new ConntrackTextWriter(format) { Details = (ConntrackTextDetails)7 })];
+        for (int run = 0; run < 2000; run++)
+        {
+            foreach (ConntrackTextRecord record in TextSamples.Read([Mutate(lines[random.Next(lines.Length)], random)]).OfType<ConntrackTextRecord>())
+            {
+                foreach (ConntrackTextWriter writer in writers)
+                    TextSamples.ReadOne(writer.Write(record.Entry));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("tcp      6 99999999999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "99999999999")]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=65536 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "sport=65536")]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.256 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "dst=10.0.0.256")]
+    [InlineData("tcp      6 9 ESTABLISHED src=010.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "src=010.0.0.1")]
+    [InlineData("tcp      6 9 ESTABLISHED src=xxx.xxx.xxx.xxx dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "src=xxx.xxx.xxx.xxx")]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=x.x.x.x sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "dst=x.x.x.x")]
+    [InlineData("tcp      6 9 ESTABLISHED src=fe80::1%eth0 dst=fe80::2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "src=fe80::1%eth0")]
+    [InlineData("tcp      17 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "17")]
+    [InlineData("tcp      6 9 established src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "established")]
+    [InlineData("udp      17 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "ESTABLISHED")]
+    [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 src=10.0.0.1 use=1", "src=10.0.0.1")]
+    [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 sport=1 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "sport=1")]
+    [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 packets=18446744073709551616 use=1", "packets=18446744073709551616")]
+    [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 mark=-1 use=1", "mark=-1")]
+    [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 [start=yesterday] use=1", "[start=yesterday]")]
+    [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 [] use=1", "[]")]
+    [InlineData("ipv5     2 udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "ipv5")]
+    [InlineData("300 l3proto = 2 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=2", "300")]
+    [InlineData("\0\0\0\u00ff\ufffe", "\0\0\0\u00ff\ufffe")]
+    public void A_problem_names_the_word_that_does_not_fit(string line, string found)
+    {
+        ConntrackTextProblem problem = Assert.IsType<ConntrackTextProblem>(TextSamples.Read([Good, line, Good])[1]);
+
+        Assert.Equal((found, 2L, line), (problem.Found, problem.LineNumber, problem.Line));
+        Assert.Equal(line.LastIndexOf(found, StringComparison.Ordinal), line.IndexOf(found, problem.Column - 1, StringComparison.Ordinal));
+        Assert.StartsWith($"Line 2, column {problem.Column}: found '{found}', expected {problem.Expected}.", problem.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 use=1", "dport= of the reply direction")]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 sport=1 dport=2 use=1", "dst= of the original direction")]
+    [InlineData("icmp     1 9 src=10.0.0.1 dst=10.0.0.2 type=8 code=0 src=10.0.0.2 dst=10.0.0.1 type=0 code=0 id=1 use=1", "id= of the original direction")]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=::1 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "four addresses of one family")]
+    [InlineData("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 mark=0", "use= at the end")]
+    public void A_problem_names_what_is_missing(string line, string expected)
+    {
+        ConntrackTextProblem problem = TextSamples.ReadProblem(line);
+
+        Assert.Equal(("", expected), (problem.Found, problem.Expected));
+        Assert.Equal($"Line 1 ends too early: expected {expected}. The line: {line}", problem.ToString());
+    }
+
+    [Fact]
+    public void Endless_lines_and_endless_continuations_end()
+    {
+        string longWord = new('x', 5_000_000);
+        Assert.IsType<ConntrackTextProblem>(Assert.Single(TextSamples.Read(["tcp      6 9 ESTABLISHED src=" + longWord])));
+        Assert.NotEmpty(TextSamples.Read(["<flow>" + longWord, longWord, longWord]));
+
+        // Each could go on forever.
+        IEnumerable<string> never = Enumerable.Repeat("1", 100_000).Prepend("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=");
+        Assert.NotEmpty(TextSamples.Read(never));
+    }
+
+    private static string Mutate(string line, Random random)
+    {
+        char[] text = line.ToCharArray();
+        for (int changes = random.Next(1, 4); changes > 0; changes--)
+        {
+            int at = random.Next(text.Length);
+            switch (random.Next(5))
+            {
+                case 0:
+                    text[at] = (char)random.Next(32, 127);
+                    break;
+                case 1:
+                    text[at] = "0123456789=[]<>-. \0\u00e9"[random.Next(20)];
+                    break;
+                case 2:
+                    text = [.. text[..at], .. text[Math.Min(text.Length, at + random.Next(1, 20))..], ' '];
+                    break;
+                case 3:
+                    text = [.. text[..at], .. text[random.Next(text.Length)..]];
+                    break;
+                default:
+                    text = [.. text[..at], .. Enumerable.Repeat(text[at], random.Next(1, 30)), .. text[at..]];
+                    break;
+            }
+
+            if (text.Length == 0)
+                return "";
+        }
+
+        return new string(text).ReplaceLineEndings(" ");
+    }
+}

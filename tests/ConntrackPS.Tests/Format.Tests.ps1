@@ -1,0 +1,171 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+
+    $rendering = $PSStyle.OutputRendering
+    $PSStyle.OutputRendering = 'PlainText'
+    $namespace = New-TestNamespace
+    Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_acct=1
+
+    # The longest of each: addresses, ports, timeout (conntrack puts -t 3000 first, the last one counts), protocol, state.
+    $four = [ordered]@{
+        long4 = '-t 2147483 -s 203.113.111.101 -d 198.151.100.107 -p tcp --sport 65535 --dport 65534 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
+        lite4 = '-s 203.113.111.102 -d 198.151.100.108 -p udplite --sport 65535 --dport 65534'
+        ping4 = '-s 203.113.111.103 -d 198.151.100.109 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80'
+        snat4 = '-s 203.113.111.104 -d 198.151.100.110 -p tcp --sport 65535 --dport 65533 --state TIME_WAIT --src-nat 223.113.111.101:65530'
+        dnat4 = '-s 203.113.111.105 -d 198.151.100.111 -p tcp --sport 65535 --dport 65532 --state CLOSE_WAIT --dst-nat 192.168.100.100:65529'
+    }
+    $six = [ordered]@{
+        long6 = '-t 2147483 -s 2001:db8:1111:2222:3333:4444:5555:6661 -d 2001:db8:7777:8888:9999:aaaa:bbbb:ccc1 -p tcp --sport 65535 --dport 65534 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
+        most6 = '-s fd00:1db8:1111:2222:3333:4444:5555:6662 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc2 -p udplite --sport 65535 --dport 65534'
+        ping6 = '-s fd00:1db8:1111:2222:3333:4444:5555:6663 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc3 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 80'
+        snat6 = '-s fd00:1db8:1111:2222:3333:4444:5555:6664 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc4 -p tcp --sport 65535 --dport 65533 --state SYN_SENT --src-nat fd00:1db8:dddd:2222:3333:4444:5555:6665'
+    }
+    Add-KernelEntry $namespace $four
+    Add-KernelEntry $namespace $six
+    Add-KernelEntry $namespace ([ordered]@{ gre4 = '-s 192.0.2.6 -d 198.51.100.6 -p gre --srckey 80 --dstkey 81'; ospf4 = '-s 192.0.2.7 -d 198.51.100.9 -p 89' })
+    $entries = @(Get-ConntrackEntry -NetworkNamespace $namespace)
+
+    <# What a user sees, line by line. #>
+    function Get-Line([object[]] $Entry, [int] $Width, [string] $View) {
+        $formatted = $View ? ($Entry | Format-Table -View $View) : $Entry
+        ($formatted | Out-String -Width $Width).Trim("`n") -split "`n"
+    }
+}
+
+AfterAll {
+    $PSStyle.OutputRendering = $rendering
+    Remove-TestNamespace $namespace
+}
+
+Describe 'The table of entries' {
+    It 'has the expected columns' {
+        (Get-Line $entries 120)[0] | Should -Match '^Protocol +State +SourceAddress +SPort +DestinationAddress +DPort +Timeout *$'
+    }
+
+    It 'gives each entry one line of at most <Width> characters' -ForEach @{ Width = 80 }, @{ Width = 100 }, @{ Width = 120 }, @{ Width = 200 } {
+        $lines = Get-Line $entries $Width
+        $lines.Count | Should -Be ($entries.Count + 2)
+        $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual $Width }
+    }
+
+    It 'shows IPv4 addresses, ports, state and timeout in full on 80 columns' {
+        $lines = Get-Line $entries 80
+        foreach ($entry in $entries | Where-Object AddressFamily -EQ IPv4) {
+            $line = @($lines | Where-Object { $_ -match "\s$([regex]::Escape($entry.SourceAddress))\s" })
+            $line.Count | Should -Be 1
+            -split $line[0] | Should -Be @(
+                "$($entry.Protocol)", "$($entry.State)", $entry.SourceAddress, "$($entry.SourcePort)", $entry.DestinationAddress, "$($entry.DestinationPort)", "$($entry.TimeoutSeconds)" |
+                    Where-Object { $_ }
+            )
+        }
+    }
+
+    It 'shows IPv6 addresses in full on 120 columns' {
+        $lines = Get-Line $entries 120
+        foreach ($entry in $entries) {
+            $line = @($lines | Where-Object { $_ -match "\s$([regex]::Escape($entry.SourceAddress))\s" })
+            $line.Count | Should -Be 1
+            -split $line[0] | Should -Contain $entry.DestinationAddress
+        }
+        $lines | Should -Not -Match '…'
+    }
+
+    It 'shows one entry as a table too' {
+        Get-Line $entries[0] 120 | Should -HaveCount 3
+    }
+
+    It 'shows the first row without waiting for the second' {
+        # A first column without a width makes PowerShell hold rows back for 300 ms.
+        $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
+        foreach ($table in $format.SelectNodes('//TableControl')) {
+            $table.SelectSingleNode('TableHeaders/TableColumnHeader[1]/Width').InnerText | Should -BeGreaterThan 0
+        }
+    }
+}
+
+Describe 'The named view <View>' -ForEach @(
+    @{ View = 'Nat'; Column = 'SourceAddress', 'TranslatedSource', 'DestinationAddress', 'TranslatedDestination'; Property = 'SourceAddress', 'ReplyDestinationAddress', 'DestinationAddress', 'ReplySourceAddress' }
+    @{ View = 'Counter'; Column = 'SourceAddress', 'DestinationAddress', 'Packets', 'Bytes', 'RPackets', 'RBytes'; Property = 'SourceAddress', 'DestinationAddress' }
+    @{ View = 'Reply'; Column = 'State', 'ReplySourceAddress', 'ReplyDestinationAddress'; Property = 'ReplySourceAddress', 'ReplyDestinationAddress' }
+) {
+    It 'has its columns, a line for each entry, and IPv4 addresses in full on 120 columns' {
+        $lines = Get-Line $entries 120 $View
+        $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
+        $lines.Count | Should -Be ($entries.Count + 2)
+        foreach ($name in $Column) {
+            -split $lines[0] | Should -Contain $name
+        }
+        foreach ($entry in $entries | Where-Object AddressFamily -EQ IPv4) {
+            $values = $Property | ForEach-Object { $entry.$_ }
+            @($lines | Where-Object { $line = -split $_; -not ($values | Where-Object { $_ -notin $line }) }).Count | Should -Be 1 -Because "$entry"
+        }
+    }
+
+    It 'gives each entry one line on 80 columns, and no column next to nothing' {
+        $lines = Get-Line $entries 80 $View
+        $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 80 }
+        $ruler = @($lines | Where-Object { $_ -match '^[- ]+$' })
+        $ruler.Count | Should -Be 1
+        $lines.Count - [array]::IndexOf($lines, $ruler[0]) | Should -Be ($entries.Count + 1)
+        -split $ruler[0] | ForEach-Object { $_.Length | Should -BeGreaterOrEqual 5 }
+    }
+}
+
+Describe 'The list of an entry' {
+    It 'shows no empty value: <Name>' -ForEach @(
+        'long4', 'lite4', 'ping4', 'ping6', 'snat4', 'gre4', 'ospf4' | ForEach-Object { @{ Name = $_ } }
+    ) {
+        $entry = $entries | Where-Object { (Resolve-EntryName $namespace @($_)) -eq $Name }
+        $lines = ($entry | Format-List | Out-String -Width 120) -split "`n" | Where-Object { $_.Trim() }
+        $lines | Should -Not -Match '^\w+\s*:\s*$'
+        $lines | Should -Contain "$("$('SourceAddress'.PadRight(($lines[0] -split ':')[0].Length))"): $($entry.SourceAddress)"
+    }
+
+    It 'shows what an entry has: <Name> <Property>' -ForEach @(
+        @{ Name = 'ping4'; Property = 'IcmpType', 'IcmpCode', 'IcmpId' }
+        @{ Name = 'gre4'; Property = 'GreSourceKey', 'GreDestinationKey' }
+        @{ Name = 'long4'; Property = 'State', 'SourcePort', 'DestinationPort', 'ReplySourcePort', 'ReplyDestinationPort', 'OriginalPackets', 'ReplyBytes', 'Status', 'TimeoutSeconds', 'Id' }
+        @{ Name = 'snat4'; Property = @('ReplyDestinationAddress') }
+    ) {
+        $entry = $entries | Where-Object { (Resolve-EntryName $namespace @($_)) -eq $Name }
+        $text = $entry | Format-List | Out-String -Width 120
+        foreach ($name in $Property) {
+            $text | Should -Match "(?m)^$name +: $([regex]::Escape("$($entry.$name)"))\s*$"
+        }
+    }
+}
+
+Describe 'Other views' {
+    It 'shows a stat as a table and as a list' {
+        $stat = Get-ConntrackStat -NetworkNamespace $namespace
+        $lines = Get-Line $stat 80
+        -split $lines[0] | Should -Be 'Count', 'Maximum', 'Fill%', 'Buckets', 'Namespace'
+        -split $lines[2] | Should -Be "$($entries.Count)", "$($stat.Maximum)", "$($stat.FillPercent)", "$($stat.Buckets)", $namespace
+        $stat | Format-List | Out-String | Should -Match "Count +: $($entries.Count)"
+    }
+
+    It 'has default property sets' {
+        $standard = $entries[0].PSStandardMembers
+        $standard.DefaultDisplayPropertySet.ReferencedPropertyNames | Should -Be @(
+            'Protocol', 'State', 'SourceAddress', 'SourcePort', 'DestinationAddress', 'DestinationPort', 'TimeoutSeconds', 'Status')
+        $standard.DefaultKeyPropertySet.ReferencedPropertyNames | Should -Be @(
+            'Protocol', 'SourceAddress', 'SourcePort', 'DestinationAddress', 'DestinationPort', 'Zone')
+    }
+
+    It 'refers to existing properties only' {
+        $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
+        $types = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.types.ps1xml" -Raw)
+        foreach ($view in $format.Configuration.ViewDefinitions.View) {
+            $known = ([type] $view.ViewSelectedBy.TypeName).GetProperties().Name
+            $view.SelectNodes('.//PropertyName').InnerText | Should -BeIn $known
+        }
+        foreach ($type in $types.Types.Type | Where-Object Name -NotLike "Deserialized.*") {
+            $type.SelectNodes('.//ReferencedProperties/Name').InnerText | Should -BeIn ([type] $type.Name).GetProperties().Name
+        }
+    }
+
+    It 'shows tables without a script for each cell' {
+        (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw) | Should -Not -Match '<TableColumnItem>\s*<ScriptBlock>'
+    }
+}

@@ -1,0 +1,222 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+
+    # More than the reader's queue holds (64 datagrams of about 150 entries), so that an early stop finds it at work.
+    $count = 30000
+}
+
+Describe 'A pipeline that ends early' {
+    BeforeAll {
+        $namespace = New-TestNamespace
+        Add-KernelLine $namespace (New-ManyLine $count)
+
+        $seen = Invoke-Child -Namespace $namespace {
+            # What a listing holds while it runs: a socket, and a thread that reads it.
+            function Get-Held {
+                $targets = foreach ($file in [System.IO.Directory]::GetFileSystemEntries('/proc/self/fd')) {
+                    [System.IO.File]::ResolveLinkTarget($file, $false)?.Name
+                }
+                [pscustomobject]@{
+                    Sockets = @($targets -like 'socket:*').Count
+                    Events  = @($targets -like '*eventfd*').Count
+                    Readers = @([System.IO.Directory]::GetDirectories('/proc/self/task') | Where-Object {
+                            try { [System.IO.File]::ReadAllText("$_/comm") -like 'ConntrackPS*' } catch [System.IO.IOException] { $false }
+                        }).Count
+                }
+            }
+
+            # A thread that was joined leaves /proc a moment later.
+            function Get-Settled {
+                $deadline = [DateTime]::UtcNow.AddSeconds(10)
+                do {
+                    $held = Get-Held
+                } while ($held.Readers -gt 0 -and [DateTime]::UtcNow -lt $deadline)
+                $held
+            }
+
+            $list = @{ NetworkNamespace = $Namespace }
+            $stopped = [System.Collections.Generic.List[object]]::new()
+            function Add-Seen([string] $Name, [scriptblock] $Script, [int] $Rounds = 50) {
+                & $Script | Out-Null
+                $before = Get-Settled
+                $script:during = $null
+                $output = @(foreach ($round in 1..$Rounds) { & $Script })
+                $after = Get-Settled
+                $stopped.Add([ordered]@{ Name = $Name; Before = $before; During = $script:during; After = $after; Output = $output.Count })
+            }
+            # Runs a script in a runspace of its own and stops it, as Ctrl+C does, once it has said something.
+            function Stop-Midway([string] $Script) {
+                $session = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
+                $session.ImportPSModule((Get-Module ConntrackPS).Path)
+                $shell = [powershell]::Create($session)
+                $null = $shell.AddScript('param($Namespace) $ErrorActionPreference = "Stop"; ' + $Script).AddParameter('Namespace', $Namespace)
+                $output = [System.Management.Automation.PSDataCollection[object]]::new()
+                $running = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[object]]::new(), $output)
+                while ($output.Count -eq 0 -and -not $running.IsCompleted) { Start-Sleep -Milliseconds 2 }
+                $script:during = Get-Held
+                $shell.Stop()
+                "$($shell.InvocationStateInfo.State)"
+                $shell.Runspace.Dispose()
+                $shell.Dispose()
+            }
+
+            Add-Seen 'Select-Object -First 1' {
+                Get-ConntrackEntry @list | Select-Object -First 1
+            }
+            Add-Seen 'Select-Object -First 1 after a look' {
+                Get-ConntrackEntry @list | ForEach-Object { if (-not $script:during) { $script:during = Get-Held }; $_ } | Select-Object -First 1
+            }
+            Add-Seen 'Select-Object -First 20000' -Rounds 3 {
+                Get-ConntrackEntry @list | Select-Object -First 20000
+            }
+            Add-Seen 'break' {
+                foreach ($once in 1) { Get-ConntrackEntry @list | ForEach-Object { $script:during = Get-Held; $_; break } }
+            }
+            Add-Seen 'throw' {
+                try { Get-ConntrackEntry @list | ForEach-Object { throw 'enough' } } catch { "$_" }
+            }
+            Add-Seen 'an error with -ErrorAction Stop' {
+                try { Get-ConntrackEntry @list | ForEach-Object { Write-Error 'enough' -ErrorAction Stop } } catch { "$_" }
+            }
+            Add-Seen 'an error of the listing itself' {
+                try { Get-ConntrackEntry -NetworkNamespace /proc/self/ns/mnt -ErrorAction Stop } catch { "$_" }
+            }
+            Add-Seen 'Stop, while the consumer is busy' -Rounds 10 {
+                Stop-Midway 'Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { $_; Start-Sleep 600 }'
+            }
+            Add-Seen 'Stop, anywhere' -Rounds 10 {
+                Stop-Midway 'while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object -First 1; $null = Get-ConntrackEntry -NetworkNamespace $Namespace }'
+            }
+            Add-Seen 'Stop-Job' -Rounds 5 {
+                $job = Start-ThreadJob { param($Module, $Namespace)
+                    Import-Module $Module
+                    Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { $_; Start-Sleep 600 }
+                } -ArgumentList (Get-Module ConntrackPS).Path, $Namespace
+                while (-not $job.HasMoreData -and $job.State -notin 'Failed', 'Completed') { Start-Sleep -Milliseconds 2 }
+                $script:during = Get-Held
+                $job | Stop-Job
+                "$($job.State)"
+                $job | Remove-Job -Force
+            }
+            Add-Seen 'a whole listing' -Rounds 2 {
+                (Get-ConntrackEntry @list).Count
+            }
+            Add-Seen 'Remove-ConntrackEntry -PassThru | Select-Object -First 1' -Rounds 5 {
+                Get-ConntrackEntry 10.0.0.0/18 @list | Remove-ConntrackEntry -PassThru | Select-Object -First 1
+            }
+            Add-Seen 'Remove-ConntrackEntry by filter, with break' -Rounds 1 {
+                foreach ($once in 1) { Remove-ConntrackEntry 10.0.64.0/19 -PassThru @list | ForEach-Object { $script:during = Get-Held; $_; break } }
+            }
+            Add-Seen 'Clear-ConntrackTable' -Rounds 10 {
+                Clear-ConntrackTable -Confirm:$false -AddressFamily IPv6 @list
+            }
+            Add-Seen 'Get-ConntrackStat' -Rounds 10 {
+                Get-ConntrackStat @list
+            }
+            $stopped | ConvertTo-Json -Depth 4 -Compress
+        }
+        $seen = @($seen | Select-Object -Last 1 | ConvertFrom-Json)
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It 'leaves no socket, no event and no thread behind: <Name>' -ForEach @(
+        @{ Name = 'Select-Object -First 1'; Output = 50 }
+        @{ Name = 'Select-Object -First 20000'; Output = 60000 }
+        @{ Name = 'break'; Output = 50 }
+        @{ Name = 'throw'; Output = 50 }
+        @{ Name = 'an error with -ErrorAction Stop'; Output = 50 }
+        @{ Name = 'an error of the listing itself'; Output = 50 }
+        @{ Name = 'Stop, while the consumer is busy'; Output = 10 }
+        @{ Name = 'Stop, anywhere'; Output = 10 }
+        @{ Name = 'Stop-Job'; Output = 5 }
+        @{ Name = 'a whole listing'; Output = 2 }
+        @{ Name = 'Remove-ConntrackEntry -PassThru | Select-Object -First 1'; Output = 5 }
+        @{ Name = 'Remove-ConntrackEntry by filter, with break'; Output = 1 }
+        @{ Name = 'Clear-ConntrackTable'; Output = 0 }
+        @{ Name = 'Get-ConntrackStat'; Output = 10 }
+    ) {
+        $run = $seen | Where-Object Name -EQ $Name
+        $run.Output | Should -Be $Output
+        $run.After.Sockets | Should -Be $run.Before.Sockets
+        $run.After.Events | Should -Be $run.Before.Events
+        $run.After.Readers | Should -Be 0
+    }
+
+    It 'was in the middle: <_>' -ForEach 'Select-Object -First 1 after a look', 'break', 'Stop, while the consumer is busy', 'Stop-Job' {
+        $run = $seen | Where-Object Name -EQ $_
+        $run.During.Sockets | Should -Be ($run.Before.Sockets + 1)
+        $run.During.Readers | Should -Be 1
+    }
+
+    It 'left a table that can be read in full' {
+        (Get-ConntrackEntry -NetworkNamespace $namespace).Count | Should -Be (Get-KernelCount $namespace)
+    }
+}
+
+Describe 'Ctrl+C' {
+    BeforeAll {
+        $namespace = New-TestNamespace
+        Add-KernelLine $namespace (New-ManyLine $count)
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It 'ends pwsh <Where>' -ForEach @(
+        @{ Where = 'while it lists'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Out-Null } } }
+        @{ Where = 'while it matches a filter nothing passes'; Script = { 'started'; while ($true) { Get-ConntrackEntry 192.0.2.99 -NetworkNamespace $Namespace } } }
+        @{ Where = 'while it removes'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object * | Remove-ConntrackEntry -NetworkNamespace $Namespace -WhatIf 6>$null | Out-Null } } }
+    ) {
+        $file = New-ChildScript $Script -Namespace $namespace
+        $start = [System.Diagnostics.ProcessStartInfo]::new()
+        # A suite that runs in the background ignores SIGINT, and its children would too.
+        $start.FileName = 'env'
+        @('--default-signal=INT') + (Get-PowerShellCommand) + '-NoProfile', '-File', $file | ForEach-Object { $start.ArgumentList.Add($_) }
+        $start.RedirectStandardOutput = $true
+        $process = [System.Diagnostics.Process]::Start($start)
+        try {
+            $process.StandardOutput.ReadLine() | Should -Be 'started'
+            $null = $process.StandardOutput.ReadToEndAsync()
+            kill -INT $process.Id
+            $process.WaitForExit(30000) | Should -BeTrue -Because 'it ends by itself'
+        }
+        finally {
+            $process.Kill($true)
+            $process.WaitForExit()
+            Remove-Item $file
+        }
+        Get-KernelCount $namespace | Should -Be $count
+    }
+}
+
+Describe 'A big table' {
+    BeforeAll {
+        $namespace = New-TestNamespace
+        $big = [Math]::Min(200000, (Get-ConntrackStat).Maximum - 1000)
+        Add-KernelLine $namespace (New-ManyLine $big)
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It 'streams: memory stays flat' {
+        $seen = Invoke-Child -Namespace $namespace {
+            function Get-Peak { 1KB * [regex]::Match((Get-Content /proc/self/status -Raw), 'VmHWM:\s+(\d+) kB').Groups[1].Value }
+            Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object -First 5000 | Out-Null
+            [GC]::Collect()
+            [System.IO.File]::WriteAllText('/proc/self/clear_refs', '5')
+            $before = Get-Peak
+            $measured = Get-ConntrackEntry -NetworkNamespace $Namespace | Measure-Object
+            $measured.Count, ((Get-Peak) - $before) | ConvertTo-Json -Compress
+        }
+        $count, $growth = $seen | ConvertFrom-Json
+        $count | Should -Be $big
+        $growth | Should -BeLessThan 64MB
+    }
+}

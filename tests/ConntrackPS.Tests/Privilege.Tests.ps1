@@ -1,0 +1,171 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+
+    $table = [ordered]@{
+        web4 = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED'
+        web6 = '-s 2001:db8::1 -d 2001:db8:1::7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED'
+        dns4 = '-s 192.0.2.1 -d 198.51.100.53 -p udp --sport 2000 --dport 53'
+        dns6 = '-s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53'
+    }
+
+    # A folder with the module that anybody may read, and a home that nobody may write to.
+    $folder = Join-Path ([System.IO.Path]::GetTempPath()) "ctps-$PID-$(New-Guid)"
+    $package = "$folder/ConntrackPS"
+    $null = New-Item "$folder/home" -ItemType Directory
+    Copy-Item (Get-PackagePath) $package -Recurse
+    chmod -R a+rX $folder
+    chown 65534:65534 "$folder/home"
+
+    # As nobody; where nobody can't run this pwsh, since it lies in root's home, as root without capabilities.
+    $pwsh = @(Get-PowerShellCommand)
+    $nobody = 'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'
+    & $nobody[0] $nobody[1..3] env "HOME=$folder/home" @pwsh -NoProfile -Command exit 2>$null
+    $user = $LASTEXITCODE -eq 0 ? $nobody : @('setpriv')
+
+    <# Runs a script in the namespace under the given setpriv options; its last line is a JSON document. #>
+    function Invoke-Unprivileged([string] $Namespace, [string[]] $Option, [scriptblock] $Script) {
+        $prefix = @('ip', 'netns', 'exec', $Namespace) + $user + $Option + @('env', "HOME=$folder/home")
+        $output = @(Invoke-Child $Script -Prefix $prefix -Package $package -Folder $folder -Namespace $Namespace)
+        try {
+            $output[-1] | ConvertFrom-Json
+        }
+        catch {
+            throw "The child said: $output"
+        }
+    }
+}
+
+AfterAll {
+    Remove-Item $folder -Recurse -Force
+}
+
+Describe 'Without privileges' {
+    BeforeAll {
+        $namespace = New-TestNamespace $table
+        Get-ConntrackEntry -NetworkNamespace $namespace | Select-Object * -ExcludeProperty Namespace | Export-Clixml "$folder/entries.xml"
+        chmod a+r "$folder/entries.xml"
+
+        $seen = Invoke-Unprivileged $namespace '--inh-caps=-all', '--bounding-set=-all' {
+            $entries = Import-Clixml "$PSScriptRoot/entries.xml"
+            $runs = [ordered]@{
+                'Get-ConntrackEntry'                     = { Get-ConntrackEntry }
+                'Get-ConntrackEntry by filter'           = { Get-ConntrackEntry 192.0.2.1 }
+                'Remove-ConntrackEntry by filter'        = { Remove-ConntrackEntry -Protocol udp -PassThru }
+                'Remove-ConntrackEntry from pipeline'    = { $entries | Remove-ConntrackEntry -PassThru }
+                'Remove-ConntrackEntry of one'           = { $entries[0] | Remove-ConntrackEntry -PassThru }
+                'Clear-ConntrackTable'                   = { Clear-ConntrackTable -Confirm:$false }
+                'Clear-ConntrackTable of one family'     = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
+                'Get-ConntrackEntry in a namespace'      = { Get-ConntrackEntry -NetworkNamespace $Namespace }
+                'Remove-ConntrackEntry in a namespace'   = { Remove-ConntrackEntry 192.0.2.1 -NetworkNamespace $Namespace }
+                'Clear-ConntrackTable in a namespace'    = { Clear-ConntrackTable -Confirm:$false -NetworkNamespace $Namespace }
+                'Get-ConntrackStat in a namespace'       = { Get-ConntrackStat -NetworkNamespace $Namespace }
+                'Remove-ConntrackEntry with -Verbose'    = { $entries | Remove-ConntrackEntry -Verbose 4>&1 }
+                'Get-ConntrackStat'                      = { Get-ConntrackStat }
+                'Remove-ConntrackEntry without a filter' = { Remove-ConntrackEntry }
+                'Remove-ConntrackEntry -WhatIf'          = { $entries | Remove-ConntrackEntry -WhatIf 6>$null }
+            }
+            $seen = [ordered]@{}
+            foreach ($name in $runs.Keys) {
+                $output = [System.Collections.Generic.List[object]]::new()
+                try {
+                    & $runs[$name] 2>&1 | ForEach-Object { $output.Add($_) }
+                }
+                catch {
+                    $output.Add($_)
+                }
+                $seen[$name] = [ordered]@{
+                    Emitted = @($output | Where-Object { $_ -isnot [System.Management.Automation.ErrorRecord] } | ForEach-Object { "$_" })
+                    Errors  = @($output | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } | ForEach-Object {
+                            [ordered]@{ Id = ($_.FullyQualifiedErrorId -split ',')[0]; Category = "$($_.CategoryInfo.Category)"; Message = "$_" }
+                        })
+                }
+            }
+            $seen | ConvertTo-Json -Depth 5 -Compress
+        }
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It '<_> is PermissionDenied, once, with a remedy' -ForEach @(
+        'Get-ConntrackEntry', 'Get-ConntrackEntry by filter', 'Remove-ConntrackEntry by filter', 'Remove-ConntrackEntry from pipeline'
+        'Remove-ConntrackEntry of one', 'Clear-ConntrackTable', 'Clear-ConntrackTable of one family'
+    ) {
+        $seen.$_.Errors.Count | Should -Be 1
+        $seen.$_.Errors.Id | Should -Be 'PermissionDenied'
+        $seen.$_.Errors.Category | Should -Be 'PermissionDenied'
+        $seen.$_.Errors.Message | Should -BeLike '*sudo*CAP_NET_ADMIN*'
+        $seen.$_.Emitted | Should -BeNullOrEmpty -Because 'nothing was read or removed'
+    }
+
+    It '<_> is NetworkNamespaceDenied, with a remedy' -ForEach @(
+        'Get-ConntrackEntry in a namespace', 'Remove-ConntrackEntry in a namespace', 'Clear-ConntrackTable in a namespace', 'Get-ConntrackStat in a namespace'
+    ) {
+        $seen.$_.Errors.Count | Should -Be 1
+        $seen.$_.Errors.Id | Should -Be 'NetworkNamespaceDenied'
+        $seen.$_.Errors.Category | Should -Be 'PermissionDenied'
+        $seen.$_.Errors.Message | Should -BeLike '*sudo*CAP_SYS_ADMIN*'
+    }
+
+    It 'never counts an entry as removed' {
+        $seen.'Remove-ConntrackEntry with -Verbose'.Emitted | Should -Not -Match '[1-9]\d* entries removed'
+    }
+
+    It 'still shows the fill, refuses an empty filter, and says what would be removed' {
+        $seen.'Get-ConntrackStat'.Errors | Should -BeNullOrEmpty
+        $seen.'Get-ConntrackStat'.Emitted.Count | Should -Be 1
+        $seen.'Remove-ConntrackEntry without a filter'.Errors.Id | Should -Be 'NoFilter'
+        $seen.'Remove-ConntrackEntry -WhatIf'.Errors | Should -BeNullOrEmpty
+    }
+
+    It 'has deleted nothing' {
+        Get-KernelName $namespace | Should -Be ($table.Keys | Sort-Object)
+    }
+}
+
+Describe 'With CAP_NET_ADMIN alone' {
+    BeforeAll {
+        $namespace = New-TestNamespace $table
+        $seen = Invoke-Unprivileged $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {
+            $ErrorActionPreference = 'Stop'
+            [ordered]@{
+                Capability = (Get-Content /proc/self/status) -match '^CapEff:'
+                All        = @(Get-ConntrackEntry).Count
+                ByFilter   = @(Remove-ConntrackEntry -Protocol udp -AddressFamily IPv4 -PassThru).Count
+                Piped      = @(Get-ConntrackEntry -Protocol tcp | Remove-ConntrackEntry -PassThru).Count
+                Rest       = @(Get-ConntrackEntry).SourceAddress
+                Stat       = (Get-ConntrackStat).Count
+            } | ConvertTo-Json -Compress
+        }
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It 'lists' {
+        $seen.Capability | Should -Match '\b0*1000$'
+        $seen.All | Should -Be 4
+    }
+
+    It 'removes by filter and from the pipeline' {
+        $seen.ByFilter | Should -Be 1
+        $seen.Piped | Should -Be 2
+        $seen.Rest | Should -Be '2001:db8::1'
+        $seen.Stat | Should -Be 1
+        Get-KernelName $namespace | Should -Be 'dns6'
+    }
+
+    It 'clears' {
+        $seen = Invoke-Unprivileged $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {
+            Clear-ConntrackTable -AddressFamily IPv4 -Confirm:$false
+            $six = (Get-ConntrackStat).Count
+            Clear-ConntrackTable -Confirm:$false
+            ConvertTo-Json $six, (Get-ConntrackStat).Count -Compress
+        }
+        $seen | Should -Be 1, 0
+        Get-KernelCount $namespace | Should -Be 0
+    }
+}
