@@ -12,9 +12,8 @@
 param()
 
 $ErrorActionPreference = 'Stop'
-$PSStyle.OutputRendering = 'PlainText'
 
-# Prints a command, then runs it: what is shown is what runs.
+# Prints a command, then runs it: what is shown is what runs, without empty lines.
 function Show([scriptblock] $Command) {
     Write-Host "PS> $($Command.ToString().Trim() -replace '\r?\n +', "`n>>  ")"
     & $Command | Out-String -Width 100 -Stream | Where-Object { $_ } | Write-Host
@@ -57,6 +56,8 @@ Import-Module "$PSScriptRoot/../out/ConntrackPS" -Force
 $prefix = "demo$PID"
 $router = "$prefix-router"
 $interrupted = $true
+$rendering = $PSStyle.OutputRendering
+$PSStyle.OutputRendering = 'PlainText'
 $scenario = Start-Scenario $prefix
 try {
     if (-not (Read-Scenario $scenario)) {
@@ -97,7 +98,10 @@ catch {
 }
 finally {
     Stop-Scenario $scenario
-    if ($interrupted) {
+    $PSStyle.OutputRendering = $rendering
+    $global:PSDefaultParameterValues.Remove('*-Conntrack*:NetworkNamespace')
+    # An interactive session would end by this.
+    if ($interrupted -and [Environment]::GetCommandLineArgs() -contains '-NonInteractive') {
         $Host.SetShouldExit(130)
     }
 }

@@ -72,6 +72,10 @@ function Remove-TestNamespace {
                 $process.WaitForExit()
             }
         }
+        # What one file sets for itself must not reach the next: it would work in the machine's own table.
+        foreach ($pattern in @($global:PSDefaultParameterValues.Keys | Where-Object { $global:PSDefaultParameterValues[$_] -eq $name })) {
+            $global:PSDefaultParameterValues.Remove($pattern)
+        }
         $processesOf.Remove($name)
         $namesOf.Remove($name)
         $idsOf.Remove($name)
@@ -326,15 +330,15 @@ function Invoke-Child {
 
 function Get-LineKey([string] $Line) {
     $value = @{}
-    foreach ($match in [regex]::Matches($Line, '(?<!\S)-{1,2}(?<name>s|d|p|w|sport|dport) (?<value>\S+)')) {
+    foreach ($match in [regex]::Matches($Line, '(?<!\S)-{1,2}(?<name>s|d|p|w|sport|dport|srckey|dstkey) (?<value>\S+)')) {
         $value[$match.Groups['name'].Value] = $match.Groups['value'].Value
     }
     $protocol = $numberOfProtocol[$value.p] ?? $value.p
-    "$protocol $($value.s) $($value.sport) $($value.d) $($value.dport) $([int] $value.w)"
+    "$protocol $($value.s) $($value.sport)$($value.srckey) $($value.d) $($value.dport)$($value.dstkey) $([int] $value.w)"
 }
 
 function Get-EntryKey($Entry) {
-    "$($Entry.Protocol) $($Entry.SourceAddress) $($Entry.SourcePort) $($Entry.DestinationAddress) $($Entry.DestinationPort) $($Entry.Zone)"
+    "$($Entry.Protocol) $($Entry.SourceAddress) $($Entry.SourcePort)$($Entry.GreSourceKey) $($Entry.DestinationAddress) $($Entry.DestinationPort)$($Entry.GreDestinationKey) $($Entry.Zone)"
 }
 
 function ConvertFrom-Hex([string] $Text) {

@@ -6,7 +6,8 @@ namespace ConntrackPS.Conntrack.Table;
 /// <param name="Original">The original direction's tuple.</param>
 /// <param name="Zone">The zone of both directions.</param>
 /// <param name="OriginalZone">The zone of the original direction alone.</param>
-/// <param name="Id">The kernel's id: with it, another entry that took the tuple since is left alone.</param>
+/// <param name="Id">The kernel's id: with it, another entry that took the tuple since is left alone, unless it happens to
+/// have the same id, a hash of the tuple and the entry's place in memory, which the kernel likes to use again.</param>
 public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ushort? OriginalZone, uint? Id)
 {
     /// <summary>The key of an entry.</summary>

@@ -65,8 +65,12 @@ public class FilterPlannerTests
     {
         FilterPlan plan = FilterPlanner.Plan(new ConntrackFilter
         {
-            SourceAddress = Prefixes(V6), DestinationAddress = Prefixes(V6), ReplySourceAddress = Prefixes(V6),
-            ReplyDestinationAddress = Prefixes(V6), TranslatedSourceAddress = Prefixes(V6), Protocol = [IPProtocol.Tcp],
+            SourceAddress = Prefixes(V6),
+            DestinationAddress = Prefixes(V6),
+            ReplySourceAddress = Prefixes(V6),
+            ReplyDestinationAddress = Prefixes(V6),
+            TranslatedSourceAddress = Prefixes(V6),
+            Protocol = [IPProtocol.Tcp],
         });
         const TupleFields Addresses = TupleFields.SourceAddress | TupleFields.DestinationAddress;
         Assert.Equal(TupleFields.None, (plan.Kernel.Original.Fields | plan.Kernel.Reply.Fields) & Addresses);

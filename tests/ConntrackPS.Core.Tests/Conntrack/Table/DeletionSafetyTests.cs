@@ -44,7 +44,10 @@ public sealed class DeletionSafetyTests(ITestOutputHelper output) : IDisposable
         }
 
         Assert.True(deleted > 100, $"only {deleted} deleted");
-        Assert.Equal(features == (int)KernelFeatures.All, flushes > 10);
+        if (features == (int)KernelFeatures.All)
+            Assert.True(flushes > 5, $"only {flushes} deletions by one request");
+        else
+            Assert.Equal(0, flushes);
     }
 
     [Fact]
