@@ -15,9 +15,11 @@ BeforeAll {
         'ConvertTo-ConntrackText'
         'Get-ConntrackEntry'
         'Get-ConntrackStat'
+        'Measure-ConntrackEntry'
         'New-ConntrackEntry'
         'Remove-ConntrackEntry'
         'Set-ConntrackEntry'
+        'Show-ConntrackTop'
         'Watch-ConntrackEvent'
     )
 }

@@ -1,5 +1,7 @@
+using ConntrackPS.Bench.Watching;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Bench.Reading;
@@ -17,8 +19,15 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
         new("stream", Stream),
     ];
 
+    /// <summary>Ways to look at a table without an object for each entry.</summary>
+    private static IReadOnlyList<Workload> Others { get; } =
+    [
+        new("group", Group),
+        new("refresh", Refresh.Run),
+    ];
+
     public static Workload Named(string name) =>
-        All.FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
+        All.Concat(Others).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
 
     private static long Parse(NetworkNamespace networkNamespace)
     {
@@ -35,5 +44,12 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
         foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
             count += batch.Count;
         return count;
+    }
+
+    private static long Group(NetworkNamespace networkNamespace)
+    {
+        GroupMeasurement measurement = new(new GroupOptions { GroupBy = [GroupProperties.Named("SourceAddress")], Top = 10 });
+        measurement.Read(new ConntrackTable(networkNamespace));
+        return measurement.Groups().Count();
     }
 }
