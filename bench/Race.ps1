@@ -33,6 +33,7 @@ Set-StrictMode -Version Latest
 
 $ns = "ctps-race-$PID"
 $busySource = '10.0.0.1'
+$removal = "conntrack -D -s $busySource"
 $work = [IO.Directory]::CreateTempSubdirectory('ctps-race-').FullName
 $program = "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll"
 
@@ -75,21 +76,59 @@ function Get-Reader {
     New-Contestant '`Get-ConntrackEntry | Measure-Object`' {
         Measure-Block { Get-ConntrackEntry -NetworkNamespace $ns | Measure-Object > $null }
     }
+    New-Contestant '`$entries | Where-Object State -eq SynSent > $null`: PowerShell alone' { Measure-WhereObject }
+}
+
+# What Where-Object itself costs, over entries that are there already: no pipeline with it can be faster.
+function Measure-WhereObject {
+    $entries = Get-ConntrackEntry -NetworkNamespace $ns
+    Measure-Block { $entries | Where-Object State -eq SynSent > $null }
+    $entries = $null
+    [GC]::Collect()
 }
 
 # Each fills the table again before, and looks after itself whether half of it is gone.
-function Get-Remover([int] $Entries) {
-    $command = "conntrack -D -s $busySource"
-    New-Contestant "``$command``" {
-        Measure-Removal $Entries { Measure-Shell "ip netns exec $ns $command >/dev/null 2>&1" }
-    }.GetNewClosure()
+function Get-Remover {
+    New-Contestant "``$removal``" {
+        Measure-Removal $entries { Measure-Shell "ip netns exec $ns $removal >/dev/null 2>&1" }
+    }
     if ($hasModule) {
-        New-Contestant "``Get-ConntrackEntry $busySource | Remove-ConntrackEntry``" -FasterThan "``$command``" -Times 2 {
-            Measure-Removal $Entries {
+        New-Contestant "``Get-ConntrackEntry $busySource | Remove-ConntrackEntry``" -FasterThan "``$removal``" -Times 2 {
+            Measure-Removal $entries {
                 Measure-Block { Get-ConntrackEntry $busySource -NetworkNamespace $ns | Remove-ConntrackEntry -NetworkNamespace $ns }
             }
-        }.GetNewClosure()
+        }
+        New-Contestant "``Remove-ConntrackEntry $busySource``: one request" -FasterThan "``$removal``" -Times 8 {
+            Measure-Removal $entries { Measure-Block { Remove-ConntrackEntry $busySource -NetworkNamespace $ns } }
+        }
+
+        # The same entries, by a filter that the kernel does not have.
+        New-Contestant "``Remove-ConntrackEntry $busySource/31``: list and delete" -FasterThan "``$removal``" -Times 2.5 {
+            Measure-Removal $entries { Measure-Block { Remove-ConntrackEntry "$busySource/31" -NetworkNamespace $ns } }
+        }
     }
+}
+
+# A filter that nothing passes, over the whole table.
+function Get-Walker {
+    New-Contestant "the kernel's own walk" { (Invoke-BenchServer $server walk).Milliseconds }
+    if ($hasModule) {
+        New-Contestant '`Get-ConntrackEntry 203.0.113.99`' -Limit 1.2 {
+            Measure-Block { Get-ConntrackEntry 203.0.113.99 -NetworkNamespace $ns }
+        }
+    }
+}
+
+# Entries made again from the pipeline; the promise is in entries a second.
+function Write-Creation {
+    $entries = @(Get-ConntrackEntry $busySource -NetworkNamespace $ns | Select-Object -First 100000)
+    $rates = foreach ($round in 1..$Rounds) {
+        Remove-ConntrackEntry $busySource -NetworkNamespace $ns
+        $milliseconds = Measure-Block { $entries | New-ConntrackEntry -NetworkNamespace $ns }
+        $entries.Count / $milliseconds
+    }
+    $median = ($rates | Sort-Object)[[int][math]::Floor($rates.Count / 2)]
+    '{0:0},000 entries a second from the pipeline (`$entries | New-ConntrackEntry`, {1} entries); promised: 150,000.' -f $median, $entries.Count
 }
 
 function Measure-Removal([int] $Entries, [scriptblock] $Remove) {
@@ -119,7 +158,17 @@ try {
         "`n### Reading $entries entries, $Rounds rounds`n"
         Write-Report $readers $entries
 
-        $removers = @(Get-Remover $entries)
+        $walkers = @(Get-Walker)
+        Invoke-Contest $walkers $Rounds -WarmUpRounds 1
+        "`n### A selective filter over $entries entries, $Rounds rounds`n"
+        Write-Report $walkers $entries
+
+        if ($hasModule) {
+            "`n### Creating entries, $Rounds rounds`n"
+            Write-Creation
+        }
+
+        $removers = @(Get-Remover)
         Invoke-Contest $removers $Rounds -WarmUpRounds 1
         "`n### Removing half of $entries entries, $Rounds rounds`n"
         Write-Report $removers ($entries / 2)

@@ -13,7 +13,7 @@ function New-Contestant {
     )
     [pscustomobject]@{
         Name = $Name; Run = $Run; Limit = $Limit; FasterThan = $FasterThan; Times = $Times
-        Samples = [Collections.Generic.List[double]]::new(); Median = [double]::NaN
+        Samples = [Collections.Generic.List[double]]::new(); Median = [double]::NaN; Fastest = [double]::NaN
     }
 }
 
@@ -46,6 +46,7 @@ function Invoke-Contest([object[]] $Contestant, [int] $Rounds, [int] $WarmUpRoun
     }
     foreach ($one in $Contestant) {
         $one.Median = Get-Median $one.Samples
+        $one.Fastest = ($one.Samples | Measure-Object -Minimum).Minimum
     }
 }
 

@@ -140,8 +140,8 @@ Describe 'Other views' {
     It 'shows a stat as a table and as a list' {
         $stat = Get-ConntrackStat -NetworkNamespace $namespace
         $lines = Get-Line $stat 80
-        -split $lines[0] | Should -Be 'Count', 'Maximum', 'Fill%', 'Buckets', 'Namespace'
-        -split $lines[2] | Should -Be "$($entries.Count)", "$($stat.Maximum)", "$($stat.FillPercent)", "$($stat.Buckets)", $namespace
+        -split $lines[0] | Should -Be 'Count', 'Maximum', 'Fill%', 'Buckets', 'Drop', 'EarlyDrop', 'Namespace'
+        -split $lines[2] | Should -Be "$($entries.Count)", "$($stat.Maximum)", "$($stat.FillPercent)", "$($stat.Buckets)", '0', '0', $namespace
         $stat | Format-List | Out-String | Should -Match "Count +: $($entries.Count)"
     }
 

@@ -314,7 +314,7 @@ table inet t {
             $start = $before[$entry.Id].StartNanoseconds
             if ($start) {
                 $entry.StartTime.Kind | Should -Be 'Local'
-                $entry.StartTime.ToUniversalTime().Ticks | Should -Be ([DateTime]::UnixEpoch.Ticks + [long] $start / 100)
+                $entry.StartTime.ToUniversalTime().Ticks | Should -Be ([DateTime]::UnixEpoch.Ticks + [Math]::DivRem([long] $start, [long] 100).Item1)
             }
             else {
                 $entry.StartTime | Should -BeNullOrEmpty

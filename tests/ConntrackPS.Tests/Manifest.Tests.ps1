@@ -14,12 +14,21 @@ BeforeAll {
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
         'Get-ConntrackEntry'
+        'Get-ConntrackSetting'
         'Get-ConntrackStat'
+        'Get-ConntrackTimeout'
+        'Get-ConntrackTimeoutPolicy'
         'Measure-ConntrackEntry'
         'New-ConntrackEntry'
+        'New-ConntrackTimeoutPolicy'
         'Remove-ConntrackEntry'
+        'Remove-ConntrackTimeoutPolicy'
         'Set-ConntrackEntry'
+        'Set-ConntrackSetting'
+        'Set-ConntrackTimeout'
+        'Set-ConntrackTimeoutPolicy'
         'Show-ConntrackTop'
+        'Test-ConntrackHealth'
         'Watch-ConntrackEvent'
     )
 }
@@ -114,9 +123,9 @@ Describe '<Name>' -ForEach $commands {
 
     It 'has singular parameter names in PascalCase' {
         foreach ($parameter in $own) {
-            $parameter.Name | Should -Match '^[A-Z][A-Za-z]+$'
+            $parameter.Name | Should -Match '^[A-Z][A-Za-z0-9]+$'
             # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes.
-            $parameter.Name | Should -Match '([^s]|ss|us|^(Timeout|Minimum|Max)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
+            $parameter.Name | Should -Match '([^s]|ss|us|Retrans|^(Timeout|Minimum|Max|Sample)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
         }
     }
 

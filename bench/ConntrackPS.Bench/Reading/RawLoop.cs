@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
@@ -16,11 +17,22 @@ internal static class RawLoop
     private const int DoneSize = Wire.HeaderSize + sizeof(int);
 
     /// <returns>The bytes received.</returns>
-    public static long Read(NetworkNamespace networkNamespace)
+    public static long Read(NetworkNamespace networkNamespace) => Read(networkNamespace, KernelFilter.None);
+
+    /// <summary>The kernel's own walk: a dump whose filter nothing passes.</summary>
+    public static long Walk(NetworkNamespace networkNamespace) => Read(networkNamespace, NothingPasses);
+
+    private static KernelFilter NothingPasses => new()
+    {
+        Family = IPFamily.IPv4,
+        Original = new TupleFilter { Fields = TupleFields.SourceAddress, SourceAddress = 0xcb007163 },
+    };
+
+    private static long Read(NetworkNamespace networkNamespace, KernelFilter filter)
     {
         using NetlinkSocket socket = NetlinkSocket.Open(networkNamespace);
         byte[] buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
-        socket.Send(TableRequests.Dump(buffer, TableKind.Main, KernelFilter.None), Operation);
+        socket.Send(TableRequests.Dump(buffer, TableKind.Main, filter), Operation);
         long total = 0;
         ReadOnlySpan<byte> datagram;
         do

@@ -19,6 +19,9 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
         new("stream", Stream),
     ];
 
+    /// <summary>The walk over the table without a single entry handed over.</summary>
+    public static Workload Walk { get; } = new("walk", RawLoop.Walk);
+
     /// <summary>Ways to look at a table without an object for each entry.</summary>
     private static IReadOnlyList<Workload> Others { get; } =
     [
@@ -27,7 +30,7 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
     ];
 
     public static Workload Named(string name) =>
-        All.Concat(Others).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
+        All.Append(Walk).Concat(Others).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
 
     private static long Parse(NetworkNamespace networkNamespace)
     {

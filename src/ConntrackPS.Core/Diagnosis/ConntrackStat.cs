@@ -1,40 +1,61 @@
+using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>How full the connection-tracking table is.</summary>
+/// <summary>How full the connection-tracking table is, and what the kernel has counted on all processors together.</summary>
 /// <remarks>Documentation/networking/nf_conntrack-sysctl.rst; reading needs no privilege.</remarks>
-public sealed class ConntrackStat
+public sealed class ConntrackStat : ConntrackCounters
 {
-    private ConntrackStat(long count, long maximum, long buckets, string? networkNamespace)
+    internal ConntrackStat(StatReading reading)
+        : base(CounterValues.Sum([.. reading.Processors]))
     {
-        Count = count;
-        Maximum = maximum;
-        Buckets = buckets;
-        Namespace = networkNamespace;
+        Count = reading.Count;
+        Maximum = reading.Maximum;
+        Buckets = reading.Buckets;
+        Namespace = reading.Namespace;
     }
 
     /// <summary>Entries in the table of this network namespace (nf_conntrack_count).</summary>
     public long Count { get; }
 
-    /// <summary>Entries allowed in each network namespace (nf_conntrack_max).</summary>
+    /// <summary>Entries allowed in each network namespace, 0 for no limit (nf_conntrack_max).</summary>
     public long Maximum { get; }
 
-    /// <summary>Count as a share of Maximum, in percent.</summary>
+    /// <summary>Count as a share of Maximum, in percent; 0 without a limit.</summary>
     public double FillPercent => Maximum == 0 ? 0 : Math.Round(100.0 * Count / Maximum, 2);
 
     /// <summary>Size of the hash table that all network namespaces share (nf_conntrack_buckets).</summary>
     public long Buckets { get; }
+
+    /// <summary>Entries in a hash chain on average. Each entry is in two chains, once for either direction; those of
+    /// other network namespaces come on top.</summary>
+    public double AverageChainLength => Buckets == 0 ? 0 : Math.Round(2.0 * Count / Buckets, 2);
+
+    /// <summary>Bytes of kernel memory that the entries and the hash table take, about.</summary>
+    public long EstimatedMemoryBytes => EntryMemory.Estimate(Count, Buckets);
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
     /// <summary>Reads the figures of a network namespace.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
-    public static ConntrackStat Read(NetworkNamespace? networkNamespace = null) =>
-        NetworkNamespace.RunIn(networkNamespace, () => new ConntrackStat(
-            Required("nf_conntrack_count"), Required("nf_conntrack_max"), Required("nf_conntrack_buckets"), networkNamespace?.Name));
+    public static ConntrackStat Read(NetworkNamespace? networkNamespace = null) => new(StatReading.Read(networkNamespace));
 
-    private static long Required(string name) =>
-        Sysctl.ReadNumber(Sysctl.Netfilter + name) ?? throw new ConntrackUnavailableException("This kernel has no connection tracking.");
+    /// <summary>Reads the figures of the caller's own namespace and of all that have a name and let themselves be entered.</summary>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    public static IEnumerable<ConntrackStat> ReadAll() =>
+        NetworkNamespace.Names().Select(TryRead).OfType<ConntrackStat>().Prepend(Read());
+
+    private static ConntrackStat? TryRead(string name)
+    {
+        try
+        {
+            return Read(NetworkNamespace.Parse(name));
+        }
+        catch (NetworkNamespaceException)
+        {
+            return null;
+        }
+    }
 }

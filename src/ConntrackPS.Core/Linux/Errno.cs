@@ -36,6 +36,12 @@ public enum Errno
     /// <summary>ENOSPC: no room.</summary>
     NoSpace = 28,
 
+    /// <summary>EROFS: read-only file system.</summary>
+    ReadOnlyFileSystem = 30,
+
+    /// <summary>EPIPE: records of the kernel's log were overwritten before they could be read.</summary>
+    BrokenPipe = 32,
+
     /// <summary>ERANGE: value out of range.</summary>
     OutOfRange = 34,
 

@@ -18,6 +18,8 @@ internal static class ErrnoNames
         Errno.Exists => "EEXIST",
         Errno.InvalidArgument => "EINVAL",
         Errno.NoSpace => "ENOSPC",
+        Errno.ReadOnlyFileSystem => "EROFS",
+        Errno.BrokenPipe => "EPIPE",
         Errno.OutOfRange => "ERANGE",
         Errno.MessageTooLong => "EMSGSIZE",
         Errno.ProtocolNotSupported => "EPROTONOSUPPORT",

@@ -1,13 +1,90 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis;
+using ConntrackPS.Errors;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows how full the connection-tracking table is.</summary>
-[Cmdlet(VerbsCommon.Get, "ConntrackStat")]
-[OutputType(typeof(ConntrackStat))]
-public sealed class GetConntrackStatCommand : ConntrackCommand
+/// <summary>Shows how full the connection-tracking table is and what the kernel has counted, once or as rates.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackStat", DefaultParameterSetName = OnceSet)]
+[OutputType(typeof(ConntrackStat), typeof(ConntrackCpuStat), ParameterSetName = [OnceSet])]
+[OutputType(typeof(ConntrackStatRate), ParameterSetName = [RateSet])]
+public sealed class GetConntrackStatCommand : NamespacesCommand
 {
+    private const string OnceSet = "Once";
+    private const string RateSet = "Rate";
+
+    /// <summary>Shows each processor's counters apart.</summary>
+    [Parameter]
+    public SwitchParameter PerCpu { get; set; }
+
+    /// <summary>Emits what was counted per second each time this has passed: seconds, or a span such as 5m.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = RateSet)]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan Interval { get; set; }
+
+    /// <summary>Ends after so many intervals; without it Ctrl+C does.</summary>
+    [Parameter(ParameterSetName = RateSet)]
+    [ValidateRange(1, int.MaxValue)]
+    public int? Count { get; set; }
+
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(() => WriteObject(ConntrackStat.Read(Namespace())));
+    protected override void EndProcessing() => Run(() =>
+    {
+        if (ParameterSetName == RateSet)
+            EmitRates();
+        else
+            EmitOnce();
+    });
+
+    private void EmitOnce()
+    {
+        foreach (NetworkNamespace? target in Namespaces())
+        {
+            if (Stopping)
+                return;
+            RunOne(() => Emit(PerCpu ? ConntrackCpuStat.Read(target) : [ConntrackStat.Read(target)]), target);
+        }
+    }
+
+    private void EmitRates()
+    {
+        if (Interval < TimeSpan.FromSeconds(1))
+            ThrowTerminatingError(ErrorFactory.IntervalTooShort(Interval));
+        List<(NetworkNamespace? Namespace, StatSampler Sampler)> samplers = [];
+        foreach (NetworkNamespace? target in Namespaces())
+            RunOne(() => samplers.Add((target, new StatSampler(target))), target);
+
+        // By the clock from the start on, so that rounds don't drift.
+        long started = Environment.TickCount64;
+        for (long round = 1; samplers.Count > 0 && !(round > Count); round++)
+        {
+            TimeSpan wait = Interval * round - TimeSpan.FromMilliseconds(Environment.TickCount64 - started);
+            if (wait > TimeSpan.Zero && Stop.WaitHandle.WaitOne(wait))
+                return;
+
+            // One that is gone is told of once.
+            samplers.RemoveAll(pair => !TryEmit(pair.Namespace, pair.Sampler));
+        }
+    }
+
+    private bool TryEmit(NetworkNamespace? target, StatSampler sampler)
+    {
+        bool succeeded = false;
+        RunOne(
+            () =>
+            {
+                Emit(sampler.Sample(PerCpu));
+                succeeded = true;
+            },
+            target);
+        return succeeded;
+    }
+
+    private void Emit(IEnumerable<object> objects)
+    {
+        foreach (object item in objects)
+            WriteObject(item);
+    }
 }

@@ -9,7 +9,7 @@ using ConntrackPS.Text;
 namespace ConntrackPS.Errors;
 
 /// <summary>Makes every error record: a stable id, the right category, and what to do about it.</summary>
-internal static class ErrorFactory
+internal static partial class ErrorFactory
 {
     private const string NeedPrivilege = "Run pwsh as root (sudo pwsh), or give it the capability CAP_NET_ADMIN.";
 
@@ -36,7 +36,7 @@ internal static class ErrorFactory
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
-        _ => Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
+        _ => FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
     };
 
     /// <summary>Nothing was named to delete or change.</summary>

@@ -7,15 +7,18 @@ internal static class CProgram
         #include <stddef.h>
         #include <stdio.h>
         #include <errno.h>
+        #include <fcntl.h>
         #include <poll.h>
         #include <sched.h>
         #include <sys/eventfd.h>
+        #include <sys/file.h>
         #include <sys/socket.h>
         #include <linux/in.h>
         #include <linux/in6.h>
         #include <linux/netlink.h>
         #include <linux/netfilter/nfnetlink.h>
         #include <linux/netfilter/nfnetlink_conntrack.h>
+        #include <linux/netfilter/nfnetlink_cttimeout.h>
         #include <linux/netfilter/nf_conntrack_common.h>
         #include <linux/netfilter/nf_conntrack_sctp.h>
         #include <linux/netfilter/nf_conntrack_tcp.h>

@@ -51,6 +51,20 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
         };
     }
 
+    /// <summary>A filter that the kernel can do whole, so that one request may delete by it.</summary>
+    public ConntrackFilter NextForKernel()
+    {
+        ConntrackEntry one = Any();
+        return random.Next(5) switch
+        {
+            0 => new ConntrackFilter { AddressFamily = one.AddressFamily, Protocol = [one.Protocol] },
+            1 => new ConntrackFilter { Mark = [Mark(one.Mark)] },
+            2 => new ConntrackFilter { Zone = [one.OriginalZone ?? one.ReplyZone ?? one.Zone], Unreplied = random.Next(2) == 0 },
+            3 => new ConntrackFilter { AddressFamily = one.AddressFamily, ExcludeStatus = ConntrackStatus.Assured },
+            _ => new ConntrackFilter { AddressFamily = one.AddressFamily, Status = RandomBits() },
+        };
+    }
+
     private ConntrackEntry Any() => entries[random.Next(entries.Count)];
 
     private T[] Some<T>(Func<T> next) => [.. Enumerable.Range(0, random.Next(3) == 0 ? random.Next(1, 4) : 1).Select(_ => next())];

@@ -2,9 +2,11 @@ using System.Globalization;
 using System.Reflection;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Tests.Linux;
 
@@ -36,6 +38,11 @@ internal static class CNames
         [typeof(NatAttribute)] = "CTA_NAT_",
         [typeof(NatProtocolAttribute)] = "CTA_PROTONAT_",
         [typeof(StatsAttribute)] = "CTA_STATS_GLOBAL_",
+        [typeof(CpuStatsAttribute)] = "CTA_STATS_",
+        [typeof(ExpectationStatsAttribute)] = "CTA_STATS_EXP_",
+        [typeof(TimeoutMessage)] = "(NFNL_SUBSYS_CTNETLINK_TIMEOUT << 8) | IPCTNL_MSG_TIMEOUT_",
+        [typeof(TimeoutAttribute)] = "CTA_TIMEOUT_",
+        [typeof(TimeoutProtocol)] = "IPPROTO_",
         [typeof(NetfilterGroup)] = "NFNLGRP_",
         [typeof(ConntrackStatus)] = "IPS_",
         [typeof(TcpTrackingFlags)] = "IP_CT_TCP_FLAG_",
@@ -57,6 +64,9 @@ internal static class CNames
         ["IPProtocol.IpIp"] = "IPPROTO_IPIP",
         ["IPProtocol.IPv6"] = "IPPROTO_IPV6",
         ["IPProtocol.IcmpV6"] = "IPPROTO_ICMPV6",
+        ["TimeoutProtocol.IcmpV6"] = "IPPROTO_ICMPV6",
+        ["TimeoutProtocol.UdpLite"] = "IPPROTO_UDPLITE",
+        ["TimeoutProtocol.Generic"] = "IPPROTO_RAW",
         ["IPProtocol.UdpLite"] = "IPPROTO_UDPLITE",
         ["IPProtocol.Ospf"] = null,
         ["IPProtocol.Vrrp"] = null,
@@ -70,6 +80,8 @@ internal static class CNames
         ["Errno.Exists"] = "EEXIST",
         ["Errno.InvalidArgument"] = "EINVAL",
         ["Errno.NoSpace"] = "ENOSPC",
+        ["Errno.ReadOnlyFileSystem"] = "EROFS",
+        ["Errno.BrokenPipe"] = "EPIPE",
         ["Errno.OutOfRange"] = "ERANGE",
         ["Errno.MessageTooLong"] = "EMSGSIZE",
         ["Errno.ProtocolNotSupported"] = "EPROTONOSUPPORT",

@@ -1,4 +1,3 @@
-using System.Net;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Tests.Infrastructure;
 using ConntrackPS.Top.Names;

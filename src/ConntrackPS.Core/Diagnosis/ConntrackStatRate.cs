@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using ConntrackPS.Diagnosis.Statistics;
+
+namespace ConntrackPS.Diagnosis;
+
+/// <summary>What the kernel counted in an interval, per second; counters that wrapped in between are no matter.</summary>
+/// <remarks>The counters are those of <see cref="ConntrackCounters"/>.</remarks>
+public sealed class ConntrackStatRate
+{
+    private readonly CounterValues _counted;
+
+    private ConntrackStatRate(StatReading earlier, StatReading later, int? cpu)
+    {
+        IReadOnlyList<CpuCounters> processors =
+            cpu is null ? later.Processors : [.. later.Processors.Where(processor => processor.Cpu == cpu)];
+        _counted = CounterValues.Since(earlier.Processors, processors);
+        Time = later.Time;
+        Seconds = Math.Round(Stopwatch.GetElapsedTime(earlier.Timestamp, later.Timestamp).TotalSeconds, 3);
+        Cpu = cpu;
+        Count = later.Count;
+        CountChange = later.Count - earlier.Count;
+        Namespace = later.Namespace;
+    }
+
+    /// <summary>The interval's end, local time.</summary>
+    public DateTime Time { get; }
+
+    /// <summary>The interval's length in seconds, as measured.</summary>
+    public double Seconds { get; }
+
+    /// <summary>The processor; null for all together.</summary>
+    public int? Cpu { get; }
+
+    /// <summary>Entries in the table at the end.</summary>
+    public long Count { get; }
+
+    /// <summary>By how much that number changed in the interval.</summary>
+    public long CountChange { get; }
+
+    /// <summary>Tuples that translation found taken, per second.</summary>
+    public double? FoundPerSecond => PerSecond(Counter.Found);
+
+    /// <summary>Invalid packets per second.</summary>
+    public double? InvalidPerSecond => PerSecond(Counter.Invalid);
+
+    /// <summary>Entries inserted by netlink, per second.</summary>
+    public double? InsertPerSecond => PerSecond(Counter.Insert);
+
+    /// <summary>Entries not inserted, per second.</summary>
+    public double? InsertFailedPerSecond => PerSecond(Counter.InsertFailed);
+
+    /// <summary>Packets dropped per second.</summary>
+    public double? DropPerSecond => PerSecond(Counter.Drop);
+
+    /// <summary>Entries deleted to make room, per second.</summary>
+    public double? EarlyDropPerSecond => PerSecond(Counter.EarlyDrop);
+
+    /// <summary>Packets that a protocol's check refused, per second.</summary>
+    public double? ErrorPerSecond => PerSecond(Counter.Error);
+
+    /// <summary>Look-ups begun again, per second.</summary>
+    public double? SearchRestartPerSecond => PerSecond(Counter.SearchRestart);
+
+    /// <summary>Clashes resolved per second.</summary>
+    public double? ClashResolvePerSecond => PerSecond(Counter.ClashResolve);
+
+    /// <summary>Entries refused for a long hash chain, per second.</summary>
+    public double? ChainTooLongPerSecond => PerSecond(Counter.ChainTooLong);
+
+    /// <summary>Expected connections per second.</summary>
+    public double? ExpectationNewPerSecond => PerSecond(Counter.ExpectationNew);
+
+    /// <summary>Expectations made per second.</summary>
+    public double? ExpectationCreatePerSecond => PerSecond(Counter.ExpectationCreate);
+
+    /// <summary>Expectations deleted per second.</summary>
+    public double? ExpectationDeletePerSecond => PerSecond(Counter.ExpectationDelete);
+
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
+    public string? Namespace { get; }
+
+    /// <summary>The rates between two readings, over all processors.</summary>
+    internal static ConntrackStatRate Between(StatReading earlier, StatReading later) => new(earlier, later, null);
+
+    /// <summary>The rates between two readings, for each processor.</summary>
+    internal static IEnumerable<ConntrackStatRate> PerCpu(StatReading earlier, StatReading later) =>
+        later.Processors.Select(processor => new ConntrackStatRate(earlier, later, processor.Cpu));
+
+    private double? PerSecond(Counter counter) =>
+        _counted[counter] is { } counted && Seconds > 0 ? Math.Round(counted / Seconds, 2) : null;
+}

@@ -1,0 +1,42 @@
+using ConntrackPS.Diagnosis.Health.Rules;
+using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>Looks the connection tracking of a network namespace over.</summary>
+/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+/// <param name="root">Where the files are that say what the next boot sets.</param>
+/// <param name="sample">How long to count drops and the like, at least.</param>
+public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot root, TimeSpan sample)
+{
+    private static readonly IHealthRule[] Rules =
+    [
+        new TableFillRule(),
+        new DropRule(),
+        new KernelLogRule(),
+        new MaximumRule(),
+        new BucketRule(),
+        new HalfOpenRule(),
+        new UnrepliedRule(),
+        new SourceShareRule(),
+        new IdleEstablishedRule(),
+        new InsertFailedRule(),
+        new InvalidRule(),
+        new PersistenceRule(),
+        new HelperRule(),
+        new AccountingRule(),
+        new EventRule(),
+    ];
+
+    /// <summary>Reads everything once, the table in one dump, and judges it.</summary>
+    /// <param name="stop">Ends the reading.</param>
+    /// <returns>What was found, the worst first; nothing where all is well.</returns>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
+    public IReadOnlyList<ConntrackFinding> Run(CancellationToken stop = default) =>
+        Judge(new HealthReader(networkNamespace, root).Read(sample, stop));
+
+    internal static IReadOnlyList<ConntrackFinding> Judge(HealthSnapshot snapshot) =>
+        [.. Rules.SelectMany(rule => rule.Check(snapshot)).OrderByDescending(finding => finding.Severity)];
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>Reads what rules judge by: counters before and after, and the table in between.</summary>
+internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root)
+{
+    /// <summary>Files hold for the initial namespace, which a named one is not.</summary>
+    private readonly PersistedSettings? _persisted = networkNamespace is null ? PersistedSettings.Read(root) : null;
+
+    public HealthSnapshot Read(TimeSpan sample, CancellationToken stop)
+    {
+        long? packetsBefore = NetworkNamespace.RunIn(networkNamespace, PacketCount.Read);
+        StatReading before = StatReading.Read(networkNamespace);
+        IReadOnlyList<ConntrackSetting> settings = new ConntrackSettings(networkNamespace, _persisted).Read();
+        IReadOnlyList<ConntrackTimeout> timeouts = new TimeoutDefaults(networkNamespace, _persisted).Read();
+        TableSummary table = Summarize(timeouts, stop);
+        Wait(before.Timestamp, sample, stop);
+        StatReading after = StatReading.Read(networkNamespace);
+        return new HealthSnapshot
+        {
+            Namespace = networkNamespace?.Name,
+            Count = after.Count,
+            Maximum = after.Maximum,
+            Buckets = after.Buckets,
+            Counted = CounterValues.Since(before.Processors, after.Processors),
+            Sample = Stopwatch.GetElapsedTime(before.Timestamp, after.Timestamp),
+            Packets = NetworkNamespace.RunIn(networkNamespace, PacketCount.Read) - packetsBefore,
+            Table = table,
+            MemoryBytes = MachineMemory.TotalBytes(),
+            EntryBytes = MachineMemory.EntryBytes(),
+            Settings = settings.ToDictionary(setting => setting.Definition.FileName, setting => setting.Number),
+            Log = NetworkNamespace.RunIn(networkNamespace, ReadLog),
+            Differences = [.. PersistedComparison.Differences(settings, timeouts, root)],
+            Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
+        };
+    }
+
+    private TableSummary Summarize(IReadOnlyList<ConntrackTimeout> timeouts, CancellationToken stop)
+    {
+        TableSummary summary = new(timeouts.FirstOrDefault(timeout =>
+            timeout is { Protocol: TimeoutProtocol.Tcp, State: TimeoutState.Established })?.TimeoutSeconds ?? 0);
+        using EntryStream stream = new ConntrackTable(networkNamespace).Open();
+        using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
+        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+        {
+            foreach (ConntrackEntry entry in batch)
+                summary.Add(entry);
+        }
+
+        return summary;
+    }
+
+    private LogSummary? ReadLog()
+    {
+        const string Own = "/proc/thread-self/ns/net", First = "/proc/1/ns/net";
+        string link = new FileInfo(Own).LinkTarget ?? "";
+        return LogSummary.Read(link.TrimStart("net:[".ToCharArray()).TrimEnd(']'), IsInitial(link));
+
+        bool IsInitial(string own)
+        {
+            try
+            {
+                return new FileInfo(First).LinkTarget is { } first ? first == own : networkNamespace is null;
+            }
+            catch (UnauthorizedAccessException)
+            {
+                return networkNamespace is null;
+            }
+        }
+    }
+
+    private static void Wait(long started, TimeSpan sample, CancellationToken stop)
+    {
+        TimeSpan rest = sample - Stopwatch.GetElapsedTime(started);
+        if (rest > TimeSpan.Zero && stop.WaitHandle.WaitOne(rest))
+            throw new OperationCanceledException(stop);
+    }
+}

@@ -1,0 +1,62 @@
+using ConntrackPS.Diagnosis.Statistics;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>All the figures that rules judge by. Null: it could not be read.</summary>
+internal sealed record HealthSnapshot
+{
+    /// <summary>Where, as the user named it; null for the caller's own network namespace.</summary>
+    public string? Namespace { get; init; }
+
+    /// <summary>nf_conntrack_count.</summary>
+    public long Count { get; init; }
+
+    /// <summary>nf_conntrack_max; 0 for no limit.</summary>
+    public long Maximum { get; init; }
+
+    /// <summary>nf_conntrack_buckets.</summary>
+    public long Buckets { get; init; }
+
+    /// <summary>What was counted during the sample.</summary>
+    public CounterValues Counted { get; init; } = new();
+
+    /// <summary>The sample's length.</summary>
+    public TimeSpan Sample { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>IP packets that came in during the sample.</summary>
+    public long? Packets { get; init; }
+
+    /// <summary>The table's entries, summed up.</summary>
+    public TableSummary Table { get; init; } = new(0);
+
+    /// <summary>The machine's memory, in bytes.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>What an entry takes in its slab cache, in bytes.</summary>
+    public int? EntryBytes { get; init; }
+
+    /// <summary>Settings by their file's name, such as nf_conntrack_acct.</summary>
+    public IReadOnlyDictionary<string, long> Settings { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>What the kernel's log says.</summary>
+    public LogSummary? Log { get; init; }
+
+    /// <summary>Values that the next boot will set otherwise.</summary>
+    public IReadOnlyList<PersistedDifference> Differences { get; init; } = [];
+
+    /// <summary>Lines of ours that another file overrules.</summary>
+    public IReadOnlyList<OverruledLine> Overruled { get; init; } = [];
+
+    /// <summary>How full the table is, 0 to 1; 0 without a limit.</summary>
+    public double Fill => Maximum == 0 ? 0 : (double)Count / Maximum;
+
+    /// <summary>What the maximum would take in memory, in bytes.</summary>
+    public long MaximumBytes => EntryMemory.Estimate(Maximum, Buckets, EntryBytes ?? EntryMemory.DefaultEntryBytes);
+
+    /// <summary>The field rule: 65,536 entries for each GiB, the kernel's own way to size its hash table.</summary>
+    public long? FieldRuleMaximum => MemoryBytes / 16384;
+
+    /// <summary>A finding in this network namespace.</summary>
+    public ConntrackFinding Finding(FindingSeverity severity, string name, string evidence, string explanation, string remedy) =>
+        new(severity, name, evidence, explanation, remedy, Namespace);
+}

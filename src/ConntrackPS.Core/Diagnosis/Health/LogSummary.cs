@@ -1,0 +1,44 @@
+using System.Globalization;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>How often the kernel logged that a table is full; it logs at most some of the times.</summary>
+/// <param name="TableFull">Lines about the table.</param>
+/// <param name="TableFullAge">Since the last of these.</param>
+/// <param name="ExpectationTableFull">Lines about expectations.</param>
+/// <param name="ExpectationTableFullAge">Since the last of these.</param>
+internal sealed record LogSummary(int TableFull, TimeSpan TableFullAge, int ExpectationTableFull, TimeSpan ExpectationTableFullAge)
+{
+    private const string Prefix = "nf_conntrack:";
+    private const string TableFullText = "table full";
+    private const string ExpectationText = "expectation table full";
+    private const string OtherNamespace = "table full in netns ";
+
+    /// <summary>Reads the log.</summary>
+    /// <param name="inode">The network namespace's inode number.</param>
+    /// <param name="isInitial">Whether it is the initial one, whose lines have no number.</param>
+    /// <returns>Null where it can't be read.</returns>
+    public static LogSummary? Read(string inode, bool isInitial) =>
+        KernelLog.Read(Prefix) is { } records ? Of(records, inode, isInitial, KernelLog.Now) : null;
+
+    /// <summary>Since Linux 6.17 a line tells which namespace it is about, unless that is the initial one.</summary>
+    internal static LogSummary Of(IEnumerable<KernelLogRecord> records, string inode, bool isInitial, TimeSpan now)
+    {
+        LogSummary summary = new(0, default, 0, default);
+        foreach (KernelLogRecord record in records)
+        {
+            string text = record.Text.Replace("nf_conntrack: ", "", StringComparison.Ordinal);
+            TimeSpan age = now - record.SinceBoot;
+            if (text.StartsWith(ExpectationText, StringComparison.Ordinal) && isInitial)
+                summary = summary with { ExpectationTableFull = summary.ExpectationTableFull + 1, ExpectationTableFullAge = age };
+            else if (text.StartsWith(OtherNamespace, StringComparison.Ordinal) ? IsOf(text, inode) : isInitial && text.StartsWith(TableFullText, StringComparison.Ordinal))
+                summary = summary with { TableFull = summary.TableFull + 1, TableFullAge = age };
+        }
+
+        return summary;
+    }
+
+    private static bool IsOf(string text, string inode) =>
+        text.AsSpan(OtherNamespace.Length).StartsWith(string.Create(CultureInfo.InvariantCulture, $"{inode},"), StringComparison.Ordinal);
+}

@@ -1,0 +1,70 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>What rules want to know of the table's entries, gathered in one pass over it.</summary>
+/// <param name="establishedSeconds">The timeout of established TCP connections, in seconds.</param>
+internal sealed class TableSummary(long establishedSeconds)
+{
+    /// <summary>An established connection is idle after this time, in seconds: past hosts' keep-alives (RFC 1122, 2 h).</summary>
+    public const uint IdleSeconds = 7440;
+
+    private readonly SortedDictionary<string, int> _helpers = new(StringComparer.Ordinal);
+
+    /// <summary>The timeout of established TCP connections, in seconds.</summary>
+    public long EstablishedSeconds { get; } = establishedSeconds;
+
+    /// <summary>All entries.</summary>
+    public int Count { get; set; }
+
+    /// <summary>TCP connections that are set up.</summary>
+    public int Established { get; set; }
+
+    /// <summary>Of these, those without a packet for longer than <see cref="IdleSeconds"/>.</summary>
+    public int IdleEstablished { get; set; }
+
+    /// <summary>TCP connections in their handshake.</summary>
+    public int HalfOpen { get; set; }
+
+    /// <summary>Entries without a reply, but for TCP handshakes.</summary>
+    public int Unreplied { get; set; }
+
+    /// <summary>Entries by source.</summary>
+    public SourceCounter Sources { get; } = new();
+
+    /// <summary>Half-open connections by source.</summary>
+    public SourceCounter HalfOpenSources { get; } = new();
+
+    /// <summary>Unreplied entries by source.</summary>
+    public SourceCounter UnrepliedSources { get; } = new();
+
+    /// <summary>Entries by helper.</summary>
+    public IDictionary<string, int> Helpers => _helpers;
+
+    /// <summary>Takes an entry into account.</summary>
+    public void Add(ConntrackEntry entry)
+    {
+        Count++;
+        ref readonly ConntrackTuple original = ref entry.Original;
+        Sources.Add(original.Family, original.Source);
+        if (entry.Details?.Helper is { } helper)
+            _helpers[helper] = _helpers.GetValueOrDefault(helper) + 1;
+        if (original.Protocol == IPProtocol.Tcp && entry.RawState is ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2)
+        {
+            HalfOpen++;
+            HalfOpenSources.Add(original.Family, original.Source);
+        }
+        else if ((entry.Status & ConntrackStatus.SeenReply) == 0)
+        {
+            Unreplied++;
+            UnrepliedSources.Add(original.Family, original.Source);
+        }
+
+        if (original.Protocol == IPProtocol.Tcp && entry.RawState == ConntrackState.Established)
+        {
+            Established++;
+            if (EstablishedSeconds - entry.RawTimeout > IdleSeconds)
+                IdleEstablished++;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Tuning.Policies;
+
+/// <summary>The timeout policies of a network namespace.</summary>
+/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+/// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses, EPERM without CAP_NET_ADMIN.</remarks>
+internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
+{
+    /// <summary>Reads all policies.</summary>
+    public IReadOnlyList<ConntrackTimeoutPolicy> Read() => Attempt(List);
+
+    /// <summary>Reads one policy.</summary>
+    /// <exception cref="NetlinkException">ENOENT: there is none of that name.</exception>
+    public ConntrackTimeoutPolicy Find(string name) => Attempt(connection => Find(connection, name));
+
+    /// <summary>Creates a policy; states that are not given take the namespace's present defaults.</summary>
+    /// <exception cref="NetlinkException">EEXIST: there is one of that name. EOPNOTSUPP: the protocol is not tracked.</exception>
+    public void Create(string name, IPFamily family, TimeoutProtocol protocol, IReadOnlyDictionary<TimeoutDefinition, uint> values)
+    {
+        PolicyName.Check(name);
+        Attempt(connection =>
+        {
+            connection.Request(
+                PolicyCodec.Encode(TimeoutMessage.New, MessageFlags.Create | MessageFlags.Exclusive | MessageFlags.Ack, name, family, protocol, values),
+                "create a timeout policy");
+            return true;
+        });
+    }
+
+    /// <summary>Changes a policy in place, for the connections that have it already too.</summary>
+    /// <exception cref="NetlinkException">ENOENT: there is none of that name.</exception>
+    public void Change(string name, IReadOnlyDictionary<TimeoutDefinition, uint> values) => Attempt(connection =>
+    {
+        // What a replacement does not name goes back to the defaults: so it names everything.
+        ConntrackTimeoutPolicy present = Find(connection, name);
+        Dictionary<TimeoutDefinition, uint> all = TimeoutCatalog.Of(present.Protocol)
+            .Where(definition => present.Timeout.Contains(TimeoutValues.KeyOf(definition)))
+            .ToDictionary(definition => definition, definition => (uint)present.Timeout[TimeoutValues.KeyOf(definition)]!);
+        foreach ((TimeoutDefinition definition, uint seconds) in values)
+            all[definition] = seconds;
+        connection.Request(
+            PolicyCodec.Encode(TimeoutMessage.New, MessageFlags.Replace | MessageFlags.Ack, name, present.AddressFamily, present.Protocol, all),
+            "change a timeout policy");
+        return true;
+    });
+
+    /// <summary>Removes a policy.</summary>
+    /// <exception cref="NetlinkException">ENOENT: there is none of that name. EBUSY: rules use it.</exception>
+    public void Remove(string name) => Attempt(connection =>
+    {
+        // Without a name the kernel would remove them all.
+        PolicyName.Check(name);
+        connection.Request(PolicyCodec.Encode(TimeoutMessage.Delete, MessageFlags.Ack, name), "remove a timeout policy");
+        return true;
+    });
+
+    private List<ConntrackTimeoutPolicy> List(NetlinkConnection connection)
+    {
+        List<ConntrackTimeoutPolicy> policies = [];
+        DumpReader dump = connection.Dump(PolicyCodec.Encode(TimeoutMessage.Get, MessageFlags.Dump | MessageFlags.Ack, null), "list the timeout policies");
+        while (dump.Read(message => policies.Add(PolicyCodec.Decode(message, networkNamespace))))
+        {
+        }
+
+        return policies;
+    }
+
+    private ConntrackTimeoutPolicy Find(NetlinkConnection connection, string name)
+    {
+        PolicyName.Check(name);
+        ConntrackTimeoutPolicy? found = null;
+        connection.Request(
+            PolicyCodec.Encode(TimeoutMessage.Get, MessageFlags.Ack, name), "read a timeout policy",
+            message => found = PolicyCodec.Decode(message, networkNamespace));
+        return found ?? throw new NetlinkProtocolException("The kernel acknowledged a request for a timeout policy without an answer.");
+    }
+
+    private T Attempt<T>(Func<NetlinkConnection, T> work)
+    {
+        using NetlinkConnection connection = NetlinkConnection.Open(networkNamespace);
+        try
+        {
+            return work(connection);
+        }
+        catch (NetlinkException exception) when (exception.Errno == Errno.InvalidArgument && !HasPolicies(connection))
+        {
+            throw new ConntrackUnavailableException("This kernel has no timeout policies (module nfnetlink_cttimeout).", exception);
+        }
+    }
+
+    /// <summary>A plain listing has nothing in it that could be invalid.</summary>
+    private bool HasPolicies(NetlinkConnection connection)
+    {
+        try
+        {
+            List(connection);
+            return true;
+        }
+        catch (NetlinkException exception) when (exception.Errno == Errno.InvalidArgument)
+        {
+            return false;
+        }
+    }
+}

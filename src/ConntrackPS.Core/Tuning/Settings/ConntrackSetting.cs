@@ -1,0 +1,66 @@
+using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
+
+namespace ConntrackPS.Tuning.Settings;
+
+/// <summary>A setting of the kernel's connection tracking.</summary>
+/// <remarks>Documentation/networking/nf_conntrack-sysctl.rst.</remarks>
+public sealed class ConntrackSetting
+{
+    internal ConntrackSetting(
+        SettingDefinition definition, long number, bool isWritable, PersistedValue? persisted, NetworkNamespace? networkNamespace)
+    {
+        (Definition, Number, IsWritable) = (definition, number, isWritable);
+        PersistedValue = persisted is null ? null
+            : persisted.Number is { } value ? SettingValue.ToObject(definition, value) : persisted.Text;
+        PersistedIn = persisted?.File;
+        DiffersFromPersisted = persisted is not null && (persisted.Number is not { } wanted || definition.Round(wanted) != number);
+        Namespace = networkNamespace?.Name;
+    }
+
+    /// <summary>The setting's name here, such as Maximum.</summary>
+    public string Name => Definition.Name;
+
+    /// <summary>The value now: a Boolean, a number, or a word.</summary>
+    public object Value => SettingValue.ToObject(Definition, Number);
+
+    /// <summary>The kernel's default; null where it depends on the machine's memory.</summary>
+    public object? DefaultValue => Definition.Default is { } number ? SettingValue.ToObject(Definition, number) : null;
+
+    /// <summary>The lowest number accepted; null for words and Booleans.</summary>
+    public long? Minimum => Definition.Kind == SettingKind.Number ? Definition.Minimum : null;
+
+    /// <summary>The highest number accepted; null for words and Booleans.</summary>
+    public long? Maximum => Definition.Kind == SettingKind.Number ? Definition.Maximum : null;
+
+    /// <summary>What a number counts: entries, bytes, seconds.</summary>
+    public string? Unit => Definition.Unit;
+
+    /// <summary>False where this network namespace can only read it; true does not speak of the caller's privileges.</summary>
+    public bool IsWritable { get; }
+
+    /// <summary>What the next boot sets it to, by the files of sysctl.d; null where none does.</summary>
+    public object? PersistedValue { get; }
+
+    /// <summary>The file that says so.</summary>
+    public string? PersistedIn { get; }
+
+    /// <summary>True where the next boot will set another value than the present one.</summary>
+    public bool DiffersFromPersisted { get; }
+
+    /// <summary>What it does.</summary>
+    public string Description => Definition.Description;
+
+    /// <summary>The setting's name for <c>sysctl</c>.</summary>
+    public string Sysctl => SysctlKey.Of(Definition.FileName);
+
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
+    public string? Namespace { get; }
+
+    internal SettingDefinition Definition { get; }
+
+    internal long Number { get; }
+
+    /// <summary>On one line: <c>Maximum 262144</c>.</summary>
+    public override string ToString() => $"{Name} {Value}";
+}

@@ -1,0 +1,68 @@
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Tuning.Settings;
+
+/// <summary>The settings of connection tracking, but for timeouts.</summary>
+/// <remarks>Documentation/networking/nf_conntrack-sysctl.rst; ranges as Linux 6.18 accepts them, narrower where it would
+/// take nonsense.</remarks>
+internal static class SettingCatalog
+{
+    private const string Prefix = "nf_conntrack_";
+
+    private static readonly SettingDefinition[] Known =
+    [
+        Number("Maximum", "max", 1, int.MaxValue, null, "entries", "Entries allowed in each network namespace. Past it, packets of new connections are dropped."),
+        Number("Buckets", "buckets", 1, 1 << 28, null, "buckets", "Size of the hash table, which all network namespaces share. Changing it moves every entry.") with
+        {
+            Step = Environment.SystemPageSize / EntryMemory.BucketBytes,
+        },
+        Number("ExpectationMaximum", "expect_max", 1, int.MaxValue, null, "expectations", "Expected connections allowed in each network namespace."),
+        Boolean("Accounting", "acct", false, "Count the packets and bytes of each connection that begins from then on."),
+        Boolean("Timestamp", "timestamp", false, "Note when each connection begins and ends."),
+        new("Events", Prefix + "events", SettingKind.Events, 0, 2, 2, null, "Make events: Off, On for every connection, or Auto for those that begin while somebody listens."),
+        Boolean("TcpLoose", "tcp_loose", true, "Pick up TCP connections that began before they could be seen."),
+        Boolean("TcpBeLiberal", "tcp_be_liberal", false, "Take only resets outside the window for invalid, not every packet there."),
+        Number("TcpMaxRetrans", "tcp_max_retrans", 0, 255, 3, "retries", "Retransmissions without an answer after which the timeout Retrans holds."),
+        Boolean("TcpIgnoreInvalidRst", "tcp_ignore_invalid_rst", false, "Don't take resets outside the window for invalid."),
+        Boolean("DccpLoose", "dccp_loose", true, "Pick up DCCP connections that began before they could be seen."),
+        Boolean("Checksum", "checksum", true, "Verify the checksums of incoming packets, and take those with wrong ones for invalid."),
+        new("LogInvalid", Prefix + "log_invalid", SettingKind.Protocol, 0, 255, 0, null, "Log invalid packets of a protocol, or of all."),
+        Boolean("Helper", "helper", false, "Attach helpers to connections by their port, without a rule (kernels before 6.0)."),
+        Number("Fragment6HighThreshold", "frag6_high_thresh", 0, long.MaxValue, 4 << 20, "bytes", "Memory for reassembling IPv6 packets, past which fragments are dropped."),
+        Number("Fragment6LowThreshold", "frag6_low_thresh", 0, long.MaxValue, 3 << 20, "bytes", "Memory down to which fragments are dropped then."),
+        Number("Fragment6Timeout", "frag6_timeout", 1, TimeoutRange.Maximum, 60, "seconds", "How long a fragment of an IPv6 packet waits for the others."),
+    ];
+
+    /// <summary>What of it this kernel and namespace have, and what else they have that is no timeout.</summary>
+    public static IReadOnlyList<SettingDefinition> Present(NetworkNamespace? networkNamespace)
+    {
+        IReadOnlyList<string> files = Sysctl.Names(Prefix, networkNamespace);
+        return
+        [
+            .. Known.Where(definition => files.Contains(definition.FileName)),
+            .. files.Where(IsUnknown).Select(SettingDefinition.Unknown),
+        ];
+    }
+
+    /// <summary>Finds a setting of any kernel by our name or the sysctl's.</summary>
+    public static SettingDefinition? Find(string name, IEnumerable<SettingDefinition> present) =>
+        present.Concat(Known).FirstOrDefault(definition =>
+            definition.Name.Equals(name, StringComparison.OrdinalIgnoreCase)
+            || definition.FileName.Equals(name, StringComparison.Ordinal)
+            || ("net.netfilter." + definition.FileName).Equals(name, StringComparison.Ordinal));
+
+    /// <summary>The count is no setting, but a figure of Get-ConntrackStat.</summary>
+    private static bool IsUnknown(string file) =>
+        file != Prefix + "count"
+        && !Array.Exists(Known, definition => definition.FileName == file)
+        && TimeoutCatalog.All.All(definition => definition.Sysctl != file);
+
+    private static SettingDefinition Number(
+        string name, string file, long minimum, long maximum, long? defaultValue, string unit, string description) =>
+        new(name, Prefix + file, SettingKind.Number, minimum, maximum, defaultValue, unit, description);
+
+    private static SettingDefinition Boolean(string name, string file, bool defaultValue, string description) =>
+        new(name, Prefix + file, SettingKind.Boolean, 0, 1, defaultValue ? 1 : 0, null, description);
+}

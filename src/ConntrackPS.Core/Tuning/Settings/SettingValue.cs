@@ -1,0 +1,71 @@
+using System.Globalization;
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Tuning.Settings;
+
+/// <summary>Settings' values between the kernel's numbers and what people read and write.</summary>
+internal static class SettingValue
+{
+    private const long AllProtocols = 255;
+
+    private static readonly string[] EventChoices = ["Off", "On", "Auto"];
+
+    /// <summary>The value as people read it: a Boolean, a number, or a word.</summary>
+    public static object ToObject(SettingDefinition definition, long number) => definition.Kind switch
+    {
+        // Older kernels take any number but 0 for yes.
+        SettingKind.Boolean => number != 0,
+        SettingKind.Events when number is >= 0 and <= 2 => EventChoices[number],
+        SettingKind.Protocol => number switch
+        {
+            0 => "None",
+            AllProtocols => "All",
+            _ => ((IPProtocol)number).ToString(),
+        },
+        _ => number,
+    };
+
+    /// <summary>The kernel's number for what somebody wrote.</summary>
+    /// <exception cref="ValueRangeException">The setting takes no such value; the message says which it takes.</exception>
+    public static long Parse(SettingDefinition definition, string text)
+    {
+        long? number = definition.Kind switch
+        {
+            SettingKind.Boolean => ParseBoolean(text),
+            SettingKind.Events => Array.FindIndex(EventChoices, choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase)) is >= 0 and var index
+                ? index
+                : ParseNumber(text),
+            SettingKind.Protocol => ParseProtocol(text),
+            _ => ParseNumber(text),
+        };
+        return number >= definition.Minimum && number <= definition.Maximum
+            ? number.Value
+            : throw new ValueRangeException($"'{text}' is not a value of {definition.Name}: write {definition.AcceptedForm}.");
+    }
+
+    /// <summary>Words that may be completed.</summary>
+    public static IEnumerable<string> Choices(SettingDefinition definition) => definition.Kind switch
+    {
+        SettingKind.Boolean => ["$true", "$false"],
+        SettingKind.Events => EventChoices,
+        SettingKind.Protocol => ["None", "All", "Icmp", "Tcp", "Udp", "IcmpV6", "Sctp", "Gre", "UdpLite"],
+        _ => [],
+    };
+
+    private static long? ParseBoolean(string text) => text.ToLowerInvariant() switch
+    {
+        "true" or "on" or "yes" or "1" => 1,
+        "false" or "off" or "no" or "0" => 0,
+        _ => null,
+    };
+
+    private static long? ParseProtocol(string text) => text.ToLowerInvariant() switch
+    {
+        "none" => 0,
+        "all" => AllProtocols,
+        _ => ProtocolNames.TryParse(text, out IPProtocol protocol) ? (long)protocol : null,
+    };
+
+    private static long? ParseNumber(string text) =>
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : null;
+}

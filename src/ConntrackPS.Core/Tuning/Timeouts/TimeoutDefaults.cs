@@ -1,0 +1,132 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tuning.Persistence;
+
+namespace ConntrackPS.Tuning.Timeouts;
+
+/// <summary>The default timeouts of a network namespace: by netlink, or by sysctl where netlink won't.</summary>
+/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+/// <param name="persisted">What the files of sysctl.d set; null where nobody wants to know.</param>
+internal sealed class TimeoutDefaults(NetworkNamespace? networkNamespace, PersistedSettings? persisted = null)
+{
+    /// <summary>Reads all timeouts that this kernel has.</summary>
+    /// <exception cref="ConntrackUnavailableException">It has none.</exception>
+    public IReadOnlyList<ConntrackTimeout> Read() => NetworkNamespace.RunIn(networkNamespace, () =>
+    {
+        using NetlinkConnection? connection = TryOpen();
+        ConntrackTimeout[] timeouts =
+            [.. TimeoutCatalog.All.GroupBy(definition => definition.Protocol).SelectMany(group => Read(connection, group.Key, [.. group]))];
+        return timeouts.Length > 0 ? timeouts : throw new ConntrackUnavailableException("This kernel has no connection tracking.");
+    });
+
+    /// <summary>Reads one timeout.</summary>
+    /// <exception cref="UnsupportedTimeoutException">This kernel has no such timeout.</exception>
+    public ConntrackTimeout Read(TimeoutDefinition definition) =>
+        Read().FirstOrDefault(timeout => timeout.Definition == definition)
+        ?? throw new UnsupportedTimeoutException($"This kernel keeps no timeout for {definition}.");
+
+    /// <summary>Sets a timeout for connections from now on; those in the table take it up with their next packet.</summary>
+    /// <param name="definition">Which timeout.</param>
+    /// <param name="seconds">From <see cref="TimeoutRange.Minimum"/> to <see cref="TimeoutRange.Maximum"/>.</param>
+    /// <exception cref="NetlinkException">EPERM: it needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="UnsupportedTimeoutException">This kernel has no such timeout.</exception>
+    public void Set(TimeoutDefinition definition, uint seconds) => NetworkNamespace.RunIn(networkNamespace, () =>
+    {
+        try
+        {
+            using NetlinkConnection connection = NetlinkConnection.Open();
+            connection.Request(Encode(TimeoutMessage.DefaultSet, definition.Protocol, (definition, seconds)), "set a default timeout");
+        }
+        catch (NetlinkException exception) when (IsWithoutNetlink(exception.Errno))
+        {
+            if (IsUntracked(definition.Protocol, exception.Errno) || PathOf(definition) is not { } path || !File.Exists(path))
+                throw new UnsupportedTimeoutException($"This kernel keeps no timeout for {definition} that can be set.", exception);
+            Sysctl.WriteNumber(path, seconds);
+        }
+
+        return true;
+    });
+
+    private IEnumerable<ConntrackTimeout> Read(NetlinkConnection? connection, TimeoutProtocol protocol, TimeoutDefinition[] definitions)
+    {
+        Dictionary<byte, uint>? byNetlink = connection is null ? null : TryRead(connection, protocol);
+        foreach (TimeoutDefinition definition in definitions)
+        {
+            uint? seconds = byNetlink is null ? ReadSysctl(definition)
+                : byNetlink.TryGetValue(definition.Attribute, out uint value) ? value : null;
+            if (seconds is { } present && !IsRelic(definition))
+                yield return new ConntrackTimeout(definition, present, DefaultOf(definition), persisted?.Find(definition.Sysctl), networkNamespace);
+        }
+    }
+
+    private static Dictionary<byte, uint>? TryRead(NetlinkConnection connection, TimeoutProtocol protocol)
+    {
+        Dictionary<byte, uint>? seconds = null;
+        try
+        {
+            connection.Request(Encode(TimeoutMessage.DefaultGet, protocol), "read the default timeouts", message =>
+            {
+                AttributeReader attributes = message.Attributes;
+                while (attributes.Read())
+                {
+                    if (attributes.Type == (ushort)TimeoutAttribute.Data)
+                        seconds = TimeoutCodec.ReadData(attributes.Nested);
+                }
+            });
+        }
+        catch (NetlinkException exception) when (IsWithoutNetlink(exception.Errno) || exception.Errno == Errno.NotPermitted)
+        {
+            // Reading by sysctl needs no privilege.
+            return IsUntracked(protocol, exception.Errno) ? [] : null;
+        }
+
+        return seconds;
+    }
+
+    /// <summary>ICMPv6 answers to AF_INET here as well: the family does not matter to defaults.</summary>
+    private static byte[] Encode(TimeoutMessage message, TimeoutProtocol protocol, params (TimeoutDefinition, uint)[] values)
+    {
+        byte[] buffer = new byte[NetlinkBatch.MaximumMessageSize];
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)message, MessageFlags.Ack, 0);
+        TimeoutCodec.Write(ref writer, IPFamily.IPv4, protocol, values);
+        writer.EndMessage();
+        return buffer[..writer.Written.Length];
+    }
+
+    private static NetlinkConnection? TryOpen()
+    {
+        try
+        {
+            return NetlinkConnection.Open();
+        }
+        catch (NetlinkException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>EINVAL without the module nfnetlink_cttimeout, EOPNOTSUPP for a protocol that is not tracked.</summary>
+    private static bool IsWithoutNetlink(Errno errno) => errno is Errno.InvalidArgument or Errno.NotSupported;
+
+    /// <summary>UDP-Lite has no sysctl of its own that would be missing where it is not tracked, from Linux 7 on.</summary>
+    private static bool IsUntracked(TimeoutProtocol protocol, Errno errno) =>
+        protocol == TimeoutProtocol.UdpLite && errno == Errno.NotSupported;
+
+    /// <summary>Kernels that gave SCTP's state HEARTBEAT_ACKED up still answer with a 0 for it.</summary>
+    private static bool IsRelic(TimeoutDefinition definition) => definition.State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
+
+    private static bool HasHeartbeatAcked => File.Exists(Sysctl.Netfilter + "nf_conntrack_sctp_timeout_heartbeat_acked");
+
+    private static uint DefaultOf(TimeoutDefinition definition) =>
+        definition is { Protocol: TimeoutProtocol.Sctp, State: TimeoutState.Established } && HasHeartbeatAcked
+            ? TimeoutCatalog.FormerSctpEstablished
+            : definition.DefaultSeconds;
+
+    private static uint? ReadSysctl(TimeoutDefinition definition) =>
+        PathOf(definition) is { } path ? (uint?)Sysctl.ReadNumber(path) : null;
+
+    private static string? PathOf(TimeoutDefinition definition) =>
+        definition.Sysctl is null ? null : Sysctl.Netfilter + definition.Sysctl;
+}

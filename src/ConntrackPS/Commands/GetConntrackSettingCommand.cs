@@ -1,0 +1,48 @@
+using System.Management.Automation;
+using ConntrackPS.Completion;
+using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Shows the kernel's settings for connection tracking; timeouts have a cmdlet of their own.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackSetting")]
+[OutputType(typeof(ConntrackSetting))]
+public sealed class GetConntrackSettingCommand : ConntrackCommand
+{
+    /// <summary>The settings, with wildcards; all unless given. Names of sysctl are accepted too.</summary>
+    [Parameter(Position = 0)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(SettingNameCompleter))]
+    public string[]? Name { get; set; }
+
+    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string PersistRoot { get; set; } = "/";
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(() =>
+    {
+        PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        ConntrackSettings settings = new(Namespace(), persisted);
+        IReadOnlyList<ConntrackSetting> present = settings.Read();
+        foreach (string name in Name ?? ["*"])
+        {
+            if (WildcardPattern.ContainsWildcardCharacters(name))
+                Emit(present, new WildcardPattern(name, WildcardOptions.IgnoreCase));
+            else
+                RunOne(() => WriteObject(settings.Find(name)), name);
+        }
+    });
+
+    private void Emit(IEnumerable<ConntrackSetting> present, WildcardPattern pattern)
+    {
+        foreach (ConntrackSetting setting in present)
+        {
+            if (pattern.IsMatch(setting.Name))
+                WriteObject(setting);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
+using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Sets how long the kernel keeps idle connections of a protocol and state, now and after the next boot.</summary>
+[Cmdlet(VerbsCommon.Set, "ConntrackTimeout", SupportsShouldProcess = true, DefaultParameterSetName = ValueSet)]
+[OutputType(typeof(ConntrackTimeout))]
+public sealed class SetConntrackTimeoutCommand : PersistingCommand
+{
+    private const string ValueSet = "Value";
+    private const string ResetSet = "Reset";
+
+    /// <summary>The protocol.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    public TimeoutProtocol Protocol { get; set; }
+
+    /// <summary>The state, for protocols with several; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
+    [AllowNull]
+    [AllowEmptyString]
+    [ArgumentCompleter(typeof(TimeoutStateCompleter))]
+    public string? State { get; set; }
+
+    /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
+    [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan TimeoutSeconds { get; set; }
+
+    /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ResetSet)]
+    public SwitchParameter Reset { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => RunOne(Change, $"{Protocol} {State}".TrimEnd());
+
+    private void Change()
+    {
+        TimeoutDefinition definition = TimeoutCatalog.Find(Protocol, State);
+        NetworkNamespace? target = Target();
+        RefusePersistenceIn(target);
+        if (Persists && definition.Sysctl is null)
+            throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
+        uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds);
+        if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
+            WriteWarning(warning);
+        string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";
+        if (!ShouldProcess($"{definition}{(target is null ? "" : $" in network namespace '{target}'")}", Describe(change)))
+            return;
+        TimeoutDefaults defaults = new(target);
+        if (!PersistOnly)
+            defaults.Set(definition, wanted ?? defaults.Read(definition).DefaultSeconds);
+        if (Persists)
+            Keep((definition.Sysctl!, wanted));
+        if (PassThru)
+            WriteObject(new TimeoutDefaults(target, PersistedSettings.Read(Root)).Read(definition));
+    }
+}

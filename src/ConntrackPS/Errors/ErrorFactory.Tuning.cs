@@ -1,0 +1,72 @@
+using System.Management.Automation;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tuning;
+using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Errors;
+
+/// <summary>The error records of tuning: timeouts, policies, settings and their files.</summary>
+internal static partial class ErrorFactory
+{
+    /// <summary>Rates over less than a second tell nothing.</summary>
+    public static ErrorRecord IntervalTooShort(TimeSpan interval) => Create(
+        new ArgumentException($"An interval of {interval.TotalSeconds} s is too short."), "IntervalTooShort", ErrorCategory.InvalidArgument, interval,
+        "Write -Interval 1 or more seconds.");
+
+    /// <summary>A value of a network namespace that boot doesn't make.</summary>
+    public static ErrorRecord NotPersistable(NetworkNamespace target) => Create(
+        new InvalidOperationException($"What sysctl.d says holds for the initial network namespace, not for '{target}'."),
+        "NotPersistable", ErrorCategory.InvalidOperation, target.Name,
+        "Leave -NetworkNamespace or -Persist out; what makes the namespace at boot should set its values.");
+
+    /// <summary>-ScaleBucket without a maximum to go by.</summary>
+    public static ErrorRecord NothingToScale(string setting) => Create(
+        new ArgumentException($"-ScaleBucket goes with Maximum, not with {setting}."), "NothingToScale", ErrorCategory.InvalidArgument, setting, null);
+
+    /// <summary>No timeout to change was named.</summary>
+    public static ErrorRecord NoTimeout() => Create(
+        new ArgumentException("Set-ConntrackTimeoutPolicy was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
+        "Give states their timeouts: -Timeout @{ Established = '1h' }, or -Established 1h.");
+
+    /// <summary>A name that the kernel does not take.</summary>
+    public static ErrorRecord InvalidPolicyName(ArgumentException exception, string name) =>
+        Create(exception, "InvalidPolicyName", ErrorCategory.InvalidArgument, name, null);
+
+    /// <summary>The kernel refused a request about a timeout policy.</summary>
+    public static ErrorRecord PolicyRefused(NetlinkException exception, string name, uint useCount)
+    {
+        (string id, ErrorCategory category, string problem, string? remedy) = exception.Errno switch
+        {
+            Errno.NotFound => ("PolicyNotFound", ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", "Get-ConntrackTimeoutPolicy lists those there are."),
+            Errno.Exists => ("PolicyExists", ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", "Set-ConntrackTimeoutPolicy changes it in place."),
+            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", "Delete these rules first: iptables -t raw -S shows them."),
+            Errno.NotSupported => ("ProtocolNotTracked", ErrorCategory.NotImplemented, $"The timeout policy '{name}' is for a protocol that this kernel does not track.", null),
+            _ => ("", ErrorCategory.NotSpecified, "", null),
+        };
+        if (id.Length == 0)
+            return From(exception, name);
+        ErrorRecord record = Create(exception, id, category, name, remedy);
+        record.ErrorDetails = new ErrorDetails($"{problem} {remedy}".TrimEnd());
+        return record;
+    }
+
+    private static ErrorRecord? FromTuning(Exception exception, object? target) => exception switch
+    {
+        ReadOnlySettingException => Create(
+            exception, "SettingReadOnly", ErrorCategory.InvalidOperation, target,
+            "It is the machine's: set it in the initial network namespace, without -NetworkNamespace."),
+        UnknownTimeoutException => Create(exception, "TimeoutNotFound", ErrorCategory.InvalidArgument, target, null),
+        UnsupportedTimeoutException => Create(exception, "TimeoutNotSupported", ErrorCategory.NotImplemented, target, null),
+        UnknownSettingException => Create(exception, "SettingNotFound", ErrorCategory.ObjectNotFound, target, null),
+        ValueRangeException => Create(exception, "ValueOutOfRange", ErrorCategory.InvalidArgument, target, null),
+        PersistenceException { InnerException: UnauthorizedAccessException } => Create(
+            exception, "NotPersisted", ErrorCategory.PermissionDenied, target, "Run pwsh as root (sudo pwsh)."),
+        PersistenceException => Create(exception, "NotPersisted", ErrorCategory.WriteError, target, null),
+        UnauthorizedAccessException => Create(exception, "PermissionDenied", ErrorCategory.PermissionDenied, target, NeedPrivilege),
+        IOException => Create(exception, "RefusedByKernel", ErrorCategory.InvalidArgument, target, null),
+        _ => null,
+    };
+}

@@ -1,0 +1,53 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Diagnosis.Statistics;
+
+namespace ConntrackPS.Tests.Diagnosis.Health;
+
+/// <summary>Made-up figures of a router.</summary>
+internal static class Snapshots
+{
+    /// <summary>A router with 4 GiB that nothing is wrong with.</summary>
+    public static HealthSnapshot Healthy { get; } = new()
+    {
+        Count = 20000,
+        Maximum = 262144,
+        Buckets = 262144,
+        Counted = Counted(),
+        Sample = TimeSpan.FromSeconds(2),
+        Packets = 100000,
+        MemoryBytes = 4L << 30,
+        EntryBytes = 256,
+        Settings = new Dictionary<string, long>
+        {
+            ["nf_conntrack_acct"] = 1,
+            ["nf_conntrack_timestamp"] = 1,
+            ["nf_conntrack_events"] = 1,
+            ["nf_conntrack_expect_max"] = 4096,
+        },
+        Log = new LogSummary(0, default, 0, default),
+    };
+
+    /// <summary>What was counted in the sample; what isn't named is 0.</summary>
+    public static CounterValues Counted(params (Counter Counter, uint Value)[] values)
+    {
+        CpuCounters processor = new(0);
+        foreach (Counter counter in Enum.GetValues<Counter>())
+            processor[counter] = 0;
+        foreach ((Counter counter, uint value) in values)
+            processor[counter] = value;
+        return CounterValues.Sum(processor);
+    }
+
+    /// <summary>The same settings with one of another value.</summary>
+    public static HealthSnapshot With(this HealthSnapshot snapshot, string setting, long value) =>
+        snapshot with { Settings = new Dictionary<string, long>(snapshot.Settings) { [setting] = value } };
+
+    /// <summary>A table of so many entries, of which some are of a kind, from one source.</summary>
+    public static TableSummary Table(int count, Action<TableSummary, IPFamily, AddressBits> kind)
+    {
+        TableSummary table = new(432000) { Count = count };
+        kind(table, IPFamily.IPv4, new AddressBits(0, 0x0a000005));
+        return table;
+    }
+}

@@ -1,0 +1,157 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+
+    # What is the machine's, and may be as others left it.
+    $ofTheMachine = 'TooFewBuckets', 'TooManyBuckets', 'MaximumTooBig', 'MaximumTooSmall'
+
+    function Get-Finding([string] $Namespace) {
+        Test-ConntrackHealth -NetworkNamespace $Namespace -SampleSeconds 0 -MinimumSeverity Information | Where-Object Name -NotIn $ofTheMachine
+    }
+
+    function Set-Quiet([string] $Namespace) {
+        'Accounting', 'Timestamp', 'Events' | ForEach-Object { Set-ConntrackSetting $_ 1 -NetworkNamespace $Namespace }
+    }
+}
+
+Describe 'Test-ConntrackHealth' {
+    BeforeAll {
+        $namespace = New-TestNamespace
+        Set-Quiet $namespace
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    AfterEach {
+        $null = Invoke-InNamespace $namespace conntrack -F
+    }
+
+    It 'is quiet where all is well' {
+        Get-Finding $namespace | Should -BeNullOrEmpty
+    }
+
+    It 'finds <Name>' -ForEach @(
+        @{ Name = 'HalfOpenFlood'; Severity = 'Warning'; Evidence = '*2,000 of 2,000*10.0.* (1), 10.0.* (1)*'; Lines = { (New-ManyLine 2000) -replace 'ESTABLISHED -u SEEN_REPLY,ASSURED', 'SYN_SENT' } }
+        @{ Name = 'SourceShare'; Severity = 'Warning'; Evidence = '192.0.2.77 holds 1,500 of 1,500*'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED" } } }
+        @{ Name = 'Unreplied'; Severity = 'Warning'; Evidence = '*1,200 of 1,200*'; Lines = { 1..1200 | ForEach-Object { "-s 10.1.$($_ -shr 8).$($_ -band 255) -d 198.51.100.7 -p udp --sport 5 --dport 53" } } }
+        @{ Name = 'IdleEstablished'; Severity = 'Warning'; Evidence = '*1,500 of 1,500*432,000*'; Lines = { New-ManyLine 1500 } }
+    ) {
+        Add-KernelLine $namespace (& $Lines)
+        $finding = Get-Finding $namespace | Where-Object Name -EQ $Name
+        $finding | Should -Not -BeNullOrEmpty
+        $finding.Severity | Should -Be $Severity
+        $finding.Evidence | Should -BeLike $Evidence
+        $finding.Namespace | Should -Be $namespace
+    }
+
+    It 'finds what is off: <Setting>' -ForEach @(
+        @{ Setting = 'Accounting'; Value = $false; Name = 'AccountingOff' }
+        @{ Setting = 'Timestamp'; Value = $false; Name = 'TimestampOff' }
+        @{ Setting = 'Events'; Value = 'Auto'; Name = 'EventsAuto' }
+        @{ Setting = 'Events'; Value = 'Off'; Name = 'EventsOff' }
+    ) {
+        Set-ConntrackSetting $Setting $Value -NetworkNamespace $namespace
+        try {
+            $finding = Get-Finding $namespace
+            $finding.Name | Should -Be $Name
+            $finding.Severity | Should -Be 'Information'
+            (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object Name -NotIn $ofTheMachine) | Should -BeNullOrEmpty -Because 'advice comes on request'
+            # The remedy is a command line that mends it.
+            & ([scriptblock]::Create($finding.Remedy))
+            Get-Finding $namespace | Should -BeNullOrEmpty
+        }
+        finally {
+            Set-Quiet $namespace
+        }
+    }
+
+    It 'has remedies that run and mend: <Name>' -ForEach @(
+        @{ Name = 'SourceShare'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED" } } }
+        @{ Name = 'HalfOpenFlood'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state SYN_SENT" } } }
+        @{ Name = 'Unreplied'; Lines = { 1..1200 | ForEach-Object { "-s 10.1.$($_ -shr 8).$($_ -band 255) -d 198.51.100.7 -p udp --sport 5 --dport 53" } } }
+    ) {
+        Add-KernelLine $namespace (& $Lines)
+        $finding = Get-Finding $namespace | Where-Object Name -EQ $Name
+        & ([scriptblock]::Create($finding.Remedy))
+        (Get-Finding $namespace).Name | Should -Not -Contain $Name
+    }
+
+    It 'has remedies of commands and parameters that exist' {
+        # Whatever is found on this machine now, the advice included.
+        foreach ($finding in Test-ConntrackHealth -MinimumSeverity Information -SampleSeconds 0) {
+            $ast = [System.Management.Automation.Language.Parser]::ParseInput($finding.Remedy, [ref] $null, [ref] ($problems = $null))
+            $problems | Should -BeNullOrEmpty
+            foreach ($command in $ast.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
+                $known = Get-Command $command.GetCommandName() -ErrorAction Stop
+                foreach ($parameter in $command.CommandElements | Where-Object { $_ -is [System.Management.Automation.Language.CommandParameterAst] }) {
+                    $known.Parameters.Keys | Should -Contain $parameter.ParameterName -Because $finding.Remedy
+                }
+            }
+        }
+    }
+
+    It 'gives a Boolean with -Quiet' {
+        $isWell = -not (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0)
+        Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleSeconds 0 | Should -Be $isWell
+        Add-KernelLine $namespace (1..1200 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p udp --sport $_ --dport 53" })
+        $answer = Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleSeconds 0
+        $answer | Should -BeOfType bool
+        $answer | Should -BeFalse
+        Test-ConntrackHealth -Quiet -NetworkNamespace $namespace, no-such-namespace -SampleSeconds 0 -ErrorAction SilentlyContinue | Should -BeFalse
+    }
+
+    It 'looks at several namespaces' {
+        $other = New-TestNamespace
+        try {
+            $found = Test-ConntrackHealth -NetworkNamespace $namespace, $other -SampleSeconds 0 -MinimumSeverity Information | Where-Object Name -EQ AccountingOff
+            $found.Namespace | Should -Be $other
+        }
+        finally {
+            Remove-TestNamespace $other
+        }
+    }
+
+    It 'shows each finding whole' {
+        Add-KernelLine $namespace (1..1200 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p udp --sport $_ --dport 53" })
+        $text = Get-Finding $namespace | Out-String -Width 200
+        foreach ($label in 'Severity', 'Name', 'Evidence', 'Explanation', 'Remedy', 'Namespace') {
+            $text | Should -Match "(?m)^$label +: \S"
+        }
+        Get-Finding $namespace | Format-Table | Out-String | Should -Match 'Severity +Name +Evidence'
+    }
+
+    It 'finds files that contradict, and its remedy ends that' {
+        $root = "$TestDrive/root"
+        $null = New-Item "$root/etc/sysctl.d" -ItemType Directory
+        Set-Content "$root/etc/sysctl.d/10-other.conf" 'net.netfilter.nf_conntrack_udp_timeout = 77'
+        $script = [scriptblock]::Create(@"
+`$finding = Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers
+`$finding.Evidence
+& ([scriptblock]::Create(`$finding.Remedy)) 6>`$null 3>`$null
+@(Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
+"@)
+        $seen = Invoke-Child -Prefix ip, netns, exec, $namespace $script
+        $seen[0] | Should -BeLike '*nf_conntrack_udp_timeout is 30, and 77 by *10-other.conf*'
+        $seen[1] | Should -Be 0
+    }
+
+    It 'leaves when it is stopped' {
+        $shell = [powershell]::Create().AddScript("Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Test-ConntrackHealth -SampleSeconds 1h")
+        $null = $shell.BeginInvoke()
+        Start-Sleep 2
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        $shell.Stop()
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan 5
+        $shell.Dispose()
+    }
+
+    It 'says what it may not' {
+        $failure = Invoke-Child -Prefix ip, netns, exec, $namespace, setpriv, '--bounding-set=-all', '--inh-caps=-all' {
+            Test-ConntrackHealth -SampleSeconds 0 -ErrorVariable failures -ErrorAction SilentlyContinue
+            $failures.FullyQualifiedErrorId
+        }
+        $failure | Should -BeLike 'PermissionDenied,*'
+    }
+}
