@@ -10,7 +10,7 @@ BeforeAll {
         fin4     = '-s 10.1.2.3 -d 198.51.100.7 -p tcp --sport 1000 --dport 22 --state FIN_WAIT -u SEEN_REPLY,ASSURED'
         fin6     = '-s 2001:db8:a::3 -d 2001:db8:1::7 -p tcp --sport 1999 --dport 22 --state FIN_WAIT -u SEEN_REPLY,ASSURED'
         dns4     = '-s 192.0.2.1 -d 198.51.100.53 -p udp --sport 2000 --dport 53 -m 4294967295'
-        dns6     = '-t 100 -s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53 -u SEEN_REPLY'
+        dns6     = '-t 1500 -s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53 -u SEEN_REPLY'
         ping4    = '-s 192.0.2.3 -d 198.51.100.7 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80'
         ping6    = '-s 2001:db8::3 -d 2001:db8:1::7 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 80'
         sctp4    = '-s 192.0.2.4 -d 198.51.100.4 -p sctp --sport 5060 --dport 5061 --state COOKIE_WAIT --orig-vtag 1 --reply-vtag 2'
@@ -164,10 +164,10 @@ Describe 'Get-ConntrackEntry by filter' {
         '-Zone 6 =>'
         '-AddressFamily IPv4 -Protocol udp => dns4'
         '-AddressFamily ipv6 -Protocol udp => dns6'
-        '-TimeoutBelow 200 => dns6'
-        '-TimeoutBelow 3m20s => dns6'
+        '-TimeoutBelow 2000 => dns6'
+        '-TimeoutBelow 33m20s => dns6'
         '-TimeoutBelow 5 =>'
-        '-TimeoutAbove 200 -Protocol udp => dns4'
+        '-TimeoutAbove 2000 -Protocol udp => dns4'
         '-TimeoutAbove 1d =>'
         '-Label 3 =>'
         '-Helper ftp =>'
@@ -268,7 +268,7 @@ table inet t {
         'ReplySourceAddress', 'ReplySourcePort', 'ReplyDestinationAddress', 'ReplyDestinationPort'
         'GreSourceKey', 'GreDestinationKey', 'ReplyGreSourceKey', 'ReplyGreDestinationKey'
         'IcmpType', 'IcmpCode', 'IcmpId', 'ReplyIcmpType', 'ReplyIcmpCode', 'ReplyIcmpId'
-        'Mark', 'Zone', 'OriginalZone', 'ReplyZone', 'UseCount', 'Helper'
+        'Mark', 'Zone', 'OriginalZone', 'ReplyZone', 'Helper'
         'OriginalPackets', 'OriginalBytes', 'ReplyPackets', 'ReplyBytes'
     ) {
         $property = $_
@@ -298,6 +298,13 @@ table inet t {
         foreach ($entry in $entries) {
             $entry.TimeoutSeconds | Should -BeLessOrEqual $before[$entry.Id].TimeoutSeconds
             $entry.TimeoutSeconds | Should -BeGreaterOrEqual $after[$entry.Id].TimeoutSeconds
+        }
+    }
+
+    It 'has the same UseCount for each' {
+        foreach ($entry in $entries) {
+            # Somebody else may just hold it.
+            $entry.UseCount | Should -BeIn $before[$entry.Id].UseCount, $after[$entry.Id].UseCount
         }
     }
 

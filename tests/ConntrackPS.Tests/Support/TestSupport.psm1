@@ -51,7 +51,9 @@ function Invoke-InNamespace {
 function New-TestNamespace {
     param([System.Collections.IDictionary] $Table)
 
-    $script:created++
+    if ($script:created++ -eq 0) {
+        Remove-AbandonedNamespace
+    }
     $name = "ctps-$PID-$script:created-$(Get-Random -Maximum 0x10000)"
     Invoke-Program ip netns add $name
     $processesOf[$name] = [System.Collections.Generic.List[System.Diagnostics.Process]]::new()
@@ -59,6 +61,16 @@ function New-TestNamespace {
         Add-KernelEntry $name $Table
     }
     $name
+}
+
+<# Removes what interrupted runs left behind: a namespace's name tells its process. #>
+function Remove-AbandonedNamespace {
+    foreach ($line in @(ip netns list) -match '^ctps-\d+-') {
+        $name = ($line -split ' ')[0]
+        if (-not (Test-Path "/proc/$(($name -split '-')[1])")) {
+            ip netns delete $name 2>$null
+        }
+    }
 }
 
 <# Removes namespaces, with the processes that were started in them; missing ones are no error. #>

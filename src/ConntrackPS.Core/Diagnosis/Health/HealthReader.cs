@@ -58,22 +58,25 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         return summary;
     }
 
+    /// <summary>Lines that name no namespace are the initial one's, or of an older kernel: then perhaps the caller's own.</summary>
     private LogSummary? ReadLog()
     {
-        const string Own = "/proc/thread-self/ns/net", First = "/proc/1/ns/net";
-        string link = new FileInfo(Own).LinkTarget ?? "";
-        return LogSummary.Read(link.TrimStart("net:[".ToCharArray()).TrimEnd(']'), IsInitial(link));
+        const string Prefix = "net:[";
+        string link = new FileInfo("/proc/thread-self/ns/net").LinkTarget ?? "";
+        string inode = link.StartsWith(Prefix, StringComparison.Ordinal) ? link[Prefix.Length..^1] : link;
+        return LogSummary.Read(inode, networkNamespace is null || link == LinkOfFirstProcess());
+    }
 
-        bool IsInitial(string own)
+    /// <summary>Null for whoever may not look at other people's processes.</summary>
+    private static string? LinkOfFirstProcess()
+    {
+        try
         {
-            try
-            {
-                return new FileInfo(First).LinkTarget is { } first ? first == own : networkNamespace is null;
-            }
-            catch (UnauthorizedAccessException)
-            {
-                return networkNamespace is null;
-            }
+            return new FileInfo("/proc/1/ns/net").LinkTarget;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
         }
     }
 

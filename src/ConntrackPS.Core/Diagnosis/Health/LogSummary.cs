@@ -17,22 +17,22 @@ internal sealed record LogSummary(int TableFull, TimeSpan TableFullAge, int Expe
 
     /// <summary>Reads the log.</summary>
     /// <param name="inode">The network namespace's inode number.</param>
-    /// <param name="isInitial">Whether it is the initial one, whose lines have no number.</param>
+    /// <param name="takesUnnamed">Whether lines that name no namespace may be about it.</param>
     /// <returns>Null where it can't be read.</returns>
-    public static LogSummary? Read(string inode, bool isInitial) =>
-        KernelLog.Read(Prefix) is { } records ? Of(records, inode, isInitial, KernelLog.Now) : null;
+    public static LogSummary? Read(string inode, bool takesUnnamed) =>
+        KernelLog.Read(Prefix) is { } records ? Of(records, inode, takesUnnamed, KernelLog.Now) : null;
 
-    /// <summary>Since Linux 6.17 a line tells which namespace it is about, unless that is the initial one.</summary>
-    internal static LogSummary Of(IEnumerable<KernelLogRecord> records, string inode, bool isInitial, TimeSpan now)
+    /// <summary>Newer kernels name the namespace of a full table, unless it is the initial one; never that of expectations.</summary>
+    internal static LogSummary Of(IEnumerable<KernelLogRecord> records, string inode, bool takesUnnamed, TimeSpan now)
     {
         LogSummary summary = new(0, default, 0, default);
         foreach (KernelLogRecord record in records)
         {
             string text = record.Text.Replace("nf_conntrack: ", "", StringComparison.Ordinal);
             TimeSpan age = now - record.SinceBoot;
-            if (text.StartsWith(ExpectationText, StringComparison.Ordinal) && isInitial)
+            if (text.StartsWith(ExpectationText, StringComparison.Ordinal) && takesUnnamed)
                 summary = summary with { ExpectationTableFull = summary.ExpectationTableFull + 1, ExpectationTableFullAge = age };
-            else if (text.StartsWith(OtherNamespace, StringComparison.Ordinal) ? IsOf(text, inode) : isInitial && text.StartsWith(TableFullText, StringComparison.Ordinal))
+            else if (text.StartsWith(OtherNamespace, StringComparison.Ordinal) ? IsOf(text, inode) : takesUnnamed && text.StartsWith(TableFullText, StringComparison.Ordinal))
                 summary = summary with { TableFull = summary.TableFull + 1, TableFullAge = age };
         }
 
