@@ -30,6 +30,21 @@ public sealed class FrameTests
     [InlineData(160, 30)]
     public void IPv6_addresses(int width, int height) => AssertFrame(TopSample.IPv6(), Plain, width, height, "ipv6");
 
+    /// <summary>The longest names of states and protocols, between addresses that want all the room there is.</summary>
+    [Theory]
+    [InlineData(80, 24)]
+    [InlineData(120, 24)]
+    public void States_are_never_cut(int width, int height)
+    {
+        ConntrackEntry[] entries =
+        [
+            Entries.Make(IPProtocol.Sctp, "2001:db8:1111:2222:3333:4444:5555:6666", 5060, "2001:db8:1111:2222:3333:4444:5555:7777", 5061).WithState(ConntrackState.ShutdownAckSent),
+            Entries.Make(IPProtocol.Sctp, "192.0.2.1", 5060, "198.51.100.7", 5061).WithState(ConntrackState.HeartbeatAcked),
+            Entries.Make(IPProtocol.UdpLite, "192.0.2.2", 5060, "198.51.100.7", 5061),
+        ];
+        AssertFrame(TopSample.Make(entries), Plain, width, height, "states");
+    }
+
     [Theory]
     [InlineData(80, 24)]
     [InlineData(300, 100)]

@@ -20,7 +20,7 @@ internal static class GroupRows
 
     /// <summary>The widths of the columns behind the name: those of <see cref="Orders"/>, and the percentage after the first.
     /// </summary>
-    private static readonly int[] Widths = [9, 6, 9, 9, 9, 6, 6];
+    private static readonly int[] Widths = [9, 6, 8, 10, 8, 6, 6];
 
     public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, INameSource? names)
     {
@@ -53,14 +53,7 @@ internal static class GroupRows
             _ => "Protocol, DPort",
         };
         yield return new TopSpan(lines.Fit(name, width), TopStyle.Header);
-        string mark = (view.HasUnicode, view.IsGroupOrderReversed) switch
-        {
-            (true, false) => "▼",
-            (true, true) => "▲",
-            (false, false) => "v",
-            (false, true) => "^",
-        };
-        List<string> titles = [.. Orders.Select(order => TitleOf(order) + (order == view.GroupOrder ? mark : ""))];
+        List<string> titles = [.. Orders.Select(order => TitleOf(order) + SortMark.Of(view, order))];
         titles.Insert(1, "%");
         yield return new TopSpan(Cells(lines, titles), TopStyle.Header);
     }

@@ -1,3 +1,4 @@
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Top.Control;
 using ConntrackPS.Top.Snapshots;
 
@@ -11,16 +12,20 @@ internal static class SortMark
         bool isFirst = column == view.Order.Column;
         if (!isFirst && column != view.Order.Then)
             return "";
-        bool isDown = TopOrder.IsDescending(column) != view.Order.IsReversed;
-        return (view.HasUnicode, isFirst, isDown) switch
-        {
-            (true, true, true) => "▼",
-            (true, true, false) => "▲",
-            (true, false, true) => "▽",
-            (true, false, false) => "△",
-            (false, true, true) => "v",
-            (false, true, false) => "^",
-            _ => "'",
-        };
+        return Sign(view.HasUnicode, isFirst, isDown: TopOrder.IsDescending(column) != view.Order.IsReversed);
     }
+
+    public static string Of(TopView view, GroupOrder order) =>
+        order == view.GroupOrder ? Sign(view.HasUnicode, isFirst: true, isDown: !view.IsGroupOrderReversed) : "";
+
+    private static string Sign(bool hasUnicode, bool isFirst, bool isDown) => (hasUnicode, isFirst, isDown) switch
+    {
+        (true, true, true) => "▼",
+        (true, true, false) => "▲",
+        (true, false, true) => "▽",
+        (true, false, false) => "△",
+        (false, true, true) => "v",
+        (false, true, false) => "^",
+        _ => "'",
+    };
 }

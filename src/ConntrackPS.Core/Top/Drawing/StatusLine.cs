@@ -6,7 +6,7 @@ namespace ConntrackPS.Top.Drawing;
 /// <summary>The last line: a question, what happened, or the keys one needs first.</summary>
 internal static class StatusLine
 {
-    private const string Hints = "q quit  h help  / filter  > sort  r reverse  v group  x delete  p freeze  Enter detail";
+    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p freeze  Enter detail";
 
     public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
     {

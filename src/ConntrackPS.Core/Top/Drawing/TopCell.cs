@@ -38,11 +38,10 @@ internal static class TopCell
     public static TopStyle StyleOf(in TopEntry entry, TopColumn column) => column switch
     {
         TopColumn.Protocol => StyleOf(entry.Original.Protocol),
-        TopColumn.State when entry.Has(EntryFields.State) => entry.State switch
+        TopColumn.State when entry.Has(EntryFields.State) => ConntrackStates.PhaseOf(entry.State) switch
         {
-            ConntrackState.Established or ConntrackState.Open => TopStyle.Open,
-            ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2 or ConntrackState.CookieWait
-                or ConntrackState.CookieEchoed or ConntrackState.Request or ConntrackState.Respond => TopStyle.Opening,
+            StatePhase.Open => TopStyle.Open,
+            StatePhase.Opening => TopStyle.Opening,
             _ => TopStyle.Closing,
         },
         _ => TopStyle.Plain,

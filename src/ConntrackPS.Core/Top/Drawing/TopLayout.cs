@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Top.Control;
 using ConntrackPS.Top.Snapshots;
 
@@ -20,14 +21,14 @@ internal static class TopLayout
     /// <summary>An IPv4 address in full.</summary>
     private const int LeastAddress = 15;
 
-    /// <summary>In the order in which they get room. The column that rows are sorted by comes before all.</summary>
+    /// <summary>What gets room before long addresses do, in this order.</summary>
+    private static readonly TopColumn[] Usual = [TopColumn.DestinationPort, TopColumn.Protocol, TopColumn.State, TopColumn.TimeLeft];
+
+    /// <summary>What gets room that addresses leave, in this order.</summary>
     private static readonly TopColumn[] Optional =
     [
         TopColumn.SourcePort, TopColumn.Rate, TopColumn.Bytes, TopColumn.Packets, TopColumn.PacketRate, TopColumn.Mark, TopColumn.Zone,
     ];
-
-    private static readonly TopColumn[] Always =
-        [TopColumn.Source, TopColumn.Destination, TopColumn.DestinationPort, TopColumn.Protocol, TopColumn.State, TopColumn.TimeLeft];
 
     public static string TitleOf(TopColumn column) => column switch
     {
@@ -42,25 +43,35 @@ internal static class TopLayout
         _ => column.ToString(),
     };
 
-    /// <summary>The columns from the left.</summary>
+    /// <summary>The columns from the left. Both addresses and the column that rows are sorted by are always among them.
+    /// </summary>
     /// <param name="view">What is asked for.</param>
     /// <param name="width">The screen's columns.</param>
-    /// <param name="wanted">The longest text that is to be shown in an address column.</param>
-    public static List<TopPlace> Arrange(TopView view, int width, Func<TopColumn, int> wanted)
+    /// <param name="longest">The longest text that is to be shown in a column.</param>
+    public static List<TopPlace> Arrange(TopView view, int width, Func<TopColumn, int> longest)
     {
-        HashSet<TopColumn> chosen = [.. Always, view.Order.Column];
+        Dictionary<TopColumn, int> wanted = Enum.GetValues<TopColumn>()
+            .ToDictionary(column => column, column => view.HasFixedWidth ? int.MaxValue : longest(column));
+        HashSet<TopColumn> chosen = [TopColumn.Source, TopColumn.Destination, view.Order.Column];
         if (view.ShowsTranslation)
             chosen.UnionWith([TopColumn.TranslatedSource, TopColumn.TranslatedDestination]);
-        int needed = chosen.Sum(column => (IsAddress(column) ? LeastOf(view, column, wanted) : WidthOf(column)) + 1) - 1;
-        foreach (TopColumn column in Optional.Where(column => !chosen.Contains(column) && IsAskedFor(view, column)))
+        Choose(chosen, Usual, width, LeastOf);
+        Choose(chosen, Optional.Where(column => IsAskedFor(view, column)), width, column => view.HasFixedWidth ? LeastOf(column) : WidthOf(column, wanted[column]));
+        return Widen([.. chosen.Order()], width, wanted);
+
+        int LeastOf(TopColumn column) => IsAddress(column) ? LeastAddress : WidthOf(column, wanted[column]);
+    }
+
+    private static void Choose(HashSet<TopColumn> chosen, IEnumerable<TopColumn> candidates, int width, Func<TopColumn, int> widthOf)
+    {
+        int needed = chosen.Sum(column => widthOf(column) + 1) - 1;
+        foreach (TopColumn column in candidates.Where(column => !chosen.Contains(column)))
         {
-            if (needed + WidthOf(column) + 1 > width)
+            if (needed + widthOf(column) + 1 > width)
                 continue;
             chosen.Add(column);
-            needed += WidthOf(column) + 1;
+            needed += widthOf(column) + 1;
         }
-
-        return Widen([.. chosen.Order()], width, column => view.HasFixedWidth ? int.MaxValue : wanted(column));
     }
 
     private static bool IsAddress(TopColumn column) => column is TopColumn.Source or TopColumn.Destination or TopColumn.TranslatedSource or TopColumn.TranslatedDestination;
@@ -68,35 +79,32 @@ internal static class TopLayout
     private static bool IsAskedFor(TopView view, TopColumn column) =>
         view.ShowsCounters || column is not (TopColumn.Rate or TopColumn.Bytes or TopColumn.Packets or TopColumn.PacketRate);
 
-    private static int LeastOf(TopView view, TopColumn column, Func<TopColumn, int> wanted) =>
-        view.HasFixedWidth ? LeastAddress : Math.Max(LeastAddress, wanted(column));
-
-    private static int WidthOf(TopColumn column) => column switch
+    /// <summary>Most columns have room for whatever may stand in them; in some that would be wasted on what is rare.</summary>
+    private static int WidthOf(TopColumn column, int wanted) => column switch
     {
-        TopColumn.SourcePort or TopColumn.DestinationPort => 5,
-        TopColumn.Protocol => 7,
-        TopColumn.State => 11,
-        TopColumn.TimeLeft => 8,
+        TopColumn.SourcePort or TopColumn.DestinationPort or TopColumn.Zone => 5,
+        TopColumn.Protocol => Math.Clamp(wanted, "icmpv6".Length, "udplite".Length),
+        TopColumn.State => Math.Clamp(wanted, nameof(ConntrackState.Established).Length, nameof(ConntrackState.ShutdownAckSent).Length),
+        TopColumn.TimeLeft or TopColumn.Packets => 8,
         TopColumn.Mark => 10,
-        TopColumn.Zone => 5,
-        TopColumn.Packets => 7,
-        _ => 5,
+        _ when IsAddress(column) => Math.Max(LeastAddress, wanted),
+        _ => 6,
     };
 
     /// <summary>Shares what is left among the address columns, none of which gets more than it wants.</summary>
-    private static List<TopPlace> Widen(TopColumn[] columns, int width, Func<TopColumn, int> wanted)
+    private static List<TopPlace> Widen(TopColumn[] columns, int width, Dictionary<TopColumn, int> wanted)
     {
-        int rest = width - (columns.Length - 1) - columns.Where(column => !IsAddress(column)).Sum(WidthOf);
+        int rest = width - (columns.Length - 1) - columns.Where(column => !IsAddress(column)).Sum(column => WidthOf(column, wanted[column]));
         Dictionary<TopColumn, int> widths = [];
-        TopColumn[] hungry = [.. columns.Where(IsAddress).OrderBy(wanted)];
+        TopColumn[] hungry = [.. columns.Where(IsAddress).OrderBy(column => wanted[column])];
         for (int i = 0; i < hungry.Length; i++)
         {
             // The least hungry first: what it leaves goes to the others.
             int share = Math.Max(1, rest / (hungry.Length - i));
-            widths[hungry[i]] = Math.Min(share, Math.Max(LeastAddress, wanted(hungry[i])));
+            widths[hungry[i]] = Math.Min(share, WidthOf(hungry[i], wanted[hungry[i]]));
             rest -= widths[hungry[i]];
         }
 
-        return [.. columns.Select(column => new TopPlace(column, widths.TryGetValue(column, out int given) ? given : WidthOf(column)))];
+        return [.. columns.Select(column => new TopPlace(column, widths.TryGetValue(column, out int given) ? given : WidthOf(column, wanted[column])))];
     }
 }

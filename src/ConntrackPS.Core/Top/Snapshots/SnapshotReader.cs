@@ -27,22 +27,25 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     public TopSnapshot Read(ConntrackFilter filter, TopSnapshot? spare, CancellationToken stop)
     {
         _snapshot = spare ?? new TopSnapshot();
+
         // Under another filter the entries of before say nothing.
-        long before = ReferenceEquals(filter, _filter) ? _started : 0;
-        (_filter, _countsNew) = (filter, filter.IsSteady);
-        _started = Stopwatch.GetTimestamp();
+        double? seconds = ReferenceEquals(filter, _filter) ? Stopwatch.GetElapsedTime(_started).TotalSeconds : null;
+        long started = Stopwatch.GetTimestamp();
+        _countsNew = filter.IsSteady;
         Restart();
         (_snapshot.Filter, _snapshot.Time) = (filter, DateTime.Now);
         ReadCounts();
         using EntryScan scan = table.Scan(filter, this);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
-        _snapshot.Seconds = before == 0 ? null : Stopwatch.GetElapsedTime(before, _started).TotalSeconds;
+        _snapshot.Seconds = seconds;
         while (scan.Read())
         {
         }
 
         _snapshot.IsInterrupted = scan.Interrupted;
-        (_before, _now) = (_now, _before);
+
+        // Only now: a reading that was stopped is nothing to compare with.
+        (_before, _now, _filter, _started) = (_now, _before, filter, started);
         return _snapshot;
     }
 
