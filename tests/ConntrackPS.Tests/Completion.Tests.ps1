@@ -19,20 +19,22 @@ AfterAll {
 
 Describe 'Completion' {
     It 'knows the values of <Line>' -ForEach @(
-        @{ Line = 'Get-ConntrackEntry -Protocol t'; Values = 'Tcp'; ToolTip = 'IP protocol 6' }
-        @{ Line = 'Set-ConntrackEntry -Protocol icmpv'; Values = 'IcmpV6'; ToolTip = 'IP protocol 58' }
-        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SynSent', 'SynRecv', 'SynSent2'; ToolTip = '*SYN*' }
-        @{ Line = 'Set-ConntrackEntry -WhereState time'; Values = 'TimeWait'; ToolTip = '*closed*' }
-        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = 'SeenReply'; ToolTip = '*both ways*' }
-        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SrcNat', 'SrcNatDone'; ToolTip = '*source*' }
-        @{ Line = 'Measure-ConntrackEntry -GroupBy Source'; Values = 'SourceAddress', 'SourcePort'; ToolTip = '*' }
-        @{ Line = 'Measure-ConntrackEntry -GroupBy Protocol,He'; Values = 'Helper'; ToolTip = '*helper*' }
-        @{ Line = 'Measure-ConntrackEntry -SortBy Tot'; Values = 'TotalPackets', 'TotalBytes'; ToolTip = '*both ways*' }
-        @{ Line = 'Show-ConntrackTop -SortBy Pack'; Values = 'PacketRate', 'Packets'; ToolTip = '*' }
+        @{ Line = 'Get-ConntrackEntry -Protocol t'; Values = @('Tcp') }
+        @{ Line = 'Set-ConntrackEntry -Protocol icmpv'; Values = @('IcmpV6') }
+        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SynRecv', 'SynSent', 'SynSent2' }
+        @{ Line = 'Set-ConntrackEntry -WhereState time'; Values = @('TimeWait') }
+        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = @('SeenReply') }
+        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SrcNat', 'SrcNatDone' }
+        @{ Line = 'Measure-ConntrackEntry -GroupBy Source'; Values = 'SourceAddress', 'SourcePort'; ToolTip = '*first packet*' }
+        @{ Line = 'Measure-ConntrackEntry -GroupBy Protocol,He'; Values = @('Helper'); ToolTip = '*helper*' }
+        @{ Line = 'Measure-ConntrackEntry -SortBy Tot'; Values = 'TotalBytes', 'TotalPackets' }
+        @{ Line = 'Show-ConntrackTop -SortBy Pack'; Values = 'PacketRate', 'Packets' }
     ) {
         $found = @(Get-Completion $Line)
         $found.CompletionText | Should -Be $Values
-        $found.ToolTip | ForEach-Object { $_ | Should -BeLike $ToolTip }
+        if ($ToolTip) {
+            $found.ToolTip | ForEach-Object { $_ | Should -BeLike $ToolTip }
+        }
     }
 
     It 'finds what the table holds, the most frequent first: <Line>' -ForEach @(

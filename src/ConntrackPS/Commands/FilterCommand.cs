@@ -12,7 +12,6 @@ public abstract class FilterCommand : SelectionCommand
     /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
-    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState[]? State { get; set; }
 
     /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>

@@ -16,7 +16,7 @@ namespace ConntrackPS.Commands;
 public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
 {
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
     private GroupMeasurement _measurement = null!;
     private ulong _lost;
 
@@ -49,7 +49,6 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
     /// <summary>What the groups are sorted by, the largest first; Count unless given.</summary>
     [Parameter]
     [GroupOrderArgument(TakesOne = true)]
-    [ArgumentCompleter(typeof(GroupOrderCompleter))]
     public GroupOrder SortBy { get; set; }
 
     /// <summary>The smallest first.</summary>
@@ -91,17 +90,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing()
-    {
-        try
-        {
-            _stop.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // Done in this moment.
-        }
-    }
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose() => _stop.Dispose();

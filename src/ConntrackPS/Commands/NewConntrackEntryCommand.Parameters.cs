@@ -27,7 +27,6 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The layer 4 protocol, by name or number.</summary>
     [Parameter(Mandatory = true, ParameterSetName = TupleSet)]
     [ProtocolArgument(TakesOne = true)]
-    [ArgumentCompleter(typeof(ProtocolCompleter))]
     public IPProtocol Protocol { get; set; }
 
     /// <summary>The port of the first packet's sender.</summary>
@@ -113,13 +112,11 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The state of a TCP or SCTP connection.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
-    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState? State { get; set; }
 
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout; the kernel adds others itself.</summary>
     [Parameter]
     [StatusArgument]
-    [ArgumentCompleter(typeof(StatusCompleter))]
     public ConntrackStatus[]? Status { get; set; }
 
     /// <summary>The connection mark.</summary>

@@ -17,7 +17,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
     private DeleteSummary _sum;
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
@@ -64,7 +64,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Cancel();
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose() => _deleters?.Dispose();

@@ -100,19 +100,16 @@ public abstract class SelectionCommand : ConntrackCommand
     /// <summary>Layer 4 protocols, by name or number.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [ProtocolArgument]
-    [ArgumentCompleter(typeof(ProtocolCompleter))]
     public IPProtocol[]? Protocol { get; set; }
 
     /// <summary>Status bits that must all be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
-    [ArgumentCompleter(typeof(StatusCompleter))]
     public ConntrackStatus[]? Status { get; set; }
 
     /// <summary>Status bits of which none may be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
-    [ArgumentCompleter(typeof(StatusCompleter))]
     public ConntrackStatus[]? ExcludeStatus { get; set; }
 
     /// <summary>Only entries that have seen no reply.</summary>

@@ -19,7 +19,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private const string Action = "Set conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
     private PerNamespace<EntryUpdater>? _updaters;
     private PerNamespace<EntryFinder>? _finders;
     private EntryChange _change = new();
@@ -55,13 +55,11 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
     [Parameter]
     [StatusArgument]
-    [ArgumentCompleter(typeof(StatusCompleter))]
     public ConntrackStatus[]? SetStatus { get; set; }
 
     /// <summary>The new state of TCP or SCTP connections.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
-    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState? State { get; set; }
 
     /// <summary>The helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
@@ -78,7 +76,6 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <summary>States to select by; -State is the new one.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
-    [ArgumentCompleter(typeof(StateCompleter))]
     public ConntrackState[]? WhereState { get; set; }
 
     /// <summary>Helpers to select by; -Helper is the new one.</summary>
@@ -131,7 +128,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Cancel();
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose()

@@ -16,7 +16,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
 {
     private const int DefaultWidth = 120, DefaultHeight = 50;
 
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
 
     /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes.</summary>
     [Parameter]
@@ -98,17 +98,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
     }
 
     /// <inheritdoc/>
-    protected override void StopProcessing()
-    {
-        try
-        {
-            _stop.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // Done in this moment.
-        }
-    }
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose() => _stop.Dispose();

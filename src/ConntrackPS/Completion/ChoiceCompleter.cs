@@ -5,6 +5,7 @@ using System.Management.Automation.Language;
 namespace ConntrackPS.Completion;
 
 /// <summary>Completes a parameter from a list of values, each with a word on what it means.</summary>
+/// <remarks>Not for parameters of an enum: PowerShell completes these by itself, and asks no completer.</remarks>
 public abstract class ChoiceCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>

@@ -11,10 +11,21 @@ namespace ConntrackPS.Formatting;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class EntryView
 {
-    private static readonly string?[] States = [.. Enumerable.Range(0, 256).Select(number => Colour((ConntrackState)number))];
+    /// <summary>The longest name of a protocol that has states.</summary>
+    private const int ProtocolWidth = 4;
+
+    private static readonly string[] States = [.. Enumerable.Range(0, 256).Select(number => Colour((ConntrackState)number))];
 
     /// <summary>The state, in a colour that tells what to think of it.</summary>
     public static string? State(PSObject entry) => Entry(entry).State is { } state ? States[(int)state] : null;
+
+    /// <summary>Protocol and state in 20 characters, one below the other from row to row. As two columns they take 24, and
+    /// two IPv6 addresses would no longer fit into a line of 120.</summary>
+    public static string ProtocolState(PSObject entry)
+    {
+        string protocol = Entry(entry).Protocol.ToString();
+        return State(entry) is { } state ? $"{protocol.PadRight(ProtocolWidth)} {state}" : protocol;
+    }
 
     /// <summary>The status bits, green with a reply and yellow without.</summary>
     public static string Status(PSObject entry)
@@ -50,11 +61,10 @@ public static class EntryView
             : string.Create(CultureInfo.InvariantCulture, $"{address}:{number}");
     }
 
-    private static string Colour(ConntrackState state) => Paint(state.ToString(), state switch
+    private static string Colour(ConntrackState state) => Paint(state.ToString(), ConntrackStates.PhaseOf(state) switch
     {
-        ConntrackState.Established or ConntrackState.Open => StyleCodes.Green,
-        ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2 or ConntrackState.CookieWait
-            or ConntrackState.CookieEchoed or ConntrackState.Request or ConntrackState.Respond => StyleCodes.Yellow,
+        StatePhase.Open => StyleCodes.Green,
+        StatePhase.Opening => StyleCodes.Yellow,
         _ => StyleCodes.Gray,
     });
 

@@ -52,6 +52,7 @@ public sealed class GroupRateTests : IDisposable
     public void Traffic_is_measured_by_its_packets()
     {
         _ns.SetConntrackSetting("nf_conntrack_acct", 1);
+        _ns.TrackPackets();
         using Socket receiver = _ns.Namespace.Run(Bind), sender = _ns.Namespace.Run(Bind);
         sender.Connect(receiver.LocalEndPoint!);
         sender.Send(new byte[100]);
