@@ -118,6 +118,15 @@ Describe 'Measure-ConntrackEntry' {
         }
     }
 
+    It 'counts events, and by what happened' {
+        $events = @{ NetworkNamespace = $namespace; IncludeExisting = $true; MaxEvents = $table.Count; TimeoutSeconds = 60; WarningAction = 'SilentlyContinue' }
+        Get-Line (Watch-ConntrackEvent @events | Measure-ConntrackEntry -GroupBy EventType, SourceAddress) SourceAddress |
+            Should -Be (Get-KernelLine $namespace { $_.SourceAddress })
+        Watch-ConntrackEvent @events | Export-Clixml TestDrive:/events.xml
+        Get-Line (Import-Clixml TestDrive:/events.xml | Measure-ConntrackEntry -GroupBy EventType) EventType |
+            Should -Be "Existing: $($table.Count)"
+    }
+
     It 'counts nothing when nothing comes' {
         Get-ConntrackEntry 192.0.2.99 @here | Measure-ConntrackEntry -GroupBy Protocol | Should -BeNullOrEmpty
     }
@@ -141,6 +150,24 @@ Describe 'Measure-ConntrackEntry' {
         "$warnings" | Should -BeLike '*accounting was off*'
         $null = Measure-ConntrackEntry -GroupBy Protocol -SortBy Count @here -WarningVariable warnings -WarningAction SilentlyContinue
         $warnings | Should -BeNullOrEmpty
+    }
+
+    It 'lets itself be stopped while it waits for the interval to pass' {
+        $shell = [powershell]::Create()
+        try {
+            $null = $shell.AddScript("Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; 'ready'; Measure-ConntrackEntry -Interval 1h -NetworkNamespace $namespace")
+            $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $running = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+            Wait-Until { $output.Count -gt 0 } 'it has not begun'
+            Start-Sleep -Milliseconds 300
+            $shell.Stop()
+            $running.AsyncWaitHandle.WaitOne(0) | Should -BeTrue
+            $shell.InvocationStateInfo.State | Should -Be Stopped
+            $output | Should -Be 'ready'
+        }
+        finally {
+            $shell.Dispose()
+        }
     }
 
     It 'refuses to sort by a rate without an interval' {
@@ -173,6 +200,29 @@ Describe 'Measure-ConntrackEntry of traffic' {
         $group.OriginalPackets + $group.ReplyPackets | Should -Be $group.TotalPackets
         $group.Oldest | Should -BeGreaterThan $began
         $group.Oldest | Should -BeLessThan (Get-Date)
+    }
+
+    It 'tells how many began and ended' {
+        $job = Start-ThreadJob {
+            Import-Module "$using:PSScriptRoot/Support/TestSupport.psm1"
+            Start-Sleep -Milliseconds 700
+            Add-KernelLine $using:namespace (New-ManyLine 20)
+        }
+        $group = Measure-ConntrackEntry -GroupBy Protocol -Interval 3 -Protocol tcp @here
+        $job | Receive-Job -Wait -AutoRemoveJob
+        $group.Count | Should -Be 20
+        $group.NewPerSecond * 3 | Should -BeGreaterThan 0
+        $group.NewPerSecond * 3 | Should -BeLessOrEqual 20.1 -Because "rates are rounded"
+        $group.ClosedPerSecond | Should -Be 0
+        $job = Start-ThreadJob {
+            Start-Sleep -Milliseconds 700
+            ip netns exec $using:namespace conntrack -D -p tcp 2>&1
+        }
+        $group = Measure-ConntrackEntry -GroupBy Protocol -Interval 3 -Protocol tcp @here
+        $null = $job | Receive-Job -Wait -AutoRemoveJob -ErrorAction SilentlyContinue
+        $group.Count | Should -Be 0
+        $group.NewPerSecond | Should -Be 0
+        $group.ClosedPerSecond * 3 | Should -BeGreaterThan 0
     }
 
     It 'tells rates' {
@@ -221,6 +271,16 @@ Describe 'A group in the pipeline' {
 
         $groups[0] | Remove-ConntrackEntry
         Get-KernelName $namespace | Should -Be @($table.Keys | Where-Object { $_ -notin $Gone } | Sort-Object)
+    }
+
+    It 'says under -WhatIf what it would remove' {
+        $said = Invoke-Child -Namespace $namespace {
+            Measure-ConntrackEntry -GroupBy SourceAddress -Top 1 -NetworkNamespace $Namespace | Remove-ConntrackEntry -WhatIf
+        }
+        $said | ForEach-Object { [regex]::Match($_, 'target "(?<flow>.*)"').Groups['flow'].Value } | Sort-Object | Should -Be (
+            'tcp 192.0.2.1:40001 -> 198.51.100.7:80', 'tcp 192.0.2.1:40001 -> 198.51.100.7:80 zone 5', 'tcp 192.0.2.1:40002 -> 198.51.100.7:443',
+            'tcp 192.0.2.1:40003 -> 198.51.100.8:443', 'udp 192.0.2.1:2000 -> 198.51.100.53:53' | Sort-Object)
+        Get-KernelCount $namespace | Should -Be $table.Count
     }
 
     It 'is changed, and nothing else' {

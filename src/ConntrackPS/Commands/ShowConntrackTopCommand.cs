@@ -18,7 +18,8 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
 
     private readonly StopSignal _stop = new();
 
-    /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes.</summary>
+    /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
+    /// Source.</summary>
     [Parameter]
     public TopColumn? SortBy { get; set; }
 
@@ -126,7 +127,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
 
     private TopView BuildView() => new()
     {
-        Order = new TopOrder(SortBy ?? (Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
+        Order = new TopOrder(SortBy ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
         Grouping = GroupBy,
         Interval = TimeSpan.FromSeconds(RefreshSeconds),
         Filter = new TopFilter
