@@ -37,8 +37,9 @@ Set-StrictMode -Version Latest
 $ns = "ctps-measure-$PID"
 $program = "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll"
 
+$oneLiner = 'sed -ne ''s/^.*src=\([^ ]*\).*/\1/p'' /proc/net/nf_conntrack | sort | uniq -c | sort -r | head'
+
 function Get-Counter {
-    $oneLiner = 'sed -ne ''s/^.*src=\([^ ]*\).*/\1/p'' /proc/net/nf_conntrack | sort | uniq -c | sort -r | head'
     New-Contestant 'raw receive loop' { (Invoke-BenchServer $server raw).Milliseconds }
     New-Contestant '`Measure-ConntrackEntry -GroupBy SourceAddress -Top 10`' -Limit 1.1 -FasterThan "``$oneLiner``" -Times 7 {
         Measure-Block { Measure-ConntrackEntry -GroupBy SourceAddress -Top 10 -NetworkNamespace $ns > $null }
@@ -54,14 +55,22 @@ function Get-Counter {
     }
 }
 
+# Managed bytes that a script block allocates, whether they live long or not.
+function Measure-Allocation([scriptblock] $Block) {
+    $before = [GC]::GetTotalAllocatedBytes($true)
+    & $Block
+    [GC]::GetTotalAllocatedBytes($true) - $before
+}
+
 function Get-Viewer {
     New-Contestant 'raw receive loop' { (Invoke-BenchServer $server raw).Milliseconds }
     New-Contestant 'a refresh of `Show-ConntrackTop`' -Limit 1.2 { (Invoke-BenchServer $server refresh).Milliseconds }
     New-Contestant '`Show-ConntrackTop -Once`' {
         Measure-Block { Show-ConntrackTop -Once -Width 120 -Height 50 -NetworkNamespace $ns > $null }
     }
-    if (Get-Command iptstate -ErrorAction Ignore) {
-        New-Contestant '`iptstate -1`' { Measure-Shell "ip netns exec $ns iptstate -1 >/dev/null" }
+    if ((Get-Command iptstate -ErrorAction Ignore) -and (Get-Command script -ErrorAction Ignore)) {
+        # On a terminal, even if nobody looks at it: without one it prints blanks for ever.
+        New-Contestant '`iptstate -1`' { Measure-Shell "ip netns exec $ns script -qec 'stty cols 120 rows 50; iptstate -1' /dev/null >/dev/null" }
     }
 }
 
@@ -82,6 +91,9 @@ try {
         "`n### $($contest.Title) $Count entries, $Rounds rounds$($Accounting ? ', with accounting' : '')`n"
         Write-Report $contest.Run $Count
     }
+    $groups = @(Measure-ConntrackEntry -GroupBy SourceAddress -NetworkNamespace $ns).Count
+    $bytes = Measure-Allocation { Measure-ConntrackEntry -GroupBy SourceAddress -Top 10 -NetworkNamespace $ns > $null }
+    "`nGrouping $Count entries into $groups groups allocated {0:0.0} MB in all." -f ($bytes / 1MB)
 }
 finally {
     if ($server) {
