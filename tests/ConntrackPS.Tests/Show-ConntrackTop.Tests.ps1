@@ -21,7 +21,7 @@ Describe 'Show-ConntrackTop -Once' {
         <# The rows alone: what stands between the names of the columns and the last line. #>
         function Get-Row([string[]] $Line) {
             $header = [array]::IndexOf($Line, @($Line -match '^(Source|Destination|Protocol)[^:]*(Proto|Count)')[0])
-            $Line[($header + 1)..($Line.Count - 2)] | Where-Object { $_ }
+            $Line | Select-Object -Skip ($header + 1)
         }
     }
 
@@ -31,7 +31,8 @@ Describe 'Show-ConntrackTop -Once' {
 
     It 'writes one frame of text' {
         $lines = Show-ConntrackTop @once
-        $lines.Count | Should -Be 20
+        $lines.Count | Should -Be ($table.Count + 3) -Because 'there are three lines above the rows, and none of keys below'
+        $lines -match 'quit|every|bit/s' | Should -BeNullOrEmpty
         $lines[0] | Should -BeLike "Conntrack in $namespace*$($table.Count) of * entries (*)"
         $lines[1] | Should -BeLike "Shown $($table.Count)  TCP 7  UDP 1  ICMP 0 *"
         (Get-Row $lines).Count | Should -Be $table.Count
@@ -59,6 +60,11 @@ Describe 'Show-ConntrackTop -Once' {
         (-split $rows[0])[0] | Should -Be $First
         (-split $rows[-1])[0] | Should -Be $Last
         (-split @(Get-Row (Show-ConntrackTop @once -SortBy $SortBy -Reverse))[0])[0] | Should -Be $Last
+    }
+
+    It 'warns where a filter asks for what is not counted' {
+        $null = Show-ConntrackTop @once -MinimumBytes 1 -WarningVariable warnings -WarningAction SilentlyContinue
+        "$warnings" | Should -BeLike '*nf_conntrack_acct=1*'
     }
 
     It 'groups' {

@@ -76,7 +76,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
     [Parameter]
     public SwitchParameter FixedWidth { get; set; }
 
-    /// <summary>Writes one frame of plain text, and ends.</summary>
+    /// <summary>Writes one frame of plain text, and ends. It has neither rates nor names, which take time.</summary>
     [Parameter]
     public SwitchParameter Once { get; set; }
 
@@ -106,7 +106,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
 
     private void Show()
     {
-        ConntrackTable table = new(Namespace());
+        ConntrackTable table = OpenTable();
         using LiveView live = new(table, BuildView(), new TableActions(table, this.IsWhatIf()), _stop.Token);
         live.Run();
     }
@@ -115,14 +115,21 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
     {
         TopView view = BuildView();
         bool isTerminal = !Console.IsOutputRedirected;
-        TopSnapshot snapshot = new SnapshotReader(new ConntrackTable(Namespace())).Read(view.Filter.Combined, null, _stop.Token);
+        TopSnapshot snapshot = new SnapshotReader(OpenTable()).Read(view.Filter.Combined, null, _stop.Token);
         TopFrame frame = TopScreen.Draw(
             snapshot,
             view,
             Width ?? (isTerminal ? TerminalScreen.Width : DefaultWidth),
             Height ?? (isTerminal ? TerminalScreen.Height : DefaultHeight));
-        foreach (string line in frame.ToText())
+        foreach (string line in frame.ToText().Reverse().SkipWhile(line => line.Length == 0).Reverse())
             WriteObject(line);
+    }
+
+    private ConntrackTable OpenTable()
+    {
+        ConntrackTable table = new(Namespace());
+        WarnAboutMissingData(table.NetworkNamespace);
+        return table;
     }
 
     private TopView BuildView() => new()
@@ -138,6 +145,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
             SkipsLoopback = ExcludeLoopback,
             SkipsDns = ExcludeDns || ResolveName,
         },
+        IsStill = Once,
         ShowsNames = ResolveName && !Once,
         ShowsTranslation = ShowTranslation,
         ShowsCounters = !NoCounter,

@@ -109,6 +109,10 @@ public sealed class FrameTests
     }
 
     [Fact]
+    public void A_frame_that_stays_alone() =>
+        AssertFrame(TopSample.Mixed(), Plain with { IsStill = true, Order = new TopOrder(TopColumn.Bytes) }, 120, 16, "still");
+
+    [Fact]
     public void Questions()
     {
         TopSnapshot snapshot = TopSample.Mixed();

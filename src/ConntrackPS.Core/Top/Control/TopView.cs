@@ -56,6 +56,9 @@ internal sealed record TopView
 
     public bool IsFrozen { get; init; }
 
+    /// <summary>There is this one frame, which tells neither of keys nor of what moved since another.</summary>
+    public bool IsStill { get; init; }
+
     public bool ShowsNames { get; init; }
 
     public bool ShowsTranslation { get; init; }

@@ -21,14 +21,20 @@ internal static class Banner
     {
         string where = view.Namespace is null ? "" : $" in {TextWidth.Harmless(view.Namespace)}";
         string when = snapshot.Time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
-        string pace = view.IsFrozen ? "frozen" : string.Create(CultureInfo.InvariantCulture, $"every {view.Interval.TotalSeconds:0.##} s");
-        string left = $"Conntrack{where}  {when}  {pace}";
+        string left = $"Conntrack{where}  {when}{Pace(view)}";
         string right = Fill(snapshot);
         int gap = lines.Width - TextWidth.Of(left) - right.Length;
         if (gap < 1)
             lines.Add(new TopSpan(left, TopStyle.Title));
         else
             lines.Add(new TopSpan(left + new string(' ', gap) + right, TopStyle.Title));
+    }
+
+    private static string Pace(TopView view)
+    {
+        if (view.IsStill)
+            return "";
+        return view.IsFrozen ? "  frozen" : string.Create(CultureInfo.InvariantCulture, $"  every {view.Interval.TotalSeconds:0.##} s");
     }
 
     private static string Fill(TopSnapshot snapshot)

@@ -15,6 +15,7 @@ internal static class StatusLine
         DeleteManyPrompt prompt => new TopSpan($"Delete {prompt.What}? (y/n)", TopStyle.Prompt),
         _ when view.Message.Length > 0 => new TopSpan(TextWidth.Harmless(view.Message), TopStyle.Warning),
         _ when snapshot.IsInterrupted => new TopSpan("The table changed while it was read; entries may be missing.", TopStyle.Warning),
+        _ when view.IsStill => new TopSpan(""),
         _ => new TopSpan(Hints, TopStyle.Faint),
     };
 

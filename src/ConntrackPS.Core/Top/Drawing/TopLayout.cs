@@ -76,8 +76,12 @@ internal static class TopLayout
 
     private static bool IsAddress(TopColumn column) => column is TopColumn.Source or TopColumn.Destination or TopColumn.TranslatedSource or TopColumn.TranslatedDestination;
 
-    private static bool IsAskedFor(TopView view, TopColumn column) =>
-        view.ShowsCounters || column is not (TopColumn.Rate or TopColumn.Bytes or TopColumn.Packets or TopColumn.PacketRate);
+    private static bool IsAskedFor(TopView view, TopColumn column) => column switch
+    {
+        TopColumn.Bytes or TopColumn.Packets => view.ShowsCounters,
+        TopColumn.Rate or TopColumn.PacketRate => view is { ShowsCounters: true, IsStill: false },
+        _ => true,
+    };
 
     /// <summary>Most columns have room for whatever may stand in them; in some that would be wasted on what is rare.</summary>
     private static int WidthOf(TopColumn column, int wanted) => column switch
