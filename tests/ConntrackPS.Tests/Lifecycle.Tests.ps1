@@ -15,7 +15,7 @@ Describe 'A pipeline that ends early' {
             # What a listing holds while it runs: a socket, and a thread that reads it.
             function Get-Held {
                 $targets = foreach ($file in [System.IO.Directory]::GetFileSystemEntries('/proc/self/fd')) {
-                    [System.IO.File]::ResolveLinkTarget($file, $false)?.Name
+                    try { [System.IO.File]::ResolveLinkTarget($file, $false)?.Name } catch [System.IO.IOException] { 'closed meanwhile' }
                 }
                 [pscustomobject]@{
                     Sockets = @($targets -like 'socket:*').Count
@@ -99,6 +99,16 @@ Describe 'A pipeline that ends early' {
                 "$($job.State)"
                 $job | Remove-Job -Force
             }
+            $watch = @{ NetworkNamespace = $Namespace; IncludeExisting = $true; EnableEvent = $true }
+            Add-Seen 'Watch-ConntrackEvent | Select-Object -First 1' -Rounds 20 {
+                Watch-ConntrackEvent @watch | Select-Object -First 1
+            }
+            Add-Seen 'Watch-ConntrackEvent, with throw' -Rounds 5 {
+                try { Watch-ConntrackEvent @watch | ForEach-Object { $script:during = Get-Held; throw 'enough' } } catch { "$_" }
+            }
+            Add-Seen 'Stop, while Watch-ConntrackEvent waits' -Rounds 5 {
+                Stop-Midway 'Watch-ConntrackEvent -NetworkNamespace $Namespace -EnableEvent -IncludeExisting'
+            }
             Add-Seen 'a whole listing' -Rounds 2 {
                 (Get-ConntrackEntry @list).Count
             }
@@ -133,6 +143,9 @@ Describe 'A pipeline that ends early' {
         @{ Name = 'Stop, while the consumer is busy'; Output = 10 }
         @{ Name = 'Stop, anywhere'; Output = 10 }
         @{ Name = 'Stop-Job'; Output = 5 }
+        @{ Name = 'Watch-ConntrackEvent | Select-Object -First 1'; Output = 20 }
+        @{ Name = 'Watch-ConntrackEvent, with throw'; Output = 5 }
+        @{ Name = 'Stop, while Watch-ConntrackEvent waits'; Output = 5 }
         @{ Name = 'a whole listing'; Output = 2 }
         @{ Name = 'Remove-ConntrackEntry -PassThru | Select-Object -First 1'; Output = 5 }
         @{ Name = 'Remove-ConntrackEntry by filter, with break'; Output = 1 }
@@ -146,9 +159,12 @@ Describe 'A pipeline that ends early' {
         $run.After.Readers | Should -Be 0
     }
 
-    It 'was in the middle: <_>' -ForEach 'Select-Object -First 1 after a look', 'break', 'Stop, while the consumer is busy', 'Stop-Job' {
+    It 'was in the middle: <_>' -ForEach 'Select-Object -First 1 after a look', 'break', 'Stop, while the consumer is busy', 'Stop-Job',
+    'Watch-ConntrackEvent, with throw', 'Stop, while Watch-ConntrackEvent waits' {
         $run = $seen | Where-Object Name -EQ $_
-        $run.During.Sockets | Should -Be ($run.Before.Sockets + 1)
+        # Watching reads the present table through a socket of its own.
+        $run.During.Sockets | Should -BeGreaterThan $run.Before.Sockets
+        $run.During.Sockets | Should -BeLessOrEqual ($run.Before.Sockets + 2)
         $run.During.Readers | Should -Be 1
     }
 
@@ -170,6 +186,7 @@ Describe 'Ctrl+C' {
     It 'ends pwsh <Where>' -ForEach @(
         @{ Where = 'while it lists'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Out-Null } } }
         @{ Where = 'while it matches a filter nothing passes'; Script = { 'started'; while ($true) { Get-ConntrackEntry 192.0.2.99 -NetworkNamespace $Namespace } } }
+        @{ Where = 'while it watches'; Script = { 'started'; Watch-ConntrackEvent -NetworkNamespace $Namespace -EnableEvent } }
         @{ Where = 'while it removes'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object * | Remove-ConntrackEntry -NetworkNamespace $Namespace -WhatIf 6>$null | Out-Null } } }
     ) {
         $file = New-ChildScript $Script -Namespace $namespace

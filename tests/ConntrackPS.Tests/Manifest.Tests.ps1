@@ -14,14 +14,18 @@ BeforeAll {
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
         'Get-ConntrackEntry'
+        'Get-ConntrackExpectation'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'
         'Get-ConntrackTimeoutPolicy'
         'Measure-ConntrackEntry'
         'New-ConntrackEntry'
+        'New-ConntrackExpectation'
         'New-ConntrackTimeoutPolicy'
+        'Register-ConntrackEvent'
         'Remove-ConntrackEntry'
+        'Remove-ConntrackExpectation'
         'Remove-ConntrackTimeoutPolicy'
         'Set-ConntrackEntry'
         'Set-ConntrackSetting'
@@ -175,5 +179,16 @@ Describe 'The cmdlets that select entries' {
         $remove | Should -Contain 'SourceAddress'
         $get | Where-Object { $_ -notin 'Exact', 'Table' } | Sort-Object | Should -Be ($remove | Sort-Object)
         (Get-Command Get-ConntrackEntry).Parameters.SourceAddress.Attributes.Position | Should -Contain 0
+    }
+}
+
+Describe 'The cmdlets that select expectations' {
+    It 'have the same filters, -SourceAddress first' {
+        $get, $remove = foreach ($name in 'Get-ConntrackExpectation', 'Remove-ConntrackExpectation') {
+            , (Get-Command $name).Parameters.Values.Where({ $_.Attributes.ParameterSetName -eq 'Filter' }).Name
+        }
+        $remove | Should -Contain 'Master'
+        $get | Where-Object { $_ -ne 'Exact' } | Sort-Object | Should -Be ($remove | Sort-Object)
+        (Get-Command Get-ConntrackExpectation).Parameters.SourceAddress.Attributes.Position | Should -Contain 0
     }
 }

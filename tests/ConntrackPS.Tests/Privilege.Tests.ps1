@@ -56,6 +56,11 @@ Describe 'Without privileges' {
                 'Remove-ConntrackEntry of one'           = { $entries[0] | Remove-ConntrackEntry -PassThru }
                 'Clear-ConntrackTable'                   = { Clear-ConntrackTable -Confirm:$false }
                 'Clear-ConntrackTable of one family'     = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
+                'Get-ConntrackExpectation'               = { Get-ConntrackExpectation }
+                'Remove-ConntrackExpectation by filter'  = { Remove-ConntrackExpectation -Helper ftp }
+                'New-ConntrackExpectation'               = { $entries[0] | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000 }
+                'Clear-ConntrackTable of expectations'   = { Clear-ConntrackTable -Expectation -Confirm:$false }
+                'Watch-ConntrackEvent of expectations'   = { Watch-ConntrackEvent -Expectation -TimeoutSeconds 1 -WarningAction Ignore }
                 'Get-ConntrackEntry in a namespace'      = { Get-ConntrackEntry -NetworkNamespace $Namespace }
                 'Remove-ConntrackEntry in a namespace'   = { Remove-ConntrackEntry 192.0.2.1 -NetworkNamespace $Namespace }
                 'Clear-ConntrackTable in a namespace'    = { Clear-ConntrackTable -Confirm:$false -NetworkNamespace $Namespace }
@@ -92,6 +97,8 @@ Describe 'Without privileges' {
     It '<_> is PermissionDenied, once, with a remedy' -ForEach @(
         'Get-ConntrackEntry', 'Get-ConntrackEntry by filter', 'Remove-ConntrackEntry by filter', 'Remove-ConntrackEntry from pipeline'
         'Remove-ConntrackEntry of one', 'Clear-ConntrackTable', 'Clear-ConntrackTable of one family'
+        'Get-ConntrackExpectation', 'Remove-ConntrackExpectation by filter', 'New-ConntrackExpectation', 'Clear-ConntrackTable of expectations'
+        'Watch-ConntrackEvent of expectations'
     ) {
         $seen.$_.Errors.Count | Should -Be 1
         $seen.$_.Errors.Id | Should -Be 'PermissionDenied'

@@ -23,11 +23,6 @@ BeforeAll {
             $shell.Dispose()
         }
     }
-
-    <# Whether a netfilter socket of the namespace has joined the groups of events. #>
-    function Test-Listening([string] $Namespace) {
-        [bool] (Invoke-InNamespace $Namespace cat /proc/net/netlink | Where-Object { $_ -match '^\S+ +12 +\d+ +0000000[1-7] ' })
-    }
 }
 
 Describe 'Watch-ConntrackEvent' {
@@ -103,6 +98,103 @@ Describe 'Watch-ConntrackEvent' {
             Select-Object -First 1 | ForEach-Object { & $setting | Should -Be 1 }
         $warnings | Should -BeNullOrEmpty
         & $setting | Should -Be 2
+    }
+
+    It 'makes a flow log of ended connections, with duration and bytes' {
+        foreach ($setting in 'acct', 'timestamp') {
+            $null = Invoke-InNamespace $namespace sysctl -qw "net.netfilter.nf_conntrack_$setting=1"
+        }
+        $with = @{ NetworkNamespace = $namespace; EventType = 'Destroy' }
+        $events = Watch-While $with -Count 2 {
+            Add-KernelLine $namespace (New-ManyLine 2)
+            $null = Invoke-InNamespace $namespace conntrack -F
+        }
+        $events | Export-Csv "$TestDrive/flows.csv"
+        $log = Import-Csv "$TestDrive/flows.csv"
+        $log.Count | Should -Be 2
+        $log[0].TotalBytes | Should -Be '0'
+        [double] $log[0].Duration | Should -BeGreaterOrEqual 0
+        [datetime] $log[0].StopTime | Should -BeGreaterOrEqual ([datetime] $log[0].StartTime)
+    }
+
+    It 'warns where bytes are asked for and accounting is off' {
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_acct=0
+        Watch-ConntrackEvent -NetworkNamespace $namespace -MinimumBytes 1 -TimeoutSeconds 0 -WarningVariable warnings -WarningAction SilentlyContinue
+        "$warnings" | Should -BeLike '*nf_conntrack_acct*'
+    }
+
+    It 'says how many events a slow consumer lost, and numbers on past them' {
+        Add-KernelLine $namespace '-s 192.0.2.1 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+        $watch = @{ NetworkNamespace = $namespace; EventType = 'New'; ReceiveBufferSize = 4096; EnableEvent = $true; IncludeExisting = $true; TimeoutSeconds = 60 }
+        $seen = @(Watch-ConntrackEvent @watch -WarningVariable warnings -WarningAction SilentlyContinue | ForEach-Object {
+                if ($_.EventType -eq 'Existing') {
+                    Add-KernelLine $namespace (New-ManyLine 40000)
+                }
+                $_
+            } | Where-Object { $_.EventType -eq 'Lost' -or $previous.EventType -eq 'Lost'; $previous = $_ } | Select-Object -First 2)
+        $lost, $next = $seen[0, 1]
+        $lost.LostCount | Should -BeGreaterThan 0
+        "$lost" | Should -Be "$($lost.LostCount) events lost"
+        $next.Sequence | Should -Be ($lost.Sequence + ($next.LostCount ?? 1))
+        "$warnings" | Should -BeLike '*events were lost: raise -ReceiveBufferSize*'
+    }
+
+    It 'watches all namespaces, and says which each event is of' {
+        $other = New-TestNamespace
+        try {
+            $with = @{ AllNamespace = $true; Address = '192.0.2.200'; EventType = 'New' }
+            $shell = [powershell]::Create()
+            $null = $shell.AddScript('param($Package, $With) Import-Module $Package; Watch-ConntrackEvent @With -WarningAction SilentlyContinue').AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument($with)
+            $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $null = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+            Wait-Until { (Test-Listening $namespace) -and (Test-Listening $other) } 'nobody listens'
+            foreach ($where in $namespace, $other) {
+                Add-KernelLine $where '-s 192.0.2.200 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+            }
+            Wait-Until { $output.Count -eq 2 } 'not both events came'
+            $output[0].Namespace, $output[1].Namespace | Sort-Object | Should -Be ($namespace, $other | Sort-Object)
+            Remove-TestNamespace $other
+            $other = $null
+            Wait-Until { $shell.Streams.Error.Count -gt 0 } 'no error told of the deleted namespace'
+            $shell.Streams.Error[0].FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceGone*'
+            Test-Listening $namespace | Should -BeTrue -Because 'the others go on'
+        }
+        finally {
+            $shell.Stop()
+            $shell.Dispose()
+            Remove-TestNamespace $other
+        }
+    }
+
+    It 'ends with one error when its namespace is deleted' {
+        $gone = New-TestNamespace
+        $shell = [powershell]::Create()
+        try {
+            $null = $shell.AddScript('param($Package, $With) Import-Module $Package; Watch-ConntrackEvent @With -WarningAction SilentlyContinue').AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument(@{ NetworkNamespace = $gone })
+            $run = $shell.BeginInvoke()
+            Wait-Until { Test-Listening $gone } 'nobody listens'
+            Remove-TestNamespace $gone
+            Wait-Until { $run.IsCompleted } 'it still watches'
+            $shell.Streams.Error.FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceGone*'
+        }
+        finally {
+            $shell.Dispose()
+        }
+    }
+
+    It 'refuses a buffer that the kernel does not give, and a kernel without events' {
+        $refused = Invoke-Child -Prefix 'unshare', '-rn' {
+            try { Watch-ConntrackEvent -ReceiveBufferSize 64MB -TimeoutSeconds 0 -WarningAction SilentlyContinue } catch { $_.FullyQualifiedErrorId; "$_" }
+        }
+        "$refused" | Should -BeLike 'ReceiveBufferRefused*net.core.rmem_max*'
+        $without = Invoke-Child -Prefix 'unshare', '-nm', 'sh', '-c', 'mount -t tmpfs none /proc/sys/net/netfilter && exec "$@"', 'sh' {
+            try { Watch-ConntrackEvent -TimeoutSeconds 0 } catch { $_.FullyQualifiedErrorId; "$_" }
+        }
+        "$without" | Should -BeLike 'EventsUnavailable*CONFIG_NF_CONNTRACK_EVENTS*'
+    }
+
+    It 'refuses -AllNamespace with -NetworkNamespace' {
+        (Get-Failure { Watch-ConntrackEvent -AllNamespace -NetworkNamespace $namespace }).FullyQualifiedErrorId | Should -BeLike 'AllOrOneNamespace*'
     }
 
     It 'shows the receive buffer that it got under -Verbose' {

@@ -26,6 +26,10 @@ public sealed class ConntrackEvent : ConntrackEntry
     /// <summary>How many events were lost, on events of type Lost.</summary>
     public ulong? LostCount { get; internal set; }
 
+    /// <summary>The netlink port of the program that asked for the change (nlmsghdr.nlmsg_pid, often its process id); null
+    /// where a packet or the kernel made it.</summary>
+    public uint? PortId { get; internal init; }
+
     /// <summary>Seconds from the connection's start to its end, on Destroy events while nf_conntrack_timestamp is on.</summary>
     public double? Duration =>
         Has(EntryFields.StartTime) && Has(EntryFields.StopTime) && RawStop >= RawStart

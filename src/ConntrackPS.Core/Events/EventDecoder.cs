@@ -19,7 +19,7 @@ internal static class EventDecoder
         };
         if (type is not { } known)
             return null;
-        ConntrackEvent result = new(known);
+        ConntrackEvent result = new(known) { PortId = message.PortId == 0 ? null : message.PortId };
         EntryDecoder.Decode(message, result);
         if (!result.HasTime)
             result.SetEventTime(DateTime.UtcNow);

@@ -16,8 +16,9 @@ public sealed record EventOptions
     public ConntrackFilter Filter { get; init; } = new();
 
     /// <summary>The socket's receive buffer in bytes; the kernel holds about one event in 640 of them (1,280 of the
-    /// doubled size it grants). Past net.core.rmem_max it needs CAP_NET_ADMIN in the initial user namespace.</summary>
-    public int ReceiveBufferSize { get; init; } = DefaultReceiveBufferSize;
+    /// doubled size it grants). Past net.core.rmem_max it needs CAP_NET_ADMIN in the initial user namespace. Null for
+    /// <see cref="DefaultReceiveBufferSize"/>, or as much of it as is allowed.</summary>
+    public int? ReceiveBufferSize { get; init; }
 
     /// <summary>Destroy events are kept in the kernel until they are delivered (NETLINK_BROADCAST_ERROR). While they wait
     /// they count in the table, so that this is given up when the table is nearly full.</summary>
@@ -28,6 +29,12 @@ public sealed record EventOptions
 
     /// <summary>After a loss the table is read, and what changed meanwhile comes as derived New and Destroy events.</summary>
     public bool Resync { get; init; }
+
+    /// <summary>Turns nf_conntrack_events on for all connections while this runs, and puts it back.</summary>
+    public bool EnableEvents { get; init; }
+
+    /// <summary>Watches all network namespaces that have a name, those of later included, beside the given ones.</summary>
+    public bool FollowNamespaces { get; init; }
 
     internal bool UseKernelFilter { get; init; } = true;
 }

@@ -20,6 +20,7 @@ internal sealed class EventReader : IDisposable
     private readonly KnownEntries? _known;
     private readonly MessageHandler _onMessage;
     private List<ConntrackEvent> _batch = [];
+    private long _checked = Environment.TickCount64;
 
     public EventReader(NetworkNamespace? networkNamespace, EventOptions options)
     {
@@ -28,8 +29,12 @@ internal sealed class EventReader : IDisposable
         _filter = options.Filter.IsEmpty ? null : options.Filter;
         _known = options.Resync ? new KnownEntries() : null;
         _onMessage = Take;
+        Identity = NetworkNamespace.ReadIdentity(networkNamespace);
         _subscription = new EventSubscription(networkNamespace, WithResyncTypes(options));
     }
+
+    /// <summary>The kernel's own name of the namespace.</summary>
+    public string Identity { get; }
 
     /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize => _subscription.ReceiveBufferSize;
@@ -37,6 +42,7 @@ internal sealed class EventReader : IDisposable
     /// <summary>Reads until it is cancelled.</summary>
     /// <param name="emit">Takes each batch of events; may block, while the kernel's buffer fills.</param>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    /// <exception cref="NetworkNamespaceException">ESTALE: the namespace was deleted.</exception>
     public void Run(Action<List<ConntrackEvent>> emit)
     {
         if (_options.IncludeExisting || _options.Resync)
@@ -51,6 +57,7 @@ internal sealed class EventReader : IDisposable
             if (lost > 0 && _known is not null)
                 Resync(_known, emit);
             _subscription.Wait(IdleWait);
+            CheckNamespace();
         }
     }
 
@@ -60,6 +67,16 @@ internal sealed class EventReader : IDisposable
     public void Cancel() => _subscription.Cancel();
 
     public void Dispose() => _subscription.Dispose();
+
+    /// <summary>The socket keeps a namespace alive that was deleted, and would wait for ever in it.</summary>
+    private void CheckNamespace()
+    {
+        if (_networkNamespace is null || Environment.TickCount64 - _checked < IdleWait.TotalMilliseconds)
+            return;
+        _checked = Environment.TickCount64;
+        if (!_networkNamespace.LeadsTo(Identity))
+            throw new NetworkNamespaceException(_networkNamespace.Name, Errno.Stale);
+    }
 
     /// <summary>To know what exists, beginnings and ends are needed, whatever is emitted.</summary>
     private static EventOptions WithResyncTypes(EventOptions options) => options.Resync

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Linux;
@@ -7,7 +8,7 @@ namespace ConntrackPS.Events;
 
 /// <summary>The events of one or several network namespaces, read on a thread each, through one bounded queue.</summary>
 /// <remarks>A slow consumer makes the readers wait, so that memory stays flat; then the kernel's buffer takes over, and
-/// what it can't hold is counted.</remarks>
+/// what it can't hold is counted. One thread at a time may take events.</remarks>
 public sealed class EventStream : IDisposable
 {
     private const int QueuedBatches = 64;
@@ -16,9 +17,11 @@ public sealed class EventStream : IDisposable
 
     private readonly BlockingCollection<List<ConntrackEvent>> _queue = new(QueuedBatches);
     private readonly CancellationTokenSource _stop = new();
-    private readonly List<(EventReader Reader, Thread Thread)> _readers = [];
+    private readonly ConcurrentQueue<Exception> _failures = [];
     private readonly EventOptions _options;
-    private ExceptionDispatchInfo? _failure;
+    private readonly WatchedNamespaces _watched;
+    private readonly object _cancelling = new();
+    private ExceptionDispatchInfo? _lastFailure;
     private ulong _sequence;
     private bool _disposed;
 
@@ -27,51 +30,89 @@ public sealed class EventStream : IDisposable
     /// <param name="networkNamespaces">Where; the caller's own unless given.</param>
     /// <exception cref="Netlink.NetlinkException">EPERM: listening needs CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">A namespace can't be entered.</exception>
+    /// <exception cref="ReceiveBufferException">The kernel refused the receive buffer.</exception>
+    /// <exception cref="EventsUnavailableException">The kernel has no events.</exception>
     public EventStream(EventOptions options, params NetworkNamespace[] networkNamespaces)
     {
         _options = options;
+        _watched = new WatchedNamespaces(options, ReadAll);
         try
         {
-            if (networkNamespaces is [])
-                _readers.Add(CreateReader(null));
-            foreach (NetworkNamespace networkNamespace in networkNamespaces)
-                _readers.Add(CreateReader(networkNamespace));
+            NetworkNamespace?[] own = [options.FollowNamespaces ? NetworkNamespace.FindOwnName() : null];
+            foreach (NetworkNamespace? target in networkNamespaces is [] ? own : networkNamespaces)
+            {
+                _watched.Add(target);
+                _ = EventSwitch.Read(target);
+            }
         }
         catch
         {
-            foreach ((EventReader reader, _) in _readers)
-                reader.Dispose();
+            Dispose();
             throw;
         }
 
-        foreach ((_, Thread thread) in _readers)
-            thread.Start();
+        _watched.Start();
     }
 
     /// <summary>What the kernel granted as receive buffer of each socket, in bytes, doubled for its own account.</summary>
-    public int ReceiveBufferSize => _readers[0].Reader.ReceiveBufferSize;
+    public int ReceiveBufferSize => _watched.ReceiveBufferSize;
 
     /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and nobody took them.</summary>
     public bool GaveUpReliability { get; private set; }
 
     /// <summary>Waits for events.</summary>
     /// <param name="timeout">How long.</param>
-    /// <returns>The next events; empty when the time is up first.</returns>
+    /// <returns>The next events; empty when the time is up first, or a failure is there to be taken.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    /// <exception cref="NetworkNamespaceException">The only namespace was deleted (ESTALE), and all its events are taken.</exception>
     public IReadOnlyList<ConntrackEvent> Take(TimeSpan timeout)
     {
-        List<ConntrackEvent>? batch;
-        try
+        for (long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds; ; )
         {
-            if (!_queue.TryTake(out batch, (int)Math.Min(timeout.TotalMilliseconds, int.MaxValue), _stop.Token))
+            if (_options.FollowNamespaces)
+                _watched.AddNewcomers(_failures.Enqueue);
+            long left = Math.Max(end - Environment.TickCount64, 0);
+            long wait = _options.FollowNamespaces ? Math.Min(left, WatchedNamespaces.LookInterval) : left;
+            if (_queue.TryTake(out List<ConntrackEvent>? batch, (int)Math.Min(wait, int.MaxValue), _stop.Token))
+                return Number(batch);
+            if (_queue.IsCompleted)
+                _lastFailure!.Throw();
+            if (wait == left || !_failures.IsEmpty)
                 return [];
         }
-        catch (OperationCanceledException)
-        {
-            _failure?.Throw();
-            throw;
-        }
+    }
 
+    /// <summary>Takes the reason why one of several namespaces is no longer watched, while others are.</summary>
+    public bool TryTakeFailure([NotNullWhen(true)] out Exception? failure) => _failures.TryDequeue(out failure);
+
+    /// <summary>Makes readers and consumer leave at once; from any thread, at any time, without waiting for them.</summary>
+    public void Cancel()
+    {
+        lock (_cancelling)
+        {
+            if (_disposed)
+                return;
+            _stop.Cancel();
+            _watched.Cancel();
+        }
+    }
+
+    /// <summary>Stops listening, closes the sockets, and puts settings back.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        Cancel();
+        lock (_cancelling)
+            _disposed = true;
+        _watched.Dispose();
+        _queue.Dispose();
+        _stop.Dispose();
+    }
+
+    /// <summary>Lost events have numbers too, so that a gap is a loss.</summary>
+    private List<ConntrackEvent> Number(List<ConntrackEvent> batch)
+    {
         foreach (ConntrackEvent happened in batch)
         {
             _sequence += happened.LostCount ?? 1;
@@ -81,53 +122,11 @@ public sealed class EventStream : IDisposable
         return batch;
     }
 
-    /// <summary>Makes readers and consumer leave at once; from any thread, at any time, without waiting for them.</summary>
-    public void Cancel()
-    {
-        if (_disposed)
-            return;
-        try
-        {
-            _stop.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // Disposed in this moment by the consumer: it has left.
-        }
-
-        foreach ((EventReader reader, _) in _readers)
-            reader.Cancel();
-    }
-
-    /// <summary>Stops listening and closes the sockets.</summary>
-    public void Dispose()
-    {
-        if (_disposed)
-            return;
-        Cancel();
-        _disposed = true;
-        foreach ((EventReader reader, Thread thread) in _readers)
-        {
-            thread.Join();
-            reader.Dispose();
-        }
-
-        _queue.Dispose();
-        _stop.Dispose();
-    }
-
-    private (EventReader Reader, Thread Thread) CreateReader(NetworkNamespace? networkNamespace)
-    {
-        EventReader reader = new(networkNamespace, _options);
-        Thread thread = new(() => ReadAll(reader, networkNamespace)) { IsBackground = true, Name = "ConntrackPS events" };
-        return (reader, thread);
-    }
-
-    private void ReadAll(EventReader reader, NetworkNamespace? networkNamespace)
+    private void ReadAll(WatchedNamespace watched)
     {
         try
         {
-            reader.Run(batch => Enqueue(batch, reader, networkNamespace));
+            watched.Run(batch => Enqueue(batch, watched));
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -135,18 +134,25 @@ public sealed class EventStream : IDisposable
         }
         catch (Exception exception)
         {
-            _failure = ExceptionDispatchInfo.Capture(exception);
-            _stop.Cancel();
+            if (!_watched.Leave(watched))
+            {
+                _failures.Enqueue(exception);
+                return;
+            }
+
+            // What was read before it failed is still taken.
+            _lastFailure = ExceptionDispatchInfo.Capture(exception);
+            _queue.CompleteAdding();
         }
     }
 
-    private void Enqueue(List<ConntrackEvent> batch, EventReader reader, NetworkNamespace? networkNamespace)
+    private void Enqueue(List<ConntrackEvent> batch, WatchedNamespace watched)
     {
         while (!_queue.TryAdd(batch, (int)StallTime.TotalMilliseconds, _stop.Token))
         {
-            if (!_options.IsReliable || GaveUpReliability || ConntrackStat.Read(networkNamespace).FillPercent < NearlyFullPercent)
+            if (!_options.IsReliable || GaveUpReliability || ConntrackStat.Read(watched.Namespace).FillPercent < NearlyFullPercent)
                 continue;
-            reader.GiveUpReliability();
+            watched.GiveUpReliability();
             GaveUpReliability = true;
         }
     }

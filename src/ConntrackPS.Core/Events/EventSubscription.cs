@@ -14,24 +14,41 @@ internal sealed class EventSubscription : IDisposable
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
     private uint _drops;
 
+    /// <summary>Listens to connections' events.</summary>
     /// <exception cref="NetlinkException">EPERM: joining the groups needs CAP_NET_ADMIN.</exception>
     public EventSubscription(NetworkNamespace? networkNamespace, EventOptions options)
+        : this(
+            networkNamespace, options.EventType.Select(GroupOf), options.ReceiveBufferSize, options.IsReliable,
+            options.UseKernelFilter ? EventFilterCompiler.Compile(options.Filter) : null)
+    {
+    }
+
+    /// <summary>Listens to groups.</summary>
+    /// <exception cref="NetlinkException">EPERM: joining the groups needs CAP_NET_ADMIN.</exception>
+    public EventSubscription(
+        NetworkNamespace? networkNamespace,
+        IEnumerable<NetfilterGroup> groups,
+        int? receiveBufferSize,
+        bool isReliable = false,
+        SocketFilter[]? program = null)
     {
         _socket = NetlinkSocket.Open(networkNamespace);
         try
         {
-            _socket.RequestReceiveBuffer(options.ReceiveBufferSize);
+            _socket.RequestReceiveBuffer(receiveBufferSize ?? EventOptions.DefaultReceiveBufferSize);
+            if (_socket.ReceiveBufferSize / 2 < receiveBufferSize)
+                throw new ReceiveBufferException(receiveBufferSize.Value, _socket.ReceiveBufferSize / 2);
 
             // The count of drops tells exactly what ENOBUFS tells once for any number.
             _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");
-            if (options.IsReliable)
+            if (isReliable)
                 SetReliable(true);
-            if (options.UseKernelFilter && EventFilterCompiler.Compile(options.Filter) is { } program)
+            if (program is not null)
                 _socket.AttachFilter(program);
 
             // Last, so that nothing unfiltered comes before the filter.
-            foreach (ConntrackEventType type in options.EventType)
-                _socket.SetNetlinkOption(NetlinkSocketOption.AddMembership, (int)GroupOf(type), "listen to connection-tracking events");
+            foreach (NetfilterGroup group in groups)
+                _socket.SetNetlinkOption(NetlinkSocketOption.AddMembership, (int)group, "listen to connection-tracking events");
         }
         catch
         {

@@ -8,14 +8,17 @@ public static class EventSwitch
 {
     private const string Setting = Sysctl.Netfilter + "nf_conntrack_events";
 
-    /// <summary>Reads the setting; null where this kernel has no events.</summary>
-    public static long? Read(NetworkNamespace? networkNamespace) => Sysctl.ReadNumber(Setting, networkNamespace);
+    /// <summary>Reads the setting.</summary>
+    /// <exception cref="EventsUnavailableException">This kernel has no events.</exception>
+    public static long Read(NetworkNamespace? networkNamespace) =>
+        Sysctl.ReadNumber(Setting, networkNamespace) ?? throw new EventsUnavailableException();
 
     /// <summary>Turns events on for all connections, until the result is disposed, which puts the setting back.</summary>
+    /// <exception cref="EventsUnavailableException">This kernel has no events.</exception>
     /// <exception cref="UnauthorizedAccessException">That needs CAP_NET_ADMIN.</exception>
     public static IDisposable Enable(NetworkNamespace? networkNamespace)
     {
-        long before = Read(networkNamespace) ?? throw new ConntrackUnavailableException("This kernel was built without connection-tracking events.");
+        long before = Read(networkNamespace);
         if (before != 1)
             Sysctl.WriteNumber(Setting, 1, networkNamespace);
         return new Restorer(before, networkNamespace);

@@ -33,6 +33,9 @@ public enum Errno
     /// <summary>EINVAL: invalid argument.</summary>
     InvalidArgument = 22,
 
+    /// <summary>EMFILE: as many as there may be.</summary>
+    TooMany = 24,
+
     /// <summary>ENOSPC: no room.</summary>
     NoSpace = 28,
 
@@ -60,6 +63,12 @@ public enum Errno
     /// <summary>ENOBUFS: the receive buffer overran; messages were lost.</summary>
     NoBuffers = 105,
 
+    /// <summary>ESHUTDOWN: the other side is no longer there.</summary>
+    ShutDown = 108,
+
     /// <summary>ETIMEDOUT: no answer in time.</summary>
     TimedOut = 110,
+
+    /// <summary>ESTALE: what a name led to is gone.</summary>
+    Stale = 116,
 }

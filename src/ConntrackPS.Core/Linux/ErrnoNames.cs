@@ -17,6 +17,7 @@ internal static class ErrnoNames
         Errno.Busy => "EBUSY",
         Errno.Exists => "EEXIST",
         Errno.InvalidArgument => "EINVAL",
+        Errno.TooMany => "EMFILE",
         Errno.NoSpace => "ENOSPC",
         Errno.ReadOnlyFileSystem => "EROFS",
         Errno.BrokenPipe => "EPIPE",
@@ -26,7 +27,9 @@ internal static class ErrnoNames
         Errno.NotSupported => "EOPNOTSUPP",
         Errno.AddressFamilyNotSupported => "EAFNOSUPPORT",
         Errno.NoBuffers => "ENOBUFS",
+        Errno.ShutDown => "ESHUTDOWN",
         Errno.TimedOut => "ETIMEDOUT",
+        Errno.Stale => "ESTALE",
         _ => string.Create(CultureInfo.InvariantCulture, $"errno {(int)errno}"),
     };
 }

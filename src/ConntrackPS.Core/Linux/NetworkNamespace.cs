@@ -35,6 +35,13 @@ public sealed class NetworkNamespace
             ? [.. Directory.EnumerateFiles(NamedDirectory).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
             : [];
 
+    /// <summary>This process's own namespace under the name that <c>ip netns</c> has for it; null where it has none.</summary>
+    public static NetworkNamespace? FindOwnName()
+    {
+        string identity = ReadIdentity(null);
+        return Names().Select(name => new NetworkNamespace(name, Path.Combine(NamedDirectory, name))).FirstOrDefault(named => named.LeadsTo(identity));
+    }
+
     /// <summary>Runs an action inside the namespace, on a thread of its own that ends with it.</summary>
     /// <remarks>A socket opened inside stays there and may be used from any thread. On that thread /proc/sys/net
     /// shows the namespace, and so does /proc/thread-self/net; /proc/net does not.</remarks>
@@ -60,6 +67,25 @@ public sealed class NetworkNamespace
         thread.Join();
         failure?.Throw();
         return result!;
+    }
+
+    /// <summary>Which namespace the name leads to now, or which one this is: the kernel's own name, such as net:[4026531840].</summary>
+    /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more.</exception>
+    public static string ReadIdentity(NetworkNamespace? networkNamespace) =>
+        RunIn(networkNamespace, () => File.ResolveLinkTarget("/proc/thread-self/ns/net", returnFinalTarget: false)!.Name);
+
+    /// <summary>Whether the name still leads to the namespace it led to before.</summary>
+    /// <param name="identity">What <see cref="ReadIdentity"/> told then.</param>
+    public bool LeadsTo(string identity)
+    {
+        try
+        {
+            return ReadIdentity(this) == identity;
+        }
+        catch (NetworkNamespaceException exception) when (exception.Errno is Errno.NotFound or Errno.InvalidArgument)
+        {
+            return false;
+        }
     }
 
     /// <summary>Runs an action in the given namespace, or right here when there is none.</summary>

@@ -2,10 +2,12 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Expectations;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Empties the connection-tracking table, or deletes all entries of one address family.</summary>
+/// <summary>Empties the connection-tracking table or that of expectations, or deletes what is of one address family.</summary>
 [Cmdlet(VerbsCommon.Clear, "ConntrackTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 public sealed class ClearConntrackTableCommand : ConntrackCommand
 {
@@ -15,12 +17,25 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
+    /// <summary>Empties the table of expected connections instead; the connections stay.</summary>
+    [Parameter]
+    public SwitchParameter Expectation { get; set; }
+
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
-        ConntrackTable table = new(Namespace());
-        string which = AddressFamily == IPFamily.Unspecified ? "all entries" : $"all {AddressFamily} entries";
+        NetworkNamespace? target = Namespace();
+        string what = Expectation ? "expectations" : "entries";
+        string which = AddressFamily == IPFamily.Unspecified ? $"all {what}" : $"all {AddressFamily} {what}";
         if (ShouldProcess($"{which} of {(NetworkNamespace is null ? "this network namespace" : "network namespace " + NetworkNamespace)}", "Remove"))
-            table.Clear(AddressFamily);
+            Clear(target);
     });
+
+    private void Clear(NetworkNamespace? target)
+    {
+        if (Expectation)
+            new ExpectationTable(target).Clear(AddressFamily);
+        else
+            new ConntrackTable(target).Clear(AddressFamily);
+    }
 }

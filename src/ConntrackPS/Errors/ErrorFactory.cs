@@ -2,6 +2,7 @@ using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Events;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Text;
@@ -19,6 +20,9 @@ internal static partial class ErrorFactory
     public static ErrorRecord From(Exception exception, object? target = null) => exception switch
     {
         NetlinkException netlink => FromErrno(netlink, target),
+        NetworkNamespaceException gone when gone.Errno == Errno.Stale => Create(
+            exception, "NetworkNamespaceGone", ErrorCategory.ResourceUnavailable, gone.NetworkNamespace,
+            "Start again once it is back; -AllNamespace follows namespaces as they come and go."),
         NetworkNamespaceException missing when missing.Errno == Errno.NotFound => Create(
             exception, "NetworkNamespaceNotFound", ErrorCategory.ObjectNotFound, missing.NetworkNamespace,
             "Give a name that 'ip netns list' shows, a path such as /run/netns/blue, or the id of a process in it."),
@@ -28,6 +32,12 @@ internal static partial class ErrorFactory
         NetworkNamespaceException other => Create(
             exception, "NetworkNamespaceInvalid", ErrorCategory.InvalidArgument, other.NetworkNamespace,
             "Give a name that 'ip netns list' shows, a path such as /run/netns/blue, or the id of a process in it."),
+        EventsUnavailableException => Create(
+            exception, "EventsUnavailable", ErrorCategory.NotInstalled, target,
+            "Boot a kernel with CONFIG_NF_CONNTRACK_EVENTS, or load nf_conntrack (modprobe nf_conntrack)."),
+        ReceiveBufferException => Create(
+            exception, "ReceiveBufferRefused", ErrorCategory.LimitsExceeded, target,
+            "Raise net.core.rmem_max, or run with CAP_NET_ADMIN in the initial user namespace; or ask for less by -ReceiveBufferSize."),
         ConntrackUnavailableException => Create(
             exception, "ConntrackUnavailable", ErrorCategory.NotInstalled, target,
             "Load the kernel modules: modprobe nf_conntrack_netlink."),

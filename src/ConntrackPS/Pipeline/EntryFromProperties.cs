@@ -101,7 +101,7 @@ internal static class EntryFromProperties
             Labels = ReadLabels(properties),
             Helper = properties.Text("Helper"),
             SecurityContext = properties.Text("SecurityContext"),
-            Master = ReadMaster(properties),
+            Master = properties.Text("MasterProtocol") is null ? null : properties.Tuple("Master"),
             OriginalSequence = ReadSequence(properties, "OriginalSequence"),
             ReplySequence = ReadSequence(properties, "ReplySequence"),
             SynproxyIsn = properties.Number("SynproxyIsn", uint.MaxValue),
@@ -134,25 +134,6 @@ internal static class EntryFromProperties
         }
 
         return labels;
-    }
-
-    private static ConntrackTuple? ReadMaster(PropertyBag properties)
-    {
-        if (properties.Text("MasterProtocol") is not { } name)
-            return null;
-        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
-            throw new FormatException($"its MasterProtocol '{name}' is not known.");
-        AddressBits source = properties.Address("MasterSourceAddress", out IPFamily family);
-        return new ConntrackTuple
-        {
-            Family = family,
-            Protocol = protocol,
-            Source = source,
-            Destination = properties.Address("MasterDestinationAddress", out _),
-            HasPorts = properties.Text("MasterSourcePort") is not null,
-            SourcePort = properties.Port("MasterSourcePort") ?? 0,
-            DestinationPort = properties.Port("MasterDestinationPort") ?? 0,
-        };
     }
 
     private static SequenceAdjustment? ReadSequence(PropertyBag properties, string direction) =>

@@ -40,6 +40,30 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not an address.");
     }
 
+    /// <summary>A tuple of the properties Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, each
+    /// behind a prefix; without ports where there is no source port.</summary>
+    /// <exception cref="FormatException">One is missing or bad.</exception>
+    public ConntrackTuple Tuple(string prefix)
+    {
+        string name = Text(prefix + "Protocol") ?? throw new FormatException($"it has no {prefix}Protocol.");
+        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
+            throw new FormatException($"its {prefix}Protocol '{name}' is not known.");
+        AddressBits source = Address(prefix + "SourceAddress", out IPFamily family);
+        AddressBits destination = Address(prefix + "DestinationAddress", out IPFamily other);
+        if (family != other)
+            throw new FormatException($"its {prefix}SourceAddress and {prefix}DestinationAddress are of different families.");
+        return new ConntrackTuple
+        {
+            Family = family,
+            Protocol = protocol,
+            Source = source,
+            Destination = destination,
+            HasPorts = Text(prefix + "SourcePort") is not null,
+            SourcePort = Port(prefix + "SourcePort") ?? 0,
+            DestinationPort = Port(prefix + "DestinationPort") ?? 0,
+        };
+    }
+
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
     /// <exception cref="FormatException">It is none.</exception>
     public ulong? LongNumber(string name)

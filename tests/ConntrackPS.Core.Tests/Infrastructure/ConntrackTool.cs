@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using ConntrackPS.Conntrack;
 
@@ -28,6 +29,26 @@ internal static class ConntrackTool
             names);
         return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FlowLine.Parse)];
     }
+
+    /// <summary>What <c>conntrack -E -o xml,id,timestamp,ktimestamp</c> has written: each event with its kind, the second it
+    /// came, and the connection's start and stop in nanoseconds.</summary>
+    public static List<EventRecord> ParseEvents(string xml) =>
+        [.. XDocument.Parse(xml.Contains("</conntrack>") ? xml : xml + "</conntrack>").Root!.Elements("flow").Select(ParseEvent)];
+
+    private static EventRecord ParseEvent(XElement flow)
+    {
+        XElement when = flow.Element("when")!;
+        int At(string name) => (int)when.Element(name)!;
+        XElement? times = flow.Elements("meta").Last().Element("timestamp");
+        return new EventRecord(
+            flow.Attribute("type")!.Value,
+            new DateTime(At("year"), At("month"), At("day"), At("hour"), At("min"), At("sec"), DateTimeKind.Local),
+            (ulong?)times?.Element("start"), (ulong?)times?.Element("stop"), PortId((flow.NextNode as XText)?.Value ?? ""), ParseFlow(flow));
+    }
+
+    /// <summary>What stands behind an event: [USERSPACE] portid=1234 progname=conntrack.</summary>
+    private static uint? PortId(string text) =>
+        Regex.Match(text, @"portid=(\d+)") is { Success: true } match ? uint.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : null;
 
     private static FlowRecord ParseFlow(XElement flow)
     {

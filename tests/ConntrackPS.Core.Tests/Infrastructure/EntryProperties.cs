@@ -4,18 +4,17 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>All that an entry says, by property name, so that no test forgets a property that is added later.</summary>
+/// <summary>All that an entry or an expectation says, by property name, so that no test forgets a property that is added later.</summary>
 internal static class EntryProperties
 {
-    private static readonly PropertyInfo[] All = typeof(ConntrackEntry).GetProperties();
-
-    /// <summary>The properties that are not null, as text; times in UTC.</summary>
-    public static SortedDictionary<string, string> Of(ConntrackEntry entry, params string[] without)
+    /// <summary>The properties that are not null, as text; times in UTC. Of an event those of the entry alone.</summary>
+    public static SortedDictionary<string, string> Of(object said, params string[] without)
     {
         SortedDictionary<string, string> values = new(StringComparer.Ordinal);
-        foreach (PropertyInfo property in All)
+        Type type = said is ConntrackEntry ? typeof(ConntrackEntry) : said.GetType();
+        foreach (PropertyInfo property in type.GetProperties())
         {
-            if (!without.Contains(property.Name) && property.GetValue(entry) is { } value)
+            if (!without.Contains(property.Name) && property.GetValue(said) is { } value)
                 values.Add(property.Name, ToText(value));
         }
 

@@ -3,6 +3,8 @@ using System.Reflection;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Expectations;
+using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
@@ -40,6 +42,10 @@ internal static class CNames
         [typeof(StatsAttribute)] = "CTA_STATS_GLOBAL_",
         [typeof(CpuStatsAttribute)] = "CTA_STATS_",
         [typeof(ExpectationStatsAttribute)] = "CTA_STATS_EXP_",
+        [typeof(ExpectationMessage)] = "(NFNL_SUBSYS_CTNETLINK_EXP << 8) | IPCTNL_MSG_EXP_",
+        [typeof(ExpectationAttribute)] = "CTA_EXPECT_",
+        [typeof(ExpectationNatAttribute)] = "CTA_EXPECT_NAT_",
+        [typeof(ExpectationFlags)] = "NF_CT_EXPECT_",
         [typeof(TimeoutMessage)] = "(NFNL_SUBSYS_CTNETLINK_TIMEOUT << 8) | IPCTNL_MSG_TIMEOUT_",
         [typeof(TimeoutAttribute)] = "CTA_TIMEOUT_",
         [typeof(TimeoutProtocol)] = "IPPROTO_",
@@ -59,6 +65,7 @@ internal static class CNames
         ["MessageFlags.None"] = null,
         ["ConntrackStatus.None"] = null,
         ["TcpTrackingFlags.None"] = null,
+        ["ExpectationFlags.None"] = null,
         ["TcpTrackingFlags.ExpChallengeAck"] = "IP_CT_EXP_CHALLENGE_ACK",
         ["TcpTrackingFlags.SimultaneousOpen"] = "IP_CT_TCP_SIMULTANEOUS_OPEN",
         ["IPProtocol.IpIp"] = "IPPROTO_IPIP",
@@ -77,8 +84,10 @@ internal static class CNames
         ["Errno.TryAgain"] = "EAGAIN",
         ["Errno.OutOfMemory"] = "ENOMEM",
         ["Errno.AccessDenied"] = "EACCES",
+        ["Errno.Stale"] = "ESTALE",
         ["Errno.Exists"] = "EEXIST",
         ["Errno.InvalidArgument"] = "EINVAL",
+        ["Errno.TooMany"] = "EMFILE",
         ["Errno.NoSpace"] = "ENOSPC",
         ["Errno.ReadOnlyFileSystem"] = "EROFS",
         ["Errno.BrokenPipe"] = "EPIPE",
@@ -88,6 +97,7 @@ internal static class CNames
         ["Errno.NotSupported"] = "EOPNOTSUPP",
         ["Errno.AddressFamilyNotSupported"] = "EAFNOSUPPORT",
         ["Errno.NoBuffers"] = "ENOBUFS",
+        ["Errno.ShutDown"] = "ESHUTDOWN",
         ["Errno.TimedOut"] = "ETIMEDOUT",
 
         // Newer than the headers of most distributions.

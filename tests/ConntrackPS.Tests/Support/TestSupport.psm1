@@ -178,6 +178,13 @@ function New-ManyLine {
     }
 }
 
+<# Whether a netfilter socket of the namespace has joined the groups of events. #>
+function Test-Listening {
+    param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
+
+    [bool] (Invoke-InNamespace $Namespace cat /proc/net/netlink | Where-Object { $_ -match '^\S+ +12 +\d+ +0000000[1-7] ' })
+}
+
 <# How many entries conntrack counts. #>
 function Get-KernelCount {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
@@ -378,5 +385,5 @@ Export-ModuleMember -Function @(
     'Get-PackagePath', 'Import-PackagedModule', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
     'Start-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
     'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'
-    'New-ChildScript', 'Invoke-Child'
+    'New-ChildScript', 'Invoke-Child', 'Test-Listening'
 )

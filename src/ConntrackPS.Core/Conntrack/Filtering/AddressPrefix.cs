@@ -22,6 +22,9 @@ public readonly record struct AddressPrefix
     /// <summary>How many leading bits count: 0 to 32, or 0 to 128.</summary>
     public int Length { get; }
 
+    /// <summary>The leading bits that count, as an address of the family.</summary>
+    public AddressBits Mask => Family == IPFamily.IPv6 ? _mask : new AddressBits(0, (uint)_mask.Low);
+
     /// <summary>True for one address alone.</summary>
     public bool IsSingleAddress => Length == BitsOf(Family);
 

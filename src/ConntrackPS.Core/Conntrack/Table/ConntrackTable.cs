@@ -103,7 +103,8 @@ public sealed class ConntrackTable
 
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 
-    private static T Attempt<T>(Func<T> open)
+    /// <summary>Opens what speaks to the kernel, and says so where there is nobody to speak to.</summary>
+    internal static T Attempt<T>(Func<T> open)
     {
         if (!OperatingSystem.IsLinux())
             throw new PlatformNotSupportedException("Connection tracking is a part of the Linux kernel; this system is not Linux.");

@@ -41,9 +41,13 @@ internal static class TupleCodec
     }
 
     /// <summary>Writes a tuple as a nest of the given type.</summary>
-    public static void Write(ref MessageWriter writer, EntryAttribute type, in ConntrackTuple tuple, ushort? zone = null)
+    public static void Write(ref MessageWriter writer, EntryAttribute type, in ConntrackTuple tuple, ushort? zone = null) =>
+        Write(ref writer, (ushort)type, tuple, zone);
+
+    /// <summary>Writes a tuple as a nest whose type is another enum's.</summary>
+    public static void Write(ref MessageWriter writer, ushort type, in ConntrackTuple tuple, ushort? zone = null)
     {
-        MessageWriter.Nest nest = writer.BeginNest((ushort)type);
+        MessageWriter.Nest nest = writer.BeginNest(type);
         WriteAddresses(ref writer, tuple);
         WriteProtocol(ref writer, tuple);
         if (zone is { } directional)

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis.Statistics;
@@ -7,9 +8,6 @@ namespace ConntrackPS.Diagnosis.Statistics;
 /// <remarks>An answer for each processor, whose number is in nfgenmsg.res_id. Needs CAP_NET_ADMIN.</remarks>
 internal static class NetlinkCounterReader
 {
-    /// <summary>(NFNL_SUBSYS_CTNETLINK_EXP &lt;&lt; 8) | IPCTNL_MSG_EXP_GET_STATS_CPU.</summary>
-    internal const ushort ExpectationStatsCpu = 0x203;
-
     private const string Operation = "read the connection-tracking counters";
 
     /// <exception cref="NetlinkException">The kernel refused: EPERM without the privilege.</exception>
@@ -17,7 +15,7 @@ internal static class NetlinkCounterReader
     {
         List<CpuCounters> processors = [];
         Dump(connection, (ushort)ConntrackMessage.GetStatsCpu, message => processors.Add(Decode(message)));
-        Dump(connection, ExpectationStatsCpu, message =>
+        Dump(connection, (ushort)ExpectationMessage.GetStatsCpu, message =>
         {
             int cpu = message.ResourceId;
             if (processors.Find(processor => processor.Cpu == cpu) is { } processor)

@@ -1,6 +1,8 @@
 using System.Reflection;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Expectations;
+using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
@@ -10,19 +12,38 @@ namespace ConntrackPS.Tests.Conntrack.Wire;
 /// a decoder of a few lines of Python, and were compared with what conntrack showed when the bytes were taken.</remarks>
 internal sealed record CapturedMessage(string Name, byte[] Bytes, SortedDictionary<string, string> Expected)
 {
+    private const string ExpectationKind = "expectation-";
+
+    private static readonly string[] Kinds = ["dump-", "event-", ExpectationKind];
+
     private static readonly Assembly Tests = typeof(CapturedMessage).Assembly;
 
     private static readonly Lazy<IReadOnlyList<CapturedMessage>> AllMessages = new(() =>
-        [.. Tests.GetManifestResourceNames().Where(name => name.StartsWith("dump-", StringComparison.Ordinal) || name.StartsWith("event-", StringComparison.Ordinal)).Order().Select(Load)]);
+        [.. Tests.GetManifestResourceNames().Where(name => Kinds.Any(kind => name.StartsWith(kind, StringComparison.Ordinal))).Order().Select(Load)]);
 
+    /// <summary>Of entries and of expectations.</summary>
     public static IReadOnlyList<CapturedMessage> All => AllMessages.Value;
+
+    public static IEnumerable<CapturedMessage> Entries => All.Where(message => !message.IsExpectation);
+
+    public static IEnumerable<CapturedMessage> Expectations => All.Where(message => message.IsExpectation);
 
     /// <summary>The names, as test cases.</summary>
     public static TheoryData<string> Names => [.. All.Select(message => message.Name)];
 
+    private bool IsExpectation => Name.StartsWith(ExpectationKind, StringComparison.Ordinal);
+
     public static CapturedMessage Get(string name) => All.Single(message => message.Name == name);
 
-    public ConntrackEntry Decode() => Decode(Bytes);
+    /// <summary>Decodes these bytes, which were made of the message's, as what the message is about.</summary>
+    public object DecodeLike(byte[] datagram) => IsExpectation ? DecodeExpectation(datagram) : Decode(datagram);
+
+    public static ConntrackExpectation DecodeExpectation(byte[] datagram)
+    {
+        MessageReader reader = new(datagram);
+        Assert.True(reader.TryRead(out NetlinkMessage message));
+        return ExpectationDecoder.Decode(message);
+    }
 
     /// <summary>Decodes one message as the library does with a datagram.</summary>
     public static ConntrackEntry Decode(byte[] datagram)

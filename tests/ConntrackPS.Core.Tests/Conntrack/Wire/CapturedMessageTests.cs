@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Expectations;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
@@ -12,7 +13,7 @@ public sealed class CapturedMessageTests
     public void A_message_of_a_real_kernel_says_all_that_is_in_it(string name)
     {
         CapturedMessage message = CapturedMessage.Get(name);
-        Assert.Equal(message.Expected, EntryProperties.Of(message.Decode()));
+        Assert.Equal(message.Expected, EntryProperties.Of(message.DecodeLike(message.Bytes)));
     }
 
     /// <summary>Otherwise a broken resource name would pass for "nothing to test".</summary>
@@ -20,13 +21,13 @@ public sealed class CapturedMessageTests
     public void There_is_a_message_of_each_protocol_and_kind()
     {
         string[] wanted = ["Tcp", "Udp", "UdpLite", "Sctp", "Icmp", "IcmpV6", "Gre", "Esp", "200"];
-        Assert.Empty(wanted.Except(CapturedMessage.All.Select(message => message.Expected[nameof(ConntrackEntry.Protocol)])));
+        Assert.Empty(wanted.Except(CapturedMessage.Entries.Select(message => message.Expected[nameof(ConntrackEntry.Protocol)])));
         Assert.Contains(CapturedMessage.All, message => message.Name.Contains("destroy", StringComparison.Ordinal));
     }
 
     /// <summary>Every property that this kernel can fill is filled by one message or another.</summary>
     [Fact]
-    public void Every_property_stands_in_some_message()
+    public void Every_property_of_an_entry_stands_in_some_message()
     {
         string[] neverSent =
         [
@@ -34,6 +35,16 @@ public sealed class CapturedMessageTests
             nameof(ConntrackEntry.DccpHandshakeSequence), nameof(ConntrackEntry.Namespace),
         ];
         IEnumerable<string> all = typeof(ConntrackEntry).GetProperties().Select(property => property.Name);
-        Assert.Empty(all.Except(CapturedMessage.All.SelectMany(message => message.Expected.Keys)).Except(neverSent));
+        Assert.Empty(all.Except(CapturedMessage.Entries.SelectMany(message => message.Expected.Keys)).Except(neverSent));
+    }
+
+    /// <summary>The kernel never sends the zone.</summary>
+    [Fact]
+    public void Every_property_of_an_expectation_stands_in_some_message()
+    {
+        IEnumerable<string> all = typeof(ConntrackExpectation).GetProperties().Select(property => property.Name);
+        Assert.Equal(
+            [nameof(ConntrackExpectation.Namespace), nameof(ConntrackExpectation.Zone)],
+            all.Except(CapturedMessage.Expectations.SelectMany(message => message.Expected.Keys)).Order());
     }
 }

@@ -11,9 +11,10 @@ public sealed class MalformedMessageTests
     [MemberData(nameof(Names))]
     public void A_message_cut_anywhere_is_a_protocol_error(string name)
     {
-        byte[] whole = CapturedMessage.Get(name).Bytes;
+        CapturedMessage message = CapturedMessage.Get(name);
+        byte[] whole = message.Bytes;
         for (int length = 1; length < whole.Length; length++)
-            Assert.Throws<NetlinkProtocolException>(() => CapturedMessage.Decode(whole[..length]));
+            Assert.Throws<NetlinkProtocolException>(() => message.DecodeLike(whole[..length]));
     }
 
     /// <summary>The header says the shorter length, so that attributes are cut, or missing altogether.</summary>
@@ -21,13 +22,14 @@ public sealed class MalformedMessageTests
     [MemberData(nameof(Names))]
     public void A_message_that_ends_early_is_a_shorter_entry_or_a_protocol_error(string name)
     {
-        byte[] whole = CapturedMessage.Get(name).Bytes;
+        CapturedMessage message = CapturedMessage.Get(name);
+        byte[] whole = message.Bytes;
         List<int> boundaries = TopLevelBoundaries(whole);
         for (int length = 16; length < whole.Length; length++)
         {
             byte[] part = whole[..length];
             BitConverter.TryWriteBytes(part, length);
-            Exception? exception = Record.Exception(() => CapturedMessage.Decode(part));
+            Exception? exception = Record.Exception(() => message.DecodeLike(part));
             if (boundaries.Contains(length))
                 Assert.Null(exception);
             else
@@ -39,7 +41,8 @@ public sealed class MalformedMessageTests
     [MemberData(nameof(Names))]
     public void An_attribute_that_lies_about_its_length_does_no_harm(string name)
     {
-        byte[] whole = CapturedMessage.Get(name).Bytes;
+        CapturedMessage message = CapturedMessage.Get(name);
+        byte[] whole = message.Bytes;
         foreach (int offset in AttributeTree.Offsets(whole))
         {
             int length = BitConverter.ToUInt16(whole, offset);
@@ -47,7 +50,7 @@ public sealed class MalformedMessageTests
             {
                 byte[] liar = [.. whole];
                 BitConverter.TryWriteBytes(liar.AsSpan(offset), (ushort)lie);
-                Exception? exception = Record.Exception(() => CapturedMessage.Decode(liar));
+                Exception? exception = Record.Exception(() => message.DecodeLike(liar));
                 AssertHarmless(exception, $"{name} at {offset}: {lie} for {length}");
                 if (lie < 4 || lie > whole.Length)
                     Assert.True(exception is not null, $"{name} at {offset}: {lie} for {length} was believed.");
@@ -61,13 +64,14 @@ public sealed class MalformedMessageTests
     public void Garbage_does_no_harm(string name)
     {
         Random random = new(name.Length);
-        byte[] whole = CapturedMessage.Get(name).Bytes;
+        CapturedMessage message = CapturedMessage.Get(name);
+        byte[] whole = message.Bytes;
         for (int round = 0; round < 2000; round++)
         {
             byte[] garbled = [.. whole];
             for (int i = random.Next(1, 8); i > 0; i--)
                 garbled[random.Next(16, garbled.Length)] = (byte)random.Next(256);
-            AssertHarmless(Record.Exception(() => CapturedMessage.Decode(garbled)), $"{name} in round {round}");
+            AssertHarmless(Record.Exception(() => message.DecodeLike(garbled)), $"{name} in round {round}");
         }
     }
 

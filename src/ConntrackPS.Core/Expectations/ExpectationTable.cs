@@ -1,0 +1,113 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Expectations.Wire;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Expectations;
+
+/// <summary>The expected connections of a network namespace.</summary>
+/// <param name="networkNamespace">Which one; null for the caller's own.</param>
+/// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses (EPERM without CAP_NET_ADMIN),
+/// <see cref="ConntrackUnavailableException"/> where it has no connection tracking, and
+/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered.</remarks>
+public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
+{
+    private const string Operation = "list expectations";
+
+    /// <summary>Reads the expectations that match: a few thousand at most (nf_conntrack_expect_max).</summary>
+    public IReadOnlyList<ConntrackExpectation> Read(ExpectationFilter? filter = null)
+    {
+        filter ??= new ExpectationFilter();
+        List<ConntrackExpectation> found = List(filter);
+        if (found.Count == 0)
+            return found;
+        using ExpectationFinder finder = CreateFinder();
+        new ZoneFinder(finder, networkNamespace).Assign(found);
+        found.RemoveAll(expectation => !filter.Matches(expectation));
+        return found;
+    }
+
+    /// <summary>Starts looking expectations up one by one.</summary>
+    public ExpectationFinder CreateFinder() => ConntrackTable.Attempt(() => new ExpectationFinder(networkNamespace));
+
+    /// <summary>Starts creating expectations one by one.</summary>
+    public ExpectationCreator CreateCreator() => ConntrackTable.Attempt(() => new ExpectationCreator(networkNamespace));
+
+    /// <summary>Starts deleting expectations one by one.</summary>
+    /// <param name="keepDeleted">Whether results tell of deleted ones too, and not of refused ones alone.</param>
+    public ExpectationDeleter CreateDeleter(bool keepDeleted = false) =>
+        ConntrackTable.Attempt(() => new ExpectationDeleter(networkNamespace, keepDeleted));
+
+    /// <summary>Deletes every expectation, or every one of one address family.</summary>
+    public void Clear(IPFamily family = IPFamily.Unspecified)
+    {
+        if (family == IPFamily.Unspecified)
+        {
+            using NetlinkConnection connection = Open();
+            connection.Request(ExpectationRequests.Flush(new byte[NetlinkBatch.MaximumMessageSize]), "empty the table of expectations");
+            return;
+        }
+
+        // The kernel's flush does not look at the family.
+        using ExpectationDeleter deleter = CreateDeleter();
+        foreach (ConntrackExpectation expectation in Read(new ExpectationFilter { AddressFamily = family }))
+        {
+            if (KeyOf(expectation) is { } key)
+                deleter.Add(key, expectation);
+        }
+
+        deleter.Flush();
+        if (deleter.TakeResults() is [{ Failure: { } failure }, ..])
+            throw failure;
+    }
+
+    /// <summary>What names an expectation exactly. One of an event has no zone yet: it is looked for.</summary>
+    /// <returns>Null where it is gone.</returns>
+    public ExpectationKey? KeyOf(ConntrackExpectation expectation)
+    {
+        ArgumentNullException.ThrowIfNull(expectation);
+        if (expectation.Id is not { } id)
+            throw new ArgumentException("The expectation has no id.", nameof(expectation));
+        return expectation.Zone is { } zone ? new ExpectationKey(expectation.Expected, zone, id) : Locate(expectation.Expected, id);
+    }
+
+    /// <summary>Finds an expectation whose zone is not known.</summary>
+    /// <returns>Null where it is gone.</returns>
+    public ExpectationKey? Locate(ConntrackTuple tuple, uint id)
+    {
+        ConntrackExpectation? present = Read(new ExpectationFilter { Id = [id] }).FirstOrDefault(candidate => candidate.Expected == tuple);
+        return present?.Zone is { } zone ? new ExpectationKey(tuple, zone, id) : null;
+    }
+
+    private List<ConntrackExpectation> List(ExpectationFilter filter)
+    {
+        List<ConntrackExpectation> found = [];
+        using NetlinkConnection connection = Open();
+        try
+        {
+            Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
+            DumpReader dump = connection.Dump(ExpectationRequests.Dump(request, filter.AddressFamily), Operation);
+            while (dump.Read(message => Take(message, filter, found)))
+            {
+            }
+        }
+        catch (NetlinkException exception) when (exception.Errno == Errno.InvalidArgument)
+        {
+            // A plain dump has nothing in it that could be invalid: the message itself is unknown.
+            throw new ConntrackUnavailableException("This kernel has no connection tracking by netlink.", exception);
+        }
+
+        return found;
+    }
+
+    private void Take(NetlinkMessage message, ExpectationFilter filter, List<ConntrackExpectation> found)
+    {
+        ConntrackExpectation expectation = ExpectationDecoder.Decode(message);
+        expectation.Namespace = networkNamespace?.Name;
+        if (filter.MatchesButForZone(expectation))
+            found.Add(expectation);
+    }
+
+    private NetlinkConnection Open() => ConntrackTable.Attempt(() => NetlinkConnection.Open(networkNamespace));
+}

@@ -1,0 +1,102 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Expectations.Wire;
+
+/// <summary>The requests about expectations, as bytes.</summary>
+internal static class ExpectationRequests
+{
+    /// <summary>IPCTNL_MSG_EXP_GET of all, or of one address family's.</summary>
+    public static Span<byte> Dump(Span<byte> buffer, IPFamily family)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ExpectationMessage.Get, MessageFlags.Dump | MessageFlags.Ack, (byte)family);
+        return End(buffer, ref writer);
+    }
+
+    /// <summary>IPCTNL_MSG_EXP_GET of the one that a connection of this tuple and zone would meet.</summary>
+    public static Span<byte> Get(Span<byte> buffer, in ConntrackTuple tuple, ushort zone)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ExpectationMessage.Get, MessageFlags.Ack, (byte)tuple.Family);
+        WriteKey(ref writer, tuple, zone);
+        return End(buffer, ref writer);
+    }
+
+    /// <summary>IPCTNL_MSG_EXP_NEW of one that must not exist yet.</summary>
+    /// <remarks>The kernel takes no timeout here: it starts with that of the helper's class.</remarks>
+    public static Span<byte> Create(Span<byte> buffer, ConntrackExpectation expectation)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage(
+            (ushort)ExpectationMessage.New, MessageFlags.Create | MessageFlags.Exclusive | MessageFlags.Ack, (byte)expectation.AddressFamily);
+        WriteKey(ref writer, expectation.Expected, expectation.Zone ?? 0);
+        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Mask, expectation.Mask);
+        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Master, expectation.Master);
+        if (expectation.Helper is { } helper)
+            writer.PutText((ushort)ExpectationAttribute.HelpName, helper);
+        if (expectation.Class != 0)
+            writer.PutUInt32((ushort)ExpectationAttribute.Class, expectation.Class);
+        if (expectation.Flags != ExpectationFlags.None)
+            writer.PutUInt32((ushort)ExpectationAttribute.Flags, (uint)expectation.Flags);
+        if (expectation.Function is { } function)
+            writer.PutText((ushort)ExpectationAttribute.Fn, function);
+        if (expectation.Nat is { } nat)
+            WriteNat(ref writer, expectation.NatDirection ?? TupleDirection.Original, nat);
+        return End(buffer, ref writer);
+    }
+
+    /// <summary>IPCTNL_MSG_EXP_NEW of one that exists: its timeout is all that the kernel changes.</summary>
+    public static Span<byte> ChangeTimeout(Span<byte> buffer, ConntrackExpectation expectation)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ExpectationMessage.New, MessageFlags.Ack, (byte)expectation.AddressFamily);
+        WriteKey(ref writer, expectation.Expected, expectation.Zone ?? 0);
+        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Mask, expectation.Mask);
+        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Master, expectation.Master);
+        writer.PutUInt32((ushort)ExpectationAttribute.Timeout, expectation.TimeoutSeconds ?? 0);
+        return End(buffer, ref writer);
+    }
+
+    /// <summary>IPCTNL_MSG_EXP_DELETE of one; without acknowledgement, since only refusals are of interest.</summary>
+    /// <remarks>The tuple alone would name whichever expectation it meets, and without it the message would delete all.</remarks>
+    /// <returns>The message's length.</returns>
+    public static int Delete(Span<byte> buffer, in ExpectationKey key)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ExpectationMessage.Delete, MessageFlags.None, (byte)key.Tuple.Family);
+        WriteKey(ref writer, key.Tuple, key.Zone);
+        writer.PutUInt32((ushort)ExpectationAttribute.Id, key.Id);
+        return End(buffer, ref writer).Length;
+    }
+
+    /// <summary>IPCTNL_MSG_EXP_DELETE of all, whatever their family.</summary>
+    public static Span<byte> Flush(Span<byte> buffer)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ExpectationMessage.Delete, MessageFlags.Ack, 0);
+        return End(buffer, ref writer);
+    }
+
+    private static void WriteKey(ref MessageWriter writer, in ConntrackTuple tuple, ushort zone)
+    {
+        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Tuple, tuple);
+        if (zone != 0)
+            writer.PutUInt16((ushort)ExpectationAttribute.Zone, zone);
+    }
+
+    private static void WriteNat(ref MessageWriter writer, TupleDirection direction, in ConntrackTuple tuple)
+    {
+        MessageWriter.Nest nest = writer.BeginNest((ushort)ExpectationAttribute.Nat);
+        writer.PutUInt32((ushort)ExpectationNatAttribute.Dir, (uint)direction);
+        TupleCodec.Write(ref writer, (ushort)ExpectationNatAttribute.Tuple, tuple);
+        writer.EndNest(nest);
+    }
+
+    private static Span<byte> End(Span<byte> buffer, scoped ref MessageWriter writer)
+    {
+        writer.EndMessage();
+        return buffer[..writer.Written.Length];
+    }
+}

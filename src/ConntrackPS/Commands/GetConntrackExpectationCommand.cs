@@ -1,0 +1,69 @@
+using System.Management.Automation;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Expectations;
+using ConntrackPS.Pipeline;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Lists the connections that helpers have announced and that have not come yet.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackExpectation", DefaultParameterSetName = FilterSet)]
+[OutputType(typeof(ConntrackExpectation))]
+public sealed class GetConntrackExpectationCommand : ExpectationCommand
+{
+    /// <summary>Entries of connections, whose expectations are meant.</summary>
+    [Parameter(ValueFromPipeline = true, ParameterSetName = FilterSet)]
+    [ValidateNotNull]
+    public PSObject? Master { get; set; }
+
+    /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort and -Zone for a
+    /// connection, and emits the expectation that it would meet.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter Exact { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => Run(Exact ? LookUp : List, Master?.BaseObject);
+
+    private void List()
+    {
+        EntryKey[] masters = [];
+        if (Master is not null)
+        {
+            if (ReadMaster(Master) is not { } key)
+                return;
+            masters = [key];
+        }
+
+        string? networkNamespace = NetworkNamespace ?? (Master is null ? null : InputExpectation.NamespaceOf(Master));
+        IReadOnlyList<ConntrackExpectation> found = TableIn(networkNamespace).Read(BuildFilter(masters));
+        foreach (ConntrackExpectation expectation in found)
+            WriteObject(expectation);
+        WriteVerbose($"{found.Count} expectations.");
+    }
+
+    private void LookUp()
+    {
+        try
+        {
+            EntryKey key = ExactTuple.Of(new ConntrackFilter
+            {
+                SourceAddress = SourceAddress ?? [],
+                DestinationAddress = DestinationAddress ?? [],
+                SourcePort = SourcePort ?? [new PortRange(0)],
+                DestinationPort = DestinationPort ?? [],
+                Protocol = Protocol ?? [],
+                Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
+            });
+            using ExpectationFinder finder = TableIn(NetworkNamespace).CreateFinder();
+            if (finder.Find(key.Original, key.Zone) is { } found)
+                WriteObject(found);
+            else
+                WriteError(ErrorFactory.NoSuchExpectation(new ExpectationKey(key.Original, key.Zone, 0)));
+        }
+        catch (FormatException exception)
+        {
+            ThrowTerminatingError(ErrorFactory.InexactTuple(exception.Message));
+        }
+    }
+}

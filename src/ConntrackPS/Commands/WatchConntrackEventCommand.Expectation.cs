@@ -1,0 +1,45 @@
+using System.Management.Automation;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations.Events;
+
+namespace ConntrackPS.Commands;
+
+/// <content>The events of expected connections.</content>
+public sealed partial class WatchConntrackEventCommand
+{
+    private const string ExpectationSet = "Expectation";
+
+    private volatile ExpectationWatcher? _watcher;
+
+    /// <summary>Emits the events of expected connections instead: New when one is announced, Destroy when it came, its
+    /// time was up or it was deleted.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ExpectationSet)]
+    public SwitchParameter Expectation { get; set; }
+
+    private void WatchExpectations()
+    {
+        Linux.NetworkNamespace? target = Namespace();
+        using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
+        bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
+        using ExpectationWatcher watcher = new(
+            target,
+            isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy],
+            ReceiveBufferSize == 0 ? null : ReceiveBufferSize);
+        _watcher = watcher;
+        WriteVerbose($"Receive buffer: {watcher.ReceiveBufferSize} bytes.");
+        WarnAboutSilence(target);
+        long started = Environment.TickCount64;
+        long count = 0;
+        for (TimeSpan wait; !Stopping && (wait = Remaining(started)) > TimeSpan.Zero;)
+        {
+            foreach (ConntrackExpectationEvent happened in watcher.Take(wait))
+            {
+                if (happened.EventType == ConntrackEventType.Lost)
+                    WriteWarning($"{happened.LostCount} events were lost: raise -ReceiveBufferSize.");
+                WriteObject(happened);
+                if (happened.EventType != ConntrackEventType.Lost && ++count == MaxEvents)
+                    return;
+            }
+        }
+    }
+}

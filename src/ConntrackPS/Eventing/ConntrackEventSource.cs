@@ -1,0 +1,47 @@
+using System.Management.Automation;
+using ConntrackPS.Events;
+
+namespace ConntrackPS.Eventing;
+
+/// <summary>What a subscription of Register-ConntrackEvent listens to: <c>SourceObject</c> on what Get-EventSubscriber
+/// returns, <c>$Sender</c> in an action.</summary>
+public sealed class ConntrackEventSource
+{
+    private readonly EventStream _stream;
+    private EventHandler<ConntrackEventArgs>? _eventArrived;
+    private long _receivedCount;
+    private long _lostCount;
+
+    internal ConntrackEventSource(EventStream stream) => _stream = stream;
+
+    /// <summary>A connection began, changed or ended.</summary>
+    /// <remarks>Raised on the thread that reads. The engine's handler is left out: it would hand each event to a pool of
+    /// threads, where they overtake each other, so that the engine gets them in their order from elsewhere.</remarks>
+    public event EventHandler<ConntrackEventArgs>? EventArrived
+    {
+        add => _eventArrived += value?.Target is PSEventHandler ? null : value;
+        remove => _eventArrived -= value;
+    }
+
+    /// <summary>How many events have come.</summary>
+    public long ReceivedCount => Interlocked.Read(ref _receivedCount);
+
+    /// <summary>How many events were lost, since they were not taken in time.</summary>
+    public long LostCount => Interlocked.Read(ref _lostCount);
+
+    /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
+    public int ReceiveBufferSize => _stream.ReceiveBufferSize;
+
+    internal void Arrive(ConntrackEventArgs arguments)
+    {
+        foreach (ConntrackEvent happened in arguments.Events)
+        {
+            if (happened.LostCount is { } lost)
+                Interlocked.Add(ref _lostCount, (long)lost);
+            else
+                Interlocked.Increment(ref _receivedCount);
+        }
+
+        _eventArrived?.Invoke(this, arguments);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Expectations;
+
+namespace ConntrackPS.Pipeline;
+
+/// <summary>Finds out which expectation, or which master of expectations, an object in the pipeline means: a live one, or
+/// one that has become a bag of properties.</summary>
+internal static class InputExpectation
+{
+    /// <summary>True for an expectation; entries have no mask.</summary>
+    public static bool IsExpectation(PSObject input) =>
+        input.BaseObject is ConntrackExpectation || new PropertyBag(input).Text("SourceMask") is not null;
+
+    /// <summary>The key of an expectation.</summary>
+    /// <returns>Null where its zone is not known and it is gone.</returns>
+    /// <exception cref="FormatException">The object does not name an expectation exactly; the message completes a sentence.</exception>
+    public static ExpectationKey? KeyOf(PSObject input, ExpectationTable table)
+    {
+        if (input.BaseObject is ConntrackExpectation { Id: not null } live)
+            return table.KeyOf(live);
+        if (!IsExpectation(input))
+            throw new FormatException("it has no SourceMask.");
+        PropertyBag properties = new(input);
+        ConntrackTuple tuple = properties.Tuple("");
+        uint id = properties.Number("Id", uint.MaxValue) ?? throw new FormatException("it has no Id.");
+        return properties.Port("Zone") is { } zone ? new ExpectationKey(tuple, zone, id) : table.Locate(tuple, id);
+    }
+
+    /// <summary>The network namespace the object was read in; null for the caller's own.</summary>
+    public static string? NamespaceOf(PSObject input) =>
+        input.BaseObject is ConntrackExpectation live ? live.Namespace : InputEntry.NamespaceOf(input);
+
+    /// <summary>The connection that announced expectations: an entry, or the master of an expectation.</summary>
+    /// <exception cref="FormatException">The object names none; the message completes a sentence.</exception>
+    public static EntryKey MasterOf(PSObject input)
+    {
+        if (input.BaseObject is ConntrackExpectation live)
+            return new EntryKey(live.Master, live.Zone ?? 0, null, null);
+        return IsExpectation(input)
+            ? new EntryKey(new PropertyBag(input).Tuple("Master"), new PropertyBag(input).Port("Zone") ?? 0, null, null)
+            : InputEntry.KeyOf(input);
+    }
+
+    /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>
+    /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
+    public static ConntrackExpectation Read(PSObject input)
+    {
+        PropertyBag properties = new(input);
+        ConntrackTuple tuple = properties.Tuple("");
+        ConntrackTuple master = properties.Tuple("Master");
+        return new ConntrackExpectation
+        {
+            Expected = tuple,
+            Mask = tuple with
+            {
+                Source = properties.Address("SourceMask", out _),
+                SourcePort = properties.Port("SourcePortMask") ?? 0,
+            },
+            Master = master,
+            Nat = ReadNat(properties, master),
+            NatDirection = ReadDirection(properties),
+            Flags = (ExpectationFlags?)properties.Flags<ExpectationFlags>("Flags") ?? ExpectationFlags.None,
+            Class = properties.Number("Class", uint.MaxValue) ?? 0,
+            Function = properties.Text("Function"),
+            TimeoutSeconds = properties.Number("TimeoutSeconds", uint.MaxValue),
+            Zone = properties.Port("Zone"),
+            Namespace = properties.Text("Namespace"),
+        };
+    }
+
+    private static ConntrackTuple? ReadNat(PropertyBag properties, in ConntrackTuple master) =>
+        properties.Text("NatAddress") is null
+            ? null
+            : master with
+            {
+                Source = properties.Address("NatAddress", out _),
+                SourcePort = properties.Port("NatPort") ?? 0,
+                Destination = default,
+                DestinationPort = 0,
+            };
+
+    private static TupleDirection? ReadDirection(PropertyBag properties)
+    {
+        if (properties.Text("NatDirection") is not { } text)
+            return null;
+        return Enum.TryParse(text, ignoreCase: true, out TupleDirection direction) && Enum.IsDefined(direction)
+            ? direction
+            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"its NatDirection '{text}' is neither Original nor Reply."));
+    }
+}

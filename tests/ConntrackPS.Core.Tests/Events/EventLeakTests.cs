@@ -1,0 +1,44 @@
+using ConntrackPS.Events;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Events;
+
+[Collection(nameof(Alone))]
+public sealed class EventLeakTests
+{
+    private const int Cycles = 10_000;
+    private const int MemoryNoise = 16 << 20;
+
+    [Fact]
+    public void Ten_thousand_starts_and_stops_leave_nothing()
+    {
+        using NetworkNamespaceFixture ns = new();
+        StartAndStop(ns, 100);
+        Assert.True(Wait.Until(() => ProcessState.CountThreads() == 0));
+        int descriptors = ProcessState.CountDescriptors();
+        long memory = GC.GetTotalMemory(forceFullCollection: true);
+        StartAndStop(ns, Cycles);
+        Assert.True(Wait.Until(() => ProcessState.CountThreads() == 0));
+        Assert.Equal(descriptors, ProcessState.CountDescriptors());
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - memory, long.MinValue, MemoryNoise);
+        Assert.Empty(Listeners(ns));
+    }
+
+    private static void StartAndStop(NetworkNamespaceFixture ns, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            using EventStream stream = new(new EventOptions { EnableEvents = i % 10 == 0 }, ns.Namespace);
+            if (i % 3 == 0)
+                stream.Take(TimeSpan.Zero);
+            else if (i % 3 == 1)
+                stream.Cancel();
+        }
+    }
+
+    /// <summary>The groups of the namespace's netfilter sockets, none of which anybody may be in.</summary>
+    private static string Listeners(NetworkNamespaceFixture ns) => string.Join(' ', ns.Exec("cat", "/proc/net/netlink").Split('\n')
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        .Where(columns => columns is [_, "12", _, not "00000000", ..])
+        .Select(columns => columns[3]));
+}

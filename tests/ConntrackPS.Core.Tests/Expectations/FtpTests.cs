@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.Sockets;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations;
+using ConntrackPS.Expectations.Events;
+using Make = ConntrackPS.Tests.Infrastructure.ExpectationSamples;
+
+namespace ConntrackPS.Tests.Expectations;
+
+/// <summary>What the kernel's ftp helper makes of real control connections through a NAT router.</summary>
+public sealed class FtpTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly FtpLab _lab = new();
+
+    public void Dispose() => _lab.Dispose();
+
+    [Fact]
+    public void A_data_connection_is_expected_where_it_was_announced_and_comes()
+    {
+        using ExpectationWatcher watcher = new(_lab.Routing.Namespace, [ConntrackEventType.New, ConntrackEventType.Destroy]);
+        (Socket client, Socket server) = _lab.Control();
+        (Socket listener, IPEndPoint announced) = _lab.Port(client, server);
+        Assert.Equal(FtpLab.Router, announced.Address.ToString());
+
+        ConntrackExpectation expected = Assert.Single(new ExpectationTable(_lab.Routing.Namespace).Read());
+        Assert.Equal(Make.Listed(_lab.Routing), Make.Shown([expected]));
+        Assert.Equal((FtpLab.Server, FtpLab.Router, (ushort?)announced.Port), (expected.SourceAddress, expected.DestinationAddress, expected.DestinationPort));
+        Assert.Equal((FtpLab.Client, FtpLab.Server, (ushort?)21), (expected.MasterSourceAddress, expected.MasterDestinationAddress, expected.MasterDestinationPort));
+        Assert.Equal(("ftp", "nat-follow-master", TupleDirection.Reply), (expected.Helper, expected.Function, expected.NatDirection));
+        Assert.Equal(((IPEndPoint)listener.LocalEndPoint!).Port, (int?)expected.NatPort);
+        Assert.Contains($"dport={announced.Port} ftp", Assert.Single(Make.Proc(_lab.Routing)), StringComparison.Ordinal);
+
+        _lab.ConnectBack(listener, announced);
+        ConntrackEntry data = Assert.Single(
+            new ConntrackTable(_lab.Routing.Namespace).Read(new ConntrackFilter { Status = ConntrackStatus.Expected }));
+        Assert.Equal((FtpLab.Client, (ushort?)21), (data.MasterSourceAddress, data.MasterDestinationPort));
+        Assert.Equal(FtpLab.Client, data.ReplySourceAddress);
+        Assert.Empty(Make.Proc(_lab.Routing));
+
+        ConntrackExpectationEvent[] events = Take(watcher, 2);
+        Assert.Equal([ConntrackEventType.New, ConntrackEventType.Destroy], events.Select(happened => happened.EventType));
+        Assert.All(events, happened => Assert.Equal(expected.Id, happened.Id));
+        Assert.All(events, happened => Assert.Equal(Make.Shown([expected]), Make.Shown([happened])));
+        Assert.Equal([1ul, 2ul], events.Select(happened => happened.Sequence));
+    }
+
+    [Fact]
+    public void A_removed_expectation_is_made_again_from_what_was_listed()
+    {
+        ExpectationTable table = new(_lab.Routing.Namespace);
+        (Socket client, Socket server) = _lab.Control();
+        (Socket listener, IPEndPoint announced) = _lab.Port(client, server);
+        ConntrackExpectation expected = Assert.Single(table.Read());
+        List<SortedDictionary<string, string>> before = Make.Listed(_lab.Routing);
+        using (ExpectationDeleter deleter = table.CreateDeleter())
+        {
+            deleter.Add(table.KeyOf(expected)!.Value, expected);
+            deleter.Flush();
+        }
+
+        Assert.Empty(Make.Proc(_lab.Routing));
+        using (ExpectationCreator creator = table.CreateCreator())
+            creator.Create(new ExpectationTemplate().Make(expected));
+        Assert.Equal(before, Make.Listed(_lab.Routing));
+
+        // With the translation in place the data connection still reaches the client.
+        _lab.ConnectBack(listener, announced);
+    }
+
+    private static ConntrackExpectationEvent[] Take(ExpectationWatcher watcher, int count)
+    {
+        List<ConntrackExpectationEvent> events = [];
+        long deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        while (events.Count < count && Environment.TickCount64 < deadline)
+            events.AddRange(watcher.Take(TimeSpan.FromMilliseconds(200)));
+        return [.. events];
+    }
+}

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace ConntrackPS.Tests.Infrastructure;
+
+/// <summary><c>conntrack -E</c> that runs beside a test.</summary>
+/// <remarks>It holds 166 events, whatever -b says (conntrack-tools 1.4.7), and must be waited for before that.</remarks>
+internal sealed class ConntrackListener : IDisposable
+{
+    private const string LastSource = "192.0.2.254";
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+
+    public ConntrackListener(NetworkNamespaceFixture ns)
+    {
+        string[] words = ["netns", "exec", ns.Name, "conntrack", "-E", "-o", "xml,id,timestamp,ktimestamp"];
+        _process = new Process { StartInfo = new ProcessStartInfo("ip", words) { RedirectStandardOutput = true, RedirectStandardError = true } };
+        _process.OutputDataReceived += (_, line) => Append(line.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        if (Wait.Until(() => ReadListeners(ns).Any()))
+            return;
+        Dispose();
+        Assert.Fail("conntrack -E does not listen");
+    }
+
+    /// <summary>Waits until all who listen have taken what there is.</summary>
+    public static void CatchUp(NetworkNamespaceFixture ns) =>
+        Assert.True(Wait.Until(() => ReadListeners(ns).All(queue => queue == "0")), "somebody does not take their events");
+
+    /// <summary>What it showed of all that happened so far, and of one last entry, which tells that it has caught up.</summary>
+    public List<EventRecord> Finish(NetworkNamespaceFixture ns)
+    {
+        TableFiller.Create(ns, Entries.Udp(LastSource, 1, "198.51.100.7", 9));
+        Assert.True(Wait.Until(() => Output().Contains(LastSource)), "conntrack -E does not catch up");
+        return ConntrackTool.ParseEvents(Output());
+    }
+
+    public void Dispose()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    /// <summary>The receive queues of the sockets that listen. The columns of /proc/net/netlink: socket, protocol, port,
+    /// groups, receive queue.</summary>
+    private static IEnumerable<string> ReadListeners(NetworkNamespaceFixture ns) => ns.Exec("cat", "/proc/net/netlink").Split('\n')
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        .Where(columns => columns is [_, "12", _, not "00000000", ..])
+        .Select(columns => columns[4]);
+
+    private void Append(string? line)
+    {
+        lock (_output)
+            _output.AppendLine(line);
+    }
+
+    private string Output()
+    {
+        lock (_output)
+            return _output.ToString();
+    }
+}
