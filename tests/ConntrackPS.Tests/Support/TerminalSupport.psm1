@@ -57,7 +57,7 @@ function Start-View([string] $Parameters, [string] $Environment) {
     $command = (Get-PowerShellCommand) -join ' '
     $script = "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Show-ConntrackTop $Parameters"
     # Ctrl+C reaches the shell too, and must not end it.
-    Set-Content "$work/run.sh" "trap : INT; echo before; stty -a > $work/before; $Environment $command -NoProfile -Command `"$script`"; stty -a > $work/after; echo done`n"
+    Set-Content "$work/run.sh" "trap : INT; unset NO_COLOR; echo before; stty -a > $work/before; $Environment $command -NoProfile -Command `"$script`"; stty -a > $work/after; echo done`n"
     Send-Key "sh $work/run.sh" Enter
     Wait-Screen 'q quit'
 }
