@@ -129,7 +129,7 @@ Describe '<Name>' -ForEach $commands {
         foreach ($parameter in $own) {
             $parameter.Name | Should -Match '^[A-Z][A-Za-z0-9]+$'
             # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes, -RefreshSeconds.
-            $parameter.Name | Should -Match '([^s]|ss|us|Retrans|^(Timeout|Minimum|Max|Sample|Refresh)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
+            $parameter.Name | Should -Match '([^s]|ss|us|Dns|Retrans|^(Timeout|Minimum|Max|Sample|Refresh)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
         }
     }
 
