@@ -22,6 +22,7 @@
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'
         'Get-ConntrackTimeoutPolicy'
+        'Measure-ConntrackEntry'
         'New-ConntrackEntry'
         'New-ConntrackExpectation'
         'New-ConntrackTimeoutPolicy'
@@ -33,6 +34,7 @@
         'Set-ConntrackSetting'
         'Set-ConntrackTimeout'
         'Set-ConntrackTimeoutPolicy'
+        'Show-ConntrackTop'
         'Test-ConntrackHealth'
         'Watch-ConntrackEvent'
     )

@@ -11,7 +11,7 @@ function Write-Report([object[]] $Contestant, [long] $Entries) {
         $verdict = if (-not $promises) { '' } elseif ($promises | Where-Object Kept -eq $false) { 'fail' } else { 'pass' }
         '| {0} | {1:0} | {2:0} | {3:0} | {4:0.00} | {5:0.00} | {6} | {7} |' -f @(
             $one.Name.Replace('|', '\|'), $one.Median, $one.Fastest, ($one.Median * 1e6 / $Entries)
-            ($one.Median / $reference.Median), ($one.Fastest / $reference.Fastest), (($promises | ForEach-Object Text) -join ', '), $verdict)
+            ($one.Median / $reference.Median), ($one.Fastest / $reference.Fastest), (($promises | ForEach-Object Text) -join ', ').Replace('|', '\|'), $verdict)
     }
 }
 

@@ -14,12 +14,14 @@ BeforeAll {
         ping4 = '-s 203.113.111.103 -d 198.151.100.109 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80'
         snat4 = '-s 203.113.111.104 -d 198.151.100.110 -p tcp --sport 65535 --dport 65533 --state TIME_WAIT --src-nat 223.113.111.101:65530'
         dnat4 = '-s 203.113.111.105 -d 198.151.100.111 -p tcp --sport 65535 --dport 65532 --state CLOSE_WAIT --dst-nat 192.168.100.100:65529'
+        sctp4 = '-s 203.113.111.106 -d 198.151.100.112 -p sctp --sport 65535 --dport 65531 --state SHUTDOWN_ACK_SENT --orig-vtag 1 --reply-vtag 2'
     }
     $six = [ordered]@{
         long6 = '-t 2147483 -s 2001:db8:1111:2222:3333:4444:5555:6661 -d 2001:db8:7777:8888:9999:aaaa:bbbb:ccc1 -p tcp --sport 65535 --dport 65534 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
         most6 = '-s fd00:1db8:1111:2222:3333:4444:5555:6662 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc2 -p udplite --sport 65535 --dport 65534'
         ping6 = '-s fd00:1db8:1111:2222:3333:4444:5555:6663 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc3 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 80'
         snat6 = '-s fd00:1db8:1111:2222:3333:4444:5555:6664 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc4 -p tcp --sport 65535 --dport 65533 --state SYN_SENT --src-nat fd00:1db8:dddd:2222:3333:4444:5555:6665'
+        sctp6 = '-t 2147483 -s fd00:1db8:1111:2222:3333:4444:5555:6666 -d fd00:1db8:7777:8888:9999:aaaa:bbbb:ccc6 -p sctp --sport 65535 --dport 65531 --state SHUTDOWN_ACK_SENT --orig-vtag 1 --reply-vtag 2'
     }
     Add-KernelEntry $namespace $four
     Add-KernelEntry $namespace $six
@@ -61,12 +63,15 @@ Describe 'The table of entries' {
         }
     }
 
-    It 'shows IPv6 addresses in full on 120 columns' {
+    It 'shows the longest addresses of both families, states and timeouts in full on 120 columns' {
         $lines = Get-Line $entries 120
         foreach ($entry in $entries) {
             $line = @($lines | Where-Object { $_ -match "\s$([regex]::Escape($entry.SourceAddress))\s" })
             $line.Count | Should -Be 1
-            -split $line[0] | Should -Contain $entry.DestinationAddress
+            -split $line[0] | Should -Be @(
+                "$($entry.Protocol)", "$($entry.State)", $entry.SourceAddress, "$($entry.SourcePort)", $entry.DestinationAddress, "$($entry.DestinationPort)", "$($entry.TimeoutSeconds)" |
+                    Where-Object { $_ }
+            )
         }
         $lines | Should -Not -Match '…'
     }
@@ -85,7 +90,6 @@ Describe 'The table of entries' {
 }
 
 Describe 'The named view <View>' -ForEach @(
-    @{ View = 'Nat'; Column = 'SourceAddress', 'TranslatedSource', 'DestinationAddress', 'TranslatedDestination'; Property = 'SourceAddress', 'ReplyDestinationAddress', 'DestinationAddress', 'ReplySourceAddress' }
     @{ View = 'Counter'; Column = 'SourceAddress', 'DestinationAddress', 'Packets', 'Bytes', 'RPackets', 'RBytes'; Property = 'SourceAddress', 'DestinationAddress' }
     @{ View = 'Reply'; Column = 'State', 'ReplySourceAddress', 'ReplyDestinationAddress'; Property = 'ReplySourceAddress', 'ReplyDestinationAddress' }
 ) {
@@ -109,6 +113,94 @@ Describe 'The named view <View>' -ForEach @(
         $ruler.Count | Should -Be 1
         $lines.Count - [array]::IndexOf($lines, $ruler[0]) | Should -Be ($entries.Count + 1)
         -split $ruler[0] | ForEach-Object { $_.Length | Should -BeGreaterOrEqual 5 }
+    }
+}
+
+Describe 'The named view Nat' {
+    BeforeAll {
+        <# The cells of a row: the ruler under the header tells where columns begin. #>
+        function Get-Cell([string] $Ruler, [string] $Line) {
+            $starts = @([regex]::Matches($Ruler, '-+').Index) + 1000
+            $wide = $Line.PadRight(1000)
+            0..($starts.Count - 2) | ForEach-Object { $wide.Substring($starts[$_], $starts[$_ + 1] - $starts[$_]).Trim() }
+        }
+    }
+
+    It 'tells on one line of 120 columns what becomes of an IPv4 address and its port: <Name>' -ForEach @(
+        @{ Name = 'snat4'; Cells = 'Tcp', '203.113.111.104:65535', '223.113.111.101:65530', '198.151.100.110:65533', '' }
+        @{ Name = 'dnat4'; Cells = 'Tcp', '203.113.111.105:65535', '', '198.151.100.111:65532', '192.168.100.100:65529' }
+        @{ Name = 'long4'; Cells = 'Tcp', '203.113.111.101:65535', '', '198.151.100.107:65534', '' }
+        @{ Name = 'ping4'; Cells = 'Icmp', '203.113.111.103', '', '198.151.100.109', '' }
+    ) {
+        $lines = Get-Line ($entries | Where-Object { (Resolve-EntryName $namespace @($_)) -eq $Name }) 120 Nat
+        $lines.Count | Should -Be 3
+        -split $lines[0] | Should -Be 'Protocol', 'Source', 'SeenAs', 'Destination', 'ReallyAt'
+        Get-Cell $lines[1] $lines[2] | Should -Be $Cells
+    }
+
+    It 'cuts nothing on <Width> columns' -ForEach @{ Width = 80 }, @{ Width = 120 } {
+        foreach ($name in 'snat6', 'snat4') {
+            $lines = Get-Line ($entries | Where-Object { (Resolve-EntryName $namespace @($_)) -eq $name }) $Width Nat
+            $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual $Width }
+            $rows = @($lines | Select-Object -Skip 2 | ForEach-Object { , @(Get-Cell $lines[1] $_) })
+            $cells = 0..4 | ForEach-Object { $column = $_; -join ($rows | ForEach-Object { $_[$column] }) }
+            $cells[2] | Should -Be ($name -eq 'snat6' ? '[fd00:1db8:dddd:2222:3333:4444:5555:6665]:65535' : '223.113.111.101:65530')
+        }
+    }
+}
+
+Describe 'Colour' {
+    BeforeAll {
+        function Get-Escape([string] $Rendering, [scriptblock] $Show) {
+            $PSStyle.OutputRendering = $Rendering
+            try {
+                [regex]::Matches((& $Show | Out-String -Width 120), '\e\[[0-9;]+m').Value | Sort-Object -Unique
+            }
+            finally {
+                $PSStyle.OutputRendering = 'PlainText'
+            }
+        }
+    }
+
+    It 'tells states apart by the colours of $PSStyle' {
+        $colours = Get-Escape Ansi { $entries }
+        foreach ($colour in 'Green', 'Yellow', 'BrightBlack') {
+            $colours | Should -Contain $PSStyle.Foreground.$colour
+        }
+        Get-Escape Ansi { $entries | Format-Table -View Status } | Should -Contain $PSStyle.Foreground.Green
+        Get-Escape Ansi { $entries | Format-List } | Should -Contain $PSStyle.Foreground.Yellow
+    }
+
+    It 'is left out where $PSStyle.OutputRendering is PlainText' {
+        Get-Escape PlainText { $entries } | Should -BeNullOrEmpty
+        Get-Escape PlainText { $entries | Format-List } | Should -BeNullOrEmpty
+    }
+
+    It 'is no part of the data' {
+        $entries | ConvertTo-Json -Depth 1 | Should -Not -Match '\\u001b|View'
+        ($entries | ConvertTo-Csv) -join "`n" | Should -Not -Match '\e|View'
+        $entries[0] | Select-Object * | Get-Member -Name View* | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'The view of groups' {
+    BeforeAll {
+        $groups = @(Measure-ConntrackEntry -GroupBy SourceAddress -NetworkNamespace $namespace)
+    }
+
+    It 'gives each group a line, with its name in full, on 120 columns: <View>' -ForEach @{ View = '' }, @{ View = 'Rate' }, @{ View = 'State' } {
+        $lines = Get-Line $groups 120 $View
+        $lines.Count | Should -Be ($groups.Count + 2)
+        $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 120 }
+        foreach ($group in $groups) {
+            @($lines | Where-Object { $cells = -split $_; $cells[0] -eq $group.Count -and $cells[-1] -eq $group.Name }).Count | Should -Be 1
+        }
+    }
+
+    It 'has room for IPv4 on 80 columns: <View>' -ForEach @{ View = '' }, @{ View = 'Rate' }, @{ View = 'State' } {
+        $lines = Get-Line @($groups | Where-Object Name -NotMatch ':') 80 $View
+        $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 80 }
+        $lines | Select-Object -Skip 2 | ForEach-Object { (-split $_)[-1] | Should -BeIn $groups.Name }
     }
 }
 
@@ -157,7 +249,10 @@ Describe 'Other views' {
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
         $types = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.types.ps1xml" -Raw)
         foreach ($view in $format.Configuration.ViewDefinitions.View) {
-            $known = ([type] $view.ViewSelectedBy.TypeName).GetProperties().Name
+            $type = [type] $view.ViewSelectedBy.TypeName
+            $attached = $types.Types.Type | Where-Object { ([type] ($_.Name -replace '^Deserialized\.')).IsAssignableFrom($type) } |
+                ForEach-Object { $_.SelectNodes('Members/CodeProperty/Name').InnerText }
+            $known = @($type.GetProperties().Name) + @($attached)
             $view.SelectNodes('.//PropertyName').InnerText | Should -BeIn $known
         }
         foreach ($type in $types.Types.Type | Where-Object Name -NotLike "Deserialized.*") {

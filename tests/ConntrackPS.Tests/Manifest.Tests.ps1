@@ -19,6 +19,7 @@ BeforeAll {
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'
         'Get-ConntrackTimeoutPolicy'
+        'Measure-ConntrackEntry'
         'New-ConntrackEntry'
         'New-ConntrackExpectation'
         'New-ConntrackTimeoutPolicy'
@@ -30,6 +31,7 @@ BeforeAll {
         'Set-ConntrackSetting'
         'Set-ConntrackTimeout'
         'Set-ConntrackTimeoutPolicy'
+        'Show-ConntrackTop'
         'Test-ConntrackHealth'
         'Watch-ConntrackEvent'
     )
@@ -126,8 +128,8 @@ Describe '<Name>' -ForEach $commands {
     It 'has singular parameter names in PascalCase' {
         foreach ($parameter in $own) {
             $parameter.Name | Should -Match '^[A-Z][A-Za-z0-9]+$'
-            # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes.
-            $parameter.Name | Should -Match '([^s]|ss|us|Retrans|^(Timeout|Minimum|Max|Sample)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
+            # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes, -RefreshSeconds.
+            $parameter.Name | Should -Match '([^s]|ss|us|Dns|Retrans|^(Timeout|Minimum|Max|Sample|Refresh)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
         }
     }
 
@@ -146,8 +148,8 @@ Describe '<Name>' -ForEach $commands {
 
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
-        # -ResetCounter changes, on a cmdlet that otherwise reads.
-        $changes = $command.Verb -in 'Clear', 'New', 'Remove', 'Set' -or $command.Parameters.ContainsKey('ResetCounter')
+        # -ResetCounter changes, on a cmdlet that otherwise reads; a key of the live view deletes.
+        $changes = $command.Verb -in 'Clear', 'New', 'Remove', 'Set' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -eq 'Clear' ? 'High' : 'Medium')

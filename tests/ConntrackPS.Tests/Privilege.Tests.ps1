@@ -58,7 +58,7 @@ Describe 'Without privileges' {
                 'Clear-ConntrackTable of one family'     = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
                 'Get-ConntrackExpectation'               = { Get-ConntrackExpectation }
                 'Remove-ConntrackExpectation by filter'  = { Remove-ConntrackExpectation -Helper ftp }
-                'New-ConntrackExpectation'               = { $entries[0] | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000 }
+                'New-ConntrackExpectation'               = { @($entries | Where-Object { $_.AddressFamily -eq 'IPv4' -and $_.Protocol -eq 'Tcp' })[0] | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000 }
                 'Clear-ConntrackTable of expectations'   = { Clear-ConntrackTable -Expectation -Confirm:$false }
                 'Watch-ConntrackEvent of expectations'   = { Watch-ConntrackEvent -Expectation -TimeoutSeconds 1 -WarningAction Ignore }
                 'Get-ConntrackEntry in a namespace'      = { Get-ConntrackEntry -NetworkNamespace $Namespace }

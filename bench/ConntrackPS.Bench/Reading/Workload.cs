@@ -1,5 +1,7 @@
+using ConntrackPS.Bench.Watching;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
@@ -26,8 +28,17 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
     public static Workload Health { get; } = new(
         "health", networkNamespace => new HealthCheck(networkNamespace, new SystemRoot(), TimeSpan.Zero).Run().Count);
 
+    /// <summary>Ways to look at a table without an object for each entry.</summary>
+    private static IReadOnlyList<Workload> Others { get; } =
+    [
+        Walk,
+        Health,
+        new("group", Group),
+        new("refresh", Refresh.Run),
+    ];
+
     public static Workload Named(string name) =>
-        All.Append(Walk).Append(Health).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
+        All.Concat(Others).FirstOrDefault(workload => workload.Name == name) ?? throw new BenchException($"there is no '{name}' to measure.");
 
     private static long Parse(NetworkNamespace networkNamespace)
     {
@@ -44,5 +55,12 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
         foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
             count += batch.Count;
         return count;
+    }
+
+    private static long Group(NetworkNamespace networkNamespace)
+    {
+        GroupMeasurement measurement = new(new GroupOptions { GroupBy = [GroupProperties.Named("SourceAddress")], Top = 10 });
+        measurement.Read(new ConntrackTable(networkNamespace));
+        return measurement.Groups().Count();
     }
 }

@@ -125,9 +125,7 @@ public class ConntrackEntry
     public uint Mark { get; internal set; }
 
     /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers (CTA_LABELS).</summary>
-    public string? Labels => Details?.Labels is { IsEmpty: false } labels
-        ? string.Join(',', labels.SetBits().Select(LabelNames.System.ToName))
-        : null;
+    public string? Labels => Details?.Labels is { IsEmpty: false } labels ? labels.ToNames() : null;
 
     /// <summary>The zone that holds for both directions, 0 for none (CTA_ZONE).</summary>
     public ushort Zone { get; internal set; }
@@ -234,7 +232,20 @@ public class ConntrackEntry
     {
     }
 
+    /// <summary>Packets both ways, 0 without counters.</summary>
+    internal ulong RawPackets => (Has(EntryFields.OriginalCounters) ? RawOriginalPackets : 0) + (Has(EntryFields.ReplyCounters) ? RawReplyPackets : 0);
+
+    /// <summary>Bytes both ways, 0 without counters.</summary>
+    internal ulong RawBytes => (Has(EntryFields.OriginalCounters) ? RawOriginalBytes : 0) + (Has(EntryFields.ReplyCounters) ? RawReplyBytes : 0);
+
     internal bool Has(EntryFields field) => (Fields & field) != 0;
+
+    /// <summary>Empties the object for the next entry; numbers that <see cref="Fields"/> vouches for may stay.</summary>
+    internal void Reset()
+    {
+        (Original, Reply, Fields, Details, Namespace) = (default, default, EntryFields.None, null, null);
+        (Status, Mark, Zone) = (ConntrackStatus.None, 0, 0);
+    }
 
     /// <summary>A copy that shares nothing that could be changed.</summary>
     internal ConntrackEntry Clone() => CloneAs(new ConntrackEntry());
@@ -283,6 +294,6 @@ public class ConntrackEntry
 
     private static byte? IcmpLow(in ConntrackTuple tuple) => tuple.IsIcmp ? (byte)tuple.DestinationPort : null;
 
-    private protected static DateTime ToLocalTime(ulong nanoseconds) =>
+    internal static DateTime ToLocalTime(ulong nanoseconds) =>
         DateTime.UnixEpoch.AddTicks((long)(nanoseconds / 100)).ToLocalTime();
 }

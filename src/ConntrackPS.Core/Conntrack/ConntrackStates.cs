@@ -43,6 +43,16 @@ public static class ConntrackStates
         return number < 0 ? null : (byte)number;
     }
 
+    /// <summary>How far a connection in this state has come.</summary>
+    internal static StatePhase PhaseOf(ConntrackState state) => state switch
+    {
+        ConntrackState.Established or ConntrackState.Open => StatePhase.Open,
+        ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2
+            or ConntrackState.CookieWait or ConntrackState.CookieEchoed
+            or ConntrackState.Request or ConntrackState.Respond or ConntrackState.PartOpen => StatePhase.Opening,
+        _ => StatePhase.Closing,
+    };
+
     private static ConntrackState[] Numbers(IPProtocol protocol) => protocol switch
     {
         IPProtocol.Tcp => Tcp,

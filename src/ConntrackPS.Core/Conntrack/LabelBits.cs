@@ -26,6 +26,9 @@ internal readonly record struct LabelBits(ulong Low, ulong High)
 
     public LabelBits With(int bit) => bit < 64 ? this with { Low = Low | 1UL << bit } : this with { High = High | 1UL << (bit - 64) };
 
+    /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers.</summary>
+    public string ToNames() => string.Join(',', SetBits().Select(LabelNames.System.ToName));
+
     public IEnumerable<int> SetBits()
     {
         for (int bit = 0; bit < Count; bit++)

@@ -23,7 +23,7 @@ internal sealed class DumpReader(NetlinkConnection connection, uint sequence, st
             // A leftover of an earlier, abandoned request.
             if (message.Sequence != sequence)
                 continue;
-            Interrupted |= message.Flags.HasFlag(MessageFlags.DumpInterrupted);
+            Interrupted |= (message.Flags & MessageFlags.DumpInterrupted) != 0;
             if (message.Type is ControlMessage.Done or ControlMessage.Error)
             {
                 _finished = true;

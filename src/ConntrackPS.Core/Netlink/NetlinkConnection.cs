@@ -13,6 +13,7 @@ internal sealed class NetlinkConnection : IDisposable
 
     private readonly NetlinkSocket _socket;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private ReadAhead? _ahead;
     private uint _sequence;
 
     public NetlinkConnection(NetlinkSocket socket, TimeSpan? timeout = null)
@@ -57,7 +58,15 @@ internal sealed class NetlinkConnection : IDisposable
     /// <summary>Starts a dump. The connection can do nothing else until it is read to its end.</summary>
     /// <param name="message">The request; its flags must hold NLM_F_DUMP and NLM_F_ACK.</param>
     /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
-    public DumpReader Dump(Span<byte> message, string operation) => new(this, Send(message, operation), operation);
+    /// <param name="readAhead">Whether the dump is received on a thread of its own, which leaves this one for the rest.
+    /// The connection is of no other use then.</param>
+    public DumpReader Dump(Span<byte> message, string operation, bool readAhead = false)
+    {
+        DumpReader reader = new(this, Send(message, operation), operation);
+        if (readAhead)
+            _ahead = new ReadAhead(_socket, operation, Timeout);
+        return reader;
+    }
 
     /// <summary>Starts a batch of requests that are sent together.</summary>
     public NetlinkBatch CreateBatch(string operation) => new(this, _socket, operation);
@@ -65,12 +74,17 @@ internal sealed class NetlinkConnection : IDisposable
     /// <summary>Ends any wait for the kernel, from any thread; the connection is of no use afterwards.</summary>
     public void Cancel() => _socket.Cancel();
 
-    public void Dispose() => _socket.Dispose();
+    public void Dispose()
+    {
+        _ahead?.Dispose();
+        _ahead = null;
+        _socket.Dispose();
+    }
 
     internal uint NextSequence() => ++_sequence;
 
     internal MessageReader Receive(string operation) =>
-        new(_buffer.AsSpan(0, _socket.Receive(_buffer, operation, Timeout)));
+        new(_ahead is null ? _buffer.AsSpan(0, _socket.Receive(_buffer, operation, Timeout)) : _ahead.Next());
 
     /// <summary>The messages of the next datagram that is there already, or none.</summary>
     internal MessageReader ReceiveAvailable(string operation, out bool received)

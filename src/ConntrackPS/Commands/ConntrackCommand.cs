@@ -14,5 +14,8 @@ public abstract class ConntrackCommand : CoreCommand
     public string? NetworkNamespace { get; set; }
 
     /// <summary>The namespace the user named, or null for the caller's own.</summary>
-    internal NetworkNamespace? Namespace() => NetworkNamespace is null ? null : Linux.NetworkNamespace.Parse(NetworkNamespace);
+    internal NetworkNamespace? Namespace() => NamespaceNamed(NetworkNamespace);
+
+    /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
+    private protected static NetworkNamespace? NamespaceNamed(string? name) => name is null ? null : Linux.NetworkNamespace.Parse(name);
 }

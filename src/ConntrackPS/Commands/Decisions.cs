@@ -11,6 +11,15 @@ internal static class Decisions
     public static bool AsksForEach(this PSCmdlet command) =>
         Preference(command, "WhatIf", "WhatIfPreference") || Confirms(command);
 
+    /// <summary>True under -WhatIf, or where the preference says so.</summary>
+    public static bool IsWhatIf(this PSCmdlet command) => Preference(command, "WhatIf", "WhatIfPreference");
+
+    /// <summary>True where the user wants no escape sequences: NO_COLOR, or $PSStyle.OutputRendering.</summary>
+    public static bool WantsPlainText(this PSCmdlet command) =>
+        !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+        || (command.GetVariableValue("PSStyle") is { } style
+            && PSObject.AsPSObject(style).Properties["OutputRendering"]?.Value?.ToString() == "PlainText");
+
     private static bool Preference(PSCmdlet command, string parameter, string variable) =>
         command.MyInvocation.BoundParameters.TryGetValue(parameter, out object? given)
             ? LanguagePrimitives.IsTrue(given)

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 
@@ -21,6 +22,7 @@ public abstract class FilterCommand : SelectionCommand
     /// <summary>Names of helpers, such as ftp.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
     public string[]? Helper { get; set; }
 
     private protected override MaskedMark[]? MarkFilter => Mark;

@@ -3,6 +3,7 @@ using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
@@ -16,7 +17,8 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
     private volatile EntryStream? _stream;
 
-    /// <summary>Entries to look up again, by one request each: of this cmdlet, or with the properties of such.</summary>
+    /// <summary>Entries to look up again, by one request each: of this cmdlet, or with the properties of such. Or groups of
+    /// Measure-ConntrackEntry, whose entries are listed.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -36,12 +38,14 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        if (ParameterSetName == InputSet)
+        if (ParameterSetName == InputSet && InputGroup.TryRead(InputObject, out ConntrackGroup? group))
+            Run(() => ListGroup(group), group);
+        else if (ParameterSetName == InputSet)
             Run(LookUpInput, InputObject.BaseObject);
         else if (Exact)
             Run(LookUpTuple);
         else
-            Run(List);
+            Run(() => List(BuildFilter(), NetworkNamespace));
     }
 
     /// <inheritdoc/>
@@ -50,12 +54,17 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _finders.Dispose();
 
-    private void List()
+    private void ListGroup(ConntrackGroup group)
+    {
+        if (ReadFilter(group) is { } filter)
+            List(filter, NetworkNamespace ?? group.Namespace);
+    }
+
+    private void List(ConntrackFilter filter, string? networkNamespace)
     {
         long started = Stopwatch.GetTimestamp();
         long count = 0;
-        ConntrackFilter filter = BuildFilter();
-        ConntrackTable table = new(Namespace());
+        ConntrackTable table = new(NamespaceNamed(networkNamespace));
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
         using EntryStream stream = table.Open(filter, Table);
@@ -76,10 +85,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
             count += batch.Count;
         }
 
-        if (stream.Repeats > 0)
-            WriteVerbose("The hash table was resized meanwhile; it was read again.");
-        if (stream.Interrupted)
-            WriteWarning("The table changed while it was read; entries may be missing. Run the command again.");
+        ReportDisturbances(stream.Repeats, stream.Interrupted);
         WriteVerbose($"{count} entries in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
     }
 

@@ -8,7 +8,7 @@ namespace ConntrackPS.Commands;
 /// <summary>What cmdlets share that look at several network namespaces at once.</summary>
 public abstract class NamespacesCommand : CoreCommand, IDisposable
 {
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
 
     /// <summary>The network namespaces to look at: names of <c>ip netns</c>, with wildcards, paths, or ids of processes;
     /// <c>*</c> for all that have a name.</summary>
@@ -22,7 +22,7 @@ public abstract class NamespacesCommand : CoreCommand, IDisposable
     private protected CancellationToken Stop => _stop.Token;
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Cancel();
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Pipeline;
@@ -126,11 +127,13 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The zone, 0 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
 
     /// <summary>Labels, by name or bit.</summary>
     [Parameter]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? Label { get; set; }
 
     /// <summary>The helper that reads along, such as ftp.</summary>

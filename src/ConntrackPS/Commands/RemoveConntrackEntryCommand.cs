@@ -3,6 +3,7 @@ using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
@@ -16,12 +17,13 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
     private DeleteSummary _sum;
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
+    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -41,10 +43,12 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        if (ParameterSetName == InputSet)
-            Run(() => RemoveInput(InputObject), InputObject.BaseObject);
+        if (ParameterSetName != InputSet)
+            Run(() => RemoveByFilter(RefuseEmptyFilter(), NetworkNamespace));
+        else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
+            Run(() => RemoveGroup(group), group);
         else
-            Run(RemoveByFilter);
+            Run(() => RemoveInput(InputObject), InputObject.BaseObject);
     }
 
     /// <inheritdoc/>
@@ -60,7 +64,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Cancel();
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose() => _deleters?.Dispose();
@@ -84,10 +88,15 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
     }
 
-    private void RemoveByFilter()
+    private void RemoveGroup(ConntrackGroup group)
     {
-        ConntrackFilter filter = RefuseEmptyFilter();
-        ConntrackTable table = new(Namespace());
+        if (ReadFilter(group) is { } filter)
+            RemoveByFilter(filter, NetworkNamespace ?? group.Namespace);
+    }
+
+    private void RemoveByFilter(ConntrackFilter filter, string? networkNamespace)
+    {
+        ConntrackTable table = new(NamespaceNamed(networkNamespace));
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
         if (_asksForEach || PassThru)
@@ -108,7 +117,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
                 if (Stopping)
                     return;
                 if (!_asksForEach || ShouldProcess(entry.ToString(), Action))
-                    Delete(EntryKey.Of(entry), entry, NetworkNamespace);
+                    Delete(EntryKey.Of(entry), entry, table.NetworkNamespace?.Name);
             }
         }
     }

@@ -1,8 +1,10 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -21,36 +23,43 @@ public abstract class SelectionCommand : ConntrackCommand
     /// <summary>Addresses or prefixes the first packet came from.</summary>
     [Parameter(Position = 0, ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? SourceAddress { get; set; }
 
     /// <summary>Addresses or prefixes the first packet was sent to, before translation.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? DestinationAddress { get; set; }
 
     /// <summary>Addresses or prefixes replies come from.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ReplySourceAddress { get; set; }
 
     /// <summary>Addresses or prefixes replies go to.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ReplyDestinationAddress { get; set; }
 
     /// <summary>Addresses or prefixes that any of the four addresses may have.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? Address { get; set; }
 
     /// <summary>Addresses or prefixes that replace the source, on entries whose source is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? TranslatedSourceAddress { get; set; }
 
     /// <summary>Addresses or prefixes that replace the destination, on entries whose destination is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? TranslatedDestinationAddress { get; set; }
 
     /// <summary>Source ports of the first packet, or ranges such as 1000-2000.</summary>
@@ -118,6 +127,7 @@ public abstract class SelectionCommand : ConntrackCommand
     /// <summary>Labels of which any is set, by name or bit (0 to 127).</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? Label { get; set; }
 
     /// <summary>Security contexts.</summary>
@@ -178,6 +188,7 @@ public abstract class SelectionCommand : ConntrackCommand
     /// <summary>Zones, 0 to 65535, of both directions or of either.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(ushort.MaxValue)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
     public long[]? Zone { get; set; }
 
     /// <summary>IPv4 or IPv6.</summary>
@@ -277,9 +288,36 @@ public abstract class SelectionCommand : ConntrackCommand
     private protected void WarnAboutMissingData(NetworkNamespace? networkNamespace)
     {
         if (MinimumBytes is not null || MinimumPackets is not null)
-            WarnIfOff("nf_conntrack_acct", "Accounting is off, and entries have no counters", networkNamespace);
+            WarnAboutMissingCounters(networkNamespace);
         if (OlderThan is not null)
             WarnIfOff("nf_conntrack_timestamp", "Timestamps are off, and entries have no start time", networkNamespace);
+    }
+
+    /// <summary>Says so where packets and bytes are not counted.</summary>
+    private protected void WarnAboutMissingCounters(NetworkNamespace? networkNamespace) =>
+        WarnIfOff("nf_conntrack_acct", "Accounting is off, and entries have no counters", networkNamespace);
+
+    /// <summary>Tells what became of the table while it was read.</summary>
+    private protected void ReportDisturbances(int repeats, bool interrupted)
+    {
+        if (repeats > 0)
+            WriteVerbose("The hash table was resized meanwhile; it was read again.");
+        if (interrupted)
+            WriteWarning("The table changed while it was read; entries may be missing. Run the command again.");
+    }
+
+    /// <summary>The filter that a group of the pipeline stands for; null where there is none, which is then reported.</summary>
+    private protected ConntrackFilter? ReadFilter(ConntrackGroup group)
+    {
+        try
+        {
+            return InputGroup.FilterOf(group);
+        }
+        catch (FormatException exception)
+        {
+            WriteError(ErrorFactory.UnusableGroup(group, exception.Message));
+            return null;
+        }
     }
 
     private void WarnIfOff(string setting, string problem, NetworkNamespace? networkNamespace)

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
@@ -17,13 +19,14 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private const string Action = "Set conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly CancellationTokenSource _stop = new();
+    private readonly StopSignal _stop = new();
     private PerNamespace<EntryUpdater>? _updaters;
     private PerNamespace<EntryFinder>? _finders;
     private EntryChange _change = new();
     private bool _asksForEach;
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
+    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -40,11 +43,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <summary>Labels to set, by name or bit.</summary>
     [Parameter]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? AddLabel { get; set; }
 
     /// <summary>Labels to clear, by name or bit.</summary>
     [Parameter]
     [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? RemoveLabel { get; set; }
 
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
@@ -76,6 +81,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <summary>Helpers to select by; -Helper is the new one.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
     public string[]? WhereHelper { get; set; }
 
     /// <summary>Emits each entry as it is then.</summary>
@@ -104,10 +110,12 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        if (ParameterSetName == InputSet)
-            Run(ChangeInput, InputObject.BaseObject);
+        if (ParameterSetName != InputSet)
+            Run(() => ChangeByFilter(RefuseEmptyFilter(), NetworkNamespace));
+        else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
+            Run(() => ChangeGroup(group), group);
         else
-            Run(ChangeByFilter);
+            Run(ChangeInput, InputObject.BaseObject);
     }
 
     /// <inheritdoc/>
@@ -120,7 +128,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Cancel();
+    protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -144,10 +152,15 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
             Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
     }
 
-    private void ChangeByFilter()
+    private void ChangeGroup(ConntrackGroup group)
     {
-        ConntrackFilter filter = RefuseEmptyFilter();
-        ConntrackTable table = new(Namespace());
+        if (ReadFilter(group) is { } filter)
+            ChangeByFilter(filter, NetworkNamespace ?? group.Namespace);
+    }
+
+    private void ChangeByFilter(ConntrackFilter filter, string? networkNamespace)
+    {
+        ConntrackTable table = new(NamespaceNamed(networkNamespace));
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
         if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
@@ -158,7 +171,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         {
             if (Stopping)
                 return;
-            Change(EntryKey.Of(entry), entry, NetworkNamespace);
+            Change(EntryKey.Of(entry), entry, networkNamespace);
         }
     }
 

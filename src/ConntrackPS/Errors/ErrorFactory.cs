@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Events;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -125,6 +126,22 @@ internal static partial class ErrorFactory
     public static ErrorRecord NoChange() => Create(
         new ArgumentException("Set-ConntrackEntry was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
         "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
+
+    /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
+    public static ErrorRecord UnusableGroup(ConntrackGroup group, string problem) => Create(
+        new ArgumentException($"The group '{group.Name}' names no entries: {problem}"), "GroupNamesNoEntries", ErrorCategory.InvalidArgument, group,
+        "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
+
+    /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
+    public static ErrorRecord NoInterval(GroupOrder order) => Create(
+        new ArgumentException($"-SortBy {order} needs two looks at the table."), "NoInterval", ErrorCategory.InvalidArgument, null,
+        "Add -Interval, such as -Interval 5 for five seconds.");
+
+    /// <summary>A live view has no terminal to itself.</summary>
+    public static ErrorRecord NoTerminal() => Create(
+        new InvalidOperationException("Show-ConntrackTop needs a terminal, and its input or output is redirected."),
+        "NoTerminal", ErrorCategory.InvalidOperation, null,
+        "For one frame as text use -Once; for figures as objects use Measure-ConntrackEntry.");
 
     /// <summary>A line of text is no entry.</summary>
     public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(

@@ -44,7 +44,7 @@ public sealed class TrafficCountersFixture : IDisposable
         {
             using TcpClient server = listener.AcceptTcpClient();
             Namespace.SetConntrackSetting("nf_conntrack_tcp_loose", 0);
-            Namespace.Exec("nft", "add table inet t; add chain inet t o { type filter hook output priority 0; ct state invalid counter; }");
+            Namespace.TrackPackets();
             client.GetStream().Write([1, 2, 3]);
             Assert.Equal(3, server.GetStream().Read(new byte[3]));
         }

@@ -85,6 +85,14 @@ internal static class Entries
         return entry;
     }
 
+    /// <summary>Counts packets and bytes of the original direction.</summary>
+    public static ConntrackEntry WithCounters(this ConntrackEntry entry, ulong packets, ulong bytes)
+    {
+        (entry.RawOriginalPackets, entry.RawOriginalBytes) = (packets, bytes);
+        entry.Fields |= EntryFields.OriginalCounters;
+        return entry;
+    }
+
     /// <summary>Gives one direction a zone of its own; the kernel takes one for one direction alone.</summary>
     public static ConntrackEntry WithZone(this ConntrackEntry entry, TupleDirection direction, ushort zone)
     {

@@ -44,7 +44,17 @@ public sealed class NetworkNamespaceFixture : IDisposable
     public void SetConntrackSetting(string name, int value) =>
         Exec("sysctl", "-qw", $"net.netfilter.{name}={value}");
 
-    public void Dispose() => Delete(Name);
+    /// <summary>Makes packets of this namespace entries of its table: without a rule that asks for it, nothing is tracked.
+    /// </summary>
+    public void TrackPackets() =>
+        Exec("nft", "add table inet track; add chain inet track output { type filter hook output priority 0; ct state invalid counter; }");
+
+    /// <summary>Deletes the namespace, unless <see cref="Dispose"/> has done so before.</summary>
+    public void Dispose()
+    {
+        if (File.Exists(Namespace.FilePath))
+            Delete(Name);
+    }
 
     private static void Delete(string name) => Shell.Run("ip", "netns", "delete", name);
 }

@@ -95,6 +95,14 @@ function Remove-TestNamespace {
     }
 }
 
+<# Makes packets over the loopback entries of the table: without a rule that asks for it, nothing is tracked. #>
+function Enable-Tracking {
+    param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
+
+    Invoke-InNamespace $Namespace ip link set lo up
+    Invoke-InNamespace $Namespace nft 'add table inet track; add chain inet track output { type filter hook output priority 0; ct state invalid counter; }'
+}
+
 <# Starts a process in a namespace, which ends with the namespace; its id. #>
 function Start-NamespaceProcess {
     param([string] $Namespace)
@@ -379,6 +387,7 @@ function Get-Detail($Match, [int] $Index, [string] $Name) {
 }
 
 Export-ModuleMember -Function @(
+    'Enable-Tracking'
     'Get-PackagePath', 'Import-PackagedModule', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
     'Start-NamespaceProcess', 'Start-NamespaceProgram', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
     'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'

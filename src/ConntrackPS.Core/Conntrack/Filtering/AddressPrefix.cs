@@ -29,7 +29,17 @@ public readonly record struct AddressPrefix
     public bool IsSingleAddress => Length == BitsOf(Family);
 
     /// <summary>The prefix that holds one address alone.</summary>
-    public static AddressPrefix Of(HostAddress address) => new(address.Family, address.Bits, BitsOf(address.Family));
+    public static AddressPrefix Of(HostAddress address) => Of(address, BitsOf(address.Family));
+
+    /// <summary>The prefix of a length that an address begins with.</summary>
+    /// <param name="address">An address of it.</param>
+    /// <param name="length">0 to 32, or 0 to 128 for IPv6.</param>
+    public static AddressPrefix Of(HostAddress address, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, BitsOf(address.Family));
+        return new AddressPrefix(address.Family, address.Bits, length);
+    }
 
     /// <summary>Reads <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>2001:db8::1</c> or <c>2001:db8::/32</c>.</summary>
     /// <exception cref="FormatException">It is none of these.</exception>

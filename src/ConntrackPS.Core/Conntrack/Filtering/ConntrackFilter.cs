@@ -1,10 +1,19 @@
+using System.Runtime.CompilerServices;
+
 namespace ConntrackPS.Conntrack.Filtering;
 
 /// <summary>Which entries are meant. Every property that is set must match; of several values in one, any may.</summary>
 /// <remarks>The same filter serves reading, deleting, changing, counting and watching.</remarks>
-public sealed class ConntrackFilter
+public sealed record ConntrackFilter
 {
-    private FilterTerm[]? _terms;
+    private static readonly HashSet<string> Unsteady =
+    [
+        nameof(State), nameof(Status), nameof(ExcludeStatus), nameof(Unreplied), nameof(Mark), nameof(Label), nameof(Helper), nameof(SecurityContext),
+        nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan), nameof(Conditions),
+    ];
+
+    // A copy made by "with" takes the field along: terms count only for the filter they were made of.
+    private CompiledTerms? _compiled;
 
     /// <summary>Where the first packet came from.</summary>
     public IReadOnlyList<AddressPrefix> SourceAddress { get; init; } = [];
@@ -126,7 +135,27 @@ public sealed class ConntrackFilter
     /// <summary>True where the filter names something, so that deleting by it deletes no more than was named.</summary>
     public bool NamesEntries => Terms.Any(term => !term.IsTrivial);
 
-    internal FilterTerm[] Terms => _terms ??= [.. FilterCompiler.Compile(this)];
+    /// <summary>True where an entry that matches has always matched, and will as long as it lives.</summary>
+    internal bool IsSteady => !Terms.Any(term => Unsteady.Contains(term.Property));
+
+    /// <summary>Conditions that no property can say. They are always checked here, never by the kernel.</summary>
+    internal IReadOnlyList<FilterTerm> Conditions { get; init; } = [];
+
+    internal FilterTerm[] Terms
+    {
+        get
+        {
+            if (_compiled is not { } compiled || !ReferenceEquals(compiled.Of, this))
+                _compiled = compiled = new CompiledTerms(this, [.. FilterCompiler.Compile(this)]);
+            return compiled.Terms;
+        }
+    }
+
+    /// <summary>Filters are compared by reference: what their lists hold is nobody's identity.</summary>
+    public bool Equals(ConntrackFilter? other) => ReferenceEquals(this, other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
     /// <summary>True where the entry is meant.</summary>
     public bool Matches(ConntrackEntry entry)
@@ -143,4 +172,11 @@ public sealed class ConntrackFilter
     /// <summary>The filter as a person would say it.</summary>
     public override string ToString() =>
         IsEmpty ? "every entry" : "entries with " + string.Join(" and ", Terms.Select(term => term.Description));
+
+    private sealed class CompiledTerms(ConntrackFilter of, FilterTerm[] terms)
+    {
+        public ConntrackFilter Of { get; } = of;
+
+        public FilterTerm[] Terms { get; } = terms;
+    }
 }

@@ -11,7 +11,7 @@ internal static class FilterCompiler
     {
         RejectEmptyBits(filter.Status, nameof(filter.Status));
         RejectEmptyBits(filter.ExcludeStatus, nameof(filter.ExcludeStatus));
-        return [.. Tuples(filter), .. Translations(filter), .. StatusTerms(filter), .. Marks(filter), .. Amounts(filter)];
+        return [.. Tuples(filter), .. Translations(filter), .. StatusTerms(filter), .. Marks(filter), .. Amounts(filter), .. filter.Conditions];
     }
 
     private static IEnumerable<FilterTerm> Tuples(ConntrackFilter filter) => Given(

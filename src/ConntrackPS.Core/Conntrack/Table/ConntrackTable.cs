@@ -97,6 +97,10 @@ public sealed class ConntrackTable
     internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) =>
         new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind)));
 
+    /// <summary>Starts a pass over the entries that match; they are handed over on the thread that reads.</summary>
+    internal EntryScan Scan(ConntrackFilter? filter, IEntrySink sink) =>
+        Attempt(() => new EntryScan(NetworkNamespace, PlanFor(filter), TableKind.Main, sink, readAhead: true));
+
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 
     /// <summary>Opens what speaks to the kernel, and says so where there is nobody to speak to.</summary>

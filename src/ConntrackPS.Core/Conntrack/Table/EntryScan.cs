@@ -1,0 +1,139 @@
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Conntrack.Table;
+
+/// <summary>One pass over the table, a datagram at a time, which hands over what a filter lets through.</summary>
+/// <remarks>Begins again when the table is resized under it, and without the kernel's help when the kernel refuses its
+/// share of the filter.</remarks>
+internal sealed class EntryScan : IDisposable
+{
+    private const string Operation = "list connection-tracking entries";
+    private const int MaximumRepeats = 5;
+
+    private readonly NetworkNamespace? _networkNamespace;
+    private readonly TableKind _kind;
+    private readonly bool _readAhead;
+    private readonly ConntrackFilter? _filter;
+    private readonly IEntrySink _sink;
+    private readonly ResizeGuard _resize = new();
+    private readonly MessageHandler _onMessage;
+    private volatile NetlinkConnection _connection;
+    private volatile bool _cancelled;
+    private FilterPlan _plan;
+    private DumpReader _dump;
+    private bool _answered;
+
+    /// <param name="networkNamespace">Where; null for the caller's own.</param>
+    /// <param name="plan">Which entries, and how much of that the kernel does.</param>
+    /// <param name="kind">Which of the kernel's lists.</param>
+    /// <param name="sink">Takes the entries, on the caller's thread.</param>
+    /// <param name="readAhead">Whether the kernel's datagrams are received on another thread meanwhile.</param>
+    public EntryScan(NetworkNamespace? networkNamespace, FilterPlan plan, TableKind kind, IEntrySink sink, bool readAhead = false)
+    {
+        _readAhead = readAhead;
+        _networkNamespace = networkNamespace;
+        _plan = kind == TableKind.Main ? plan : plan.WithoutKernel();
+        _kind = kind;
+        _filter = plan.Filter.IsEmpty ? null : plan.Filter;
+        _sink = sink;
+        _onMessage = Take;
+        try
+        {
+            (_connection, _dump) = Start();
+        }
+        catch
+        {
+            _resize.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>How often the table was resized under the scan, which then began again.</summary>
+    public int Repeats { get; private set; }
+
+    /// <summary>True where entries may be missing all the same: the kernel said so, or the table would not hold still.</summary>
+    public bool Interrupted => _dump.Interrupted || Repeats > MaximumRepeats;
+
+    /// <summary>Waits for the next datagram, and hands its entries over.</summary>
+    /// <returns>False at the end of the table.</returns>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    public bool Read()
+    {
+        try
+        {
+            bool more = _dump.Read(_onMessage);
+            _answered = true;
+            if (!_resize.HasResized() || ++Repeats > MaximumRepeats)
+                return more;
+
+            // The datagram in hand may have been filled after the resize already: it is read again with the rest.
+            _sink.Restart();
+            Restart();
+            return true;
+        }
+        catch (NetlinkException exception) when (IsFilterRefused(exception))
+        {
+            _plan = _plan.WithoutKernel();
+            Restart();
+            return true;
+        }
+        catch (NetlinkException exception) when (!_answered && exception.Errno == Errno.InvalidArgument)
+        {
+            // A plain dump has nothing in it that could be invalid: the message itself is unknown.
+            throw new ConntrackUnavailableException("This kernel has no connection tracking by netlink.", exception);
+        }
+    }
+
+    /// <summary>Ends any wait, from any thread.</summary>
+    public void Cancel()
+    {
+        _cancelled = true;
+        _connection.Cancel();
+    }
+
+    public void Dispose()
+    {
+        _connection.Dispose();
+        _resize.Dispose();
+    }
+
+    private (NetlinkConnection Connection, DumpReader Dump) Start()
+    {
+        NetlinkConnection connection = NetlinkConnection.Open(_networkNamespace);
+        try
+        {
+            Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
+            return (connection, connection.Dump(TableRequests.Dump(request, _kind, _plan.Kernel), Operation, _readAhead));
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private void Restart()
+    {
+        _connection.Dispose();
+        (_connection, _dump) = Start();
+        if (_cancelled)
+            _connection.Cancel();
+    }
+
+    private bool IsFilterRefused(NetlinkException exception) =>
+        !_answered && !_plan.Kernel.IsEmpty
+        && exception.Errno is Errno.InvalidArgument or Errno.NotSupported or Errno.OutOfRange;
+
+    private void Take(NetlinkMessage message)
+    {
+        ConntrackEntry entry = _sink.NextEntry();
+        EntryDecoder.Decode(message, entry);
+        if (_filter is not null && !_filter.Matches(entry))
+            return;
+        entry.Namespace = _networkNamespace?.Name;
+        _sink.Take(entry);
+    }
+}

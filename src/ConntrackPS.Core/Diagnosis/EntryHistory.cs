@@ -1,0 +1,106 @@
+using System.Numerics;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+
+namespace ConntrackPS.Diagnosis;
+
+/// <summary>What a pass over the table found, in about 44 bytes an entry, so that the next pass can tell what changed.
+/// </summary>
+internal sealed class EntryHistory
+{
+    private const int SmallestSize = 1024;
+
+    private readonly BlockList<Record> _records = new();
+
+    // A hash table with open addressing: places in the list, from 1.
+    private int[] _slots = new int[SmallestSize];
+
+    /// <summary>Notes an entry.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="tag">A number that comes back for entries that are not seen again.</param>
+    public void Add(ConntrackEntry entry, int tag = 0)
+    {
+        if (_records.Count * 3 >= _slots.Length * 2)
+            Grow();
+        ref Record record = ref _records.Add();
+        record = new Record { Key = EntryFingerprint.Of(entry), Packets = entry.RawPackets, Bytes = entry.RawBytes, Tag = tag };
+        Place(record.Key, _records.Count);
+    }
+
+    /// <summary>Looks an entry up, and notes that it was seen again.</summary>
+    /// <param name="entry">The entry as it is now.</param>
+    /// <param name="packets">Packets both ways since it was noted; all of them where it is new.</param>
+    /// <param name="bytes">Bytes both ways since then.</param>
+    /// <returns>False where it is new.</returns>
+    public bool See(ConntrackEntry entry, out ulong packets, out ulong bytes)
+    {
+        ulong key = EntryFingerprint.Of(entry);
+        (packets, bytes) = (entry.RawPackets, entry.RawBytes);
+        for (int slot = SlotOf(key); _slots[slot] != 0; slot = Next(slot))
+        {
+            ref Record record = ref _records[_slots[slot] - 1];
+            if (record.Key != key)
+                continue;
+            record.IsSeen = true;
+
+            // Counters that went back were reset meanwhile.
+            packets -= packets >= record.Packets ? record.Packets : 0;
+            bytes -= bytes >= record.Bytes ? record.Bytes : 0;
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The tags of the entries that were not seen again.</summary>
+    public IEnumerable<int> UnseenTags()
+    {
+        for (int i = 0; i < _records.Count; i++)
+        {
+            if (!_records[i].IsSeen)
+                yield return _records[i].Tag;
+        }
+    }
+
+    /// <summary>Forgets which entries were seen again.</summary>
+    public void Unsee()
+    {
+        for (int i = 0; i < _records.Count; i++)
+            _records[i].IsSeen = false;
+    }
+
+    /// <summary>Forgets all entries, and keeps the room.</summary>
+    public void Clear()
+    {
+        _records.Clear();
+        Array.Clear(_slots);
+    }
+
+    private int SlotOf(ulong key) => (int)((key * 0x9e3779b97f4a7c15) >> (64 - BitOperations.Log2((uint)_slots.Length)));
+
+    private int Next(int slot) => (slot + 1) & (_slots.Length - 1);
+
+    private void Grow()
+    {
+        _slots = new int[_slots.Length * 2];
+        for (int i = 0; i < _records.Count; i++)
+            Place(_records[i].Key, i + 1);
+    }
+
+    private void Place(ulong key, int number)
+    {
+        int slot = SlotOf(key);
+        while (_slots[slot] != 0)
+            slot = Next(slot);
+        _slots[slot] = number;
+    }
+
+    private struct Record
+    {
+        public ulong Key;
+        public ulong Packets;
+        public ulong Bytes;
+        public int Tag;
+        public bool IsSeen;
+    }
+}

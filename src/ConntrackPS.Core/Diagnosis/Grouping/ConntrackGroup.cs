@@ -1,0 +1,123 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Diagnosis.Grouping;
+
+/// <summary>Entries that have some properties in common, counted. Amounts of packets and bytes are null where no entry
+/// has counters (nf_conntrack_acct), and rates are null unless the table was read twice.</summary>
+public sealed class ConntrackGroup
+{
+    private readonly GroupKey _key;
+    private readonly GroupTotals _totals;
+    private readonly double? _seconds;
+
+    internal ConntrackGroup(GroupKey key, in GroupTotals totals, long all, double? seconds, string? networkNamespace)
+    {
+        (_key, _totals, _seconds, Namespace) = (key, totals, seconds, networkNamespace);
+        Percent = all == 0 ? 0 : Math.Round(100.0 * totals.Count / all, 2);
+    }
+
+    /// <summary>The values that the entries have in common, on one line.</summary>
+    public string Name => _key.ToString();
+
+    /// <summary>Entries.</summary>
+    public long Count => _totals.Count;
+
+    /// <summary>The group's share of all entries that were counted, in percent.</summary>
+    public double Percent { get; }
+
+    /// <summary>Packets from the sources.</summary>
+    public ulong? OriginalPackets => Counted(_totals.OriginalPackets);
+
+    /// <summary>Bytes from the sources, layer 3 headers included.</summary>
+    public ulong? OriginalBytes => Counted(_totals.OriginalBytes);
+
+    /// <summary>Packets of replies.</summary>
+    public ulong? ReplyPackets => Counted(_totals.ReplyPackets);
+
+    /// <summary>Bytes of replies, layer 3 headers included.</summary>
+    public ulong? ReplyBytes => Counted(_totals.ReplyBytes);
+
+    /// <summary>Packets both ways.</summary>
+    public ulong? TotalPackets => OriginalPackets + ReplyPackets;
+
+    /// <summary>Bytes both ways.</summary>
+    public ulong? TotalBytes => OriginalBytes + ReplyBytes;
+
+    /// <summary>Entries that are assured.</summary>
+    public long Assured => _totals.Assured;
+
+    /// <summary>Entries that have seen no reply.</summary>
+    public long Unreplied => _totals.Unreplied;
+
+    /// <summary>Entries in state SynSent.</summary>
+    public long SynSent => InState(ConntrackState.SynSent);
+
+    /// <summary>Entries in state SynRecv.</summary>
+    public long SynRecv => InState(ConntrackState.SynRecv);
+
+    /// <summary>Entries in state Established.</summary>
+    public long Established => InState(ConntrackState.Established);
+
+    /// <summary>Entries in state FinWait.</summary>
+    public long FinWait => InState(ConntrackState.FinWait);
+
+    /// <summary>Entries in state CloseWait.</summary>
+    public long CloseWait => InState(ConntrackState.CloseWait);
+
+    /// <summary>Entries in state LastAck.</summary>
+    public long LastAck => InState(ConntrackState.LastAck);
+
+    /// <summary>Entries in state TimeWait.</summary>
+    public long TimeWait => InState(ConntrackState.TimeWait);
+
+    /// <summary>Entries in state Close.</summary>
+    public long Close => InState(ConntrackState.Close);
+
+    /// <summary>Entries in state SynSent2.</summary>
+    public long SynSent2 => InState(ConntrackState.SynSent2);
+
+    /// <summary>Entries in a state that TCP does not have.</summary>
+    public long OtherState => _totals.States[GroupTotals.OtherState];
+
+    /// <summary>Entries of protocols without state.</summary>
+    public long Stateless => _totals.States[GroupTotals.Stateless];
+
+    /// <summary>When the oldest entry began, local time; null while nf_conntrack_timestamp is off.</summary>
+    public DateTime? Oldest => _totals.Oldest == 0 ? null : ConntrackEntry.ToLocalTime(_totals.Oldest);
+
+    /// <summary>When the newest entry began, local time; null while nf_conntrack_timestamp is off.</summary>
+    public DateTime? Newest => _totals.Newest == 0 ? null : ConntrackEntry.ToLocalTime(_totals.Newest);
+
+    /// <summary>Bits per second both ways, of entries that are still there.</summary>
+    public double? BitsPerSecond => _totals.WithCounters == 0 ? null : PerSecond(_totals.MovedBytes * 8);
+
+    /// <summary>Packets per second both ways, of entries that are still there.</summary>
+    public double? PacketsPerSecond => _totals.WithCounters == 0 ? null : PerSecond(_totals.MovedPackets);
+
+    /// <summary>Entries per second that are new, or newly match the filter.</summary>
+    public double? NewPerSecond => PerSecond((ulong)_totals.Began);
+
+    /// <summary>Entries per second that are gone, or no longer match the filter.</summary>
+    public double? ClosedPerSecond => PerSecond((ulong)_totals.Ended);
+
+    /// <summary>The network namespace they were read in, as the user named it; null for the caller's own.</summary>
+    public string? Namespace { get; }
+
+    /// <summary>The names of the properties that the entries have in common, and their values; null for entries that
+    /// have no such property.</summary>
+    public IReadOnlyList<KeyValuePair<string, object?>> GetValues() => _key.Pairs();
+
+    /// <summary>The filter that lets through what was counted for the group, and nothing else; null for a group of objects
+    /// that did not come from the table.</summary>
+    public ConntrackFilter? ToFilter() => _key.ToFilter();
+
+    /// <summary>The group on one line.</summary>
+    public override string ToString() => $"{Name}: {Count}";
+
+    private long InState(ConntrackState state) => _totals.States[(int)state];
+
+    private ulong? Counted(ulong amount) => _totals.WithCounters == 0 ? null : amount;
+
+    private double? PerSecond(ulong amount) => _seconds is { } seconds ? Math.Round(amount / seconds, 2) : null;
+}

@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+
+namespace ConntrackPS.Diagnosis.Grouping;
+
+/// <summary>Counts entries by group: those of a table, in memory that groups take and entries don't, or single ones.</summary>
+/// <remarks>Used by one thread.</remarks>
+public sealed class GroupMeasurement
+{
+    private readonly GroupOptions _options;
+    private readonly GroupContext _context;
+    private readonly GroupTable _groups;
+    private ConntrackFilter? _filter;
+    private string? _namespace;
+    private double? _seconds;
+
+    /// <summary>Starts with nothing counted.</summary>
+    /// <exception cref="ArgumentException">No property to group by is given.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A prefix is longer than an address.</exception>
+    public GroupMeasurement(GroupOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.GroupBy.Count == 0)
+            throw new ArgumentException("There is no property to group by.", nameof(options));
+        _options = options;
+        _context = new GroupContext(options.Prefix, options.PrefixIPv6);
+        _groups = new GroupTable(new GroupIndex(options.GroupBy, _context));
+    }
+
+    /// <summary>Entries counted.</summary>
+    public long Count => _groups.Count;
+
+    /// <summary>True where any entry had counters of packets and bytes.</summary>
+    public bool HasCounters
+    {
+        get
+        {
+            for (int group = 0; group < _groups.Index.Count; group++)
+            {
+                if (_groups[group].WithCounters > 0)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>How often the table was resized meanwhile, upon which it was counted again.</summary>
+    public int Repeats { get; private set; }
+
+    /// <summary>The table changed while it was read, in a way that may have falsified the count.</summary>
+    public bool Interrupted { get; private set; }
+
+    /// <summary>Counts one entry.</summary>
+    public void Add(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        _groups.Add(entry);
+    }
+
+    /// <summary>Counts the entries of a table.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="filter">Which entries; null for all.</param>
+    /// <param name="stop">Ends the reading at once.</param>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public void Read(ConntrackTable table, ConntrackFilter? filter = null, CancellationToken stop = default)
+    {
+        Begin(table, filter);
+        Pass(table, new CountingSink(_groups), stop);
+    }
+
+    /// <summary>Counts the entries of a table twice, and notes what changed between; takes memory for entries too, about
+    /// 44 bytes each.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="interval">From the beginning of one pass to that of the next; longer where the first takes longer.</param>
+    /// <param name="filter">Which entries; null for all.</param>
+    /// <param name="stop">Ends the reading and the waiting at once.</param>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public void ReadTwice(ConntrackTable table, TimeSpan interval, ConntrackFilter? filter = null, CancellationToken stop = default)
+    {
+        Begin(table, filter);
+        EntryHistory history = new();
+        long started = Stopwatch.GetTimestamp();
+        Pass(table, new NotingSink(_groups, history), stop);
+        if (interval - Stopwatch.GetElapsedTime(started) is var rest && rest > TimeSpan.Zero)
+            stop.WaitHandle.WaitOne(rest);
+        stop.ThrowIfCancellationRequested();
+        _seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        Pass(table, new ComparingSink(_groups, history, _filter!), stop);
+        foreach (int group in history.UnseenTags())
+            _groups[group].Ended++;
+    }
+
+    /// <summary>The groups that are wanted, in the wanted order.</summary>
+    public IEnumerable<ConntrackGroup> Groups()
+    {
+        foreach (int group in GroupRanking.Rank(_groups, _options))
+        {
+            GroupKey key = new(_options.GroupBy, _groups.Index.ValuesOf(group), _context, _filter);
+            yield return new ConntrackGroup(key, _groups[group], _groups.Count, _seconds, _namespace);
+        }
+    }
+
+    private void Begin(ConntrackTable table, ConntrackFilter? filter)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        _groups.Clear();
+        (_filter, _namespace) = (filter ?? new ConntrackFilter(), table.NetworkNamespace?.Name);
+    }
+
+    private void Pass(ConntrackTable table, CountingSink sink, CancellationToken stop)
+    {
+        using EntryScan scan = table.Scan(_filter, sink);
+        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
+        while (scan.Read())
+        {
+        }
+
+        Repeats += scan.Repeats;
+        Interrupted |= scan.Interrupted;
+    }
+}

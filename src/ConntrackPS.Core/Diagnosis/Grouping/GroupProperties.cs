@@ -1,0 +1,129 @@
+using System.Diagnostics.CodeAnalysis;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Events;
+
+namespace ConntrackPS.Diagnosis.Grouping;
+
+/// <summary>All properties that entries can be grouped by.</summary>
+public static class GroupProperties
+{
+    private static readonly GroupProperty[] Properties =
+    [
+        Address("SourceAddress", "where the first packet came from", entry => entry.Original.Source, filter => filter.SourceAddress.Count > 0, (filter, prefixes) => filter with { SourceAddress = prefixes }),
+        Address("DestinationAddress", "where the first packet was sent to, before translation", entry => entry.Original.Destination, filter => filter.DestinationAddress.Count > 0, (filter, prefixes) => filter with { DestinationAddress = prefixes }),
+        Address("ReplySourceAddress", "where replies come from", entry => entry.Reply.Source, filter => filter.ReplySourceAddress.Count > 0, (filter, prefixes) => filter with { ReplySourceAddress = prefixes }),
+        Address("ReplyDestinationAddress", "where replies go to", entry => entry.Reply.Destination, filter => filter.ReplyDestinationAddress.Count > 0, (filter, prefixes) => filter with { ReplyDestinationAddress = prefixes }),
+        Address("TranslatedSourceAddress", "what replaces the source", entry => entry.Reply.Destination, filter => filter.TranslatedSourceAddress.Count > 0, (filter, prefixes) => filter with { TranslatedSourceAddress = prefixes }, Translation.OfSource),
+        Address("TranslatedDestinationAddress", "what replaces the destination", entry => entry.Reply.Source, filter => filter.TranslatedDestinationAddress.Count > 0, (filter, prefixes) => filter with { TranslatedDestinationAddress = prefixes }, Translation.OfDestination),
+        Port("SourcePort", "the first packet's source port", entry => entry.SourcePort, filter => filter.SourcePort.Count > 0, (filter, ports) => filter with { SourcePort = ports }),
+        Port("DestinationPort", "the first packet's destination port, before translation", entry => entry.DestinationPort, filter => filter.DestinationPort.Count > 0, (filter, ports) => filter with { DestinationPort = ports }),
+        Port("ReplySourcePort", "the port replies come from", entry => entry.ReplySourcePort, filter => filter.ReplySourcePort.Count > 0, (filter, ports) => filter with { ReplySourcePort = ports }),
+        Port("ReplyDestinationPort", "the port replies go to", entry => entry.ReplyDestinationPort, filter => filter.ReplyDestinationPort.Count > 0, (filter, ports) => filter with { ReplyDestinationPort = ports }),
+        Port("TranslatedSourcePort", "what replaces the source port", entry => Translation.OfSource(entry) ? entry.ReplyDestinationPort : null, filter => filter.TranslatedSourcePort.Count > 0, (filter, ports) => filter with { TranslatedSourcePort = ports }),
+        Port("TranslatedDestinationPort", "what replaces the destination port", entry => Translation.OfDestination(entry) ? entry.ReplySourcePort : null, filter => filter.TranslatedDestinationPort.Count > 0, (filter, ports) => filter with { TranslatedDestinationPort = ports }),
+        Number("Protocol", "the layer 4 protocol", entry => (byte)entry.Protocol, number => (IPProtocol)number, filter => filter.Protocol.Count > 0, (filter, values) => filter with { Protocol = values }),
+        Number("State", "the state of a TCP, SCTP or DCCP connection", entry => (byte?)entry.State, number => (ConntrackState)number, filter => filter.State.Count > 0, (filter, values) => filter with { State = values }),
+        new("Status", "the status bits, all together", (entry, _) => GroupValue.Of((uint)entry.Status), (value, _) => (ConntrackStatus)value.Low, NarrowStatus) { IsExact = false },
+        new("AddressFamily", "IPv4 or IPv6", (entry, _) => GroupValue.Of((byte)entry.AddressFamily), (value, _) => (IPFamily)value.Low, NarrowFamily),
+        Number("Zone", "the zone, of both directions or of either", entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone, number => (ushort)number, filter => filter.Zone.Count > 0, (filter, values) => filter with { Zone = values }),
+        Number("Mark", "the connection mark", entry => entry.Mark, number => (uint)number, filter => filter.Mark.Count > 0, (filter, values) => filter with { Mark = [.. values.Select(mark => new MaskedMark(mark))] }),
+        new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null),
+        Text("Helper", "the helper that reads along", entry => entry.Helper),
+        Text("SecurityContext", "the security context", entry => entry.SecurityContext),
+        Number("IcmpType", "the ICMP type of the first packet", entry => entry.IcmpType, number => (byte)number, filter => filter.IcmpType.Count > 0, (filter, values) => filter with { IcmpType = values }),
+        Number("IcmpCode", "the ICMP code of the first packet", entry => entry.IcmpCode, number => (byte)number, filter => filter.IcmpCode.Count > 0, (filter, values) => filter with { IcmpCode = values }),
+        Number("IcmpId", "the ICMP identifier", entry => entry.IcmpId, number => (ushort)number, filter => filter.IcmpId.Count > 0, (filter, values) => filter with { IcmpId = values }),
+        Number("GreSourceKey", "the GRE key of the source", entry => entry.GreSourceKey, number => (ushort)number, filter => filter.GreSourceKey.Count > 0, (filter, values) => filter with { GreSourceKey = values }),
+        Number("GreDestinationKey", "the GRE key of the destination", entry => entry.GreDestinationKey, number => (ushort)number, filter => filter.GreDestinationKey.Count > 0, (filter, values) => filter with { GreDestinationKey = values }),
+        new("EventType", "what happened, of events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
+        Text("Namespace", "the network namespace, of objects in the pipeline", entry => entry.Namespace, Always),
+    ];
+
+    /// <summary>Them all, the most usual first.</summary>
+    public static IReadOnlyList<GroupProperty> All => Properties;
+
+    /// <summary>The names, for messages.</summary>
+    public static string Choices => string.Join(", ", Properties.Select(property => property.Name));
+
+    /// <summary>Finds a property by its name, in any case.</summary>
+    public static bool TryFind(string name, [NotNullWhen(true)] out GroupProperty? property)
+    {
+        property = Array.Find(Properties, candidate => candidate.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        return property is not null;
+    }
+
+    /// <summary>The property of a name that is known to be one.</summary>
+    internal static GroupProperty Named(string name) =>
+        TryFind(name, out GroupProperty? property) ? property : throw new ArgumentException($"Entries have no '{name}' to group by.", nameof(name));
+
+    private static GroupProperty Address(
+        string name,
+        string description,
+        Func<ConntrackEntry, AddressBits> read,
+        Func<ConntrackFilter, bool> isAsked,
+        Func<ConntrackFilter, AddressPrefix[], ConntrackFilter> ask,
+        Func<ConntrackEntry, bool>? onlyWhere = null) =>
+        new(
+            name,
+            description,
+            onlyWhere is null
+                ? (entry, context) => context.Address(entry.Original.Family, read(entry))
+                : (entry, context) => onlyWhere(entry) ? context.Address(entry.Original.Family, read(entry)) : GroupValue.Absent,
+            (value, context) => context.Prefix(value).ToString(),
+            (filter, value, context) => isAsked(filter) ? null : ask(filter, [context.Prefix(value)]))
+        {
+            IsTrivial = (value, context) => !value.IsAbsent && context.Prefix(value).Length == 0,
+        };
+
+    private static GroupProperty Port(
+        string name,
+        string description,
+        Func<ConntrackEntry, ushort?> read,
+        Func<ConntrackFilter, bool> isAsked,
+        Func<ConntrackFilter, PortRange[], ConntrackFilter> ask) =>
+        new(
+            name,
+            description,
+            (entry, _) => GroupValue.Of(read(entry)),
+            (value, _) => (ushort)value.Low,
+            (filter, value, _) => isAsked(filter) ? null : ask(filter, [new PortRange((int)value.Low)]));
+
+    private static GroupProperty Number<T>(
+        string name,
+        string description,
+        Func<ConntrackEntry, ulong?> read,
+        Func<ulong, T> convert,
+        Func<ConntrackFilter, bool> isAsked,
+        Func<ConntrackFilter, T[], ConntrackFilter> ask)
+        where T : struct =>
+        new(
+            name,
+            description,
+            (entry, _) => GroupValue.Of(read(entry)),
+            (value, _) => convert(value.Low),
+            (filter, value, _) => isAsked(filter) ? null : ask(filter, [convert(value.Low)]));
+
+    /// <summary>Texts are compared to the letter, where a filter's property would leave case aside.</summary>
+    private static GroupProperty Text(
+        string name, string description, Func<ConntrackEntry, string?> read, Func<GroupValue, GroupContext, bool>? isTrivial = null) =>
+        new(name, description, (entry, context) => context.Texts.Of(read(entry)), (value, context) => context.Texts.TextOf(value), null)
+        {
+            IsTrivial = isTrivial ?? ((_, _) => false),
+        };
+
+    /// <summary>All entries of a table agree in it, so that to name it is to name nothing.</summary>
+    private static bool Always(GroupValue value, GroupContext context) => true;
+
+    /// <summary>A filter asks for bits that must be set, a group has these bits and no others.</summary>
+    private static ConntrackFilter? NarrowStatus(ConntrackFilter filter, GroupValue value, GroupContext context) =>
+        filter.Status is null && value.Low != 0 ? filter with { Status = (ConntrackStatus)value.Low } : null;
+
+    private static ConntrackFilter? NarrowFamily(ConntrackFilter filter, GroupValue value, GroupContext context) =>
+        filter.AddressFamily == IPFamily.Unspecified ? filter with { AddressFamily = (IPFamily)value.Low } : null;
+
+    private static GroupValue ReadLabels(ConntrackEntry entry, GroupContext context) =>
+        entry.Details?.Labels is { IsEmpty: false } labels ? new GroupValue(labels.High, labels.Low, 1) : GroupValue.Absent;
+
+    private static LabelBits LabelsOf(GroupValue value) => new(value.Low, value.High);
+}

@@ -1,0 +1,73 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+
+namespace ConntrackPS.Diagnosis.Grouping;
+
+/// <summary>Counts the entries of a pass; all are read into the same object.</summary>
+internal class CountingSink(GroupTable groups) : IEntrySink
+{
+    private readonly ConntrackEntry _entry = new();
+
+    protected GroupTable Groups { get; } = groups;
+
+    public ConntrackEntry NextEntry()
+    {
+        _entry.Reset();
+        return _entry;
+    }
+
+    public virtual void Take(ConntrackEntry entry) => Groups.Add(entry);
+
+    public virtual void Restart() => Groups.Clear();
+}
+
+/// <summary>Counts, and notes each entry for the next pass.</summary>
+internal sealed class NotingSink(GroupTable groups, EntryHistory history) : CountingSink(groups)
+{
+    public override void Take(ConntrackEntry entry) => history.Add(entry, tag: Groups.Add(entry));
+
+    public override void Restart()
+    {
+        base.Restart();
+        history.Clear();
+    }
+}
+
+/// <summary>Counts, and sums up what changed since the first pass.</summary>
+internal sealed class ComparingSink : CountingSink
+{
+    private readonly EntryHistory _history;
+    private readonly bool _countsNew;
+
+    /// <param name="groups">The groups of the first pass.</param>
+    /// <param name="history">What it noted.</param>
+    /// <param name="filter">Where entries may come to match it late, what they moved before is not told from what they
+    /// moved since, and left out.</param>
+    public ComparingSink(GroupTable groups, EntryHistory history, ConntrackFilter filter)
+        : base(groups)
+    {
+        (_history, _countsNew) = (history, filter.IsSteady);
+        Restart();
+    }
+
+    public override void Take(ConntrackEntry entry)
+    {
+        ref GroupTotals totals = ref Groups[Groups.Add(entry)];
+        if (!_history.See(entry, out ulong packets, out ulong bytes))
+        {
+            totals.Began++;
+            if (!_countsNew)
+                return;
+        }
+
+        totals.MovedPackets += packets;
+        totals.MovedBytes += bytes;
+    }
+
+    public override void Restart()
+    {
+        Groups.ClearTotals();
+        _history.Unsee();
+    }
+}

@@ -1,0 +1,133 @@
+using ConntrackPS.Top.Drawing;
+using ConntrackPS.Top.Snapshots;
+
+namespace ConntrackPS.Top.Control;
+
+/// <summary>What a key does: a function of the view and of the frame that was seen when it was pressed.</summary>
+internal static class TopControl
+{
+    private const char CtrlD = '\u0004', CtrlG = '\u0007', CtrlL = '\f', CtrlU = '\u0015';
+
+    /// <returns>The view from now on, and what is asked for besides.</returns>
+    public static (TopView View, TopRequest? Request) Press(TopView view, TopKey key, TopFrame frame)
+    {
+        // A row that a resize or a shorter table moved is where it was drawn.
+        view = view with { Selected = frame.Selected, Offset = frame.Offset, Message = "" };
+        if (view.Prompt is not null)
+            return PromptControl.Press(view, key);
+        if (Moves(view, key, frame) is { } moved)
+            return (moved, null);
+        if (key.Code != TopKeyCode.Character && key.Code is not (TopKeyCode.Left or TopKeyCode.Right))
+            return PressNamed(view, key.Code, frame);
+        if (SortControl.Press(view, key, frame) is { } sorted)
+            return (sorted, null);
+        return PressCharacter(view, key.Character, frame);
+    }
+
+    private static TopView? Moves(TopView view, TopKey key, TopFrame frame)
+    {
+        int page = Math.Max(1, frame.PageSize);
+        int? by = key switch
+        {
+            { Code: TopKeyCode.Up } or { Code: TopKeyCode.Character, Character: 'k' } => -1,
+            { Code: TopKeyCode.Down } or { Code: TopKeyCode.Character, Character: 'j' } => 1,
+            { Code: TopKeyCode.PageUp } or { Code: TopKeyCode.Character, Character: CtrlU } => -page,
+            { Code: TopKeyCode.PageDown } or { Code: TopKeyCode.Character, Character: CtrlD } => page,
+            { Code: TopKeyCode.Home } => -frame.RowCount,
+            { Code: TopKeyCode.End } => frame.RowCount,
+            _ => null,
+        };
+        if (by is not { } steps)
+            return null;
+        if (view.Pane != TopPane.None)
+            return view with { PaneOffset = Math.Clamp(view.PaneOffset + steps, 0, Math.Max(0, frame.RowCount - page)) };
+        return view with { Selected = Math.Clamp(view.Selected + steps, 0, Math.Max(0, frame.RowCount - 1)) };
+    }
+
+    private static (TopView View, TopRequest? Request) PressNamed(TopView view, TopKeyCode code, TopFrame frame) => code switch
+    {
+        TopKeyCode.Enter => (Enter(view, frame), view.Pane == TopPane.None ? new TopRequest.Refresh() : null),
+        TopKeyCode.Escape => Escape(view),
+        TopKeyCode.Delete => (DeleteControl.Ask(view, frame), null),
+        _ => (view, null),
+    };
+
+    private static (TopView View, TopRequest? Request) PressCharacter(TopView view, char character, TopFrame frame) => character switch
+    {
+        'q' => (view, new TopRequest.Quit()),
+        'h' or '?' => (Toggle(view, TopPane.Help), null),
+        ' ' => (view, new TopRequest.Refresh()),
+        CtrlL => (view, new TopRequest.Redraw()),
+        CtrlG => Escape(view),
+        '/' => (view with { Prompt = new FilterPrompt(view.Filter.Text) }, null),
+        'R' => (view with { Prompt = new IntervalPrompt("") }, null),
+        '+' => (Faster(view), null),
+        '-' => (Slower(view), null),
+        'i' => (view with { Filter = view.Filter with { IsInverted = !view.Filter.IsInverted } }, new TopRequest.Refresh()),
+        'f' => (view with { Filter = view.Filter with { SkipsLoopback = !view.Filter.SkipsLoopback } }, new TopRequest.Refresh()),
+        'L' => (view with { Filter = view.Filter with { SkipsDns = !view.Filter.SkipsDns } }, new TopRequest.Refresh()),
+        'v' => (NextGrouping(view), null),
+        'x' => (DeleteControl.Ask(view, frame), null),
+        'X' => (DeleteControl.AskForSource(view, frame), null),
+        'p' => (view with { IsFrozen = !view.IsFrozen }, null),
+        'n' or 'l' => SwitchNames(view),
+        'T' => (view with { ShowsTranslation = !view.ShowsTranslation }, null),
+        'C' => (view with { ShowsCounters = !view.ShowsCounters }, null),
+        't' => (view with { ShowsTotals = !view.ShowsTotals }, null),
+        'o' => (view with { HasFixedWidth = !view.HasFixedWidth }, null),
+        'c' => (view with { HasColour = !view.HasColour }, null),
+        _ => (view, null),
+    };
+
+    private static TopView Toggle(TopView view, TopPane pane) =>
+        view with { Pane = view.Pane == pane ? TopPane.None : pane, PaneOffset = 0 };
+
+    /// <summary>Opens what is selected: an entry's properties, or a group's entries.</summary>
+    private static TopView Enter(TopView view, TopFrame frame)
+    {
+        if (view.Pane != TopPane.None)
+            return Toggle(view, view.Pane);
+        if (frame.SelectedGroup is { } group && group.ToFilter() is { } filter)
+        {
+            TopFilter inside = view.Filter with { Asked = filter, Text = "", IsInverted = false, SkipsDns = false, SkipsLoopback = false };
+            return view with { Filter = inside, Outer = view, Grouping = TopGrouping.None, Selected = 0, Offset = 0 };
+        }
+
+        return frame.SelectedEntry is { } entry
+            ? view with { Pane = TopPane.Detail, PaneOffset = 0, Detail = [], DetailOf = entry.Key }
+            : view;
+    }
+
+    /// <summary>Leaves what was opened last.</summary>
+    private static (TopView View, TopRequest? Request) Escape(TopView view)
+    {
+        if (view.Pane != TopPane.None)
+            return (Toggle(view, view.Pane), null);
+        if (view.Outer is not { } outer)
+            return (view, null);
+        TopView back = view with { Filter = outer.Filter, Grouping = outer.Grouping, Selected = outer.Selected, Offset = outer.Offset, Outer = outer.Outer };
+        return (back, new TopRequest.Refresh());
+    }
+
+    private static TopView NextGrouping(TopView view) => view with
+    {
+        Grouping = view.Grouping == TopGrouping.Port ? TopGrouping.None : view.Grouping + 1,
+        Pane = TopPane.None,
+        Selected = 0,
+        Offset = 0,
+    };
+
+    /// <summary>Looking names up makes queries, which would be entries in the view: they are left out from then on.</summary>
+    private static (TopView View, TopRequest? Request) SwitchNames(TopView view)
+    {
+        if (view.ShowsNames)
+            return (view with { ShowsNames = false }, null);
+        return (view with { ShowsNames = true, Filter = view.Filter with { SkipsDns = true } }, new TopRequest.Refresh());
+    }
+
+    private static TopView Faster(TopView view) =>
+        view with { Interval = TimeSpan.FromSeconds(Math.Max(TopLimits.LeastInterval, view.Interval.TotalSeconds / 2)) };
+
+    private static TopView Slower(TopView view) =>
+        view with { Interval = TimeSpan.FromSeconds(Math.Min(TopLimits.MostInterval, view.Interval.TotalSeconds * 2)) };
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Text;
+
+namespace ConntrackPS.Top.Drawing;
+
+/// <summary>How many columns of a terminal a text takes, and how it is made to take a given number.</summary>
+/// <remarks>Unicode Standard Annex 11: East Asian wide characters take two columns, combining ones none.</remarks>
+internal static class TextWidth
+{
+    // First and last code point of the blocks that are wide; all others count as narrow.
+    private static readonly (int First, int Last)[] Wide =
+    [
+        (0x1100, 0x115f), (0x2329, 0x232a), (0x2e80, 0x303e), (0x3041, 0xa4cf), (0xa960, 0xa97f), (0xac00, 0xd7a3),
+        (0xf900, 0xfaff), (0xfe30, 0xfe6f), (0xff00, 0xff60), (0xffe0, 0xffe6), (0x1f300, 0x1f64f), (0x1f680, 0x1f6ff),
+        (0x1f900, 0x1f9ff), (0x20000, 0x3fffd),
+    ];
+
+    /// <summary>The columns that a text takes.</summary>
+    public static int Of(string text)
+    {
+        if (Ascii.IsValid(text))
+            return text.Length;
+        int width = 0;
+        foreach (Rune rune in text.EnumerateRunes())
+            width += Of(rune);
+        return width;
+    }
+
+    /// <summary>Makes a text take exactly so many columns: with spaces behind or before it, or cut off behind a sign that
+    /// says so.</summary>
+    public static string Fit(string text, int width, bool alignRight = false, string cutSign = "…")
+    {
+        int present = Of(text);
+        if (present > width)
+            return Cut(text, width, cutSign);
+        string space = new(' ', width - present);
+        return alignRight ? space + text : text + space;
+    }
+
+    /// <summary>Takes out what would move a terminal's cursor or change its state: names come from whoever runs a name
+    /// server.</summary>
+    public static string Harmless(string text)
+    {
+        if (!text.Any(IsHarmful))
+            return text;
+        return string.Concat(text.Select(letter => IsHarmful(letter) ? '?' : letter));
+    }
+
+    private static string Cut(string text, int width, string cutSign)
+    {
+        int room = width - cutSign.Length;
+        if (room < 0)
+            return new string(' ', width);
+        StringBuilder result = new();
+        int used = 0;
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            if (used + Of(rune) > room)
+                break;
+            used += Of(rune);
+            result.Append(rune.ToString());
+        }
+
+        return result.Append(cutSign).Append(' ', room - used).ToString();
+    }
+
+    private static bool IsHarmful(char letter) =>
+        char.IsControl(letter) || char.GetUnicodeCategory(letter) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+
+    private static int Of(Rune rune)
+    {
+        if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format)
+            return 0;
+        foreach ((int first, int last) in Wide)
+        {
+            if (rune.Value >= first && rune.Value <= last)
+                return 2;
+        }
+
+        return 1;
+    }
+}

@@ -1,0 +1,114 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Top.Control;
+using ConntrackPS.Top.Snapshots;
+
+namespace ConntrackPS.Top.Drawing;
+
+/// <summary>A column and the width it has on the screen.</summary>
+internal readonly record struct TopPlace(TopColumn Column, int Width)
+{
+    /// <summary>What stands above the column.</summary>
+    public string Title => TopLayout.TitleOf(Column);
+
+    /// <summary>Numbers stand to the right.</summary>
+    public bool IsRight => Column is not (TopColumn.Source or TopColumn.TranslatedSource or TopColumn.Destination
+        or TopColumn.TranslatedDestination or TopColumn.Protocol or TopColumn.State);
+}
+
+/// <summary>Decides which columns a screen has room for, and how wide they are.</summary>
+internal static class TopLayout
+{
+    /// <summary>An IPv4 address in full.</summary>
+    private const int LeastAddress = 15;
+
+    /// <summary>What gets room before long addresses do, in this order.</summary>
+    private static readonly TopColumn[] Usual = [TopColumn.DestinationPort, TopColumn.Protocol, TopColumn.State, TopColumn.TimeLeft];
+
+    /// <summary>What gets room that addresses leave, in this order.</summary>
+    private static readonly TopColumn[] Optional =
+    [
+        TopColumn.SourcePort, TopColumn.Rate, TopColumn.Bytes, TopColumn.Packets, TopColumn.PacketRate, TopColumn.Mark, TopColumn.Zone,
+    ];
+
+    public static string TitleOf(TopColumn column) => column switch
+    {
+        TopColumn.SourcePort => "SPort",
+        TopColumn.DestinationPort => "DPort",
+        TopColumn.TranslatedSource => "Source as",
+        TopColumn.TranslatedDestination => "Destination as",
+        TopColumn.Protocol => "Proto",
+        TopColumn.TimeLeft => "Left",
+        TopColumn.Rate => "bit/s",
+        TopColumn.PacketRate => "pkt/s",
+        _ => column.ToString(),
+    };
+
+    /// <summary>The columns from the left. Both addresses and the column that rows are sorted by are always among them.
+    /// </summary>
+    /// <param name="view">What is asked for.</param>
+    /// <param name="width">The screen's columns.</param>
+    /// <param name="longest">The longest text that is to be shown in a column.</param>
+    public static List<TopPlace> Arrange(TopView view, int width, Func<TopColumn, int> longest)
+    {
+        Dictionary<TopColumn, int> wanted = Enum.GetValues<TopColumn>()
+            .ToDictionary(column => column, column => view.HasFixedWidth ? int.MaxValue : longest(column));
+        HashSet<TopColumn> chosen = [TopColumn.Source, TopColumn.Destination, view.Order.Column];
+        if (view.ShowsTranslation)
+            chosen.UnionWith([TopColumn.TranslatedSource, TopColumn.TranslatedDestination]);
+        Choose(chosen, Usual, width, LeastOf);
+        Choose(chosen, Optional.Where(column => IsAskedFor(view, column)), width, column => view.HasFixedWidth ? LeastOf(column) : WidthOf(column, wanted[column]));
+        return Widen([.. chosen.Order()], width, wanted);
+
+        int LeastOf(TopColumn column) => IsAddress(column) ? LeastAddress : WidthOf(column, wanted[column]);
+    }
+
+    private static void Choose(HashSet<TopColumn> chosen, IEnumerable<TopColumn> candidates, int width, Func<TopColumn, int> widthOf)
+    {
+        int needed = chosen.Sum(column => widthOf(column) + 1) - 1;
+        foreach (TopColumn column in candidates.Where(column => !chosen.Contains(column)))
+        {
+            if (needed + widthOf(column) + 1 > width)
+                continue;
+            chosen.Add(column);
+            needed += widthOf(column) + 1;
+        }
+    }
+
+    private static bool IsAddress(TopColumn column) => column is TopColumn.Source or TopColumn.Destination or TopColumn.TranslatedSource or TopColumn.TranslatedDestination;
+
+    private static bool IsAskedFor(TopView view, TopColumn column) => column switch
+    {
+        TopColumn.Bytes or TopColumn.Packets => view.ShowsCounters,
+        TopColumn.Rate or TopColumn.PacketRate => view is { ShowsCounters: true, IsStill: false },
+        _ => true,
+    };
+
+    /// <summary>Most columns have room for whatever may stand in them; in some that would be wasted on what is rare.</summary>
+    private static int WidthOf(TopColumn column, int wanted) => column switch
+    {
+        TopColumn.SourcePort or TopColumn.DestinationPort or TopColumn.Zone => 5,
+        TopColumn.Protocol => Math.Clamp(wanted, "icmpv6".Length, "udplite".Length),
+        TopColumn.State => Math.Clamp(wanted, nameof(ConntrackState.Established).Length, nameof(ConntrackState.ShutdownAckSent).Length),
+        TopColumn.TimeLeft or TopColumn.Packets => 8,
+        TopColumn.Mark => 10,
+        _ when IsAddress(column) => Math.Max(LeastAddress, wanted),
+        _ => 6,
+    };
+
+    /// <summary>Shares what is left among the address columns, none of which gets more than it wants.</summary>
+    private static List<TopPlace> Widen(TopColumn[] columns, int width, Dictionary<TopColumn, int> wanted)
+    {
+        int rest = width - (columns.Length - 1) - columns.Where(column => !IsAddress(column)).Sum(column => WidthOf(column, wanted[column]));
+        Dictionary<TopColumn, int> widths = [];
+        TopColumn[] hungry = [.. columns.Where(IsAddress).OrderBy(column => wanted[column])];
+        for (int i = 0; i < hungry.Length; i++)
+        {
+            // The least hungry first: what it leaves goes to the others.
+            int share = Math.Max(1, rest / (hungry.Length - i));
+            widths[hungry[i]] = Math.Min(share, WidthOf(hungry[i], wanted[hungry[i]]));
+            rest -= widths[hungry[i]];
+        }
+
+        return [.. columns.Select(column => new TopPlace(column, widths.TryGetValue(column, out int given) ? given : WidthOf(column, wanted[column])))];
+    }
+}

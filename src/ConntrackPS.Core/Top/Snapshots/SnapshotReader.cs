@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis;
+
+namespace ConntrackPS.Top.Snapshots;
+
+/// <summary>Reads one snapshot after another, and what moved between them.</summary>
+/// <remarks>Used by one thread at a time. Memory is used again: of 1M entries two snapshots and, with accounting, two
+/// histories are held.</remarks>
+internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
+{
+    private readonly ConntrackEntry _entry = new();
+    private EntryHistory _before = new();
+    private EntryHistory _now = new();
+    private TopSnapshot _snapshot = new();
+    private ConntrackFilter? _filter;
+    private bool _countsNew;
+    private long _started;
+
+    /// <summary>Reads the table.</summary>
+    /// <param name="filter">Which entries.</param>
+    /// <param name="spare">A snapshot that nobody looks at any more, to be filled anew.</param>
+    /// <param name="stop">Ends the reading at once.</param>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public TopSnapshot Read(ConntrackFilter filter, TopSnapshot? spare, CancellationToken stop)
+    {
+        _snapshot = spare ?? new TopSnapshot();
+
+        // Under another filter the entries of before say nothing.
+        double? seconds = ReferenceEquals(filter, _filter) ? Stopwatch.GetElapsedTime(_started).TotalSeconds : null;
+        long started = Stopwatch.GetTimestamp();
+        _countsNew = filter.IsSteady;
+        Restart();
+        (_snapshot.Filter, _snapshot.Time) = (filter, DateTime.Now);
+        ReadCounts();
+        using EntryScan scan = table.Scan(filter, this);
+        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
+        _snapshot.Seconds = seconds;
+        while (scan.Read())
+        {
+        }
+
+        _snapshot.IsInterrupted = scan.Interrupted;
+
+        // Only now: a reading that was stopped is nothing to compare with.
+        (_before, _now, _filter, _started) = (_now, _before, filter, started);
+        return _snapshot;
+    }
+
+    ConntrackEntry IEntrySink.NextEntry()
+    {
+        _entry.Reset();
+        return _entry;
+    }
+
+    void IEntrySink.Take(ConntrackEntry entry)
+    {
+        ref TopEntry added = ref _snapshot.Entries.Add();
+        added.Take(entry);
+        if (added.Has(EntryFields.OriginalCounters))
+        {
+            if (_snapshot.Seconds is not null && !_before.See(entry, out added.MovedPackets, out added.MovedBytes) && !_countsNew)
+                (added.MovedPackets, added.MovedBytes) = (0, 0);
+            _now.Add(entry);
+        }
+
+        _snapshot.Totals.Add(added);
+    }
+
+    void IEntrySink.Restart() => Restart();
+
+    private void Restart()
+    {
+        double? seconds = _snapshot.Seconds;
+        _snapshot.Clear();
+        _snapshot.Seconds = seconds;
+        _now.Clear();
+    }
+
+    private void ReadCounts()
+    {
+        ConntrackStat stat = ConntrackStat.Read(table.NetworkNamespace);
+        (_snapshot.TableCount, _snapshot.TableMaximum) = (stat.Count, stat.Maximum);
+    }
+}

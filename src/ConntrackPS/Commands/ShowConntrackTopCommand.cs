@@ -1,0 +1,158 @@
+using System.Management.Automation;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Terminal;
+using ConntrackPS.Top.Control;
+using ConntrackPS.Top.Drawing;
+using ConntrackPS.Top.Snapshots;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>Shows the connection-tracking table live, on the whole screen: sorted, filtered, grouped; entries can be
+/// looked at and deleted. The key h lists all keys.</summary>
+[Cmdlet(VerbsCommon.Show, "ConntrackTop", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
+[OutputType(typeof(string))]
+public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
+{
+    private const int DefaultWidth = 120, DefaultHeight = 50;
+
+    private readonly StopSignal _stop = new();
+
+    /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
+    /// Source.</summary>
+    [Parameter]
+    public TopColumn? SortBy { get; set; }
+
+    /// <summary>The column to sort by among entries that are equal in the first.</summary>
+    [Parameter]
+    public TopColumn ThenBy { get; set; } = TopColumn.Source;
+
+    /// <summary>Sorts the other way round.</summary>
+    [Parameter]
+    public SwitchParameter Reverse { get; set; }
+
+    /// <summary>A row for each source, destination or port, instead of each entry.</summary>
+    [Parameter]
+    public TopGrouping GroupBy { get; set; }
+
+    /// <summary>Seconds between two looks at the table, 0.1 to 3600.</summary>
+    [Parameter]
+    [ValidateRange(TopLimits.LeastInterval, TopLimits.MostInterval)]
+    public double RefreshSeconds { get; set; } = 1;
+
+    /// <summary>Shows what the filter leaves out.</summary>
+    [Parameter]
+    public SwitchParameter InvertFilter { get; set; }
+
+    /// <summary>Leaves out connections over the loopback.</summary>
+    [Parameter]
+    public SwitchParameter ExcludeLoopback { get; set; }
+
+    /// <summary>Leaves out queries to name servers.</summary>
+    [Parameter]
+    public SwitchParameter ExcludeDns { get; set; }
+
+    /// <summary>Shows names instead of addresses, as they become known; leaves out queries to name servers too.</summary>
+    [Parameter]
+    public SwitchParameter ResolveName { get; set; }
+
+    /// <summary>Shows what addresses are translated to.</summary>
+    [Parameter]
+    public SwitchParameter ShowTranslation { get; set; }
+
+    /// <summary>Leaves out packets, bytes and rates.</summary>
+    [Parameter]
+    public SwitchParameter NoCounter { get; set; }
+
+    /// <summary>Leaves out the line of totals.</summary>
+    [Parameter]
+    public SwitchParameter NoTotal { get; set; }
+
+    /// <summary>Uses no colour; nor does it where NO_COLOR is set, or $PSStyle.OutputRendering is PlainText.</summary>
+    [Parameter]
+    public SwitchParameter NoColor { get; set; }
+
+    /// <summary>Gives address columns the same width, whatever stands in them.</summary>
+    [Parameter]
+    public SwitchParameter FixedWidth { get; set; }
+
+    /// <summary>Writes one frame of plain text, and ends. It has neither rates nor names, which take time.</summary>
+    [Parameter]
+    public SwitchParameter Once { get; set; }
+
+    /// <summary>Columns of that frame; those of the terminal unless given, or 120.</summary>
+    [Parameter]
+    [ValidateRange(TopScreen.LeastWidth, 1000)]
+    public int? Width { get; set; }
+
+    /// <summary>Lines of that frame; those of the terminal unless given, or 50.</summary>
+    [Parameter]
+    [ValidateRange(TopScreen.LeastHeight, 100000)]
+    public int? Height { get; set; }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        if (!Once && (Console.IsOutputRedirected || Console.IsInputRedirected || MyInvocation.PipelineLength > 1))
+            ThrowTerminatingError(ErrorFactory.NoTerminal());
+        Run(Once ? WriteOnce : Show);
+    }
+
+    /// <inheritdoc/>
+    protected override void StopProcessing() => _stop.Raise();
+
+    /// <inheritdoc/>
+    public void Dispose() => _stop.Dispose();
+
+    private void Show()
+    {
+        ConntrackTable table = OpenTable();
+        using LiveView live = new(table, BuildView(), new TableActions(table, this.IsWhatIf()), _stop.Token);
+        live.Run();
+    }
+
+    private void WriteOnce()
+    {
+        TopView view = BuildView();
+        bool isTerminal = !Console.IsOutputRedirected;
+        TopSnapshot snapshot = new SnapshotReader(OpenTable()).Read(view.Filter.Combined, null, _stop.Token);
+        TopFrame frame = TopScreen.Draw(
+            snapshot,
+            view,
+            Width ?? (isTerminal ? TerminalScreen.Width : DefaultWidth),
+            Height ?? (isTerminal ? TerminalScreen.Height : DefaultHeight));
+        foreach (string line in frame.ToText().Reverse().SkipWhile(line => line.Length == 0).Reverse())
+            WriteObject(line);
+    }
+
+    private ConntrackTable OpenTable()
+    {
+        ConntrackTable table = new(Namespace());
+        WarnAboutMissingData(table.NetworkNamespace);
+        return table;
+    }
+
+    private TopView BuildView() => new()
+    {
+        Order = new TopOrder(SortBy ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
+        Grouping = GroupBy,
+        Interval = TimeSpan.FromSeconds(RefreshSeconds),
+        Filter = new TopFilter
+        {
+            Asked = BuildFilter(),
+            Text = FilterLine.Write(MyInvocation.BoundParameters),
+            IsInverted = InvertFilter,
+            SkipsLoopback = ExcludeLoopback,
+            SkipsDns = ExcludeDns || ResolveName,
+        },
+        IsStill = Once,
+        ShowsNames = ResolveName && !Once,
+        ShowsTranslation = ShowTranslation,
+        ShowsCounters = !NoCounter,
+        ShowsTotals = !NoTotal,
+        HasColour = !NoColor && !this.WantsPlainText(),
+        HasFixedWidth = FixedWidth,
+        HasUnicode = Console.OutputEncoding.CodePage == System.Text.Encoding.UTF8.CodePage,
+        Namespace = NetworkNamespace,
+    };
+}

@@ -1,0 +1,72 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Formatting;
+
+/// <summary>What the views in ConntrackPS.format.ps1xml show of an entry: hidden properties that ConntrackPS.types.ps1xml
+/// attaches, since one costs a fraction of a script block.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class EntryView
+{
+    /// <summary>The longest name of a protocol that has states.</summary>
+    private const int ProtocolWidth = 4;
+
+    private static readonly string[] States = [.. Enumerable.Range(0, 256).Select(number => Colour((ConntrackState)number))];
+
+    /// <summary>The state, in a colour that tells what to think of it.</summary>
+    public static string? State(PSObject entry) => Entry(entry).State is { } state ? States[(int)state] : null;
+
+    /// <summary>Protocol and state in 20 characters, one below the other from row to row. As two columns they take 24, and
+    /// two IPv6 addresses would no longer fit into a line of 120.</summary>
+    public static string ProtocolState(PSObject entry)
+    {
+        string protocol = Entry(entry).Protocol.ToString();
+        return State(entry) is { } state ? $"{protocol.PadRight(ProtocolWidth)} {state}" : protocol;
+    }
+
+    /// <summary>The status bits, green with a reply and yellow without.</summary>
+    public static string Status(PSObject entry)
+    {
+        ConntrackStatus status = Entry(entry).Status;
+        return Paint(status.ToString(), (status & ConntrackStatus.SeenReply) != 0 ? StyleCodes.Green : StyleCodes.Yellow);
+    }
+
+    /// <summary>The source with its port.</summary>
+    public static string Source(PSObject entry) => Endpoint(Entry(entry), Entry(entry).SourceAddress, Entry(entry).SourcePort);
+
+    /// <summary>What the source is translated to; nothing where it is not.</summary>
+    public static string? SourceAs(PSObject entry) => Translation.OfSource(Entry(entry))
+        ? Endpoint(Entry(entry), Entry(entry).ReplyDestinationAddress, Entry(entry).ReplyDestinationPort)
+        : null;
+
+    /// <summary>The destination with its port.</summary>
+    public static string Destination(PSObject entry) => Endpoint(Entry(entry), Entry(entry).DestinationAddress, Entry(entry).DestinationPort);
+
+    /// <summary>What the destination is translated to; nothing where it is not.</summary>
+    public static string? DestinationAs(PSObject entry) => Translation.OfDestination(Entry(entry))
+        ? Endpoint(Entry(entry), Entry(entry).ReplySourceAddress, Entry(entry).ReplySourcePort)
+        : null;
+
+    private static ConntrackEntry Entry(PSObject entry) => (ConntrackEntry)entry.BaseObject;
+
+    private static string Endpoint(ConntrackEntry entry, string address, ushort? port)
+    {
+        if (port is not { } number)
+            return address;
+        return entry.AddressFamily == IPFamily.IPv6
+            ? string.Create(CultureInfo.InvariantCulture, $"[{address}]:{number}")
+            : string.Create(CultureInfo.InvariantCulture, $"{address}:{number}");
+    }
+
+    private static string Colour(ConntrackState state) => Paint(state.ToString(), ConntrackStates.PhaseOf(state) switch
+    {
+        StatePhase.Open => StyleCodes.Green,
+        StatePhase.Opening => StyleCodes.Yellow,
+        _ => StyleCodes.Gray,
+    });
+
+    private static string Paint(string text, string colour) => colour.Length == 0 ? text : colour + text + StyleCodes.Reset;
+}

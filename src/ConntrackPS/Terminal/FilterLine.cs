@@ -1,0 +1,120 @@
+using System.Collections;
+using System.Globalization;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using System.Reflection;
+using ConntrackPS.Commands;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Terminal;
+
+/// <summary>A filter as one would type it behind Get-ConntrackEntry: the same parameters, read by the same code.</summary>
+/// <remarks>PowerShell's parser takes the line apart, but nothing in it is run: values are plain words, numbers and lists
+/// of them.</remarks>
+internal static class FilterLine
+{
+    private static readonly PropertyInfo[] Parameters =
+        [.. typeof(FilterCommand).GetProperties().Where(property =>
+            property.GetCustomAttribute<ParameterAttribute>() is not null && property.Name != nameof(ConntrackCommand.NetworkNamespace))];
+
+    /// <summary>Reads a line.</summary>
+    /// <exception cref="FormatException">It is none; the message says what is wrong.</exception>
+    public static ConntrackFilter Parse(string text)
+    {
+        FilterOfLine filter = new();
+        CommandAst line = ReadLine(text);
+        for (int i = 1; i < line.CommandElements.Count; i++)
+        {
+            CommandParameterAst name = line.CommandElements[i] as CommandParameterAst
+                ?? throw new FormatException($"'{line.CommandElements[i].Extent.Text}' has no parameter before it, such as -SourceAddress.");
+            PropertyInfo parameter = Find(name.ParameterName);
+            if (parameter.PropertyType == typeof(SwitchParameter))
+            {
+                parameter.SetValue(filter, new SwitchParameter(true));
+                continue;
+            }
+
+            Ast value = name.Argument ?? (++i < line.CommandElements.Count ? line.CommandElements[i] : null)
+                ?? throw new FormatException($"-{parameter.Name} has no value.");
+            parameter.SetValue(filter, Convert(parameter, ValueOf(value)));
+        }
+
+        return Check(filter.Build());
+    }
+
+    /// <summary>Writes the filter parameters among those of a command line.</summary>
+    public static string Write(IDictionary<string, object> bound) => string.Join(' ', Parameters
+        .Where(parameter => bound.ContainsKey(parameter.Name))
+        .Select(parameter => bound[parameter.Name] is SwitchParameter ? $"-{parameter.Name}" : $"-{parameter.Name} {TextOf(bound[parameter.Name])}"));
+
+    private static CommandAst ReadLine(string text)
+    {
+        ScriptBlockAst script = Parser.ParseInput("Get-ConntrackEntry " + text, out _, out ParseError[] errors);
+        if (errors.Length > 0)
+            throw new FormatException(errors[0].Message);
+        return script.EndBlock.Statements is [PipelineAst { PipelineElements: [CommandAst { Redirections.Count: 0 } command] }]
+            ? command
+            : throw new FormatException("Write parameters of Get-ConntrackEntry alone.");
+    }
+
+    private static PropertyInfo Find(string name)
+    {
+        PropertyInfo[] found = [.. Parameters.Where(parameter => parameter.Name.StartsWith(name, StringComparison.OrdinalIgnoreCase))];
+        return found.FirstOrDefault(parameter => parameter.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+            ?? (found.Length == 1 ? found[0] : throw new FormatException(found.Length == 0
+                ? $"There is no filter -{name}."
+                : $"-{name} may be {string.Join(", ", found.Select(parameter => "-" + parameter.Name))}."));
+    }
+
+    private static object ValueOf(Ast value) => value switch
+    {
+        StringConstantExpressionAst text => text.Value,
+        ConstantExpressionAst number => number.Extent.Text,
+        ArrayLiteralAst list => list.Elements.Select(ValueOf).ToArray(),
+        _ => throw new FormatException($"'{value.Extent.Text}' is no plain value."),
+    };
+
+    private static object? Convert(PropertyInfo parameter, object value)
+    {
+        try
+        {
+            if (parameter.GetCustomAttribute<ArgumentTransformationAttribute>() is { } transformation)
+                return transformation.Transform(null, value);
+            return value is string text && KernelSpelling.TryParse(text, out IPFamily family) && family != IPFamily.Unspecified
+                ? family
+                : throw new FormatException($"-{parameter.Name} is IPv4 or IPv6.");
+        }
+        catch (ArgumentTransformationMetadataException exception)
+        {
+            throw new FormatException(exception.Message, exception);
+        }
+    }
+
+    private static ConntrackFilter Check(ConntrackFilter filter)
+    {
+        try
+        {
+            return filter.IsEmpty ? new ConntrackFilter() : filter;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new FormatException(exception.Message, exception);
+        }
+    }
+
+    private static string TextOf(object value) => value switch
+    {
+        IList list => string.Join(',', list.Cast<object>().Select(TextOf)),
+        TimeSpan time => ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture),
+        ConntrackStatus bits => bits.ToString().Replace(" ", "", StringComparison.Ordinal),
+        string name when name.Any(letter => !char.IsLetterOrDigit(letter)) => $"'{CodeGeneration.EscapeSingleQuotedStringContent(name)}'",
+        _ => System.Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+    };
+
+    /// <summary>Holds the parameters; it is never run.</summary>
+    private sealed class FilterOfLine : FilterCommand
+    {
+        public ConntrackFilter Build() => BuildFilter();
+    }
+}

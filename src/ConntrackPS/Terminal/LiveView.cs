@@ -1,0 +1,139 @@
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Top.Control;
+using ConntrackPS.Top.Drawing;
+using ConntrackPS.Top.Names;
+using ConntrackPS.Top.Snapshots;
+
+namespace ConntrackPS.Terminal;
+
+/// <summary>Runs a live view on the terminal: keys in, frames out, and the table read beside it.</summary>
+internal sealed class LiveView : IDisposable
+{
+    /// <summary>How soon a key is noticed.</summary>
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
+
+    private readonly SnapshotLoop _loop;
+    private readonly TableActions _actions;
+    private readonly BackgroundNames _names = new();
+    private readonly CancellationToken _stop;
+    private TopView _view;
+    private Task<string>? _deletion;
+    private bool _isOver;
+
+    /// <param name="table">The table.</param>
+    /// <param name="view">What to begin with.</param>
+    /// <param name="actions">What keys do to the table.</param>
+    /// <param name="stop">Ends the view.</param>
+    public LiveView(ConntrackTable table, TopView view, TableActions actions, CancellationToken stop)
+    {
+        (_view, _actions, _stop) = (view, actions, stop);
+        _loop = new SnapshotLoop(new SnapshotReader(table), stop);
+    }
+
+    /// <summary>Shows the table until the user has enough.</summary>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused to show the table.</exception>
+    public void Run()
+    {
+        // Before the screen is taken, so that a refusal is an error like any other.
+        TopSnapshot snapshot = _loop.ReadFirst(_view.Filter.Combined);
+        using TerminalScreen screen = new();
+        object drawn = new();
+        (int Width, int Height) size = default;
+        TopFrame frame = new();
+        while (!_isOver && !_stop.IsCancellationRequested)
+        {
+            if (_loop.TryTake(ref snapshot) && _view.Pane == TopPane.Detail)
+                RefreshDetail();
+            TakeDeletion();
+            (int width, int height) = (TerminalScreen.Width, TerminalScreen.Height);
+            (TopView, TopSnapshot, int, int, int) seen = (_view, snapshot, width, height, _names.Version);
+            if (!drawn.Equals(seen))
+            {
+                frame = TopScreen.Draw(snapshot, _view, width, height, _names);
+                screen.Write(AnsiRenderer.Render(frame, _view.HasColour), clear: (width, height) != size);
+                (drawn, size) = (seen, (width, height));
+            }
+
+            if (TerminalKeys.TryRead(out TopKey key))
+                (drawn, size) = Press(key, frame) ? (new object(), default) : (drawn, size);
+            else
+                _stop.WaitHandle.WaitOne(Tick);
+            _loop.Continue(_view.Filter.Combined, _view.Interval, _view.IsFrozen);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _loop.Dispose();
+        _names.Dispose();
+    }
+
+    /// <returns>True where the whole screen is to be drawn anew.</returns>
+    private bool Press(TopKey key, TopFrame frame)
+    {
+        (TopView before, (_view, TopRequest? request)) = (_view, TopControl.Press(_view, key, frame));
+        switch (request)
+        {
+            case TopRequest.Quit:
+                _isOver = true;
+                break;
+            case TopRequest.Refresh:
+                _loop.Ask();
+                break;
+            case TopRequest.SetFilter wanted:
+                SetFilter(wanted.Text);
+                break;
+            case TopRequest.DeleteEntry entry:
+                Report(() => _actions.Delete(entry.Key));
+                break;
+            case TopRequest.DeleteMany many when _deletion is null:
+                _view = _view with { Message = $"Deleting {many.What} ..." };
+                _deletion = Task.Run(() => _actions.Delete(many.Filter, many.What, _stop), CancellationToken.None);
+                break;
+        }
+
+        if (_view.Pane == TopPane.Detail && before.Pane != TopPane.Detail)
+            RefreshDetail();
+        return request is TopRequest.Redraw;
+    }
+
+    private void RefreshDetail() => _view = _view with { Detail = _actions.Detail(_view.DetailOf) };
+
+    private void SetFilter(string text)
+    {
+        try
+        {
+            TopFilter filter = _view.Filter with { Text = text, Asked = FilterLine.Parse(text) };
+            _view = _view with { Filter = filter, Selected = 0, Offset = 0 };
+            _loop.Ask();
+        }
+        catch (FormatException exception)
+        {
+            _view = _view with { Message = exception.Message };
+        }
+    }
+
+    private void TakeDeletion()
+    {
+        if (_deletion is not { IsCompleted: true } done)
+            return;
+        _deletion = null;
+        Report(() => done.GetAwaiter().GetResult());
+    }
+
+    /// <summary>Does something to the table and tells what came of it; the view goes on, whatever that is.</summary>
+    private void Report(Func<string> action)
+    {
+        try
+        {
+            string message = action();
+            _view = _view with { Message = message };
+            _loop.Ask();
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            _view = _view with { Message = exception.Message };
+        }
+    }
+}

@@ -1,0 +1,71 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+    $namespace = New-TestNamespace ([ordered]@{
+            one   = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED -w 5'
+            two   = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40002 --dport 80 --state ESTABLISHED -w 5'
+            three = '-s 192.0.2.33 -d 198.51.100.8 -p tcp --sport 40002 --dport 80 --state ESTABLISHED -w 7'
+            six   = '-s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53'
+        })
+
+    function Get-Completion([string] $Line) {
+        (TabExpansion2 $Line $Line.Length).CompletionMatches
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $namespace
+}
+
+Describe 'Completion' {
+    It 'knows the values of <Line>' -ForEach @(
+        @{ Line = 'Get-ConntrackEntry -Protocol t'; Values = @('Tcp') }
+        @{ Line = 'Set-ConntrackEntry -Protocol icmpv'; Values = @('IcmpV6') }
+        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SynRecv', 'SynSent', 'SynSent2' }
+        @{ Line = 'Set-ConntrackEntry -WhereState time'; Values = @('TimeWait') }
+        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = @('SeenReply') }
+        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SrcNat', 'SrcNatDone' }
+        @{ Line = 'Measure-ConntrackEntry -GroupBy Source'; Values = 'SourceAddress', 'SourcePort'; ToolTip = '*first packet*' }
+        @{ Line = 'Measure-ConntrackEntry -GroupBy Protocol,He'; Values = @('Helper'); ToolTip = '*helper*' }
+        @{ Line = 'Measure-ConntrackEntry -SortBy Tot'; Values = 'TotalBytes', 'TotalPackets' }
+        @{ Line = 'Show-ConntrackTop -SortBy Pack'; Values = 'PacketRate', 'Packets' }
+    ) {
+        $found = @(Get-Completion $Line)
+        $found.CompletionText | Should -Be $Values
+        if ($ToolTip) {
+            $found.ToolTip | ForEach-Object { $_ | Should -BeLike $ToolTip }
+        }
+    }
+
+    It 'finds what the table holds, the most frequent first: <Line>' -ForEach @(
+        @{ Line = '-SourceAddress 1'; Values = '192.0.2.1', '192.0.2.33'; ToolTip = 'SourceAddress of 2 entries' }
+        @{ Line = '-SourceAddress 192.0.2.3'; Values = '192.0.2.33'; ToolTip = 'SourceAddress of 1 entry' }
+        @{ Line = '-SourceAddress 2001'; Values = '2001:db8::1'; ToolTip = 'SourceAddress of 1 entry' }
+        @{ Line = '-DestinationAddress 2001:db8:1'; Values = '2001:db8:1::53'; ToolTip = 'DestinationAddress of 1 entry' }
+        @{ Line = '-Address 198.51.100.7'; Values = '198.51.100.7'; ToolTip = 'DestinationAddress of 2 entries' }
+        @{ Line = '-Zone '; Values = '5', '0', '7'; ToolTip = 'Zone of 2 entries' }
+    ) {
+        $found = @(Get-Completion "Get-ConntrackEntry -NetworkNamespace $namespace $Line")
+        $found.CompletionText | Should -Be $Values
+        $found[0].ToolTip | Should -Be $ToolTip
+    }
+
+    It 'says nothing where there is nothing to say' {
+        @(Get-Completion "Get-ConntrackEntry -NetworkNamespace no-such-namespace -Zone ").CompletionText | Should -Not -Contain '5'
+    }
+
+    It 'takes little time on a large table' {
+        $large = New-TestNamespace
+        try {
+            Add-KernelLine $large (New-ManyLine 60000)
+            $null = Get-Completion "Get-ConntrackEntry -NetworkNamespace $large -SourceAddress 10"
+            $watch = [System.Diagnostics.Stopwatch]::StartNew()
+            $found = @(Get-Completion "Get-ConntrackEntry -NetworkNamespace $large -SourceAddress 10")
+            $found.Count | Should -Be 100
+            $watch.Elapsed.TotalSeconds | Should -BeLessThan 5 -Because 'it stops reading after 0.2 s; the rest is patience with a busy machine'
+        }
+        finally {
+            Remove-TestNamespace $large
+        }
+    }
+}
