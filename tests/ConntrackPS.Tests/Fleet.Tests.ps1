@@ -51,7 +51,7 @@ Describe 'A fleet of routers' -Skip:$missing {
 
     It 'lists all, and every entry says of which router it is' {
         $entries = Invoke-Command $fleet { Get-ConntrackEntry }
-        ($entries | Group-Object PSComputerName | Sort-Object Name).Count | Should -Be 4, 3
+        $entries | Group-Object PSComputerName | Sort-Object Name | ForEach-Object Count | Should -Be 4, 3
         ($entries | Group-Object SourceAddress | Where-Object Name -EQ 192.0.2.1).Group.PSComputerName | Sort-Object | Should -Be 'r1', 'r1', 'r2'
     }
 
@@ -66,7 +66,7 @@ Describe 'A fleet of routers' -Skip:$missing {
 
     It 'copies a table to the router that takes over' {
         Invoke-Command $session.r1 { Get-ConntrackEntry -Status Assured } | Invoke-Command $session.r2 { $input | New-ConntrackEntry -Force }
-        $copied = Get-KernelEntry $namespace.r2 | Where-Object { $_.SourceAddress -in '192.0.2.1', '10.0.0.5' -and $_.Protocol -eq 6 } | Sort-Object SourcePort
+        $copied = Get-KernelEntry $namespace.r2 -Detailed | Where-Object { $_.SourceAddress -in '192.0.2.1', '10.0.0.5' -and $_.Protocol -eq 6 } | Sort-Object SourcePort
         $copied.SourcePort | Should -Be 40001, 40002
         $copied.State | Should -Be 'ESTABLISHED', 'ESTABLISHED'
         $copied.ReplyDestinationAddress | Should -Be '192.0.2.1', '203.0.113.1'
@@ -79,8 +79,8 @@ Describe 'A fleet of routers' -Skip:$missing {
         $arguments = @($options.r1.GetEnumerator() | ForEach-Object { '-o', "$($_.Key)=$($_.Value)" }) + 'root@r1'
         $entries = ssh @arguments conntrack -L -o extended 2>$null | ConvertFrom-ConntrackText
         $entries.Count | Should -Be 4
-        $null = $entries | Where-Object DestinationPort -EQ 443 | ConvertTo-ConntrackText -Format Save |
-            ForEach-Object { $_ -replace '^-A', '-D' } | ssh @arguments conntrack -R - 2>$null
+        $entries | Where-Object DestinationPort -EQ 443 | ConvertTo-ConntrackText -Format Delete |
+            ssh @arguments conntrack -R - 2>$null | Out-Null
         Get-KernelName $namespace.r1 | Should -Be 'already', 'dns', 'web'
     }
 

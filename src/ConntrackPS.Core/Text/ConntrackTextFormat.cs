@@ -15,6 +15,9 @@ public enum ConntrackTextFormat
     /// <summary>As <c>conntrack -L -o save</c> prints it: commands for <c>conntrack -R</c>.</summary>
     Save,
 
+    /// <summary>Commands for <c>conntrack -R</c> that delete the entries, and no others.</summary>
+    Delete,
+
     /// <summary>As <c>conntrack -L -o xml</c> prints it: one document.</summary>
     Xml,
 }

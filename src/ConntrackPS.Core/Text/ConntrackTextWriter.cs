@@ -38,6 +38,7 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
     public string? Footer => format == ConntrackTextFormat.Xml ? "</conntrack>" : null;
 
     /// <summary>The entry's line, without a line feed.</summary>
+    /// <exception cref="NotSupportedException">The form has no words for the entry.</exception>
     public string Write(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -50,6 +51,9 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
                 break;
             case ConntrackTextFormat.Save:
                 SaveWriter.Append(_text, entry);
+                break;
+            case ConntrackTextFormat.Delete:
+                DeleteWriter.Append(_text, entry);
                 break;
             case ConntrackTextFormat.Xml:
                 XmlFlowWriter.Append(_text, entry, Details, Labels, now);

@@ -79,7 +79,8 @@ internal static class SaveWriter
             movesPortOnly || (movesBoth && movesSourcePort) ? reply.DestinationPort : null);
     }
 
-    private static void AppendAddress(TextBuffer text, string option, IPFamily family, AddressBits address, ushort? port = null)
+    /// <summary>Writes an option with an address, and perhaps a port.</summary>
+    public static void AppendAddress(TextBuffer text, string option, IPFamily family, AddressBits address, ushort? port = null)
     {
         text.Append(option);
         bool needsBrackets = port is not null && family == IPFamily.IPv6;
@@ -100,13 +101,7 @@ internal static class SaveWriter
     private static void AppendProtocol(TextBuffer text, ConntrackEntry entry)
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
-        string name = ProtocolText.NameOf(entry.Protocol);
-        text.Append("-p ");
-        if (name == ProtocolText.Unknown)
-            text.Append((ulong)entry.Protocol);
-        else
-            text.Append(name);
-        text.Append(' ');
+        AppendProtocolName(text, entry.Protocol);
         switch (ProtocolText.PartsOf(entry.Protocol))
         {
             case TupleParts.Ports:
@@ -123,11 +118,30 @@ internal static class SaveWriter
                 Append(text, "--reply-key-dst ", reply.DestinationPort);
                 break;
             case TupleParts.Icmp:
-                Append(text, $"--{name}-type ", (uint)original.DestinationPort >> 8);
-                Append(text, $"--{name}-code ", (byte)original.DestinationPort);
-                Append(text, $"--{name}-id ", original.SourcePort);
+                AppendIcmp(text, original);
                 break;
         }
+    }
+
+    /// <summary>Writes -p with the name, or the number where conntrack has no name.</summary>
+    public static void AppendProtocolName(TextBuffer text, IPProtocol protocol)
+    {
+        string name = ProtocolText.NameOf(protocol);
+        text.Append("-p ");
+        if (name == ProtocolText.Unknown)
+            text.Append((ulong)protocol);
+        else
+            text.Append(name);
+        text.Append(' ');
+    }
+
+    /// <summary>Writes type, code and id of an ICMP or ICMPv6 request.</summary>
+    public static void AppendIcmp(TextBuffer text, in ConntrackTuple original)
+    {
+        string name = ProtocolText.NameOf(original.Protocol);
+        Append(text, $"--{name}-type ", (uint)original.DestinationPort >> 8);
+        Append(text, $"--{name}-code ", (byte)original.DestinationPort);
+        Append(text, $"--{name}-id ", original.SourcePort);
     }
 
     private static void AppendState(TextBuffer text, ConntrackEntry entry)
@@ -156,7 +170,8 @@ internal static class SaveWriter
         }
     }
 
-    private static void Append(TextBuffer text, string option, uint number)
+    /// <summary>Writes an option with a number.</summary>
+    public static void Append(TextBuffer text, string option, uint number)
     {
         text.Append(option);
         text.Append(number);

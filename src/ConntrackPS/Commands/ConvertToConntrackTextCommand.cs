@@ -17,7 +17,8 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The form: List and Extended are conntrack's, Proc the kernel's, Save is for conntrack -R, Xml is one document.</summary>
+    /// <summary>The form: List and Extended are conntrack's, Proc the kernel's, Save is for conntrack -R, Delete has it
+    /// delete the entries, Xml is one document.</summary>
     [Parameter]
     public ConntrackTextFormat Format { get; set; }
 
@@ -51,7 +52,14 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
             return;
         }
 
-        WriteObject(_writer!.Write(entry));
+        try
+        {
+            WriteObject(_writer!.Write(entry));
+        }
+        catch (NotSupportedException exception)
+        {
+            WriteError(ErrorFactory.NoTextForm(exception, entry));
+        }
     }
 
     /// <inheritdoc/>

@@ -148,6 +148,10 @@ internal static partial class ErrorFactory
         new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
         "InvalidConntrackText", ErrorCategory.InvalidData, problem.Line, null);
 
+    /// <summary>A form of text can't say what an entry is.</summary>
+    public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
+        exception, "NoTextForm", ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
+
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
         exception, "UnreadableFile",
