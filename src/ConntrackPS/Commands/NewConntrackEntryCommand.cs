@@ -42,7 +42,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         {
             ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.Read(InputObject)) : _template.Create(BuildTuples());
             if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
-                Create(entry, number, NetworkNamespace ?? (isInput ? entry.Namespace : null));
+                Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));
         }
         catch (FormatException exception)
         {

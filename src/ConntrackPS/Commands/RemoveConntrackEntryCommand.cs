@@ -44,7 +44,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void ProcessRecord()
     {
         if (ParameterSetName != InputSet)
-            Run(() => RemoveByFilter(RefuseEmptyFilter(), NetworkNamespace));
+            Run(() => RemoveByFilter(RefuseEmptyFilter(), NamespaceName));
         else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
             Run(() => RemoveGroup(group), group);
         else
@@ -85,13 +85,13 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         if (ReadKey(input) is not { } key)
             return;
         if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.ToString(), Action))
-            Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
+            Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NamespaceName ?? InputEntry.NamespaceOf(input));
     }
 
     private void RemoveGroup(ConntrackGroup group)
     {
         if (ReadFilter(group) is { } filter)
-            RemoveByFilter(filter, NetworkNamespace ?? group.Namespace);
+            RemoveByFilter(filter, NamespaceName ?? group.Namespace);
     }
 
     private void RemoveByFilter(ConntrackFilter filter, string? networkNamespace)

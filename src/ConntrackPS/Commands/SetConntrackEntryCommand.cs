@@ -111,7 +111,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     protected override void ProcessRecord()
     {
         if (ParameterSetName != InputSet)
-            Run(() => ChangeByFilter(RefuseEmptyFilter(), NetworkNamespace));
+            Run(() => ChangeByFilter(RefuseEmptyFilter(), NamespaceName));
         else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
             Run(() => ChangeGroup(group), group);
         else
@@ -149,13 +149,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private void ChangeInput()
     {
         if (ReadKey(InputObject) is { } key)
-            Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
+            Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NamespaceName ?? InputEntry.NamespaceOf(InputObject));
     }
 
     private void ChangeGroup(ConntrackGroup group)
     {
         if (ReadFilter(group) is { } filter)
-            ChangeByFilter(filter, NetworkNamespace ?? group.Namespace);
+            ChangeByFilter(filter, NamespaceName ?? group.Namespace);
     }
 
     private void ChangeByFilter(ConntrackFilter filter, string? networkNamespace)

@@ -152,6 +152,11 @@ internal static partial class ErrorFactory
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
         exception, "NoTextForm", ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
 
+    /// <summary>Several network namespaces where one is changed.</summary>
+    public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
+        new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
+        "SeveralNamespaces", ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
+
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
         exception, "UnreadableFile",
