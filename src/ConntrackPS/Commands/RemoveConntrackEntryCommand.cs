@@ -19,6 +19,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly StopSignal _stop = new();
     private DeleteSummary _sum;
+    private WorkProgress _progress = null!;
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
@@ -35,6 +36,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void BeginProcessing()
     {
         _asksForEach = this.AsksForEach();
+        _progress = new WorkProgress(this, "Removing conntrack entries");
         // With input the parameter set is not known before the first object comes.
         if (!MyInvocation.ExpectingInput)
             Run(() => RefuseEmptyFilter());
@@ -55,6 +57,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void EndProcessing() => Run(() =>
     {
         Flush();
+        _progress.Complete();
         foreach (EntryDeleter deleter in Deleters.All)
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
         string about = _sum.IsEstimate ? "about " : "";
@@ -102,7 +105,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         if (_asksForEach || PassThru)
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
-            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), _stop.Token));
+            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), _stop.Token));
     }
 
     /// <summary>Decisions and -PassThru need each entry's object.</summary>
@@ -127,6 +130,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         EntryDeleter deleter = Deleters.In(networkNamespace);
         deleter.Add(key, entry);
         Report(deleter);
+        _progress.Advance();
     }
 
     private void Sum(DeleteSummary summary) => _sum = new DeleteSummary(
