@@ -10,9 +10,11 @@ BeforeAll {
     $package = Get-PackagePath
     $data = Import-PowerShellDataFile "$package/ConntrackPS.psd1"
     $expected = @(
+        'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
+        'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackSetting'
@@ -31,6 +33,7 @@ BeforeAll {
         'Set-ConntrackTimeout'
         'Set-ConntrackTimeoutPolicy'
         'Test-ConntrackHealth'
+        'Unblock-ConntrackTraffic'
         'Watch-ConntrackEvent'
     )
 }
@@ -127,7 +130,7 @@ Describe '<Name>' -ForEach $commands {
         foreach ($parameter in $own) {
             $parameter.Name | Should -Match '^[A-Z][A-Za-z0-9]+$'
             # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes.
-            $parameter.Name | Should -Match '([^s]|ss|us|Retrans|^(Timeout|Minimum|Max|Sample)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
+            $parameter.Name | Should -Match '([^s]|ss|us|Retrans|^(Timeout|Block|Minimum|Max|Sample)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
         }
     }
 
@@ -147,7 +150,7 @@ Describe '<Name>' -ForEach $commands {
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
         # -ResetCounter changes, on a cmdlet that otherwise reads.
-        $changes = $command.Verb -in 'Clear', 'New', 'Remove', 'Set' -or $command.Parameters.ContainsKey('ResetCounter')
+        $changes = $command.Verb -in 'Block', 'Clear', 'New', 'Remove', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter')
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -eq 'Clear' ? 'High' : 'Medium')
@@ -171,11 +174,12 @@ Describe '<Name>' -ForEach $commands {
 
 Describe 'The cmdlets that select entries' {
     It 'have the same filters, -SourceAddress first' {
-        $get, $remove = foreach ($name in 'Get-ConntrackEntry', 'Remove-ConntrackEntry') {
+        $get, $remove, $block = foreach ($name in 'Get-ConntrackEntry', 'Remove-ConntrackEntry', 'Block-ConntrackTraffic') {
             , (Get-Command $name).Parameters.Values.Where({ $_.Attributes.ParameterSetName -eq 'Filter' }).Name
         }
         $remove | Should -Contain 'SourceAddress'
         $get | Where-Object { $_ -notin 'Exact', 'Table' } | Sort-Object | Should -Be ($remove | Sort-Object)
+        $block | Sort-Object | Should -Be ($remove | Sort-Object)
         (Get-Command Get-ConntrackEntry).Parameters.SourceAddress.Attributes.Position | Should -Contain 0
     }
 }

@@ -30,16 +30,6 @@ public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAd
     /// <summary>Its entries in a table, and the one it would have if it began now, without translation.</summary>
     internal IEnumerable<ConntrackEntry> Entries(ConntrackTable table)
     {
-        // From either end: an entry that was made in the middle of a connection may begin at the server.
-        AddressPrefix[] address = [AddressPrefix.Of(Client)];
-        PortRange[] port = [new PortRange(ClientPort)];
-        ConntrackFilter fromClient = new() { Protocol = [IPProtocol.Tcp], SourceAddress = address, SourcePort = port };
-        ConntrackFilter fromServer = new() { Protocol = [IPProtocol.Tcp], ReplySourceAddress = address, ReplySourcePort = port };
-        return [.. table.Read(fromClient), .. table.Read(fromServer), Untranslated()];
-    }
-
-    private ConntrackEntry Untranslated()
-    {
         ConntrackTuple tuple = new()
         {
             Family = Client.Family,
@@ -50,8 +40,23 @@ public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAd
             Destination = Server?.Bits ?? default,
             DestinationPort = ServerPort,
         };
-        return new ConntrackEntry { Original = tuple, Reply = TupleInversion.Invert(tuple)!.Value };
+        ConntrackTuple answer = TupleInversion.Invert(tuple)!.Value;
+        return [.. Server is null ? FindByClient(table) : FindByTuple(table, tuple, answer), new ConntrackEntry { Original = tuple, Reply = answer }];
     }
+
+    /// <summary>sshd's answers are never translated before they leave it, so that these at least have the entry's tuple.</summary>
+    private static IEnumerable<ConntrackEntry> FindByTuple(ConntrackTable table, params ConntrackTuple[] tuples)
+    {
+        using EntryFinder finder = table.CreateFinder();
+        return [.. tuples.Select(tuple => finder.Find(new EntryKey(tuple, 0, null, null))).OfType<ConntrackEntry>()];
+    }
+
+    private IEnumerable<ConntrackEntry> FindByClient(ConntrackTable table) => table.Read(new ConntrackFilter
+    {
+        Protocol = [IPProtocol.Tcp],
+        SourceAddress = [AddressPrefix.Of(Client)],
+        SourcePort = [new PortRange(ClientPort)],
+    });
 
     private static SshConnection? Make(string client, string clientPort, string? server, string serverPort)
     {

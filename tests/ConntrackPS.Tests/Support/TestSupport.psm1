@@ -100,10 +100,17 @@ function Start-NamespaceProcess {
     param([string] $Namespace)
 
     $process = Start-Process ip -ArgumentList 'netns', 'exec', $Namespace, 'sleep', '600' -PassThru
-    $processesOf[$Namespace].Add($process)
+    Register-NamespaceProcess $Namespace $process
     # ip changes the namespace and then becomes sleep.
     Wait-Until { (Get-Content "/proc/$($process.Id)/comm") -eq 'sleep' } 'sleep has not started'
     $process.Id
+}
+
+<# Has a process end with the namespace. #>
+function Register-NamespaceProcess {
+    param([Parameter(Position = 0)] [string] $Namespace, [Parameter(Position = 1)] [System.Diagnostics.Process] $Process)
+
+    $processesOf[$Namespace].Add($Process)
 }
 
 <# Adds entries by "conntrack -R": each value is what stands behind "conntrack -I", each key the test's name for it. #>
@@ -374,7 +381,7 @@ function Get-Detail($Match, [int] $Index, [string] $Name) {
 
 Export-ModuleMember -Function @(
     'Get-PackagePath', 'Import-PackagedModule', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
-    'Start-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
+    'Start-NamespaceProcess', 'Register-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
     'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'
     'New-ChildScript', 'Invoke-Child', 'Test-Listening'
 )

@@ -6,10 +6,10 @@ namespace ConntrackPS.Blocking.Wire;
 /// <summary>Changes to nf_tables that take effect together; several in a row where they are too many for one datagram.</summary>
 internal sealed class NftTransaction
 {
-    private const string Operation = "block traffic";
-
     /// <summary>NFNL_SUBSYS_NFTABLES (linux/netfilter/nfnetlink.h).</summary>
-    private const ushort Subsystem = 10;
+    public const ushort Subsystem = 10;
+
+    private const string Operation = "block traffic";
 
     private readonly NetlinkBatch _batch;
 
