@@ -10,7 +10,7 @@ namespace ConntrackPS.Blocking;
 public sealed class BlockTarget
 {
     private readonly ConntrackFilter? _filter;
-    private readonly HashSet<ConntrackTuple> _tuples = [];
+    private readonly HashSet<EntryKey> _given = [];
 
     private BlockTarget(ConntrackFilter filter, IReadOnlyList<BlockRule> rules)
     {
@@ -23,7 +23,7 @@ public sealed class BlockTarget
         Rules = [];
         Description = entries.Count == 1 ? entries[0].ToString() : string.Create(CultureInfo.InvariantCulture, $"{entries.Count} given flows");
         foreach (ConntrackEntry entry in entries)
-            _tuples.UnionWith([entry.Original, entry.Reply]);
+            _given.UnionWith([WithoutId(entry), new EntryKey(entry.Reply, entry.Zone, entry.ReplyZone, null)]);
         Given = entries;
     }
 
@@ -64,7 +64,7 @@ public sealed class BlockTarget
     public bool Names(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        return _filter?.Matches(entry) ?? _tuples.Contains(entry.Original);
+        return _filter?.Matches(entry) ?? _given.Contains(WithoutId(entry));
     }
 
     /// <summary>The entries that are meant and exist now.</summary>
@@ -76,4 +76,6 @@ public sealed class BlockTarget
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
         return [.. stream.Batches().SelectMany(batch => batch).Where(Names)];
     }
+
+    private static EntryKey WithoutId(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null };
 }

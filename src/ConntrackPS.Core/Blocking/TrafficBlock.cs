@@ -17,6 +17,7 @@ public sealed class TrafficBlock : IDisposable
     private readonly NetlinkConnection _connection;
     private readonly BlockTable _table;
     private readonly HashSet<ConntrackTuple> _tuples = [];
+    private readonly HashSet<EntryKey> _leftOut = [];
 
     private TrafficBlock(NetlinkConnection connection, BlockTarget target, string? networkNamespace)
     {
@@ -50,7 +51,14 @@ public sealed class TrafficBlock : IDisposable
     }
 
     /// <summary>Flows that were left out, since no packet tells them from others: in zones, or of PPTP.</summary>
-    public int LeftOut { get; private set; }
+    public int LeftOut
+    {
+        get
+        {
+            lock (_gate)
+                return _leftOut.Count;
+        }
+    }
 
     /// <summary>Starts to drop the traffic of a target. Flows that exist already are dropped by <see cref="AddFlows"/>.</summary>
     /// <param name="target">Whose traffic.</param>
@@ -81,26 +89,22 @@ public sealed class TrafficBlock : IDisposable
     }
 
     /// <summary>Drops the packets of these flows too, both ways, as they are before translation.</summary>
-    /// <returns>How many were left out, since no packet tells them from others.</returns>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
-    public int AddFlows(IEnumerable<ConntrackEntry> entries)
+    public void AddFlows(IEnumerable<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
         lock (_gate)
         {
-            int leftOut = 0;
             List<ConntrackTuple> added = [];
             foreach (ConntrackEntry entry in entries)
             {
                 if (!IsToldByPackets(entry))
-                    leftOut++;
+                    _leftOut.Add(EntryKey.Of(entry) with { Id = null });
                 else
                     added.AddRange(((ConntrackTuple[])[entry.Original, entry.Reply]).Where(_tuples.Add));
             }
 
             _table.AddFlows(added);
-            LeftOut += leftOut;
-            return leftOut;
         }
     }
 
