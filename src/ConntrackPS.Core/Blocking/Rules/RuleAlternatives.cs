@@ -6,7 +6,8 @@ namespace ConntrackPS.Blocking.Rules;
 /// <summary>The ways to meet one term of a filter, each as a rule that is to be combined with those of other terms.</summary>
 internal static class RuleAlternatives
 {
-    private static readonly IPProtocol[] WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp, IPProtocol.Dccp];
+    /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would name all of it.</summary>
+    private static readonly IPProtocol[] WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp];
     private static readonly IPProtocol[] Icmp = [IPProtocol.Icmp, IPProtocol.IcmpV6];
     private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
 
