@@ -1,6 +1,7 @@
 <#
     A DNAT router under load, for tests and benchmarks of blocking: outside -- router -- inside, each a network namespace.
-    What comes to the router's public address on port 5000 goes to the host inside; what comes from inside is masqueraded.
+    What comes to the router's public address on port 5000 or 5001 goes to the host inside, which answers on 5000 alone;
+    what comes from inside is masqueraded.
     Addresses: outside 198.51.100.2 and 2001:db8:100::2, the router's public ones end in 1, the host inside 10.0.0.10 and
     fd00::10.
 #>
@@ -13,8 +14,8 @@ $rules = @'
 table inet lab {
     chain prerouting {
         type nat hook prerouting priority dstnat;
-        iifname out udp dport 5000 meta nfproto ipv4 dnat ip to 10.0.0.10
-        iifname out udp dport 5000 meta nfproto ipv6 dnat ip6 to fd00::10
+        iifname out udp dport 5000-5001 meta nfproto ipv4 dnat ip to 10.0.0.10
+        iifname out udp dport 5000-5001 meta nfproto ipv6 dnat ip6 to fd00::10
     }
     chain postrouting {
         type nat hook postrouting priority srcnat;
@@ -48,6 +49,7 @@ function New-BlockLab {
     Invoke-InNamespace $lab.Router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
     Set-LabRule $lab $rules
     $null = Start-LabTraffic $lab $lab.Inside echo 5000
+    $null = Start-LabTraffic $lab $lab.Inside sink 5001
     $null = Start-LabTraffic $lab $lab.Outside echo 6000
     $lab
 }
