@@ -67,7 +67,7 @@ public sealed class EventStream : IDisposable
     /// <exception cref="NetworkNamespaceException">The only namespace was deleted (ESTALE), and all its events are taken.</exception>
     public IReadOnlyList<ConntrackEvent> Take(TimeSpan timeout)
     {
-        for (long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds; ; )
+        for (long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds; ;)
         {
             if (_options.FollowNamespaces)
                 _watched.AddNewcomers(_failures.Enqueue);
