@@ -191,6 +191,27 @@ Describe 'Remove-ConntrackEntry -Block' {
         }
     }
 
+    It 'blocks entries of several namespaces at once' {
+        $other = New-TestNamespace @{ four = '-s 192.0.2.4 -d 198.51.100.7 -p udp --sport 1 --dport 2' }
+        $file = New-ChildScript {
+            $others = $Namespace -split ' '
+            $others | ForEach-Object { Get-ConntrackEntry -Protocol udp -Zone 0 -NetworkNamespace $_ } | Remove-ConntrackEntry -BlockSeconds 600
+        } -Namespace "$router $other"
+        $program, $arguments = @(Get-PowerShellCommand)
+        $child = Start-Process $program -ArgumentList (@($arguments) + '-NoProfile', '-File', $file | Where-Object { $_ }) -PassThru -RedirectStandardOutput /dev/null
+        Register-NamespaceProcess $router $child
+        try {
+            Wait-Until { (Get-BlockTable) -and (Invoke-InNamespace $other nft list tables) -match 'conntrackps' } 'the child does not block both'
+            Wait-Until { (Get-KernelCount $other) -eq 0 -and (Get-KernelCount $router) -eq 2 } 'entries are left'
+            kill -KILL $child.Id
+            $child.WaitForExit()
+        }
+        finally {
+            Remove-Item $file
+            Remove-TestNamespace $other
+        }
+    }
+
     It 'ends by itself after -BlockSeconds' {
         Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 1
         Get-KernelName $router | Should -Be 'three'

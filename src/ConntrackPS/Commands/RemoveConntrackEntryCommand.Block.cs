@@ -14,6 +14,7 @@ public sealed partial class RemoveConntrackEntryCommand
     private const string BlockAndRemoveAction = "Block the traffic of, and remove, conntrack entry";
 
     private readonly EntriesByNamespace _toBlock = new();
+    private readonly List<TrafficBlock> _blocks = [];
 
     /// <summary>Drops the traffic of what is deleted, deletes until a listing shows none of it, and lets traffic pass
     /// again. The block goes by itself if the process ends.</summary>
@@ -67,14 +68,28 @@ public sealed partial class RemoveConntrackEntryCommand
 
     private void RemoveBlocked(ConntrackTable table, BlockTarget target)
     {
-        using TrafficBlock block = TrafficBlock.Open(target, table.NetworkNamespace);
+        TrafficBlock block = TrafficBlock.Open(target, table.NetworkNamespace);
+        _blocks.Add(block);
         BlockedDeletion deletion = new(table, block, Report, PassThru);
         Sum(deletion.Run(_stop.Token));
         WarnAboutBlock(block, deletion);
-        if (BlockSeconds is { } seconds)
+    }
+
+    /// <summary>Waits as long as blocks are to last, all of them together, and takes them down.</summary>
+    private void EndBlocks()
+    {
+        if (_blocks.Count > 0 && BlockSeconds is { } seconds)
             _stop.Token.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
-        BlockCounters counters = block.ReadCounters();
-        WriteVerbose($"The block {block.Table} dropped {counters.Packets} packets; entries were deleted {deletion.Rounds} times.");
+        foreach (TrafficBlock block in _blocks)
+            WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");
+        DisposeBlocks();
+    }
+
+    private void DisposeBlocks()
+    {
+        foreach (TrafficBlock block in _blocks)
+            block.Dispose();
+        _blocks.Clear();
     }
 
     private void WarnAboutBlock(TrafficBlock block, BlockedDeletion deletion)

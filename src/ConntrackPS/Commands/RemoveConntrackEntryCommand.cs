@@ -51,6 +51,7 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
     protected override void EndProcessing() => Run(() =>
     {
         RemoveCollected();
+        EndBlocks();
         Flush();
         foreach (EntryDeleter deleter in Deleters.All)
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
@@ -64,7 +65,11 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
     protected override void StopProcessing() => _stop.Cancel();
 
     /// <inheritdoc/>
-    public void Dispose() => _deleters?.Dispose();
+    public void Dispose()
+    {
+        DisposeBlocks();
+        _deleters?.Dispose();
+    }
 
     private protected override void Flush()
     {
