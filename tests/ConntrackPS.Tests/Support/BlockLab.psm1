@@ -107,13 +107,11 @@ function Test-LabAnswer {
     $LASTEXITCODE -eq 0
 }
 
-<# The router's entries of UDP with a port, as conntrack lists them. #>
+<# The router's entries of UDP with a port, whichever way round, as conntrack lists them. #>
 function Get-LabFlow {
-    param([Parameter(Position = 0)] $Lab, [int] $Port = 5000)
+    param([Parameter(Position = 0)] $Lab, [string] $Family, [int] $Port = 5000)
 
-    foreach ($family in 'ipv4', 'ipv6') {
-        ip netns exec $Lab.Router conntrack -L -f $family -p udp 2>$null | Where-Object { $_ -match "port=$Port\s" }
-    }
+    ip netns exec $Lab.Router conntrack -L -f $Family.ToLowerInvariant() -p udp 2>$null | Where-Object { $_ -match "port=$Port\s" }
 }
 
 function Connect-Namespace([string] $Router, [string] $Name, [string] $Other) {
