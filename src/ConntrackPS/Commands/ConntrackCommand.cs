@@ -62,6 +62,10 @@ public abstract class ConntrackCommand : CoreCommand
         }
     }
 
+    /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>
+    private protected bool IsNamed(string? networkNamespace) =>
+        NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
+
     private static IEnumerable<string> Expand(string name)
     {
         if (!WildcardPattern.ContainsWildcardCharacters(name))

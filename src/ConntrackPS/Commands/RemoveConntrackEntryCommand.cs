@@ -12,7 +12,7 @@ namespace ConntrackPS.Commands;
 /// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
+public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 {
     private const string Action = "Remove conntrack entry";
 
@@ -56,6 +56,8 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
+        RemoveCollected();
+        EndBlocks();
         Flush();
         _progress.Complete();
         foreach (EntryDeleter deleter in Deleters.All)
@@ -70,7 +72,11 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
-    public void Dispose() => _deleters?.Dispose();
+    public void Dispose()
+    {
+        DisposeBlocks();
+        _deleters?.Dispose();
+    }
 
     private protected override void Flush()
     {
@@ -85,6 +91,12 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 
     private void RemoveInput(PSObject input)
     {
+        if (Blocks)
+        {
+            CollectToBlock(input);
+            return;
+        }
+
         if (ReadKey(input) is not { } key)
             return;
         if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.ToString(), Action))
@@ -102,7 +114,9 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         ConntrackTable table = new(NamespaceNamed(networkNamespace));
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
-        if (_asksForEach || PassThru)
+        if (Blocks)
+            RemoveBlocked(table, filter);
+        else if (_asksForEach || PassThru)
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
             Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), _stop.Token));
@@ -142,11 +156,14 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private void Report(EntryDeleter deleter)
     {
         foreach (EntryResult result in deleter.TakeResults())
-        {
-            if (result.Failure is { } failure)
-                WriteError(ErrorFactory.From(failure, result.Entry));
-            else
-                WriteObject(result.Entry);
-        }
+            Report(result);
+    }
+
+    private void Report(EntryResult result)
+    {
+        if (result.Failure is { } failure)
+            WriteError(ErrorFactory.From(failure, result.Entry));
+        else
+            WriteObject(result.Entry);
     }
 }
