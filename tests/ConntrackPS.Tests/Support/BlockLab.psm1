@@ -60,7 +60,7 @@ function Remove-BlockLab {
 
     if ($Lab) {
         Remove-TestNamespace $Lab.Outside, $Lab.Router, $Lab.Inside
-        Remove-Item $Lab.Program -ErrorAction Ignore
+        Remove-Item $Lab.Program, "$($Lab.Program)-*" -ErrorAction Ignore
     }
 }
 
