@@ -168,11 +168,13 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'ends with one error when its namespace is deleted' {
         $gone = New-TestNamespace
+        Add-KernelLine $gone (New-ManyLine 1)
         $shell = [powershell]::Create()
+        $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
         try {
-            $null = $shell.AddScript('param($Package, $With) Import-Module $Package; Watch-ConntrackEvent @With -WarningAction SilentlyContinue').AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument(@{ NetworkNamespace = $gone })
-            $run = $shell.BeginInvoke()
-            Wait-Until { Test-Listening $gone } 'nobody listens'
+            $null = $shell.AddScript('param($Package, $With) Import-Module $Package; Watch-ConntrackEvent @With -WarningAction SilentlyContinue').AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument(@{ NetworkNamespace = $gone; IncludeExisting = $true })
+            $run = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+            Wait-Until { $output.Count -eq 1 } 'nothing is watched'
             Remove-TestNamespace $gone
             Wait-Until { $run.IsCompleted } 'it still watches'
             $shell.Streams.Error.FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceGone*'
