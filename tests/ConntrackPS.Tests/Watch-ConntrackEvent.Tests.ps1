@@ -130,6 +130,11 @@ Describe 'Watch-ConntrackEvent' {
                 if ($_.EventType -eq 'Existing') {
                     Add-KernelLine $namespace (New-ManyLine 40000)
                 }
+                # The loss may be the last that there is to tell.
+                if ($_.EventType -eq 'Lost' -and -not $more) {
+                    $more = $true
+                    Add-KernelLine $namespace '-s 192.0.2.2 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+                }
                 $_
             } | Where-Object { $_.EventType -eq 'Lost' -or $previous.EventType -eq 'Lost'; $previous = $_ } | Select-Object -First 2)
         $lost, $next = $seen[0, 1]
