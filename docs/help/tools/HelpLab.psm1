@@ -51,9 +51,11 @@ function Initialize-Lab {
 
 <# Brings the table back to its beginning, and makes what one example needs. #>
 function Reset-Lab([string] $Prepare) {
-    Stop-Pulse
+    Stop-Background
     Clear-ConntrackTable -Confirm:$false
     Get-ConntrackTimeoutPolicy | Remove-ConntrackTimeoutPolicy
+    Get-ConntrackTimeout | Where-Object { $_.TimeoutSeconds -ne $_.DefaultSeconds } | Set-ConntrackTimeout -Reset
+    Remove-Item /etc/sysctl.d/99-conntrackps.conf, /etc/modprobe.d/conntrackps.conf -ErrorAction Ignore
     foreach ($socket in $sockets) {
         Send-Exchange $socket
     }
@@ -101,22 +103,39 @@ function Send-Exchange([hashtable] $Socket) {
 
 <# Connections come and go, so that a watch sees some. #>
 function Start-Pulse {
-    $script:pulse = [powershell]::Create().AddScript({
-            while ($true) {
-                foreach ($port in 41000..41999) {
-                    conntrack -I -s 10.77.1.12 -d 198.51.100.53 -p udp --sport $port --dport 53 -t 30 *> $null
-                    conntrack -D -s 10.77.1.12 -p udp --sport $port *> $null
-                    Start-Sleep -Milliseconds 50
-                }
+    Start-Background {
+        while ($true) {
+            foreach ($port in 41000..41999) {
+                conntrack -I -s 10.77.1.12 -d 198.51.100.53 -p udp --sport $port --dport 53 -t 30 *> $null
+                conntrack -D -s 10.77.1.12 -p udp --sport $port *> $null
+                Start-Sleep -Milliseconds 50
             }
-        })
-    $null = $pulse.BeginInvoke()
+        }
+    }
 }
 
-function Stop-Pulse {
-    if ($script:pulse) {
-        $pulse.Stop()
-        $script:pulse = $null
+<# A download goes on, so that there are rates. #>
+function Start-Transfer {
+    Start-Background {
+        param($Socket)
+        $buffer = [byte[]]::new(16KB)
+        while ($true) {
+            $null = $Socket.Server.Send($buffer)
+            $null = $Socket.Client.Receive($buffer)
+            Start-Sleep -Milliseconds 20
+        }
+    } $sockets[0]
+}
+
+function Start-Background([scriptblock] $Script, [object] $Argument) {
+    $script:background = [powershell]::Create().AddScript($Script).AddArgument($Argument)
+    $null = $background.BeginInvoke()
+}
+
+function Stop-Background {
+    if ($script:background) {
+        $background.Stop()
+        $script:background = $null
     }
 }
 
@@ -135,4 +154,4 @@ function Invoke-Native {
     }
 }
 
-Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Flood
+Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood

@@ -138,7 +138,7 @@ function ConvertTo-HelpText {
             '^<!--' { break }
             '^# (.+)' { 'TOPIC', "    $($Matches[1])"; break }
             '^##+ (.+)' { $Matches[1].ToUpperInvariant(); break }
-            '^(    .*)?$' { $Line ? "    $Line" : ''; break }
+            '^(    .*)?$' { $Line; break }
             default { $paragraph += $Line.Trim() -replace '`' }
         }
     }
@@ -166,7 +166,7 @@ function Invoke-HelpExample {
     )
 
     $pages = @(Get-HelpPage $Page)
-    $lines = unshare --net --mount ([Environment]::ProcessPath) -NoProfile -NonInteractive -File "$PSScriptRoot/Invoke-Example.ps1" -Package $Package -Page $Page 2>&1
+    $lines = unshare --net --mount ([Environment]::ProcessPath) -NoProfile -NonInteractive -File "$PSScriptRoot/Invoke-Example.ps1" -Package $Package -Page "$Page" 2>&1
     $outputs = @{}
     $key = ''
     foreach ($line in $lines | Where-Object { "$_".Trim() }) {
