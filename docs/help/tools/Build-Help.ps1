@@ -77,8 +77,15 @@ function Format-Example($Example, [int] $Number, [string[]] $Remarks) {
 
 <# What stands around the block of an example's heading. #>
 function Get-Remark([string[]] $Lines, [string] $Title) {
-    $start = [array]::IndexOf($Lines, "### $Title") + 1
-    $Lines | Select-Object -Skip $start | ForEach-Object { if ($_ -like '### *') { break }; $_ } | Where-Object { $_ -notlike '    *' -and $_ -notlike '<!--*' }
+    $isInside = $false
+    foreach ($line in $Lines) {
+        if ($line -like '### *') {
+            $isInside = $line -eq "### $Title"
+        }
+        elseif ($isInside -and $line -notlike '    *' -and $line -notlike '<!--*') {
+            $line
+        }
+    }
 }
 
 function Format-Link([string] $Name) {

@@ -124,7 +124,7 @@ function Split-Paragraph {
     end { if ($words) { $words -join ' ' } }
 }
 
-<# A topic as text of at most 80 columns: headings in capitals, paragraphs indented, sessions as they are. #>
+<# A topic as text of at most 80 columns: headings in capitals, paragraphs indented, sessions as they are but for long messages. #>
 function ConvertTo-HelpText {
     param([Parameter(ValueFromPipeline)] [AllowEmptyString()] [string] $Line)
 
@@ -138,7 +138,7 @@ function ConvertTo-HelpText {
             '^<!--' { break }
             '^# (.+)' { 'TOPIC', "    $($Matches[1])"; break }
             '^##+ (.+)' { $Matches[1].ToUpperInvariant(); break }
-            '^(    .*)?$' { $Line; break }
+            '^(    .*)?$' { $Line.Length -gt 80 ? (Format-Wrapped $Line.Trim()) : $Line; break }
             default { $paragraph += $Line.Trim() -replace '`' }
         }
     }
