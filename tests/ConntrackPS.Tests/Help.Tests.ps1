@@ -45,7 +45,7 @@ Describe 'The help of <Name>' -ForEach $commands {
     It 'has at least three examples, with titles of their own' {
         @($help.examples.example).Count | Should -BeGreaterOrEqual 3
         @($help.examples.example.title | Sort-Object -Unique).Count | Should -Be @($help.examples.example).Count
-        $help.examples.example.code | ForEach-Object { $_ | Should -BeLike 'PS> *' }
+        $help.examples.example.code | Where-Object { $_ -notlike 'PS> *' } | Should -BeNullOrEmpty
         @($help.examples.example).Count | Should -Be $pages[$Name].Examples.Count
     }
 
@@ -55,9 +55,8 @@ Describe 'The help of <Name>' -ForEach $commands {
             $_.Name -notin $common -and $_.Attributes.Where({ $_ -is [Parameter] }).DontShow -notcontains $true
         }
         $shown.name | Sort-Object | Should -Be ($offered.Name | Sort-Object)
-        foreach ($parameter in $shown) {
-            Get-Text $parameter.description | Should -Match '^\S.{7,}\.$' -Because "-$($parameter.name) needs a doc comment"
-        }
+        $undescribed = $shown | Where-Object { (Get-Text $_.description) -notmatch '^\S.{7,}\.$' }
+        $undescribed.name | Should -BeNullOrEmpty -Because 'each parameter needs a doc comment'
     }
 
     It 'shows every parameter set' {
@@ -66,20 +65,17 @@ Describe 'The help of <Name>' -ForEach $commands {
 
     It 'names types for input and output that exist, and all that the cmdlet declares' {
         $inputs, $outputs = @($help.inputTypes.inputType.type.name), @($help.returnValues.returnValue.type.name)
-        foreach ($type in $inputs + $outputs | Where-Object { $_ -ne 'None' }) {
-            $type -as [type] | Should -Not -BeNullOrEmpty -Because "$type must be a type's full name"
-        }
         $inputs.Count, $outputs.Count | ForEach-Object { $_ | Should -BeGreaterThan 0 }
-        $command.OutputType | ForEach-Object Name | ForEach-Object { $outputs | Should -Contain $_ }
+        $inputs + $outputs | Where-Object { $_ -ne 'None' -and -not ($_ -as [type]) } | Should -BeNullOrEmpty -Because 'each must be the full name of a type'
+        $command.OutputType | ForEach-Object Name | Where-Object { $_ -notin $outputs } | Should -BeNullOrEmpty
     }
 
     It 'has notes on privileges, and links that lead somewhere' {
         Get-Text $help.alertSet.alert | Should -Match 'CAP_|privilege'
         $links = @($help.relatedLinks.navigationLink)
         $links.Count | Should -BeGreaterThan 0
-        foreach ($link in $links) {
-            $link.uri -or $link.linkText -in $targets | Should -BeTrue -Because "'$($link.linkText)' is a cmdlet, a topic or has an address"
-        }
+        $links | Where-Object { -not $_.uri -and $_.linkText -notin $targets } | ForEach-Object linkText |
+            Should -BeNullOrEmpty -Because 'a link is a cmdlet, a topic, or has an address'
     }
 }
 
@@ -104,16 +100,15 @@ Describe 'The example "<Title>" of <Page>' -ForEach $examples {
         foreach ($part in $example.Commands) {
             $errors = $null
             $tree = [System.Management.Automation.Language.Parser]::ParseInput($part.Code, [ref] $null, [ref] $errors)
-            $errors | Should -BeNullOrEmpty
+            $errors.Message | Should -BeNullOrEmpty
             foreach ($call in $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
                 $called = $call.GetCommandName()
                 if ($called -notlike '*-Conntrack*') {
                     continue
                 }
                 $parameters = (Get-Command $called -Module ConntrackPS -ErrorAction Stop).Parameters.Keys
-                foreach ($parameter in $call.CommandElements | Where-Object { $_ -is [System.Management.Automation.Language.CommandParameterAst] }) {
-                    $parameters | Should -Contain $parameter.ParameterName
-                }
+                $call.CommandElements.Where({ $_ -is [System.Management.Automation.Language.CommandParameterAst] }).ParameterName |
+                    Where-Object { $_ -notin $parameters } | Should -BeNullOrEmpty -Because "$called has no such parameter"
             }
         }
     }

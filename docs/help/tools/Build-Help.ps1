@@ -71,7 +71,8 @@ function Format-Example($Example, [int] $Number, [string[]] $Remarks) {
     New-Element command:example @(
         New-Element maml:title (Format-Text "Example $Number`: $($Example.Title)")
         New-Element dev:code (Format-Text ($Example.Text -join "`n"))
-        New-Element dev:remarks (Format-Paragraph $Remarks)
+        # The empty one keeps the next example apart.
+        New-Element dev:remarks @((Format-Paragraph $Remarks) + (New-Element maml:para ''))
     )
 }
 
