@@ -44,6 +44,7 @@ function Invoke-Build {
     Copy-Item "$binaries/ConntrackPS.dll", "$binaries/ConntrackPS.Core.dll" $package
     Copy-Item "$root/ConntrackPS.psd1", "$root/LICENSE", "$root/CHANGELOG.md" $package
     Copy-Item "$root/module/*" $package -Recurse
+    Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/docs/help/tools/Build-Help.ps1" -Package $package -Documentation "$binaries/ConntrackPS.xml" }
     Write-Step "Build: done, Import-Module ./out/ConntrackPS"
 }
 

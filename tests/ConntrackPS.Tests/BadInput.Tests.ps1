@@ -41,7 +41,7 @@ BeforeDiscovery {
             @{ Parameter = $parameter; Values = @('65536', '-1', 'x', '([long] 65616)'); Accepted = 'a number from 0 to 65535' }
         }
         foreach ($parameter in 'MinimumBytes', 'MinimumPackets') {
-            @{ Parameter = $parameter; Values = @('-1', '1kB', '([long] -1)', '9223372036854775808', '1, 2'); Accepted = 'a number from 0 to 9223372036854775807' }
+            @{ Parameter = $parameter; Values = @('-1', '1kX', '([long] -1)', '9223372036854775808', '1, 2'); Accepted = 'a number from 0 to 9223372036854775807' }
         }
         foreach ($parameter in 'TimeoutBelow', 'TimeoutAbove', 'OlderThan') {
             @{ Parameter = $parameter; Values = @('soon', '-1', '1.5', '5x', '4m2h', '1h1h', 'm', '99999999999', '([timespan] -1)', '([timespan]::FromSeconds(-5))', '([timespan]::MaxValue)', '5m, 1h'); Accepted = $duration }

@@ -350,6 +350,10 @@ table inet t {
         @(Get-ConntrackEntry -MinimumBytes 1 -NetworkNamespace $namespace).Count | Should -Be 8
         (Get-ConntrackEntry -MinimumBytes 54 -NetworkNamespace $namespace).AddressFamily | Sort-Object -Unique | Should -Be IPv6
         @(Get-ConntrackEntry -MinimumBytes 55 -NetworkNamespace $namespace).Count | Should -Be 0
+        # PowerShell's multipliers reach a transformation as they were typed.
+        @(Get-ConntrackEntry -MinimumBytes 0kb -MinimumPackets 1 -NetworkNamespace $namespace).Count | Should -Be 8
+        @(Get-ConntrackEntry -MinimumBytes 1KB -NetworkNamespace $namespace).Count | Should -Be 0
+        { Get-ConntrackEntry -MinimumBytes '9999999PB' -NetworkNamespace $namespace } | Should -Throw '*9999999PB*'
         @(Get-ConntrackEntry -MinimumPackets 1 -NetworkNamespace $namespace).Count | Should -Be 8
         @(Get-ConntrackEntry -MinimumPackets 2 -NetworkNamespace $namespace).Count | Should -Be 0
         @(Get-ConntrackEntry -OlderThan 1d -NetworkNamespace $namespace).Count | Should -Be 0

@@ -152,9 +152,11 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
     protected override bool IsAccepted(TimeSpan value) => value >= TimeSpan.Zero && value.TotalSeconds <= int.MaxValue;
 }
 
-/// <summary>Reads numbers that are never negative, in decimal or hexadecimal.</summary>
+/// <summary>Reads numbers that are never negative, in decimal, hexadecimal, or with PowerShell's multipliers (1MB).</summary>
 public sealed class NumberArgumentAttribute(long maximum) : ElementTransformationAttribute<long>
 {
+    private static readonly string[] Multipliers = ["kb", "mb", "gb", "tb", "pb"];
+
     /// <summary>The highest number accepted.</summary>
     public long Maximum { get; } = maximum;
 
@@ -170,8 +172,17 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
     /// <inheritdoc/>
     protected override bool IsAccepted(long value) => value >= 0 && value <= Maximum;
 
-    private static bool TryParseNumber(string text, out long number) =>
-        text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
-            ? long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0
-            : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    private static bool TryParseNumber(string text, out long number)
+    {
+        if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
+            return long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0;
+        int multiplier = Array.FindIndex(Multipliers, suffix => text.EndsWith(suffix, StringComparison.OrdinalIgnoreCase));
+        if (multiplier < 0)
+            return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        int shift = (multiplier + 1) * 10;
+        bool isNumber = long.TryParse(text.AsSpan(0, text.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out number)
+            && number <= long.MaxValue >> shift;
+        number <<= shift;
+        return isNumber;
+    }
 }

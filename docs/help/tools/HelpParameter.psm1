@@ -1,0 +1,101 @@
+<# What help says of a cmdlet's parameters: from the doc comments, the attributes, and a fresh instance. #>
+$ErrorActionPreference = 'Stop'
+
+$comments = @{}
+$common = [System.Management.Automation.PSCmdlet]::CommonParameters
+$standard = @{
+    WhatIf  = 'Shows what would be changed, and changes nothing.'
+    Confirm = 'Asks before each change.'
+}
+
+<# Reads the compiler's XML file: the summaries of properties. #>
+function Read-DocComment([string] $Path) {
+    foreach ($member in ([xml] (Get-Content $Path -Raw)).doc.members.member) {
+        if ($member.name.StartsWith('P:') -and $member['summary']) {
+            # References are shown by their last name.
+            $text = $member['summary'].InnerXml -replace '<(see|paramref) \w+="([^"]*\.)?([^".]+)" ?/>', '$3' -replace '</?\w+>'
+            $comments[$member.name.Substring(2)] = [System.Net.WebUtility]::HtmlDecode($text).Trim() -replace '\s+', ' '
+        }
+    }
+}
+
+<# The parameters of a cmdlet; those that are added while it is bound have the text that is given for them. #>
+function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [string[]] $StateText) {
+    $fresh = [Activator]::CreateInstance($Command.ImplementingType)
+    $other = [Activator]::CreateInstance($Command.ImplementingType)
+    foreach ($parameter in $Command.Parameters.Values | Where-Object Name -NotIn $common) {
+        $attributes = @($parameter.Attributes | Where-Object { $_ -is [Parameter] })
+        if ($attributes.DontShow -contains $true) {
+            continue
+        }
+        $property = $Command.ImplementingType.GetProperty($parameter.Name)
+        $text = $parameter.IsDynamic ? ($StateText -join ' ') :
+            $standard[$parameter.Name] ?? $comments["$($property.DeclaringType.FullName).$($parameter.Name)"]
+        $choices = @(Get-Choice $parameter)
+        if ($choices -and $parameter.ParameterType -ne [switch]) {
+            $text += " Possible values: $($choices -join ', ')."
+        }
+        [pscustomobject]@{
+            Name          = $parameter.Name
+            Description   = $text.Trim()
+            Type          = Get-TypeName $parameter.ParameterType
+            Choices       = $choices
+            Default       = Get-Default $property $fresh $other $choices
+            Required      = $attributes.Mandatory -contains $true
+            Globbing      = [bool] ($parameter.Attributes | Where-Object { $_ -is [SupportsWildcards] })
+            PipelineInput = Get-PipelineInput $attributes
+            Position      = @($attributes.Position | Where-Object { $_ -ge 0 } | ForEach-Object { "$_" }) + 'named' | Select-Object -First 1
+        }
+    }
+}
+
+<# Those of a parameter set: by position, then those that must be given. #>
+function Select-InSet([object[]] $Parameter, [System.Management.Automation.CommandParameterSetInfo] $Set) {
+    $byName = $Parameter | Group-Object Name -AsHashTable
+    foreach ($inSet in $Set.Parameters | Sort-Object { $_.Position -lt 0 }, Position, { -not $_.IsMandatory } -Stable) {
+        if ($byName.ContainsKey($inSet.Name)) {
+            $copy = $byName[$inSet.Name][0].PSObject.Copy()
+            $copy.Required = $inSet.IsMandatory
+            $copy
+        }
+    }
+}
+
+<# Names that may be given: of an enum, or of a ValidateSet. #>
+function Get-Choice([System.Management.Automation.ParameterMetadata] $Parameter) {
+    $set = $Parameter.Attributes | Where-Object { $_ -is [ValidateSet] }
+    if ($set) {
+        return $set.ValidValues
+    }
+    $type = $Parameter.ParameterType
+    $type = $type.IsArray ? $type.GetElementType() : [Nullable]::GetUnderlyingType($type) ?? $type
+    if ($type.IsEnum) {
+        [Enum]::GetNames($type)
+    }
+}
+
+function Get-TypeName([type] $Type) {
+    $inner = [Nullable]::GetUnderlyingType($Type)
+    $inner ? $inner.Name : $Type.IsGenericType ? 'IDictionary' : $Type.Name
+}
+
+<# What a fresh cmdlet has: nothing where two differ, or where it is no value that may be given. #>
+function Get-Default($Property, $Fresh, $Other, [string[]] $Choices) {
+    $value = $Property ? $Property.GetValue($Fresh) : $null
+    if ($null -eq $value -or $value -is [switch] -or "$value" -ne "$($Property.GetValue($Other))") {
+        return 'None'
+    }
+    $text = $value -is [timespan] ? "$($value.TotalSeconds)" : $value -join ', '
+    $strange = @($value | Where-Object { "$_" -notin $Choices }).Count -gt 0
+    $text -and -not ($Choices -and $strange) ? $text : 'None'
+}
+
+function Get-PipelineInput([object[]] $Attributes) {
+    $ways = @(
+        if ($Attributes.ValueFromPipeline -contains $true) { 'ByValue' }
+        if ($Attributes.ValueFromPipelineByPropertyName -contains $true) { 'ByPropertyName' }
+    )
+    $ways ? "True ($($ways -join ', '))" : 'False'
+}
+
+Export-ModuleMember -Function Read-DocComment, Get-HelpParameter, Select-InSet

@@ -1,0 +1,195 @@
+<#
+    Reads the pages of the help, which are Markdown: docs/help/README.md tells their form.
+#>
+$ErrorActionPreference = 'Stop'
+
+<# The pages of cmdlets and topics, by name. #>
+function Get-HelpPage {
+    param([string] $Name = '*')
+
+    Get-ChildItem "$PSScriptRoot/.." -Filter *.md | Where-Object { $_.BaseName -ne 'README' -and $_.BaseName -like $Name } |
+        Sort-Object Name | ForEach-Object { Read-HelpPage $_.FullName }
+}
+
+<# One page: its sections by heading, and its examples. #>
+function Read-HelpPage([string] $Path) {
+    $lines = Get-Content $Path
+    $sections = [ordered]@{}
+    $heading = 'Synopsis'
+    $titled = $false
+    foreach ($line in $lines) {
+        if ($line -match '^## (.+)') {
+            $heading = $Matches[1]
+            $sections[$heading] = @()
+        }
+        elseif (-not $titled -and $line -match '^# ') {
+            $titled = $true
+        }
+        else {
+            $sections[$heading] = @($sections[$heading]) + $line
+        }
+    }
+    $name = [System.IO.Path]::GetFileNameWithoutExtension($Path)
+    [pscustomobject]@{
+        Name     = $name
+        Path     = $Path
+        Sections = $sections
+        Examples = @(Read-Example $name $lines)
+    }
+}
+
+<# The blocks of a page that begin with a prompt: commands, each with the output that is shown. #>
+function Read-Example([string] $Page, [string[]] $Lines) {
+    $title = $notRun = $prepare = ''
+    $block = @()
+    $number = -1
+    # A last empty line ends the last block.
+    foreach ($line in $Lines + '') {
+        $number++
+        if ($line -like '    *') {
+            $block += $line.Substring(4)
+            continue
+        }
+        if ($block -and $block[0] -like 'PS> *') {
+            [pscustomobject]@{
+                Page     = $Page
+                Title    = $title
+                NotRun   = $notRun
+                Prepare  = $prepare
+                Text     = $block
+                Line     = $number - $block.Count
+                Commands = @(Split-Session $block)
+            }
+            $notRun = $prepare = ''
+        }
+        $block = @()
+        switch -Regex ($line) {
+            '^##+ (.+)' { $title = $Matches[1] }
+            '^<!-- not run: (.+) -->' { $notRun = $Matches[1] }
+            '^<!-- prepare: (.+) -->' { $prepare = $Matches[1] }
+        }
+    }
+}
+
+<# What stands behind each prompt, and the output below it. #>
+function Split-Session([string[]] $Block) {
+    $commands = [System.Collections.Generic.List[object]]::new()
+    foreach ($line in $Block) {
+        if ($line -match '^PS> (.*)') {
+            $commands.Add([pscustomobject]@{ Code = $Matches[1]; Output = @() })
+        }
+        elseif ($line -match '^>> (.*)') {
+            $commands[-1].Code += "`n" + $Matches[1]
+        }
+        else {
+            $commands[-1].Output += $line
+        }
+    }
+    $commands
+}
+
+<# What of an output must not change: columns, names of properties, texts without their numbers. #>
+function Get-OutputShape([string[]] $Line) {
+    $inTable = $false
+    for ($i = 0; $i -lt $Line.Count; $i++) {
+        if ($i + 1 -lt $Line.Count -and $Line[$i + 1] -match '^\s*-[- ]*$') {
+            'table: ' + ($Line[$i].Trim() -replace '\s+', ' ')
+            $inTable = $true
+            $i++
+        }
+        elseif (-not $inTable -and $Line[$i] -match '^(\w+) +: ') {
+            "property: $($Matches[1])"
+        }
+        elseif (-not $inTable -and $Line[$i] -notmatch '^ ') {
+            'text: ' + ($Line[$i] -replace '\b0x[0-9a-f]+|\d[\d.,:]*', '#')
+        }
+    }
+}
+
+<# Lines of Markdown as paragraphs of one line each, without its signs; comments are left out. #>
+function Split-Paragraph {
+    param([Parameter(ValueFromPipeline)] [AllowNull()] [AllowEmptyString()] [string] $Line)
+
+    begin { $words = @() }
+    process {
+        $isItem = $Line -like '- *'
+        if ($words -and ($isItem -or -not $Line)) {
+            $words -join ' '
+            $words = @()
+        }
+        if ($Line -and $Line -notlike '<!--*') {
+            $words += ($isItem ? $Line.Substring(2) : $Line).Trim() -replace '`'
+        }
+    }
+    end { if ($words) { $words -join ' ' } }
+}
+
+<# A topic as text of at most 80 columns: headings in capitals, paragraphs indented, sessions as they are but for long messages. #>
+function ConvertTo-HelpText {
+    param([Parameter(ValueFromPipeline)] [AllowEmptyString()] [string] $Line)
+
+    begin { $paragraph = @() }
+    process {
+        if ($paragraph -and ($Line -match '^($|- |#|    )')) {
+            Format-Wrapped ($paragraph -join ' ')
+            $paragraph = @()
+        }
+        switch -Regex ($Line) {
+            '^<!--' { break }
+            '^# (.+)' { 'TOPIC', "    $($Matches[1])"; break }
+            '^##+ (.+)' { $Matches[1].ToUpperInvariant(); break }
+            '^(    .*)?$' { $Line.Length -gt 80 ? (Format-Wrapped $Line.Trim()) : $Line; break }
+            default { $paragraph += $Line.Trim() -replace '`' }
+        }
+    }
+    end { if ($paragraph) { Format-Wrapped ($paragraph -join ' ') } }
+}
+
+function Format-Wrapped([string] $Text) {
+    $hanging = $Text -like '- *' ? '      ' : '    '
+    $row = '   '
+    foreach ($word in $Text -split ' ') {
+        if ($row.Length + 1 + $word.Length -gt 80) {
+            $row
+            $row = $hanging.Substring(1)
+        }
+        $row += " $word"
+    }
+    $row
+}
+
+<# Runs examples in the lab, in a child of its own: those of each page, with the lines that their commands printed. #>
+function Invoke-HelpExample {
+    param(
+        [Parameter(Mandatory)] [string] $Package,
+        [string] $Page = '*'
+    )
+
+    $pages = @(Get-HelpPage $Page)
+    $lines = unshare --net --mount ([Environment]::ProcessPath) -NoProfile -NonInteractive -File "$PSScriptRoot/Invoke-Example.ps1" -Package $Package -Page "$Page" 2>&1
+    $outputs = @{}
+    $key = ''
+    foreach ($line in $lines | Where-Object { "$_".Trim() }) {
+        if ("$line" -match '^<(\S+ \d+ \d+)>$') {
+            $key = $Matches[1]
+            $outputs[$key] = @()
+        }
+        else {
+            $outputs[$key] += , "$line".TrimEnd()
+        }
+    }
+    if ($outputs['']) {
+        throw "The lab could not be made: $($outputs[''] -join "`n")"
+    }
+    foreach ($source in $pages) {
+        for ($number = 0; $number -lt $source.Examples.Count; $number++) {
+            $example = $source.Examples[$number]
+            for ($index = 0; $index -lt $example.Commands.Count; $index++) {
+                $example.Commands[$index] | Add-Member Actual $outputs["$($source.Name) $number $index"]
+            }
+        }
+        $source
+    }
+}
+
+Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Split-Paragraph, ConvertTo-HelpText, Invoke-HelpExample

@@ -1,0 +1,49 @@
+<#
+.SYNOPSIS
+    Runs examples of the help in a lab. A line "<page> <example> <command>" in angle brackets comes before each one's output.
+.DESCRIPTION
+    Start it in namespaces of its own, so that nothing of it stays, nor reaches the machine:
+
+        unshare --net --mount pwsh -NoProfile -NonInteractive -File Invoke-Example.ps1 -Package out/ConntrackPS/0.1.0
+.PARAMETER Package
+    The folder of the packaged module.
+.PARAMETER Page
+    Only the examples of these pages.
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory)] [string] $Package,
+    [string] $Page = '*'
+)
+
+$ErrorActionPreference = 'Stop'
+if ((Get-Item /proc/self/ns/net).Target -eq (Get-Item "/proc/$PPID/ns/net" -ErrorAction Ignore).Target) {
+    throw 'This empties the table: start it by "unshare --net --mount".'
+}
+$PSStyle.OutputRendering = 'PlainText'
+Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpLab.psm1", "$Package/ConntrackPS.psd1"
+
+<# Runs the commands of an example in one scope of their own. Errors are part of what it prints. #>
+function Invoke-Example([object] $__Example, [int] $__Number) {
+    $ErrorActionPreference = 'Continue'
+    for ($__index = 0; $__index -lt $__Example.Commands.Count; $__index++) {
+        "<$($__Example.Page) $__Number $__index>"
+        try {
+            . ([scriptblock]::Create($__Example.Commands[$__index].Code)) 2>&1 | Out-String -Stream -Width 98 | Where-Object { $_.Trim() }
+        }
+        catch {
+            $_ | Out-String -Stream -Width 98 | Where-Object { $_.Trim() }
+        }
+    }
+}
+
+Initialize-Lab
+foreach ($source in Get-HelpPage $Page) {
+    for ($number = 0; $number -lt $source.Examples.Count; $number++) {
+        $example = $source.Examples[$number]
+        if (-not $example.NotRun) {
+            Reset-Lab $example.Prepare
+            Invoke-Example $example $number
+        }
+    }
+}

@@ -1,0 +1,140 @@
+# Every example runs here, in one child that has a lab in namespaces of its own: docs/help/tools/HelpLab.psm1.
+BeforeDiscovery {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-Module "$PSScriptRoot/../../docs/help/tools/HelpSource.psm1" -Force
+    Import-PackagedModule
+    $commands = Get-Command -Module ConntrackPS | ForEach-Object { @{ Name = $_.Name } }
+    $topics = 'about_ConntrackPS', 'about_ConntrackPS_Filters', 'about_ConntrackPS_Recipes', 'about_ConntrackPS_Safety' | ForEach-Object { @{ Name = $_ } }
+    $examples = foreach ($page in Get-HelpPage) {
+        $number = 0
+        foreach ($example in $page.Examples) {
+            @{ Page = $page.Name; Title = $example.Title; Number = $number++ }
+        }
+    }
+}
+
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-Module "$PSScriptRoot/../../docs/help/tools/HelpSource.psm1" -Force
+    Import-PackagedModule
+    $package = Get-PackagePath
+    $pages = @{}
+    foreach ($page in Invoke-HelpExample $package) {
+        $pages[$page.Name] = $page
+    }
+    $common = [System.Management.Automation.PSCmdlet]::CommonParameters
+    $targets = @((Get-Command -Module ConntrackPS).Name) + @($pages.Keys)
+
+    function Get-Text($Paragraphs) {
+        (@($Paragraphs.Text) -join ' ').Trim()
+    }
+}
+
+Describe 'The help of <Name>' -ForEach $commands {
+    BeforeAll {
+        $command = Get-Command $Name
+        $help = Get-Help $Name -Full
+    }
+
+    It 'has a page in docs/help, a synopsis and a description' {
+        $pages.Keys | Should -Contain $Name -Because "docs/help/$Name.md must be written (docs/help/README.md tells how)"
+        $help.Synopsis | Should -Match '^[A-Z].{20,}\.$'
+        Get-Text $help.description | Should -Match '\w{3,}.*\.$'
+    }
+
+    It 'has at least three examples, with titles of their own' {
+        @($help.examples.example).Count | Should -BeGreaterOrEqual 3
+        @($help.examples.example.title | Sort-Object -Unique).Count | Should -Be @($help.examples.example).Count
+        $help.examples.example.code | Where-Object { $_ -notlike 'PS> *' } | Should -BeNullOrEmpty
+        @($help.examples.example).Count | Should -Be $pages[$Name].Examples.Count
+    }
+
+    It 'describes every parameter, and none that is not there' {
+        $shown = @($help.parameters.parameter)
+        $offered = $command.Parameters.Values | Where-Object {
+            $_.Name -notin $common -and $_.Attributes.Where({ $_ -is [Parameter] }).DontShow -notcontains $true
+        }
+        $shown.name | Sort-Object | Should -Be ($offered.Name | Sort-Object)
+        $undescribed = $shown | Where-Object { (Get-Text $_.description) -notmatch '^\S.{7,}\.$' }
+        $undescribed.name | Should -BeNullOrEmpty -Because 'each parameter needs a doc comment'
+    }
+
+    It 'shows every parameter set' {
+        @($help.syntax.syntaxItem).Count | Should -Be $command.ParameterSets.Count
+    }
+
+    It 'names types for input and output that exist, and all that the cmdlet declares' {
+        $inputs, $outputs = @($help.inputTypes.inputType.type.name), @($help.returnValues.returnValue.type.name)
+        $inputs.Count, $outputs.Count | ForEach-Object { $_ | Should -BeGreaterThan 0 }
+        $inputs + $outputs | Where-Object { $_ -ne 'None' -and -not ($_ -as [type]) } | Should -BeNullOrEmpty -Because 'each must be the full name of a type'
+        $command.OutputType | ForEach-Object Name | Where-Object { $_ -notin $outputs } | Should -BeNullOrEmpty
+    }
+
+    It 'has notes on privileges, and links that lead somewhere' {
+        Get-Text $help.alertSet.alert | Should -Match 'CAP_|privilege'
+        $links = @($help.relatedLinks.navigationLink)
+        $links.Count | Should -BeGreaterThan 0
+        $links | Where-Object { -not $_.uri -and $_.linkText -notin $targets } | ForEach-Object linkText |
+            Should -BeNullOrEmpty -Because 'a link is a cmdlet, a topic, or has an address'
+    }
+}
+
+Describe 'The topic <Name>' -ForEach $topics {
+    It 'is shown by Get-Help, with a short description' {
+        $text = Get-Help $Name | Out-String
+        $text | Should -Match 'SHORT DESCRIPTION\s+\S+'
+        $text.Length | Should -BeGreaterThan 1500
+    }
+
+    It 'has lines of at most 80 columns' {
+        Get-Content "$package/en-US/$Name.help.txt" | Where-Object Length -GT 80 | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'The example "<Title>" of <Page>' -ForEach $examples {
+    BeforeAll {
+        $example = $pages[$Page].Examples[$Number]
+    }
+
+    It 'parses, and uses parameters that exist' {
+        foreach ($part in $example.Commands) {
+            $errors = $null
+            $tree = [System.Management.Automation.Language.Parser]::ParseInput($part.Code, [ref] $null, [ref] $errors)
+            $errors.Message | Should -BeNullOrEmpty
+            foreach ($call in $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
+                $called = $call.GetCommandName()
+                if ($called -notlike '*-Conntrack*') {
+                    continue
+                }
+                $parameters = (Get-Command $called -Module ConntrackPS -ErrorAction Stop).Parameters.Keys
+                $call.CommandElements.Where({ $_ -is [System.Management.Automation.Language.CommandParameterAst] }).ParameterName |
+                    Where-Object { $_ -notin $parameters } | Should -BeNullOrEmpty -Because "$called has no such parameter"
+            }
+        }
+    }
+
+    It 'prints what it shows, where it can be run' {
+        foreach ($part in $example.NotRun ? @() : $example.Commands) {
+            # Rows may be in another order, and numbers differ.
+            $actual, $shown = foreach ($lines in $part.Actual, $part.Output) {
+                , @(Get-OutputShape $lines | Sort-Object -Unique)
+            }
+            $actual -join "`n" | Should -Be ($shown -join "`n") -Because "'$($part.Code)' printed:`n$($part.Actual -join "`n")`n(docs/help/tools/Update-Output.ps1 refreshes the page)"
+        }
+    }
+}
+
+Describe 'The examples' {
+    It 'run, but for a few that say why not' {
+        $all = $pages.Values.Examples
+        $all.Count | Should -BeGreaterThan 80
+        $notRun = @($all | Where-Object NotRun)
+        $notRun.Count | Should -BeLessOrEqual 8
+        $notRun.NotRun | ForEach-Object { $_.Length | Should -BeGreaterThan 10 }
+    }
+
+    It 'show output, most of them' {
+        $silent = @($pages.Values.Examples | Where-Object { -not $_.NotRun -and -not ($_.Commands.Output | Where-Object { $_ }) })
+        $silent | ForEach-Object { "$($_.Page): $($_.Title)" } | Should -BeNullOrEmpty
+    }
+}
