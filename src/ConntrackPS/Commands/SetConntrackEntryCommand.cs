@@ -94,7 +94,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         _asksForEach = this.AsksForEach();
         _updaters = new(table => table.CreateUpdater(keepChanged: PassThru));
         _finders = new(table => table.CreateFinder());
-        _change = BuildChange();
+        Run(() => _change = BuildChange());
         if (_change.IsEmpty)
             ThrowTerminatingError(ErrorFactory.NoChange());
         if (!MyInvocation.ExpectingInput)
