@@ -16,6 +16,9 @@ internal static class MessageReading
 {
     private const byte ConntrackSubsystem = 1, ExpectationSubsystem = 2, TimeoutSubsystem = 8;
 
+    /// <summary>The kernel answers IPCTNL_MSG_EXP_GET_STATS_CPU in the name of the other subsystem.</summary>
+    private const ushort ExpectationStatsAnswer = 0x103;
+
     /// <exception cref="NetlinkProtocolException">The datagram is malformed.</exception>
     public static void Read(ReadOnlySpan<byte> datagram)
     {
@@ -34,13 +37,16 @@ internal static class MessageReading
             case ConntrackSubsystem when message.Type == (ushort)ConntrackMessage.GetStatsCpu:
                 _ = NetlinkCounterReader.Decode(message);
                 break;
+            case ConntrackSubsystem when message.Type == ExpectationStatsAnswer:
+                NetlinkCounterReader.DecodeExpectations(message, new CpuCounters(0));
+                break;
+            case ConntrackSubsystem when message.Type == (ushort)ConntrackMessage.GetStats:
+                _ = FilterDeletion.ReadCount(message);
+                break;
             case ConntrackSubsystem:
                 Inspect(EntryDecoder.Decode(message));
                 if (EventDecoder.Decode(message) is { } happened)
                     PropertyReading.ReadAll(happened);
-                break;
-            case ExpectationSubsystem when message.Type == (ushort)ExpectationMessage.GetStatsCpu:
-                NetlinkCounterReader.DecodeExpectations(message, new CpuCounters(0));
                 break;
             case ExpectationSubsystem:
                 PropertyReading.ReadAll(ExpectationDecoder.Decode(message));

@@ -23,6 +23,7 @@ internal sealed class EntryReader : IDisposable
     private readonly EmittedEntries _emitted = new();
     private readonly MessageHandler _onMessage;
     private readonly Func<ConntrackEntry> _create;
+    private readonly Func<NetworkNamespace?, NetlinkConnection> _open;
     private volatile NetlinkConnection _connection;
     private volatile bool _cancelled;
     private FilterPlan _plan;
@@ -35,10 +36,16 @@ internal sealed class EntryReader : IDisposable
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
     /// <param name="kind">Which of the kernel's lists.</param>
     /// <param name="create">Makes the object of each entry; a plain one unless given.</param>
+    /// <param name="open">Opens the connection, anew at each repeat; to the kernel unless given.</param>
     public EntryReader(
-        NetworkNamespace? networkNamespace, FilterPlan plan, TableKind kind = TableKind.Main, Func<ConntrackEntry>? create = null)
+        NetworkNamespace? networkNamespace,
+        FilterPlan plan,
+        TableKind kind = TableKind.Main,
+        Func<ConntrackEntry>? create = null,
+        Func<NetworkNamespace?, NetlinkConnection>? open = null)
     {
         _create = create ?? (() => new ConntrackEntry());
+        _open = open ?? NetlinkConnection.Open;
         _networkNamespace = networkNamespace;
         _plan = kind == TableKind.Main ? plan : plan.WithoutKernel();
         _kind = kind;
@@ -108,7 +115,7 @@ internal sealed class EntryReader : IDisposable
 
     private (NetlinkConnection Connection, DumpReader Dump) Start()
     {
-        NetlinkConnection connection = NetlinkConnection.Open(_networkNamespace);
+        NetlinkConnection connection = _open(_networkNamespace);
         try
         {
             Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
