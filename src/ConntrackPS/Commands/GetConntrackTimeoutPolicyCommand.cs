@@ -28,10 +28,15 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     {
         foreach (string name in Name ?? ["*"])
         {
-            if (WildcardPattern.ContainsWildcardCharacters(name))
-                Run(() => EmitAll(new WildcardPattern(name, WildcardOptions.IgnoreCase)));
-            else
-                RunOn(name, policies => Emit(policies.Find(name)));
+            Run(
+                () =>
+                {
+                    if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+                        EmitAll(pattern);
+                    else
+                        RunOn(name, policies => Emit(policies.Find(name)));
+                },
+                name);
         }
     }
 

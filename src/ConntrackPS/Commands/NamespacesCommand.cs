@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
@@ -49,9 +50,8 @@ public abstract class NamespacesCommand : CoreCommand, IDisposable
 
     private static IEnumerable<string> Expand(string name)
     {
-        if (!WildcardPattern.ContainsWildcardCharacters(name))
+        if (!NamePattern.TryParse(name, WildcardOptions.None, out WildcardPattern pattern))
             return [name];
-        WildcardPattern pattern = new(name, WildcardOptions.None);
         return Linux.NetworkNamespace.Names().Where(pattern.IsMatch);
     }
 
