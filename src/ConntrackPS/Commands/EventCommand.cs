@@ -45,10 +45,19 @@ public abstract class EventCommand : FilterCommand
             ThrowTerminatingError(Errors.ErrorFactory.AllOrOneNamespace());
         NetworkNamespace? single = Namespace();
         EventStream stream = new(BuildOptions(), single is null ? [] : [single]);
-        WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
-        WarnAboutSilence(single);
-        WarnAboutMissingData(single);
-        return stream;
+        try
+        {
+            WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
+            WarnAboutSilence(single);
+            WarnAboutMissingData(single);
+            return stream;
+        }
+        catch
+        {
+            // Ctrl+C, or -WarningAction Stop: nobody else knows of the stream yet.
+            stream.Dispose();
+            throw;
+        }
     }
 
     private EventOptions BuildOptions() => new()
