@@ -2,6 +2,7 @@ using BenchmarkDotNet.Running;
 using ConntrackPS.Bench.Codec;
 using ConntrackPS.Bench.Events;
 using ConntrackPS.Bench.Filling;
+using ConntrackPS.Bench.Fuzzing;
 using ConntrackPS.Bench.Reading;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -17,6 +18,7 @@ internal static class Program
                ConntrackPS.Bench race  --namespace NAME [--rounds N]
                ConntrackPS.Bench serve  --namespace NAME
                ConntrackPS.Bench events  --namespace NAME [--count N] [--rounds N]
+               ConntrackPS.Bench fuzz  [--cases N] [--seed N]
                ConntrackPS.Bench codec [BenchmarkDotNet's options]
         """;
 
@@ -54,6 +56,9 @@ internal static class Program
                 break;
             case "events":
                 EventRace.Run(Options.Parse(rest));
+                break;
+            case "fuzz":
+                Fuzz.Run(rest);
                 break;
             case "codec":
                 BenchmarkSwitcher.FromTypes([typeof(DecoderBenchmarks), typeof(EncoderBenchmarks)]).Run(rest.ToArray(), CodecConfig.Create());

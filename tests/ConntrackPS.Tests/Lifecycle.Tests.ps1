@@ -12,29 +12,7 @@ Describe 'A pipeline that ends early' {
         Add-KernelLine $namespace (New-ManyLine $count)
 
         $seen = Invoke-Child -Namespace $namespace {
-            # What a listing holds while it runs: a socket, and a thread that reads it.
-            function Get-Held {
-                $targets = foreach ($file in [System.IO.Directory]::GetFileSystemEntries('/proc/self/fd')) {
-                    try { [System.IO.File]::ResolveLinkTarget($file, $false)?.Name } catch [System.IO.IOException] { 'closed meanwhile' }
-                }
-                [pscustomobject]@{
-                    Sockets = @($targets -like 'socket:*').Count
-                    Events  = @($targets -like '*eventfd*').Count
-                    Readers = @([System.IO.Directory]::GetDirectories('/proc/self/task') | Where-Object {
-                            try { [System.IO.File]::ReadAllText("$_/comm") -like 'ConntrackPS*' } catch [System.IO.IOException] { $false }
-                        }).Count
-                }
-            }
-
-            # A thread that was joined leaves /proc a moment later.
-            function Get-Settled {
-                $deadline = [DateTime]::UtcNow.AddSeconds(10)
-                do {
-                    $held = Get-Held
-                } while ($held.Readers -gt 0 -and [DateTime]::UtcNow -lt $deadline)
-                $held
-            }
-
+            Import-Module "$Support/ProcessState.psm1"
             $list = @{ NetworkNamespace = $Namespace }
             $stopped = [System.Collections.Generic.List[object]]::new()
             function Add-Seen([string] $Name, [scriptblock] $Script, [int] $Rounds = 50) {
@@ -109,6 +87,12 @@ Describe 'A pipeline that ends early' {
             Add-Seen 'Stop, while Watch-ConntrackEvent waits' -Rounds 5 {
                 Stop-Midway 'Watch-ConntrackEvent -NetworkNamespace $Namespace -EnableEvent -IncludeExisting'
             }
+            Add-Seen 'Watch-ConntrackEvent, ended by its own warning' -Rounds 5 {
+                try { Watch-ConntrackEvent -NetworkNamespace $Namespace -WarningAction Stop } catch { 'warned' }
+            }
+            Add-Seen 'Register-ConntrackEvent, ended by its own warning' -Rounds 5 {
+                try { Register-ConntrackEvent -NetworkNamespace $Namespace -WarningAction Stop } catch { 'warned' }
+            }
             Add-Seen 'a whole listing' -Rounds 2 {
                 (Get-ConntrackEntry @list).Count
             }
@@ -146,6 +130,8 @@ Describe 'A pipeline that ends early' {
         @{ Name = 'Watch-ConntrackEvent | Select-Object -First 1'; Output = 20 }
         @{ Name = 'Watch-ConntrackEvent, with throw'; Output = 5 }
         @{ Name = 'Stop, while Watch-ConntrackEvent waits'; Output = 5 }
+        @{ Name = 'Watch-ConntrackEvent, ended by its own warning'; Output = 5 }
+        @{ Name = 'Register-ConntrackEvent, ended by its own warning'; Output = 5 }
         @{ Name = 'a whole listing'; Output = 2 }
         @{ Name = 'Remove-ConntrackEntry -PassThru | Select-Object -First 1'; Output = 5 }
         @{ Name = 'Remove-ConntrackEntry by filter, with break'; Output = 1 }

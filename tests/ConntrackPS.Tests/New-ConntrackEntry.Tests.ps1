@@ -120,6 +120,8 @@ Describe 'New-ConntrackEntry from parameters' {
         @{ Name = 'an unknown protocol'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'tpc'; SourcePort = 1; DestinationPort = 2 } }
         @{ Name = 'an ICMP type without a reply'; Id = 'InvalidEntry'; With = @{ Protocol = 'icmp'; IcmpType = 3; IcmpId = 1 } }
         @{ Name = 'a mark out of range'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Mark = '0x100000000' } }
+        @{ Name = 'a helper whose name the kernel would cut'; Id = 'InvalidEntry'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Helper = "ftp`0x" } }
+        @{ Name = 'a helper whose name is too long'; Id = 'InvalidEntry'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Helper = 'x' * 5000 } }
         @{ Name = 'an unknown helper'; Id = 'HelperUnknown'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Helper = 'nonesuch' } }
         @{ Name = 'a prefix for an address'; Id = 'ParameterArgumentTransformationError'; With = @{ SourceAddress = '192.0.2.0/24'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 } }
     ) {

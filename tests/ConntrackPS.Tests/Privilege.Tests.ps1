@@ -132,6 +132,96 @@ Describe 'Without privileges' {
     }
 }
 
+Describe 'The table of docs/privileges.md' {
+    BeforeAll {
+        $namespace = New-TestNamespace $table
+        New-ConntrackEntry 192.0.2.9 198.51.100.9 -Protocol tcp -SourcePort 4021 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -NetworkNamespace $namespace
+        New-ConntrackTimeoutPolicy 'present' udp -Replied 5 -NetworkNamespace $namespace
+        Get-ConntrackEntry -NetworkNamespace $namespace | Select-Object * -ExcludeProperty Namespace | Export-Clixml "$folder/entries.xml"
+        chmod a+r "$folder/entries.xml"
+
+        # One plain call of each cmdlet; what it says instead of working, with its id and without the remedy.
+        $everyCmdlet = {
+            $entries = Import-Clixml "$PSScriptRoot/entries.xml"
+            $ftp = $entries | Where-Object Helper
+            $runs = [ordered]@{
+                'Clear-ConntrackTable'          = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
+                'ConvertFrom-ConntrackText'     = { 'udp 17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1' | ConvertFrom-ConntrackText }
+                'ConvertTo-ConntrackText'       = { $entries | ConvertTo-ConntrackText }
+                'Get-ConntrackEntry'            = { Get-ConntrackEntry }
+                'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
+                'Get-ConntrackSetting'          = { Get-ConntrackSetting }
+                'Get-ConntrackStat'             = { Get-ConntrackStat }
+                'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }
+                'Get-ConntrackTimeoutPolicy'    = { Get-ConntrackTimeoutPolicy }
+                'New-ConntrackEntry'            = { New-ConntrackEntry 192.0.2.8 192.0.2.9 -Protocol udp -SourcePort 1 -DestinationPort 2 -TimeoutSeconds 60 }
+                'New-ConntrackExpectation'      = { $ftp | New-ConntrackExpectation 198.51.100.9 192.0.2.9 -DestinationPort 5000 }
+                'New-ConntrackTimeoutPolicy'    = { New-ConntrackTimeoutPolicy 'another' udp -Replied 5 }
+                'Register-ConntrackEvent'       = { Register-ConntrackEvent -SourceIdentifier privilege; Unregister-Event privilege -ErrorAction Ignore }
+                'Remove-ConntrackEntry'         = { Remove-ConntrackEntry 192.0.2.8 }
+                'Remove-ConntrackExpectation'   = { Remove-ConntrackExpectation -Helper ftp }
+                'Remove-ConntrackTimeoutPolicy' = { Remove-ConntrackTimeoutPolicy 'present' }
+                'Set-ConntrackEntry'            = { $ftp | Set-ConntrackEntry -Mark 5 }
+                'Set-ConntrackSetting'          = { Set-ConntrackSetting Accounting $true }
+                'Set-ConntrackTimeout'          = { Set-ConntrackTimeout udp Replied 121 }
+                'Set-ConntrackTimeoutPolicy'    = { Set-ConntrackTimeoutPolicy 'another' -Replied 6 }
+                'Test-ConntrackHealth'          = { Test-ConntrackHealth -SampleSeconds 0 }
+                'Watch-ConntrackEvent'          = { Watch-ConntrackEvent -TimeoutSeconds 0 }
+            }
+            $seen = [ordered]@{}
+            foreach ($name in $runs.Keys) {
+                try {
+                    $errors = @(& $runs[$name] 2>&1 3>$null | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] })
+                }
+                catch {
+                    $errors = @($_)
+                }
+                $seen[$name] = ($errors | ForEach-Object { "$(($_.FullyQualifiedErrorId -split ',')[0]): $($_.Exception.Message)" }) -join '; '
+            }
+            $seen | ConvertTo-Json -Compress
+        }
+        # First without, which changes nothing.
+        $without = Invoke-Unprivileged $namespace '--inh-caps=-all', '--bounding-set=-all' $everyCmdlet
+        $with = Invoke-Unprivileged $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' $everyCmdlet
+        $documented = @(Get-Content "$PSScriptRoot/../../docs/privileges.md") -match '^\| `\w+-Conntrack'
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It 'has every cmdlet' {
+        $with.PSObject.Properties.Name | Should -Be ((Get-Command -Module ConntrackPS).Name | Sort-Object)
+    }
+
+    It 'says what happens' {
+        $rows = foreach ($name in $with.PSObject.Properties.Name) {
+            "| ``$name`` | $($without.$name ? $without.$name : 'works') | $($with.$name ? $with.$name : 'works') |"
+        }
+        $documented -join "`n" | Should -Be ($rows -join "`n")
+    }
+
+    It 'changes nothing without a capability, and everything with one' {
+        $without.PSObject.Properties.Value -match 'Denied' | Should -Not -BeNullOrEmpty
+        (Get-ConntrackEntry 192.0.2.9 -NetworkNamespace $namespace).Mark | Should -Be 5
+        (Get-ConntrackTimeoutPolicy -NetworkNamespace $namespace).Name | Should -Be 'another'
+    }
+}
+
+Describe 'The recipes of docs/privileges.md' {
+    It '<_> gives an ordinary user CAP_NET_ADMIN and nothing else' -ForEach 'setpriv', 'capsh' {
+        $recipe = (@(Get-Content "$PSScriptRoot/../../docs/privileges.md") -match "^    $_ ")[0].Trim()
+        $recipe | Should -Match 'pwsh$'
+        # nobody is there without useradd; what pwsh would have, this has.
+        $show = "sh -c 'id -u; grep CapEff /proc/self/status'"
+        $command = $recipe -replace '=conntrack', '=nobody' -replace '--regid=nobody', '--regid=nogroup'
+        $command = $_ -eq 'capsh' ? ($command -replace '-c pwsh$', "-c 'id -u; grep CapEff /proc/self/status'") : ($command -replace 'pwsh$', $show)
+        $seen = @(sh -c $command)
+        $seen[0] | Should -Be (id -u nobody)
+        $seen[1] | Should -Match '^CapEff:\s+0*1000$'
+    }
+}
+
 Describe 'With CAP_NET_ADMIN alone' {
     BeforeAll {
         $namespace = New-TestNamespace $table

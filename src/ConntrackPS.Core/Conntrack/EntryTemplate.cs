@@ -65,6 +65,7 @@ public sealed record EntryTemplate
             entry.MakeDetails().Labels = Label.Aggregate(default(LabelBits), (bits, bit) => bits.With(bit));
         if (Helper is not null)
             entry.MakeDetails().Helper = Helper;
+        _ = KernelName.Check(entry.Helper, "helper", KernelName.MaximumHelperBytes);
         if (Master is not null)
             entry.MakeDetails().Master = Master;
     }

@@ -61,6 +61,9 @@ internal sealed class EventSubscription : IDisposable
         }
     }
 
+    /// <summary>Reads what comes through a socket that listens already, for tests.</summary>
+    internal EventSubscription(NetlinkSocket socket) => _socket = socket;
+
     /// <summary>What the kernel granted, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize => _socket.ReceiveBufferSize;
 

@@ -73,8 +73,8 @@ public sealed record ExpectationTemplate
         made.TimeoutSeconds = TimeoutSeconds ?? made.TimeoutSeconds;
         made.Class = Class ?? made.Class;
         made.Flags = Flags ?? made.Flags;
-        made.Function = Function ?? made.Function;
-        made.Helper = Helper;
+        made.Function = KernelName.Check(Function ?? made.Function, "function", KernelName.MaximumFunctionBytes);
+        made.Helper = KernelName.Check(Helper, "helper", KernelName.MaximumHelperBytes);
         return made;
     }
 

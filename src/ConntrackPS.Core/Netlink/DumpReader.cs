@@ -17,7 +17,7 @@ internal sealed class DumpReader(NetlinkConnection connection, uint sequence, st
     {
         if (_finished)
             return false;
-        MessageReader messages = connection.Receive(operation);
+        MessageReader messages = connection.Receive(sequence, operation);
         while (!_finished && messages.TryRead(out NetlinkMessage message))
         {
             // A leftover of an earlier, abandoned request.

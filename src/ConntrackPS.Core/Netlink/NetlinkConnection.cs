@@ -38,7 +38,7 @@ internal sealed class NetlinkConnection : IDisposable
         uint sequence = Send(message, operation);
         while (true)
         {
-            MessageReader messages = Receive(operation);
+            MessageReader messages = Receive(sequence, operation);
             while (messages.TryRead(out NetlinkMessage answer))
             {
                 if (answer.Sequence != sequence)
@@ -83,8 +83,20 @@ internal sealed class NetlinkConnection : IDisposable
 
     internal uint NextSequence() => ++_sequence;
 
-    internal MessageReader Receive(string operation) =>
-        new(_ahead is null ? _buffer.AsSpan(0, _socket.Receive(_buffer, operation, Timeout)) : _ahead.Next());
+    /// <summary>Waits for the next datagram with a message of this sequence number. What is left of other requests is
+    /// passed over, and does not renew the time that the kernel has.</summary>
+    internal MessageReader Receive(uint sequence, string operation)
+    {
+        long started = Environment.TickCount64;
+        for (TimeSpan left = Timeout; ; left = Timeout - TimeSpan.FromMilliseconds(Environment.TickCount64 - started))
+        {
+            if (left < TimeSpan.Zero)
+                throw NetlinkSocket.TookTooLong(operation, Timeout);
+            ReadOnlySpan<byte> datagram = _ahead is null ? _buffer.AsSpan(0, _socket.Receive(_buffer, operation, left)) : _ahead.Next();
+            if (Answers(sequence, new MessageReader(datagram)))
+                return new MessageReader(datagram);
+        }
+    }
 
     /// <summary>The messages of the next datagram that is there already, or none.</summary>
     internal MessageReader ReceiveAvailable(string operation, out bool received)
@@ -92,6 +104,17 @@ internal sealed class NetlinkConnection : IDisposable
         int length = _socket.TryReceive(_buffer, operation);
         received = length > 0;
         return new MessageReader(_buffer.AsSpan(0, length));
+    }
+
+    private static bool Answers(uint sequence, MessageReader messages)
+    {
+        while (messages.TryRead(out NetlinkMessage message))
+        {
+            if (message.Sequence == sequence)
+                return true;
+        }
+
+        return false;
     }
 
     private uint Send(Span<byte> message, string operation)

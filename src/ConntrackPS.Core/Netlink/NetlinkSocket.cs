@@ -119,11 +119,22 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public int Receive(Span<byte> buffer, string operation, TimeSpan timeout)
     {
-        int length;
-        while ((length = TryReceive(buffer, operation)) == 0)
-            Wait(operation, timeout);
-        return length;
+        long started = Environment.TickCount64;
+        for (TimeSpan left = timeout; ; left = timeout - TimeSpan.FromMilliseconds(Environment.TickCount64 - started))
+        {
+            int length = TryReceive(buffer, operation);
+            if (length > 0)
+                return length;
+
+            // A signal, or what is not from the kernel, ends the wait early; the time is not renewed by it.
+            if (left < TimeSpan.Zero || !WaitForData(operation, left))
+                throw TookTooLong(operation, timeout);
+        }
     }
+
+    /// <summary>ETIMEDOUT: nothing came in time.</summary>
+    public static NetlinkException TookTooLong(string operation, TimeSpan timeout) =>
+        new(operation, Errno.TimedOut, "no answer within " + timeout);
 
     /// <summary>Waits until a datagram is there.</summary>
     /// <returns>False when the time is up first.</returns>
@@ -203,12 +214,6 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     {
         if (result < 0)
             throw new NetlinkException(operation, LastError());
-    }
-
-    private void Wait(string operation, TimeSpan timeout)
-    {
-        if (!WaitForData(operation, timeout))
-            throw new NetlinkException(operation, Errno.TimedOut, "no answer within " + timeout);
     }
 
     private void SetOption(int level, int option, int value)

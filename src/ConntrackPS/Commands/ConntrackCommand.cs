@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
@@ -48,12 +49,18 @@ public abstract class ConntrackCommand : CoreCommand
     /// <summary>Does work in each of the namespaces; of several, what fails in one is an error of its own.</summary>
     private protected void RunInEach(Action<NetworkNamespace?> work, object? target = null)
     {
-        if (!NamesSeveral)
-        {
+        if (NamesSeveral)
+            Run(() => RunInAll(work));
+        else
             Run(() => work(Namespace()), target);
-            return;
-        }
+    }
 
+    /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>
+    private protected bool IsNamed(string? networkNamespace) =>
+        NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
+
+    private void RunInAll(Action<NetworkNamespace?> work)
+    {
         foreach (NetworkNamespace? networkNamespace in Namespaces())
         {
             if (Stopping)
@@ -62,15 +69,10 @@ public abstract class ConntrackCommand : CoreCommand
         }
     }
 
-    /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>
-    private protected bool IsNamed(string? networkNamespace) =>
-        NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
-
     private static IEnumerable<string> Expand(string name)
     {
-        if (!WildcardPattern.ContainsWildcardCharacters(name))
+        if (!NamePattern.TryParse(name, WildcardOptions.None, out WildcardPattern pattern))
             return [name];
-        WildcardPattern pattern = new(name, WildcardOptions.None);
         return Linux.NetworkNamespace.Names().Where(pattern.IsMatch);
     }
 

@@ -86,7 +86,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
             // No such file, no such drive: PowerShell's own record says it best.
             WriteError(exception.ErrorRecord);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
             WriteError(ErrorFactory.UnreadableFile(exception, path));
         }

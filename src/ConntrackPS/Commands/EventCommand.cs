@@ -47,14 +47,23 @@ public abstract class EventCommand : FilterCommand
         if (targets.Length == 0)
             ThrowTerminatingError(Errors.ErrorFactory.NoNamespaceMatches(NetworkNamespace!));
         EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
-        WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
-        foreach (NetworkNamespace? target in targets)
+        try
         {
-            WarnAboutSilence(target);
-            WarnAboutMissingData(target);
-        }
+            WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
+            foreach (NetworkNamespace? target in targets)
+            {
+                WarnAboutSilence(target);
+                WarnAboutMissingData(target);
+            }
 
-        return stream;
+            return stream;
+        }
+        catch
+        {
+            // Ctrl+C, or -WarningAction Stop: nobody else knows of the stream yet.
+            stream.Dispose();
+            throw;
+        }
     }
 
     private EventOptions BuildOptions() => new()

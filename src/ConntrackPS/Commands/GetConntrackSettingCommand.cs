@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
@@ -30,10 +31,15 @@ public sealed class GetConntrackSettingCommand : ConntrackCommand
         IReadOnlyList<ConntrackSetting> present = settings.Read();
         foreach (string name in Name ?? ["*"])
         {
-            if (WildcardPattern.ContainsWildcardCharacters(name))
-                Emit(present, new WildcardPattern(name, WildcardOptions.IgnoreCase));
-            else
-                RunOne(() => WriteObject(settings.Find(name)), name);
+            RunOne(
+                () =>
+                {
+                    if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+                        Emit(present, pattern);
+                    else
+                        WriteObject(settings.Find(name));
+                },
+                name);
         }
     });
 

@@ -29,10 +29,15 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
         TimeoutPolicies policies = new(networkNamespace ?? Target());
         foreach (string name in Name ?? ["*"])
         {
-            if (WildcardPattern.ContainsWildcardCharacters(name))
-                EmitAll(policies, new WildcardPattern(name, WildcardOptions.IgnoreCase));
-            else
-                RunOn(() => policies, name, found => Emit(found.Find(name)));
+            RunOne(
+                () =>
+                {
+                    if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+                        EmitAll(policies, pattern);
+                    else
+                        RunOn(() => policies, name, found => Emit(found.Find(name)));
+                },
+                name);
         }
     });
 

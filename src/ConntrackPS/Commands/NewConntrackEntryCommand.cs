@@ -32,7 +32,14 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         _creators = new(table => table.CreateCreator(keepCreated: true));
         _updaters = new(table => table.CreateUpdater(keepChanged: true));
         _finders = new(table => table.CreateFinder());
-        _template = BuildTemplate();
+        try
+        {
+            _template = BuildTemplate();
+        }
+        catch (FormatException exception)
+        {
+            ThrowTerminatingError(ErrorFactory.NotAMaster(Master!, exception.Message));
+        }
     }
 
     /// <inheritdoc/>

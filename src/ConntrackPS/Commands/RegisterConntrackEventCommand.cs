@@ -53,19 +53,27 @@ public sealed class RegisterConntrackEventCommand : EventCommand
         if (Events.GetEventSubscribers(SourceIdentifier).Any())
             ThrowTerminatingError(ErrorFactory.SubscriberExists(SourceIdentifier));
         EventStream stream = Listen();
+        PSEventSubscriber subscriber = Subscribe(stream);
+        new EventPump(stream, Events, subscriber, MessageData, BatchSize).Start();
+        if (Action is not null && !SupportEvent)
+            WriteObject(subscriber.Action);
+    }
+
+    /// <summary>Makes the subscription, to which the stream belongs from then on.</summary>
+    private PSEventSubscriber Subscribe(EventStream stream)
+    {
         try
         {
-            PSEventSubscriber subscriber = Events.SubscribeEvent(
+            return Events.SubscribeEvent(
                 new ConntrackEventSource(stream), nameof(ConntrackEventSource.EventArrived), SourceIdentifier,
                 MessageData, Action, SupportEvent, Forward, MaxTriggerCount);
-            new EventPump(stream, Events, subscriber, MessageData, BatchSize).Start();
-            if (Action is not null && !SupportEvent)
-                WriteObject(subscriber.Action);
         }
-        catch (ArgumentException exception)
+        catch (Exception exception)
         {
             stream.Dispose();
-            ThrowTerminatingError(ErrorFactory.InvalidSubscription(exception, SourceIdentifier));
+            if (exception is ArgumentException refused)
+                ThrowTerminatingError(ErrorFactory.InvalidSubscription(refused, SourceIdentifier));
+            throw;
         }
     }
 }

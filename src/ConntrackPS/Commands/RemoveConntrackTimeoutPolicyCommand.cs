@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Tuning.Policies;
 
@@ -29,9 +30,8 @@ public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 
     private IEnumerable<string> Expand(string name)
     {
-        if (!WildcardPattern.ContainsWildcardCharacters(name))
+        if (!NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
             return [name];
-        WildcardPattern pattern = new(name, WildcardOptions.IgnoreCase);
         return Policies().Read().Select(policy => policy.Name).Where(pattern.IsMatch).ToArray();
     }
 

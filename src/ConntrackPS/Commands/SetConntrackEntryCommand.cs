@@ -102,7 +102,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         _progress = new WorkProgress(this, "Changing conntrack entries");
         _updaters = new(table => table.CreateUpdater(keepChanged: PassThru));
         _finders = new(table => table.CreateFinder());
-        _change = BuildChange();
+        Run(() => _change = BuildChange());
         if (_change.IsEmpty)
             ThrowTerminatingError(ErrorFactory.NoChange());
         if (!MyInvocation.ExpectingInput)

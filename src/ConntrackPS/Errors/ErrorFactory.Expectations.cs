@@ -46,7 +46,7 @@ internal static partial class ErrorFactory
             Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry."),
             Errno.NotSupported => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The connection that announces it has no helper, or the helper named is unknown: attach one by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
             Errno.ShutDown => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The helper of the connection that announces it was unloaded."),
-            Errno.InvalidArgument => ("InvalidExpectation", ErrorCategory.InvalidArgument, "The helper has no such -Class, the kernel no such -Function, or the name of -Helper is longer than 15 bytes."),
+            Errno.InvalidArgument => ("InvalidExpectation", ErrorCategory.InvalidArgument, "The helper has no such -Class, or the kernel no such -Function."),
             Errno.TooMany => ("TooManyExpectations", ErrorCategory.LimitsExceeded, "There are as many as net.netfilter.nf_conntrack_expect_max allows: Set-ConntrackSetting ExpectationMaximum, or remove some."),
             _ => ("", ErrorCategory.NotSpecified, ""),
         };

@@ -45,6 +45,7 @@ internal static partial class ErrorFactory
             exception, "NotLinux", ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
+        FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
     };

@@ -1,8 +1,13 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Asks the C compiler and the system's headers for the values of expressions.</summary>
-internal static class CProgram
+/// <summary>Asks a C compiler and the headers of its C library for the values of expressions.</summary>
+/// <param name="compiler">The compiler's command.</param>
+/// <param name="options">Options that it needs.</param>
+internal sealed class CProgram(string compiler, params IEnumerable<string> options)
 {
+    /// <summary>musl's compiler, on Debian of the package musl-tools.</summary>
+    public const string MuslCompiler = "musl-gcc";
+
     private const string Includes = """
         #include <stddef.h>
         #include <stdio.h>
@@ -14,6 +19,8 @@ internal static class CProgram
         #include <sys/eventfd.h>
         #include <sys/file.h>
         #include <sys/socket.h>
+        #include <unistd.h>
+        #include <linux/filter.h>
         #include <linux/in.h>
         #include <linux/in6.h>
         #include <linux/netlink.h>
@@ -28,10 +35,17 @@ internal static class CProgram
         #include <linux/netfilter/nf_conntrack_tcp.h>
         """;
 
+    /// <summary>The C library of this machine.</summary>
+    public static CProgram OfSystem() => new("gcc");
+
+    /// <summary>musl, which brings its own headers, and takes the kernel's from where the system has them.</summary>
+    public static CProgram OfMusl() => new(
+        MuslCompiler, "-idirafter", "/usr/include", "-idirafter", "/usr/include/" + Shell.Run("gcc", "-print-multiarch").Trim());
+
     /// <returns>Each expression's value, in the order given.</returns>
-    /// <exception cref="System.ComponentModel.Win32Exception">There is no gcc. The test fails then, on purpose: without
-    /// the headers nothing else proves the numbers.</exception>
-    public static long[] Evaluate(IEnumerable<string> expressions)
+    /// <exception cref="System.ComponentModel.Win32Exception">There is no such compiler. The test fails then, on purpose:
+    /// without the headers nothing else proves the numbers.</exception>
+    public long[] Evaluate(IEnumerable<string> expressions)
     {
         DirectoryInfo directory = Directory.CreateTempSubdirectory("cps-test-");
         try
@@ -39,7 +53,7 @@ internal static class CProgram
             string source = Path.Combine(directory.FullName, "values.c"), program = Path.Combine(directory.FullName, "values");
             IEnumerable<string> prints = expressions.Select(expression => $"    printf(\"%lld\\n\", (long long)({expression}));");
             File.WriteAllText(source, $"#define _GNU_SOURCE\n{Includes}\nint main(void)\n{{\n{string.Join('\n', prints)}\n    return 0;\n}}\n");
-            Shell.Run("gcc", "-Wall", "-Werror", "-o", program, source);
+            Shell.Run(compiler, [.. options, "-Wall", "-Werror", "-o", program, source]);
             return [.. Shell.Run(program).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse)];
         }
         finally

@@ -40,6 +40,28 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
         Assert.Equal(0, socket.TryReceive(new byte[100], "test"));
     }
 
+    /// <summary>A refusal and an acknowledgement of the right sequence number, there before the kernel's own answer.</summary>
+    [Fact]
+    public void What_another_process_answers_in_the_kernel_s_place_is_not_believed()
+    {
+        using SafeFileHandle handle = Bind(out uint port);
+        using NetlinkConnection connection = new(NetlinkSocket.FromHandle(handle));
+        using SafeFileHandle stranger = Bind(out _);
+        SocketAddressNetlink to = new() { Family = LibC.AF_NETLINK, PortId = port };
+        byte[] forged = [.. Messages.Data(1, 7), .. Messages.Error(1, Errno.Busy), .. Messages.Acknowledgement(1)];
+        fixed (byte* bytes = forged)
+            Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, bytes, (nuint)forged.Length, 0, &to, (uint)sizeof(SocketAddressNetlink)));
+
+        // IPCTNL_MSG_CT_GET_STATS, of a table that is empty.
+        int answers = 0;
+        connection.Request(Messages.Message(0x105, 0, MessageFlags.Request | MessageFlags.Ack, 0, 0, 0, 0), "count", message =>
+        {
+            answers++;
+            Assert.Equal((ushort)0x105, message.Type);
+        });
+        Assert.Equal(1, answers);
+    }
+
     [Fact]
     public void Errors_of_the_socket_itself_have_the_operation_and_errno()
     {

@@ -1,3 +1,4 @@
+using ConntrackPS.Fuzzing;
 using ConntrackPS.Text;
 
 namespace ConntrackPS.Tests.Text;
@@ -28,11 +29,10 @@ public class HostileTextTests
     [MemberData(nameof(AllSamples))]
     public void Mutated_text_never_throws_and_costs_itself_only(string sample)
     {
-        Random random = new(20261120);
-        string[] lines = TextSamples.Lines(sample);
+        TextMutator mutator = new(TextSamples.Lines(sample), 20261120);
         for (int run = 0; run < 4000; run++)
         {
-            string line = Mutate(lines[random.Next(lines.Length)], random);
+            string line = mutator.Next();
 
             // A blank line ends whatever the mutant began.
             List<ConntrackTextItem> items = TextSamples.Read([Good, "", line, "", Good]);
@@ -46,12 +46,11 @@ public class HostileTextTests
     [MemberData(nameof(AllSamples))]
     public void What_is_read_of_mutated_text_can_be_written_and_read_again(string sample)
     {
-        Random random = new(7);
-        string[] lines = TextSamples.Lines(sample);
+        TextMutator mutator = new(TextSamples.Lines(sample), 7);
         ConntrackTextWriter[] writers = [.. Enum.GetValues<ConntrackTextFormat>().Except([ConntrackTextFormat.Delete]).Select(format => new ConntrackTextWriter(format) { Details = (ConntrackTextDetails)7 })];
         for (int run = 0; run < 2000; run++)
         {
-            foreach (ConntrackTextRecord record in TextSamples.Read([Mutate(lines[random.Next(lines.Length)], random)]).OfType<ConntrackTextRecord>())
+            foreach (ConntrackTextRecord record in TextSamples.Read([mutator.Next()]).OfType<ConntrackTextRecord>())
             {
                 foreach (ConntrackTextWriter writer in writers)
                     TextSamples.ReadOne(writer.Write(record.Entry));
@@ -112,37 +111,5 @@ public class HostileTextTests
         // Each could go on forever.
         IEnumerable<string> never = Enumerable.Repeat("1", 100_000).Prepend("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=");
         Assert.NotEmpty(TextSamples.Read(never));
-    }
-
-    private static string Mutate(string line, Random random)
-    {
-        char[] text = line.ToCharArray();
-        for (int changes = random.Next(1, 4); changes > 0; changes--)
-        {
-            int at = random.Next(text.Length);
-            switch (random.Next(5))
-            {
-                case 0:
-                    text[at] = (char)random.Next(32, 127);
-                    break;
-                case 1:
-                    text[at] = "0123456789=[]<>-. \0\u00e9"[random.Next(20)];
-                    break;
-                case 2:
-                    text = [.. text[..at], .. text[Math.Min(text.Length, at + random.Next(1, 20))..], ' '];
-                    break;
-                case 3:
-                    text = [.. text[..at], .. text[random.Next(text.Length)..]];
-                    break;
-                default:
-                    text = [.. text[..at], .. Enumerable.Repeat(text[at], random.Next(1, 30)), .. text[at..]];
-                    break;
-            }
-
-            if (text.Length == 0)
-                return "";
-        }
-
-        return new string(text).ReplaceLineEndings(" ");
     }
 }

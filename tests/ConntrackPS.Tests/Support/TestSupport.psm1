@@ -327,7 +327,7 @@ function Get-PowerShellCommand {
     [System.IO.Path]::GetFileNameWithoutExtension($path) -eq 'dotnet' ? @($path, "$PSHOME/pwsh.dll") : @($path)
 }
 
-<# Writes the file of a child process: the module is imported, and $Namespace is set. #>
+<# Writes the file of a child process: the module is imported, $Namespace is set, and $Support is this folder. #>
 function New-ChildScript {
     param(
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Script,
@@ -342,6 +342,7 @@ function New-ChildScript {
 `$PSStyle.OutputRendering = 'PlainText'
 Import-Module '$Package/ConntrackPS.psd1' -ErrorAction Stop
 `$Namespace = '$Namespace'
+`$Support = '$PSScriptRoot'
 $Script
 "@
     $file

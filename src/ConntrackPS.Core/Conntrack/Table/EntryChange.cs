@@ -5,6 +5,8 @@ namespace ConntrackPS.Conntrack.Table;
 /// <summary>What to change in an entry; null leaves a thing as it is.</summary>
 public sealed record EntryChange
 {
+    private readonly string? _helper;
+
     /// <summary>The mark's new bits under a mask (CTA_MARK, CTA_MARK_MASK).</summary>
     public MaskedMark? Mark { get; init; }
 
@@ -24,7 +26,12 @@ public sealed record EntryChange
     public ConntrackState? State { get; init; }
 
     /// <summary>The helper's name; empty takes the helper away (CTA_HELP).</summary>
-    public string? Helper { get; init; }
+    /// <exception cref="FormatException">The kernel takes no such name.</exception>
+    public string? Helper
+    {
+        get => _helper;
+        init => _helper = KernelName.Check(value, "helper", KernelName.MaximumHelperBytes);
+    }
 
     /// <summary>What makes an existing entry like another, as far as the kernel lets it: a helper and a translation stay.</summary>
     public static EntryChange MakeLike(ConntrackEntry entry)

@@ -1,5 +1,6 @@
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
@@ -20,11 +21,16 @@ internal sealed class EntryReader : IEntrySink, IDisposable
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
     /// <param name="kind">Which of the kernel's lists.</param>
     /// <param name="create">Makes the object of each entry; a plain one unless given.</param>
+    /// <param name="open">Opens the connection, anew at each repeat; to the kernel unless given.</param>
     public EntryReader(
-        NetworkNamespace? networkNamespace, FilterPlan plan, TableKind kind = TableKind.Main, Func<ConntrackEntry>? create = null)
+        NetworkNamespace? networkNamespace,
+        FilterPlan plan,
+        TableKind kind = TableKind.Main,
+        Func<ConntrackEntry>? create = null,
+        Func<NetworkNamespace?, NetlinkConnection>? open = null)
     {
         _create = create ?? (() => new ConntrackEntry());
-        _scan = new EntryScan(networkNamespace, plan, kind, this);
+        _scan = new EntryScan(networkNamespace, plan, kind, this, open: open);
     }
 
     /// <summary>How often the table was resized under the reader, which then read it again.</summary>

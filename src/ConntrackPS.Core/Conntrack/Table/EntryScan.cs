@@ -20,6 +20,7 @@ internal sealed class EntryScan : IDisposable
     private readonly IEntrySink _sink;
     private readonly ResizeGuard _resize = new();
     private readonly MessageHandler _onMessage;
+    private readonly Func<NetworkNamespace?, NetlinkConnection> _open;
     private volatile NetlinkConnection _connection;
     private volatile bool _cancelled;
     private FilterPlan _plan;
@@ -31,8 +32,16 @@ internal sealed class EntryScan : IDisposable
     /// <param name="kind">Which of the kernel's lists.</param>
     /// <param name="sink">Takes the entries, on the caller's thread.</param>
     /// <param name="readAhead">Whether the kernel's datagrams are received on another thread meanwhile.</param>
-    public EntryScan(NetworkNamespace? networkNamespace, FilterPlan plan, TableKind kind, IEntrySink sink, bool readAhead = false)
+    /// <param name="open">Opens the connection, anew at each repeat; to the kernel unless given.</param>
+    public EntryScan(
+        NetworkNamespace? networkNamespace,
+        FilterPlan plan,
+        TableKind kind,
+        IEntrySink sink,
+        bool readAhead = false,
+        Func<NetworkNamespace?, NetlinkConnection>? open = null)
     {
+        _open = open ?? NetlinkConnection.Open;
         _readAhead = readAhead;
         _networkNamespace = networkNamespace;
         _plan = kind == TableKind.Main ? plan : plan.WithoutKernel();
@@ -102,7 +111,7 @@ internal sealed class EntryScan : IDisposable
 
     private (NetlinkConnection Connection, DumpReader Dump) Start()
     {
-        NetlinkConnection connection = NetlinkConnection.Open(_networkNamespace);
+        NetlinkConnection connection = _open(_networkNamespace);
         try
         {
             Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];

@@ -65,15 +65,22 @@ internal sealed class FilterDeletion(
     private static long Count(NetlinkConnection connection, byte[] request)
     {
         long count = 0;
-        connection.Request(TableRequests.GetStats(request), "count connection-tracking entries", message =>
-        {
-            AttributeReader attributes = message.Attributes;
-            while (attributes.Read())
-            {
-                if (attributes.Type == (ushort)StatsAttribute.Entries)
-                    count = attributes.UInt32;
-            }
-        });
+        connection.Request(
+            TableRequests.GetStats(request), "count connection-tracking entries", message => count = ReadCount(message) ?? count);
         return count;
+    }
+
+    /// <summary>CTA_STATS_GLOBAL_ENTRIES of an answer to IPCTNL_MSG_CT_GET_STATS.</summary>
+    /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
+    internal static uint? ReadCount(NetlinkMessage message)
+    {
+        AttributeReader attributes = message.Attributes;
+        while (attributes.Read())
+        {
+            if (attributes.Type == (ushort)StatsAttribute.Entries)
+                return attributes.UInt32;
+        }
+
+        return null;
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tuning.Policies;
 
@@ -12,11 +13,11 @@ internal static class PolicyName
     /// <exception cref="ArgumentException">It is empty or too long.</exception>
     public static void Check(string name)
     {
-        int length = Encoding.UTF8.GetByteCount(name);
-        if (length is 0 or > MaximumBytes || name.Contains('\0', StringComparison.Ordinal))
+        if (name.Length == 0 || !KernelName.Fits(name, MaximumBytes))
         {
             throw new ArgumentException(string.Create(
-                CultureInfo.InvariantCulture, $"'{name}' is not a name for a timeout policy: it has {length} bytes, and the kernel takes 1 to {MaximumBytes}."));
+                CultureInfo.InvariantCulture,
+                $"'{name}' is not a name for a timeout policy: it has {Encoding.UTF8.GetByteCount(name)} bytes, and the kernel takes 1 to {MaximumBytes}, without NUL."));
         }
     }
 }

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
@@ -61,6 +62,25 @@ public sealed class PrivilegeTests : IDisposable
         Assert.Equal(0, deleted);
         Assert.Equal(Errno.NotPermitted, Assert.IsType<NetlinkException>(exception).Errno);
         Assert.Equal(10, ConntrackTool.ListXml(_ns).Count);
+    }
+
+    /// <summary>The kernel asks who sends, not only who opened the socket.</summary>
+    [Fact]
+    public void A_privilege_that_is_dropped_midway_refuses_what_follows_as_a_whole()
+    {
+        EntryKey[] keys = [.. _ns.Table.Read().Select(EntryKey.Of)];
+        using NetlinkConnection connection = NetlinkConnection.Open(_ns.Namespace);
+        NetlinkBatch batch = connection.CreateBatch("delete an entry");
+        batch.Add(TableRequests.Delete(batch.NextMessage, keys[0]));
+        batch.Send((_, answer) => Assert.Fail(answer.ToString()));
+        Exception? exception = Unprivileged.Run(_ns.Namespace, () => Record.Exception(() =>
+        {
+            foreach (EntryKey key in keys[1..])
+                batch.Add(TableRequests.Delete(batch.NextMessage, key));
+            batch.Send((_, _) => { });
+        }));
+        Assert.Equal(Errno.NotPermitted, Assert.IsType<NetlinkException>(exception).Errno);
+        Assert.Equal(9, ConntrackTool.ListXml(_ns).Count);
     }
 
     private void AssertRefused(Func<ConntrackTable, bool> action)

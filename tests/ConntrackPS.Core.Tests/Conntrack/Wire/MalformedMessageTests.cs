@@ -58,23 +58,6 @@ public sealed class MalformedMessageTests
         }
     }
 
-    /// <summary>Garbage of a fixed seed, in place of single bytes and of many.</summary>
-    [Theory]
-    [MemberData(nameof(Names))]
-    public void Garbage_does_no_harm(string name)
-    {
-        Random random = new(name.Length);
-        CapturedMessage message = CapturedMessage.Get(name);
-        byte[] whole = message.Bytes;
-        for (int round = 0; round < 2000; round++)
-        {
-            byte[] garbled = [.. whole];
-            for (int i = random.Next(1, 8); i > 0; i--)
-                garbled[random.Next(16, garbled.Length)] = (byte)random.Next(256);
-            AssertHarmless(Record.Exception(() => message.DecodeLike(garbled)), $"{name} in round {round}");
-        }
-    }
-
     private static void AssertHarmless(Exception? exception, string what) =>
         Assert.True(exception is null or NetlinkProtocolException, $"{what}: {exception}");
 

@@ -1,0 +1,25 @@
+using System.Text;
+
+namespace ConntrackPS.Conntrack;
+
+/// <summary>What the kernel takes for a name. It reads up to the first NUL: of "ftp\0x" it would make "ftp", which nobody
+/// named.</summary>
+internal static class KernelName
+{
+    /// <summary>Bytes of a helper's name (NF_CT_HELPER_NAME_LEN, less the terminating NUL).</summary>
+    public const int MaximumHelperBytes = 15;
+
+    /// <summary>Bytes of a function's name; the kernel sets no limit, and its own are shorter than 32.</summary>
+    public const int MaximumFunctionBytes = 255;
+
+    /// <summary>True where the kernel reads the same name as we do.</summary>
+    public static bool Fits(string name, int maximumBytes) =>
+        Encoding.UTF8.GetByteCount(name) <= maximumBytes && !name.Contains('\0', StringComparison.Ordinal);
+
+    /// <summary>Lets a name through; null is none.</summary>
+    /// <exception cref="FormatException">The kernel would not take it, or take it for another.</exception>
+    public static string? Check(string? name, string kind, int maximumBytes) =>
+        name is null || Fits(name, maximumBytes)
+            ? name
+            : throw new FormatException($"'{name.Replace('\0', '\u2400')}' is not the name of a {kind}: give 1 to {maximumBytes} bytes, without NUL.");
+}

@@ -1,0 +1,82 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations.Events;
+using ConntrackPS.Expectations.Wire;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tuning.Policies;
+
+namespace ConntrackPS.Fuzzing;
+
+/// <summary>Does with a datagram what the library does: reads its messages, decodes each by its type, looks at every
+/// property of the result, and writes it again.</summary>
+internal static class MessageReading
+{
+    private const byte ConntrackSubsystem = 1, ExpectationSubsystem = 2, TimeoutSubsystem = 8;
+
+    /// <summary>The kernel answers IPCTNL_MSG_EXP_GET_STATS_CPU in the name of the other subsystem.</summary>
+    private const ushort ExpectationStatsAnswer = 0x103;
+
+    /// <exception cref="NetlinkProtocolException">The datagram is malformed.</exception>
+    public static void Read(ReadOnlySpan<byte> datagram)
+    {
+        MessageReader reader = new(datagram);
+        while (reader.TryRead(out NetlinkMessage message))
+            Decode(message);
+    }
+
+    private static void Decode(NetlinkMessage message)
+    {
+        switch (message.Type >> 8)
+        {
+            case 0 when message.Type is ControlMessage.Error or ControlMessage.Done:
+                _ = NetlinkAnswer.Decode(message).ToException("ask").Message;
+                break;
+            case ConntrackSubsystem when message.Type == (ushort)ConntrackMessage.GetStatsCpu:
+                _ = NetlinkCounterReader.Decode(message);
+                break;
+            case ConntrackSubsystem when message.Type == ExpectationStatsAnswer:
+                NetlinkCounterReader.DecodeExpectations(message, new CpuCounters(0));
+                break;
+            case ConntrackSubsystem when message.Type == (ushort)ConntrackMessage.GetStats:
+                _ = FilterDeletion.ReadCount(message);
+                break;
+            case ConntrackSubsystem:
+                Inspect(EntryDecoder.Decode(message));
+                if (EventDecoder.Decode(message) is { } happened)
+                    PropertyReading.ReadAll(happened);
+                break;
+            case ExpectationSubsystem:
+                PropertyReading.ReadAll(ExpectationDecoder.Decode(message));
+                if (ExpectationEventDecoder.Decode(message) is { } expected)
+                    PropertyReading.ReadAll(expected);
+                break;
+            case TimeoutSubsystem:
+                PropertyReading.ReadAll(PolicyCodec.Decode(message, null));
+                break;
+            default:
+                // Of another subsystem: the library passes it over. Its attributes are walked all the same.
+                AttributeReader attributes = message.Attributes;
+                while (attributes.Read())
+                    _ = attributes.Text;
+                break;
+        }
+    }
+
+    private static void Inspect(ConntrackEntry entry)
+    {
+        PropertyReading.ReadAll(entry);
+        Span<byte> buffer = stackalloc byte[NetlinkBatch.MaximumMessageSize];
+        _ = TableRequests.Delete(buffer, EntryKey.Of(entry));
+        try
+        {
+            _ = EntryEncoder.Create(buffer, new EntryTemplate { TimeoutSeconds = 1 }.Copy(entry), MessageFlags.Create);
+        }
+        catch (FormatException)
+        {
+            // The template refuses what the kernel would not take.
+        }
+    }
+}

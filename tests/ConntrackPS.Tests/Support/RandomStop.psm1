@@ -1,0 +1,85 @@
+<# Cmdlets that are stopped at random moments, as Ctrl+C does. #>
+Import-Module "$PSScriptRoot/ProcessState.psm1"
+
+<# Work for each cmdlet, on a table whose entries of 192.0.2.0/24 none of it names. #>
+$work = [ordered]@{
+    'a listing'           = { $null = Get-ConntrackEntry -NetworkNamespace $Namespace }
+    'a filter'            = { Get-ConntrackEntry 203.0.113.99 -NetworkNamespace $Namespace }
+    'a slow consumer'     = { Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { Start-Sleep -Milliseconds 1 } }
+    'statistics'          = { Get-ConntrackStat -Interval 1 -Count 3 -NetworkNamespace $Namespace }
+    'health'              = { Test-ConntrackHealth -SampleSeconds 1 -NetworkNamespace $Namespace }
+    'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
+    'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }
+    'expectations'        = { Get-ConntrackExpectation -NetworkNamespace $Namespace; Watch-ConntrackEvent -Expectation -NetworkNamespace $Namespace }
+    'a subscription'      = {
+        try {
+            Register-ConntrackEvent -SourceIdentifier stop -NetworkNamespace $Namespace -WarningAction Ignore
+            Start-Sleep 1
+        }
+        finally {
+            Unregister-Event stop -ErrorAction Ignore
+        }
+    }
+    'creation'            = { Get-ConntrackEntry 10.0.0.0/8 -NetworkNamespace $Namespace | New-ConntrackEntry -Zone 9 -Force -NetworkNamespace $Namespace }
+    'a change'            = { Set-ConntrackEntry 10.0.0.0/8 -Mark (Get-Random -Maximum 1000) -NetworkNamespace $Namespace }
+    'a piped change'      = { Get-ConntrackEntry 10.0.0.0/8 -NetworkNamespace $Namespace | Set-ConntrackEntry -TimeoutSeconds 3000 -NetworkNamespace $Namespace }
+    'a piped removal'     = { Get-ConntrackEntry -Zone 9 -NetworkNamespace $Namespace | Remove-ConntrackEntry -PassThru -NetworkNamespace $Namespace }
+    'a removal'           = { Remove-ConntrackEntry 10.0.0.0/8 -Zone 9 -NetworkNamespace $Namespace }
+    'clearing'            = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false -NetworkNamespace $Namespace }
+    'text'                = { Get-ConntrackEntry -NetworkNamespace $Namespace | ConvertTo-ConntrackText | ConvertFrom-ConntrackText }
+    'timeouts'            = { Get-ConntrackTimeout -NetworkNamespace $Namespace; Set-ConntrackTimeout udp Replied 120 -NetworkNamespace $Namespace; Get-ConntrackSetting -NetworkNamespace $Namespace }
+    'policies'            = { New-ConntrackTimeoutPolicy stop udp -Replied 5 -NetworkNamespace $Namespace; Get-ConntrackTimeoutPolicy -NetworkNamespace $Namespace; Remove-ConntrackTimeoutPolicy stop -NetworkNamespace $Namespace }
+}
+
+<# Starts work over and over in one runspace, and stops each after a random time; what was held before and after, and what
+   should not have happened. #>
+function Invoke-RandomStop {
+    param([string] $Module, [string] $Namespace, [int] $Count, [int] $Seed)
+
+    $random = [Random]::new($Seed)
+    $state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
+    $state.ImportPSModule($Module)
+    $runspace = [runspacefactory]::CreateRunspace($state)
+    $runspace.Open()
+    $runspace.SessionStateProxy.SetVariable('Namespace', $Namespace)
+    $result = [ordered]@{ Stopped = 0; Completed = 0; Problems = [System.Collections.Generic.List[string]]::new(); Before = $null; After = $null; Works = $work.Count }
+    foreach ($turn in (-$work.Count)..($Count - 1)) {
+        if ($turn -eq 0) {
+            # All have run once: what is loaded once is loaded.
+            $result.Before = Get-Settled
+            ($result.Stopped, $result.Completed) = 0, 0
+        }
+        $name = @($work.Keys)[($turn + $work.Count) % $work.Count]
+        $shell = [powershell]::Create($runspace)
+        $null = $shell.AddScript("$($work[$name])")
+        $running = $shell.BeginInvoke()
+        [System.Threading.Thread]::Sleep($random.Next(40))
+        $stopping = $shell.BeginStop($null, $null)
+        if (-not $stopping.AsyncWaitHandle.WaitOne(30000)) {
+            $result.Problems.Add("$name does not stop")
+            break
+        }
+        $ended = "$($shell.InvocationStateInfo.State)"
+        $result[$ended]++
+        if ($ended -notin 'Stopped', 'Completed') {
+            $result.Problems.Add("$name ended as $ended`: $($shell.InvocationStateInfo.Reason)")
+        }
+        # What was stopped half-way may be there already the next time; nothing else may go wrong.
+        foreach ($record in $shell.Streams.Error | Where-Object FullyQualifiedErrorId -NotMatch '^(Policy|Entry)(Exists|NotFound),') {
+            $result.Problems.Add("$name said $($record.FullyQualifiedErrorId): $record")
+        }
+        $shell.Dispose()
+    }
+    $runspace.Dispose()
+    $result.After = Get-Settled
+    $result
+}
+
+<# The names of the work, and each as a script that repeats it for ever. #>
+function Get-EndlessWork {
+    foreach ($name in $work.Keys) {
+        [pscustomobject]@{ Name = $name; Script = [scriptblock]::Create("'started'; while (`$true) { $($work[$name]) }") }
+    }
+}
+
+Export-ModuleMember -Function 'Invoke-RandomStop', 'Get-EndlessWork'
