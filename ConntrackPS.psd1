@@ -13,9 +13,11 @@
     FormatsToProcess     = @('ConntrackPS.format.ps1xml')
     TypesToProcess       = @('ConntrackPS.types.ps1xml')
     CmdletsToExport      = @(
+        'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
+        'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackSetting'
@@ -36,6 +38,7 @@
         'Set-ConntrackTimeoutPolicy'
         'Show-ConntrackTop'
         'Test-ConntrackHealth'
+        'Unblock-ConntrackTraffic'
         'Watch-ConntrackEvent'
     )
     FunctionsToExport    = @()

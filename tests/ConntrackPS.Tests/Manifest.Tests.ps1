@@ -10,9 +10,11 @@ BeforeAll {
     $package = Get-PackagePath
     $data = Import-PowerShellDataFile "$package/ConntrackPS.psd1"
     $expected = @(
+        'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
+        'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackSetting'
@@ -33,6 +35,7 @@ BeforeAll {
         'Set-ConntrackTimeoutPolicy'
         'Show-ConntrackTop'
         'Test-ConntrackHealth'
+        'Unblock-ConntrackTraffic'
         'Watch-ConntrackEvent'
     )
 }
@@ -129,7 +132,7 @@ Describe '<Name>' -ForEach $commands {
         foreach ($parameter in $own) {
             $parameter.Name | Should -Match '^[A-Z][A-Za-z0-9]+$'
             # Amounts are named with their unit: -TimeoutSeconds, -MinimumBytes, -RefreshSeconds.
-            $parameter.Name | Should -Match '([^s]|ss|us|Dns|Retrans|^(Timeout|Minimum|Max|Sample|Refresh)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
+            $parameter.Name | Should -Match '([^s]|ss|us|Dns|Retrans|^(Timeout|Block|Minimum|Max|Sample|Refresh)[A-Z][a-z]+s)$' -Because "$($parameter.Name) is singular"
         }
     }
 
@@ -149,7 +152,7 @@ Describe '<Name>' -ForEach $commands {
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
         # -ResetCounter changes, on a cmdlet that otherwise reads; a key of the live view deletes.
-        $changes = $command.Verb -in 'Clear', 'New', 'Remove', 'Set' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
+        $changes = $command.Verb -in 'Block', 'Clear', 'New', 'Remove', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -eq 'Clear' ? 'High' : 'Medium')
@@ -173,11 +176,12 @@ Describe '<Name>' -ForEach $commands {
 
 Describe 'The cmdlets that select entries' {
     It 'have the same filters, -SourceAddress first' {
-        $get, $remove = foreach ($name in 'Get-ConntrackEntry', 'Remove-ConntrackEntry') {
+        $get, $remove, $block = foreach ($name in 'Get-ConntrackEntry', 'Remove-ConntrackEntry', 'Block-ConntrackTraffic') {
             , (Get-Command $name).Parameters.Values.Where({ $_.Attributes.ParameterSetName -eq 'Filter' }).Name
         }
         $remove | Should -Contain 'SourceAddress'
         $get | Where-Object { $_ -notin 'Exact', 'Table' } | Sort-Object | Should -Be ($remove | Sort-Object)
+        $block | Sort-Object | Should -Be ($remove | Sort-Object)
         (Get-Command Get-ConntrackEntry).Parameters.SourceAddress.Attributes.Position | Should -Contain 0
     }
 }

@@ -130,6 +130,11 @@ Describe 'Watch-ConntrackEvent' {
                 if ($_.EventType -eq 'Existing') {
                     Add-KernelLine $namespace (New-ManyLine 40000)
                 }
+                # The loss may be the last that there is to tell.
+                if ($_.EventType -eq 'Lost' -and -not $more) {
+                    $more = $true
+                    Add-KernelLine $namespace '-s 192.0.2.2 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+                }
                 $_
             } | Where-Object { $_.EventType -eq 'Lost' -or $previous.EventType -eq 'Lost'; $previous = $_ } | Select-Object -First 2)
         $lost, $next = $seen[0, 1]
@@ -168,11 +173,13 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'ends with one error when its namespace is deleted' {
         $gone = New-TestNamespace
+        Add-KernelLine $gone (New-ManyLine 1)
         $shell = [powershell]::Create()
+        $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
         try {
-            $null = $shell.AddScript('param($Package, $With) Import-Module $Package; Watch-ConntrackEvent @With -WarningAction SilentlyContinue').AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument(@{ NetworkNamespace = $gone })
-            $run = $shell.BeginInvoke()
-            Wait-Until { Test-Listening $gone } 'nobody listens'
+            $null = $shell.AddScript('param($Package, $With) Import-Module $Package; Watch-ConntrackEvent @With -WarningAction SilentlyContinue').AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument(@{ NetworkNamespace = $gone; IncludeExisting = $true })
+            $run = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+            Wait-Until { $output.Count -eq 1 } 'nothing is watched'
             Remove-TestNamespace $gone
             Wait-Until { $run.IsCompleted } 'it still watches'
             $shell.Streams.Error.FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceGone*'

@@ -28,7 +28,8 @@ internal sealed class NetlinkBatch
     private readonly byte[] _buffer = new byte[SendBytes / 2];
     private readonly int _capacity;
     private int _length;
-    private int _lastStart;
+    private int _answeredStart;
+    private int _answeredIndex;
     private uint _firstSequence;
 
     public NetlinkBatch(NetlinkConnection connection, NetlinkSocket socket, string operation)
@@ -41,20 +42,23 @@ internal sealed class NetlinkBatch
     /// <summary>Messages waiting to be sent.</summary>
     public int Count { get; private set; }
 
-    /// <summary>True when another message may not fit: send first.</summary>
-    public bool IsFull => Count >= _capacity || _buffer.Length - _length < MaximumMessageSize;
+    /// <summary>True when another message, and the end of a transaction after it, may not fit: send first.</summary>
+    public bool IsFull => Count >= _capacity || _buffer.Length - _length < 2 * MaximumMessageSize;
 
     /// <summary>Where the next message goes; <see cref="Add"/> takes it up.</summary>
     public Span<byte> NextMessage => _buffer.AsSpan(_length, MaximumMessageSize);
 
     /// <summary>Takes up the message of this length that was written to <see cref="NextMessage"/>.</summary>
-    public void Add(int length)
+    /// <param name="length">In bytes.</param>
+    /// <param name="isAnswered">False for a message that kernels don't acknowledge, as the end of a transaction.</param>
+    public void Add(int length, bool isAnswered = true)
     {
         uint sequence = _connection.NextSequence();
         if (Count == 0)
             _firstSequence = sequence;
         BitConverter.TryWriteBytes(_buffer.AsSpan(_length + 8), sequence);
-        _lastStart = _length;
+        if (isAnswered)
+            (_answeredStart, _answeredIndex) = (_length, Count);
         _length += length;
         Count++;
     }
@@ -67,7 +71,7 @@ internal sealed class NetlinkBatch
             return;
         try
         {
-            Span<byte> flags = _buffer.AsSpan(_lastStart + 6);
+            Span<byte> flags = _buffer.AsSpan(_answeredStart + 6);
             BitConverter.TryWriteBytes(flags, (ushort)(BitConverter.ToUInt16(flags) | (ushort)MessageFlags.Ack));
             _socket.Send(_buffer.AsSpan(0, _length), _operation);
             ReadRefusals(onError);
@@ -91,7 +95,7 @@ internal sealed class NetlinkBatch
                 if (message.Type != ControlMessage.Error || index >= (uint)Count)
                     continue;
                 NetlinkAnswer answer = NetlinkAnswer.Decode(message);
-                isWhole |= index == (uint)Count - 1;
+                isWhole |= index == (uint)_answeredIndex;
                 if (answer.Errno == Errno.None)
                     continue;
                 first ??= answer;

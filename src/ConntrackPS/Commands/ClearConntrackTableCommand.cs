@@ -27,7 +27,7 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
         NetworkNamespace? target = Namespace();
         string what = Expectation ? "expectations" : "entries";
         string which = AddressFamily == IPFamily.Unspecified ? $"all {what}" : $"all {AddressFamily} {what}";
-        if (ShouldProcess($"{which} of {(NetworkNamespace is null ? "this network namespace" : "network namespace " + NetworkNamespace)}", "Remove"))
+        if (ShouldProcess($"{which} of {(target is null ? "this network namespace" : $"network namespace {target}")}", "Remove"))
             Clear(target);
     });
 

@@ -43,11 +43,17 @@ public abstract class EventCommand : FilterCommand
     {
         if (AllNamespace && NetworkNamespace is not null)
             ThrowTerminatingError(Errors.ErrorFactory.AllOrOneNamespace());
-        NetworkNamespace? single = Namespace();
-        EventStream stream = new(BuildOptions(), single is null ? [] : [single]);
+        NetworkNamespace?[] targets = [.. Namespaces()];
+        if (targets.Length == 0)
+            ThrowTerminatingError(Errors.ErrorFactory.NoNamespaceMatches(NetworkNamespace!));
+        EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
         WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
-        WarnAboutSilence(single);
-        WarnAboutMissingData(single);
+        foreach (NetworkNamespace? target in targets)
+        {
+            WarnAboutSilence(target);
+            WarnAboutMissingData(target);
+        }
+
         return stream;
     }
 

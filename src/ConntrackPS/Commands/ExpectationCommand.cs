@@ -104,5 +104,5 @@ public abstract class ExpectationCommand : ConntrackCommand
     }
 
     private protected static ExpectationTable TableIn(string? networkNamespace) =>
-        new(networkNamespace is null ? null : Linux.NetworkNamespace.Parse(networkNamespace));
+        new(NamespaceNamed(networkNamespace));
 }

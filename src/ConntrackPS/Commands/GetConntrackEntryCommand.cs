@@ -5,6 +5,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
@@ -45,7 +46,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
         else if (Exact)
             Run(LookUpTuple);
         else
-            Run(() => List(BuildFilter(), NetworkNamespace));
+            RunInEach(networkNamespace => List(BuildFilter(), networkNamespace));
     }
 
     /// <inheritdoc/>
@@ -57,14 +58,14 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     private void ListGroup(ConntrackGroup group)
     {
         if (ReadFilter(group) is { } filter)
-            List(filter, NetworkNamespace ?? group.Namespace);
+            List(filter, NamespaceNamed(NamespaceName ?? group.Namespace));
     }
 
-    private void List(ConntrackFilter filter, string? networkNamespace)
+    private void List(ConntrackFilter filter, NetworkNamespace? networkNamespace)
     {
         long started = Stopwatch.GetTimestamp();
         long count = 0;
-        ConntrackTable table = new(NamespaceNamed(networkNamespace));
+        ConntrackTable table = new(networkNamespace);
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
         using EntryStream stream = table.Open(filter, Table);
@@ -92,14 +93,14 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     private void LookUpInput()
     {
         if (ReadKey(InputObject) is { } key)
-            LookUp(key, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
+            LookUp(key, NamespaceName ?? InputEntry.NamespaceOf(InputObject));
     }
 
     private void LookUpTuple()
     {
         try
         {
-            LookUp(ExactTuple.Of(BuildFilter()), NetworkNamespace);
+            LookUp(ExactTuple.Of(BuildFilter()), NamespaceName);
         }
         catch (FormatException exception)
         {

@@ -23,20 +23,25 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
     public SwitchParameter Exact { get; set; }
 
     /// <inheritdoc/>
-    protected override void ProcessRecord() => Run(Exact ? LookUp : List, Master?.BaseObject);
-
-    private void List()
+    protected override void ProcessRecord()
     {
-        EntryKey[] masters = [];
-        if (Master is not null)
-        {
-            if (ReadMaster(Master) is not { } key)
-                return;
-            masters = [key];
-        }
+        if (Exact)
+            Run(LookUp, Master?.BaseObject);
+        else if (Master is not null)
+            Run(ListOfMaster, Master.BaseObject);
+        else
+            RunInEach(networkNamespace => List(new ExpectationTable(networkNamespace), []));
+    }
 
-        string? networkNamespace = NetworkNamespace ?? (Master is null ? null : InputExpectation.NamespaceOf(Master));
-        IReadOnlyList<ConntrackExpectation> found = TableIn(networkNamespace).Read(BuildFilter(masters));
+    private void ListOfMaster()
+    {
+        if (ReadMaster(Master!) is { } key)
+            List(TableIn(NamespaceName ?? InputExpectation.NamespaceOf(Master!)), [key]);
+    }
+
+    private void List(ExpectationTable table, IReadOnlyList<EntryKey> masters)
+    {
+        IReadOnlyList<ConntrackExpectation> found = table.Read(BuildFilter(masters));
         foreach (ConntrackExpectation expectation in found)
             WriteObject(expectation);
         WriteVerbose($"{found.Count} expectations.");
@@ -55,7 +60,7 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
                 Protocol = Protocol ?? [],
                 Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
             });
-            using ExpectationFinder finder = TableIn(NetworkNamespace).CreateFinder();
+            using ExpectationFinder finder = TableIn(NamespaceName).CreateFinder();
             if (finder.Find(key.Original, key.Zone) is { } found)
                 WriteObject(found);
             else

@@ -23,10 +23,10 @@ public sealed class GetConntrackSettingCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(() =>
+    protected override void EndProcessing() => RunInEach(networkNamespace =>
     {
         PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
-        ConntrackSettings settings = new(Namespace(), persisted);
+        ConntrackSettings settings = new(networkNamespace, persisted);
         IReadOnlyList<ConntrackSetting> present = settings.Read();
         foreach (string name in Name ?? ["*"])
         {

@@ -28,11 +28,11 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(() =>
+    protected override void EndProcessing() => RunInEach(networkNamespace =>
     {
         HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
         PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
-        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(Namespace(), persisted).Read();
+        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read();
         foreach (TimeoutProtocol protocol in Protocol ?? [])
         {
             if (present.All(timeout => timeout.Protocol != protocol))

@@ -24,20 +24,21 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     public TimeoutProtocol[]? Protocol { get; set; }
 
     /// <inheritdoc/>
-    protected override void ProcessRecord()
+    protected override void ProcessRecord() => RunInEach(networkNamespace =>
     {
+        TimeoutPolicies policies = new(networkNamespace ?? Target());
         foreach (string name in Name ?? ["*"])
         {
             if (WildcardPattern.ContainsWildcardCharacters(name))
-                Run(() => EmitAll(new WildcardPattern(name, WildcardOptions.IgnoreCase)));
+                EmitAll(policies, new WildcardPattern(name, WildcardOptions.IgnoreCase));
             else
-                RunOn(name, policies => Emit(policies.Find(name)));
+                RunOn(() => policies, name, found => Emit(found.Find(name)));
         }
-    }
+    });
 
-    private void EmitAll(WildcardPattern pattern)
+    private void EmitAll(TimeoutPolicies policies, WildcardPattern pattern)
     {
-        foreach (ConntrackTimeoutPolicy policy in Policies().Read())
+        foreach (ConntrackTimeoutPolicy policy in policies.Read())
         {
             if (pattern.IsMatch(policy.Name))
                 Emit(policy);

@@ -6,6 +6,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
@@ -17,6 +18,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
 {
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly StopSignal _stop = new();
+    private GroupOptions _options = null!;
     private GroupMeasurement _measurement = null!;
     private ulong _lost;
 
@@ -65,7 +67,8 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
     {
         if (AsksForRates && Interval is null)
             ThrowTerminatingError(ErrorFactory.NoInterval(SortBy));
-        _measurement = new GroupMeasurement(BuildOptions());
+        _options = BuildOptions();
+        _measurement = new GroupMeasurement(_options);
     }
 
     /// <inheritdoc/>
@@ -74,20 +77,20 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
         if (ParameterSetName == InputSet)
             Run(CountInput, InputObject.BaseObject);
         else
-            Run(CountTable);
+            RunInEach(CountTable);
     }
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(() =>
+    protected override void EndProcessing()
     {
+        if (ParameterSetName != InputSet)
+            return;
         if (_lost > 0)
             WriteWarning($"{_lost} events were lost before they could be counted.");
-        if (ParameterSetName == InputSet && AsksForCounters && _measurement is { Count: > 0, HasCounters: false })
+        if (AsksForCounters && _measurement is { Count: > 0, HasCounters: false })
             WriteWarning("The objects have no counters, since accounting was off where they come from (nf_conntrack_acct).");
-        foreach (ConntrackGroup group in _measurement.Groups())
-            WriteObject(InputGroup.ToObject(group));
-        WriteVerbose($"{_measurement.Count} entries counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
-    });
+        Run(() => Emit(_measurement));
+    }
 
     /// <inheritdoc/>
     protected override void StopProcessing() => _stop.Raise();
@@ -100,19 +103,28 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
     private bool AsksForCounters => Interval is not null
         || SortBy is (>= GroupOrder.TotalPackets and <= GroupOrder.ReplyBytes) or GroupOrder.BitsPerSecond or GroupOrder.PacketsPerSecond;
 
-    private void CountTable()
+    private void CountTable(NetworkNamespace? networkNamespace)
     {
         ConntrackFilter filter = BuildFilter();
-        ConntrackTable table = new(Namespace());
-        WarnAboutMissingData(table.NetworkNamespace);
+        ConntrackTable table = new(networkNamespace);
+        WarnAboutMissingData(networkNamespace);
         if (AsksForCounters && MinimumBytes is null && MinimumPackets is null)
-            WarnAboutMissingCounters(table.NetworkNamespace);
+            WarnAboutMissingCounters(networkNamespace);
         WriteDebug(table.Explain(filter));
+        GroupMeasurement measurement = new(_options);
         if (Interval is { } interval)
-            _measurement.ReadTwice(table, interval, filter, _stop.Token);
+            measurement.ReadTwice(table, interval, filter, _stop.Token);
         else
-            _measurement.Read(table, filter, _stop.Token);
-        ReportDisturbances(_measurement.Repeats, _measurement.Interrupted);
+            measurement.Read(table, filter, _stop.Token);
+        ReportDisturbances(measurement.Repeats, measurement.Interrupted);
+        Emit(measurement);
+    }
+
+    private void Emit(GroupMeasurement measurement)
+    {
+        foreach (ConntrackGroup group in measurement.Groups())
+            WriteObject(InputGroup.ToObject(group));
+        WriteVerbose($"{measurement.Count} entries counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     }
 
     private void CountInput()

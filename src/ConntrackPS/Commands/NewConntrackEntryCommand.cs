@@ -18,6 +18,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     private PerNamespace<EntryCreator>? _creators;
     private PerNamespace<EntryUpdater>? _updaters;
     private PerNamespace<EntryFinder>? _finders;
+    private WorkProgress _progress = null!;
     private EntryTemplate _template = new();
     private bool _asksForEach;
     private long _number;
@@ -27,6 +28,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     protected override void BeginProcessing()
     {
         _asksForEach = this.AsksForEach();
+        _progress = new WorkProgress(this, "Creating conntrack entries");
         _creators = new(table => table.CreateCreator(keepCreated: true));
         _updaters = new(table => table.CreateUpdater(keepChanged: true));
         _finders = new(table => table.CreateFinder());
@@ -42,7 +44,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         {
             ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.Read(InputObject)) : _template.Create(BuildTuples());
             if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
-                Create(entry, number, NetworkNamespace ?? (isInput ? entry.Namespace : null));
+                Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));
         }
         catch (FormatException exception)
         {
@@ -60,6 +62,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     protected override void EndProcessing() => Run(() =>
     {
         Flush();
+        _progress.Complete();
         long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed);
         WriteVerbose($"{_creators.All.Sum(creator => creator.Created)} entries created, {_existed} existed already, {failed} failed.");
     });
@@ -93,6 +96,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         EntryCreator creator = _creators!.In(networkNamespace);
         creator.Add(entry, new NumberedEntry(number, entry));
         Report(creator);
+        _progress.Advance();
     }
 
     private void Report(EntryBatch batch)

@@ -53,7 +53,7 @@ public sealed partial class NewConntrackExpectationCommand : ConntrackCommand, I
     private void Create(ConntrackExpectation expectation, long number)
     {
         PSObject? source = InputObject ?? Master;
-        string? networkNamespace = NetworkNamespace ?? (source is null ? null : InputExpectation.NamespaceOf(source));
+        string? networkNamespace = NamespaceName ?? (source is null ? null : InputExpectation.NamespaceOf(source));
         try
         {
             ConntrackExpectation? created = _creators.In(networkNamespace).Create(expectation, Force);

@@ -12,10 +12,13 @@ public abstract class PolicyCommand : TuningCommand
     private protected TimeoutPolicies Policies() => new(Target());
 
     /// <summary>Runs work on the policy of a name; refusals are errors about that one.</summary>
-    private protected void RunOn(string name, Action<TimeoutPolicies> work) => RunOne(
+    private protected void RunOn(string name, Action<TimeoutPolicies> work) => RunOn(Policies, name, work);
+
+    /// <summary>Runs work on one of certain policies.</summary>
+    private protected void RunOn(Func<TimeoutPolicies> open, string name, Action<TimeoutPolicies> work) => RunOne(
         () =>
         {
-            TimeoutPolicies policies = Policies();
+            TimeoutPolicies policies = open();
             try
             {
                 PolicyName.Check(name);

@@ -12,13 +12,14 @@ namespace ConntrackPS.Commands;
 /// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
+public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 {
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly StopSignal _stop = new();
     private DeleteSummary _sum;
+    private WorkProgress _progress = null!;
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
@@ -35,6 +36,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void BeginProcessing()
     {
         _asksForEach = this.AsksForEach();
+        _progress = new WorkProgress(this, "Removing conntrack entries");
         // With input the parameter set is not known before the first object comes.
         if (!MyInvocation.ExpectingInput)
             Run(() => RefuseEmptyFilter());
@@ -44,7 +46,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void ProcessRecord()
     {
         if (ParameterSetName != InputSet)
-            Run(() => RemoveByFilter(RefuseEmptyFilter(), NetworkNamespace));
+            Run(() => RemoveByFilter(RefuseEmptyFilter(), NamespaceName));
         else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
             Run(() => RemoveGroup(group), group);
         else
@@ -54,7 +56,10 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
+        RemoveCollected();
+        EndBlocks();
         Flush();
+        _progress.Complete();
         foreach (EntryDeleter deleter in Deleters.All)
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
         string about = _sum.IsEstimate ? "about " : "";
@@ -67,7 +72,11 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     protected override void StopProcessing() => _stop.Raise();
 
     /// <inheritdoc/>
-    public void Dispose() => _deleters?.Dispose();
+    public void Dispose()
+    {
+        DisposeBlocks();
+        _deleters?.Dispose();
+    }
 
     private protected override void Flush()
     {
@@ -82,16 +91,22 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
 
     private void RemoveInput(PSObject input)
     {
+        if (Blocks)
+        {
+            CollectToBlock(input);
+            return;
+        }
+
         if (ReadKey(input) is not { } key)
             return;
         if (!_asksForEach || ShouldProcess(input.BaseObject is ConntrackEntry entry ? entry.ToString() : key.ToString(), Action))
-            Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NetworkNamespace ?? InputEntry.NamespaceOf(input));
+            Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NamespaceName ?? InputEntry.NamespaceOf(input));
     }
 
     private void RemoveGroup(ConntrackGroup group)
     {
         if (ReadFilter(group) is { } filter)
-            RemoveByFilter(filter, NetworkNamespace ?? group.Namespace);
+            RemoveByFilter(filter, NamespaceName ?? group.Namespace);
     }
 
     private void RemoveByFilter(ConntrackFilter filter, string? networkNamespace)
@@ -99,10 +114,12 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         ConntrackTable table = new(NamespaceNamed(networkNamespace));
         WarnAboutMissingData(table.NetworkNamespace);
         WriteDebug(table.Explain(filter));
-        if (_asksForEach || PassThru)
+        if (Blocks)
+            RemoveBlocked(table, filter);
+        else if (_asksForEach || PassThru)
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
-            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), _stop.Token));
+            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), _stop.Token));
     }
 
     /// <summary>Decisions and -PassThru need each entry's object.</summary>
@@ -127,6 +144,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
         EntryDeleter deleter = Deleters.In(networkNamespace);
         deleter.Add(key, entry);
         Report(deleter);
+        _progress.Advance();
     }
 
     private void Sum(DeleteSummary summary) => _sum = new DeleteSummary(
@@ -138,11 +156,14 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand, IDisposable
     private void Report(EntryDeleter deleter)
     {
         foreach (EntryResult result in deleter.TakeResults())
-        {
-            if (result.Failure is { } failure)
-                WriteError(ErrorFactory.From(failure, result.Entry));
-            else
-                WriteObject(result.Entry);
-        }
+            Report(result);
+    }
+
+    private void Report(EntryResult result)
+    {
+        if (result.Failure is { } failure)
+            WriteError(ErrorFactory.From(failure, result.Entry));
+        else
+            WriteObject(result.Entry);
     }
 }

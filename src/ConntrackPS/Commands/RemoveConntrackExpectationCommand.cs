@@ -57,7 +57,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand, IDis
 
     private void RemoveInput()
     {
-        string? networkNamespace = NetworkNamespace ?? InputExpectation.NamespaceOf(InputObject);
+        string? networkNamespace = NamespaceName ?? InputExpectation.NamespaceOf(InputObject);
         try
         {
             object input = InputObject.BaseObject is ConntrackExpectation live ? live : InputObject;
@@ -82,7 +82,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand, IDis
         ExpectationFilter filter = BuildFilter([.. masters.OfType<EntryKey>()]);
         if (!filter.NamesExpectations)
             ThrowTerminatingError(ErrorFactory.NoExpectationFilter());
-        string? networkNamespace = NetworkNamespace ?? (Master is null ? null : InputExpectation.NamespaceOf(Master[0]));
+        string? networkNamespace = NamespaceName ?? (Master is null ? null : InputExpectation.NamespaceOf(Master[0]));
         ExpectationTable table = TableIn(networkNamespace);
         foreach (ConntrackExpectation expectation in table.Read(filter))
         {

@@ -21,6 +21,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly StopSignal _stop = new();
     private PerNamespace<EntryUpdater>? _updaters;
+    private WorkProgress _progress = null!;
     private PerNamespace<EntryFinder>? _finders;
     private EntryChange _change = new();
     private bool _asksForEach;
@@ -98,6 +99,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     protected override void BeginProcessing()
     {
         _asksForEach = this.AsksForEach();
+        _progress = new WorkProgress(this, "Changing conntrack entries");
         _updaters = new(table => table.CreateUpdater(keepChanged: PassThru));
         _finders = new(table => table.CreateFinder());
         _change = BuildChange();
@@ -111,7 +113,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     protected override void ProcessRecord()
     {
         if (ParameterSetName != InputSet)
-            Run(() => ChangeByFilter(RefuseEmptyFilter(), NetworkNamespace));
+            Run(() => ChangeByFilter(RefuseEmptyFilter(), NamespaceName));
         else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
             Run(() => ChangeGroup(group), group);
         else
@@ -122,6 +124,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     protected override void EndProcessing() => Run(() =>
     {
         Flush();
+        _progress.Complete();
         WriteVerbose(
             $"{_updaters!.All.Sum(updater => updater.Changed)} entries changed, {_updaters.All.Sum(updater => updater.AlreadyGone)} were gone already, "
             + $"{_updaters.All.Sum(updater => updater.Failed)} failed, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
@@ -149,13 +152,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private void ChangeInput()
     {
         if (ReadKey(InputObject) is { } key)
-            Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NetworkNamespace ?? InputEntry.NamespaceOf(InputObject));
+            Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NamespaceName ?? InputEntry.NamespaceOf(InputObject));
     }
 
     private void ChangeGroup(ConntrackGroup group)
     {
         if (ReadFilter(group) is { } filter)
-            ChangeByFilter(filter, NetworkNamespace ?? group.Namespace);
+            ChangeByFilter(filter, NamespaceName ?? group.Namespace);
     }
 
     private void ChangeByFilter(ConntrackFilter filter, string? networkNamespace)
@@ -188,6 +191,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         EntryUpdater updater = _updaters!.In(networkNamespace);
         updater.Add(key, _change, new ChangedEntry(key, entry, networkNamespace));
         Report(updater);
+        _progress.Advance();
     }
 
     private void Report(EntryUpdater updater)

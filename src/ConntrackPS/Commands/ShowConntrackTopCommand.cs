@@ -153,6 +153,6 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
         HasColour = !NoColor && !this.WantsPlainText(),
         HasFixedWidth = FixedWidth,
         HasUnicode = Console.OutputEncoding.CodePage == System.Text.Encoding.UTF8.CodePage,
-        Namespace = NetworkNamespace,
+        Namespace = NamespaceName,
     };
 }

@@ -14,4 +14,12 @@ public sealed class NetworkNamespaceCompleter : IArgumentCompleter
         NetworkNamespace.Names()
             .Where(name => name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
             .Select(name => new CompletionResult(name, name, CompletionResultType.ParameterValue, $"{NetworkNamespace.NamedDirectory}/{name}"));
+
+    /// <summary>The first namespace that stands on the command line; null for none.</summary>
+    internal static string? FirstOf(IDictionary bound) => bound["NetworkNamespace"] switch
+    {
+        string name => name,
+        object[] and [string first, ..] => first,
+        _ => null,
+    };
 }

@@ -36,7 +36,7 @@ public abstract class TableCompleter : ChoiceCompleter
     private static IEnumerable<(string Value, string Meaning)> Read(string property, IDictionary bound)
     {
         GroupMeasurement measurement = new(new GroupOptions { GroupBy = [GroupProperties.Named(property)] });
-        bool isWhole = TryReadWhole(measurement, bound["NetworkNamespace"] as string);
+        bool isWhole = TryReadWhole(measurement, NetworkNamespaceCompleter.FirstOf(bound));
         return measurement.Groups()
             .Where(group => group.GetValues()[0].Value is not null)
             .Select(group => (group.Name, $"{property} of {(isWhole ? "" : "at least ")}{group.Count} {(group.Count == 1 ? "entry" : "entries")}"));

@@ -13,7 +13,7 @@ public sealed class TimeoutPolicyCompleter : IArgumentCompleter
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        Read(fakeBoundParameters["NetworkNamespace"] as string)
+        Read(NetworkNamespaceCompleter.FirstOf(fakeBoundParameters))
             .Where(policy => policy.Name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
             .Select(policy => new CompletionResult(policy.Name, policy.Name, CompletionResultType.ParameterValue, policy.ToString()));
 

@@ -10,6 +10,11 @@ internal static partial class ErrorFactory
         new ArgumentException("-AllNamespace and -NetworkNamespace exclude each other."), "AllOrOneNamespace", ErrorCategory.InvalidArgument, null,
         "Leave one of them out.");
 
+    /// <summary>Wildcards that match no network namespace.</summary>
+    public static ErrorRecord NoNamespaceMatches(string[] names) => Create(
+        new ItemNotFoundException($"No network namespace has a name such as '{string.Join("', '", names)}'."), "NetworkNamespaceNotFound",
+        ErrorCategory.ObjectNotFound, names, "'ip netns list' shows the names; -AllNamespace waits for namespaces to come.");
+
     /// <summary>-Forward and -Action at once.</summary>
     public static ErrorRecord ForwardWithAction() => Create(
         new ArgumentException("-Forward and -Action exclude each other."), "ForwardWithAction", ErrorCategory.InvalidArgument, null,

@@ -46,7 +46,7 @@ internal static partial class ErrorFactory
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
-        _ => FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
+        _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
     };
 
     /// <summary>Nothing was named to delete or change.</summary>
@@ -151,6 +151,11 @@ internal static partial class ErrorFactory
     /// <summary>A form of text can't say what an entry is.</summary>
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
         exception, "NoTextForm", ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
+
+    /// <summary>Several network namespaces where one is changed.</summary>
+    public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
+        new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
+        "SeveralNamespaces", ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
 
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(

@@ -31,7 +31,7 @@ internal sealed class TableActions(ConntrackTable table, bool isWhatIf)
         if (isWhatIf)
             return $"What if: {what} would be deleted.";
         string? firstFailure = null;
-        DeleteSummary sum = table.Delete(filter, result => firstFailure ??= result.Failure?.Message, stop);
+        DeleteSummary sum = table.Delete(filter, result => firstFailure ??= result.Failure?.Message, stop: stop);
         string deleted = string.Create(CultureInfo.InvariantCulture, $"{(sum.IsEstimate ? "About " : "")}{sum.Deleted:N0} deleted");
         return firstFailure is null ? deleted + "." : $"{deleted}, {sum.Failed} failed: {firstFailure}";
     }

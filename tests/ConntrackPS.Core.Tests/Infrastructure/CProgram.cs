@@ -7,6 +7,7 @@ internal static class CProgram
         #include <stddef.h>
         #include <stdio.h>
         #include <errno.h>
+        #include <limits.h>
         #include <fcntl.h>
         #include <poll.h>
         #include <sched.h>
@@ -16,6 +17,9 @@ internal static class CProgram
         #include <linux/in.h>
         #include <linux/in6.h>
         #include <linux/netlink.h>
+        #include <linux/netfilter.h>
+        #include <linux/netfilter_ipv4.h>
+        #include <linux/netfilter/nf_tables.h>
         #include <linux/netfilter/nfnetlink.h>
         #include <linux/netfilter/nfnetlink_conntrack.h>
         #include <linux/netfilter/nfnetlink_cttimeout.h>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using ConntrackPS.Blocking.Wire;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Diagnosis.Statistics;
@@ -49,6 +50,39 @@ internal static class CNames
         [typeof(TimeoutMessage)] = "(NFNL_SUBSYS_CTNETLINK_TIMEOUT << 8) | IPCTNL_MSG_TIMEOUT_",
         [typeof(TimeoutAttribute)] = "CTA_TIMEOUT_",
         [typeof(TimeoutProtocol)] = "IPPROTO_",
+        [typeof(NftMessage)] = "(NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_",
+        [typeof(BatchMessage)] = "NFNL_MSG_BATCH_",
+        [typeof(TableAttribute)] = "NFTA_TABLE_",
+        [typeof(TableFlags)] = "NFT_TABLE_F_",
+        [typeof(ChainAttribute)] = "NFTA_CHAIN_",
+        [typeof(HookAttribute)] = "NFTA_HOOK_",
+        [typeof(RuleAttribute)] = "NFTA_RULE_",
+        [typeof(ListAttribute)] = "NFTA_LIST_",
+        [typeof(SetAttribute)] = "NFTA_SET_",
+        [typeof(SetFlags)] = "NFT_SET_",
+        [typeof(SetElementListAttribute)] = "NFTA_SET_ELEM_LIST_",
+        [typeof(SetElementAttribute)] = "NFTA_SET_ELEM_",
+        [typeof(SetElementFlags)] = "NFT_SET_ELEM_",
+        [typeof(ExpressionAttribute)] = "NFTA_EXPR_",
+        [typeof(DataAttribute)] = "NFTA_DATA_",
+        [typeof(VerdictAttribute)] = "NFTA_VERDICT_",
+        [typeof(ImmediateAttribute)] = "NFTA_IMMEDIATE_",
+        [typeof(CompareAttribute)] = "NFTA_CMP_",
+        [typeof(CompareOperator)] = "NFT_CMP_",
+        [typeof(BitwiseAttribute)] = "NFTA_BITWISE_",
+        [typeof(LookupAttribute)] = "NFTA_LOOKUP_",
+        [typeof(MetaAttribute)] = "NFTA_META_",
+        [typeof(MetaKey)] = "NFT_META_",
+        [typeof(PayloadAttribute)] = "NFTA_PAYLOAD_",
+        [typeof(PayloadBase)] = "NFT_PAYLOAD_",
+        [typeof(CtAttribute)] = "NFTA_CT_",
+        [typeof(CtKey)] = "NFT_CT_",
+        [typeof(CounterExpressionAttribute)] = "NFTA_COUNTER_",
+        [typeof(NftRegister)] = "NFT_REG_",
+        [typeof(NetfilterProtocol)] = "NFPROTO_",
+        [typeof(Hook)] = "NF_INET_",
+        [typeof(HookPriority)] = "NF_IP_PRI_",
+        [typeof(PacketVerdict)] = "NF_",
         [typeof(NetfilterGroup)] = "NFNLGRP_",
         [typeof(ConntrackStatus)] = "IPS_",
         [typeof(TcpTrackingFlags)] = "IP_CT_TCP_FLAG_",
@@ -100,6 +134,10 @@ internal static class CNames
         ["Errno.ShutDown"] = "ESHUTDOWN",
         ["Errno.TimedOut"] = "ETIMEDOUT",
 
+        ["NftRegister.First"] = "NFT_REG32_00",
+        ["HookPriority.AfterConntrack"] = "NF_IP_PRI_CONNTRACK + 1",
+        ["HookPriority.AfterNatSrc"] = "NF_IP_PRI_NAT_SRC + 1",
+
         // Newer than the headers of most distributions.
         ["EntryAttribute.TimestampEvent"] = null,
         ["ControlMessage.FirstData"] = "NLMSG_MIN_TYPE",
@@ -125,6 +163,7 @@ internal static class CNames
         ("AF_INET6", (long)IPFamily.IPv6),
         ("IP_CT_DIR_ORIGINAL", (long)TupleDirection.Original),
         ("IP_CT_DIR_REPLY", (long)TupleDirection.Reply),
+        ("NFNL_SUBSYS_NFTABLES", NftTransaction.Subsystem),
     ];
 
     /// <summary>DCCP's states are in no header of user space.</summary>

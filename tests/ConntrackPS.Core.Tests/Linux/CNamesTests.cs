@@ -8,7 +8,7 @@ public sealed class CNamesTests
     private static readonly string[] Ours =
     [
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts",
-        "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase",
+        "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle",
     ];
 

@@ -5,8 +5,9 @@
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/TestSupport.psm1"
 
-$server = "ctps-$PID"
+$server = $null
 $work = $null
+$count = 0
 
 <# True where there is tmux. #>
 function Test-Terminal {
@@ -47,6 +48,8 @@ function Send-Text([string] $Text) {
 
 <# Starts a shell on a terminal of 100 columns and 24 lines. #>
 function Start-Terminal {
+    # A server of its own: the last one may still be on its way out.
+    $script:server = "ctps-$PID-$($script:count++)"
     $script:work = [IO.Directory]::CreateTempSubdirectory('ctps-terminal-').FullName
     Invoke-Terminal new-session -d -s it -x 100 -y 24 'sh'
 }
@@ -82,8 +85,8 @@ function Assert-ScreenRestored {
 
 <# Ends the terminal, and whatever runs on it. #>
 function Stop-Terminal {
-    tmux -L $server kill-server 2>$null
     if ($work) {
+        tmux -L $server kill-server 2>$null
         Remove-Item $work -Recurse
         $script:work = $null
     }

@@ -114,10 +114,17 @@ function Start-NamespaceProcess {
 function Start-NamespaceProgram {
     $namespace, $program, $arguments = $args
     $process = Start-Process ip -ArgumentList (@('netns', 'exec', $namespace, $program) + $arguments) -PassThru
-    $processesOf[$namespace].Add($process)
+    Register-NamespaceProcess $namespace $process
     # ip changes the namespace and then becomes the program.
     Wait-Until { (Get-Content "/proc/$($process.Id)/comm") -ne 'ip' } "$program has not started"
     $process.Id
+}
+
+<# Has a process end with the namespace. #>
+function Register-NamespaceProcess {
+    param([Parameter(Position = 0)] [string] $Namespace, [Parameter(Position = 1)] [System.Diagnostics.Process] $Process)
+
+    $processesOf[$Namespace].Add($Process)
 }
 
 <# Adds entries by "conntrack -R": each value is what stands behind "conntrack -I", each key the test's name for it. #>
@@ -389,7 +396,7 @@ function Get-Detail($Match, [int] $Index, [string] $Name) {
 Export-ModuleMember -Function @(
     'Enable-Tracking'
     'Get-PackagePath', 'Import-PackagedModule', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
-    'Start-NamespaceProcess', 'Start-NamespaceProgram', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
+    'Start-NamespaceProcess', 'Start-NamespaceProgram', 'Register-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
     'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'
     'New-ChildScript', 'Invoke-Child', 'Test-Listening'
 )

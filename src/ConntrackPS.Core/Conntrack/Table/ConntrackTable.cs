@@ -70,12 +70,14 @@ public sealed class ConntrackTable
     /// <summary>Deletes the entries that match, the fastest safe way.</summary>
     /// <param name="filter">Which entries; must name some.</param>
     /// <param name="onFailure">Takes each entry that the kernel refused to delete.</param>
+    /// <param name="onProgress">Takes the number of entries after each batch of them, where there are batches.</param>
     /// <param name="stop">Ends the deletion between batches.</param>
     /// <exception cref="ArgumentException">The filter names nothing: <see cref="Clear"/> empties the table.</exception>
-    public DeleteSummary Delete(ConntrackFilter filter, Action<EntryResult> onFailure, CancellationToken stop = default)
+    public DeleteSummary Delete(
+        ConntrackFilter filter, Action<EntryResult> onFailure, Action<int>? onProgress = null, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        return Attempt(() => new FilterDeletion(this, PlanFor(filter), onFailure, stop).Run());
+        return Attempt(() => new FilterDeletion(this, PlanFor(filter), onFailure, onProgress, stop).Run());
     }
 
     /// <summary>Deletes every entry, or every entry of one address family.</summary>

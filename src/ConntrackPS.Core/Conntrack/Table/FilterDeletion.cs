@@ -7,7 +7,8 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Deletes what a filter names, the fastest safe way: by one guarded request where the kernel can do the whole
 /// filter, else by listing and deleting in batches, at the same time.</summary>
-internal sealed class FilterDeletion(ConntrackTable table, FilterPlan plan, Action<EntryResult> onFailure, CancellationToken stop)
+internal sealed class FilterDeletion(
+    ConntrackTable table, FilterPlan plan, Action<EntryResult> onFailure, Action<int>? onProgress, CancellationToken stop)
 {
     private const string Operation = "delete connection-tracking entries by filter";
 
@@ -47,6 +48,7 @@ internal sealed class FilterDeletion(ConntrackTable table, FilterPlan plan, Acti
             foreach (ConntrackEntry entry in batch)
                 deleter.Add(EntryKey.Of(entry), entry);
             Report(deleter);
+            onProgress?.Invoke(batch.Count);
         }
 
         deleter.Flush();

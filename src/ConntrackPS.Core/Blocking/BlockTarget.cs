@@ -1,0 +1,81 @@
+using System.Globalization;
+using ConntrackPS.Blocking.Rules;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+
+namespace ConntrackPS.Blocking;
+
+/// <summary>Whose traffic is to be blocked: the flows that a filter names, or given ones.</summary>
+public sealed class BlockTarget
+{
+    private readonly ConntrackFilter? _filter;
+    private readonly HashSet<EntryKey> _given = [];
+
+    private BlockTarget(ConntrackFilter filter, IReadOnlyList<BlockRule> rules)
+    {
+        (_filter, Rules) = (filter, rules);
+        Description = filter.ToString();
+    }
+
+    private BlockTarget(IReadOnlyList<ConntrackEntry> entries)
+    {
+        Rules = [];
+        Description = entries.Count == 1 ? entries[0].ToString() : string.Create(CultureInfo.InvariantCulture, $"{entries.Count} given flows");
+        foreach (ConntrackEntry entry in entries)
+            _given.UnionWith([WithoutId(entry), new EntryKey(entry.Reply, entry.Zone, entry.ReplyZone, null)]);
+        Given = entries;
+    }
+
+    /// <summary>The flows as a person would name them.</summary>
+    public string Description { get; }
+
+    /// <summary>True where flows that are yet to come are blocked too; false where only those are that exist already, since
+    /// the filter asks for something that new flows don't have or show: a mark, a state, an age.</summary>
+    public bool CoversNewFlows => Rules.Count > 0;
+
+    /// <summary>The flows that were given; empty for those of a filter.</summary>
+    internal IReadOnlyList<ConntrackEntry> Given { get; } = [];
+
+    /// <summary>What drops packets of flows that are yet to come.</summary>
+    internal IReadOnlyList<BlockRule> Rules { get; }
+
+    /// <summary>The flows that a filter names.</summary>
+    /// <exception cref="ArgumentException">The filter names nothing.</exception>
+    /// <exception cref="ZoneNotBlockableException">It names zones, which packets don't show.</exception>
+    public static BlockTarget Of(ConntrackFilter filter)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        if (!filter.NamesEntries)
+            throw new ArgumentException("The filter names nothing, and would block everything.");
+        if (filter.Zone.Count > 0)
+            throw new ZoneNotBlockableException();
+        return new BlockTarget(filter, RuleCompiler.Compile(filter));
+    }
+
+    /// <summary>These flows, by both their tuples.</summary>
+    public static BlockTarget Of(IReadOnlyList<ConntrackEntry> entries)
+    {
+        ArgumentNullException.ThrowIfNull(entries);
+        return new BlockTarget(entries);
+    }
+
+    /// <summary>True where the flow is meant. A given flow that begins anew from its other end is still the same.</summary>
+    public bool Names(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return _filter?.Matches(entry) ?? _given.Contains(WithoutId(entry));
+    }
+
+    /// <summary>The entries that are meant and exist now.</summary>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public IReadOnlyList<ConntrackEntry> Find(ConntrackTable table, CancellationToken stop = default)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        using EntryStream stream = table.Open(_filter);
+        using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
+        return [.. stream.Batches().SelectMany(batch => batch).Where(Names)];
+    }
+
+    private static EntryKey WithoutId(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null };
+}

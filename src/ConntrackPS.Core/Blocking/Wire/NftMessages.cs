@@ -1,0 +1,105 @@
+namespace ConntrackPS.Blocking.Wire;
+
+/// <summary>Messages of subsystem NFNL_SUBSYS_NFTABLES (enum nf_tables_msg_types, linux/netfilter/nf_tables.h).</summary>
+internal enum NftMessage : ushort
+{
+    Newtable = 0xa00,
+    Newchain = 0xa03,
+    Newrule = 0xa06,
+    Getrule = 0xa07,
+    Newset = 0xa09,
+    Newsetelem = 0xa0c,
+}
+
+/// <summary>NFNL_MSG_BATCH_* (linux/netfilter/nfnetlink.h): what stands between them happens as a whole or not at all.</summary>
+internal enum BatchMessage : ushort
+{
+    Begin = 0x10,
+    End = 0x11,
+}
+
+/// <summary>NFTA_TABLE_*.</summary>
+internal enum TableAttribute : ushort
+{
+    Name = 1,
+    Flags,
+}
+
+/// <summary>NFT_TABLE_F_*.</summary>
+[Flags]
+internal enum TableFlags : uint
+{
+    /// <summary>The table belongs to the socket that made it, and goes when that is closed (Linux 5.12).</summary>
+    Owner = 2,
+}
+
+/// <summary>NFTA_CHAIN_*.</summary>
+internal enum ChainAttribute : ushort
+{
+    Table = 1,
+    Name = 3,
+    Hook,
+    Policy,
+    Type = 7,
+}
+
+/// <summary>NFTA_HOOK_*.</summary>
+internal enum HookAttribute : ushort
+{
+    Hooknum = 1,
+    Priority,
+}
+
+/// <summary>NFTA_RULE_*.</summary>
+internal enum RuleAttribute : ushort
+{
+    Table = 1,
+    Chain,
+    Expressions = 4,
+}
+
+/// <summary>NFTA_LIST_*.</summary>
+internal enum ListAttribute : ushort
+{
+    Elem = 1,
+}
+
+/// <summary>NFTA_SET_*.</summary>
+internal enum SetAttribute : ushort
+{
+    Table = 1,
+    Name,
+    Flags,
+    KeyType,
+    KeyLen,
+    Id = 10,
+}
+
+/// <summary>NFT_SET_*.</summary>
+[Flags]
+internal enum SetFlags : uint
+{
+    Interval = 4,
+}
+
+/// <summary>NFTA_SET_ELEM_LIST_*.</summary>
+internal enum SetElementListAttribute : ushort
+{
+    Table = 1,
+    Set,
+    Elements,
+}
+
+/// <summary>NFTA_SET_ELEM_*.</summary>
+internal enum SetElementAttribute : ushort
+{
+    Key = 1,
+    Flags = 3,
+}
+
+/// <summary>NFT_SET_ELEM_*.</summary>
+[Flags]
+internal enum SetElementFlags : uint
+{
+    IntervalEnd = 1,
+}

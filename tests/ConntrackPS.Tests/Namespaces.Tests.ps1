@@ -1,0 +1,104 @@
+<# Several network namespaces at once: every cmdlet that reads takes them, none that changes. #>
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+}
+
+Describe 'Several network namespaces' {
+    BeforeAll {
+        $first, $second = 1..2 | ForEach-Object { New-TestNamespace }
+        $both = $first, $second
+        $pattern = "ctps-$PID-*"
+        foreach ($namespace in $both) {
+            Add-KernelLine $namespace @(
+                '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 1 --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
+                '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 2 --dport 80 --state SYN_SENT'
+            )
+        }
+        Add-KernelLine $second '-s 2001:db8::1 -d 2001:db8::2 -p udp --sport 5 --dport 53'
+    }
+
+    AfterAll {
+        Remove-TestNamespace $both
+    }
+
+    It '<Name> reads them, and says of which each object is' -ForEach @(
+        @{ Name = 'Get-ConntrackEntry'; Expected = 2, 3; With = @{} }
+        @{ Name = 'Get-ConntrackEntry'; Expected = 1, 1; With = @{ State = 'SynSent' } }
+        @{ Name = 'Measure-ConntrackEntry'; Expected = 1, 2; With = @{ GroupBy = 'SourceAddress' } }
+        @{ Name = 'Get-ConntrackStat'; Expected = 1, 1; With = @{} }
+        @{ Name = 'Get-ConntrackSetting'; Expected = 1, 1; With = @{ Name = 'Maximum' } }
+        @{ Name = 'Get-ConntrackTimeout'; Expected = 2, 2; With = @{ Protocol = 'Udp' } }
+    ) {
+        $objects = & $Name @With -NetworkNamespace $both
+        foreach ($i in 0, 1) {
+            @($objects | Where-Object Namespace -EQ $both[$i]).Count | Should -Be $Expected[$i]
+        }
+        $objects = & $Name @With -NetworkNamespace $pattern
+        @($objects | Where-Object Namespace -In $both).Count | Should -Be ($Expected[0] + $Expected[1])
+    }
+
+    It 'groups are of one namespace each, and pipe back to it' {
+        $removed = Measure-ConntrackEntry -GroupBy State -NetworkNamespace $both |
+            Where-Object { $_.State -eq 'SynSent' -and $_.Namespace -eq $second } | Remove-ConntrackEntry -PassThru
+        $removed.Namespace | Should -Be $second
+        Get-KernelCount $first | Should -Be 2
+        Get-KernelCount $second | Should -Be 2
+        Add-KernelLine $second '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 2 --dport 80 --state SYN_SENT'
+    }
+
+    It 'entries pipe back to where they are from' {
+        $entries = Get-ConntrackEntry -NetworkNamespace $both
+        $entries | Set-ConntrackEntry -Mark 9
+        foreach ($namespace in $both) {
+            (Get-KernelEntry $namespace).Mark | Select-Object -Unique | Should -Be 9
+        }
+        @($entries | Get-ConntrackEntry).Count | Should -Be 5
+    }
+
+    It 'reads policies and expectations in both' {
+        foreach ($namespace in $both) {
+            New-ConntrackTimeoutPolicy -Name both -Protocol Udp -Unreplied 5 -NetworkNamespace $namespace
+        }
+        (Get-ConntrackTimeoutPolicy both -NetworkNamespace $both).Namespace | Should -Be $both
+        (Get-ConntrackTimeoutPolicy -NetworkNamespace $pattern | Where-Object Name -EQ both).Namespace | Sort-Object | Should -Be ($both | Sort-Object)
+        Get-ConntrackExpectation -NetworkNamespace $both | Should -BeNullOrEmpty
+    }
+
+    It 'watches them' {
+        $events = Watch-ConntrackEvent -NetworkNamespace $both -IncludeExisting -MaxEvents 5 -TimeoutSeconds 30 -WarningAction SilentlyContinue
+        $events | Group-Object Namespace | Sort-Object Count | ForEach-Object Name | Should -Be $both
+    }
+
+    It 'one that is not there is an error of its own, and the others follow: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Get-ConntrackStat', 'Get-ConntrackSetting', 'Get-ConntrackTimeout', 'Get-ConntrackTimeoutPolicy', 'Test-ConntrackHealth' {
+        $objects = & $_ -NetworkNamespace $first, nowhere, $second -ErrorVariable failed -ErrorAction SilentlyContinue -WarningAction SilentlyContinue
+        $failed.Count | Should -Be 1
+        $failed[0].FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceNotFound*'
+        "$($failed[0])" | Should -BeLike "*'nowhere'*"
+        if ($_ -notlike 'Test-*') {
+            $objects.Namespace | Select-Object -Unique | Should -Be $both
+        }
+    }
+
+    It 'watching needs one at least' {
+        (Get-Failure { Watch-ConntrackEvent -NetworkNamespace 'nothing-*' }).FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceNotFound*'
+    }
+
+    It '<Name> takes one, and changes nothing' -ForEach @(
+        @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; Mark = 77 } }
+        @{ Name = 'Clear-ConntrackTable'; With = @{ Confirm = $false } }
+        @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
+        @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
+        @{ Name = 'New-ConntrackEntry'; With = @{ Protocol = 'Udp'; SourceAddress = '192.0.2.9'; SourcePort = 1; DestinationAddress = '192.0.2.8'; DestinationPort = 2; TimeoutSeconds = 60 } }
+    ) {
+        $before = $both | ForEach-Object { Invoke-InNamespace $_ sh -c 'conntrack -L -o id 2>/dev/null | sed "s/ [0-9]* / /" | sort; sysctl net.netfilter' }
+        foreach ($names in $both, $pattern) {
+            $failure = @(Get-Failure { & $Name @With -NetworkNamespace $names })
+            $failure[0].FullyQualifiedErrorId | Should -BeLike 'SeveralNamespaces*'
+            "$($failure[0])" | Should -BeLike "$Name works in one network namespace at a time*"
+        }
+        $after = $both | ForEach-Object { Invoke-InNamespace $_ sh -c 'conntrack -L -o id 2>/dev/null | sed "s/ [0-9]* / /" | sort; sysctl net.netfilter' }
+        ($after -replace ' \d+ (?=(ESTAB|SYN|src))', ' ') | Should -Be ($before -replace ' \d+ (?=(ESTAB|SYN|src))', ' ')
+    }
+}

@@ -1,0 +1,77 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+
+    $namespace = New-TestNamespace
+    $other = New-TestNamespace
+
+    <# The tables that nft lists. #>
+    function Get-Table([string] $Namespace = $namespace) {
+        @(Invoke-InNamespace $Namespace nft list tables) -replace '^table inet ' | Sort-Object
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $namespace, $other
+}
+
+Describe 'Get-ConntrackBlock and Unblock-ConntrackTraffic' {
+    BeforeEach {
+        $one, $two = '192.0.2.1', '192.0.2.2' | ForEach-Object { Block-ConntrackTraffic -SourceAddress $_ -NetworkNamespace $namespace }
+        $three = Block-ConntrackTraffic -Address 2001:db8::1 -NetworkNamespace $other
+    }
+
+    AfterEach {
+        Get-ConntrackBlock | Unblock-ConntrackTraffic
+    }
+
+    It 'list every block, in order, with all it is' {
+        $blocks = @(Get-ConntrackBlock)
+        $blocks.Id | Should -Be $one.Id, $two.Id, $three.Id
+        $blocks.Namespace | Should -Be $namespace, $namespace, $other
+        $blocks[0].Traffic | Should -Be 'entries with source address 192.0.2.1'
+        $blocks[0].CoversNewFlows | Should -BeTrue
+        $blocks[0].Since | Should -Be $one.Since
+        $blocks[0].Table | Should -BeIn (Get-Table)
+        (Get-ConntrackBlock -NetworkNamespace $other).Id | Should -Be $three.Id
+        (Get-ConntrackBlock $two.Id).Id | Should -Be $two.Id
+        ($three | Get-ConntrackBlock).Id | Should -Be $three.Id
+    }
+
+    It 'end blocks by object' {
+        $two | Unblock-ConntrackTraffic
+        Get-Table | Should -Be $one.Table
+        Get-Table $other | Should -Be $three.Table
+    }
+
+    It 'end blocks by number, from the pipeline too' {
+        $one.Id | Unblock-ConntrackTraffic
+        Unblock-ConntrackTraffic $two.Id, $three.Id
+        Get-Table | Should -BeNullOrEmpty
+        Get-ConntrackBlock | Should -BeNullOrEmpty
+    }
+
+    It 'emit a last account with -PassThru' {
+        ($one | Unblock-ConntrackTraffic -PassThru).Table | Should -Be $one.Table
+    }
+
+    It 'change nothing under -WhatIf' {
+        Get-ConntrackBlock | Unblock-ConntrackTraffic -WhatIf
+        @(Get-ConntrackBlock).Count | Should -Be 3
+    }
+
+    It 'say so where there is no such block, and go on' {
+        $failure = $null
+        9999, $one.Id | Unblock-ConntrackTraffic -ErrorVariable failure -ErrorAction SilentlyContinue
+        $failure.FullyQualifiedErrorId | Should -Be 'BlockNotFound,ConntrackPS.Commands.UnblockConntrackTrafficCommand'
+        Get-Table | Should -Be $two.Table
+        (Get-Failure { Get-ConntrackBlock $one.Id }).FullyQualifiedErrorId | Should -Be 'BlockNotFound,ConntrackPS.Commands.GetConntrackBlockCommand'
+        (Get-Failure { $two | Unblock-ConntrackTraffic -NetworkNamespace $other }).FullyQualifiedErrorId | Should -BeLike 'BlockNotFound,*'
+    }
+
+    It 'show a block on one line of 80 columns' {
+        $lines = ($one | Format-Table | Out-String -Width 80).Trim() -split "`n"
+        $lines[0] | Should -Match '^\s*Id Since +Packets +Bytes New +Traffic'
+        $lines[2] | Should -Match "^ *$($one.Id) \d\d:\d\d:\d\d +0 +0 True +entries with"
+    }
+}
