@@ -69,6 +69,8 @@ Describe 'Show-ConntrackTop -Once' {
 
     It 'groups' {
         -split @(Get-Row (Show-ConntrackTop @once -GroupBy Source))[0] | Should -Be '192.0.2.1', '4', '50.00', '2', '2', '0'
+        (-split @(Get-Row (Show-ConntrackTop @once -GroupBy Source -Reverse))[0])[1] | Should -Be 1
+        "$(Show-ConntrackTop @once -GroupBy Source -SortBy Bytes)" | Should -Match 'Count .*Bytes\S'
     }
 
     It 'shows translated addresses, and leaves out what it is told to' {

@@ -52,6 +52,7 @@ function Initialize-Lab {
 <# Brings the table back to its beginning, and makes what one example needs. #>
 function Reset-Lab([string] $Prepare) {
     Stop-Background
+    Get-ConntrackBlock | Unblock-ConntrackTraffic
     Clear-ConntrackTable -Confirm:$false
     Get-ConntrackTimeoutPolicy | Remove-ConntrackTimeoutPolicy
     Get-ConntrackTimeout | Where-Object { $_.TimeoutSeconds -ne $_.DefaultSeconds } | Set-ConntrackTimeout -Reset

@@ -17,8 +17,11 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-if ((Get-Item /proc/self/ns/net).Target -eq (Get-Item "/proc/$PPID/ns/net" -ErrorAction Ignore).Target) {
-    throw 'This empties the table: start it by "unshare --net --mount".'
+$parent = (Get-Process -Id $PID).Parent.Id
+foreach ($kind in 'net', 'mnt') {
+    if ((Get-Item "/proc/self/ns/$kind").Target -eq (Get-Item "/proc/$parent/ns/$kind").Target) {
+        throw 'This empties the table and mounts over folders: start it by "unshare --net --mount".'
+    }
 }
 $PSStyle.OutputRendering = 'PlainText'
 Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpLab.psm1", "$Package/ConntrackPS.psd1"

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Terminal;
 using ConntrackPS.Top.Control;
@@ -19,7 +20,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
     private readonly StopSignal _stop = new();
 
     /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
-    /// Source.</summary>
+    /// Source. Groups are sorted by Rate or Bytes where that is given, and otherwise by their count.</summary>
     [Parameter]
     public TopColumn? SortBy { get; set; }
 
@@ -136,6 +137,13 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
     {
         Order = new TopOrder(SortBy ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
         Grouping = GroupBy,
+        GroupOrder = SortBy switch
+        {
+            TopColumn.Rate => GroupOrder.BitsPerSecond,
+            TopColumn.Bytes => GroupOrder.TotalBytes,
+            _ => GroupOrder.Count,
+        },
+        IsGroupOrderReversed = Reverse,
         Interval = TimeSpan.FromSeconds(RefreshSeconds),
         Filter = new TopFilter
         {
