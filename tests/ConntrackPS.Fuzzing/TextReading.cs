@@ -9,7 +9,7 @@ internal sealed class TextReading
         ConntrackTextDetails.Id | ConntrackTextDetails.Timestamp | ConntrackTextDetails.Label;
 
     private readonly ConntrackTextWriter[] _writers =
-        [.. Enum.GetValues<ConntrackTextFormat>().Select(format => new ConntrackTextWriter(format) { Details = AllDetails })];
+        [.. Enum.GetValues<ConntrackTextFormat>().Except([ConntrackTextFormat.Delete]).Select(format => new ConntrackTextWriter(format) { Details = AllDetails })];
 
     private ConntrackTextReader _reader = new();
 
