@@ -16,7 +16,7 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpParameter.psm1", "$Package/ConntrackPS.psd1"
+Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpText.psm1", "$PSScriptRoot/HelpParameter.psm1", "$Package/ConntrackPS.psd1"
 Read-DocComment $Documentation
 
 <# An element as text; its content is text that has been escaped, or elements. #>

@@ -1,5 +1,5 @@
 <#
-    Reads the pages of the help, which are Markdown: docs/help/README.md tells their form.
+    Reads the pages of the help, which are Markdown, and runs their examples: docs/help/README.md tells their form.
 #>
 $ErrorActionPreference = 'Stop'
 
@@ -106,58 +106,6 @@ function Get-OutputShape([string[]] $Line) {
     }
 }
 
-<# Lines of Markdown as paragraphs of one line each, without its signs; comments are left out. #>
-function Split-Paragraph {
-    param([Parameter(ValueFromPipeline)] [AllowNull()] [AllowEmptyString()] [string] $Line)
-
-    begin { $words = @() }
-    process {
-        $isItem = $Line -like '- *'
-        if ($words -and ($isItem -or -not $Line)) {
-            $words -join ' '
-            $words = @()
-        }
-        if ($Line -and $Line -notlike '<!--*') {
-            $words += ($isItem ? $Line.Substring(2) : $Line).Trim() -replace '`'
-        }
-    }
-    end { if ($words) { $words -join ' ' } }
-}
-
-<# A topic as text of at most 80 columns: headings in capitals, paragraphs indented, sessions as they are but for long messages. #>
-function ConvertTo-HelpText {
-    param([Parameter(ValueFromPipeline)] [AllowEmptyString()] [string] $Line)
-
-    begin { $paragraph = @() }
-    process {
-        if ($paragraph -and ($Line -match '^($|- |#|    )')) {
-            Format-Wrapped ($paragraph -join ' ')
-            $paragraph = @()
-        }
-        switch -Regex ($Line) {
-            '^<!--' { break }
-            '^# (.+)' { 'TOPIC', "    $($Matches[1])"; break }
-            '^##+ (.+)' { $Matches[1].ToUpperInvariant(); break }
-            '^(    .*)?$' { $Line.Length -gt 80 ? (Format-Wrapped $Line.Trim()) : $Line; break }
-            default { $paragraph += $Line.Trim() -replace '`' }
-        }
-    }
-    end { if ($paragraph) { Format-Wrapped ($paragraph -join ' ') } }
-}
-
-function Format-Wrapped([string] $Text) {
-    $hanging = $Text -like '- *' ? '      ' : '    '
-    $row = '   '
-    foreach ($word in $Text -split ' ') {
-        if ($row.Length + 1 + $word.Length -gt 80) {
-            $row
-            $row = $hanging.Substring(1)
-        }
-        $row += " $word"
-    }
-    $row
-}
-
 <# Runs examples in the lab, in a child of its own: those of each page, with the lines that their commands printed. #>
 function Invoke-HelpExample {
     param(
@@ -192,4 +140,4 @@ function Invoke-HelpExample {
     }
 }
 
-Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Split-Paragraph, ConvertTo-HelpText, Invoke-HelpExample
+Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Invoke-HelpExample
