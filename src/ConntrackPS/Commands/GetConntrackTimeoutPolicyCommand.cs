@@ -29,15 +29,10 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
         TimeoutPolicies policies = new(networkNamespace ?? Target());
         foreach (string name in Name ?? ["*"])
         {
-            RunOne(
-                () =>
-                {
-                    if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
-                        EmitAll(policies, pattern);
-                    else
-                        RunOn(() => policies, name, found => Emit(found.Find(name)));
-                },
-                name);
+            if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+                EmitAll(policies, pattern);
+            else
+                RunOn(() => policies, name, found => Emit(found.Find(name)));
         }
     });
 
