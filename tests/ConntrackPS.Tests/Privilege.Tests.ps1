@@ -145,15 +145,18 @@ Describe 'The table of docs/privileges.md' {
             $entries = Import-Clixml "$PSScriptRoot/entries.xml"
             $ftp = $entries | Where-Object Helper
             $runs = [ordered]@{
+                'Block-ConntrackTraffic'        = { Block-ConntrackTraffic -Address 192.0.2.8 | Unblock-ConntrackTraffic }
                 'Clear-ConntrackTable'          = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
                 'ConvertFrom-ConntrackText'     = { 'udp 17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1' | ConvertFrom-ConntrackText }
                 'ConvertTo-ConntrackText'       = { $entries | ConvertTo-ConntrackText }
+                'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
                 'Get-ConntrackSetting'          = { Get-ConntrackSetting }
                 'Get-ConntrackStat'             = { Get-ConntrackStat }
                 'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }
                 'Get-ConntrackTimeoutPolicy'    = { Get-ConntrackTimeoutPolicy }
+                'Measure-ConntrackEntry'        = { Measure-ConntrackEntry }
                 'New-ConntrackEntry'            = { New-ConntrackEntry 192.0.2.8 192.0.2.9 -Protocol udp -SourcePort 1 -DestinationPort 2 -TimeoutSeconds 60 }
                 'New-ConntrackExpectation'      = { $ftp | New-ConntrackExpectation 198.51.100.9 192.0.2.9 -DestinationPort 5000 }
                 'New-ConntrackTimeoutPolicy'    = { New-ConntrackTimeoutPolicy 'another' udp -Replied 5 }
@@ -165,7 +168,9 @@ Describe 'The table of docs/privileges.md' {
                 'Set-ConntrackSetting'          = { Set-ConntrackSetting Accounting $true }
                 'Set-ConntrackTimeout'          = { Set-ConntrackTimeout udp Replied 121 }
                 'Set-ConntrackTimeoutPolicy'    = { Set-ConntrackTimeoutPolicy 'another' -Replied 6 }
+                'Show-ConntrackTop'             = { Show-ConntrackTop -Once }
                 'Test-ConntrackHealth'          = { Test-ConntrackHealth -SampleSeconds 0 }
+                'Unblock-ConntrackTraffic'      = { Get-ConntrackBlock | Unblock-ConntrackTraffic }
                 'Watch-ConntrackEvent'          = { Watch-ConntrackEvent -TimeoutSeconds 0 }
             }
             $seen = [ordered]@{}
