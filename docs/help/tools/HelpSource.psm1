@@ -101,7 +101,7 @@ function Get-OutputShape([string[]] $Line) {
             "property: $($Matches[1])"
         }
         elseif (-not $inTable -and $Line[$i] -notmatch '^ ') {
-            'text: ' + ($Line[$i] -replace '\b(0x[0-9a-f]+|[0-9a-f]{8})\b|\d[\d.,:]*', '#')
+            'text: ' + ($Line[$i] -replace '\b(0x[0-9a-f]+|[0-9a-f]{8})\b|\d[\d.,:]*', '#' -replace '\s+', ' ')
         }
     }
 }
