@@ -34,6 +34,10 @@ public sealed class NetworkNamespace
         return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
     }
 
+    /// <summary>The namespace of a name, as <see cref="Parse"/> finds it; null for no name: the caller's own.</summary>
+    /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
+    public static NetworkNamespace? ParseOrOwn(string? value) => value is null ? null : Parse(value);
+
     /// <summary>The names that <c>ip netns list</c> shows, sorted.</summary>
     public static IReadOnlyList<string> Names() =>
         Directory.Exists(NamedDirectory)

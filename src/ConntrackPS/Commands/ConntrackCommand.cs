@@ -35,7 +35,7 @@ public abstract class ConntrackCommand : CoreCommand
     internal NetworkNamespace? Namespace() => NamespaceNamed(NamespaceName);
 
     /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
-    private protected static NetworkNamespace? NamespaceNamed(string? name) => name is null ? null : Linux.NetworkNamespace.Parse(name);
+    private protected static NetworkNamespace? NamespaceNamed(string? name) => Linux.NetworkNamespace.ParseOrOwn(name);
 
     /// <summary>The namespaces the user named, or null alone for the caller's own; of several, one that isn't there is an
     /// error, and the others follow.</summary>
@@ -47,12 +47,12 @@ public abstract class ConntrackCommand : CoreCommand
     }
 
     /// <summary>Does work in each of the namespaces; of several, what fails in one is an error of its own.</summary>
-    private protected void RunInEach(Action<NetworkNamespace?> work, object? target = null)
+    private protected void RunInEach(Action<NetworkNamespace?> work)
     {
         if (NamesSeveral)
             Run(() => RunInAll(work));
         else
-            Run(() => work(Namespace()), target);
+            Run(() => work(Namespace()));
     }
 
     /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>

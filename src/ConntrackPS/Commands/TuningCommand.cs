@@ -14,5 +14,5 @@ public abstract class TuningCommand : ConntrackCommand
 
     /// <summary>Where to work: null for the caller's own namespace.</summary>
     private protected NetworkNamespace? Target() =>
-        base.Namespace() ?? (string.IsNullOrEmpty(Namespace) ? null : Linux.NetworkNamespace.Parse(Namespace));
+        base.Namespace() ?? NamespaceNamed(string.IsNullOrEmpty(Namespace) ? null : Namespace);
 }

@@ -48,7 +48,7 @@ public abstract class TableCompleter : ChoiceCompleter
         using CancellationTokenSource stop = new(Patience);
         try
         {
-            measurement.Read(new ConntrackTable(networkNamespace is null ? null : NetworkNamespace.Parse(networkNamespace)), stop: stop.Token);
+            measurement.Read(new ConntrackTable(NetworkNamespace.ParseOrOwn(networkNamespace)), stop: stop.Token);
             return true;
         }
         catch (OperationCanceledException)

@@ -22,7 +22,7 @@ public sealed class TimeoutPolicyCompleter : IArgumentCompleter
     {
         try
         {
-            return new TimeoutPolicies(networkNamespace is null ? null : NetworkNamespace.Parse(networkNamespace)).Read();
+            return new TimeoutPolicies(NetworkNamespace.ParseOrOwn(networkNamespace)).Read();
         }
         catch (Exception exception) when (exception is NetlinkException or NetworkNamespaceException or ConntrackUnavailableException)
         {

@@ -19,7 +19,7 @@ internal sealed class PerNamespace<T>(Func<ConntrackTable, T> create) : IDisposa
     {
         if (!_workers.TryGetValue(networkNamespace ?? "", out T? worker))
         {
-            worker = create(new ConntrackTable(networkNamespace is null ? null : NetworkNamespace.Parse(networkNamespace)));
+            worker = create(new ConntrackTable(NetworkNamespace.ParseOrOwn(networkNamespace)));
             _workers.Add(networkNamespace ?? "", worker);
         }
 
