@@ -5,7 +5,7 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Expectations;
 
 /// <summary>Deletes expectations one by one, in batches. One that is gone already is counted, and no failure.</summary>
-public sealed class ExpectationDeleter : EntryBatch
+public sealed class ExpectationDeleter : ExistingEntryBatch
 {
     internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted)
         : base(networkNamespace, "delete an expectation", keepDeleted)
@@ -15,20 +15,9 @@ public sealed class ExpectationDeleter : EntryBatch
     /// <summary>Expectations deleted so far.</summary>
     public long Deleted => Done;
 
-    /// <summary>Expectations that were gone already.</summary>
-    public long AlreadyGone { get; private set; }
-
     /// <summary>Adds an expectation to delete.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="expectation">Comes back with the result.</param>
     /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Add(in ExpectationKey key, object expectation) => Add(ExpectationRequests.Delete, key, expectation);
-
-    private protected override bool Forgives(Errno errno, object entry)
-    {
-        if (errno != Errno.NotFound)
-            return false;
-        AlreadyGone++;
-        return true;
-    }
 }

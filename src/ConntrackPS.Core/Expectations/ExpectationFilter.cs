@@ -79,8 +79,7 @@ public sealed class ExpectationFilter
     private static bool Holds(IReadOnlyList<PortRange> ranges, ushort? port) =>
         ranges.Count == 0 || (port is { } number && ranges.Any(range => range.Contains(number)));
 
-    private static bool Excludes(IReadOnlyList<AddressPrefix> prefixes) => prefixes.Count > 0 && prefixes.All(prefix => prefix.Length > 0);
+    private static bool Excludes(IReadOnlyList<AddressPrefix> prefixes) => prefixes.Count > 0 && !FilterTerms.HasWholeFamily(prefixes);
 
-    private static bool Excludes(IReadOnlyList<PortRange> ranges) =>
-        ranges.Count > 0 && ranges.All(range => range.First > 0 || range.Last < ushort.MaxValue);
+    private static bool Excludes(IReadOnlyList<PortRange> ranges) => ranges.Count > 0 && !FilterTerms.HasAllPorts(ranges);
 }

@@ -21,20 +21,13 @@ public sealed class ExpectationFinder : IDisposable
     public ConntrackExpectation? Find(in ConntrackTuple tuple, ushort zone)
     {
         ConntrackExpectation? found = null;
-        try
-        {
-            _connection.Request(
-                ExpectationRequests.Get(_request, tuple, zone),
-                "look up an expectation",
-                message => found = ExpectationDecoder.Decode(message));
-        }
-        catch (NetlinkException exception) when (exception.Errno == Errno.NotFound)
-        {
+        bool exists = _connection.TryRequest(
+            ExpectationRequests.Get(_request, tuple, zone),
+            "look up an expectation",
+            message => found = ExpectationDecoder.Decode(message));
+        if (!exists || found is null)
             return null;
-        }
-
-        if (found is not null)
-            (found.Zone, found.Namespace) = (zone, _namespace);
+        (found.Zone, found.Namespace) = (zone, _namespace);
         return found;
     }
 

@@ -55,6 +55,22 @@ internal sealed class NetlinkConnection : IDisposable
         }
     }
 
+    /// <summary>Sends one request for something that may not be there.</summary>
+    /// <returns>False where the kernel has none (ENOENT).</returns>
+    /// <exception cref="NetlinkException">The kernel refused for another reason.</exception>
+    public bool TryRequest(Span<byte> message, string operation, MessageHandler onData)
+    {
+        try
+        {
+            Request(message, operation, onData);
+            return true;
+        }
+        catch (NetlinkException exception) when (exception.Errno == Errno.NotFound)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Starts a dump. The connection can do nothing else until it is read to its end.</summary>
     /// <param name="message">The request; its flags must hold NLM_F_DUMP and NLM_F_ACK.</param>
     /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>

@@ -107,9 +107,11 @@ internal static class FilterTerms
         }
     }
 
-    private static bool HasWholeFamily(IReadOnlyList<AddressPrefix> prefixes) => prefixes.Any(prefix => prefix.Length == 0);
+    /// <summary>True where the prefixes let every address of a family through, and so name none.</summary>
+    public static bool HasWholeFamily(IReadOnlyList<AddressPrefix> prefixes) => prefixes.Any(prefix => prefix.Length == 0);
 
-    private static bool HasAllPorts(IReadOnlyList<PortRange> ranges) =>
+    /// <summary>True where the ranges let every port through, and so name none.</summary>
+    public static bool HasAllPorts(IReadOnlyList<PortRange> ranges) =>
         ranges.Any(range => range is { First: 0, Last: ushort.MaxValue });
 
     private static string Join<T>(IReadOnlyList<T> values) => string.Join(" or ", values);

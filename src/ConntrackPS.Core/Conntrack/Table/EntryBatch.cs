@@ -97,7 +97,7 @@ public abstract class EntryBatch : IDisposable
     }
 
     /// <summary>Decides on a refusal: true where it is none after all.</summary>
-    private protected abstract bool Forgives(Errno errno, object entry);
+    private protected abstract bool Forgives(Errno errno);
 
     private void FlushInBackground()
     {
@@ -156,7 +156,7 @@ public abstract class EntryBatch : IDisposable
                 if (_keepDone)
                     _results.Add(new EntryResult(entry, null));
             }
-            else if (!Forgives(answer.Errno, entry))
+            else if (!Forgives(answer.Errno))
             {
                 Failed++;
                 _results.Add(new EntryResult(entry, answer.ToException(_operation)));

@@ -22,19 +22,11 @@ public sealed class EntryFinder : IDisposable
     public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
     {
         ConntrackEntry? found = null;
-        try
-        {
-            _connection.Request(
-                TableRequests.Get(_request, key, resetCounter),
-                "look up a connection-tracking entry",
-                message => found = EntryDecoder.Decode(message));
-        }
-        catch (NetlinkException exception) when (exception.Errno == Errno.NotFound)
-        {
-            return null;
-        }
-
-        if (found is null || (key.Id is { } id && found.Id != id))
+        bool exists = _connection.TryRequest(
+            TableRequests.Get(_request, key, resetCounter),
+            "look up a connection-tracking entry",
+            message => found = EntryDecoder.Decode(message));
+        if (!exists || found is null || (key.Id is { } id && found.Id != id))
             return null;
         found.Namespace = _namespace;
         return found;

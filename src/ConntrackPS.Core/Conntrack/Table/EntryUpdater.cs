@@ -4,7 +4,7 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Changes entries one by one, in batches. An entry that is gone already is counted, and no failure.</summary>
-public sealed class EntryUpdater : EntryBatch
+public sealed class EntryUpdater : ExistingEntryBatch
 {
     private readonly EntryFinder _finder;
 
@@ -14,9 +14,6 @@ public sealed class EntryUpdater : EntryBatch
 
     /// <summary>Entries changed so far.</summary>
     public long Changed => Done;
-
-    /// <summary>Entries that were gone already.</summary>
-    public long AlreadyGone { get; private set; }
 
     /// <summary>Adds an entry to change.</summary>
     /// <param name="key">Which one.</param>
@@ -40,14 +37,6 @@ public sealed class EntryUpdater : EntryBatch
     {
         _finder.Dispose();
         base.Dispose(disposing);
-    }
-
-    private protected override bool Forgives(Errno errno, object entry)
-    {
-        if (errno != Errno.NotFound)
-            return false;
-        AlreadyGone++;
-        return true;
     }
 
     private static int Write(Span<byte> buffer, in (EntryKey Key, EntryChange Change, ConntrackEntry? Present) request) =>
