@@ -4,7 +4,7 @@ namespace ConntrackPS.Events;
 
 /// <summary>An event of a connection: what happened, when, and the connection as the kernel described it then.</summary>
 /// <remarks>Being an entry itself, it can be piped wherever an entry can.</remarks>
-public sealed class ConntrackEvent : ConntrackEntry
+public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
 {
     private ulong _nanoseconds;
 
@@ -18,7 +18,7 @@ public sealed class ConntrackEvent : ConntrackEntry
     public DateTime EventTime => ToLocalTime(_nanoseconds);
 
     /// <summary>The event's number in its stream, from 1. Lost events are counted in, so that a gap is a loss.</summary>
-    public ulong Sequence { get; internal set; }
+    public ulong Sequence { get; private set; }
 
     /// <summary>True where the event did not come from the kernel, but follows from comparing tables after a loss.</summary>
     public bool IsDerived { get; internal set; }
@@ -35,6 +35,11 @@ public sealed class ConntrackEvent : ConntrackEntry
         Has(EntryFields.StartTime) && Has(EntryFields.StopTime) && RawStop >= RawStart
             ? Math.Round((RawStop - RawStart) / 1e9, 3)
             : null;
+
+    ulong INumberedEvent.Sequence
+    {
+        set => Sequence = value;
+    }
 
     /// <summary>The event on one line.</summary>
     public override string ToString() =>

@@ -17,11 +17,11 @@ public sealed class EventStream : IDisposable
     private readonly BlockingCollection<List<ConntrackEvent>> _queue = new(QueuedBatches);
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentQueue<Exception> _failures = [];
+    private readonly EventNumbers _numbers = new();
     private readonly EventOptions _options;
     private readonly WatchedNamespaces _watched;
     private readonly object _cancelling = new();
     private ExceptionDispatchInfo? _lastFailure;
-    private ulong _sequence;
     private bool _disposed;
 
     /// <summary>Starts listening.</summary>
@@ -73,7 +73,11 @@ public sealed class EventStream : IDisposable
             long left = Math.Max(end - Environment.TickCount64, 0);
             long wait = _options.FollowNamespaces ? Math.Min(left, WatchedNamespaces.LookInterval) : left;
             if (_queue.TryTake(out List<ConntrackEvent>? batch, (int)Math.Min(wait, int.MaxValue), _stop.Token))
-                return Number(batch);
+            {
+                _numbers.Assign(batch);
+                return batch;
+            }
+
             if (_queue.IsCompleted)
                 _lastFailure!.Throw();
             if (wait == left || !_failures.IsEmpty)
@@ -107,18 +111,6 @@ public sealed class EventStream : IDisposable
         _watched.Dispose();
         _queue.Dispose();
         _stop.Dispose();
-    }
-
-    /// <summary>Lost events have numbers too, so that a gap is a loss.</summary>
-    private List<ConntrackEvent> Number(List<ConntrackEvent> batch)
-    {
-        foreach (ConntrackEvent happened in batch)
-        {
-            _sequence += happened.LostCount ?? 1;
-            happened.Sequence = _sequence;
-        }
-
-        return batch;
     }
 
     private void ReadAll(WatchedNamespace watched)

@@ -28,18 +28,6 @@ public sealed partial class WatchConntrackEventCommand
         _watcher = watcher;
         WriteVerbose($"Receive buffer: {watcher.ReceiveBufferSize} bytes.");
         WarnAboutSilence(target);
-        long started = Environment.TickCount64;
-        long count = 0;
-        for (TimeSpan wait; !Stopping && (wait = Remaining(started)) > TimeSpan.Zero;)
-        {
-            foreach (ConntrackExpectationEvent happened in watcher.Take(wait))
-            {
-                if (happened.EventType == ConntrackEventType.Lost)
-                    WriteWarning($"{happened.LostCount} events were lost: raise -ReceiveBufferSize.");
-                WriteObject(happened);
-                if (happened.EventType != ConntrackEventType.Lost && ++count == MaxEvents)
-                    return;
-            }
-        }
+        EmitUntilDone(watcher.Take, "raise -ReceiveBufferSize");
     }
 }

@@ -41,22 +41,35 @@ public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposab
     private void Watch()
     {
         EventStream stream = _stream = Listen();
+        EmitUntilDone(stream.Take, "raise -ReceiveBufferSize, or narrow the filter", () =>
+        {
+            while (stream.TryTakeFailure(out Exception? failure))
+                WriteError(ErrorFactory.From(failure));
+            WarnOnceAboutReliability(stream);
+        });
+    }
+
+    /// <summary>Emits events until the time is up, or there were enough.</summary>
+    /// <param name="take">Waits for events.</param>
+    /// <param name="remedy">What helps against losses.</param>
+    /// <param name="afterEach">What is to be done each time events were emitted, or none came.</param>
+    private void EmitUntilDone<T>(Func<TimeSpan, IReadOnlyList<T>> take, string remedy, Action? afterEach = null)
+        where T : INumberedEvent
+    {
         long started = Environment.TickCount64;
         long count = 0;
         for (TimeSpan wait; !Stopping && (wait = Remaining(started)) > TimeSpan.Zero;)
         {
-            foreach (ConntrackEvent happened in stream.Take(wait))
+            foreach (T happened in take(wait))
             {
-                if (happened.EventType == ConntrackEventType.Lost)
-                    WriteWarning($"{happened.LostCount} events were lost: raise -ReceiveBufferSize, or narrow the filter.");
+                if (happened.LostCount is { } lost)
+                    WriteWarning($"{lost} events were lost: {remedy}.");
                 WriteObject(happened);
-                if (happened.EventType != ConntrackEventType.Lost && ++count == MaxEvents)
+                if (happened.LostCount is null && ++count == MaxEvents)
                     return;
             }
 
-            while (stream.TryTakeFailure(out Exception? failure))
-                WriteError(ErrorFactory.From(failure));
-            WarnOnceAboutReliability(stream);
+            afterEach?.Invoke();
         }
     }
 

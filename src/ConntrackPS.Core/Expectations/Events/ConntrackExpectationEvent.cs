@@ -4,7 +4,7 @@ namespace ConntrackPS.Expectations.Events;
 
 /// <summary>An event of an expectation. Being an expectation itself, it can be piped wherever one can.</summary>
 /// <remarks>The kernel tells of beginnings and ends alone, and neither the time nor the zone.</remarks>
-public sealed class ConntrackExpectationEvent : ConntrackExpectation
+public sealed class ConntrackExpectationEvent : ConntrackExpectation, INumberedEvent
 {
     internal ConntrackExpectationEvent(ConntrackEventType type) => EventType = type;
 
@@ -15,10 +15,15 @@ public sealed class ConntrackExpectationEvent : ConntrackExpectation
     public DateTime EventTime { get; } = DateTime.Now;
 
     /// <summary>The event's number, from 1. Lost events are counted in, so that a gap is a loss.</summary>
-    public ulong Sequence { get; internal set; }
+    public ulong Sequence { get; private set; }
 
     /// <summary>How many events were lost, on events of type Lost.</summary>
     public ulong? LostCount { get; internal set; }
+
+    ulong INumberedEvent.Sequence
+    {
+        set => Sequence = value;
+    }
 
     /// <summary>The event on one line.</summary>
     public override string ToString() =>

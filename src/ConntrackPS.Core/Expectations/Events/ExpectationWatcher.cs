@@ -12,9 +12,9 @@ public sealed class ExpectationWatcher : IDisposable
 
     private readonly NetworkNamespace? _networkNamespace;
     private readonly EventSubscription _subscription;
+    private readonly EventNumbers _numbers = new();
     private readonly MessageHandler _onMessage;
     private List<ConntrackExpectationEvent> _batch = [];
-    private ulong _sequence;
 
     /// <summary>Starts listening.</summary>
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
@@ -52,11 +52,8 @@ public sealed class ExpectationWatcher : IDisposable
         List<ConntrackExpectationEvent> taken = _batch;
         _batch = [];
         foreach (ConntrackExpectationEvent happened in taken)
-        {
-            _sequence += happened.LostCount ?? 1;
-            (happened.Sequence, happened.Namespace) = (_sequence, _networkNamespace?.Name);
-        }
-
+            happened.Namespace = _networkNamespace?.Name;
+        _numbers.Assign(taken);
         return taken;
     }
 
