@@ -21,7 +21,7 @@ public sealed class EventLeakTests
         Assert.True(Wait.Until(() => ProcessState.CountThreads() == 0));
         Assert.Equal(descriptors, ProcessState.CountDescriptors());
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - memory, long.MinValue, MemoryNoise);
-        Assert.Empty(Listeners(ns));
+        Assert.Empty(EventListeners.ReadQueues(ns));
     }
 
     private static void StartAndStop(NetworkNamespaceFixture ns, int count)
@@ -35,10 +35,4 @@ public sealed class EventLeakTests
                 stream.Cancel();
         }
     }
-
-    /// <summary>The groups of the namespace's netfilter sockets, none of which anybody may be in.</summary>
-    private static string Listeners(NetworkNamespaceFixture ns) => string.Join(' ', ns.Exec("cat", "/proc/net/netlink").Split('\n')
-        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        .Where(columns => columns is [_, "12", _, not "00000000", ..])
-        .Select(columns => columns[3]));
 }

@@ -20,7 +20,7 @@ internal sealed class ConntrackListener : IDisposable
         _process.Start();
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        if (Wait.Until(() => ReadListeners(ns).Any()))
+        if (Wait.Until(() => EventListeners.ReadQueues(ns).Any()))
             return;
         Dispose();
         Assert.Fail("conntrack -E does not listen");
@@ -28,7 +28,7 @@ internal sealed class ConntrackListener : IDisposable
 
     /// <summary>Waits until all who listen have taken what there is.</summary>
     public static void CatchUp(NetworkNamespaceFixture ns) =>
-        Assert.True(Wait.Until(() => ReadListeners(ns).All(queue => queue == "0")), "somebody does not take their events");
+        Assert.True(Wait.Until(() => EventListeners.ReadQueues(ns).All(queue => queue == "0")), "somebody does not take their events");
 
     /// <summary>What it showed of all that happened so far, and of one last entry, which tells that it has caught up.</summary>
     public List<EventRecord> Finish(NetworkNamespaceFixture ns)
@@ -44,13 +44,6 @@ internal sealed class ConntrackListener : IDisposable
         _process.WaitForExit();
         _process.Dispose();
     }
-
-    /// <summary>The receive queues of the sockets that listen. The columns of /proc/net/netlink: socket, protocol, port,
-    /// groups, receive queue.</summary>
-    private static IEnumerable<string> ReadListeners(NetworkNamespaceFixture ns) => ns.Exec("cat", "/proc/net/netlink").Split('\n')
-        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        .Where(columns => columns is [_, "12", _, not "00000000", ..])
-        .Select(columns => columns[4]);
 
     private void Append(string? line)
     {
