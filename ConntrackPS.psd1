@@ -44,11 +44,28 @@
     FunctionsToExport    = @()
     VariablesToExport    = @()
     AliasesToExport      = @()
+    FileList             = @(
+        'CHANGELOG.md'
+        'ConntrackPS.Core.dll'
+        'ConntrackPS.Core.pdb'
+        'ConntrackPS.dll'
+        'ConntrackPS.format.ps1xml'
+        'ConntrackPS.pdb'
+        'ConntrackPS.psd1'
+        'ConntrackPS.types.ps1xml'
+        'LICENSE'
+        'en-US/about_ConntrackPS.help.txt'
+        'en-US/about_ConntrackPS_Filters.help.txt'
+        'en-US/about_ConntrackPS_Recipes.help.txt'
+        'en-US/about_ConntrackPS_Safety.help.txt'
+        'en-US/ConntrackPS.dll-Help.xml'
+    )
     PrivateData          = @{
         PSData = @{
             Tags         = @('PSEdition_Core', 'Linux', 'conntrack', 'netfilter', 'netlink', 'router', 'firewall', 'NAT')
             LicenseUri   = 'https://opensource.org/license/mit'
-            ReleaseNotes = 'See CHANGELOG.md.'
+            ProjectUri   = 'https://github.com/ConntrackPS/ConntrackPS'
+            ReleaseNotes = 'The first release. Changes: https://github.com/ConntrackPS/ConntrackPS/blob/main/CHANGELOG.md'
         }
     }
 }

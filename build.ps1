@@ -33,6 +33,14 @@ function Invoke-Native([scriptblock] $Command) {
     }
 }
 
+# For programs whose warnings are of another kind of package than ours.
+function Invoke-Quietly([scriptblock] $Command) {
+    $said = & $Command 2>&1 | Out-String
+    if ($LASTEXITCODE -ne 0) {
+        throw "'$("$Command".Trim())' failed with exit code $LASTEXITCODE`: $said"
+    }
+}
+
 function Invoke-Build {
     Write-Step "Build: compile ($Configuration) and lay out $package"
     Invoke-Native { dotnet build "$root/ConntrackPS.sln" --configuration $Configuration --nologo -v quiet }
@@ -41,7 +49,7 @@ function Invoke-Build {
     }
     $null = New-Item $package -ItemType Directory -Force
     $binaries = "$root/src/ConntrackPS/bin/$Configuration/net8.0"
-    Copy-Item "$binaries/ConntrackPS.dll", "$binaries/ConntrackPS.Core.dll" $package
+    Copy-Item "$binaries/ConntrackPS*.dll", "$binaries/ConntrackPS*.pdb" $package
     Copy-Item "$root/ConntrackPS.psd1", "$root/LICENSE", "$root/CHANGELOG.md" $package
     Copy-Item "$root/module/*" $package -Recurse
     Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/docs/help/tools/Build-Help.ps1" -Package $package -Documentation "$binaries/ConntrackPS.xml" }
@@ -86,7 +94,7 @@ function Invoke-PesterSuite {
 }
 
 function Invoke-Test {
-    Invoke-Build
+    Invoke-Pack
     $results = @(Invoke-Xunit) + @(Invoke-PesterSuite)
     $results | Where-Object { $_.PSObject.Properties['Reason'] } | ForEach-Object { Write-Host $_.Reason }
     $results.Line | Write-Host
@@ -112,11 +120,13 @@ function Invoke-Bench {
 
 function Invoke-Pack {
     Invoke-Build
-    Write-Step 'Pack: a zip of the module'
-    $archive = "$root/out/ConntrackPS-$version.zip"
-    Remove-Item $archive -ErrorAction Ignore
-    Compress-Archive "$root/out/ConntrackPS" $archive
-    Write-Step "Pack: done, $archive"
+    Write-Step 'Pack: the module for the PowerShell Gallery, the core library for NuGet'
+    $nuspec = "$root/out/ConntrackPS.nuspec"
+    & "$root/build/Write-Nuspec.ps1" -Package $package -Path $nuspec
+    Invoke-Quietly { dotnet pack $nuspec --output "$root/out" }
+    Remove-Item $nuspec
+    Invoke-Native { dotnet pack "$root/src/ConntrackPS.Core" --configuration $Configuration --no-build --output "$root/out" -v quiet }
+    Write-Step "Pack: done, out/ConntrackPS.$version.nupkg, out/ConntrackPS.Core.$version.nupkg"
 }
 
 function Invoke-Clean {

@@ -70,7 +70,7 @@ Describe 'The manifest' {
     }
 
     It 'names files that are there' {
-        $files = @($data.RootModule) + $data.FormatsToProcess + $data.TypesToProcess + $data.FileList | Where-Object { $_ }
+        $files = @($data.RootModule) + $data.RequiredAssemblies + $data.FormatsToProcess + $data.TypesToProcess | Where-Object { $_ }
         $files.Count | Should -BeGreaterOrEqual 3
         $files | ForEach-Object { Join-Path $package $_ | Should -Exist }
     }
@@ -82,7 +82,18 @@ Describe 'The manifest' {
         $data.PrivateData.PSData.Tags | Should -Contain 'Linux'
         $data.PrivateData.PSData.Tags | Should -Contain 'PSEdition_Core'
         $data.PrivateData.PSData.LicenseUri | Should -Not -BeNullOrEmpty
+        $data.PrivateData.PSData.ProjectUri | Should -Match '^https://'
         $data.PrivateData.PSData.ReleaseNotes | Should -Not -BeNullOrEmpty
+    }
+
+    It 'lists the files of the package, each of them and no other' {
+        $files = (Get-ChildItem $package -Recurse -File).FullName | ForEach-Object { [System.IO.Path]::GetRelativePath($package, $_) }
+        $files | Sort-Object | Should -Be ($data.FileList | Sort-Object)
+    }
+
+    It 'has the version of the newest release in CHANGELOG.md' {
+        $newest = Get-Content "$package/CHANGELOG.md" | Select-String '^## \[(\d.*?)\]' | Select-Object -First 1
+        $newest.Matches[0].Groups[1].Value | Should -Be $data.ModuleVersion
     }
 }
 
@@ -93,7 +104,7 @@ Describe 'The package' {
     }
 
     It 'holds nothing left over from the build' {
-        Get-ChildItem $package -Recurse -File | Where-Object Name -Match '\.(pdb|deps\.json|runtimeconfig\.json|cs|csproj)$' | Should -BeNullOrEmpty
+        Get-ChildItem $package -Recurse -File | Where-Object Name -Match '\.(deps\.json|runtimeconfig\.json|cs|csproj)$' | Should -BeNullOrEmpty
     }
 
     It 'refers to no PowerShell assembly but System.Management.Automation' {
@@ -171,6 +182,16 @@ Describe '<Name>' -ForEach $commands {
     It 'has no aliases of parameters that hide what they mean' {
         # PSPath is what takes the files of Get-ChildItem from the pipeline.
         $own.Aliases | Where-Object { $_ -ne 'PSPath' } | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'The cmdlets' {
+    It 'have the parameters that are approved' {
+        $approved = "$PSScriptRoot/Commands.txt"
+        $received = "$PSScriptRoot/Commands.received.txt"
+        Get-Command -Module ConntrackPS | Sort-Object Name | ForEach-Object { (Get-Command $_ -Syntax).Trim() -split '\r?\n' -ne '' } | Set-Content $received
+        Get-Content $received -Raw | Should -BeExactly (Get-Content $approved -Raw) -Because "scripts use them; if the change is meant, approve it (mv $received $approved) and tell of it in CHANGELOG.md"
+        Remove-Item $received
     }
 }
 
