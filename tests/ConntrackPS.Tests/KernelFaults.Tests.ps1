@@ -117,7 +117,7 @@ Describe 'Ctrl+C at any moment' {
         Add-KernelLine $namespace '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED', '-s 192.0.2.2 -d 198.51.100.7 -p udp --sport 40001 --dport 80'
         $output = @(Invoke-Child -Namespace $namespace -Prefix 'timeout', '300' {
                 Import-Module "$Support/RandomStop.psm1"
-                Invoke-RandomStop (Get-Module ConntrackPS).Path $Namespace 54 8 | ConvertTo-Json -Depth 3 -Compress
+                Invoke-RandomStop (Get-Module ConntrackPS).Path $Namespace 69 8 | ConvertTo-Json -Depth 3 -Compress
             })
         $seen = $output[-1] | ConvertFrom-Json
     }
@@ -127,8 +127,11 @@ Describe 'Ctrl+C at any moment' {
     }
 
     It 'stops every cmdlet at once, and some in the middle' {
+        Import-Module "$PSScriptRoot/Support/RandomStop.psm1"
+        $work = "$((Get-StoppableWork).Values)"
+        Get-Command -Module ConntrackPS | ForEach-Object { $work | Should -Match "\b$($_.Name)\b" }
         $seen.Problems | Should -BeNullOrEmpty
-        $seen.Stopped + $seen.Completed | Should -Be 54
+        $seen.Stopped + $seen.Completed | Should -Be 69
         $seen.Stopped | Should -BeGreaterThan 10
     }
 

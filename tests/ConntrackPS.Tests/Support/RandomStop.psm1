@@ -26,9 +26,26 @@ $work = [ordered]@{
     'a piped removal'     = { Get-ConntrackEntry -Zone 9 -NetworkNamespace $Namespace | Remove-ConntrackEntry -PassThru -NetworkNamespace $Namespace }
     'a removal'           = { Remove-ConntrackEntry 10.0.0.0/8 -Zone 9 -NetworkNamespace $Namespace }
     'clearing'            = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false -NetworkNamespace $Namespace }
+    'counting'            = { Measure-ConntrackEntry -GroupBy SourceAddress -Interval 1 -NetworkNamespace $Namespace; Show-ConntrackTop -Once -NetworkNamespace $Namespace }
+    'a block'             = {
+        try {
+            Block-ConntrackTraffic 203.0.113.0/24 -NetworkNamespace $Namespace
+            Get-ConntrackBlock
+        }
+        finally {
+            Get-ConntrackBlock | Unblock-ConntrackTraffic
+        }
+    }
+    'a blocked removal'   = { Remove-ConntrackEntry 203.0.113.0/24 -BlockSeconds 1 -NetworkNamespace $Namespace }
+    'expecting'           = {
+        New-ConntrackEntry 203.0.113.1 198.51.100.7 -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -TimeoutSeconds 60 -Helper ftp -Zone 9 -PassThru -Force -NetworkNamespace $Namespace |
+            ForEach-Object { New-ConntrackExpectation 203.0.113.1 198.51.100.7 -DestinationPort 5000 -TimeoutSeconds 60 -Master $_ -Force -NetworkNamespace $Namespace }
+        Remove-ConntrackExpectation 203.0.113.1 -NetworkNamespace $Namespace
+    }
     'text'                = { Get-ConntrackEntry -NetworkNamespace $Namespace | ConvertTo-ConntrackText | ConvertFrom-ConntrackText }
-    'timeouts'            = { Get-ConntrackTimeout -NetworkNamespace $Namespace; Set-ConntrackTimeout udp Replied 120 -NetworkNamespace $Namespace; Get-ConntrackSetting -NetworkNamespace $Namespace }
-    'policies'            = { New-ConntrackTimeoutPolicy stop udp -Replied 5 -NetworkNamespace $Namespace; Get-ConntrackTimeoutPolicy -NetworkNamespace $Namespace; Remove-ConntrackTimeoutPolicy stop -NetworkNamespace $Namespace }
+    'timeouts'            = { Get-ConntrackTimeout -NetworkNamespace $Namespace; Set-ConntrackTimeout udp Replied 120 -NetworkNamespace $Namespace }
+    'settings'            = { Get-ConntrackSetting -NetworkNamespace $Namespace; Set-ConntrackSetting Accounting $true -NetworkNamespace $Namespace }
+    'policies'            = { New-ConntrackTimeoutPolicy stop udp -Replied 5 -NetworkNamespace $Namespace; Set-ConntrackTimeoutPolicy stop -Replied 6 -NetworkNamespace $Namespace; Get-ConntrackTimeoutPolicy -NetworkNamespace $Namespace; Remove-ConntrackTimeoutPolicy stop -NetworkNamespace $Namespace }
 }
 
 <# Starts work over and over in one runspace, and stops each after a random time; what was held before and after, and what
@@ -75,6 +92,11 @@ function Invoke-RandomStop {
     $result
 }
 
+<# The work itself, by its names. #>
+function Get-StoppableWork {
+    $work
+}
+
 <# The names of the work, and each as a script that repeats it for ever. #>
 function Get-EndlessWork {
     foreach ($name in $work.Keys) {
@@ -82,4 +104,4 @@ function Get-EndlessWork {
     }
 }
 
-Export-ModuleMember -Function 'Invoke-RandomStop', 'Get-EndlessWork'
+Export-ModuleMember -Function 'Invoke-RandomStop', 'Get-StoppableWork', 'Get-EndlessWork'

@@ -1,0 +1,89 @@
+#!/usr/bin/env pwsh
+<#
+.SYNOPSIS
+    Measures what importing the module and listing a first entry add to the start of pwsh, and prints Markdown.
+.DESCRIPTION
+    Every measurement is a pwsh of its own, in a network namespace whose table has a few entries. A binary module with one
+    cmdlet that does nothing stands beside ours: what that costs, every binary module costs. Needs root and iproute2.
+.EXAMPLE
+    ./bench/Import.ps1
+.EXAMPLE
+    ./bench/Import.ps1 -Other ../other/out/ConntrackPS/0.1.0
+#>
+[CmdletBinding()]
+param(
+    # How often each contestant runs, after one round to warm up.
+    [ValidateRange(1, 1000)]
+    [int] $Rounds = 21,
+
+    # Where the packaged module is.
+    [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS",
+
+    # Another build of the module, to compare with.
+    [string] $Other
+)
+
+$ErrorActionPreference = 'Stop'
+Set-StrictMode -Version Latest
+. "$PSScriptRoot/Race/Contest.ps1"
+
+$ns = "ctps-import-$PID"
+$work = [IO.Directory]::CreateTempSubdirectory('ctps-import-').FullName
+
+function New-TrivialModule([string] $Path) {
+    Add-Type -OutputAssembly $Path -TypeDefinition @'
+        [System.Management.Automation.Cmdlet("Get", "Trivial")]
+        public sealed class GetTrivialCommand : System.Management.Automation.PSCmdlet
+        {
+            protected override void EndProcessing() { WriteObject(1); }
+        }
+'@
+}
+
+function Measure-PowerShell([string] $Command) {
+    Measure-Shell "ip netns exec $ns pwsh -NoProfile -NonInteractive -Command '$Command' >/dev/null"
+}
+
+function Get-Starter {
+    New-Contestant 'bare pwsh' { Measure-PowerShell '$null = 1' }
+    New-Contestant 'a trivial binary module, and its cmdlet' {
+        Measure-PowerShell "Import-Module $work/Trivial.dll; `$null = Get-Trivial"
+    }
+    New-Contestant '`Import-Module ConntrackPS`' { Measure-PowerShell "Import-Module $ModulePath" }
+    foreach ($path in @($ModulePath) + $Other | Where-Object { $_ }) {
+        $build = $path -eq $ModulePath ? '' : ', the other build'
+        New-Contestant "``Import-Module ConntrackPS; `$null = Get-ConntrackEntry``$build" {
+            Measure-PowerShell "Import-Module $path; `$null = Get-ConntrackEntry"
+        }.GetNewClosure()
+        New-Contestant "the same with the entry shown$build" {
+            Measure-PowerShell "Import-Module $path; Get-ConntrackEntry"
+        }.GetNewClosure()
+    }
+}
+
+function Write-Start([object[]] $Starter) {
+    $bare, $trivial = $Starter | Select-Object -First 2
+    '| | median ms | over bare | fastest ms | over bare | ratio to the trivial module |'
+    '|---|---:|---:|---:|---:|---:|'
+    foreach ($one in $Starter) {
+        '| {0} | {1:0} | {2:0} | {3:0} | {4:0} | {5:0.00} |' -f @(
+            $one.Name.Replace('|', '\|'), $one.Median, ($one.Median - $bare.Median), $one.Fastest, ($one.Fastest - $bare.Fastest)
+            ($one.Median / $trivial.Median))
+    }
+}
+
+ip netns add $ns
+try {
+    ip -n $ns link set lo up
+    New-TrivialModule "$work/Trivial.dll"
+    Import-Module $ModulePath
+    New-ConntrackEntry -Protocol Udp 192.0.2.1 198.51.100.53 -SourcePort 46011 -DestinationPort 53 -TimeoutSeconds 1h -NetworkNamespace $ns
+    $starters = @(Get-Starter)
+    Invoke-Contest $starters $Rounds -WarmUpRounds 1
+    "### Starting pwsh $($PSVersionTable.PSVersion), $Rounds rounds`n"
+    Write-Start $starters
+}
+finally {
+    ip netns del $ns
+    Remove-Item $work -Recurse
+}
