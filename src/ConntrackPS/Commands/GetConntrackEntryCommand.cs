@@ -65,9 +65,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     {
         long started = Stopwatch.GetTimestamp();
         long count = 0;
-        ConntrackTable table = new(networkNamespace);
-        WarnAboutMissingData(table.NetworkNamespace);
-        WriteDebug(table.Explain(filter));
+        ConntrackTable table = OpenTable(networkNamespace, filter);
         using EntryStream stream = table.Open(filter, Table);
         _stream = stream;
         if (Stopping)

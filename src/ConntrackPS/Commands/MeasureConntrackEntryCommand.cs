@@ -106,11 +106,9 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
     private void CountTable(NetworkNamespace? networkNamespace)
     {
         ConntrackFilter filter = BuildFilter();
-        ConntrackTable table = new(networkNamespace);
-        WarnAboutMissingData(networkNamespace);
+        ConntrackTable table = OpenTable(networkNamespace, filter);
         if (AsksForCounters && MinimumBytes is null && MinimumPackets is null)
             WarnAboutMissingCounters(networkNamespace);
-        WriteDebug(table.Explain(filter));
         GroupMeasurement measurement = new(_options);
         if (Interval is { } interval)
             measurement.ReadTwice(table, interval, filter, _stop.Token);

@@ -111,9 +111,7 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
 
     private void RemoveByFilter(ConntrackFilter filter, string? networkNamespace)
     {
-        ConntrackTable table = new(NamespaceNamed(networkNamespace));
-        WarnAboutMissingData(table.NetworkNamespace);
-        WriteDebug(table.Explain(filter));
+        ConntrackTable table = OpenTable(NamespaceNamed(networkNamespace), filter);
         if (Blocks)
             RemoveBlocked(table, filter);
         else if (_asksForEach || PassThru)

@@ -284,6 +284,15 @@ public abstract class SelectionCommand : ConntrackCommand
         }
     }
 
+    /// <summary>The table of a namespace, to which a filter is put.</summary>
+    private protected ConntrackTable OpenTable(NetworkNamespace? networkNamespace, ConntrackFilter filter)
+    {
+        ConntrackTable table = new(networkNamespace);
+        WarnAboutMissingData(networkNamespace);
+        WriteDebug(table.Explain(filter));
+        return table;
+    }
+
     /// <summary>Says so where a filter can match nothing, since the kernel doesn't count what it asks for.</summary>
     private protected void WarnAboutMissingData(NetworkNamespace? networkNamespace)
     {

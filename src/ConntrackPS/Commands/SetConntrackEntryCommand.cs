@@ -163,9 +163,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
 
     private void ChangeByFilter(ConntrackFilter filter, string? networkNamespace)
     {
-        ConntrackTable table = new(NamespaceNamed(networkNamespace));
-        WarnAboutMissingData(table.NetworkNamespace);
-        WriteDebug(table.Explain(filter));
+        ConntrackTable table = OpenTable(NamespaceNamed(networkNamespace), filter);
         if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
             return;
 
