@@ -396,7 +396,7 @@ function Get-Detail($Match, [int] $Index, [string] $Name) {
 
 Export-ModuleMember -Function @(
     'Enable-Tracking'
-    'Get-PackagePath', 'Import-PackagedModule', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
+    'Get-PackagePath', 'Import-PackagedModule', 'Invoke-Program', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
     'Start-NamespaceProcess', 'Start-NamespaceProgram', 'Register-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
     'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'
     'New-ChildScript', 'Invoke-Child', 'Test-Listening'
