@@ -19,10 +19,21 @@ public sealed partial class AnsiRendererTests
     }
 
     [Fact]
-    public void Without_colour_there_are_only_brightness_and_reversal()
+    public void Without_colour_there_are_only_brightness_underlines_and_reversal()
     {
-        Assert.All(Style().Matches(AnsiRenderer.Render(Frame, colour: false)), code => Assert.Contains(code.Value, (string[])["\u001b[0m", "\u001b[1m", "\u001b[2m", "\u001b[7m"]));
+        Assert.All(Style().Matches(AnsiRenderer.Render(Frame, colour: false)), code => Assert.Contains(code.Value, (string[])["\u001b[0m", "\u001b[1m", "\u001b[2m", "\u001b[1;4m", "\u001b[7m"]));
         Assert.Contains("\u001b[32m", AnsiRenderer.Render(Frame, colour: true), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_selected_row_does_not_look_like_the_titles_above_it(bool colour)
+    {
+        string[] lines = Placement().Split(AnsiRenderer.Render(Frame, colour))[1..];
+        int selected = Frame.Lines.FindIndex(line => line[0].Style == TopStyle.Selected);
+        Assert.Equal(TopStyle.Header, Frame.Lines[selected - 1][0].Style);
+        Assert.NotEqual(Style().Match(lines[selected - 1]).Value, Style().Match(lines[selected]).Value);
     }
 
     [GeneratedRegex("\u001b\\[[0-9]+H")]

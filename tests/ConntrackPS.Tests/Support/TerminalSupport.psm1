@@ -46,12 +46,12 @@ function Send-Text([string] $Text) {
     Invoke-Terminal send-keys -t it -l '--' $Text
 }
 
-<# Starts a shell on a terminal of 100 columns and 24 lines. #>
-function Start-Terminal {
+<# Starts a shell, or another program, on a terminal. #>
+function Start-Terminal([string[]] $Command = 'sh', [int] $Columns = 100, [int] $Lines = 24) {
     # A server of its own: the last one may still be on its way out.
     $script:server = "ctps-$PID-$($script:count++)"
     $script:work = [IO.Directory]::CreateTempSubdirectory('ctps-terminal-').FullName
-    Invoke-Terminal new-session -d -s it -x 100 -y 24 'sh'
+    Invoke-Terminal new-session -d -s it -x $Columns -y $Lines @Command
 }
 
 <# Starts the live view in a PowerShell of its own, and waits for its first frame. #>

@@ -10,7 +10,7 @@ internal static class AnsiRenderer
 
     /// <summary>The frame, from the upper left corner on, over whatever was there.</summary>
     /// <param name="frame">The frame.</param>
-    /// <param name="colour">Whether colours may be used; without, only brightness and reversal are.</param>
+    /// <param name="colour">Whether colours may be used; without, only brightness, underlines and reversal are.</param>
     public static string Render(TopFrame frame, bool colour)
     {
         StringBuilder text = new(frame.Lines.Count * 160);
@@ -37,7 +37,9 @@ internal static class AnsiRenderer
     {
         TopStyle.Plain => "",
         TopStyle.Title => "1",
-        TopStyle.Header or TopStyle.Selected => "7",
+        // Not reversed: the selected row may be the one below.
+        TopStyle.Header => "1;4",
+        TopStyle.Selected => "7",
         TopStyle.Faint => "2",
         TopStyle.Prompt => "1",
         TopStyle.Warning => colour ? "1;33" : "1",
