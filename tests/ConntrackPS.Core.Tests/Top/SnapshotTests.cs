@@ -58,6 +58,25 @@ public sealed class SnapshotTests(RandomTableFixture random, TrafficFixture rout
     }
 
     [Fact]
+    public async Task No_more_rows_are_shown_than_the_table_is_said_to_have()
+    {
+        using NetworkNamespaceFixture ns = new();
+        Task filling = Task.Run(() => TableFiller.Create(
+            ns, Enumerable.Range(0, 20_000).Select(i => Entries.Udp("192.0.2.1", 1 + i, "198.51.100.7", 53))));
+        SnapshotReader reader = new(ns.Table);
+        HashSet<long> counts = [];
+        for (int i = 0; i < 20 || !filling.IsCompleted; i++)
+        {
+            TopSnapshot snapshot = reader.Read(new ConntrackFilter(), null, default);
+            Assert.InRange(snapshot.Entries.Count, 0, snapshot.TableCount);
+            counts.Add(snapshot.TableCount);
+        }
+
+        await filling;
+        Assert.True(counts.Count > 2, "The table did not grow meanwhile.");
+    }
+
+    [Fact]
     public void A_copy_of_a_row_is_the_entry()
     {
         ConntrackEntry copy = new();

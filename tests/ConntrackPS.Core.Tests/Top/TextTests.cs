@@ -48,6 +48,12 @@ public sealed class TextTests
     public void Amounts_are_short(double amount, string expected) => Assert.Equal(expected, Amount.Short(amount));
 
     [Theory]
+    [InlineData(0, "0 bit/s")]
+    [InlineData(999, "999 bit/s")]
+    [InlineData(20_040_000, "20.0 Mbit/s")]
+    public void Amounts_have_their_unit(double amount, string expected) => Assert.Equal(expected, Amount.Of(amount, "bit/s"));
+
+    [Theory]
     [InlineData(0u, "0:00:00")]
     [InlineData(59u, "0:00:59")]
     [InlineData(3661u, "1:01:01")]

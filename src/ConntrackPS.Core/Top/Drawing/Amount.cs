@@ -13,6 +13,19 @@ internal static class Amount
     /// <summary>At most five characters: <c>999</c>, <c>1.2k</c>, <c>34M</c>, in thousands.</summary>
     public static string Short(double amount)
     {
+        (string number, string prefix) = Scale(amount);
+        return number + prefix;
+    }
+
+    /// <summary>An amount with its unit: <c>20.0 Mbit/s</c>.</summary>
+    public static string Of(double amount, string unit)
+    {
+        (string number, string prefix) = Scale(amount);
+        return $"{number} {prefix}{unit}";
+    }
+
+    private static (string Number, string Prefix) Scale(double amount)
+    {
         int unit = 0;
 
         // 999.5 would be rounded to 1000, which is a character too many.
@@ -23,7 +36,7 @@ internal static class Amount
         }
 
         string format = unit == 0 || amount >= 99.95 ? "0" : "0.0";
-        return amount.ToString(format, CultureInfo.InvariantCulture) + (unit == 0 ? "" : Units[unit]);
+        return (amount.ToString(format, CultureInfo.InvariantCulture), unit == 0 ? "" : $"{Units[unit]}");
     }
 
     /// <summary>Seconds as <c>1:59:59</c>, or <c>4d 23h</c> from four days on.</summary>

@@ -45,11 +45,12 @@ internal static class AnsiRenderer
         TopStyle.Warning => colour ? "1;33" : "1",
         _ when !colour => "",
         TopStyle.Tcp => "36",
-        TopStyle.Udp => "34",
+        // Dark blue and grey can't be read on every black; bright blue and faint can.
+        TopStyle.Udp => "94",
         TopStyle.Icmp => "35",
         TopStyle.Opening => "33",
         TopStyle.Open => "32",
-        TopStyle.Closing => "90",
+        TopStyle.Closing => "2",
         _ => "",
     };
 }

@@ -51,10 +51,13 @@ internal static class Banner
         TopTotals totals = snapshot.Totals;
         int icmp = totals[IPProtocol.Icmp] + totals[IPProtocol.IcmpV6];
         int other = snapshot.Entries.Count - totals[IPProtocol.Tcp] - totals[IPProtocol.Udp] - icmp;
-        string text = $"Shown {Amount.Count(snapshot.Entries.Count)}  TCP {Amount.Count(totals[IPProtocol.Tcp])}  UDP {Amount.Count(totals[IPProtocol.Udp])}"
-            + $"  ICMP {Amount.Count(icmp)}  other {Amount.Count(other)}  assured {Amount.Count(totals.Assured)}  unreplied {Amount.Count(totals.Unreplied)}";
-        return totals.HasCounters && snapshot.Seconds is not null
-            ? $"{text}  {Amount.Short(snapshot.PerSecond(totals.MovedBytes * 8))}bit/s  {Amount.Short(snapshot.PerSecond(totals.MovedPackets))}pkt/s"
-            : text;
+        string rates = totals.HasCounters && snapshot.Seconds is not null
+            ? $"  {Amount.Of(snapshot.PerSecond(totals.MovedBytes * 8), "bit/s")}  {Amount.Of(snapshot.PerSecond(totals.MovedPackets), "pkt/s")}"
+            : "";
+
+        // What matters most comes first: a narrow screen cuts the line.
+        return $"Shown {Amount.Count(snapshot.Entries.Count)}{rates}  unreplied {Amount.Count(totals.Unreplied)}  assured {Amount.Count(totals.Assured)}"
+            + $"  TCP {Amount.Count(totals[IPProtocol.Tcp])}  UDP {Amount.Count(totals[IPProtocol.Udp])}  ICMP {Amount.Count(icmp)}"
+            + (other > 0 ? $"  other {Amount.Count(other)}" : "");
     }
 }

@@ -34,7 +34,6 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         _countsNew = filter.IsSteady;
         Restart();
         (_snapshot.Filter, _snapshot.Time) = (filter, DateTime.Now);
-        ReadCounts();
         using EntryScan scan = table.Scan(filter, this);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         _snapshot.Seconds = seconds;
@@ -43,6 +42,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         }
 
         _snapshot.IsInterrupted = scan.Interrupted;
+        ReadCounts();
 
         // Only now: a reading that was stopped is nothing to compare with.
         (_before, _now, _filter, _started) = (_now, _before, filter, started);
@@ -82,6 +82,8 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     private void ReadCounts()
     {
         ConntrackStat stat = ConntrackStat.Read(table.NetworkNamespace);
-        (_snapshot.TableCount, _snapshot.TableMaximum) = (stat.Count, stat.Maximum);
+
+        // The table goes on changing: it had at least as many as were seen.
+        (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count, _snapshot.Entries.Count), stat.Maximum);
     }
 }
