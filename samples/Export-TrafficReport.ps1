@@ -26,11 +26,16 @@
     In a crontab: */10 * * * * root pwsh -NoProfile -File /usr/local/sbin/Export-TrafficReport.ps1 /var/www/traffic.html -Interval 5m
 .EXAMPLE
     ./Export-TrafficReport.ps1 traffic.csv -Interval 2; Get-Content traffic.csv
-    @Report-Csv@
+    "Source","BitsPerSecond","PacketsPerSecond","Count","NewPerSecond","ClosedPerSecond","TotalBytes"
+    "10.77.1.11","378315.19","38.51","1","0","0","128940"
+    "10.77.1.12","70240.93","38.51","1","0","0","23712"
+    "fd77:1::/64","17868.31","38.51","1","0","0","6032"
 #>
 [CmdletBinding()]
 param(
-    [Parameter(Mandatory, Position = 0)] [ValidatePattern('\.(csv|json|html)$', ErrorMessage = "'{0}' ends in none of .csv, .json, .html.")] [string] $Path,
+    [Parameter(Mandatory, Position = 0)]
+    [ValidatePattern('\.(csv|json|html)$', ErrorMessage = "'{0}' ends in none of .csv, .json, .html.")]
+    [string] $Path,
     [ValidateNotNullOrEmpty()] [string] $Interval = '1m',
     [ValidateRange(1, 100000)] [int] $Top = 20,
     [ValidateRange(1, 32)] [int] $Prefix = 32,
@@ -46,19 +51,19 @@ if (-not (Get-ConntrackSetting Accounting @there).Value) {
     throw 'Accounting is off, and nothing is counted. Turn it on for new connections: Set-ConntrackSetting Accounting $true -Persist'
 }
 $measure = @{ GroupBy = 'SourceAddress'; Prefix = $Prefix; PrefixIPv6 = $PrefixIPv6; Top = $Top; SortBy = 'BitsPerSecond' }
-$rows = @(
-    Measure-ConntrackEntry @measure -Interval $Interval @there |
-        Select-Object @{ Name = 'Source'; Expression = 'Name' }, BitsPerSecond, PacketsPerSecond, Count, NewPerSecond, ClosedPerSecond, TotalBytes
-)
+$columns = @{ Name = 'Source'; Expression = 'Name' }, 'BitsPerSecond', 'PacketsPerSecond', 'Count', 'NewPerSecond', 'ClosedPerSecond', 'TotalBytes'
+$rows = @(Measure-ConntrackEntry @measure -Interval $Interval @there | Select-Object $columns)
 $time = Get-Date -Format 'yyyy-MM-dd HH:mm:ss zzz'
 
 $text = switch ([System.IO.Path]::GetExtension($Path)) {
     .csv { $rows | ConvertTo-Csv }
     .json { [ordered]@{ Time = $time; Interval = $Interval; Sources = $rows } | ConvertTo-Json -Depth 3 }
     .html {
-        $style = '<style>body { font-family: sans-serif } td { text-align: right; padding: 0 1em } td:first-child { text-align: left }</style>'
-        $note = "<p>$time, over $Interval. Connections that ended meanwhile are left out.</p>"
-        $rows | ConvertTo-Html -Title 'Traffic by source' -Head $style -PreContent '<h1>Traffic by source</h1>', $note
+        $head = '<meta charset="utf-8"/><title>Traffic by source</title>',
+            '<style>td { text-align: right; padding: 0 1em } td:first-child { text-align: left }</style>'
+        $span = $Interval -replace '^\d+$', '$0 s'
+        $note = "<p>$time, over $span. Connections that ended meanwhile are left out.</p>"
+        $rows | ConvertTo-Html -Head $head -PreContent '<h1>Traffic by source</h1>', $note
     }
 }
 Set-Content -LiteralPath "$Path.new" $text

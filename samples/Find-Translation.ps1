@@ -19,8 +19,15 @@
 .PARAMETER Path
     The folder of the files.
 .EXAMPLE
-    ./Find-Translation.ps1 198.51.100.1 40618 '2026-11-20T15:04:05Z' -Path /var/log/nat
-    @Find@
+    ./Find-Translation.ps1 198.51.100.1 40618 2026-11-20T15:13:19.592Z -Path /var/log/nat
+    From            : 11/20/2026 15:13:18 +00:00
+    To              : 11/20/2026 15:13:19 +00:00
+    Protocol        : Udp
+    Source          : 10.77.1.12
+    SourcePort      : 40000
+    Destination     : 198.51.100.10
+    DestinationPort : 53
+    Zone            : 0
 #>
 [CmdletBinding()]
 param(

@@ -22,11 +22,18 @@
 .PARAMETER NetworkNamespace
     The network namespace to work in; the caller's own unless given.
 .EXAMPLE
-    ./Limit-SourceConnection.ps1 -Maximum 1000 -Exempt 10.77.1.13, 127.0.0.0/8 -WhatIf
-    @Limit-WhatIf@
+    ./Limit-SourceConnection.ps1 -Maximum 1 -Exempt 10.77.1.13, 127.0.0.0/8 -WhatIf
+    What if: Performing the operation "Block conntrack traffic" on target "entries with source address 10.77.1.11".
+    What if: Performing the operation "Remove conntrack entry" on target "udp 10.77.1.11:2 -> 198.51.100.10:80".
+    What if: Performing the operation "Remove conntrack entry" on target "udp 10.77.1.11:1 -> 198.51.100.10:80".
+    SourceAddress Connections Unreplied
+    ------------- ----------- ---------
+    10.77.1.11              2         2
 .EXAMPLE
     ./Limit-SourceConnection.ps1 -Maximum 1000 -Exempt 10.77.1.13, 127.0.0.0/8 -BlockSeconds 30
-    @Limit@
+    SourceAddress Connections Unreplied
+    ------------- ----------- ---------
+    10.77.1.11           2400      2400
 #>
 [CmdletBinding(SupportsShouldProcess)]
 param(

@@ -26,10 +26,12 @@
     The network namespace to work in; the caller's own unless given.
 .EXAMPLE
     ./Remove-BackendFlow.ps1 10.77.1.13 -BackendPort 53 -WhatIf
-    @Backend-WhatIf@
+    What if: Performing the operation "Remove conntrack entry" on target "udp 10.77.1.12:40000 -> 198.51.100.1:53 destination as 10.77.1.13:53".
 .EXAMPLE
     ./Remove-BackendFlow.ps1 10.77.1.13 -BackendPort 53
-    @Backend@
+    Protocol State       SourceAddress                           SPort DestinationAddress                      DPort Timeout
+    --------------       -------------                           ----- ------------------                      ----- -------
+    Udp                  10.77.1.12                              40000 198.51.100.1                               53     298
 #>
 [CmdletBinding(SupportsShouldProcess)]
 param(
@@ -65,5 +67,6 @@ if ($WhatIfPreference) {
 Start-Sleep $SettleSeconds
 $back = @(Get-ConntrackEntry @flows)
 if ($back) {
-    Write-Warning "$($back.Count) connections to $($BackendAddress -join ', ') are back, the first: $($back[0]). A rule still sends them there: nft list ruleset"
+    Write-Warning ("$($back.Count) connections to $($BackendAddress -join ', ') are back, the first: $($back[0]). " +
+        'A rule still sends them there: nft list ruleset')
 }

@@ -20,10 +20,14 @@
     The network namespace to work in; the caller's own unless given.
 .EXAMPLE
     ./Remove-UplinkFlow.ps1 -Mark 0x100/0xff00
-    @Uplink-Mark@
+    Uplink       Found Left
+    ------       ----- ----
+    0x100/0xff00   180    0
 .EXAMPLE
     ./Remove-UplinkFlow.ps1 -TranslatedSourceAddress 198.51.100.1
-    @Uplink-Address@
+    Uplink       Found Left
+    ------       ----- ----
+    198.51.100.1  1500    0
 #>
 [CmdletBinding(SupportsShouldProcess)]
 param(

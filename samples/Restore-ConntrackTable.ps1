@@ -16,7 +16,13 @@
     The network namespace to restore to; that which the table was saved from unless given.
 .EXAMPLE
     ./Restore-ConntrackTable.ps1
-    @Restore@
+    Path     : /var/lib/conntrack/table.csv
+    Saved    : 11/20/2026 15:02:53
+    Read     : 3900
+    Restored : 3900
+    Expired  : 0
+    Existing : 0
+    Failed   : 0
 #>
 [CmdletBinding(SupportsShouldProcess)]
 param(

@@ -15,7 +15,9 @@
     The network namespace whose table it is; the caller's own unless given.
 .EXAMPLE
     ./Save-ConntrackTable.ps1
-    @Save@
+    Path                         Entries   Bytes
+    ----                         -------   -----
+    /var/lib/conntrack/table.csv    3900 1027870
 #>
 [CmdletBinding()]
 param(

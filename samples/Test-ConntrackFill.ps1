@@ -18,10 +18,11 @@
     The network namespace to check; the caller's own unless given.
 .EXAMPLE
     ./Test-ConntrackFill.ps1
-    @Test-ConntrackFill@
+    CONNTRACK OK - 0.2 % full, 4081 of 2000000 entries | fill=0.2%;75;90;0;100 count=4081;;;0;2000000 drop=0c early_drop=0c
 .EXAMPLE
     ./Test-ConntrackFill.ps1 -Warning 0.1 -Critical 50 -Top 2; $LASTEXITCODE
-    @Test-ConntrackFill-Warning@
+    CONNTRACK WARNING - 0.2 % full, 4081 of 2000000 entries; most from 10.77.1.11 (2400), 10.77.1.13 (1500) | fill=0.2%;0.1;50;0;100 count=4081;;;0;2000000 drop=0c early_drop=0c
+    1
 #>
 [CmdletBinding()]
 param(

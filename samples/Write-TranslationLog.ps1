@@ -29,7 +29,12 @@
     It runs until Ctrl+C. Then:
 
     PS> Get-Content /var/log/nat/translations-*.csv
-    @Log@
+    Time,Event,Protocol,Source,SourcePort,Destination,DestinationPort,Translated,TranslatedPort,Zone,Began,Derived,Lost
+    2026-11-20T15:13:15.3299900Z,Started,,,,,,,,,,,
+    2026-11-20T15:13:15.4654019Z,Existing,Udp,10.77.1.11,40000,198.51.100.10,53,198.51.100.1,50000,0,2026-11-20T15:13:14.7466894Z,,
+    2026-11-20T15:13:18.7706690Z,New,Udp,10.77.1.12,40000,198.51.100.10,53,198.51.100.1,50001,0,,,
+    2026-11-20T15:13:19.8323943Z,Destroy,Udp,10.77.1.12,40000,198.51.100.10,53,198.51.100.1,50001,0,2026-11-20T15:13:18.7706678Z,,
+    2026-11-20T15:13:20.8585212Z,Stopped,,,,,,,,,,,
 #>
 [CmdletBinding()]
 param(
