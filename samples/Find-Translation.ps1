@@ -40,7 +40,7 @@ param(
 $ErrorActionPreference = 'Stop'
 # Times of the log are text of one length, and sort as such.
 $at = $Time.UtcDateTime.ToString('o')
-$translated = ",$Address,$Port,"
+$translated = "$Address"
 $open = @{}
 $gap = $previous = $null
 
@@ -65,8 +65,8 @@ foreach ($file in Get-ChildItem -LiteralPath $Path -Filter translations-*.csv | 
         if ($line.StartsWith('Time,')) {
             continue
         }
-        $now = $line.Substring(0, $line.IndexOf(','))
-        $kind = $line.Substring($now.Length + 1, $line.IndexOf(',', $now.Length + 1) - $now.Length - 1)
+        $row = $line.Split(',')
+        $now, $kind = $row[0..1]
         if ($kind -in 'Started', 'Lost') {
             if ($at -le $now -and $at -ge $previous) {
                 Write-Warning ($previous ? "The log does not know all between $previous and $now ($kind)." : "The log begins at $now.")
@@ -79,19 +79,20 @@ foreach ($file in Get-ChildItem -LiteralPath $Path -Filter translations-*.csv | 
                 $open.Clear()
             }
         }
-        elseif ($line.Contains($translated) -and ($row = $line.Split(','))[7] -eq $Address -and $row[8] -eq $Port) {
+        elseif ($row[7] -eq $translated -and $row[8] -eq $Port) {
             # One at a time has the translated address and port towards a destination: a new one ends the old one.
             $key = ($row[2] + $row[5..9]) -join ','
             $old = $open[$key]
+            $began = $row[10]
             if ($kind -eq 'Destroy') {
-                Write-Answer $row ($old ? $old.From : $row[10] ? $row[10] : $gap) $now
+                Write-Answer $row ($old ? $old.From : $began ? $began : $gap) $now
                 $open.Remove($key)
             }
             else {
                 if ($old) {
                     Write-Answer $old.Row $old.From $now
                 }
-                $open[$key] = @{ Row = $row; From = $row[10] ? $row[10] : $now }
+                $open[$key] = @{ Row = $row; From = $began ? $began : $now }
             }
         }
         $previous = $now

@@ -80,6 +80,14 @@ Describe 'Test-ConntrackFill' {
         $check.Output | Should -BeLike $Line
     }
 
+    It 'tells the fill without privilege, and why it tells no sources' {
+        $prefix = 'ip', 'netns', 'exec', $namespace, 'setpriv', '--inh-caps=-all', '--bounding-set=-all'
+        $argument = '-Warning', '0'
+        $check = Invoke-Sample Test-ConntrackFill @argument -Prefix $prefix
+        $check.ExitCode | Should -Be 1
+        $check.Output | Should -BeLike "CONNTRACK WARNING - $fill % full, 400 of *; sources unknown: *(EPERM)* | fill=*"
+    }
+
     It 'does not know of a namespace that is not there' {
         $line = & (Get-SamplePath Test-ConntrackFill) -NetworkNamespace no-such-namespace
         $LASTEXITCODE | Should -Be 3

@@ -13,14 +13,16 @@ function Get-SamplePath {
     "$samples/$Name.ps1"
 }
 
-<# Runs a sample in a process of its own: its exit code, and what it printed, line by line. #>
+<# Runs a sample in a process of its own, by another program when a prefix says so: its exit code, and what it printed,
+   line by line. #>
 function Invoke-Sample {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Name,
+        [string[]] $Prefix = @(),
         [Parameter(ValueFromRemainingArguments)] [string[]] $Argument
     )
 
-    $program, $options = @(Get-PowerShellCommand)
+    $program, $options = @($Prefix) + @(Get-PowerShellCommand)
     $output = & $program @options -NoProfile -NonInteractive -File (Get-SamplePath $Name) @Argument 2>&1
     [pscustomobject]@{ ExitCode = $LASTEXITCODE; Output = @($output | ForEach-Object { "$_" }) }
 }
