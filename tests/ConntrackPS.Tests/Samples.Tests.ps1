@@ -88,6 +88,21 @@ Describe 'Test-ConntrackFill' {
         $check.Output | Should -BeLike "CONNTRACK WARNING - $fill % full, 400 of *; sources unknown: *(EPERM)* | fill=*"
     }
 
+    It 'runs where it was copied to, with the module that is installed' {
+        $copy = "$((Get-PSDrive TestDrive).Root)/bin/check.ps1"
+        $null = New-Item (Split-Path $copy) -ItemType Directory
+        Copy-Item (Get-SamplePath Test-ConntrackFill) $copy
+        $program, $options = @(Get-PowerShellCommand)
+        $path = $env:PSModulePath
+        $env:PSModulePath = "$(Split-Path (Split-Path (Get-PackagePath))):$path"
+        try {
+            & $program @options -NoProfile -NonInteractive -File $copy -NetworkNamespace $namespace | Should -BeLike "CONNTRACK OK - $fill %*"
+        }
+        finally {
+            $env:PSModulePath = $path
+        }
+    }
+
     It 'does not know of a namespace that is not there' {
         $line = & (Get-SamplePath Test-ConntrackFill) -NetworkNamespace no-such-namespace
         $LASTEXITCODE | Should -Be 3
