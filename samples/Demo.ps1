@@ -1,5 +1,6 @@
 #!/usr/bin/env pwsh
 #Requires -Version 7.4
+
 <#
 .SYNOPSIS
     Shows the module's main job on a NAT router with 98,636 connections: find the client that fills the table, and remove its

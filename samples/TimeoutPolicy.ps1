@@ -1,5 +1,6 @@
 #!/usr/bin/env pwsh
 #Requires -Version 7.4
+
 <#
 .SYNOPSIS
     Gives the connections of one service a timeout of their own: a policy, and a rule that attaches it.

@@ -177,6 +177,20 @@ Describe 'Remove-ConntrackEntry -Block' {
         }
     }
 
+    It 'spares the group with the SSH connection, and goes on with the others' {
+        $env:SSH_CONNECTION = '192.0.2.1 40001 198.51.100.7 80'
+        try {
+            Measure-ConntrackEntry -GroupBy DestinationPort | Sort-Object Count |
+                Remove-ConntrackEntry -Block -ErrorVariable failure -ErrorAction SilentlyContinue
+        }
+        finally {
+            $env:SSH_CONNECTION = $null
+        }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'OwnConnection,*'
+        $failure.TargetObject.Name | Should -Be '80'
+        Get-KernelName $router | Should -Be 'one'
+    }
+
     It 'keeps the block up for -BlockSeconds, until Ctrl+C' {
         $child = Start-Child { Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 600 -NetworkNamespace $Namespace }
         try {

@@ -48,7 +48,7 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
         if (ParameterSetName != InputSet)
             Run(() => RemoveByFilter(RefuseEmptyFilter(), NamespaceName));
         else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
-            Run(() => RemoveGroup(group), group);
+            RunOne(() => RemoveGroup(group), group);
         else
             Run(() => RemoveInput(InputObject), InputObject.BaseObject);
     }

@@ -218,6 +218,10 @@ function Get-KernelEntry {
 
 <# Reads conntrack's XML, and the lines of its text that may follow. #>
 function ConvertFrom-KernelXml([string] $Namespace, [string[]] $Text) {
+    # Of an empty table conntrack prints nothing at all.
+    if (-not $Text) {
+        return
+    }
     $start = [array]::FindIndex($Text, [Predicate[string]] { $args[0].StartsWith('<?xml') })
     if ($start -lt 0) {
         return

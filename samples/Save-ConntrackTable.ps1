@@ -1,0 +1,44 @@
+#!/usr/bin/env pwsh
+#Requires -Version 7.4
+
+<#
+.SYNOPSIS
+    Saves the connection-tracking table to a file, from which Restore-ConntrackTable.ps1 makes it again.
+.DESCRIPTION
+    For the shutdown of a router: after the interfaces are down, or a copy of a moment before is saved. The file tells who
+    talked to whom, so that only its owner may read it. It takes the old one's place when it is complete.
+
+    It is CSV of all properties. Clixml takes twelve times the space and four times the time.
+.PARAMETER Path
+    The file.
+.PARAMETER NetworkNamespace
+    The network namespace whose table it is; the caller's own unless given.
+.EXAMPLE
+    ./Save-ConntrackTable.ps1
+    Path                         Entries   Bytes
+    ----                         -------   -----
+    /var/lib/conntrack/table.csv    3900 1027870
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Position = 0)] [ValidateNotNullOrEmpty()] [string] $Path = '/var/lib/conntrack/table.csv',
+    [ValidateNotNullOrEmpty()] [string] $NetworkNamespace
+)
+
+$ErrorActionPreference = 'Stop'
+Import-Module ((Get-Module ConntrackPS -ListAvailable) ? 'ConntrackPS' : "$PSScriptRoot/../out/ConntrackPS")
+$there = $NetworkNamespace ? @{ NetworkNamespace = $NetworkNamespace } : @{}
+
+$unfinished = "$Path.new"
+$null = New-Item $unfinished -ItemType File -Force
+$unfinished = (Get-Item -LiteralPath $unfinished).FullName
+[System.IO.File]::SetUnixFileMode($unfinished, 'UserRead, UserWrite')
+$count = 0
+Get-ConntrackEntry @there | ForEach-Object { $count++; $_ } | Export-Csv -LiteralPath $unfinished
+Move-Item -LiteralPath $unfinished $Path -Force
+
+[pscustomobject]@{
+    Path    = $Path
+    Entries = $count
+    Bytes   = (Get-Item -LiteralPath $Path).Length
+}

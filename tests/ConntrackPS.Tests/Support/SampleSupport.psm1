@@ -1,0 +1,58 @@
+<#
+    What the tests of the samples share: running one as an administrator would, and a namespace with traffic of its own.
+#>
+$ErrorActionPreference = 'Stop'
+Import-Module "$PSScriptRoot/TestSupport.psm1"
+
+$samples = Resolve-Path "$PSScriptRoot/../../../samples"
+
+<# The path of a sample. #>
+function Get-SamplePath {
+    param([Parameter(Mandatory, Position = 0)] [string] $Name)
+
+    "$samples/$Name.ps1"
+}
+
+<# Runs a sample in a process of its own, by another program when a prefix says so: its exit code, and what it printed,
+   line by line. #>
+function Invoke-Sample {
+    param(
+        [Parameter(Mandatory, Position = 0)] [string] $Name,
+        [string[]] $Prefix = @(),
+        [Parameter(ValueFromRemainingArguments)] [string[]] $Argument
+    )
+
+    $program, $options = @($Prefix) + @(Get-PowerShellCommand)
+    $output = & $program @options -NoProfile -NonInteractive -File (Get-SamplePath $Name) @Argument 2>&1
+    [pscustomobject]@{ ExitCode = $LASTEXITCODE; Output = @($output | ForEach-Object { "$_" }) }
+}
+
+<# Starts a sample that ends with the namespace, and which Ctrl+C reaches; the process. #>
+function Start-Sample {
+    param(
+        [Parameter(Mandatory, Position = 0)] [string] $Namespace,
+        [Parameter(Mandatory, Position = 1)] [string] $Name,
+        [Parameter(ValueFromRemainingArguments)] [string[]] $Argument
+    )
+
+    $all = @('--default-signal=INT') + @(Get-PowerShellCommand) + '-NoProfile', '-NonInteractive', '-File', (Get-SamplePath $Name) +
+        $Argument + '-NetworkNamespace', $Namespace
+    $process = Start-Process env -ArgumentList $all -PassThru -RedirectStandardOutput /dev/null
+    Register-NamespaceProcess $Namespace $process
+    $process
+}
+
+<# Sends a datagram every 50 ms, from one port to an address of the namespace's own, until the namespace goes. #>
+function Start-Sender {
+    param(
+        [Parameter(Mandatory, Position = 0)] [string] $Namespace,
+        [Parameter(Mandatory, Position = 1)] [string] $Address,
+        [Parameter(Mandatory, Position = 2)] [int] $Port
+    )
+
+    $file = "$((Get-PSDrive TestDrive).Root)/send.sh"
+    Set-Content $file 'exec 3> "/dev/udp/$1/$2"; while :; do echo x >&3; sleep 0.05; done'
+    $null = Start-NamespaceProgram $Namespace bash $file $Address $Port
+}
+
+Export-ModuleMember -Function Get-SamplePath, Invoke-Sample, Start-Sample, Start-Sender
