@@ -32,6 +32,7 @@ Describe 'Watch-ConntrackEvent' {
 
     BeforeEach {
         $null = Invoke-InNamespace $namespace conntrack -F
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=2
     }
 
     AfterAll {
@@ -88,16 +89,35 @@ Describe 'Watch-ConntrackEvent' {
         Get-KernelCount $namespace | Should -Be 2
     }
 
-    It 'warns of connections that stay silent, which -EnableEvent turns on and back' {
-        $setting = { Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_events }
-        & $setting | Should -Be 2
-        Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -WarningVariable warnings -WarningAction SilentlyContinue
-        "$warnings" | Should -BeLike '*nf_conntrack_events=2*-EnableEvent*'
-        Add-KernelLine $namespace (New-ManyLine 2)
-        Watch-ConntrackEvent -NetworkNamespace $namespace -EnableEvent -IncludeExisting -WarningVariable warnings |
-            Select-Object -First 1 | ForEach-Object { & $setting | Should -Be 1 }
+    It 'warns of connections that are there and stay silent, with -EnableEvent too' {
+        $watch = @{ NetworkNamespace = $namespace; TimeoutSeconds = 0; WarningAction = 'SilentlyContinue' }
+        Watch-ConntrackEvent @watch -WarningVariable warnings
+        $warnings | Should -BeNullOrEmpty -Because 'the table is empty'
+        Add-KernelLine $namespace (New-ManyLine 1)
+        foreach ($enable in $false, $true) {
+            Watch-ConntrackEvent @watch -EnableEvent:$enable -WarningVariable warnings
+            "$warnings" | Should -BeLike '*silent*nf_conntrack_events=2*Set-ConntrackSetting Events On -Persist*'
+        }
+        $told = Watch-While @{ NetworkNamespace = $namespace; EventType = 'Destroy'; EnableEvent = $true } -Count 1 {
+            Add-KernelLine $namespace '-s 192.0.2.77 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+            $null = Invoke-InNamespace $namespace conntrack -F
+        }
+        $told.SourceAddress | Should -Be '192.0.2.77' -Because 'the warning is true: the older one ended in silence'
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=1
+        Add-KernelLine $namespace (New-ManyLine 1)
+        Watch-ConntrackEvent @watch -WarningVariable warnings
         $warnings | Should -BeNullOrEmpty
-        & $setting | Should -Be 2
+    }
+
+    It 'turns events on with -EnableEvent where they are off, and back' {
+        $setting = { Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_events }
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=0
+        Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -WarningVariable warnings -WarningAction SilentlyContinue
+        "$warnings" | Should -BeLike '*no events*nf_conntrack_events=0*-EnableEvent*'
+        Add-KernelLine $namespace (New-ManyLine 2)
+        Watch-ConntrackEvent -NetworkNamespace $namespace -EnableEvent -IncludeExisting -WarningAction SilentlyContinue |
+            Select-Object -First 1 | ForEach-Object { & $setting | Should -Be 1 }
+        & $setting | Should -Be 0
     }
 
     It 'makes a flow log of ended connections, with duration and bytes' {

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Events;
 using ConntrackPS.Linux;
 
@@ -30,7 +31,7 @@ public abstract class EventCommand : FilterCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Resync { get; set; }
 
-    /// <summary>Turns nf_conntrack_events on for all connections while this runs, and puts it back.</summary>
+    /// <summary>Turns nf_conntrack_events on (1) while this runs, and puts it back. Connections that began before stay silent.</summary>
     [Parameter]
     public SwitchParameter EnableEvent { get; set; }
 
@@ -46,15 +47,14 @@ public abstract class EventCommand : FilterCommand
         NetworkNamespace?[] targets = [.. Namespaces()];
         if (targets.Length == 0)
             ThrowTerminatingError(Errors.ErrorFactory.NoNamespaceMatches(NetworkNamespace!));
+        string?[] silences = [.. targets.Select(FindSilence)];
         EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
         try
         {
             WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
+            WarnAboutSilence(silences);
             foreach (NetworkNamespace? target in targets)
-            {
-                WarnAboutSilence(target);
                 WarnAboutMissingData(target);
-            }
 
             return stream;
         }
@@ -78,15 +78,23 @@ public abstract class EventCommand : FilterCommand
         FollowNamespaces = AllNamespace,
     };
 
-    /// <summary>Says so where the kernel makes no events, or not for connections that are there already.</summary>
-    private protected void WarnAboutSilence(NetworkNamespace? target)
+    /// <summary>What will not be heard of a namespace, or null where all will be; to be asked before anybody listens.</summary>
+    private protected string? FindSilence(NetworkNamespace? target)
     {
-        string name = target is null ? "" : $" in network namespace '{target}'";
-        const string Remedy = "use -EnableEvent, or sysctl -w net.netfilter.nf_conntrack_events=1.";
         long setting = EventSwitch.Read(target);
-        if (setting == 0)
-            WriteWarning($"The kernel makes no events{name}: {Remedy}");
-        else if (setting == 2)
-            WriteWarning($"Connections that began before anybody listened stay silent{name} (nf_conntrack_events=2): {Remedy}");
+        string where = target is null ? "" : $" in network namespace '{target}'";
+        if (setting == 0 && !EnableEvent)
+            return $"The kernel makes no events{where} (nf_conntrack_events=0): use -EnableEvent, or Set-ConntrackSetting Events On.";
+        return setting == 1 || ConntrackStat.Read(target).Count == 0
+            ? null
+            : $"Connections that began while nobody listened stay silent{where}, to their end (nf_conntrack_events={setting}). "
+                + "To hear of all from the next boot on: Set-ConntrackSetting Events On -Persist.";
+    }
+
+    /// <summary>Says what will not be heard, once somebody listens: a warning may end the command.</summary>
+    private protected void WarnAboutSilence(params string?[] silences)
+    {
+        foreach (string silence in silences.OfType<string>())
+            WriteWarning(silence);
     }
 }

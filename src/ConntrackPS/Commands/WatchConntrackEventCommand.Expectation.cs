@@ -19,6 +19,7 @@ public sealed partial class WatchConntrackEventCommand
     private void WatchExpectations()
     {
         Linux.NetworkNamespace? target = Namespace();
+        string? silence = FindSilence(target);
         using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
         bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
         using ExpectationWatcher watcher = new(
@@ -27,7 +28,7 @@ public sealed partial class WatchConntrackEventCommand
             ReceiveBufferSize == 0 ? null : ReceiveBufferSize);
         _watcher = watcher;
         WriteVerbose($"Receive buffer: {watcher.ReceiveBufferSize} bytes.");
-        WarnAboutSilence(target);
+        WarnAboutSilence(silence);
         EmitUntilDone(watcher.Take, "raise -ReceiveBufferSize");
     }
 }
