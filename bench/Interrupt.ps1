@@ -93,7 +93,7 @@ finally {
     Remove-TestNamespace $namespace
 }
 "$($problems.Count) problems."
-$problems
+$problems | Group-Object -NoElement | ForEach-Object { "$($_.Count) x $($_.Name)" }
 if ($problems.Count) {
     exit 1
 }

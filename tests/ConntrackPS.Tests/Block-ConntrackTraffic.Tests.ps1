@@ -77,6 +77,12 @@ Describe 'Block-ConntrackTraffic' {
             $table | Should -Match 'type filter hook output priority raw; policy accept;'
         }
 
+        It 'stands, and is listed, when the pipeline wants no more' {
+            $block = Block-ConntrackTraffic -SourceAddress 192.0.2.1 | Select-Object -First 1
+            (Get-ConntrackBlock).Id | Should -Be $block.Id
+            Test-Ping 192.0.2.1 198.51.100.7 | Should -BeFalse
+        }
+
         It 'takes prefixes of both families, also such as overlap and touch' {
             $block = Block-ConntrackTraffic -SourceAddress 192.0.2.0/25, 192.0.2.128/25, 192.0.2.7, 2001:db8::/64 -DestinationAddress 198.51.100.7, 2001:db8:1::/48
             $elements = Invoke-InNamespace $namespace nft list table inet $block.Table | Where-Object { $_ -match 'elements' } | ForEach-Object Trim | Sort-Object

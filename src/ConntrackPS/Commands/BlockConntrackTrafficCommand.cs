@@ -85,18 +85,22 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand, IDisposable
     private void Block(BlockTarget target, ConntrackTable table)
     {
         TrafficBlock block = TrafficBlock.Open(target, table.NetworkNamespace);
+        ConntrackBlock held;
         try
         {
             // The packets of flows that exist, as they are on the wire: translated ones don't show what a filter named.
             block.AddFlows(target.Find(table, _stop.Token));
             if (block.LeftOut > 0)
                 WriteWarning($"{block.LeftOut} flows are blocked in part or not at all, since no packet tells them from others (zones, PPTP).");
-            WriteObject(BlockSession.Hold(block));
+            held = BlockSession.Hold(block);
         }
         catch
         {
             block.Dispose();
             throw;
         }
+
+        // A pipeline that wants no more, or Ctrl+C, throws here: the block stands, and Get-ConntrackBlock has it.
+        WriteObject(held);
     }
 }
