@@ -34,7 +34,7 @@ Describe 'Show-ConntrackTop -Once' {
         $lines.Count | Should -Be ($table.Count + 3) -Because 'there are three lines above the rows, and none of keys below'
         $lines -match 'quit|every|bit/s' | Should -BeNullOrEmpty
         $lines[0] | Should -BeLike "Conntrack in $namespace*$($table.Count) of * entries (*)"
-        $lines[1] | Should -BeLike "Shown $($table.Count)  TCP 7  UDP 1  ICMP 0 *"
+        $lines[1] | Should -Be "Shown $($table.Count)  unreplied 5  assured 3  TCP 7  UDP 1  ICMP 0"
         (Get-Row $lines).Count | Should -Be $table.Count
         $lines | ForEach-Object { $_ | Should -Not -Match '\e' }
     }
