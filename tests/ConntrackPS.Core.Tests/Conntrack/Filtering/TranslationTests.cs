@@ -9,6 +9,7 @@ public sealed class TranslationTests
 {
     private static readonly ConntrackFilter Source = new() { SourceNat = true };
     private static readonly ConntrackFilter Destination = new() { DestinationNat = true };
+    private static readonly ConntrackFilter Either = new() { AnyNat = true };
 
     [Fact]
     public void Tuples_that_differ_are_enough()
@@ -53,6 +54,6 @@ public sealed class TranslationTests
         return entry;
     }
 
-    private static void AssertTranslated(ConntrackEntry entry, bool source, bool destination) =>
-        Assert.Equal((source, destination), (Source.Matches(entry), Destination.Matches(entry)));
+    private static void AssertTranslated(ConntrackEntry entry, bool source, bool destination) => Assert.Equal(
+        (source, destination, source || destination), (Source.Matches(entry), Destination.Matches(entry), Either.Matches(entry)));
 }
