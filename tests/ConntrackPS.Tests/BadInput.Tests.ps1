@@ -7,7 +7,7 @@ BeforeDiscovery {
 
     # Parameter, wrong values as they are typed, what the message says is accepted. Each is InvalidData on binding.
     $wrong = @(
-        foreach ($parameter in 'SourceAddress', 'DestinationAddress', 'ReplySourceAddress', 'ReplyDestinationAddress', 'Address', 'TranslatedSourceAddress', 'TranslatedDestinationAddress') {
+        foreach ($parameter in 'SourceAddress', 'DestinationAddress', 'ReplySourceAddress', 'ReplyDestinationAddress', 'Address', 'TranslatedSourceAddress', 'TranslatedDestinationAddress', 'TranslatedAddress') {
             @{ Parameter = $parameter; Values = @('300.1.1.1', 'example.org', '192.0.2.0/33'); Accepted = $address }
         }
         @{ Parameter = 'SourceAddress'; Accepted = $address; Values = @(
@@ -18,7 +18,7 @@ BeforeDiscovery {
                 '::ffff:192.0.2.256', 'any', '*', '192.0.2.1, bad', '7', '$true'
             )
         }
-        foreach ($parameter in 'SourcePort', 'DestinationPort', 'Port', 'ReplySourcePort', 'ReplyDestinationPort', 'TranslatedSourcePort', 'TranslatedDestinationPort') {
+        foreach ($parameter in 'SourcePort', 'DestinationPort', 'Port', 'ReplySourcePort', 'ReplyDestinationPort', 'TranslatedSourcePort', 'TranslatedDestinationPort', 'TranslatedPort') {
             @{ Parameter = $parameter; Values = @('http', '65536', '90-80', '-1'); Accepted = $port }
         }
         @{ Parameter = 'Port'; Accepted = $port; Values = @(

@@ -6,6 +6,7 @@ BeforeAll {
             two   = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40002 --dport 80 --state ESTABLISHED -w 5'
             three = '-s 192.0.2.33 -d 198.51.100.8 -p tcp --sport 40002 --dport 80 --state ESTABLISHED -w 7'
             six   = '-s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53'
+            nat   = '-s fd00::1 -d fd00::2 -p udp --sport 2001 --dport 53 --src-nat fd00:5::1 --dst-nat fd00:d::2 -w 5'
         })
 
     function Get-Completion([string] $Line) {
@@ -43,7 +44,9 @@ Describe 'Completion' {
         @{ Line = '-SourceAddress 2001'; Values = '2001:db8::1'; ToolTip = 'SourceAddress of 1 entry' }
         @{ Line = '-DestinationAddress 2001:db8:1'; Values = '2001:db8:1::53'; ToolTip = 'DestinationAddress of 1 entry' }
         @{ Line = '-Address 198.51.100.7'; Values = '198.51.100.7'; ToolTip = 'DestinationAddress of 2 entries' }
-        @{ Line = '-Zone '; Values = '5', '0', '7'; ToolTip = 'Zone of 2 entries' }
+        @{ Line = '-TranslatedDestinationAddress fd'; Values = @('fd00:d::2'); ToolTip = 'TranslatedDestinationAddress of 1 entry' }
+        @{ Line = '-TranslatedAddress fd'; Values = 'fd00:5::1', 'fd00:d::2'; ToolTip = 'TranslatedSourceAddress of 1 entry' }
+        @{ Line = '-Zone '; Values = '5', '0', '7'; ToolTip = 'Zone of 3 entries' }
     ) {
         $found = @(Get-Completion "Get-ConntrackEntry -NetworkNamespace $namespace $Line")
         $found.CompletionText | Should -Be $Values

@@ -83,6 +83,11 @@ Describe 'Get-ConntrackEntry by filter' {
         '-TranslatedDestinationAddress 10.1.2.80 => dnat4'
         '-TranslatedDestinationAddress 2001:db8:a::80 => dnat6'
         '-TranslatedDestinationAddress 198.51.100.7 =>'
+        '-TranslatedAddress 203.0.113.9 => snat4'
+        '-TranslatedAddress 10.1.2.0/24 => dnat4'
+        '-TranslatedAddress 203.0.113.9, 10.1.2.80, 2001:db8:a::80, 2001:db8:ff::/48 => dnat4 dnat6 snat4 snat6'
+        '-TranslatedAddress 198.51.100.20, 203.0.113.50, 192.0.2.2 =>'
+        '-TranslatedAddress 0.0.0.0/0 => dnat4 snat4'
 
         # Ports
         '-SourcePort 40002 => syn4 syn6'
@@ -105,6 +110,10 @@ Describe 'Get-ConntrackEntry by filter' {
         '-TranslatedSourcePort 40002 =>'
         '-TranslatedDestinationPort 80 => dnat4'
         '-TranslatedDestinationPort 8080 => dnat6'
+        '-TranslatedPort 80 => dnat4'
+        '-TranslatedPort 8000-8080, 50005 => dnat6 snat4 snat6'
+        '-TranslatedPort 60006, 8443 =>'
+        '-TranslatedPort 0-65535 => dnat4 dnat6 snat4 snat6'
         '-IcmpType 8 => ping4'
         '-IcmpType 8, 128 => ping4 ping6'
         '-IcmpCode 0 => ping4 ping6'
@@ -148,6 +157,10 @@ Describe 'Get-ConntrackEntry by filter' {
         '-SourceNat => snat4 snat6'
         '-DestinationNat => dnat4 dnat6'
         '-SourceNat -DestinationNat =>'
+        '-AnyNat => dnat4 dnat6 snat4 snat6'
+        '-AnyNat -SourceNat => snat4 snat6'
+        '-AnyNat:$false -State SynSent => syn4 syn6'
+        '-AnyNat -TranslatedAddress 203.0.113.9 -TranslatedPort 50005 => snat4'
 
         # Mark, zone, family
         '-Mark 7 => web4'

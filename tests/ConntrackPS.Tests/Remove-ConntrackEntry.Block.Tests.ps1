@@ -49,6 +49,7 @@ Describe 'A flood through a DNAT router, over <Family>' -ForEach @{ Family = 'IP
     It 'stays away while it is blocked, by <Name>' -ForEach @(
         @{ Name = 'the public address'; Filter = { @{ DestinationAddress = $public; DestinationPort = 5000 } } }
         @{ Name = 'the translated address'; Filter = { @{ TranslatedDestinationAddress = $inside } } }
+        @{ Name = 'the translated address, of either end'; Filter = { @{ TranslatedAddress = $inside; AnyNat = $true } } }
         @{ Name = 'the source'; Filter = { @{ SourceAddress = $Family -eq 'IPv4' ? '198.51.100.2' : '2001:db8:100::2' } } }
         @{ Name = 'any address'; Filter = { @{ Address = $inside; Port = 5000 } } }
     ) {

@@ -13,6 +13,11 @@ internal sealed class EventFilterCompiler
     private const uint FirstAttribute = 20;
     private const uint Value = 4;
 
+    private static readonly Place OriginalSource = new(EntryAttribute.TupleOrig, IsSource: true);
+    private static readonly Place OriginalDestination = new(EntryAttribute.TupleOrig, IsSource: false);
+    private static readonly Place ReplySource = new(EntryAttribute.TupleReply, IsSource: true);
+    private static readonly Place ReplyDestination = new(EntryAttribute.TupleReply, IsSource: false);
+
     private readonly BpfProgram _program = new();
     private readonly BpfProgram.Label _reject = new();
 
@@ -20,34 +25,11 @@ internal sealed class EventFilterCompiler
     {
     }
 
-    private enum Side
-    {
-        Source,
-        Destination,
-    }
-
     /// <returns>The program, or null where there is nothing to filter or the filter is too long.</returns>
     public static SocketFilter[]? Compile(ConntrackFilter filter) => new EventFilterCompiler().Build(filter);
 
     private SocketFilter[]? Build(ConntrackFilter filter)
     {
-        (EntryAttribute Tuple, Side Side, IReadOnlyList<AddressPrefix> Prefixes)[] addresses =
-        [
-            (EntryAttribute.TupleOrig, Side.Source, filter.SourceAddress),
-            (EntryAttribute.TupleOrig, Side.Destination, filter.DestinationAddress),
-            (EntryAttribute.TupleReply, Side.Source, filter.ReplySourceAddress),
-            (EntryAttribute.TupleReply, Side.Destination, filter.ReplyDestinationAddress),
-            (EntryAttribute.TupleReply, Side.Source, filter.TranslatedDestinationAddress),
-            (EntryAttribute.TupleReply, Side.Destination, filter.TranslatedSourceAddress),
-        ];
-        (EntryAttribute Tuple, Side Side, IReadOnlyList<PortRange> Ranges)[] ports =
-        [
-            (EntryAttribute.TupleOrig, Side.Source, filter.SourcePort),
-            (EntryAttribute.TupleOrig, Side.Destination, filter.DestinationPort),
-            (EntryAttribute.TupleReply, Side.Source, filter.ReplySourcePort),
-            (EntryAttribute.TupleReply, Side.Destination, filter.ReplyDestinationPort),
-        ];
-
         if (filter.AddressFamily != IPFamily.Unspecified)
         {
             _program.LoadByteAt(FamilyOffset);
@@ -55,14 +37,25 @@ internal sealed class EventFilterCompiler
         }
 
         AnyOf(filter.Protocol, (protocol, next) => Protocol(protocol, next));
-        foreach ((EntryAttribute tuple, Side side, IReadOnlyList<AddressPrefix> prefixes) in addresses)
-            AnyOf(prefixes, (prefix, next) => Address(tuple, side, prefix, next));
-        AnyOf([.. filter.Address.SelectMany(prefix => addresses.Take(4).Select(place => (place.Tuple, place.Side, prefix)))],
-            (place, next) => Address(place.Tuple, place.Side, place.prefix, next));
-        foreach ((EntryAttribute tuple, Side side, IReadOnlyList<PortRange> ranges) in ports)
-            AnyOf(ranges, (range, next) => Port(tuple, side, range, next));
-        AnyOf([.. filter.Port.SelectMany(range => ports.Select(place => (place.Tuple, place.Side, range)))],
-            (place, next) => Port(place.Tuple, place.Side, place.range, next));
+        Addresses(filter.SourceAddress, OriginalSource);
+        Addresses(filter.DestinationAddress, OriginalDestination);
+        Addresses(filter.ReplySourceAddress, ReplySource);
+        Addresses(filter.ReplyDestinationAddress, ReplyDestination);
+        Addresses(filter.Address, OriginalSource, OriginalDestination, ReplySource, ReplyDestination);
+        Ports(filter.SourcePort, OriginalSource);
+        Ports(filter.DestinationPort, OriginalDestination);
+        Ports(filter.ReplySourcePort, ReplySource);
+        Ports(filter.ReplyDestinationPort, ReplyDestination);
+        Ports(filter.Port, OriginalSource, OriginalDestination, ReplySource, ReplyDestination);
+
+        // Where the reply shows what an end is translated to. Whether it is translated at all is for the check here: the
+        // status bits don't tell it of every entry.
+        Addresses(filter.TranslatedSourceAddress, ReplyDestination);
+        Addresses(filter.TranslatedDestinationAddress, ReplySource);
+        Addresses(filter.TranslatedAddress, ReplySource, ReplyDestination);
+        Ports(filter.TranslatedSourcePort, ReplyDestination);
+        Ports(filter.TranslatedDestinationPort, ReplySource);
+        Ports(filter.TranslatedPort, ReplySource, ReplyDestination);
         AnyOf(filter.Mark, Mark);
         Status(filter);
         if (filter.Protocol is [IPProtocol.Tcp])
@@ -100,16 +93,22 @@ internal sealed class EventFilterCompiler
         _program.JumpUnlessEqual((byte)protocol, next);
     }
 
-    private void Address(EntryAttribute tuple, Side side, AddressPrefix prefix, BpfProgram.Label next)
+    private void Addresses(IReadOnlyList<AddressPrefix> prefixes, params Place[] places) =>
+        AnyOf(Cross(prefixes, places), (pair, next) => Address(pair.Place, pair.Value, next));
+
+    private void Ports(IReadOnlyList<PortRange> ranges, params Place[] places) =>
+        AnyOf(Cross(ranges, places), (pair, next) => Port(pair.Place, pair.Value, next));
+
+    private void Address(Place place, AddressPrefix prefix, BpfProgram.Label next)
     {
-        AddressAttribute attribute = (prefix.Family, side) switch
+        AddressAttribute attribute = (prefix.Family, place.IsSource) switch
         {
-            (IPFamily.IPv6, Side.Source) => AddressAttribute.V6Src,
-            (IPFamily.IPv6, _) => AddressAttribute.V6Dst,
-            (_, Side.Source) => AddressAttribute.V4Src,
+            (IPFamily.IPv6, true) => AddressAttribute.V6Src,
+            (IPFamily.IPv6, false) => AddressAttribute.V6Dst,
+            (_, true) => AddressAttribute.V4Src,
             _ => AddressAttribute.V4Dst,
         };
-        Seek(next, tuple, (ushort)TupleAttribute.Ip, (ushort)attribute);
+        Seek(next, place.Tuple, (ushort)TupleAttribute.Ip, (ushort)attribute);
         Span<byte> bytes = stackalloc byte[16];
         int words = prefix.Address.CopyTo(prefix.Family, bytes) / sizeof(uint);
         for (int i = 0; i < words && prefix.Length > i * 32; i++)
@@ -121,10 +120,10 @@ internal sealed class EventFilterCompiler
         }
     }
 
-    private void Port(EntryAttribute tuple, Side side, PortRange range, BpfProgram.Label next)
+    private void Port(Place place, PortRange range, BpfProgram.Label next)
     {
-        ProtocolAttribute attribute = side == Side.Source ? ProtocolAttribute.SrcPort : ProtocolAttribute.DstPort;
-        Seek(next, tuple, (ushort)TupleAttribute.Proto, (ushort)attribute);
+        ProtocolAttribute attribute = place.IsSource ? ProtocolAttribute.SrcPort : ProtocolAttribute.DstPort;
+        Seek(next, place.Tuple, (ushort)TupleAttribute.Proto, (ushort)attribute);
         _program.LoadHalf(Value);
         _program.JumpUnlessInRange(range.First, range.Last, next);
     }
@@ -166,4 +165,10 @@ internal sealed class EventFilterCompiler
 
     private void Seek(BpfProgram.Label missing, EntryAttribute attribute, params ushort[] nested) =>
         _program.SeekAttribute(FirstAttribute, [(ushort)attribute, .. nested], missing);
+
+    private static (Place Place, T Value)[] Cross<T>(IReadOnlyList<T> values, Place[] places) =>
+        [.. values.SelectMany(value => places.Select(place => (place, value)))];
+
+    /// <summary>Where a message has an address or a port.</summary>
+    private sealed record Place(EntryAttribute Tuple, bool IsSource);
 }

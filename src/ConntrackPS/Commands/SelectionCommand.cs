@@ -62,6 +62,12 @@ public abstract class SelectionCommand : ConntrackCommand
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? TranslatedDestinationAddress { get; set; }
 
+    /// <summary>Addresses or prefixes that replace the source or the destination, on entries where that one is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    [ArgumentCompleter(typeof(AddressCompleter))]
+    public AddressPrefix[]? TranslatedAddress { get; set; }
+
     /// <summary>Source ports of the first packet, or ranges such as 1000-2000.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
@@ -91,6 +97,11 @@ public abstract class SelectionCommand : ConntrackCommand
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     public PortRange[]? TranslatedDestinationPort { get; set; }
+
+    /// <summary>Ports or ranges that replace the source or destination port, on entries where that one is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? TranslatedPort { get; set; }
 
     /// <summary>Ports or ranges that any of the four ports may have.</summary>
     [Parameter(ParameterSetName = FilterSet)]
@@ -123,6 +134,10 @@ public abstract class SelectionCommand : ConntrackCommand
     /// <summary>Only entries whose destination is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter DestinationNat { get; set; }
+
+    /// <summary>Only entries whose source or destination is translated.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter AnyNat { get; set; }
 
     /// <summary>Labels of which any is set, by name or bit (0 to 127).</summary>
     [Parameter(ParameterSetName = FilterSet)]
@@ -221,12 +236,14 @@ public abstract class SelectionCommand : ConntrackCommand
         Address = Address ?? [],
         TranslatedSourceAddress = TranslatedSourceAddress ?? [],
         TranslatedDestinationAddress = TranslatedDestinationAddress ?? [],
+        TranslatedAddress = TranslatedAddress ?? [],
         SourcePort = SourcePort ?? [],
         DestinationPort = DestinationPort ?? [],
         ReplySourcePort = ReplySourcePort ?? [],
         ReplyDestinationPort = ReplyDestinationPort ?? [],
         TranslatedSourcePort = TranslatedSourcePort ?? [],
         TranslatedDestinationPort = TranslatedDestinationPort ?? [],
+        TranslatedPort = TranslatedPort ?? [],
         Port = Port ?? [],
         Protocol = Protocol ?? [],
         State = StateFilter ?? [],
@@ -235,6 +252,7 @@ public abstract class SelectionCommand : ConntrackCommand
         Unreplied = Unreplied,
         SourceNat = SourceNat,
         DestinationNat = DestinationNat,
+        AnyNat = AnyNat,
         Mark = MarkFilter ?? [],
         Label = Label ?? [],
         Helper = HelperFilter ?? [],

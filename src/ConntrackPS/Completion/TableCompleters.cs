@@ -1,4 +1,5 @@
 using System.Collections;
+using ConntrackPS.Commands;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
@@ -61,8 +62,12 @@ public abstract class TableCompleter : ChoiceCompleter
 /// <summary>Completes addresses of the table's entries.</summary>
 public sealed class AddressCompleter : TableCompleter
 {
-    private protected override string[] PropertiesOf(string parameter) =>
-        GroupProperties.TryFind(parameter, out GroupProperty? property) ? [property.Name] : ["SourceAddress", "DestinationAddress"];
+    private protected override string[] PropertiesOf(string parameter)
+    {
+        if (parameter.Equals(nameof(SelectionCommand.TranslatedAddress), StringComparison.OrdinalIgnoreCase))
+            return ["TranslatedSourceAddress", "TranslatedDestinationAddress"];
+        return GroupProperties.TryFind(parameter, out GroupProperty? property) ? [property.Name] : ["SourceAddress", "DestinationAddress"];
+    }
 }
 
 /// <summary>Completes zones of the table's entries.</summary>

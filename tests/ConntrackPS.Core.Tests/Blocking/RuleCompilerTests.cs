@@ -84,7 +84,7 @@ public sealed class RuleCompilerTests
         ((ConntrackTuple[])[entry.Original, entry.Reply]).Any(packet => rule.Conditions.All(condition => condition switch
         {
             FamilyCondition family => entry.AddressFamily == family.Family,
-            TranslationCondition translation => (entry.Status & translation.Bit) != 0,
+            TranslationCondition translation => (entry.Status & translation.Bits) != 0,
             ValueCondition value => Read(value.Field, entry, packet) is { } number
                 && value.Values.Ranges.Any(range => number >= range.First && number <= range.Last),
             _ => throw new InvalidOperationException(condition.ToString()),

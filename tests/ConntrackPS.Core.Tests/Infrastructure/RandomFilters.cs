@@ -15,7 +15,7 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
     /// <summary>A filter of one to four conditions; each asks something of an entry that may be another one's trait.</summary>
     public ConntrackFilter Next()
     {
-        bool[] ask = new bool[24];
+        bool[] ask = new bool[29];
         for (int conditions = random.Next(1, 5); conditions > 0; conditions--)
             ask[random.Next(ask.Length)] = true;
 
@@ -48,6 +48,11 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
             IcmpId = ask[21] ? Some(() => Trait().IcmpId ?? 1) : [],
             TranslatedSourceAddress = ask[22] ? Some(() => Prefix(Trait().Reply, tuple => tuple.Destination)) : [],
             TranslatedDestinationAddress = ask[23] ? Some(() => Prefix(Trait().Reply, tuple => tuple.Source)) : [],
+            TranslatedAddress = ask[24] ? Some(() => Prefix(Trait().Reply, tuple => random.Next(2) == 0 ? tuple.Source : tuple.Destination)) : [],
+            TranslatedSourcePort = ask[25] ? Some(() => Range(Trait().Reply.DestinationPort)) : [],
+            TranslatedDestinationPort = ask[26] ? Some(() => Range(Trait().Reply.SourcePort)) : [],
+            TranslatedPort = ask[27] ? Some(() => Range(random.Next(2) == 0 ? Trait().Reply.SourcePort : Trait().Reply.DestinationPort)) : [],
+            AnyNat = ask[28],
         };
     }
 

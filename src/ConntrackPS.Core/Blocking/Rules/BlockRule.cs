@@ -22,13 +22,14 @@ internal sealed record FamilyCondition(IPFamily Family) : BlockCondition(BlockSt
     }
 }
 
-/// <summary>The flow is translated (IPS_SRC_NAT, IPS_DST_NAT).</summary>
-internal sealed record TranslationCondition(ConntrackStatus Bit) : BlockCondition(BlockStage.Translated)
+/// <summary>The flow is translated.</summary>
+/// <param name="Bits">IPS_SRC_NAT, IPS_DST_NAT, or both where either will do.</param>
+internal sealed record TranslationCondition(ConntrackStatus Bits) : BlockCondition(BlockStage.Translated)
 {
     public void Write(ref MessageWriter writer)
     {
         ExpressionWriter.LoadCt(ref writer, CtKey.Status, direction: null);
-        ExpressionWriter.Mask(ref writer, (uint)Bit);
+        ExpressionWriter.Mask(ref writer, (uint)Bits);
         ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
     }
 }

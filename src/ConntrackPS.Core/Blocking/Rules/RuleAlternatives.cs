@@ -29,14 +29,19 @@ internal static class RuleAlternatives
             [nameof(ConntrackFilter.Port)] = filter => Either((direction, isSource) => Ports(filter.Port, direction, isSource)),
             [nameof(ConntrackFilter.SourceNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat)],
             [nameof(ConntrackFilter.DestinationNat)] = _ => [IsTranslated(ConntrackStatus.DstNat)],
+            [nameof(ConntrackFilter.AnyNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat | ConntrackStatus.DstNat)],
             [nameof(ConntrackFilter.TranslatedSourceAddress)] = filter =>
                 Translated(ConntrackStatus.SrcNat, Addresses(filter.TranslatedSourceAddress, TupleDirection.Reply, isSource: false)),
             [nameof(ConntrackFilter.TranslatedDestinationAddress)] = filter =>
                 Translated(ConntrackStatus.DstNat, Addresses(filter.TranslatedDestinationAddress, TupleDirection.Reply, isSource: true)),
+            [nameof(ConntrackFilter.TranslatedAddress)] = filter =>
+                EitherTranslated(isSource => Addresses(filter.TranslatedAddress, TupleDirection.Reply, isSource)),
             [nameof(ConntrackFilter.TranslatedSourcePort)] = filter =>
                 Translated(ConntrackStatus.SrcNat, Ports(filter.TranslatedSourcePort, TupleDirection.Reply, isSource: false)),
             [nameof(ConntrackFilter.TranslatedDestinationPort)] = filter =>
                 Translated(ConntrackStatus.DstNat, Ports(filter.TranslatedDestinationPort, TupleDirection.Reply, isSource: true)),
+            [nameof(ConntrackFilter.TranslatedPort)] = filter =>
+                EitherTranslated(isSource => Ports(filter.TranslatedPort, TupleDirection.Reply, isSource)),
             [nameof(ConntrackFilter.IcmpId)] = filter => Identifiers(Icmp, filter.IcmpId, isSource: true),
             [nameof(ConntrackFilter.IcmpType)] = filter => TypesAndCodes(filter.IcmpType.Select(type => new PortRange(type << 8, type << 8 | byte.MaxValue))),
             [nameof(ConntrackFilter.IcmpCode)] = filter =>
@@ -91,10 +96,14 @@ internal static class RuleAlternatives
         new ValueCondition(StageOf(direction), TupleField.Port(direction, isSource), ValueRanges.Of(values)),
     ]);
 
+    /// <summary>The source is translated to what replies go to, the destination to what they come from.</summary>
+    private static IEnumerable<BlockRule> EitherTranslated(Func<bool, IEnumerable<BlockRule>> replies) =>
+        [.. Translated(ConntrackStatus.SrcNat, replies(false)), .. Translated(ConntrackStatus.DstNat, replies(true))];
+
     private static IEnumerable<BlockRule> Translated(ConntrackStatus bit, IEnumerable<BlockRule> rules) =>
         rules.Select(rule => rule.And(IsTranslated(bit))!);
 
-    private static BlockRule IsTranslated(ConntrackStatus bit) => new([new TranslationCondition(bit)]);
+    private static BlockRule IsTranslated(ConntrackStatus bits) => new([new TranslationCondition(bits)]);
 
     private static ValueCondition IsProtocol(IEnumerable<IPProtocol> protocols) =>
         new(BlockStage.Packet, new ProtocolField(), ValueRanges.Of(protocols));

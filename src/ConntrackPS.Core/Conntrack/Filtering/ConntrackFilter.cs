@@ -36,6 +36,9 @@ public sealed record ConntrackFilter
     /// <summary>The address that replaces the destination, on entries whose destination is translated.</summary>
     public IReadOnlyList<AddressPrefix> TranslatedDestinationAddress { get; init; } = [];
 
+    /// <summary>The address that replaces the source or the destination, on entries where that one is translated.</summary>
+    public IReadOnlyList<AddressPrefix> TranslatedAddress { get; init; } = [];
+
     /// <summary>The source port of the first packet; for protocols with ports.</summary>
     public IReadOnlyList<PortRange> SourcePort { get; init; } = [];
 
@@ -53,6 +56,9 @@ public sealed record ConntrackFilter
 
     /// <summary>The port that replaces the destination's, on entries whose destination is translated.</summary>
     public IReadOnlyList<PortRange> TranslatedDestinationPort { get; init; } = [];
+
+    /// <summary>The port that replaces the source's or the destination's, on entries where that one is translated.</summary>
+    public IReadOnlyList<PortRange> TranslatedPort { get; init; } = [];
 
     /// <summary>Any of the four ports.</summary>
     public IReadOnlyList<PortRange> Port { get; init; } = [];
@@ -77,6 +83,9 @@ public sealed record ConntrackFilter
 
     /// <summary>The destination is translated: by its status, or since replies come from elsewhere.</summary>
     public bool DestinationNat { get; init; }
+
+    /// <summary>The source or the destination is translated, or both are.</summary>
+    public bool AnyNat { get; init; }
 
     /// <summary>The connection mark.</summary>
     public IReadOnlyList<MaskedMark> Mark { get; init; } = [];

@@ -40,10 +40,13 @@ internal static class FilterCompiler
     private static IEnumerable<FilterTerm> Translations(ConntrackFilter filter) => Given(
         Flag(nameof(filter.SourceNat), "a translated source", filter.SourceNat, Translation.OfSource),
         Flag(nameof(filter.DestinationNat), "a translated destination", filter.DestinationNat, Translation.OfDestination),
+        Flag(nameof(filter.AnyNat), "a translated source or destination", filter.AnyNat, entry => Translation.OfSource(entry) || Translation.OfDestination(entry)),
         Addresses(nameof(filter.TranslatedSourceAddress), "source translated to", filter.TranslatedSourceAddress, entry => entry.Reply.Destination, Translation.OfSource),
         Addresses(nameof(filter.TranslatedDestinationAddress), "destination translated to", filter.TranslatedDestinationAddress, entry => entry.Reply.Source, Translation.OfDestination),
+        AnyTranslatedAddress(nameof(filter.TranslatedAddress), "source or destination translated to", filter.TranslatedAddress),
         Ports(nameof(filter.TranslatedSourcePort), "source port translated to", filter.TranslatedSourcePort, entry => Translation.OfSource(entry) ? entry.ReplyDestinationPort : null),
-        Ports(nameof(filter.TranslatedDestinationPort), "destination port translated to", filter.TranslatedDestinationPort, entry => Translation.OfDestination(entry) ? entry.ReplySourcePort : null));
+        Ports(nameof(filter.TranslatedDestinationPort), "destination port translated to", filter.TranslatedDestinationPort, entry => Translation.OfDestination(entry) ? entry.ReplySourcePort : null),
+        AnyTranslatedPort(nameof(filter.TranslatedPort), "source or destination port translated to", filter.TranslatedPort));
 
     private static IEnumerable<FilterTerm> StatusTerms(ConntrackFilter filter) => Given(
         OneOf(nameof(filter.State), "state", filter.State, entry => entry.State),

@@ -40,7 +40,7 @@ internal static class FilterPlanner
         IReadOnlyList<AddressPrefix>[] properties =
         [
             filter.SourceAddress, filter.DestinationAddress, filter.ReplySourceAddress, filter.ReplyDestinationAddress,
-            filter.Address, filter.TranslatedSourceAddress, filter.TranslatedDestinationAddress,
+            filter.Address, filter.TranslatedSourceAddress, filter.TranslatedDestinationAddress, filter.TranslatedAddress,
         ];
         foreach (IReadOnlyList<AddressPrefix> prefixes in properties)
         {

@@ -53,6 +53,16 @@ internal static class FilterTerms
                 || prefix.Contains(entry.Original.Family, entry.Reply.Destination),
             HasWholeFamily(prefixes));
 
+    /// <summary>Of either end, where that end is translated.</summary>
+    public static FilterTerm? AnyTranslatedAddress(string property, string name, IReadOnlyList<AddressPrefix> prefixes) =>
+        AnyOf(
+            property,
+            name,
+            prefixes,
+            (entry, prefix) => (prefix.Contains(entry.Original.Family, entry.Reply.Destination) && Translation.OfSource(entry))
+                || (prefix.Contains(entry.Original.Family, entry.Reply.Source) && Translation.OfDestination(entry)),
+            HasWholeFamily(prefixes));
+
     public static FilterTerm? Ports(string property, string name, IReadOnlyList<PortRange> ranges, Func<ConntrackEntry, ushort?> read) =>
         AnyOf(property, name, ranges, (entry, range) => read(entry) is { } port && range.Contains(port), HasAllPorts(ranges));
 
@@ -64,6 +74,16 @@ internal static class FilterTerms
             (entry, range) => entry.SourcePort is { } port
                 && (range.Contains(port) || range.Contains(entry.Original.DestinationPort)
                     || range.Contains(entry.Reply.SourcePort) || range.Contains(entry.Reply.DestinationPort)),
+            HasAllPorts(ranges));
+
+    /// <summary>Of either end, where that end is translated.</summary>
+    public static FilterTerm? AnyTranslatedPort(string property, string name, IReadOnlyList<PortRange> ranges) =>
+        AnyOf(
+            property,
+            name,
+            ranges,
+            (entry, range) => (entry.ReplyDestinationPort is { } source && range.Contains(source) && Translation.OfSource(entry))
+                || (entry.ReplySourcePort is { } destination && range.Contains(destination) && Translation.OfDestination(entry)),
             HasAllPorts(ranges));
 
     public static FilterTerm? AtLeast(string property, string unit, ulong? least, Func<ConntrackEntry, ulong?> read) =>

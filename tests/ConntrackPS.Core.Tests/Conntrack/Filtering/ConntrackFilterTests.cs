@@ -33,6 +33,8 @@ public sealed class ConntrackFilterTests
         SmallTable.AssertMeant(new ConntrackFilter { SourceNat = true }, "snat pingnat");
         SmallTable.AssertMeant(new ConntrackFilter { DestinationNat = true }, "dnat6");
         SmallTable.AssertMeant(new ConntrackFilter { SourceNat = true, DestinationNat = true }, "");
+        SmallTable.AssertMeant(new ConntrackFilter { AnyNat = true }, "snat pingnat dnat6");
+        SmallTable.AssertMeant(new ConntrackFilter { AnyNat = true, DestinationNat = true }, "dnat6");
     }
 
     [Theory]

@@ -46,6 +46,17 @@ public sealed class FilterAddressTests
     public void Address(string prefixes, string expected) =>
         SmallTable.AssertMeant(new ConntrackFilter { Address = Prefixes(prefixes) }, expected);
 
+    /// <summary>Where the other end is translated, an end's own address is not what it is translated to.</summary>
+    [Theory]
+    [InlineData("203.0.113.1", "snat")]
+    [InlineData("203.0.113.0/24 2001:db8:8::/48", "snat dnat6")]
+    [InlineData("198.51.100.7", "")]
+    [InlineData("192.0.2.2", "")]
+    [InlineData("2001:db8::2", "")]
+    [InlineData("0.0.0.0/0", "snat pingnat")]
+    public void TranslatedAddress(string prefixes, string expected) =>
+        SmallTable.AssertMeant(new ConntrackFilter { TranslatedAddress = Prefixes(prefixes) }, expected);
+
     /// <summary>An ICMP id or a GRE key is no port, though the kernel keeps it in the same place.</summary>
     [Theory]
     [InlineData("4000", "web web6")]
@@ -70,6 +81,15 @@ public sealed class FilterAddressTests
     [InlineData("6000", "snat")]
     [InlineData("4000", "web web6")]
     public void Port(string ports, string expected) => SmallTable.AssertMeant(new ConntrackFilter { Port = Ports(ports) }, expected);
+
+    [Theory]
+    [InlineData("6000", "snat")]
+    [InlineData("5353-6000", "snat dnat6")]
+    [InlineData("53 5000 80", "")]
+    [InlineData("78", "")]
+    [InlineData("0-65535", "snat dnat6")]
+    public void TranslatedPort(string ports, string expected) =>
+        SmallTable.AssertMeant(new ConntrackFilter { TranslatedPort = Ports(ports) }, expected);
 
     private static AddressPrefix[] Prefixes(string text) => [.. text.Split(' ').Select(AddressPrefix.Parse)];
 

@@ -27,11 +27,25 @@ public sealed class FilterGuardTests
         [
             new() { SourceAddress = everything }, new() { DestinationAddress = everything }, new() { Address = everything },
             new() { ReplySourceAddress = everything }, new() { ReplyDestinationAddress = everything },
+            new() { TranslatedSourceAddress = everything }, new() { TranslatedDestinationAddress = everything }, new() { TranslatedAddress = everything },
             new() { SourceAddress = [.. everything, AddressPrefix.Parse("192.0.2.1")] },
             new() { SourceAddress = everything, DestinationAddress = everything },
         ];
         Assert.All(filters, filter => Assert.False(filter.NamesEntries));
         Assert.All(filters, filter => Assert.False(filter.IsEmpty));
+    }
+
+    [Fact]
+    public void A_range_of_all_ports_names_nothing()
+    {
+        PortRange[] everything = [PortRange.Parse("0-65535")];
+        ConntrackFilter[] filters =
+        [
+            new() { SourcePort = everything }, new() { DestinationPort = everything }, new() { Port = everything },
+            new() { ReplySourcePort = everything }, new() { ReplyDestinationPort = everything },
+            new() { TranslatedSourcePort = everything }, new() { TranslatedDestinationPort = everything }, new() { TranslatedPort = everything },
+        ];
+        Assert.All(filters, filter => Assert.False(filter.NamesEntries));
     }
 
     [Fact]
@@ -47,6 +61,8 @@ public sealed class FilterGuardTests
         Assert.True(new ConntrackFilter { Zone = [0] }.NamesEntries);
         Assert.True(new ConntrackFilter { AddressFamily = IPFamily.IPv4 }.NamesEntries);
         Assert.True(new ConntrackFilter { Unreplied = true }.NamesEntries);
+        Assert.True(new ConntrackFilter { AnyNat = true }.NamesEntries);
+        Assert.True(new ConntrackFilter { TranslatedAddress = [AddressPrefix.Parse("0.0.0.0/0")], AnyNat = true }.NamesEntries);
     }
 
     [Theory]
@@ -78,12 +94,14 @@ public sealed class FilterGuardTests
             Address = [AddressPrefix.Parse("203.0.113.4")],
             TranslatedSourceAddress = [AddressPrefix.Parse("203.0.113.5")],
             TranslatedDestinationAddress = [AddressPrefix.Parse("203.0.113.6")],
+            TranslatedAddress = [AddressPrefix.Parse("203.0.113.7")],
             SourcePort = [PortRange.Parse("1000-2000")],
             DestinationPort = [PortRange.Parse("80")],
             ReplySourcePort = [PortRange.Parse("81")],
             ReplyDestinationPort = [PortRange.Parse("82")],
             TranslatedSourcePort = [PortRange.Parse("83")],
             TranslatedDestinationPort = [PortRange.Parse("84")],
+            TranslatedPort = [PortRange.Parse("85")],
             Port = [PortRange.Parse("443")],
             State = [ConntrackState.SynSent],
             Status = ConntrackStatus.Assured,
@@ -91,6 +109,7 @@ public sealed class FilterGuardTests
             Unreplied = true,
             SourceNat = true,
             DestinationNat = true,
+            AnyNat = true,
             Mark = [MaskedMark.Parse("0x100/0xff00")],
             Label = [127],
             Helper = ["ftp"],
@@ -114,8 +133,10 @@ public sealed class FilterGuardTests
             + " and any address 203.0.113.4 and source port 1000-2000 and destination port 80 and reply source port 81"
             + " and reply destination port 82 and any port 443 and ICMP type 8 and ICMP code 0 and ICMP id 9"
             + " and GRE source key 10 and GRE destination key 11 and zone 5 or 6 and id 7"
-            + " and a translated source and a translated destination and source translated to 203.0.113.5"
-            + " and destination translated to 203.0.113.6 and source port translated to 83 and destination port translated to 84"
+            + " and a translated source and a translated destination and a translated source or destination"
+            + " and source translated to 203.0.113.5 and destination translated to 203.0.113.6"
+            + " and source or destination translated to 203.0.113.7"
+            + " and source port translated to 83 and destination port translated to 84 and source or destination port translated to 85"
             + " and state SynSent and status Assured and status without Offload and no reply seen"
             + " and mark 0x100/0xff00 and label 127 and helper ftp and security context system_u"
             + " and at least 12 bytes and at least 13 packets and less than 14 s left and more than 15 s left and an age over 00:16:00",

@@ -47,6 +47,8 @@ public class FilterPlannerTests
         { "a state", new() { State = [ConntrackState.SynSent] }, "kernel: nothing; here: state SynSent", false },
         { "source translation", new() { SourceNat = true }, "kernel: nothing; here: a translated source", false },
         { "a translated source", new() { TranslatedSourceAddress = Prefixes(V4) }, "kernel: nothing; here: source translated to 192.0.2.1", false },
+        { "either translation", new() { AnyNat = true }, "kernel: nothing; here: a translated source or destination", false },
+        { "either end translated", new() { TranslatedAddress = Prefixes(V4), TranslatedPort = [new(80)] }, "kernel: nothing; here: source or destination translated to 192.0.2.1 and source or destination port translated to 80", false },
         { "a helper", new() { Helper = ["ftp"] }, "kernel: nothing; here: helper ftp", false },
         { "bytes", new() { MinimumBytes = 5 }, "kernel: nothing; here: at least 5 bytes", false },
         { "a source and a state", new() { SourceAddress = Prefixes(V4), State = [ConntrackState.Close] }, "kernel: source address 192.0.2.1; here: state Close", false },
@@ -89,6 +91,16 @@ public class FilterPlannerTests
     {
         FilterPlan plan = FilterPlanner.Plan(new ConntrackFilter { TranslatedSourceAddress = Prefixes(V4) });
         Assert.Equal(TupleFields.DestinationAddress, plan.Kernel.Reply.Fields);
+        Assert.False(plan.AllowsFlush);
+    }
+
+    /// <summary>The kernel knows no "or": either tuple field would hide what the other one means.</summary>
+    [Fact]
+    public void Of_an_address_that_either_end_is_translated_to_the_kernel_gets_the_family_alone()
+    {
+        FilterPlan plan = FilterPlanner.Plan(new ConntrackFilter { TranslatedAddress = Prefixes(V4), Protocol = [IPProtocol.Tcp], TranslatedPort = [new(80)], AnyNat = true });
+        Assert.Equal((IPFamily.IPv4, TupleFields.Protocol, TupleFields.None), (plan.Kernel.Family, plan.Kernel.Original.Fields, plan.Kernel.Reply.Fields));
+        Assert.Null(plan.Kernel.Status);
         Assert.False(plan.AllowsFlush);
     }
 

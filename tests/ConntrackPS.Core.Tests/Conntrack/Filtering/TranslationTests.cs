@@ -9,6 +9,7 @@ public sealed class TranslationTests
 {
     private static readonly ConntrackFilter Source = new() { SourceNat = true };
     private static readonly ConntrackFilter Destination = new() { DestinationNat = true };
+    private static readonly ConntrackFilter Either = new() { AnyNat = true };
 
     [Fact]
     public void Tuples_that_differ_are_enough()
@@ -47,12 +48,26 @@ public sealed class TranslationTests
         AssertTranslated(Plain(Entries.Icmp("192.0.2.1", "198.51.100.7", 8, 0, 77).WithSourceNat("192.0.2.1", 78)), source: true, destination: false);
     }
 
+    /// <summary>As of -Address and -Port: an address of one end and a port of the other are both there.</summary>
+    [Theory]
+    [InlineData("203.0.113.1", "6000", true)]
+    [InlineData("203.0.113.1", "8080", true)]
+    [InlineData("10.0.0.9", "8080", true)]
+    [InlineData("10.0.0.9", "4000", false)]
+    [InlineData("192.0.2.1", "8080", false)]
+    public void Address_and_port_are_asked_for_one_by_one(string address, string port, bool matches)
+    {
+        ConntrackEntry entry = Entries.Any().WithSourceNat("203.0.113.1", 6000).WithDestinationNat("10.0.0.9", 8080);
+        ConntrackFilter filter = new() { TranslatedAddress = [AddressPrefix.Parse(address)], TranslatedPort = [PortRange.Parse(port)] };
+        Assert.Equal(matches, filter.Matches(entry));
+    }
+
     private static ConntrackEntry Plain(ConntrackEntry entry)
     {
         entry.Status = ConntrackStatus.Confirmed;
         return entry;
     }
 
-    private static void AssertTranslated(ConntrackEntry entry, bool source, bool destination) =>
-        Assert.Equal((source, destination), (Source.Matches(entry), Destination.Matches(entry)));
+    private static void AssertTranslated(ConntrackEntry entry, bool source, bool destination) => Assert.Equal(
+        (source, destination, source || destination), (Source.Matches(entry), Destination.Matches(entry), Either.Matches(entry)));
 }

@@ -1,0 +1,95 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Events;
+using ConntrackPS.Tests.Infrastructure;
+using Xunit.Abstractions;
+
+namespace ConntrackPS.Tests.Events;
+
+/// <summary>The program on the socket lets through all that matches.</summary>
+public sealed class EventFilterTests : IDisposable
+{
+    private const int Seed = 20261122;
+
+    private readonly NetworkNamespaceFixture _ns = new();
+    private readonly ITestOutputHelper _output;
+
+    public EventFilterTests(ITestOutputHelper output)
+    {
+        _output = output;
+        _ns.SetConntrackSetting("nf_conntrack_events", 1);
+    }
+
+    public static TheoryData<string, ConntrackFilter, int> Translated => new()
+    {
+        { "source", new() { TranslatedSourceAddress = [AddressPrefix.Parse("203.0.113.1")] }, 2 },
+        { "destination", new() { TranslatedDestinationAddress = [AddressPrefix.Parse("203.0.113.1")] }, 1 },
+        { "source destination", new() { TranslatedAddress = [AddressPrefix.Parse("203.0.113.1")] }, 3 },
+        { "source", new() { TranslatedSourcePort = [new(7777)] }, 2 },
+        { "destination", new() { TranslatedDestinationPort = [new(7777)] }, 1 },
+        { "source destination", new() { TranslatedPort = [new(7000, 8000)] }, 3 },
+        { "source destination", new() { AnyNat = true }, 4 },
+    };
+
+    public void Dispose() => _ns.Dispose();
+
+    /// <summary>What the socket filter lets through and what is checked here come to the same, on events made at random.</summary>
+    [Fact]
+    public void The_socket_filter_hides_nothing_that_matches()
+    {
+        _output.WriteLine($"seed {Seed}");
+        Random random = new(Seed);
+        List<ConntrackEntry> entries = new RandomTable(Seed, [], withLabels: false).Make(120);
+        RandomFilters filters = new(random, entries);
+        int matching = 0, compiled = 0;
+        for (int round = 0; round < 60; round++)
+        {
+            _ns.Table.Clear();
+            ConntrackFilter filter = filters.Next();
+            compiled += EventFilterCompiler.Compile(filter) is null ? 0 : 1;
+            using EventSubscription filtered = new(_ns.Namespace, new EventOptions { Filter = filter, EventType = [ConntrackEventType.New] });
+            using EventSubscription whole = new(_ns.Namespace, new EventOptions { Filter = filter, EventType = [ConntrackEventType.New], UseKernelFilter = false });
+            TableFiller.Create(_ns, entries);
+            List<uint?> expected = Matching(whole, filter), actual = Matching(filtered, filter);
+            Assert.True(expected.SequenceEqual(actual), $"{filter}: {expected.Count} expected, {actual.Count} came");
+            matching += expected.Count;
+        }
+
+        Assert.True(matching > 60, $"only {matching} matches");
+        Assert.True(compiled > 30, $"only {compiled} filters had a program");
+    }
+
+    /// <summary>Whether an end is translated is not for the program: it passes what shows the address or port there.</summary>
+    [Theory]
+    [MemberData(nameof(Translated))]
+    public void Events_of_translated_ends_pass_and_few_others(string expected, ConntrackFilter filter, int passing)
+    {
+        Dictionary<string, ConntrackEntry> entries = new()
+        {
+            ["source"] = Entries.Udp("192.0.2.1", 4000, "198.51.100.7", 53).WithSourceNat("203.0.113.1", 7777),
+            ["destination"] = Entries.Udp("192.0.2.2", 4000, "198.51.100.7", 53).WithDestinationNat("203.0.113.1", 7777),
+            ["untranslated"] = Entries.Udp("203.0.113.1", 7777, "198.51.100.8", 53),
+            ["other"] = Entries.Udp("192.0.2.3", 4000, "198.51.100.8", 53),
+        };
+        using EventSubscription subscription = new(_ns.Namespace, new EventOptions { Filter = filter, EventType = [ConntrackEventType.New] });
+        TableFiller.Create(_ns, entries.Values);
+        List<string> came = [];
+        subscription.Read(int.MaxValue, message => came.Add(EventDecoder.Decode(message)!.SourceAddress));
+        Assert.Equal(passing, came.Count);
+        Assert.Equal(
+            expected.Split(' '),
+            entries.Where(pair => filter.Matches(pair.Value) && came.Contains(pair.Value.SourceAddress)).Select(pair => pair.Key));
+    }
+
+    private static List<uint?> Matching(EventSubscription subscription, ConntrackFilter filter)
+    {
+        List<uint?> ids = [];
+        subscription.Read(int.MaxValue, message =>
+        {
+            if (EventDecoder.Decode(message) is { } happened && filter.Matches(happened))
+                ids.Add(happened.Id);
+        });
+        Assert.Equal(0u, subscription.TakeLosses());
+        return ids;
+    }
+}
