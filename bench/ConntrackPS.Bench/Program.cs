@@ -42,7 +42,9 @@ internal static class Program
         {
             case "fill":
                 Options options = Options.Parse(rest);
-                TableLimit.Raise(options.Count);
+
+                // Never put back: the entries stay.
+                new TableLimit().Raise(options.Count);
                 TableFiller.Fill(options.Namespace, options.Count);
                 break;
             case "raw" or "parse" or "stream":

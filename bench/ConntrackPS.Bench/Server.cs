@@ -13,21 +13,14 @@ internal static class Server
 {
     public static void Run(NetworkNamespace networkNamespace)
     {
-        TableLimit? limit = null;
-        try
+        using TableLimit limit = new();
+        while (Console.ReadLine() is { } line)
         {
-            while (Console.ReadLine() is { } line)
-            {
-                string[] words = line.Split(' ');
-                if (words is ["fill", var count])
-                    limit ??= TableLimit.Raise(Options.Number("fill", count));
-                Sample sample = Sample.Take(ToWorkload(words), networkNamespace);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{sample.Milliseconds:F3} {sample.Result}"));
-            }
-        }
-        finally
-        {
-            limit?.Dispose();
+            string[] words = line.Split(' ');
+            if (words is ["fill", var count])
+                limit.Raise(Options.Number("fill", count));
+            Sample sample = Sample.Take(ToWorkload(words), networkNamespace);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{sample.Milliseconds:F3} {sample.Result}"));
         }
     }
 

@@ -19,7 +19,8 @@ internal static class EventRace
 
     public static void Run(Options options)
     {
-        using TableLimit limit = TableLimit.Raise(options.Count);
+        using TableLimit limit = new();
+        limit.Raise(options.Count);
         for (int round = 0; round < options.Rounds; round++)
         {
             List<byte[]> captured = [];

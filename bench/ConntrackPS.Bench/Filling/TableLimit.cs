@@ -9,27 +9,22 @@ internal sealed class TableLimit : IDisposable
 {
     private const string Path = Sysctl.Netfilter + "nf_conntrack_max";
 
-    private readonly long _former;
-    private readonly long _raised;
-
-    private TableLimit(long former, long raised) => (_former, _raised) = (former, raised);
+    private readonly long _former = Read();
+    private long _raised;
 
     /// <summary>Makes room for so many entries.</summary>
     /// <remarks>Twice as many: past 95 % of the limit the kernel's garbage collector throws unassured entries out. For
     /// the same reason the limit goes back only when the table is not used any more.</remarks>
-    /// <returns>What puts the former limit back.</returns>
-    public static TableLimit Raise(int count)
+    public void Raise(int count)
     {
-        long former = Read(), wanted = Math.Max(former, 2L * count);
-        if (wanted > former)
-            Write(wanted);
-        return new TableLimit(former, wanted);
+        if (2L * count > Read())
+            Write(_raised = 2L * count);
     }
 
     public void Dispose()
     {
         // Someone else may have set it since.
-        if (_raised != _former && Read() == _raised)
+        if (Read() == _raised)
             Write(_former);
     }
 
