@@ -61,19 +61,30 @@ public sealed class SnapshotTests(RandomTableFixture random, TrafficFixture rout
     public async Task No_more_rows_are_shown_than_the_table_is_said_to_have()
     {
         using NetworkNamespaceFixture ns = new();
-        Task filling = Task.Run(() => TableFiller.Create(
-            ns, Enumerable.Range(0, 20_000).Select(i => Entries.Udp("192.0.2.1", 1 + i, "198.51.100.7", 53))));
-        SnapshotReader reader = new(ns.Table);
-        HashSet<long> counts = [];
-        for (int i = 0; i < 20 || !filling.IsCompleted; i++)
+        const int AtFirst = 20_000, Rounds = 10, PerRound = 2000, Last = AtFirst + Rounds * PerRound;
+        using SemaphoreSlim waiting = new(0), turn = new(0);
+        Task filling = Task.Run(() => TableFiller.Create(ns, Enumerable.Range(0, Last).Select(i =>
         {
+            if (i >= AtFirst && i % PerRound == 0)
+            {
+                waiting.Release();
+                turn.Wait();
+            }
+
+            return Entries.Udp("192.0.2.1", 1 + i, "198.51.100.7", 53);
+        })));
+        SnapshotReader reader = new(ns.Table);
+        for (int round = 0; round < Rounds; round++)
+        {
+            // From here on the table grows while it is read.
+            await waiting.WaitAsync();
+            turn.Release();
             TopSnapshot snapshot = reader.Read(new ConntrackFilter(), null, default);
             Assert.InRange(snapshot.Entries.Count, 0, snapshot.TableCount);
-            counts.Add(snapshot.TableCount);
         }
 
         await filling;
-        Assert.True(counts.Count > 2, "The table did not grow meanwhile.");
+        Assert.Equal(Last, reader.Read(new ConntrackFilter(), null, default).TableCount);
     }
 
     [Fact]
