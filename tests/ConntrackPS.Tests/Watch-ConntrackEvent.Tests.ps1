@@ -93,7 +93,10 @@ Describe 'Watch-ConntrackEvent' {
         $watch = @{ NetworkNamespace = $namespace; TimeoutSeconds = 0; WarningAction = 'SilentlyContinue' }
         Watch-ConntrackEvent @watch -WarningVariable warnings
         $warnings | Should -BeNullOrEmpty -Because 'the table is empty'
+        # At 2 it would not be silent while anybody listens, in whatever namespace.
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=0
         Add-KernelLine $namespace (New-ManyLine 1)
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=2
         foreach ($enable in $false, $true) {
             Watch-ConntrackEvent @watch -EnableEvent:$enable -WarningVariable warnings
             "$warnings" | Should -BeLike '*silent*nf_conntrack_events=2*Set-ConntrackSetting Events On -Persist*'
