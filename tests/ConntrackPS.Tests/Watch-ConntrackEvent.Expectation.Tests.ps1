@@ -24,7 +24,7 @@ BeforeAll {
             $run = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
             Wait-Until { Test-Listening $With.NetworkNamespace 2 } 'the two do not listen'
             & $Do
-            Wait-Until { ($output.Count -ge $Count -or $run.IsCompleted) -and @(Get-Content $log).Count -ge $Count } "only $($output.Count) of $Count events came"
+            Wait-Until { ($output.Count -ge $Count -or $run.IsCompleted) -and @(Get-Content $log).Count -ge $Count } { "only $($output.Count) of $Count events came" }
             $shell.Stop()
             [pscustomobject]@{ Ours = @($output); Theirs = @(Get-Content $log | ConvertFrom-ExpectationLine) }
         }

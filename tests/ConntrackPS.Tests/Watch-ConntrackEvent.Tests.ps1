@@ -15,7 +15,7 @@ BeforeAll {
             $run = $shell.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
             Wait-Until { (Get-Content /proc/net/netlink -ErrorAction Ignore) -and $shell.InvocationStateInfo.State -eq 'Running' -and (Test-Listening $With.NetworkNamespace) } 'nobody listens'
             & $Do
-            Wait-Until { $output.Count -ge $Count -or $run.IsCompleted } "only $($output.Count) of $Count events came"
+            Wait-Until { $output.Count -ge $Count -or $run.IsCompleted } { "only $($output.Count) of $Count events came" }
             $shell.Stop()
             , @($output)
         }

@@ -33,7 +33,7 @@ function Get-ScreenColour {
 
 <# Waits until a line of the screen matches, and none does any more that should be gone. #>
 function Wait-Screen([string] $Pattern, [string] $Gone) {
-    Wait-Until { (Get-Screen) -match $Pattern -and -not ($Gone -and (Get-Screen) -match $Gone) } "'$Pattern' is not on the screen:`n$((Get-Screen) -join "`n")"
+    Wait-Until { (Get-Screen) -match $Pattern -and -not ($Gone -and (Get-Screen) -match $Gone) } { "'$Pattern' is not on the screen:`n$((Get-Screen) -join "`n")" }
 }
 
 <# Presses keys, by the names that tmux gives them. #>

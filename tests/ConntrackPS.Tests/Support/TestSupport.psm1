@@ -308,18 +308,18 @@ function Get-Failure {
     }
 }
 
-<# Waits until the condition holds; fails when it still doesn't after a long time. #>
+<# Waits until the condition holds; fails when it still doesn't after a long time, with a text or a script's account of then. #>
 function Wait-Until {
     param(
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Condition,
-        [Parameter(Mandatory, Position = 1)] [string] $Problem,
+        [Parameter(Mandatory, Position = 1)] [object] $Problem,
         [int] $Seconds = 30
     )
 
     $deadline = [DateTime]::UtcNow.AddSeconds($Seconds)
     while (-not (& $Condition)) {
         if ([DateTime]::UtcNow -gt $deadline) {
-            throw "After $Seconds seconds: $Problem."
+            throw "After $Seconds seconds: $($Problem -is [scriptblock] ? (& $Problem) : $Problem)."
         }
         Start-Sleep -Milliseconds 20
     }
