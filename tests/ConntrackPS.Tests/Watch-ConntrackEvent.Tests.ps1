@@ -101,7 +101,13 @@ Describe 'Watch-ConntrackEvent' {
             Watch-ConntrackEvent @watch -EnableEvent:$enable -WarningVariable warnings
             "$warnings" | Should -BeLike '*silent*nf_conntrack_events=2*Set-ConntrackSetting Events On -Persist*'
         }
+        $told = Watch-While @{ NetworkNamespace = $namespace; EventType = 'Destroy'; EnableEvent = $true } -Count 1 {
+            Add-KernelLine $namespace '-s 192.0.2.77 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+            $null = Invoke-InNamespace $namespace conntrack -F
+        }
+        $told.SourceAddress | Should -Be '192.0.2.77' -Because 'the warning is true: the older one ended in silence'
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=1
+        Add-KernelLine $namespace (New-ManyLine 1)
         Watch-ConntrackEvent @watch -WarningVariable warnings
         $warnings | Should -BeNullOrEmpty
     }
