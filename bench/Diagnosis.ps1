@@ -57,12 +57,9 @@ function Get-StatContestant {
 $server = $null
 ip netns add $ns
 try {
-    $log = dotnet build "$PSScriptRoot/ConntrackPS.Bench" --configuration Release --nologo 2>&1
-    if ($LASTEXITCODE -ne 0) {
-        throw "The bench program does not build:`n$($log | Out-String)"
-    }
+    $program = Build-BenchProgram
     Import-Module "$PSScriptRoot/../out/ConntrackPS"
-    $server = Start-BenchServer "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll" $ns
+    $server = Start-BenchServer $program $ns
     $null = Invoke-BenchServer $server "fill $Count"
 
     $stat = @(Get-StatContestant)

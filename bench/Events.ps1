@@ -26,7 +26,6 @@ Set-StrictMode -Version Latest
 . "$PSScriptRoot/Race/Server.ps1"
 
 $ns = "ctps-events-$PID"
-$program = "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll"
 $watch = {
     Import-Module $args[0]
     Watch-ConntrackEvent -NetworkNamespace $args[1] -EventType New -MaxEvents $args[2] -ReceiveBufferSize (700 * $args[2]) -WarningAction Ignore > $null
@@ -50,10 +49,7 @@ function Measure-Watch([Diagnostics.Process] $Server) {
 
 ip netns add $ns
 try {
-    $log = dotnet build "$PSScriptRoot/ConntrackPS.Bench" --configuration Release --nologo 2>&1
-    if ($LASTEXITCODE -ne 0) {
-        throw "The bench program does not build:`n$($log | Out-String)"
-    }
+    $program = Build-BenchProgram
     dotnet $program events --namespace $ns --count $Count --rounds $Rounds
     $server = Start-BenchServer $program $ns
     foreach ($round in 1..$Rounds) {

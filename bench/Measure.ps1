@@ -35,7 +35,6 @@ Set-StrictMode -Version Latest
 . "$PSScriptRoot/Race/Report.ps1"
 
 $ns = "ctps-measure-$PID"
-$program = "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll"
 
 $oneLiner = 'sed -ne ''s/^.*src=\([^ ]*\).*/\1/p'' /proc/net/nf_conntrack | sort | uniq -c | sort -r | head'
 
@@ -78,10 +77,7 @@ $work = [IO.Directory]::CreateTempSubdirectory('ctps-measure-').FullName
 $server = $null
 ip netns add $ns
 try {
-    $log = dotnet build "$PSScriptRoot/ConntrackPS.Bench" --configuration Release --nologo 2>&1
-    if ($LASTEXITCODE -ne 0) {
-        throw "The bench program does not build:`n$($log | Out-String)"
-    }
+    $program = Build-BenchProgram
     Import-Module $ModulePath
     $null = ip netns exec $ns sysctl -w "net.netfilter.nf_conntrack_acct=$([int] [bool] $Accounting)"
     $server = Start-BenchServer $program $ns

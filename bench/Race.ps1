@@ -35,7 +35,6 @@ $ns = "ctps-race-$PID"
 $busySource = '10.0.0.1'
 $removal = "conntrack -D -s $busySource"
 $work = [IO.Directory]::CreateTempSubdirectory('ctps-race-').FullName
-$program = "$PSScriptRoot/ConntrackPS.Bench/bin/Release/net10.0/ConntrackPS.Bench.dll"
 
 function Write-Note([string] $Text) {
     [Console]::Error.WriteLine("race: $Text")
@@ -144,10 +143,7 @@ $server = $null
 ip netns add $ns
 try {
     Write-Note 'building the bench program'
-    $log = dotnet build "$PSScriptRoot/ConntrackPS.Bench" --configuration Release --nologo 2>&1
-    if ($LASTEXITCODE -ne 0) {
-        throw "The bench program does not build:`n$($log | Out-String)"
-    }
+    $program = Build-BenchProgram
     $hasModule = Import-Contender
     $server = Start-BenchServer $program $ns
     foreach ($entries in $Count) {

@@ -1,5 +1,15 @@
 # ConntrackPS.Bench as a process that stays: it is warm, and measures on demand between the others.
 
+# Compiles the program; where it is then.
+function Build-BenchProgram {
+    $project = "$PSScriptRoot/../ConntrackPS.Bench"
+    $log = dotnet build $project --configuration Release --nologo 2>&1
+    if ($LASTEXITCODE -ne 0) {
+        throw "The bench program does not build:`n$($log | Out-String)"
+    }
+    "$project/bin/Release/net10.0/ConntrackPS.Bench.dll"
+}
+
 function Start-BenchServer([string] $Program, [string] $NetworkNamespace) {
     $start = [Diagnostics.ProcessStartInfo]::new('dotnet')
     foreach ($argument in $Program, 'serve', '--namespace', $NetworkNamespace) {

@@ -1,5 +1,4 @@
 using System.Collections;
-using ConntrackPS.Commands;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
@@ -62,11 +61,13 @@ public abstract class TableCompleter : ChoiceCompleter
 /// <summary>Completes addresses of the table's entries.</summary>
 public sealed class AddressCompleter : TableCompleter
 {
+    /// <remarks>A parameter that is no property stands for either end: -Address, -TranslatedAddress.</remarks>
     private protected override string[] PropertiesOf(string parameter)
     {
-        if (parameter.Equals(nameof(SelectionCommand.TranslatedAddress), StringComparison.OrdinalIgnoreCase))
-            return ["TranslatedSourceAddress", "TranslatedDestinationAddress"];
-        return GroupProperties.TryFind(parameter, out GroupProperty? property) ? [property.Name] : ["SourceAddress", "DestinationAddress"];
+        if (GroupProperties.TryFind(parameter, out GroupProperty? property))
+            return [property.Name];
+        string which = parameter[..^"Address".Length];
+        return [$"{which}SourceAddress", $"{which}DestinationAddress"];
     }
 }
 
