@@ -6,6 +6,10 @@
     ./build.ps1 Build
 .EXAMPLE
     ./build.ps1 Build, Test
+.EXAMPLE
+    ./build.ps1 Test -Exhaustive
+.NOTES
+    build.sh brings PowerShell and Pester first. Namespaces, and so Test, Demo and Bench, need root.
 #>
 [CmdletBinding()]
 param(
@@ -14,11 +18,15 @@ param(
     [string[]] $Task = 'Build',
 
     [ValidateSet('Debug', 'Release')]
-    [string] $Configuration = 'Release'
+    [string] $Configuration = 'Release',
+
+    # Test draws all the random cases that there are, not a sample: some ten minutes more.
+    [switch] $Exhaustive
 )
 
 $ErrorActionPreference = 'Stop'
 $root = $PSScriptRoot
+Import-Module "$root/build/ChildPowerShell.psm1"
 $version = (Import-PowerShellDataFile "$root/ConntrackPS.psd1").ModuleVersion
 $package = "$root/out/ConntrackPS/$version"
 
@@ -30,6 +38,14 @@ function Invoke-Native([scriptblock] $Command) {
     & $Command
     if ($LASTEXITCODE -ne 0) {
         throw "'$("$Command".Trim())' failed with exit code $LASTEXITCODE."
+    }
+}
+
+# Runs a script of the repository in a process of its own: assemblies never unload.
+function Invoke-Script([string] $Path) {
+    Invoke-PowerShell (@('-NoProfile', '-NonInteractive', '-File', $Path) + $args)
+    if ($LASTEXITCODE -ne 0) {
+        throw "'$Path' failed with exit code $LASTEXITCODE."
     }
 }
 
@@ -52,7 +68,7 @@ function Invoke-Build {
     Copy-Item "$binaries/ConntrackPS*.dll", "$binaries/ConntrackPS*.pdb" $package
     Copy-Item "$root/ConntrackPS.psd1", "$root/LICENSE", "$root/CHANGELOG.md" $package
     Copy-Item "$root/module/*" $package -Recurse
-    Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/docs/help/tools/Build-Help.ps1" -Package $package -Documentation "$binaries/ConntrackPS.xml" }
+    Invoke-Script "$root/docs/help/tools/Build-Help.ps1" -Package $package -Documentation "$binaries/ConntrackPS.xml"
     Write-Step "Build: done, Import-Module ./out/ConntrackPS"
 }
 
@@ -73,16 +89,11 @@ function Invoke-Xunit {
 
 function Invoke-PesterSuite {
     Write-Step 'Test: Pester, in a fresh pwsh, against the package'
-    if (-not (Get-Module -ListAvailable Pester | Where-Object Version -ge '5.0')) {
-        return [pscustomobject]@{
-            Line   = 'pester: 0 passed, 0 failed, 0 skipped'
-            Failed = $true
-            Reason = 'Pester 5 is not installed: Install-Module Pester -MinimumVersion 5.0'
-        }
-    }
     $result = "$root/out/pester.json"
     Remove-Item $result -ErrorAction Ignore
-    pwsh -NoProfile -NonInteractive -File "$root/tests/ConntrackPS.Tests/Invoke-Suite.ps1" -ResultPath $result | Write-Host
+    # The machine's own modules stay as they are.
+    $env:PSModulePath = "$root/.tools/modules:$env:PSModulePath"
+    Invoke-Script "$root/tests/ConntrackPS.Tests/Invoke-Suite.ps1" -ResultPath $result | Write-Host
     if (-not (Test-Path $result)) {
         throw 'The Pester suite ended without a result.'
     }
@@ -94,9 +105,9 @@ function Invoke-PesterSuite {
 }
 
 function Invoke-Test {
+    $env:CONNTRACKPS_EXHAUSTIVE = $Exhaustive ? '1' : $null
     Invoke-Pack
     $results = @(Invoke-Xunit) + @(Invoke-PesterSuite)
-    $results | Where-Object { $_.PSObject.Properties['Reason'] } | ForEach-Object { Write-Host $_.Reason }
     $results.Line | Write-Host
     if ($results.Failed -contains $true) {
         Write-Host 'Test: failed'
@@ -107,14 +118,14 @@ function Invoke-Test {
 function Invoke-Demo {
     Invoke-Build
     Write-Step 'Demo: a NAT router made of network namespaces'
-    Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/samples/Demo.ps1" }
+    Invoke-Script "$root/samples/Demo.ps1"
     Write-Step 'Demo: done'
 }
 
 function Invoke-Bench {
     Invoke-Build
     Write-Step 'Bench: races against the raw receive loop and the usual tools'
-    Invoke-Native { pwsh -NoProfile -NonInteractive -File "$root/bench/Race.ps1" }
+    Invoke-Script "$root/bench/Race.ps1"
     Write-Step 'Bench: done'
 }
 

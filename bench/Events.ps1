@@ -24,6 +24,7 @@ param(
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
 . "$PSScriptRoot/Race/Server.ps1"
+Import-Module "$PSScriptRoot/../build/ChildPowerShell.psm1"
 
 $ns = "ctps-events-$PID"
 $watch = {
@@ -34,7 +35,7 @@ $watch = {
 # A watch that was stopped before its first event goes on when the kernel's buffer holds all.
 function Measure-Watch([Diagnostics.Process] $Server) {
     $null = Invoke-BenchServer $Server 'fill 1000'
-    $child = Start-Process pwsh -PassThru -ArgumentList '-NoProfile', '-Command', "& { $watch } '$ModulePath' '$ns' $Count"
+    $child = Start-PowerShell '-NoProfile', '-Command', "& { $watch } '$ModulePath' '$ns' $Count"
     while (-not (ip netns exec $ns cat /proc/net/netlink | Select-String '^\S+ +12 +\d+ +0000000[1-7] ')) {
         Start-Sleep -Milliseconds 50
     }

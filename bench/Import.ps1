@@ -26,6 +26,7 @@ param(
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
 . "$PSScriptRoot/Race/Contest.ps1"
+Import-Module "$PSScriptRoot/../build/ChildPowerShell.psm1"
 
 $ns = "ctps-import-$PID"
 $work = [IO.Directory]::CreateTempSubdirectory('ctps-import-').FullName
@@ -41,7 +42,7 @@ function New-TrivialModule([string] $Path) {
 }
 
 function Measure-PowerShell([string] $Command) {
-    Measure-Shell "ip netns exec $ns pwsh -NoProfile -NonInteractive -Command '$Command' >/dev/null"
+    Measure-Shell "$(Get-PowerShellCommand '-NoProfile', '-NonInteractive', '-Command', "'$Command'" ip, netns, exec, $ns) >/dev/null"
 }
 
 function Get-Starter {

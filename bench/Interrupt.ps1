@@ -32,11 +32,8 @@ $problems = [Collections.Generic.List[string]]::new()
 
 # Sends SIGINT to a process that works without end, some time after it began; what went wrong, or nothing.
 function Stop-BySignal([string] $File, [string] $Name) {
-    $start = [Diagnostics.ProcessStartInfo]::new('env')
     # What runs in the background ignores SIGINT, and its children would too.
-    @('--default-signal=INT') + (Get-PowerShellCommand) + '-NoProfile', '-File', $File | ForEach-Object { $start.ArgumentList.Add($_) }
-    $start.RedirectStandardOutput = $start.RedirectStandardError = $true
-    $process = [Diagnostics.Process]::Start($start)
+    $process = Start-PowerShell '-NoProfile', '-File', $File env, '--default-signal=INT' -Redirect
     try {
         if ($process.StandardOutput.ReadLine() -ne 'started') {
             return "$Name did not start"

@@ -257,8 +257,7 @@ Describe 'Block-ConntrackTraffic' {
     Context 'The end of the process' {
         It 'ends its blocks, however it comes: <_>' -ForEach 'KILL', 'TERM' {
             $file = New-ChildScript { $null = Block-ConntrackTraffic -SourceAddress 192.0.2.1 -NetworkNamespace $Namespace; Start-Sleep 600 } -Namespace $namespace
-            $program, $arguments = @(Get-PowerShellCommand)
-            $process = Start-Process $program -ArgumentList (@($arguments) + '-NoProfile', '-File', $file | Where-Object { $_ }) -PassThru
+            $process = Start-PowerShell '-NoProfile', '-File', $file
             try {
                 Wait-Until { (Get-Ruleset) -match 'conntrackps' } 'the child has not blocked'
                 Test-Ping 192.0.2.1 198.51.100.7 | Should -BeFalse

@@ -176,12 +176,8 @@ Describe 'Ctrl+C' {
         @{ Where = 'while it removes'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object * | Remove-ConntrackEntry -NetworkNamespace $Namespace -WhatIf 6>$null | Out-Null } } }
     ) {
         $file = New-ChildScript $Script -Namespace $namespace
-        $start = [System.Diagnostics.ProcessStartInfo]::new()
         # A suite that runs in the background ignores SIGINT, and its children would too.
-        $start.FileName = 'env'
-        @('--default-signal=INT') + (Get-PowerShellCommand) + '-NoProfile', '-File', $file | ForEach-Object { $start.ArgumentList.Add($_) }
-        $start.RedirectStandardOutput = $true
-        $process = [System.Diagnostics.Process]::Start($start)
+        $process = Start-PowerShell '-NoProfile', '-File', $file env, '--default-signal=INT' -Redirect
         try {
             $process.StandardOutput.ReadLine() | Should -Be 'started'
             $null = $process.StandardOutput.ReadToEndAsync()

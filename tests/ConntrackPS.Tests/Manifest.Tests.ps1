@@ -121,8 +121,7 @@ Describe 'The package' {
 
     It 'imports in a fresh pwsh by the folder above its version, without a word' {
         $folder = Split-Path $package
-        $program, $arguments = @(Get-PowerShellCommand)
-        $said = & $program @arguments -NoProfile -Command "`$ErrorActionPreference = 'Stop'; Import-Module '$folder' -Verbose:`$false; (Get-Module ConntrackPS).Version.ToString(); Remove-Module ConntrackPS" 2>&1
+        $said = Invoke-PowerShell '-NoProfile', '-Command', "`$ErrorActionPreference = 'Stop'; Import-Module '$folder' -Verbose:`$false; (Get-Module ConntrackPS).Version.ToString(); Remove-Module ConntrackPS" 2>&1
         $said | Should -Be (Split-Path $package -Leaf)
     }
 }

@@ -34,8 +34,9 @@ BeforeAll {
     function Invoke-Stranger([string] $UserHome, [string] $Modules, [string] $Command) {
         # A folder of data that is not there counts as none, and the current one is taken.
         $null = New-Item "$UserHome/.local/share", $Modules -ItemType Directory -Force
-        $program, $arguments = @(Get-PowerShellCommand)
-        Invoke-Program env "HOME=$UserHome" "XDG_DATA_HOME=$UserHome/.local/share" "PSModulePath=$Modules" $program @arguments -NoProfile -NonInteractive -Command "`$ErrorActionPreference = 'Stop'; $Command"
+        $words = Get-PowerShellCommand '-NoProfile', '-NonInteractive', '-Command', "`$ErrorActionPreference = 'Stop'; $Command" `
+            "HOME=$UserHome", "XDG_DATA_HOME=$UserHome/.local/share", "PSModulePath=$Modules"
+        Invoke-Program @words
     }
 
     # What a user does first, by name, without saying where the module is.
@@ -189,7 +190,6 @@ Describe 'The assemblies' {
 
     It 'have symbols beside them, which name files and lines and no folder of the builder' {
         $script = "Import-Module '$package/ConntrackPS.psd1'; try { [ConntrackPS.Conntrack.Filtering.AddressPrefix]::Parse('x') } catch { `$_.Exception.InnerException.StackTrace }"
-        $program, $arguments = @(Get-PowerShellCommand)
-        Invoke-Program $program @arguments -NoProfile -Command $script | Select-Object -First 1 | Should -Match ' in /_/src/ConntrackPS\.Core/.*\.cs:line \d+$'
+        Invoke-PowerShell '-NoProfile', '-Command', $script | Select-Object -First 1 | Should -Match ' in /_/src/ConntrackPS\.Core/.*\.cs:line \d+$'
     }
 }

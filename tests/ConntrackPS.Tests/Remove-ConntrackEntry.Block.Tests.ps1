@@ -15,8 +15,7 @@ BeforeAll {
     <# Starts a pwsh with our module; the process. #>
     function Start-Child([scriptblock] $Script) {
         $file = New-ChildScript $Script -Namespace $router
-        $program, $arguments = @(Get-PowerShellCommand)
-        $process = Start-Process $program -ArgumentList (@($arguments) + '-NoProfile', '-File', $file | Where-Object { $_ }) -PassThru -RedirectStandardOutput /dev/null
+        $process = Start-PowerShell '-NoProfile', '-File', $file
         Register-NamespaceProcess $router $process
         Add-Member -InputObject $process Script $file
         $process
@@ -211,8 +210,7 @@ Describe 'Remove-ConntrackEntry -Block' {
             $others = $Namespace -split ' '
             $others | ForEach-Object { Get-ConntrackEntry -Protocol udp -Zone 0 -NetworkNamespace $_ } | Remove-ConntrackEntry -BlockSeconds 600
         } -Namespace "$router $other"
-        $program, $arguments = @(Get-PowerShellCommand)
-        $child = Start-Process $program -ArgumentList (@($arguments) + '-NoProfile', '-File', $file | Where-Object { $_ }) -PassThru -RedirectStandardOutput /dev/null
+        $child = Start-PowerShell '-NoProfile', '-File', $file
         Register-NamespaceProcess $router $child
         try {
             Wait-Until { (Get-BlockTable) -and (Invoke-InNamespace $other nft list tables) -match 'conntrackps' } 'the child does not block both'

@@ -92,11 +92,10 @@ Describe 'Test-ConntrackFill' {
         $copy = "$((Get-PSDrive TestDrive).Root)/bin/check.ps1"
         $null = New-Item (Split-Path $copy) -ItemType Directory
         Copy-Item (Get-SamplePath Test-ConntrackFill) $copy
-        $program, $options = @(Get-PowerShellCommand)
         $path = $env:PSModulePath
         $env:PSModulePath = "$(Split-Path (Split-Path (Get-PackagePath))):$path"
         try {
-            & $program @options -NoProfile -NonInteractive -File $copy -NetworkNamespace $namespace | Should -BeLike "CONNTRACK OK - $fill %*"
+            Invoke-PowerShell '-NoProfile', '-NonInteractive', '-File', $copy, '-NetworkNamespace', $namespace | Should -BeLike "CONNTRACK OK - $fill %*"
         }
         finally {
             $env:PSModulePath = $path

@@ -67,7 +67,7 @@ Describe 'A timeout policy at work' {
     }
 
     It 'is shown by the sample' {
-        $output = pwsh -NoProfile -NonInteractive -File "$PSScriptRoot/../../samples/TimeoutPolicy.ps1" 2>&1 | Out-String
+        $output = Invoke-PowerShell '-NoProfile', '-NonInteractive', '-File', "$PSScriptRoot/../../samples/TimeoutPolicy.ps1" 2>&1 | Out-String
         $LASTEXITCODE | Should -Be 0 -Because $output
         $output | Should -Match '(?m)^ *Udp .* 9999 +\d\b'
         $output | Should -Match '(?m)^ *Udp .* 9998 +(2\d|30)\b'

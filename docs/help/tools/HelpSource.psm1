@@ -2,6 +2,7 @@
     Reads the pages of the help, which are Markdown, and runs their examples: docs/help/README.md tells their form.
 #>
 $ErrorActionPreference = 'Stop'
+Import-Module "$PSScriptRoot/../../../build/ChildPowerShell.psm1"
 
 <# The pages of cmdlets and topics, by name. #>
 function Get-HelpPage {
@@ -114,7 +115,8 @@ function Invoke-HelpExample {
     )
 
     $pages = @(Get-HelpPage $Page)
-    $lines = unshare --net --mount ([Environment]::ProcessPath) -NoProfile -NonInteractive -File "$PSScriptRoot/Invoke-Example.ps1" -Package $Package -Page "$Page" 2>&1
+    $words = '-NoProfile', '-NonInteractive', '-File', "$PSScriptRoot/Invoke-Example.ps1", '-Package', $Package, '-Page', $Page
+    $lines = Invoke-PowerShell $words unshare, --net, --mount 2>&1
     $outputs = @{}
     $key = ''
     foreach ($line in $lines | Where-Object { "$_".Trim() }) {

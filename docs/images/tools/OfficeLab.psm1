@@ -50,7 +50,7 @@ function Stop-OfficeLab([string] $Prefix) {
 }
 
 function Start-Traffic([string] $Namespace, [string] $Name) {
-    Start-Process ip -ArgumentList (@('netns', 'exec', $Namespace) + (Get-PowerShellCommand) + '-NoProfile', '-File', "$PSScriptRoot/$Name.ps1")
+    $null = Start-PowerShell '-NoProfile', '-File', "$PSScriptRoot/$Name.ps1" ip, netns, exec, $Namespace
 }
 
 Export-ModuleMember -Function Start-OfficeLab, Stop-OfficeLab

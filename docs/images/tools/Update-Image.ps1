@@ -26,7 +26,7 @@ function Open-Session([int] $Lines) {
         "function prompt { 'PS> ' }"
         'Clear-Host'
     ) -join '; '
-    Start-Terminal (@('ip', 'netns', 'exec', $router) + (Get-PowerShellCommand) + '-NoProfile', '-NoLogo', '-NoExit', '-Command', $begin) $columns $Lines
+    Start-Terminal (Get-PowerShellCommand '-NoProfile', '-NoLogo', '-NoExit', '-Command', $begin ip, netns, exec, $router) $columns $Lines
     Wait-Screen '^PS>'
 }
 

@@ -22,8 +22,7 @@ function Invoke-Sample {
         [Parameter(ValueFromRemainingArguments)] [string[]] $Argument
     )
 
-    $program, $options = @($Prefix) + @(Get-PowerShellCommand)
-    $output = & $program @options -NoProfile -NonInteractive -File (Get-SamplePath $Name) @Argument 2>&1
+    $output = Invoke-PowerShell (@('-NoProfile', '-NonInteractive', '-File', (Get-SamplePath $Name)) + $Argument) $Prefix 2>&1
     [pscustomobject]@{ ExitCode = $LASTEXITCODE; Output = @($output | ForEach-Object { "$_" }) }
 }
 
@@ -35,9 +34,8 @@ function Start-Sample {
         [Parameter(ValueFromRemainingArguments)] [string[]] $Argument
     )
 
-    $all = @('--default-signal=INT') + @(Get-PowerShellCommand) + '-NoProfile', '-NonInteractive', '-File', (Get-SamplePath $Name) +
-        $Argument + '-NetworkNamespace', $Namespace
-    $process = Start-Process env -ArgumentList $all -PassThru -RedirectStandardOutput /dev/null
+    $words = @('-NoProfile', '-NonInteractive', '-File', (Get-SamplePath $Name)) + $Argument + '-NetworkNamespace', $Namespace
+    $process = Start-PowerShell $words env, '--default-signal=INT'
     Register-NamespaceProcess $Namespace $process
     $process
 }

@@ -3,6 +3,7 @@
     the witness of every test, and child processes.
 #>
 $ErrorActionPreference = 'Stop'
+Import-Module "$PSScriptRoot/../../../build/ChildPowerShell.psm1"
 
 $repository = Resolve-Path "$PSScriptRoot/../../.."
 $numberOfProtocol = @{ icmp = 1; tcp = 6; udp = 17; gre = 47; icmpv6 = 58; sctp = 132; udplite = 136 }
@@ -325,12 +326,6 @@ function Wait-Until {
     }
 }
 
-<# The command line of this very pwsh, also where it is a .NET tool. #>
-function Get-PowerShellCommand {
-    $path = [Environment]::ProcessPath
-    [System.IO.Path]::GetFileNameWithoutExtension($path) -eq 'dotnet' ? @($path, "$PSHOME/pwsh.dll") : @($path)
-}
-
 <# Writes the file of a child process: the module is imported, $Namespace is set, and $Support is this folder. #>
 function New-ChildScript {
     param(
@@ -365,8 +360,7 @@ function Invoke-Child {
 
     $file = New-ChildScript $Script -Namespace $Namespace -Package $Package -Folder $Folder
     try {
-        $program, $arguments = @($Prefix) + @(Get-PowerShellCommand) + '-NoProfile', '-File', $file | Where-Object { $_ }
-        $Answer | & $program @arguments 2>&1
+        $Answer | Invoke-PowerShell '-NoProfile', '-File', $file $Prefix 2>&1
     }
     finally {
         Remove-Item $file
@@ -402,6 +396,7 @@ Export-ModuleMember -Function @(
     'Enable-Tracking'
     'Get-PackagePath', 'Import-PackagedModule', 'Invoke-Program', 'Invoke-InNamespace', 'New-TestNamespace', 'Remove-TestNamespace'
     'Start-NamespaceProcess', 'Start-NamespaceProgram', 'Register-NamespaceProcess', 'Add-KernelEntry', 'Add-KernelLine', 'New-ManyLine', 'Reset-KernelTable', 'Get-KernelCount'
-    'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until', 'Get-PowerShellCommand'
+    'Get-KernelEntry', 'Get-KernelName', 'Resolve-EntryName', 'Get-Failure', 'Wait-Until'
+    'Get-PowerShellCommand', 'Invoke-PowerShell', 'Start-PowerShell'
     'New-ChildScript', 'Invoke-Child', 'Test-Listening'
 )

@@ -1,0 +1,35 @@
+<#
+    Starts PowerShell in processes of their own: the same one that runs this, be it a program (pwsh) or a .NET tool
+    (dotnet pwsh.dll). Nothing else in the repository starts PowerShell.
+#>
+
+<# The words of the command line, for programs that take one. It begins with env, which becomes the prefix, or PowerShell. #>
+function Get-PowerShellCommand([string[]] $Argument = @(), [string[]] $Prefix = @()) {
+    $program = [Environment]::ProcessPath
+    $assembly = [IO.Path]::GetFileName($program) -eq 'dotnet' ? "$PSHOME/pwsh.dll" : @()
+    @('env') + $Prefix + $program + $assembly + $Argument
+}
+
+<# Runs it: its output, and $LASTEXITCODE. What is piped in is its standard input. #>
+function Invoke-PowerShell([string[]] $Argument = @(), [string[]] $Prefix = @()) {
+    $program, [string[]] $words = Get-PowerShellCommand $Argument $Prefix
+    if ($MyInvocation.ExpectingInput) {
+        $input | & $program @words
+    }
+    else {
+        & $program @words
+    }
+}
+
+<# Starts it: the process. Its output goes nowhere, or to the process's readers. #>
+function Start-PowerShell([string[]] $Argument = @(), [string[]] $Prefix = @(), [switch] $Redirect) {
+    if (-not $Redirect) {
+        $Prefix = @('sh', '-c', 'exec "$@" >/dev/null', 'sh') + $Prefix
+    }
+    $program, [string[]] $words = Get-PowerShellCommand $Argument $Prefix
+    $start = [Diagnostics.ProcessStartInfo]::new($program, $words)
+    $start.RedirectStandardOutput = $start.RedirectStandardError = $Redirect
+    [Diagnostics.Process]::Start($start)
+}
+
+Export-ModuleMember -Function Get-PowerShellCommand, Invoke-PowerShell, Start-PowerShell
