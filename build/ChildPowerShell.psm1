@@ -12,12 +12,14 @@ function Get-PowerShellCommand([string[]] $Argument = @(), [string[]] $Prefix = 
 
 <# Runs it: its output, and $LASTEXITCODE. What is piped in is its standard input. #>
 function Invoke-PowerShell([string[]] $Argument = @(), [string[]] $Prefix = @()) {
-    $program, [string[]] $words = Get-PowerShellCommand $Argument $Prefix
+    # In the words of an array PowerShell would replace * by the files of the folder; not so in quoted ones.
+    $words = Get-PowerShellCommand $Argument $Prefix |
+        ForEach-Object { "'$([System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($_))'" }
     if ($MyInvocation.ExpectingInput) {
-        $input | & $program @words
+        $input | & ([scriptblock]::Create("`$input | & $words"))
     }
     else {
-        & $program @words
+        & ([scriptblock]::Create("& $words"))
     }
 }
 

@@ -16,6 +16,6 @@ if ! command -v apt-get >/dev/null; then
 fi
 echo "==> $1 needs Debian packages, installing:$missing"
 as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
-$as_root apt-get update -qq
+$as_root apt-get update -qq >/dev/null
 # shellcheck disable=SC2086 # names of packages
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

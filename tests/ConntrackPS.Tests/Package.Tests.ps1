@@ -33,9 +33,9 @@ BeforeAll {
     # A pwsh whose user has nothing, and whose path of modules is one folder and PowerShell's own; what it prints.
     function Invoke-Stranger([string] $UserHome, [string] $Modules, [string] $Command) {
         # A folder of data that is not there counts as none, and the current one is taken.
-        $null = New-Item "$UserHome/.local/share", $Modules -ItemType Directory -Force
+        $null = New-Item "$UserHome/.local/share", "$UserHome/.config", $Modules -ItemType Directory -Force
         $words = Get-PowerShellCommand '-NoProfile', '-NonInteractive', '-Command', "`$ErrorActionPreference = 'Stop'; $Command" `
-            "HOME=$UserHome", "XDG_DATA_HOME=$UserHome/.local/share", "PSModulePath=$Modules"
+            "HOME=$UserHome", "XDG_DATA_HOME=$UserHome/.local/share", "XDG_CONFIG_HOME=$UserHome/.config", "PSModulePath=$Modules"
         Invoke-Program @words
     }
 

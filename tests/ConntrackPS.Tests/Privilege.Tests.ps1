@@ -1,5 +1,5 @@
 BeforeAll {
-    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1", "$PSScriptRoot/Support/UnprivilegedSupport.psm1" -Force
     Import-PackagedModule
 
     $table = [ordered]@{
@@ -9,24 +9,11 @@ BeforeAll {
         dns6 = '-s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53'
     }
 
-    # A folder with the module that anybody may read, and a home that nobody may write to.
-    $folder = Join-Path ([System.IO.Path]::GetTempPath()) "ctps-$PID-$(New-Guid)"
-    $package = "$folder/ConntrackPS"
-    $null = New-Item "$folder/home" -ItemType Directory
-    Copy-Item (Get-PackagePath) $package -Recurse
-    chmod -R a+rX $folder
-    chown 65534:65534 "$folder/home"
-
-    # As nobody; where nobody can't run this pwsh, since it lies in root's home, as root without capabilities.
-    $pwsh = @(Get-PowerShellCommand)
-    $nobody = 'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'
-    & $nobody[0] $nobody[1..3] env "HOME=$folder/home" @pwsh -NoProfile -Command exit 2>$null
-    $user = $LASTEXITCODE -eq 0 ? $nobody : @('setpriv')
+    $folder = New-UnprivilegedFolder
 
     <# Runs a script in the namespace under the given setpriv options; its last line is a JSON document. #>
-    function Invoke-Unprivileged([string] $Namespace, [string[]] $Option, [scriptblock] $Script) {
-        $prefix = @('ip', 'netns', 'exec', $Namespace) + $user + $Option + @('env', "HOME=$folder/home")
-        $output = @(Invoke-Child $Script -Prefix $prefix -Package $package -Folder $folder -Namespace $Namespace)
+    function Get-Seen([string] $Namespace, [string[]] $Option, [scriptblock] $Script) {
+        $output = @(Invoke-Unprivileged $Script -Folder $folder -Namespace $Namespace -Option $Option)
         try {
             $output[-1] | ConvertFrom-Json
         }
@@ -46,7 +33,7 @@ Describe 'Without privileges' {
         Get-ConntrackEntry -NetworkNamespace $namespace | Select-Object * -ExcludeProperty Namespace | Export-Clixml "$folder/entries.xml"
         chmod a+r "$folder/entries.xml"
 
-        $seen = Invoke-Unprivileged $namespace '--inh-caps=-all', '--bounding-set=-all' {
+        $seen = Get-Seen $namespace '--inh-caps=-all', '--bounding-set=-all' {
             $entries = Import-Clixml "$PSScriptRoot/entries.xml"
             $runs = [ordered]@{
                 'Get-ConntrackEntry'                     = { Get-ConntrackEntry }
@@ -186,8 +173,8 @@ Describe 'The table of docs/privileges.md' {
             $seen | ConvertTo-Json -Compress
         }
         # First without, which changes nothing.
-        $without = Invoke-Unprivileged $namespace '--inh-caps=-all', '--bounding-set=-all' $everyCmdlet
-        $with = Invoke-Unprivileged $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' $everyCmdlet
+        $without = Get-Seen $namespace '--inh-caps=-all', '--bounding-set=-all' $everyCmdlet
+        $with = Get-Seen $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' $everyCmdlet
         $documented = @(Get-Content "$PSScriptRoot/../../docs/privileges.md") -match '^\| `\w+-Conntrack'
     }
 
@@ -230,7 +217,7 @@ Describe 'The recipes of docs/privileges.md' {
 Describe 'With CAP_NET_ADMIN alone' {
     BeforeAll {
         $namespace = New-TestNamespace $table
-        $seen = Invoke-Unprivileged $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {
+        $seen = Get-Seen $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {
             $ErrorActionPreference = 'Stop'
             [ordered]@{
                 Capability = (Get-Content /proc/self/status) -match '^CapEff:'
@@ -261,7 +248,7 @@ Describe 'With CAP_NET_ADMIN alone' {
     }
 
     It 'clears' {
-        $seen = Invoke-Unprivileged $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {
+        $seen = Get-Seen $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {
             Clear-ConntrackTable -AddressFamily IPv4 -Confirm:$false
             $six = (Get-ConntrackStat).Count
             Clear-ConntrackTable -Confirm:$false

@@ -1,5 +1,5 @@
 BeforeAll {
-    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1", "$PSScriptRoot/Support/UnprivilegedSupport.psm1" -Force
     Import-PackagedModule
 
     function Get-Sysctl([string] $Name) {
@@ -168,14 +168,10 @@ Describe 'Set-ConntrackSetting in the initial network namespace' -Tag 'Machine' 
     }
 
     It 'is refused without a privilege' {
-        $folder = Join-Path ([System.IO.Path]::GetTempPath()) "ctps-$PID-$(New-Guid)"
+        $folder = New-UnprivilegedFolder
         try {
-            $null = New-Item "$folder/home" -ItemType Directory
-            Copy-Item (Get-PackagePath) "$folder/ConntrackPS" -Recurse
-            chmod -R a+rX $folder
-            chown 65534:65534 "$folder/home"
             $before = (Get-ConntrackSetting Maximum).Value
-            $seen = Invoke-Child -Prefix setpriv, '--reuid=65534', '--regid=65534', '--clear-groups', env, "HOME=$folder/home" -Package "$folder/ConntrackPS" -Folder $folder {
+            $seen = Invoke-Unprivileged -Folder $folder {
                 try { Set-ConntrackSetting Maximum 999999 -ErrorAction Stop } catch { $_.FullyQualifiedErrorId; "$_" }
             }
             "$seen" | Should -BeLike 'PermissionDenied,*CAP_NET_ADMIN*'

@@ -353,12 +353,11 @@ function Invoke-Child {
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Script,
         [string] $Namespace,
         [string[]] $Prefix = @(),
-        [string] $Package = (Get-PackagePath),
         [string] $Folder = [System.IO.Path]::GetTempPath(),
         [string[]] $Answer
     )
 
-    $file = New-ChildScript $Script -Namespace $Namespace -Package $Package -Folder $Folder
+    $file = New-ChildScript $Script -Namespace $Namespace -Folder $Folder
     try {
         $Answer | Invoke-PowerShell '-NoProfile', '-File', $file $Prefix 2>&1
     }
