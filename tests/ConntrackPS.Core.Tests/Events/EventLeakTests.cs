@@ -6,7 +6,7 @@ namespace ConntrackPS.Tests.Events;
 [Collection(nameof(Alone))]
 public sealed class EventLeakTests
 {
-    private static readonly int s_cycles = Exhaustive.Rounds(1_000, 10_000);
+    private static readonly int Cycles = Exhaustive.Rounds(1_000, 10_000);
     private const int MemoryNoise = 16 << 20;
 
     [Fact]
@@ -17,7 +17,7 @@ public sealed class EventLeakTests
         Assert.True(Wait.Until(() => ProcessState.CountThreads() == 0));
         int descriptors = ProcessState.CountDescriptors();
         long memory = GC.GetTotalMemory(forceFullCollection: true);
-        StartAndStop(ns, s_cycles);
+        StartAndStop(ns, Cycles);
         Assert.True(Wait.Until(() => ProcessState.CountThreads() == 0));
         Assert.Equal(descriptors, ProcessState.CountDescriptors());
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - memory, long.MinValue, MemoryNoise);

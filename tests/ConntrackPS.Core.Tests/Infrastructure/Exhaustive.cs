@@ -4,7 +4,7 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <remarks>The same seed either way, so that the sample is the beginning of the whole.</remarks>
 internal static class Exhaustive
 {
-    private static readonly bool s_isAsked = Environment.GetEnvironmentVariable("CONNTRACKPS_EXHAUSTIVE") == "1";
+    private static readonly bool IsAsked = Environment.GetEnvironmentVariable("CONNTRACKPS_EXHAUSTIVE") == "1";
 
-    public static int Rounds(int sample, int all) => s_isAsked ? all : sample;
+    public static int Rounds(int sample, int all) => IsAsked ? all : sample;
 }
