@@ -108,8 +108,10 @@ Describe 'build.sh' {
 
 Describe 'PowerShell' {
     It 'is started by build/ChildPowerShell.psm1 alone' {
-        $found = foreach ($file in git -C $root ls-files --cached --others --exclude-standard '*.ps1' '*.psm1' | Where-Object { $_ -ne 'build/ChildPowerShell.psm1' }) {
-            $ast = [System.Management.Automation.Language.Parser]::ParseFile("$root/$file", [ref] $null, [ref] $null)
+        $scripts = (Get-ChildItem $root -Recurse -File -Include *.ps1, *.psm1).FullName -notmatch "^$root/(out|\.tools)/" -notlike '*/build/ChildPowerShell.psm1'
+        $scripts.Count | Should -BeGreaterThan 50
+        $found = foreach ($file in $scripts) {
+            $ast = [System.Management.Automation.Language.Parser]::ParseFile($file, [ref] $null, [ref] $null)
             $ast.FindAll({
                     param($node)
                     ($node -is [System.Management.Automation.Language.CommandAst] -and ($node.CommandElements | Where-Object { "$_".Trim("'`"") -cmatch '^pwsh$' })) -or
