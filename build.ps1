@@ -20,7 +20,7 @@ param(
     [ValidateSet('Debug', 'Release')]
     [string] $Configuration = 'Release',
 
-    # Test draws all the random cases that there are, not a sample: some ten minutes more.
+    # Test draws ten times as many random cases.
     [switch] $Exhaustive
 )
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demonstrations' scenario: a lab (README.md), well-behaved traffic of every kind, and a flood by one client, so that the
+# The demonstration's scenario: a lab (README.md), well-behaved traffic of every kind, and a flood by one client, so that the
 # router's table holds the figures of a field report. It stands while COMMAND runs and goes when COMMAND ends, or on a signal.
 # Without COMMAND it says "ready" and stands until its standard input ends, however its reader came to its end.
 set -eu
