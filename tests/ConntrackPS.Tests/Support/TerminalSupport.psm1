@@ -48,8 +48,9 @@ function Send-Text([string] $Text) {
 
 <# Starts a shell, or another program, on a terminal. #>
 function Start-Terminal([string[]] $Command = 'sh', [int] $Columns = 100, [int] $Lines = 24) {
-    # A server of its own: the last one may still be on its way out.
-    $script:server = "ctps-$PID-$($script:count++)"
+    # A server of its own: the last one may still be on its way out, and would take this terminal with it.
+    $script:count++
+    $script:server = "ctps-$PID-$count"
     $script:work = [IO.Directory]::CreateTempSubdirectory('ctps-terminal-').FullName
     Invoke-Terminal new-session -d -s it -x $Columns -y $Lines @Command
 }
