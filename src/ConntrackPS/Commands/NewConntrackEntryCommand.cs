@@ -27,6 +27,8 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     private long _number;
     private long _existed;
     private long _withdrawn;
+    private long _withoutTags;
+    private long _withoutShift;
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
@@ -77,6 +79,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         Flush();
         _progress.Complete();
         long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed) + _withdrawn;
+        WarnAboutGaps();
         WriteVerbose($"{_creators.All.Sum(creator => creator.Created) - _withdrawn} entries created, {_existed} existed already, {failed} failed.");
     });
 
@@ -157,10 +160,36 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     {
         if (batch is EntryCreator && HasOtherMaster(numbered))
             return;
+        if (batch is EntryCreator)
+            CountGaps(numbered.Entry);
         if (batch is EntryCreator && numbered.Entry.Labels is not null)
             _updaters!.In(numbered.Entry.Namespace).Add(KeyOf(numbered.Entry), EntryChange.LabelLike(numbered.Entry), numbered);
         else
             Emit(numbered.Entry);
+    }
+
+    private void CountGaps(ConntrackEntry entry)
+    {
+        _withoutTags += entry.LacksVerificationTags ? 1 : 0;
+        _withoutShift += entry.LacksSequenceShift ? 1 : 0;
+    }
+
+    /// <summary>What text leaves out, and nobody can make up.</summary>
+    private void WarnAboutGaps()
+    {
+        if (_withoutTags > 0)
+        {
+            WriteWarning(
+                $"{_withoutTags} SCTP entries were created without verification tags. The kernel takes the data of such an association for "
+                + "invalid until it sees a HEARTBEAT in each direction. Export-Clixml, Export-Csv and 'conntrack -o save' keep the tags.");
+        }
+
+        if (_withoutShift > 0)
+        {
+            WriteWarning(
+                $"{_withoutShift} entries were created whose sequence numbers a helper had shifted, without the shift. Such a connection stalls. "
+                + "Export-Clixml and Export-Csv keep it, and no form of text.");
+        }
     }
 
     /// <summary>The kernel finds a master by either direction of whichever entry has the tuple, and does not tell which.</summary>
