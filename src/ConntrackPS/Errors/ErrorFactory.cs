@@ -76,7 +76,7 @@ internal static partial class ErrorFactory
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
-        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.Zone}."),
+        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.AnyZone}."),
         "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>

@@ -16,8 +16,8 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
     private const int Seed = 20261128;
     private const int Rounds = 20;
 
-    /// <summary>Whoever resizes the kernel's hash, which all namespaces share, makes listings lose entries: the witness looks
-    /// again. The table does not change meanwhile, so that this hides nothing.</summary>
+    /// <summary>Whoever resizes the kernel's hash, which all namespaces share, makes listings lose and repeat entries: the
+    /// witness looks again. The table does not change meanwhile, so that this hides nothing.</summary>
     private const int Looks = 5;
 
     private readonly NetworkNamespaceFixture _ns = new();
@@ -115,7 +115,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
             0 or 1 => Delete(chosen, expected),
             2 or 3 => Change(chosen, expected),
             4 => End(chosen, expected),
-            5 => UseOldNames(),
+            5 => UseOldNames(before),
             _ => DeleteByFilter(before, expected),
         };
         Assert.True(IsShown(() => expected), $"seed {Seed}, round {round}, step {step}: {what}\nof {string.Join('\n', before)}\nchosen {string.Join('\n', chosen.ToList())}");
@@ -171,11 +171,11 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
     }
 
     /// <summary>Whole names of entries that have ended. Where one began anew with the same id, the name is that one's.</summary>
-    private string UseOldNames()
+    private string UseOldNames(List<ConntrackEntry> before)
     {
-        HashSet<uint> living = [.. Shown().Keys];
-        List<EntryKey> old = [.. _ended.Where(key => !living.Contains(key.Id!.Value))];
-        HashSet<ConntrackTuple> tuples = [.. _ns.Table.Read().Select(entry => entry.Original)];
+        HashSet<uint?> living = [.. before.Select(entry => entry.Id)];
+        List<EntryKey> old = [.. _ended.Where(key => !living.Contains(key.Id))];
+        HashSet<ConntrackTuple> tuples = [.. before.Select(entry => entry.Original)];
         using EntryDeleter deleter = _ns.Table.CreateDeleter();
         using EntryUpdater updater = _ns.Table.CreateUpdater();
         foreach (EntryKey key in old)
@@ -253,6 +253,11 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
 
     private void Count(string what, int number) => _done[what] = _done.GetValueOrDefault(what) + number;
 
-    private SortedDictionary<uint, uint> Shown() =>
-        new(ConntrackTool.ListXml(_ns).ToDictionary(flow => flow.Id!.Value, flow => flow.Mark ?? 0));
+    private SortedDictionary<uint, uint> Shown()
+    {
+        SortedDictionary<uint, uint> shown = [];
+        foreach (FlowRecord flow in ConntrackTool.ListXml(_ns))
+            shown[flow.Id!.Value] = flow.Mark ?? 0;
+        return shown;
+    }
 }
