@@ -69,7 +69,7 @@ internal static class MessageReading
     {
         PropertyReading.ReadAll(entry);
         Span<byte> buffer = stackalloc byte[NetlinkBatch.MaximumMessageSize];
-        _ = TableRequests.Delete(buffer, EntryKey.Of(entry));
+        _ = TableRequests.Delete(buffer, (EntryAddress.Of(EntryKey.Of(entry)), entry.RawId));
         try
         {
             _ = EntryEncoder.Create(buffer, new EntryTemplate { TimeoutSeconds = 1 }.Copy(entry), MessageFlags.Create);

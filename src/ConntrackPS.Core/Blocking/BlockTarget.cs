@@ -23,7 +23,7 @@ public sealed class BlockTarget
         Rules = [];
         Description = entries.Count == 1 ? entries[0].ToString() : string.Create(CultureInfo.InvariantCulture, $"{entries.Count} given flows");
         foreach (ConntrackEntry entry in entries)
-            _given.UnionWith([WithoutId(entry), new EntryKey(entry.Reply, entry.Zone, entry.ReplyZone, null)]);
+            _given.UnionWith([ByOriginal(entry), new EntryKey(entry.Reply, entry.Zone, entry.ReplyZone, null) { ReplyZone = entry.OriginalZone }]);
         Given = entries;
     }
 
@@ -64,7 +64,7 @@ public sealed class BlockTarget
     public bool Names(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        return _filter?.Matches(entry) ?? _given.Contains(WithoutId(entry));
+        return _filter?.Matches(entry) ?? _given.Contains(ByOriginal(entry));
     }
 
     /// <summary>The entries that are meant and exist now.</summary>
@@ -77,5 +77,6 @@ public sealed class BlockTarget
         return [.. stream.Batches().SelectMany(batch => batch).Where(Names)];
     }
 
-    private static EntryKey WithoutId(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null };
+    /// <summary>A flow that has begun anew may be translated in another way.</summary>
+    private static EntryKey ByOriginal(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null, Reply = null };
 }

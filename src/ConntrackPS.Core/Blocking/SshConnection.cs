@@ -48,7 +48,7 @@ public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAd
     private static IEnumerable<ConntrackEntry> FindByTuple(ConntrackTable table, params ConntrackTuple[] tuples)
     {
         using EntryFinder finder = table.CreateFinder();
-        return [.. tuples.Select(tuple => finder.Find(new EntryKey(tuple, 0, null, null))).OfType<ConntrackEntry>()];
+        return [.. tuples.SelectMany(tuple => finder.FindBothWays(new EntryKey(tuple, 0, null, null)))];
     }
 
     private IEnumerable<ConntrackEntry> FindByClient(ConntrackTable table) => table.Read(new ConntrackFilter

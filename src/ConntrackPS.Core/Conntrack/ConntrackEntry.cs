@@ -238,6 +238,16 @@ public class ConntrackEntry
     /// <summary>Bytes both ways, 0 without counters.</summary>
     internal ulong RawBytes => (Has(EntryFields.OriginalCounters) ? RawOriginalBytes : 0) + (Has(EntryFields.ReplyCounters) ? RawReplyBytes : 0);
 
+    /// <summary>True for an SCTP entry whose tags are not known. The kernel takes 0 for them, and what is no such tag's for
+    /// invalid, until a HEARTBEAT of each direction shows the tag (nf_conntrack_sctp_packet).</summary>
+    internal bool LacksVerificationTags =>
+        Protocol == IPProtocol.Sctp && Details is not { OriginalVerificationTag: not null, ReplyVerificationTag: not null };
+
+    /// <summary>True for an entry whose sequence numbers are shifted nobody knows how far: its ends don't understand each
+    /// other without that, and no packet shows it.</summary>
+    internal bool LacksSequenceShift =>
+        (Status & ConntrackStatus.SeqAdjust) != 0 && Details is not ({ OriginalSequence: not null } or { ReplySequence: not null });
+
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
     /// <summary>Empties the object for the next entry; numbers that <see cref="Fields"/> vouches for may stay.</summary>

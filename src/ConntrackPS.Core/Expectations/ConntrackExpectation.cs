@@ -1,5 +1,6 @@
 using System.Globalization;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Expectations;
 
@@ -12,6 +13,9 @@ public class ConntrackExpectation
     internal ConntrackTuple Mask;
     internal ConntrackTuple Master;
     internal ConntrackTuple? Nat;
+
+    /// <summary>The master's whole name, where more is known of it than the kernel tells of a listed expectation.</summary>
+    internal EntryKey? MasterKey;
 
     internal ConntrackExpectation()
     {

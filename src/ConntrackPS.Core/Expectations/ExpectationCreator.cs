@@ -1,3 +1,6 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -7,7 +10,10 @@ namespace ConntrackPS.Expectations;
 /// <summary>Creates expectations one by one, each by a request of its own: they are few.</summary>
 public sealed class ExpectationCreator : IDisposable
 {
+    private const string Operation = "create an expectation";
+
     private readonly NetlinkConnection _connection;
+    private readonly EntryLookup _masters;
     private readonly ExpectationFinder _finder;
     private readonly byte[] _request = new byte[NetlinkBatch.MaximumMessageSize];
 
@@ -15,12 +21,14 @@ public sealed class ExpectationCreator : IDisposable
     {
         _connection = NetlinkConnection.Open(networkNamespace);
         _finder = new ExpectationFinder(networkNamespace);
+        _masters = new EntryLookup(networkNamespace, Operation);
     }
 
     /// <summary>Creates an expectation.</summary>
     /// <param name="expectation">What to create; its id is the kernel's to give.</param>
     /// <param name="force">Where it exists already with the same mask and master, it gets the timeout.</param>
     /// <returns>The expectation as the kernel has it then; null where it is gone already.</returns>
+    /// <exception cref="HiddenEntryException">The kernel would take another entry for its master.</exception>
     /// <exception cref="NetlinkException">The kernel refused. EEXIST: one that meets the tuple exists. EBUSY: one would
     /// meet some of the same connections. ENOENT: no master. EOPNOTSUPP: the master has no helper. EINVAL: a class or
     /// function that there is not. EMFILE: there are as many as there may be.</exception>
@@ -29,9 +37,9 @@ public sealed class ExpectationCreator : IDisposable
         ArgumentNullException.ThrowIfNull(expectation);
         try
         {
-            _connection.Request(ExpectationRequests.Create(_request, expectation), "create an expectation");
+            _connection.Request(ExpectationRequests.Create(_request, expectation, FindMaster(expectation)), Operation);
         }
-        catch (NetlinkException exception) when (force && exception.Errno == Errno.Exists && IsThere(expectation))
+        catch (NetlinkException exception) when (force && exception is { Errno: Errno.Exists } and not HiddenEntryException && IsThere(expectation))
         {
             // That is what was asked for.
         }
@@ -47,6 +55,36 @@ public sealed class ExpectationCreator : IDisposable
     {
         _connection.Dispose();
         _finder.Dispose();
+        _masters.Dispose();
+    }
+
+    /// <summary>Finds the tuple by which the kernel finds the master, and no other entry: it takes whichever has the tuple, in
+    /// either direction.</summary>
+    private ConntrackTuple FindMaster(ConntrackExpectation expectation)
+    {
+        ushort zone = expectation.Zone ?? 0;
+        ConntrackEntry? taken = At(expectation.Master);
+        if (taken is not null && IsMaster(taken))
+            return expectation.Master;
+
+        // Whether a zone holds for both directions or for one a listed expectation does not tell.
+        EntryKey key = new(expectation.Master, zone, null, null);
+        EntryKey[] keys = expectation.MasterKey is { } known
+            ? [known]
+            : [key, key with { Zone = 0, OriginalZone = zone }, key with { Zone = 0, ReplyZone = zone }];
+        if (_masters.Find(keys).Select(finding => finding.Entry).FirstOrDefault(entry => entry is not null) is not { } master)
+            throw new NetlinkException(Operation, Errno.NotFound);
+        ConntrackEntry? answering = At(master.Reply);
+        if (answering is not null && EntryKey.Of(master).Names(answering))
+            return master.Reply;
+        taken ??= answering;
+        throw taken is null ? new NetlinkException(Operation, Errno.NotFound) : new HiddenEntryException(Operation, taken);
+
+        ConntrackEntry? At(in ConntrackTuple tuple) => _masters.Get(new EntryAddress(EntryAttribute.TupleOrig, tuple, null, zone));
+
+        bool IsMaster(ConntrackEntry entry) => expectation.MasterKey is { } whole
+            ? whole.Names(entry)
+            : entry.Original == expectation.Master && EntryKey.Of(entry).AnyZone == zone;
     }
 
     private bool IsThere(ConntrackExpectation expectation) => Find(expectation) is { } present

@@ -56,7 +56,7 @@ public sealed class ExpectationFilter
         ArgumentNullException.ThrowIfNull(expectation);
         return MatchesButForZone(expectation)
             && (Zone.Count == 0 || (expectation.Zone is { } zone && Zone.Contains(zone)))
-            && (Master.Count == 0 || Master.Any(master => (master.OriginalZone ?? master.Zone) == expectation.Zone && master.Original == expectation.Master));
+            && (Master.Count == 0 || Master.Any(master => master.AnyZone == expectation.Zone && master.Original == expectation.Master));
     }
 
     /// <summary>What can be told before the zone is known, which costs a request.</summary>

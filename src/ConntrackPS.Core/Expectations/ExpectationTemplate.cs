@@ -81,7 +81,7 @@ public sealed record ExpectationTemplate
     private void SetMaster(ConntrackExpectation made)
     {
         if (Master is { } master)
-            (made.Master, made.Zone) = (master.Original, master.OriginalZone ?? master.Zone);
+            (made.Master, made.MasterKey, made.Zone) = (master.Original, master, master.AnyZone);
         made.Zone = Zone ?? made.Zone ?? 0;
         if (made.Master.Family == IPFamily.Unspecified)
             throw new FormatException("The connection that announces it is missing: give -Master an entry of Get-ConntrackEntry, or pipe one in.");

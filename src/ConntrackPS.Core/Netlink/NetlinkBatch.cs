@@ -7,10 +7,15 @@ namespace ConntrackPS.Netlink;
 /// <param name="answer">What the kernel said.</param>
 internal delegate void BatchErrorHandler(int index, NetlinkAnswer answer);
 
-/// <summary>Many requests in one send. Only refusals come back, and an acknowledgement of the last request: without
-/// privilege the kernel refuses the first one and drops the others without a word.</summary>
-/// <remarks>The kernel handles a datagram within the send call, so that afterwards every refusal waits in the receive
-/// buffer. A batch never holds more messages than that buffer has room for refusals.</remarks>
+/// <summary>Takes what the kernel answered to one message of a batch that asked for something.</summary>
+/// <param name="index">The message's place in the batch, from 0.</param>
+/// <param name="answer">The answer, in the receive buffer.</param>
+internal delegate void BatchDataHandler(int index, NetlinkMessage answer);
+
+/// <summary>Many requests in one send. Only refusals and what was asked for come back, and an acknowledgement of the last
+/// request: without privilege the kernel refuses the first one and drops the others without a word.</summary>
+/// <remarks>The kernel handles a datagram within the send call, so that afterwards every answer waits in the receive
+/// buffer. A batch never holds more messages than that buffer has room for answers.</remarks>
 internal sealed class NetlinkBatch
 {
     /// <summary>No message this library writes is longer, in bytes.</summary>
@@ -20,7 +25,11 @@ internal sealed class NetlinkBatch
     private const int ReceiveBytes = 8 * 1024 * 1024;
 
     /// <summary>What one refusal may take of the receive buffer, in bytes: 832 seen, with its extended ACK.</summary>
-    private const int RefusalCost = 1280;
+    public const int RefusalCost = 1280;
+
+    /// <summary>What an entry that was asked for may take of the receive buffer, in bytes: the kernel sets out with a page,
+    /// and gives back what it didn't need where that is worth it.</summary>
+    public const int EntryCost = 5120;
 
     private readonly NetlinkConnection _connection;
     private readonly NetlinkSocket _socket;
@@ -32,11 +41,11 @@ internal sealed class NetlinkBatch
     private int _answeredIndex;
     private uint _firstSequence;
 
-    public NetlinkBatch(NetlinkConnection connection, NetlinkSocket socket, string operation)
+    public NetlinkBatch(NetlinkConnection connection, NetlinkSocket socket, string operation, int answerCost = RefusalCost)
     {
         (_connection, _socket, _operation) = (connection, socket, operation);
         socket.RequestBuffers(ReceiveBytes, SendBytes);
-        _capacity = Math.Max(1, socket.ReceiveBufferSize / RefusalCost);
+        _capacity = Math.Max(1, socket.ReceiveBufferSize / answerCost);
     }
 
     /// <summary>Messages waiting to be sent.</summary>
@@ -63,9 +72,9 @@ internal sealed class NetlinkBatch
         Count++;
     }
 
-    /// <summary>Sends what waits, and reports each message that the kernel refused.</summary>
-    /// <exception cref="NetlinkException">The kernel did not take the batch at all; no refusal that was reported counts.</exception>
-    public void Send(BatchErrorHandler onError)
+    /// <summary>Sends what waits, and reports each message that the kernel refused, and each answer to one that asked.</summary>
+    /// <exception cref="NetlinkException">The kernel did not take the batch at all; nothing that was reported counts.</exception>
+    public void Send(BatchErrorHandler onError, BatchDataHandler? onData = null)
     {
         if (Count == 0)
             return;
@@ -74,7 +83,7 @@ internal sealed class NetlinkBatch
             Span<byte> flags = _buffer.AsSpan(_answeredStart + 6);
             BitConverter.TryWriteBytes(flags, (ushort)(BitConverter.ToUInt16(flags) | (ushort)MessageFlags.Ack));
             _socket.Send(_buffer.AsSpan(0, _length), _operation);
-            ReadRefusals(onError);
+            ReadAnswers(onError, onData);
         }
         finally
         {
@@ -82,7 +91,7 @@ internal sealed class NetlinkBatch
         }
     }
 
-    private void ReadRefusals(BatchErrorHandler onError)
+    private void ReadAnswers(BatchErrorHandler onError, BatchDataHandler? onData)
     {
         NetlinkAnswer? first = null;
         bool received, isWhole = false;
@@ -92,7 +101,11 @@ internal sealed class NetlinkBatch
             while (messages.TryRead(out NetlinkMessage message))
             {
                 uint index = message.Sequence - _firstSequence;
-                if (message.Type != ControlMessage.Error || index >= (uint)Count)
+                if (index >= (uint)Count)
+                    continue;
+                if (message.Type >= ControlMessage.FirstData)
+                    onData?.Invoke((int)index, message);
+                if (message.Type != ControlMessage.Error)
                     continue;
                 NetlinkAnswer answer = NetlinkAnswer.Decode(message);
                 isWhole |= index == (uint)_answeredIndex;

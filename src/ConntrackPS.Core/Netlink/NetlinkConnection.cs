@@ -85,7 +85,9 @@ internal sealed class NetlinkConnection : IDisposable
     }
 
     /// <summary>Starts a batch of requests that are sent together.</summary>
-    public NetlinkBatch CreateBatch(string operation) => new(this, _socket, operation);
+    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
+    /// <param name="answerCost">What one answer may take of the receive buffer, in bytes.</param>
+    public NetlinkBatch CreateBatch(string operation, int answerCost = NetlinkBatch.RefusalCost) => new(this, _socket, operation, answerCost);
 
     /// <summary>Ends any wait for the kernel, from any thread; the connection is of no use afterwards.</summary>
     public void Cancel() => _socket.Cancel();

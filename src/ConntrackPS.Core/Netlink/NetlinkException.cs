@@ -3,7 +3,7 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Netlink;
 
 /// <summary>The kernel refused a netlink request.</summary>
-public sealed class NetlinkException : Exception
+public class NetlinkException : Exception
 {
     /// <summary>Describes a refusal.</summary>
     /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>

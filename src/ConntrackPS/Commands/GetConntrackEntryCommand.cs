@@ -18,13 +18,13 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
     private volatile EntryStream? _stream;
 
-    /// <summary>Entries to look up again, by one request each: of this cmdlet, or with the properties of such. Or groups of
+    /// <summary>Entries to look up again, each by itself: of this cmdlet, or with the properties of such. Or groups of
     /// Measure-ConntrackEntry, whose entries are listed.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
     /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort (or the ICMP and GRE
-    /// parameters) and -Zone for one tuple, and looks it up in either direction, by one request.</summary>
+    /// parameters) and -Zone for one tuple, and looks up the entry that has it, in either direction, without a listing.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Exact { get; set; }
 
@@ -91,14 +91,15 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     private void LookUpInput()
     {
         if (ReadKey(InputObject) is { } key)
-            LookUp(key, NamespaceName ?? InputEntry.NamespaceOf(InputObject));
+            LookUp(key, NamespaceName ?? InputEntry.NamespaceOf(InputObject), finder => finder.Find(key));
     }
 
     private void LookUpTuple()
     {
         try
         {
-            LookUp(ExactTuple.Of(BuildFilter()), NamespaceName);
+            EntryKey key = ExactTuple.Of(BuildFilter());
+            LookUp(key, NamespaceName, finder => finder.FindEitherWay(key));
         }
         catch (FormatException exception)
         {
@@ -106,9 +107,11 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
         }
     }
 
-    private void LookUp(in EntryKey key, string? networkNamespace)
+    private void LookUp(in EntryKey key, string? networkNamespace, Func<EntryFinder, ConntrackEntry?> find)
     {
-        if (_finders.In(networkNamespace).Find(key) is not { } entry)
+        if (!TryFind(networkNamespace, find, out ConntrackEntry? entry))
+            return;
+        if (entry is null)
             WriteError(ErrorFactory.NoSuchEntry(key));
         else if (ResetCounter)
             Reset(entry);
@@ -120,9 +123,26 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     private void Reset(ConntrackEntry entry)
     {
         if (ShouldProcess(entry.ToString(), "Reset counters")
-            && _finders.In(entry.Namespace).Find(EntryKey.Of(entry), resetCounter: true) is { } last)
+            && TryFind(entry.Namespace, finder => finder.Find(EntryKey.Of(entry), resetCounter: true), out ConntrackEntry? last)
+            && last is not null)
         {
             WriteObject(last);
+        }
+    }
+
+    /// <returns>False where another entry stands in the way, which is reported, and the others go on.</returns>
+    private bool TryFind(string? networkNamespace, Func<EntryFinder, ConntrackEntry?> find, out ConntrackEntry? entry)
+    {
+        try
+        {
+            entry = find(_finders.In(networkNamespace));
+            return true;
+        }
+        catch (HiddenEntryException exception)
+        {
+            WriteError(ErrorFactory.From(exception, InputObject));
+            entry = null;
+            return false;
         }
     }
 }

@@ -3,7 +3,6 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
-using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
@@ -146,7 +145,8 @@ public sealed partial class NewConntrackEntryCommand
     [ValidateNotNull]
     public PSObject? Master { get; set; }
 
-    /// <summary>An entry that exists already is no error: it gets the timeout, state, status, mark and labels.</summary>
+    /// <summary>An entry that exists already, with the same two tuples, is no error: it gets the timeout, state, status,
+    /// mark and labels.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -163,7 +163,7 @@ public sealed partial class NewConntrackEntryCommand
         Zone = (ushort?)Zone,
         Label = Label,
         Helper = Helper,
-        Master = Master is null ? null : InputEntry.KeyOf(Master).Original,
+        Master = _master?.Original,
     };
 
     private EntryTuples BuildTuples() => new()

@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
@@ -18,11 +19,16 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     private PerNamespace<EntryCreator>? _creators;
     private PerNamespace<EntryUpdater>? _updaters;
     private PerNamespace<EntryFinder>? _finders;
+    private PerNamespace<EntryDeleter>? _deleters;
+    private EntryKey? _master;
     private WorkProgress _progress = null!;
     private EntryTemplate _template = new();
     private bool _asksForEach;
     private long _number;
     private long _existed;
+    private long _withdrawn;
+    private long _withoutTags;
+    private long _withoutShift;
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
@@ -32,8 +38,10 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         _creators = new(table => table.CreateCreator(keepCreated: true));
         _updaters = new(table => table.CreateUpdater(keepChanged: true));
         _finders = new(table => table.CreateFinder());
+        _deleters = new(table => table.CreateDeleter());
         try
         {
+            _master = Master is null ? null : InputEntry.KeyOf(Master);
             _template = BuildTemplate();
         }
         catch (FormatException exception)
@@ -70,8 +78,9 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     {
         Flush();
         _progress.Complete();
-        long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed);
-        WriteVerbose($"{_creators.All.Sum(creator => creator.Created)} entries created, {_existed} existed already, {failed} failed.");
+        long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed) + _withdrawn;
+        WarnAboutGaps();
+        WriteVerbose($"{_creators.All.Sum(creator => creator.Created) - _withdrawn} entries created, {_existed} existed already, {failed} failed.");
     });
 
     /// <inheritdoc/>
@@ -80,6 +89,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         _creators?.Dispose();
         _updaters?.Dispose();
         _finders?.Dispose();
+        _deleters?.Dispose();
     }
 
     private void Flush()
@@ -100,6 +110,12 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     private void Create(ConntrackEntry entry, long number, string? networkNamespace)
     {
         entry.Namespace = networkNamespace;
+        if (_master is { } master && !IsThere(master, entry))
+        {
+            WriteError(ErrorFactory.NotCreated(new NetlinkException("create a connection-tracking entry", Errno.NotFound), entry, number));
+            return;
+        }
+
         EntryCreator creator = _creators!.In(networkNamespace);
         creator.Add(entry, new NumberedEntry(number, entry));
         Report(creator);
@@ -114,26 +130,84 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
             if (result.Failure is null)
                 Finish(numbered, batch);
             else if (Force && result.Failure.Errno == Errno.Exists)
-                MakeLike(numbered);
+                MakeLike(numbered, result.Failure);
             else
                 WriteError(ErrorFactory.NotCreated(result.Failure, numbered.Entry, numbered.Number));
         }
     }
 
-    private void MakeLike(NumberedEntry numbered)
+    /// <summary>The kernel looks for a master by its tuple, in the entry's own zone, and would take a newcomer as well.</summary>
+    private bool IsThere(in EntryKey master, ConntrackEntry entry) =>
+        master.AnyZone == EntryKey.Of(entry).AnyZone && _finders!.In(entry.Namespace).Find(master) is not null;
+
+    /// <summary>What exists must be the same flow: the kernel refuses as well where another one has one of the tuples.</summary>
+    private void MakeLike(NumberedEntry numbered, NetlinkException refusal)
     {
+        (long number, ConntrackEntry entry) = numbered;
+        if (_finders!.In(entry.Namespace).Find(EntryKey.Of(entry) with { Id = null }) is not { } present)
+        {
+            WriteError(ErrorFactory.NotAlike(refusal, entry, number));
+            return;
+        }
+
         _existed++;
-        _updaters!.In(numbered.Entry.Namespace).Add(KeyOf(numbered.Entry), EntryChange.MakeLike(numbered.Entry), numbered);
+        _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), EntryChange.MakeLike(entry), numbered);
     }
 
     /// <summary>The kernel drops labels that no rule uses without a word when it creates an entry, but tells when they
     /// are set again.</summary>
     private void Finish(NumberedEntry numbered, EntryBatch batch)
     {
+        if (batch is EntryCreator && HasOtherMaster(numbered))
+            return;
+        if (batch is EntryCreator)
+            CountGaps(numbered.Entry);
         if (batch is EntryCreator && numbered.Entry.Labels is not null)
             _updaters!.In(numbered.Entry.Namespace).Add(KeyOf(numbered.Entry), EntryChange.LabelLike(numbered.Entry), numbered);
         else
             Emit(numbered.Entry);
+    }
+
+    private void CountGaps(ConntrackEntry entry)
+    {
+        _withoutTags += entry.LacksVerificationTags ? 1 : 0;
+        _withoutShift += entry.LacksSequenceShift ? 1 : 0;
+    }
+
+    /// <summary>What text leaves out, and nobody can make up.</summary>
+    private void WarnAboutGaps()
+    {
+        if (_withoutTags > 0)
+        {
+            WriteWarning(
+                $"{_withoutTags} SCTP entries were created without verification tags. The kernel takes the data of such an association for "
+                + "invalid until it sees a HEARTBEAT in each direction. Export-Clixml, Export-Csv and 'conntrack -o save' keep the tags.");
+        }
+
+        if (_withoutShift > 0)
+        {
+            WriteWarning(
+                $"{_withoutShift} entries were created whose sequence numbers a helper had shifted, without the shift. Such a connection stalls. "
+                + "Export-Clixml and Export-Csv keep it, and no form of text.");
+        }
+    }
+
+    /// <summary>The kernel finds a master by either direction of whichever entry has the tuple, and does not tell which.</summary>
+    private bool HasOtherMaster(NumberedEntry numbered)
+    {
+        (long number, ConntrackEntry entry) = numbered;
+        if (entry.Details?.Master is not { } master || _finders!.In(entry.Namespace).Find(KeyOf(entry)) is not { } created
+            || created.Details?.Master == master)
+        {
+            return false;
+        }
+
+        EntryDeleter deleter = _deleters!.In(entry.Namespace);
+        deleter.Add(EntryKey.Of(created), created);
+        deleter.Flush();
+        _withdrawn++;
+        WriteError(ErrorFactory.OtherMaster(entry, master, number));
+        return true;
     }
 
     private void Emit(ConntrackEntry entry)
@@ -142,6 +216,6 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
             WriteObject(created);
     }
 
-    /// <summary>The id is the kernel's to give: one that came with a restored entry was another's.</summary>
-    private static EntryKey KeyOf(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null };
+    /// <summary>The id is the kernel's to give, and so is a translated port that was left open.</summary>
+    private static EntryKey KeyOf(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null, Reply = null };
 }

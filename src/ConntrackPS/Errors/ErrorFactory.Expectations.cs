@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -39,6 +40,8 @@ internal static partial class ErrorFactory
     /// <summary>The kernel did not make an expectation.</summary>
     public static ErrorRecord ExpectationNotCreated(NetlinkException exception, ConntrackExpectation expectation, long number)
     {
+        if (exception is HiddenEntryException)
+            return From(exception, expectation);
         (string id, ErrorCategory category, string remedy) = exception.Errno switch
         {
             Errno.Exists => ("ExpectationExists", ErrorCategory.ResourceExists, "One that meets this connection exists already; -Force renews the timeout of an equal one."),

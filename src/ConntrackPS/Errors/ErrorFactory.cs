@@ -19,6 +19,9 @@ internal static partial class ErrorFactory
     /// <param name="target">The flow, filter or namespace it is about.</param>
     public static ErrorRecord From(Exception exception, object? target = null) => exception switch
     {
+        HiddenEntryException => Create(
+            exception, "EntryHidden", ErrorCategory.ResourceUnavailable, target,
+            "Remove the other one first."),
         NetlinkException netlink => FromErrno(netlink, target),
         NetworkNamespaceException gone when gone.Errno == Errno.Stale => Create(
             exception, "NetworkNamespaceGone", ErrorCategory.ResourceUnavailable, gone.NetworkNamespace,
@@ -73,7 +76,7 @@ internal static partial class ErrorFactory
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
-        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.Zone}."),
+        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.AnyZone}."),
         "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>
@@ -105,6 +108,16 @@ internal static partial class ErrorFactory
             ? From(exception, entry)
             : Create(new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), id, category, entry, remedy);
     }
+
+    /// <summary>-Force found no entry like the one that was to be created, but the kernel has another one in its place.</summary>
+    public static ErrorRecord NotAlike(NetlinkException exception, ConntrackEntry entry, long number) => Create(
+        new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), "EntryExists", ErrorCategory.ResourceExists, entry,
+        "Another entry has one of its two tuples, and was left alone: look it up by Get-ConntrackEntry -Address, and remove it first.");
+
+    /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
+    public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(
+        new InvalidOperationException($"{Record(number)}Another entry stands in the way of the connection that expected it, {master}, and the kernel took that one for its master."),
+        "MasterHidden", ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. Remove the one that has this tuple as its reply first.");
 
     /// <summary>The kernel did not change an entry.</summary>
     public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch

@@ -18,7 +18,7 @@ internal static class EntryFromProperties
         ConntrackEntry entry = new()
         {
             Original = key.Original,
-            Reply = ReplyTuple(properties, key.Original),
+            Reply = InputEntry.ReplyTuple(properties, key.Original),
             Status = (ConntrackStatus?)properties.Flags<ConntrackStatus>("Status") ?? ConntrackStatus.None,
             Mark = properties.Number("Mark", uint.MaxValue) ?? 0,
             Zone = key.Zone,
@@ -28,32 +28,6 @@ internal static class EntryFromProperties
         ReadNumbers(properties, entry);
         ReadDetails(properties, entry);
         return entry;
-    }
-
-    private static ConntrackTuple ReplyTuple(PropertyBag properties, in ConntrackTuple original)
-    {
-        ConntrackTuple reply = TupleInversion.Invert(original) ?? original;
-        if (properties.Text("ReplySourceAddress") is not null)
-            reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
-        if (properties.Text("ReplyDestinationAddress") is not null)
-            reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
-        if (original.IsIcmp)
-        {
-            uint type = properties.Number("ReplyIcmpType", byte.MaxValue) ?? (uint)reply.DestinationPort >> 8;
-            uint code = properties.Number("ReplyIcmpCode", byte.MaxValue) ?? (byte)reply.DestinationPort;
-            return reply with
-            {
-                SourcePort = properties.Port("ReplyIcmpId") ?? reply.SourcePort,
-                DestinationPort = (ushort)(type << 8 | code),
-            };
-        }
-
-        bool isGre = original.Protocol == IPProtocol.Gre;
-        return reply with
-        {
-            SourcePort = properties.Port(isGre ? "ReplyGreSourceKey" : "ReplySourcePort") ?? reply.SourcePort,
-            DestinationPort = properties.Port(isGre ? "ReplyGreDestinationKey" : "ReplyDestinationPort") ?? reply.DestinationPort,
-        };
     }
 
     private static void ReadState(PropertyBag properties, ConntrackEntry entry)

@@ -14,8 +14,40 @@ internal static class InputEntry
         if (input.BaseObject is ConntrackEntry entry)
             return EntryKey.Of(entry);
         PropertyBag properties = new(input);
-        return new EntryKey(
-            OriginalTuple(properties), properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue));
+        ConntrackTuple original = OriginalTuple(properties);
+        return new EntryKey(original, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
+        {
+            ReplyZone = properties.Port("ReplyZone"),
+            Reply = HasReply(properties, original) ? ReplyTuple(properties, original) : null,
+        };
+    }
+
+    /// <summary>The reply's tuple: what the object tells of it, and for the rest what answers to the original direction.</summary>
+    /// <exception cref="FormatException">A property is bad; the message completes a sentence.</exception>
+    public static ConntrackTuple ReplyTuple(PropertyBag properties, in ConntrackTuple original)
+    {
+        ConntrackTuple reply = TupleInversion.Invert(original) ?? original;
+        if (properties.Text("ReplySourceAddress") is not null)
+            reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
+        if (properties.Text("ReplyDestinationAddress") is not null)
+            reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
+        if (original.IsIcmp)
+        {
+            uint type = properties.Number("ReplyIcmpType", byte.MaxValue) ?? (uint)reply.DestinationPort >> 8;
+            uint code = properties.Number("ReplyIcmpCode", byte.MaxValue) ?? (byte)reply.DestinationPort;
+            return reply with
+            {
+                SourcePort = properties.Port("ReplyIcmpId") ?? reply.SourcePort,
+                DestinationPort = (ushort)(type << 8 | code),
+            };
+        }
+
+        (string source, string destination) = PortNames(original);
+        return reply with
+        {
+            SourcePort = properties.Port("Reply" + source) ?? reply.SourcePort,
+            DestinationPort = properties.Port("Reply" + destination) ?? reply.DestinationPort,
+        };
     }
 
     /// <summary>The network namespace the object was read in; null for the caller's own.</summary>
@@ -49,9 +81,7 @@ internal static class InputEntry
             return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
         }
 
-        (string source, string destination) = tuple.Protocol == IPProtocol.Gre
-            ? ("GreSourceKey", "GreDestinationKey")
-            : ("SourcePort", "DestinationPort");
+        (string source, string destination) = PortNames(tuple);
         return tuple.MustHavePorts || properties.Text(source) is not null
             ? tuple with
             {
@@ -61,6 +91,21 @@ internal static class InputEntry
             }
             : tuple;
     }
+
+    /// <summary>False where the object leaves something of the reply open, so that any reply will do.</summary>
+    private static bool HasReply(PropertyBag properties, in ConntrackTuple original)
+    {
+        string[] needed = ["ReplySourceAddress", "ReplyDestinationAddress"];
+        if (original.IsIcmp)
+            needed = [.. needed, "ReplyIcmpType", "ReplyIcmpCode", "ReplyIcmpId"];
+        else if (original.HasPorts && PortNames(original) is var (source, destination))
+            needed = [.. needed, "Reply" + source, "Reply" + destination];
+        return needed.All(name => properties.Text(name) is not null);
+    }
+
+    private static (string Source, string Destination) PortNames(in ConntrackTuple tuple) => tuple.Protocol == IPProtocol.Gre
+        ? ("GreSourceKey", "GreDestinationKey")
+        : ("SourcePort", "DestinationPort");
 
     private static T Needed<T>(T? value, string name)
         where T : struct => value ?? throw new FormatException($"it has no {name}.");

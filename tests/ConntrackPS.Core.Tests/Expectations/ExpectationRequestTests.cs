@@ -62,7 +62,7 @@ public sealed class ExpectationRequestTests
         ConntrackExpectation data = ExpectationSamples.Data(ExpectationSamples.FtpMaster(), more: all);
         Assert.Equal(
             Messages.Message(0x200, 0, Acknowledged | MessageFlags.Create | MessageFlags.Exclusive, expected),
-            ExpectationRequests.Create(new byte[512], data).ToArray());
+            ExpectationRequests.Create(new byte[512], data, data.Master).ToArray());
     }
 
     [Fact]

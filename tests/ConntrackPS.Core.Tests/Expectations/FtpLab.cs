@@ -71,6 +71,18 @@ internal sealed class FtpLab : IDisposable
         Keep(listener.Accept());
     }
 
+    /// <summary>One end says a line.</summary>
+    /// <returns>What the other end heard.</returns>
+    public static string Say(Socket from, Socket to, string line)
+    {
+        from.Send(Encoding.ASCII.GetBytes(line + "\r\n"));
+        byte[] buffer = new byte[1024];
+        int length = 0;
+        while (length == 0 || buffer[length - 1] != '\n')
+            length += to.Receive(buffer, length, buffer.Length - length, SocketFlags.None);
+        return Encoding.ASCII.GetString(buffer, 0, length);
+    }
+
     public void Dispose()
     {
         _sockets.ForEach(socket => socket.Dispose());
@@ -108,15 +120,5 @@ internal sealed class FtpLab : IDisposable
     {
         _sockets.Add(socket);
         return socket;
-    }
-
-    private static string Say(Socket from, Socket to, string line)
-    {
-        from.Send(Encoding.ASCII.GetBytes(line + "\r\n"));
-        byte[] buffer = new byte[1024];
-        int length = 0;
-        while (length == 0 || buffer[length - 1] != '\n')
-            length += to.Receive(buffer, length, buffer.Length - length, SocketFlags.None);
-        return Encoding.ASCII.GetString(buffer, 0, length);
     }
 }

@@ -72,6 +72,59 @@ public sealed class FtpTests : IDisposable
         _lab.ConnectBack(listener, announced);
     }
 
+    /// <summary>The translated address is longer than the client's own, so that from that line on the router shifts the
+    /// sequence numbers of all that both say. Without the shift the ends don't understand each other.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_restored_control_connection_goes_on_only_with_its_shift_of_sequence_numbers(bool withShift)
+    {
+        ConntrackTable table = new(_lab.Routing.Namespace);
+        (Socket client, Socket server) = _lab.Control();
+        _lab.Port(client, server);
+        ConntrackEntry entry = Assert.Single(table.Read());
+        Assert.NotEqual(0, entry.OriginalSequenceOffsetAfter ?? 0);
+        Assert.False(entry.LacksSequenceShift);
+        ConntrackEntry saved = new EntryTemplate().Copy(entry);
+        if (!withShift)
+        {
+            (saved.Details!.OriginalSequence, saved.Details.ReplySequence) = (null, null);
+            Assert.True(saved.LacksSequenceShift);
+        }
+
+        table.Clear();
+        using EntryCreator creator = table.CreateCreator();
+        creator.Add(saved, saved);
+        creator.Flush();
+        Assert.Equal(1, creator.Created);
+        ConntrackEntry restored = Assert.Single(table.Read());
+        Assert.Equal(
+            withShift ? (entry.OriginalSequencePosition, entry.OriginalSequenceOffsetBefore, entry.OriginalSequenceOffsetAfter) : (null, null, null),
+            (restored.OriginalSequencePosition, restored.OriginalSequenceOffsetBefore, restored.OriginalSequenceOffsetAfter));
+        if (withShift)
+        {
+            (Socket listener, IPEndPoint announced) = _lab.Port(client, server);
+            _lab.ConnectBack(listener, announced);
+            return;
+        }
+
+        // The server takes the next line's beginning for what it has heard already, or never gets an answer through.
+        (client.ReceiveTimeout, server.ReceiveTimeout) = (3000, 3000);
+        Assert.NotEqual("NOOP\r\n", Heard(client, server, "NOOP"));
+    }
+
+    private static string? Heard(Socket from, Socket to, string line)
+    {
+        try
+        {
+            return FtpLab.Say(from, to, line);
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
+
     private static ConntrackExpectationEvent[] Take(ExpectationWatcher watcher, int count)
     {
         List<ConntrackExpectationEvent> events = [];

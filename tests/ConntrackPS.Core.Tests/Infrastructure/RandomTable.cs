@@ -11,6 +11,8 @@ internal sealed class RandomTable
     private readonly Random _random;
     private readonly RandomTuples _tuples;
     private readonly RandomExtras _extras;
+    private readonly HashSet<ConntrackEntry> _crossed = [];
+    private readonly HashSet<ConntrackEntry> _masters = [];
 
     /// <param name="seed">Decides everything.</param>
     /// <param name="helpers">The helpers that may be used, and each one's protocol.</param>
@@ -28,8 +30,9 @@ internal sealed class RandomTable
         List<ConntrackEntry> entries = new(count);
         for (int i = 0; i < count; i++)
         {
-            ConntrackEntry entry = _tuples.Next();
-            _extras.Decorate(entry);
+            ConntrackEntry entry = _random.Next(10) == 0 ? NextCrossing(entries) : _tuples.Next();
+            if (!_crossed.Contains(entry))
+                _extras.Decorate(entry);
             if (_random.Next(8) == 0)
                 GiveMaster(entry, entries);
             entries.Add(entry);
@@ -38,14 +41,34 @@ internal sealed class RandomTable
         return entries;
     }
 
-    /// <summary>The kernel looks for a master in the entry's own zone.</summary>
+    /// <summary>An entry whose reply is another one's original tuple: a look-up may find either. Flows of several zones that
+    /// meet in one, as of tenants behind one uplink, come to this.</summary>
+    private ConntrackEntry NextCrossing(List<ConntrackEntry> earlier)
+    {
+        List<ConntrackEntry> partners = [.. earlier.Where(entry => !_crossed.Contains(entry) && !_masters.Contains(entry) && CrossedTuples.CanCross(entry))];
+        if (partners.Count == 0)
+            return _tuples.Next();
+        ConntrackEntry partner = partners[_random.Next(partners.Count)];
+        ConntrackEntry crossing = CrossedTuples.Cross(partner, _extras.Decorate);
+        _crossed.UnionWith([partner, crossing]);
+        return crossing;
+    }
+
+    /// <summary>The kernel looks for a master in the entry's own zone, by one tuple: it must be no crossed one.</summary>
     private void GiveMaster(ConntrackEntry entry, List<ConntrackEntry> earlier)
     {
         List<ConntrackEntry> masters = [.. earlier.Where(other =>
             other.AddressFamily == entry.AddressFamily && other.Protocol is IPProtocol.Tcp or IPProtocol.Udp
-            && IsInDefaultZone(other) && IsInDefaultZone(entry))];
+            && !_crossed.Contains(other) && IsInDefaultZone(other) && IsInDefaultZone(entry))];
         if (masters.Count > 0)
-            entry.MakeDetails().Master = masters[_random.Next(masters.Count)].Original;
+            GiveMaster(entry, masters[_random.Next(masters.Count)]);
+    }
+
+    /// <summary>From now on nothing may get in the way of this master.</summary>
+    private void GiveMaster(ConntrackEntry entry, ConntrackEntry master)
+    {
+        entry.MakeDetails().Master = master.Original;
+        _masters.Add(master);
     }
 
     private static bool IsInDefaultZone(ConntrackEntry entry) =>

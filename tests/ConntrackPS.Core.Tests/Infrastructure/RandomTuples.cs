@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Flows of every protocol and both families, some translated; no two alike, in either direction.</summary>
+/// <summary>Flows of every protocol and both families, some translated; no two alike, in either direction; RandomTable crosses some.</summary>
 internal sealed class RandomTuples(Random random)
 {
     private static readonly int[] GenericProtocols = [0, 2, 4, 33, 41, 50, 51, 89, 103, 112, 115, 200, 253, 255];

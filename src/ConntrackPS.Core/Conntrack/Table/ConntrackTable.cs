@@ -42,10 +42,11 @@ public sealed class ConntrackTable
     /// <param name="kind">Which of the kernel's lists.</param>
     public EntryStream Open(ConntrackFilter? filter = null, TableKind kind = TableKind.Main) => Open(PlanFor(filter), kind);
 
-    /// <summary>Looks one entry up by a tuple, in whichever direction it goes, and its zone.</summary>
-    /// <param name="key">The tuple and zone; an id must be the entry's too.</param>
+    /// <summary>Looks up the entry that a key names, and no other one.</summary>
+    /// <param name="key">Its original tuple and zones; a reply and an id must be the entry's too.</param>
     /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
     /// <returns>The entry, or null where there is none.</returns>
+    /// <exception cref="HiddenEntryException">It is there, and other entries keep it from being found.</exception>
     public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
     {
         using EntryFinder finder = CreateFinder();

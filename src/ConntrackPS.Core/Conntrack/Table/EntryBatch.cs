@@ -11,7 +11,6 @@ public abstract class EntryBatch : IDisposable
     /// <summary>How long an added entry may wait for company.</summary>
     public static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
 
-    private readonly object _gate = new();
     private readonly NetlinkConnection _connection;
     private readonly NetlinkBatch _batch;
     private readonly string _operation;
@@ -20,6 +19,7 @@ public abstract class EntryBatch : IDisposable
     private readonly List<object> _waiting = [];
     private List<EntryResult> _results = [];
     private Exception? _failure;
+    private bool _isScheduled;
     private bool _disposed;
 
     private protected EntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
@@ -36,21 +36,24 @@ public abstract class EntryBatch : IDisposable
     /// <summary>Entries that were changed as asked.</summary>
     private protected long Done { get; private set; }
 
+    /// <summary>Held by whoever does something with the batch: entries are added on one thread, and sent in time on another.</summary>
+    private protected object Gate { get; } = new();
+
     /// <summary>Sends what waits.</summary>
     /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Flush()
     {
-        lock (_gate)
+        lock (Gate)
         {
             ThrowEarlierFailure();
-            Send();
+            SendAll();
         }
     }
 
     /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
     public IReadOnlyList<EntryResult> TakeResults()
     {
-        lock (_gate)
+        lock (Gate)
         {
             if (_results.Count == 0)
                 return [];
@@ -71,7 +74,7 @@ public abstract class EntryBatch : IDisposable
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing)
     {
-        lock (_gate)
+        lock (Gate)
         {
             _disposed = true;
             _timer.Dispose();
@@ -84,40 +87,49 @@ public abstract class EntryBatch : IDisposable
 
     private protected void Add<TState>(RequestWriter<TState> write, in TState state, object entry)
     {
-        lock (_gate)
+        lock (Gate)
         {
             ThrowEarlierFailure();
-            _batch.Add(write(_batch.NextMessage, state));
-            _waiting.Add(entry);
-            if (_batch.IsFull)
-                Send();
-            else if (_waiting.Count == 1)
-                _timer.Change(Linger, Timeout.InfiniteTimeSpan);
+            Enqueue(write, state, entry);
+            Schedule(_batch.IsFull);
         }
+    }
+
+    /// <summary>Puts a request to those that wait, under <see cref="Gate"/>.</summary>
+    private protected void Enqueue<TState>(RequestWriter<TState> write, in TState state, object entry)
+    {
+        if (_batch.IsFull)
+            Transmit();
+        _batch.Add(write(_batch.NextMessage, state));
+        _waiting.Add(entry);
+    }
+
+    /// <summary>Sends what waits: now where it is much, else after a while.</summary>
+    private protected void Schedule(bool isFull)
+    {
+        if (isFull)
+            SendAll();
+        else if (!_isScheduled)
+            _isScheduled = _timer.Change(Linger, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Decides on a refusal: true where it is none after all.</summary>
-    private protected abstract bool Forgives(Errno errno);
+    private protected abstract bool Forgives(object entry, Errno errno);
 
-    private void FlushInBackground()
+    /// <summary>What the caller gave along, of what was put to those that wait.</summary>
+    private protected virtual object Unwrap(object entry) => entry;
+
+    /// <summary>Sends all that waits, under <see cref="Gate"/>.</summary>
+    private protected virtual void Send() => Transmit();
+
+    /// <summary>Tells that an entry could not be dealt with.</summary>
+    private protected void Fail(object entry, NetlinkException failure)
     {
-        lock (_gate)
-        {
-            if (_disposed || _failure is not null)
-                return;
-            try
-            {
-                Send();
-            }
-            catch (Exception exception)
-            {
-                // Kept for the caller: nobody listens on a timer's thread.
-                _failure = exception;
-            }
-        }
+        Failed++;
+        _results.Add(new EntryResult(entry, failure));
     }
 
-    private void ThrowEarlierFailure()
+    private protected void ThrowEarlierFailure()
     {
         if (_failure is { } failure)
         {
@@ -126,7 +138,8 @@ public abstract class EntryBatch : IDisposable
         }
     }
 
-    private void Send()
+    /// <summary>Sends the requests that were put together, and collects the answers.</summary>
+    private protected void Transmit()
     {
         if (_waiting.Count == 0)
             return;
@@ -145,21 +158,43 @@ public abstract class EntryBatch : IDisposable
         }
     }
 
+    private void FlushInBackground()
+    {
+        lock (Gate)
+        {
+            if (_disposed || _failure is not null)
+                return;
+            try
+            {
+                SendAll();
+            }
+            catch (Exception exception)
+            {
+                // Kept for the caller: nobody listens on a timer's thread.
+                _failure = exception;
+            }
+        }
+    }
+
+    private void SendAll()
+    {
+        _isScheduled = false;
+        Send();
+    }
+
     private void CollectResults(NetlinkAnswer?[]? refusals)
     {
         for (int i = 0; i < _waiting.Count; i++)
         {
-            object entry = _waiting[i];
             if (refusals?[i] is not { } answer)
             {
                 Done++;
                 if (_keepDone)
-                    _results.Add(new EntryResult(entry, null));
+                    _results.Add(new EntryResult(Unwrap(_waiting[i]), null));
             }
-            else if (!Forgives(answer.Errno))
+            else if (!Forgives(_waiting[i], answer.Errno))
             {
-                Failed++;
-                _results.Add(new EntryResult(entry, answer.ToException(_operation)));
+                Fail(Unwrap(_waiting[i]), answer.ToException(_operation));
             }
         }
     }

@@ -57,8 +57,4 @@ public sealed record EntryChange
     /// <summary>True where nothing is to change.</summary>
     public bool IsEmpty =>
         this is { Mark: null, TimeoutSeconds: null, SetStatus: null, State: null, Helper: null, AddLabel.Count: 0, RemoveLabel.Count: 0 };
-
-    /// <summary>True where the request must carry what the entry has now: the kernel takes status as a whole, and SCTP's
-    /// state with its tags.</summary>
-    public bool NeedsPresentEntry(IPProtocol protocol) => SetStatus is not null || (State is not null && protocol == IPProtocol.Sctp);
 }

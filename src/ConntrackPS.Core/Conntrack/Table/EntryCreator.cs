@@ -21,7 +21,7 @@ public sealed class EntryCreator : EntryBatch
     /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Add(ConntrackEntry entry, object tag) => Add(Write, entry, tag);
 
-    private protected override bool Forgives(Errno errno) => false;
+    private protected override bool Forgives(object entry, Errno errno) => false;
 
     private static int Write(Span<byte> buffer, in ConntrackEntry entry) =>
         EntryEncoder.Create(buffer, entry, MessageFlags.Create | MessageFlags.Exclusive);

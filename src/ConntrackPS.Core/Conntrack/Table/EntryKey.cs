@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>What names one entry exactly: its original tuple, its zone, and its id where that is known.</summary>
+/// <summary>What names one entry exactly: its tuples and zones, and its id where that is known.</summary>
 /// <param name="Original">The original direction's tuple.</param>
 /// <param name="Zone">The zone of both directions.</param>
 /// <param name="OriginalZone">The zone of the original direction alone.</param>
@@ -10,14 +10,46 @@ namespace ConntrackPS.Conntrack.Table;
 /// have the same id, a hash of the tuple and the entry's place in memory, which the kernel likes to use again.</param>
 public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ushort? OriginalZone, uint? Id)
 {
+    /// <summary>The zone of the reply direction alone.</summary>
+    public ushort? ReplyZone { get; init; }
+
+    /// <summary>The reply direction's tuple; null where it is not known, and any will do.</summary>
+    public ConntrackTuple? Reply { get; init; }
+
+    /// <summary>The number of the entry's zone, whichever direction it holds for.</summary>
+    internal ushort AnyZone => OriginalZone ?? ReplyZone ?? Zone;
+
+    /// <summary>The zones that the two directions are in: one that holds for one direction leaves the other in zone 0.</summary>
+    internal (ushort Original, ushort Reply) Zones => ZonesOf(Zone, OriginalZone, ReplyZone);
+
     /// <summary>The key of an entry.</summary>
     public static EntryKey Of(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        return new EntryKey(entry.Original, entry.Zone, entry.OriginalZone, entry.Id);
+        return new EntryKey(entry.Original, entry.Zone, entry.OriginalZone, entry.Id)
+        {
+            ReplyZone = entry.ReplyZone,
+            Reply = entry.Reply.Family == IPFamily.Unspecified ? null : entry.Reply,
+        };
+    }
+
+    /// <summary>True for the entry that is named. The kernel finds entries by either direction, and hands out another one
+    /// where its reply has this tuple.</summary>
+    public bool Names(ConntrackEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return entry.Original == Original
+            && ZonesOf(entry) == Zones
+            && (Reply is not { } reply || entry.Reply == reply)
+            && (Id is null || entry.Id == Id);
     }
 
     /// <summary>The flow on one line, with its zone where that is not 0.</summary>
     public override string ToString() =>
-        Zone == 0 ? Original.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Original} zone {Zone}");
+        AnyZone == 0 ? Original.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Original} zone {AnyZone}");
+
+    internal static (ushort Original, ushort Reply) ZonesOf(ConntrackEntry entry) => ZonesOf(entry.Zone, entry.OriginalZone, entry.ReplyZone);
+
+    private static (ushort Original, ushort Reply) ZonesOf(ushort both, ushort? original, ushort? reply) =>
+        original is null && reply is null ? (both, both) : (original ?? 0, reply ?? 0);
 }

@@ -13,7 +13,7 @@ public abstract class ExistingEntryBatch : EntryBatch
     /// <summary>How many were gone already.</summary>
     public long AlreadyGone { get; private protected set; }
 
-    private protected override bool Forgives(Errno errno)
+    private protected override bool Forgives(object entry, Errno errno)
     {
         if (errno != Errno.NotFound)
             return false;

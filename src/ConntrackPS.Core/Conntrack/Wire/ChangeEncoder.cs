@@ -8,27 +8,27 @@ internal static class ChangeEncoder
 {
     /// <summary>Writes a request that changes an entry.</summary>
     /// <param name="buffer">At least <see cref="NetlinkBatch.MaximumMessageSize"/> bytes.</param>
-    /// <param name="key">Which entry.</param>
+    /// <param name="address">Where the kernel finds the entry, and no other one.</param>
     /// <param name="change">What to change.</param>
-    /// <param name="present">The entry as it is now, where the change needs that.</param>
+    /// <param name="present">The entry as it is now: the kernel takes status as a whole, and SCTP's state with its tags.</param>
     /// <returns>The message's length.</returns>
-    public static int Encode(Span<byte> buffer, in EntryKey key, EntryChange change, ConntrackEntry? present)
+    public static int Encode(Span<byte> buffer, in EntryAddress address, EntryChange change, ConntrackEntry present)
     {
         MessageWriter writer = new(buffer);
-        writer.BeginMessage((ushort)ConntrackMessage.New, MessageFlags.None, (byte)key.Original.Family);
-        TableRequests.WriteKey(ref writer, key);
+        writer.BeginMessage((ushort)ConntrackMessage.New, MessageFlags.None, (byte)address.Tuple.Family);
+        TableRequests.WriteAddress(ref writer, address);
         if (change.TimeoutSeconds is { } timeout)
             writer.PutUInt32((ushort)EntryAttribute.Timeout, timeout);
         if (change.SetStatus is { } bits)
-            writer.PutUInt32((ushort)EntryAttribute.Status, (uint)(bits | (present?.Status ?? ConntrackStatus.Confirmed)));
+            writer.PutUInt32((ushort)EntryAttribute.Status, (uint)(bits | present.Status));
         if (change.Mark is { } mark)
         {
             writer.PutUInt32((ushort)EntryAttribute.Mark, mark.Value);
             writer.PutUInt32((ushort)EntryAttribute.MarkMask, mark.Mask);
         }
 
-        if (change.State is { } state && ConntrackStates.ToKernel(key.Original.Protocol, state) is { } number)
-            ProtoinfoEncoder.WriteState(ref writer, key.Original.Protocol, number, present);
+        if (change.State is { } state && ConntrackStates.ToKernel(present.Protocol, state) is { } number)
+            ProtoinfoEncoder.WriteState(ref writer, number, present);
         WriteLabels(ref writer, change);
         if (change.Helper is { } helper)
             DetailsEncoder.WriteHelper(ref writer, helper);

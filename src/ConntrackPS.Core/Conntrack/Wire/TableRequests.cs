@@ -23,18 +23,20 @@ internal static class TableRequests
         return buffer[..writer.Written.Length];
     }
 
-    /// <summary>IPCTNL_MSG_CT_GET of the one entry that has this tuple, in either direction.</summary>
+    /// <summary>IPCTNL_MSG_CT_GET of the entry at an address.</summary>
     /// <param name="buffer">Where to write.</param>
-    /// <param name="key">The tuple and its zone.</param>
+    /// <param name="address">The tuple and its zone; an entry is found by either direction.</param>
+    /// <param name="flags">NLM_F_ACK where the request goes alone.</param>
     /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
-    public static Span<byte> Get(Span<byte> buffer, in EntryKey key, bool resetCounter)
+    /// <returns>The message's length.</returns>
+    public static int Get(Span<byte> buffer, in EntryAddress address, MessageFlags flags, bool resetCounter = false)
     {
         MessageWriter writer = new(buffer);
         ConntrackMessage message = resetCounter ? ConntrackMessage.GetCtrzero : ConntrackMessage.Get;
-        writer.BeginMessage((ushort)message, MessageFlags.Ack, (byte)key.Original.Family);
-        WriteKey(ref writer, key);
+        writer.BeginMessage((ushort)message, flags, (byte)address.Tuple.Family);
+        WriteAddress(ref writer, address);
         writer.EndMessage();
-        return buffer[..writer.Written.Length];
+        return writer.Written.Length;
     }
 
     /// <summary>IPCTNL_MSG_CT_GET_STATS, which every kernel with conntrack netlink answers.</summary>
@@ -47,14 +49,15 @@ internal static class TableRequests
     }
 
     /// <summary>IPCTNL_MSG_CT_DELETE of one entry; without acknowledgement, since only refusals are of interest.</summary>
+    /// <remarks>The kernel deletes nothing where the id is another one's: without an id it would take whatever entry has the
+    /// tuple, in either direction.</remarks>
     /// <returns>The message's length.</returns>
-    public static int Delete(Span<byte> buffer, in EntryKey key)
+    public static int Delete(Span<byte> buffer, in (EntryAddress Address, uint Id) entry)
     {
         MessageWriter writer = new(buffer);
-        writer.BeginMessage((ushort)ConntrackMessage.Delete, MessageFlags.None, (byte)key.Original.Family);
-        WriteKey(ref writer, key);
-        if (key.Id is { } id)
-            writer.PutUInt32((ushort)EntryAttribute.Id, id);
+        writer.BeginMessage((ushort)ConntrackMessage.Delete, MessageFlags.None, (byte)entry.Address.Tuple.Family);
+        WriteAddress(ref writer, entry.Address);
+        writer.PutUInt32((ushort)EntryAttribute.Id, entry.Id);
         writer.EndMessage();
         return writer.Written.Length;
     }
@@ -79,10 +82,10 @@ internal static class TableRequests
         return buffer[..writer.Written.Length];
     }
 
-    public static void WriteKey(ref MessageWriter writer, in EntryKey key)
+    public static void WriteAddress(ref MessageWriter writer, in EntryAddress address)
     {
-        TupleCodec.Write(ref writer, EntryAttribute.TupleOrig, key.Original, key.OriginalZone);
-        if (key.Zone != 0)
-            writer.PutUInt16((ushort)EntryAttribute.Zone, key.Zone);
+        TupleCodec.Write(ref writer, address.Attribute, address.Tuple, address.TupleZone);
+        if (address.Zone != 0)
+            writer.PutUInt16((ushort)EntryAttribute.Zone, address.Zone);
     }
 }

@@ -25,15 +25,18 @@ internal static class ExpectationRequests
     }
 
     /// <summary>IPCTNL_MSG_EXP_NEW of one that must not exist yet.</summary>
+    /// <param name="buffer">Where to write.</param>
+    /// <param name="expectation">What to create.</param>
+    /// <param name="master">The tuple by which the kernel finds the master: of either of its directions.</param>
     /// <remarks>The kernel takes no timeout here: it starts with that of the helper's class.</remarks>
-    public static Span<byte> Create(Span<byte> buffer, ConntrackExpectation expectation)
+    public static Span<byte> Create(Span<byte> buffer, ConntrackExpectation expectation, in ConntrackTuple master)
     {
         MessageWriter writer = new(buffer);
         writer.BeginMessage(
             (ushort)ExpectationMessage.New, MessageFlags.Create | MessageFlags.Exclusive | MessageFlags.Ack, (byte)expectation.AddressFamily);
         WriteKey(ref writer, expectation.Expected, expectation.Zone ?? 0);
         TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Mask, expectation.Mask);
-        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Master, expectation.Master);
+        TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Master, master);
         if (expectation.Helper is { } helper)
             writer.PutText((ushort)ExpectationAttribute.HelpName, helper);
         if (expectation.Class != 0)

@@ -33,7 +33,11 @@ internal struct TopEntry
 
     /// <summary>Names the entry exactly, for a deletion.</summary>
     public readonly EntryKey Key => new(
-        Original, Zone, Has(EntryFields.OriginalZone) ? OriginalZone : null, Has(EntryFields.Id) ? Id : null);
+        Original, Zone, Has(EntryFields.OriginalZone) ? OriginalZone : null, Has(EntryFields.Id) ? Id : null)
+    {
+        ReplyZone = Has(EntryFields.ReplyZone) ? ReplyZone : null,
+        Reply = Reply,
+    };
 
     public readonly bool Has(EntryFields field) => (Fields & field) != 0;
 

@@ -109,7 +109,7 @@ public sealed class KernelFaultTests : IDisposable
     private static void AddDeletions(NetlinkBatch batch, IEnumerable<ConntrackEntry> entries)
     {
         foreach (ConntrackEntry entry in entries)
-            batch.Add(TableRequests.Delete(batch.NextMessage, EntryKey.Of(entry)));
+            batch.Add(TableRequests.Delete(batch.NextMessage, (EntryAddress.Of(EntryKey.Of(entry)), entry.RawId)));
     }
 
     private void Delete()

@@ -71,12 +71,12 @@ public sealed class PrivilegeTests : IDisposable
         EntryKey[] keys = [.. _ns.Table.Read().Select(EntryKey.Of)];
         using NetlinkConnection connection = NetlinkConnection.Open(_ns.Namespace);
         NetlinkBatch batch = connection.CreateBatch("delete an entry");
-        batch.Add(TableRequests.Delete(batch.NextMessage, keys[0]));
+        batch.Add(TableRequests.Delete(batch.NextMessage, (EntryAddress.Of(keys[0]), keys[0].Id!.Value)));
         batch.Send((_, answer) => Assert.Fail(answer.ToString()));
         Exception? exception = Unprivileged.Run(_ns.Namespace, () => Record.Exception(() =>
         {
             foreach (EntryKey key in keys[1..])
-                batch.Add(TableRequests.Delete(batch.NextMessage, key));
+                batch.Add(TableRequests.Delete(batch.NextMessage, (EntryAddress.Of(key), key.Id!.Value)));
             batch.Send((_, _) => { });
         }));
         Assert.Equal(Errno.NotPermitted, Assert.IsType<NetlinkException>(exception).Errno);

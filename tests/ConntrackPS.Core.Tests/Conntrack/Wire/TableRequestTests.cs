@@ -17,6 +17,8 @@ public sealed class TableRequestTests
         .. Messages.Attribute(0x8002, [.. Messages.Attribute(1, 6), .. Messages.Attribute(2, 0x0f, 0xa0), .. Messages.Attribute(3, 0, 80)]),
     ];
 
+    private static readonly byte[] Id = Messages.Attribute(12, 0xde, 0xad, 0xbe, 0xef);
+
     [Theory]
     [InlineData(IPFamily.Unspecified, 0)]
     [InlineData(IPFamily.IPv4, 2)]
@@ -30,34 +32,43 @@ public sealed class TableRequestTests
         Assert.Equal(Messages.Message(0x105, 0, Acknowledged, 0, 0, 0, 0), TableRequests.GetStats(Buffer()).ToArray());
 
     [Fact]
-    public void A_deletion_names_the_tuple() => Assert.Equal(
-        Messages.Message(0x102, 0, MessageFlags.Request, [2, 0, 0, 0, .. Messages.Attribute(0x8001, Tuple)]),
-        Delete(new EntryKey(Entries.Any().Original, 0, null, null)));
+    public void A_deletion_names_the_tuple_and_the_id() => Assert.Equal(
+        Messages.Message(0x102, 0, MessageFlags.Request, [2, 0, 0, 0, .. Messages.Attribute(0x8001, Tuple), .. Id]),
+        Delete(new EntryKey(Entries.Any().Original, 0, null, 0xdeadbeef)));
 
     [Fact]
-    public void A_deletion_names_zone_and_id_where_they_are_known()
+    public void A_deletion_names_the_zone()
     {
         byte[] expected =
         [
             2, 0, 0, 0, .. Messages.Attribute(0x8001, Tuple),
-            .. Messages.Attribute(18, 0x12, 0x34), .. Messages.Attribute(12, 0xde, 0xad, 0xbe, 0xef),
+            .. Messages.Attribute(18, 0x12, 0x34), .. Id,
         ];
         Assert.Equal(
             Messages.Message(0x102, 0, MessageFlags.Request, expected),
             Delete(new EntryKey(Entries.Any().Original, 0x1234, null, 0xdeadbeef)));
     }
 
-    [Fact]
-    public void A_zone_of_the_original_direction_stands_in_the_tuple() => Assert.Equal(
-        Messages.Message(0x102, 0, MessageFlags.Request, [2, 0, 0, 0, .. Messages.Attribute(0x8001, [.. Tuple, .. Messages.Attribute(3, 0x12, 0x34)])]),
-        Delete(new EntryKey(Entries.Any().Original, 0, 0x1234, null)));
+    /// <summary>CTA_TUPLE_REPLY with the original tuple: the attribute tells which direction the zone is about.</summary>
+    [Theory]
+    [InlineData(TupleDirection.Original, 0x8001)]
+    [InlineData(TupleDirection.Reply, 0x8002)]
+    public void A_zone_of_one_direction_stands_in_the_tuple(TupleDirection direction, int attribute)
+    {
+        EntryKey key = new(Entries.Any().Original, 0, null, 0xdeadbeef);
+        key = direction == TupleDirection.Original ? key with { OriginalZone = 0x1234 } : key with { ReplyZone = 0x1234 };
+        Assert.Equal(
+            Messages.Message(
+                0x102, 0, MessageFlags.Request, [2, 0, 0, 0, .. Messages.Attribute((ushort)attribute, [.. Tuple, .. Messages.Attribute(3, 0x12, 0x34)]), .. Id]),
+            Delete(key));
+    }
 
     [Fact]
     public void The_key_of_an_entry_has_all_that_names_it()
     {
         ConntrackEntry entry = Entries.Any().WithZone(TupleDirection.Original, 7);
         (entry.RawId, entry.Fields) = (99, entry.Fields | EntryFields.Id);
-        Assert.Equal(new EntryKey(entry.Original, 0, 7, 99), EntryKey.Of(entry));
+        Assert.Equal(new EntryKey(entry.Original, 0, 7, 99) { Reply = entry.Reply }, EntryKey.Of(entry));
         Assert.Throws<ArgumentNullException>(() => EntryKey.Of(null!));
     }
 
@@ -78,6 +89,6 @@ public sealed class TableRequestTests
     private static byte[] Delete(EntryKey key)
     {
         byte[] buffer = Buffer();
-        return buffer[..TableRequests.Delete(buffer, key)];
+        return buffer[..TableRequests.Delete(buffer, (EntryAddress.Of(key), key.Id!.Value))];
     }
 }

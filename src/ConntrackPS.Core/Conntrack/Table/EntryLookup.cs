@@ -1,0 +1,197 @@
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Conntrack.Table;
+
+/// <summary>What a look-up came to: the entry and where it is found; nothing where it is gone.</summary>
+/// <param name="Entry">The entry as it is now.</param>
+/// <param name="Address">What a request must say to reach it.</param>
+/// <param name="Failure">Why nobody knows: the kernel refused, or another entry stands in the way.</param>
+internal readonly record struct EntryFinding(ConntrackEntry? Entry, EntryAddress Address, NetlinkException? Failure);
+
+/// <summary>Looks entries up by name, many at once. The kernel takes a tuple for either direction of any entry, so that what
+/// it hands out is compared whole; where it is another one, the other addresses of the entry that was meant are tried.</summary>
+internal sealed class EntryLookup : IDisposable
+{
+    private readonly NetworkNamespace? _networkNamespace;
+    private readonly string _operation;
+    private readonly NetlinkConnection _connection;
+    private readonly NetlinkBatch _batch;
+    private readonly List<Search> _sent = [];
+
+    /// <param name="networkNamespace">Where; null for the caller's own.</param>
+    /// <param name="operation">What the entries are looked up for, as a phrase that completes "could not ...".</param>
+    public EntryLookup(NetworkNamespace? networkNamespace, string operation)
+    {
+        (_networkNamespace, _operation) = (networkNamespace, operation);
+        _connection = NetlinkConnection.Open(networkNamespace);
+        _batch = _connection.CreateBatch(operation, NetlinkBatch.EntryCost);
+    }
+
+    /// <summary>Which addresses are tried; all of them but in tests.</summary>
+    internal bool TriesUsualAddressOnly { get; init; }
+
+    /// <summary>Looks entries up.</summary>
+    /// <returns>A finding for each key, in their order.</returns>
+    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    public EntryFinding[] Find(IReadOnlyList<EntryKey> keys)
+    {
+        Search[] searches = [.. keys.Select(key => new Search(key, TriesUsualAddressOnly))];
+        for (bool more = true; more;)
+        {
+            more = false;
+            foreach (Search search in searches)
+                more |= Ask(search);
+            Send();
+        }
+
+        return [.. searches.Select(Conclude)];
+    }
+
+    /// <summary>Asks for whatever entry is at an address.</summary>
+    /// <returns>The entry; null for none.</returns>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    public ConntrackEntry? Get(in EntryAddress address, bool resetCounter = false)
+    {
+        Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
+        int length = TableRequests.Get(request, address, MessageFlags.Ack, resetCounter);
+        ConntrackEntry? found = null;
+        _connection.TryRequest(request[..length], _operation, message => found = Decode(message));
+        return found;
+    }
+
+    /// <summary>Closes the socket.</summary>
+    public void Dispose() => _connection.Dispose();
+
+    private bool Ask(Search search)
+    {
+        if (!search.MoveNext())
+            return false;
+        if (_batch.IsFull)
+            Send();
+        _batch.Add(TableRequests.Get(_batch.NextMessage, search.Address, MessageFlags.None));
+        _sent.Add(search);
+        return true;
+    }
+
+    private void Send()
+    {
+        int answered = 0;
+        try
+        {
+            _batch.Send(
+                (index, answer) =>
+                {
+                    answered++;
+                    _sent[index].TakeRefusal(answer, _operation);
+                },
+                (index, message) =>
+                {
+                    answered++;
+                    _sent[index].Take(Decode(message));
+                });
+            if (answered != _sent.Count)
+                throw new NetlinkProtocolException("The kernel did not answer each look-up of a batch.");
+        }
+        finally
+        {
+            _sent.Clear();
+        }
+    }
+
+    private ConntrackEntry Decode(NetlinkMessage message)
+    {
+        ConntrackEntry entry = EntryDecoder.Decode(message);
+        entry.Namespace = _networkNamespace?.Name;
+        return entry;
+    }
+
+    private EntryFinding Conclude(Search search)
+    {
+        if (search.Other is { } other && search is { Found: null, Failure: null, IsGone: false } && IsListed(search.Key))
+            return new EntryFinding(null, default, new HiddenEntryException(_operation, other));
+        return new EntryFinding(search.Found, search.Address, search.Failure);
+    }
+
+    /// <summary>The one question that no other entry can get in the way of, at the price of a listing.</summary>
+    private bool IsListed(EntryKey key) => new ConntrackTable(_networkNamespace).Read(new ConntrackFilter
+    {
+        Protocol = [key.Original.Protocol],
+        SourceAddress = [AddressPrefix.Of(new HostAddress(key.Original.Family, key.Original.Source))],
+        DestinationAddress = [AddressPrefix.Of(new HostAddress(key.Original.Family, key.Original.Destination))],
+    }).Any(entry => key.Names(entry));
+
+    /// <summary>The search for one entry, address by address.</summary>
+    private sealed class Search(EntryKey key, bool triesUsualAddressOnly)
+    {
+        private int _step;
+        private bool _isOriginalTaken;
+        private bool _isReplyTaken;
+
+        public EntryKey Key => key;
+
+        public EntryAddress Address { get; private set; }
+
+        public ConntrackEntry? Found { get; private set; }
+
+        public ConntrackEntry? Other { get; private set; }
+
+        public NetlinkException? Failure { get; private set; }
+
+        /// <summary>No two entries have an original tuple in one zone, or a reply. So one is gone where another has its
+        /// place, or none has. Every entry can be found by its reply; not so by its original tuple, since of two packets
+        /// that begin one UDP flow at once the kernel may enter the second under its reply alone.</summary>
+        public bool IsGone => key.Reply is null ? _isOriginalTaken : _isReplyTaken;
+
+        /// <summary>Goes on to the next address.</summary>
+        /// <returns>False where there is none, or no need of one.</returns>
+        public bool MoveNext()
+        {
+            while (Found is null && Failure is null && !IsGone && _step < (triesUsualAddressOnly ? 1 : 4))
+            {
+                if (NextAddress(_step++) is { } address && (_step == 1 || address != Address))
+                {
+                    Address = address;
+                    return true;
+                }
+            }
+
+            return false;
+        }
+
+        public void Take(ConntrackEntry entry)
+        {
+            if (key.Names(entry))
+            {
+                Found = entry;
+                return;
+            }
+
+            Other = entry;
+            (ushort original, ushort reply) = EntryKey.ZonesOf(entry);
+            _isOriginalTaken |= entry.Original == key.Original && original == key.Zones.Original;
+            _isReplyTaken |= entry.Reply == key.Reply && reply == key.Zones.Reply;
+        }
+
+        public void TakeRefusal(NetlinkAnswer answer, string operation)
+        {
+            if (answer.Errno != Errno.NotFound)
+                Failure = answer.ToException(operation);
+            else if (_step <= 2)
+                _isOriginalTaken = true;
+            else
+                _isReplyTaken = true;
+        }
+
+        private EntryAddress? NextAddress(int step) => (step, key.Reply) switch
+        {
+            (0, _) => EntryAddress.Of(key),
+            (1, _) => _isOriginalTaken ? null : EntryAddress.OriginalOnly(key),
+            (2, { } reply) => EntryAddress.In(key, reply),
+            (3, { } reply) => EntryAddress.ReplyOnly(key, reply),
+            _ => null,
+        };
+    }
+}

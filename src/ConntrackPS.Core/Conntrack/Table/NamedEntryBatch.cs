@@ -1,0 +1,102 @@
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Conntrack.Table;
+
+/// <summary>A batch of requests about entries that are named by keys. Where a request could reach another entry than the one
+/// that is named, that one is looked up before.</summary>
+public abstract class NamedEntryBatch : ExistingEntryBatch
+{
+    /// <summary>Entries that are looked up together: few, so that little time passes between a look and what follows.</summary>
+    private const int LookUpsAtOnce = 256;
+
+    private readonly EntryLookup _lookup;
+    private List<NamedEntry> _toLookUp = [];
+
+    private protected NamedEntryBatch(EntryLookup lookup, NetworkNamespace? networkNamespace, string operation, bool keepDone)
+        : base(networkNamespace, operation, keepDone) => _lookup = lookup;
+
+    /// <summary>Adds an entry that is looked up first.</summary>
+    private protected void AddToLookUp(NamedEntry named)
+    {
+        lock (Gate)
+        {
+            ThrowEarlierFailure();
+            _toLookUp.Add(named);
+            Schedule(isFull: _toLookUp.Count >= LookUpsAtOnce);
+        }
+    }
+
+    /// <summary>Puts the request about an entry together that was found.</summary>
+    /// <param name="named">Which one.</param>
+    /// <param name="present">As it is now.</param>
+    /// <param name="address">Where the kernel finds it.</param>
+    private protected abstract void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        _lookup.Dispose();
+    }
+
+    private protected override object Unwrap(object entry) => ((NamedEntry)entry).Entry;
+
+    /// <summary>None of this id is there, by the kernel's word; but it has looked at one entry only, and perhaps at another.</summary>
+    private protected override bool Forgives(object entry, Errno errno)
+    {
+        if (errno != Errno.NotFound || entry is not NamedEntry { IsLookedUp: false } named)
+            return base.Forgives(entry, errno);
+        _toLookUp.Add(named);
+        return true;
+    }
+
+    private protected override void Send()
+    {
+        Transmit();
+        if (_toLookUp.Count == 0)
+            return;
+        List<NamedEntry> doubtful = _toLookUp;
+        _toLookUp = [];
+        foreach (NamedEntry[] some in doubtful.Chunk(LookUpsAtOnce))
+        {
+            LookUp(some);
+            Transmit();
+        }
+    }
+
+    private void LookUp(NamedEntry[] entries)
+    {
+        EntryFinding[] findings = _lookup.Find([.. entries.Select(named => named.Key)]);
+        for (int i = 0; i < entries.Length; i++)
+        {
+            if (findings[i].Failure is { } failure)
+            {
+                Fail(entries[i].Entry, failure);
+            }
+            else if (findings[i].Entry is { } present)
+            {
+                entries[i].IsLookedUp = true;
+                Request(entries[i], present, findings[i].Address);
+            }
+            else
+            {
+                AlreadyGone++;
+            }
+        }
+    }
+}
+
+/// <summary>An entry that is to be changed or deleted.</summary>
+internal sealed class NamedEntry(in EntryKey key, EntryChange? change, object entry)
+{
+    public EntryKey Key { get; } = key;
+
+    /// <summary>What to change; null where it is deleted.</summary>
+    public EntryChange? Change { get; } = change;
+
+    /// <summary>Whatever the caller gave along.</summary>
+    public object Entry { get; } = entry;
+
+    /// <summary>True once it was seen: if it is not there then, it has just gone.</summary>
+    public bool IsLookedUp { get; set; }
+}
