@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS.Conntrack;
 
@@ -6,8 +8,8 @@ namespace ConntrackPS.Conntrack;
 /// <remarks>libxtables and libnetfilter_conntrack read the same file.</remarks>
 public sealed class LabelNames
 {
-    private static readonly string[] DefaultPaths = ["/etc/xtables/connlabel.conf", "/etc/connlabel.conf"];
-    private static readonly Lazy<LabelNames> SystemNames = new(() => Load(DefaultPaths.FirstOrDefault(File.Exists)));
+    private static readonly string[] DefaultPaths = ["etc/xtables/connlabel.conf", "etc/connlabel.conf"];
+    private static readonly Lazy<LabelNames> SystemNames = new(() => Load("/"));
 
     private readonly Dictionary<int, string> _names = [];
     private readonly Dictionary<string, int> _bits = new(StringComparer.Ordinal);
@@ -47,16 +49,24 @@ public sealed class LabelNames
     private static bool TryParseBit(string text, out int bit) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out bit) && bit < LabelBits.Count;
 
-    private static LabelNames Load(string? path)
+    /// <summary>The first of the files that is there counts. What is no file, or has no end, is not waited for.</summary>
+    internal static LabelNames Load(string root)
     {
         try
         {
-            return Parse(path is null ? [] : File.ReadLines(path));
+            using RootFolder? folder = OperatingSystem.IsLinux() ? RootFolder.TryOpen(root) : null;
+            foreach (string path in folder is null ? [] : DefaultPaths)
+            {
+                using FilePlace? place = folder!.Find(path);
+                if (place?.Read() is { } bytes)
+                    return Parse(Encoding.UTF8.GetString(bytes).Split('\n'));
+            }
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // Names are a convenience: without them labels show as numbers.
-            return Parse([]);
         }
+
+        return Parse([]);
     }
 }

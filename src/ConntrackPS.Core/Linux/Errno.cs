@@ -48,6 +48,9 @@ public enum Errno
     /// <summary>ERANGE: value out of range.</summary>
     OutOfRange = 34,
 
+    /// <summary>ENOSYS: this kernel has no such call.</summary>
+    NotImplemented = 38,
+
     /// <summary>EMSGSIZE: message too long for the send buffer.</summary>
     MessageTooLong = 90,
 

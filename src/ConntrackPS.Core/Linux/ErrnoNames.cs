@@ -22,6 +22,7 @@ internal static class ErrnoNames
         Errno.ReadOnlyFileSystem => "EROFS",
         Errno.BrokenPipe => "EPIPE",
         Errno.OutOfRange => "ERANGE",
+        Errno.NotImplemented => "ENOSYS",
         Errno.MessageTooLong => "EMSGSIZE",
         Errno.ProtocolNotSupported => "EPROTONOSUPPORT",
         Errno.NotSupported => "EOPNOTSUPP",

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace ConntrackPS.Linux;
 
@@ -116,19 +117,12 @@ public sealed class NetworkNamespace
 
     private void Enter()
     {
-        try
-        {
-            using var file = File.OpenHandle(FilePath);
-            if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
-                throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
-        }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new NetworkNamespaceException(Name, Errno.NotFound);
-        }
-        catch (UnauthorizedAccessException)
-        {
-            throw new NetworkNamespaceException(Name, Errno.AccessDenied);
-        }
+        // Without waiting: a path may lead to a pipe, which would be waited at for its other end.
+        int descriptor = LibC.Open(FilePath, LibC.O_RDONLY | LibC.O_NONBLOCK | LibC.O_CLOEXEC);
+        if (descriptor < 0)
+            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+        using SafeFileHandle file = new(descriptor, ownsHandle: true);
+        if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
+            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
     }
 }

@@ -3,12 +3,16 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
 
 /// <summary>What cmdlets share that work in network namespaces: those that read in several, those that change in one.</summary>
 public abstract class ConntrackCommand : CoreCommand
 {
+    /// <summary>Warnings about files, which are the same for all namespaces.</summary>
+    private readonly HashSet<string> _told = [];
+
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
     /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
     [Parameter]
@@ -58,6 +62,15 @@ public abstract class ConntrackCommand : CoreCommand
     /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>
     private protected bool IsNamed(string? networkNamespace) =>
         NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
+
+    /// <summary>What the files below a root set at the next boot; a warning for each that can't be read.</summary>
+    private protected PersistedSettings ReadPersisted(string root)
+    {
+        PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(root)));
+        foreach (string problem in persisted.Problems.Where(_told.Add))
+            WriteWarning(problem);
+        return persisted;
+    }
 
     private void RunInAll(Action<NetworkNamespace?> work)
     {

@@ -26,7 +26,7 @@ public sealed class GetConntrackSettingCommand : ConntrackCommand
     /// <inheritdoc/>
     protected override void EndProcessing() => RunInEach(networkNamespace =>
     {
-        PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        PersistedSettings persisted = ReadPersisted(PersistRoot);
         ConntrackSettings settings = new(networkNamespace, persisted);
         IReadOnlyList<ConntrackSetting> present = settings.Read();
         foreach (string name in Name ?? ["*"])

@@ -31,7 +31,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     protected override void EndProcessing() => RunInEach(networkNamespace =>
     {
         HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
-        PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        PersistedSettings persisted = ReadPersisted(PersistRoot);
         IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read();
         foreach (TimeoutProtocol protocol in Protocol ?? [])
         {

@@ -45,9 +45,10 @@ public abstract class PersistingCommand : TuningCommand
     {
         SystemRoot root = Root;
         IReadOnlyList<string> files;
+        SettingPersister persister = new(root);
         try
         {
-            files = new SettingPersister(root).Persist(changes);
+            files = persister.Persist(changes);
         }
         catch (PersistenceException exception)
         {
@@ -59,6 +60,8 @@ public abstract class PersistingCommand : TuningCommand
             CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
         Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
         PersistedSettings persisted = PersistedSettings.Read(root);
+        foreach (string problem in persister.Problems.Concat(persisted.Problems))
+            WriteWarning(problem);
         foreach ((string name, long? value) in changes)
         {
             if (persisted.Find(name) is { } winner && winner.File != root.SysctlFile && winner.Number != value)

@@ -22,11 +22,20 @@ internal static partial class ErrorFactory
     /// <param name="isSet">Whether the value of now has been set all the same.</param>
     public static ErrorRecord NotPersisted(PersistenceException exception, bool isSet)
     {
-        (ErrorCategory category, string remedy) = exception.InnerException is UnauthorizedAccessException
-            ? (ErrorCategory.PermissionDenied, " Run pwsh as root (sudo pwsh).")
-            : (ErrorCategory.WriteError, "");
-        return Create(exception, "NotPersisted", category, exception.File, (isSet ? "The present value is set." : "The present value is as it was.") + remedy);
+        (string id, ErrorCategory category, string remedy) = exception.InnerException switch
+        {
+            UnusableFileException { IsMask: true } mask => (
+                "PersistenceMasked", ErrorCategory.InvalidOperation,
+                $" Somebody wants no such file: take the mask away (Remove-Item -LiteralPath '{Quoted(mask.Path)}'), or set the value in another file that boot reads."),
+            UnusableFileException other => (
+                "NotPersisted", ErrorCategory.InvalidType, $" Look at it (Get-Item -Force -LiteralPath '{Quoted(other.Path)}'), and put a file in its place, or nothing."),
+            UnauthorizedAccessException => ("NotPersisted", ErrorCategory.PermissionDenied, " Run pwsh as root (sudo pwsh)."),
+            _ => ("NotPersisted", ErrorCategory.WriteError, ""),
+        };
+        return Create(exception, id, category, exception.File, (isSet ? "The present value is set." : "The present value is as it was.") + remedy);
     }
+
+    private static string Quoted(string path) => path.Replace("'", "''", StringComparison.Ordinal);
 
     /// <summary>-ScaleBucket without a maximum to go by.</summary>
     public static ErrorRecord NothingToScale(string setting) => Create(

@@ -19,11 +19,15 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <sys/eventfd.h>
         #include <sys/file.h>
         #include <sys/socket.h>
+        #include <sys/stat.h>
+        #include <sys/syscall.h>
         #include <unistd.h>
         #include <linux/filter.h>
+        #include <linux/fs.h>
         #include <linux/in.h>
         #include <linux/in6.h>
         #include <linux/netlink.h>
+        #include <linux/stat.h>
         #include <linux/netfilter.h>
         #include <linux/netfilter_ipv4.h>
         #include <linux/netfilter/nf_tables.h>

@@ -20,6 +20,9 @@ public sealed class CHeaderTests
         Check(CProgram.OfSystem(), CLayouts.OfTheWire());
 
     [Fact]
+    public void A_file_s_status_lies_where_the_code_reads_it() => Check(CProgram.OfSystem(), CLayouts.OfFileStatus());
+
+    [Fact]
     public void Every_function_is_in_the_C_library()
     {
         Assert.True(CLayouts.OfEveryFunction().Count > 15);
@@ -31,7 +34,7 @@ public sealed class CHeaderTests
         CProgram.OfMusl(),
         [
             .. CNames.OfEveryConstant(), .. CNames.OfEveryState(), .. CLayouts.OfEveryStruct(), .. CLayouts.OfTheWire(),
-            .. CLayouts.OfEveryFunction(),
+            .. CLayouts.OfEveryFunction(), .. CLayouts.OfFileStatus(),
         ]);
 
     private static void Check(CProgram compiler, IReadOnlyList<(string Expression, long Value)> ours)

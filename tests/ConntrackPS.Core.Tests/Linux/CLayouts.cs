@@ -41,6 +41,23 @@ internal static class CLayouts
         ("NLA_ALIGN(16)", Wire.Align(16)),
     ];
 
+    /// <summary>What statx(2) fills in, read at fixed offsets.</summary>
+    public static IReadOnlyList<(string Expression, long Value)> OfFileStatus() =>
+    [
+        ("sizeof(struct statx)", 256),
+        ("offsetof(struct statx, stx_uid)", 20),
+        ("offsetof(struct statx, stx_gid)", 24),
+        ("offsetof(struct statx, stx_mode)", 28),
+        ("offsetof(struct statx, stx_ino)", 32),
+        ("offsetof(struct statx, stx_size)", 40),
+        ("offsetof(struct statx, stx_mtime.tv_sec)", 112),
+        ("offsetof(struct statx, stx_mtime.tv_nsec)", 120),
+        ("offsetof(struct statx, stx_rdev_major)", 128),
+        ("offsetof(struct statx, stx_rdev_minor)", 132),
+        ("offsetof(struct statx, stx_dev_major)", 136),
+        ("offsetof(struct statx, stx_dev_minor)", 140),
+    ];
+
     /// <summary>The library is linked, so that a function it lacks fails the compilation.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryFunction() =>
     [

@@ -1,3 +1,5 @@
+using System.Text;
+using ConntrackPS.Tests.Infrastructure;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tests.Tuning;
@@ -15,11 +17,26 @@ public sealed class PersistenceFixture : IDisposable
 
     public string Path(string relative) => System.IO.Path.Combine(_directory.FullName, relative);
 
+    public void Folder(string relative) => Directory.CreateDirectory(Path(relative));
+
     public void Write(string relative, params string[] lines)
     {
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path(relative))!);
+        Folder(System.IO.Path.GetDirectoryName(relative)!);
         File.WriteAllLines(Path(relative), lines);
     }
+
+    public void WriteText(string relative, string text)
+    {
+        Folder(System.IO.Path.GetDirectoryName(relative)!);
+        File.WriteAllText(Path(relative), text, Encoding.Latin1);
+    }
+
+    public string Text(string relative) => File.ReadAllText(Path(relative), Encoding.Latin1);
+
+    /// <summary>Every name but folders with what it is: inode, kind, mode, owner, device, size, content's change, link's text.
+    /// Nothing is opened.</summary>
+    public string Listing() => string.Join('\n', Shell.Run(
+        "find", _directory.FullName, "!", "-type", "d", "-printf", "%P %i %y %m %U:%G %s %T@ %n %l\n").Split('\n').Order(StringComparer.Ordinal));
 
     /// <summary>Every file and what is in it.</summary>
     public Dictionary<string, string> Content() => Directory.EnumerateFiles(_directory.FullName, "*", SearchOption.AllDirectories)

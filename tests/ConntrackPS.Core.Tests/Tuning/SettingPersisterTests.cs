@@ -96,6 +96,65 @@ public sealed class SettingPersisterTests : IDisposable
         Assert.Equal(["options nf_conntrack acct=1 hashsize=65536", "options other a=b"], File.ReadAllLines(_files.Path("etc/modprobe.d/conntrackps.conf"))[1..]);
     }
 
+    /// <summary>What kmod 30 makes of these lines was seen with <c>modprobe -c</c>: a backslash at the very end continues a
+    /// line, a comment's too; only a whole line is a comment; and the kernel takes the last of two values.</summary>
+    [Theory]
+    [InlineData("options nf-conntrack hashsize=9\n", "options nf-conntrack hashsize=65536\n")]
+    [InlineData("options nf_conntrack hashsize=9 # as agreed\n", "options nf_conntrack hashsize=65536 # as agreed\n")]
+    [InlineData("options nf_conntrack acct=1 # as agreed\n", "options nf_conntrack acct=1 hashsize=65536 # as agreed\n")]
+    [InlineData("options nf_conntrack acct=1 # was hashsize=4\n", "# was hashsize=4\noptions nf_conntrack acct=1 hashsize=65536\n")]
+    [InlineData("options nf_conntrack acct=1 \\\n  hashsize=9\n", "options nf_conntrack acct=1   hashsize=65536\n")]
+    [InlineData("options \\\nnf_conntrack \\\nhashsize=9\n# end", "options nf_conntrack hashsize=65536\n# end")]
+    [InlineData("# a comment \\\noptions nf_conntrack hashsize=9\n", "# a comment \\\noptions nf_conntrack hashsize=9\noptions nf_conntrack hashsize=65536\n")]
+    [InlineData("options nf_conntrack hashsize = 9 acct=1\n", "options nf_conntrack hashsize=65536 acct=1\n")]
+    [InlineData("options nf_conntrack hashsize =9\n", "options nf_conntrack hashsize=65536\n")]
+    [InlineData("options nf_conntrack expect_hashsize=9\n", "options nf_conntrack expect_hashsize=9 hashsize=65536\n")]
+    [InlineData("options nf_conntrack hashsize=1\noptions other a=b\noptions nf-conntrack acct=1 hashsize=2\noptions nf_conntrack hashsize=3\n",
+        "options nf_conntrack hashsize=65536\noptions other a=b\noptions nf-conntrack acct=1\n")]
+    [InlineData("\toptions  nf_conntrack\thashsize=9\r\n# x\r\n", "\toptions  nf_conntrack\thashsize=65536\r\n# x\r\n")]
+    [InlineData("options other a=b \\\n", "options nf_conntrack hashsize=65536\noptions other a=b \\\n")]
+    [InlineData("options other a=b \\", "options nf_conntrack hashsize=65536\noptions other a=b \\")]
+    public void The_module_s_option_is_found_as_modprobe_finds_it(string before, string after)
+    {
+        _files.WriteText("etc/modprobe.d/conntrackps.conf", before);
+        Persister.Persist(("nf_conntrack_buckets", 65536));
+        string text = _files.Text("etc/modprobe.d/conntrackps.conf");
+        string header = text[..(text.IndexOf('\n', StringComparison.Ordinal) + 1)];
+        Assert.StartsWith("# Written by ConntrackPS", header, StringComparison.Ordinal);
+        Assert.Equal(before.Contains('\r', StringComparison.Ordinal), header.EndsWith("\r\n", StringComparison.Ordinal));
+        Assert.Equal(after, text[header.Length..]);
+        Assert.Single(Persister.Persist(("nf_conntrack_buckets", 4096)), file => file.EndsWith("modprobe.d/conntrackps.conf", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("a.b = 1\r\nnet.netfilter.nf_conntrack_tcp_timeout_established = 5\r\n", "a.b = 1\r\n" + EstablishedLine + "\r\n")]
+    [InlineData("a.b = 1\r\n", "a.b = 1\r\n" + EstablishedLine + "\r\n")]
+    [InlineData("net.netfilter.nf_conntrack_tcp_timeout_established=5\r\n# the end", EstablishedLine + "\r\n# the end")]
+    [InlineData("# the end", "# the end\n" + EstablishedLine + "\n")]
+    [InlineData("a.b = 1\r\nc.d = 2\n", "a.b = 1\r\nc.d = 2\n" + EstablishedLine + "\r\n")]
+    public void Line_ends_stay(string before, string after)
+    {
+        _files.WriteText(Ours, before);
+        Persister.Persist((Established, 600));
+        string text = _files.Text(Ours);
+        Assert.Equal(after, text[(text.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
+    }
+
+    /// <summary>systemd-sysctl 252 takes what follows a carriage return or a zero for another line, sysctl of procps 4.0.2
+    /// doesn't. Such a line stays as it is, and ours comes after it: then it wins with both.</summary>
+    [Theory]
+    [InlineData("# was:\rnet.netfilter.nf_conntrack_tcp_timeout_established=5\n")]
+    [InlineData("# was:\0net.netfilter.nf_conntrack_tcp_timeout_established=5\n")]
+    [InlineData("net.netfilter.nf_conntrack_tcp_timeout_established=5\ra.b = 1\n")]
+    [InlineData("net.netfilter.nf_conntrack_tcp_timeout_established=5\n# was:\rnet.netfilter.nf_conntrack_tcp_timeout_established=6\n", "# was:\rnet.netfilter.nf_conntrack_tcp_timeout_established=6\n")]
+    public void A_carriage_return_within_a_line_does_not_end_it(string before, string? kept = null)
+    {
+        _files.WriteText(Ours, before);
+        Persister.Persist((Established, 600));
+        string text = _files.Text(Ours);
+        Assert.Equal((kept ?? before) + EstablishedLine + "\n", text[(text.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
+    }
+
     [Fact]
     public void A_module_is_loaded_at_boot_before_its_sysctls_are_set()
     {
@@ -107,19 +166,23 @@ public sealed class SettingPersisterTests : IDisposable
     [InlineData("etc/modules-load.d/firewall.conf")]
     [InlineData("usr/lib/modules-load.d/firewall.conf")]
     [InlineData("etc/modules")]
-    public void A_module_that_is_loaded_at_boot_already_is_left_to_whoever_does(string file)
+    [InlineData("etc/modules-load.d/firewall.conf", "nf-conntrack")]
+    [InlineData("etc/modules-load.d/firewall.conf", " nf_conntrack\r")]
+    public void A_module_that_is_loaded_at_boot_already_is_left_to_whoever_does(string file, string line = "nf_conntrack")
     {
-        _files.Write(file, "# modules", "nf_conntrack");
+        _files.Write(file, "# modules", line);
         new SettingPersister(_files.ModularRoot).Persist((Established, 600));
         Assert.Equal(2, _files.Content().Count);
     }
 
-    [Fact]
-    public void A_link_is_followed()
+    [Theory]
+    [InlineData("/elsewhere.conf")]
+    [InlineData("../../elsewhere.conf")]
+    public void A_link_is_followed(string target)
     {
         _files.Write("elsewhere.conf", "a.b = 1");
         Directory.CreateDirectory(Path.GetDirectoryName(_files.Path(Ours))!);
-        File.CreateSymbolicLink(_files.Path(Ours), _files.Path("elsewhere.conf"));
+        File.CreateSymbolicLink(_files.Path(Ours), target);
         Persister.Persist((Established, 600));
         Assert.NotNull(new FileInfo(_files.Path(Ours)).LinkTarget);
         Assert.Contains(EstablishedLine, File.ReadAllLines(_files.Path("elsewhere.conf")));
@@ -147,6 +210,16 @@ public sealed class SettingPersisterTests : IDisposable
         PersistenceException exception = Assert.Throws<PersistenceException>(() => Persister.Persist(("nf_conntrack_buckets", 65536)));
         Assert.Equal(_files.Path("etc/modprobe.d/conntrackps.conf"), exception.File);
         Assert.Equal(before, _files.Content());
+    }
+
+    [Fact]
+    public void A_failure_brings_every_byte_back()
+    {
+        _files.WriteText(Ours, "a.b = 1\r\nnet.netfilter.nf_conntrack_buckets=1\n# caf\xe9\rthe end");
+        _files.Write("etc/modprobe.d", "in the way");
+        string before = _files.Text(Ours);
+        Assert.Throws<PersistenceException>(() => Persister.Persist(("nf_conntrack_buckets", 65536)));
+        Assert.Equal(before, _files.Text(Ours));
     }
 
     [Fact]

@@ -40,8 +40,9 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             Log = NetworkNamespace.RunIn(networkNamespace, ReadLog),
             Root = root,
             Persisted = PersistedComparison.Ages(settings, root),
-            Differences = [.. PersistedComparison.Differences(settings, timeouts, root)],
+            Differences = _persisted is null ? [] : [.. PersistedComparison.Differences(settings, timeouts, _persisted, root)],
             Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
+            Unread = _persisted?.Problems ?? [],
         };
     }
 

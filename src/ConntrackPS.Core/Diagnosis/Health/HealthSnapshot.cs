@@ -54,6 +54,9 @@ internal sealed record HealthSnapshot
     /// <summary>Lines of ours that another file overrules.</summary>
     public IReadOnlyList<OverruledLine> Overruled { get; init; } = [];
 
+    /// <summary>What of the files that boot reads could not be read, one sentence each.</summary>
+    public IReadOnlyList<string> Unread { get; init; } = [];
+
     /// <summary>How full the table is, 0 to 1; 0 without a limit.</summary>
     public double Fill => Maximum == 0 ? 0 : (double)Count / Maximum;
 

@@ -10,14 +10,14 @@ internal static class PersistedComparison
 {
     /// <summary>Values that the next boot will set otherwise.</summary>
     public static IEnumerable<PersistedDifference> Differences(
-        IEnumerable<ConntrackSetting> settings, IEnumerable<ConntrackTimeout> timeouts, SystemRoot root)
+        IEnumerable<ConntrackSetting> settings, IEnumerable<ConntrackTimeout> timeouts, PersistedSettings persisted, SystemRoot root)
     {
         string lasting = " -PersistOnly" + Remedies.Root(root);
         foreach (ConntrackSetting setting in settings.Where(setting => setting.DiffersFromPersisted))
         {
             yield return new PersistedDifference(
                 setting.Sysctl, Text(setting.Value), Text(setting.PersistedValue), setting.PersistedIn!,
-                Unhide(setting.PersistedIn!, setting.Sysctl, root) + $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)}" + lasting);
+                Unhide(setting.PersistedIn!, setting.Sysctl, persisted, root) + $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)}" + lasting);
         }
 
         // UDP-Lite's are UDP's again.
@@ -26,7 +26,7 @@ internal static class PersistedComparison
             string state = timeout.State is { } named ? $" -State {named}" : "";
             yield return new PersistedDifference(
                 timeout.Sysctl!, Text(timeout.TimeoutSeconds), Text(timeout.PersistedSeconds), timeout.PersistedIn!,
-                Unhide(timeout.PersistedIn!, timeout.Sysctl!, root)
+                Unhide(timeout.PersistedIn!, timeout.Sysctl!, persisted, root)
                     + $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{state} -TimeoutSeconds {Text(timeout.TimeoutSeconds)}" + lasting);
         }
     }
@@ -36,15 +36,15 @@ internal static class PersistedComparison
         from ours in persisted.In(root.SysctlFile)
         let winner = persisted.FindKey(ours.Key)
         where winner.File != ours.File && winner.Text != ours.Text
-        select new OverruledLine(ours.Key, ours.Text, winner.Text, winner.File);
+        select new OverruledLine(ours.Key, ours.Text, winner.Text, winner.File, persisted.PathOf(winner.File));
 
     /// <summary>How long ago our file was written, for the parameters that it sets to what they are now.</summary>
     public static IReadOnlyDictionary<string, TimeSpan> Ages(IEnumerable<ConntrackSetting> settings, SystemRoot root)
     {
-        if (!File.Exists(root.SysctlFile))
-            return new Dictionary<string, TimeSpan>();
-        TimeSpan age = DateTime.UtcNow - File.GetLastWriteTimeUtc(root.SysctlFile);
         PersistedSettings persisted = PersistedSettings.Read(root);
+        if (persisted.Written(root.SysctlFile) is not { } written)
+            return new Dictionary<string, TimeSpan>();
+        TimeSpan age = DateTime.UtcNow - written;
         return settings
             .Where(setting => persisted.Find(setting.Definition.FileName) is { } value && value.File == root.SysctlFile && value.Number == setting.Number)
             .ToDictionary(setting => setting.Definition.FileName, _ => age);
@@ -53,8 +53,8 @@ internal static class PersistedComparison
     private static string Argument(object value) => value is bool yes ? (yes ? "$true" : "$false") : Text(value);
 
     /// <summary>A line of a file that is read after ours would win again.</summary>
-    private static string Unhide(string file, string key, SystemRoot root) =>
-        root.IsReadAfterOurs(file) ? Remedies.CommentOut(file, key) + "; " : "";
+    private static string Unhide(string file, string key, PersistedSettings persisted, SystemRoot root) =>
+        root.IsReadAfterOurs(file) ? Remedies.CommentOut(persisted.PathOf(file), key) + "; " : "";
 
     private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }

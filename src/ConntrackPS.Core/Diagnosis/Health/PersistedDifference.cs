@@ -13,4 +13,5 @@ internal sealed record PersistedDifference(string Key, string Running, string Pe
 /// <param name="Ours">Its value in our file.</param>
 /// <param name="Theirs">Its value in the other file, which wins.</param>
 /// <param name="File">The other file.</param>
-internal sealed record OverruledLine(string Key, string Ours, string Theirs, string File);
+/// <param name="Path">Where that is in truth, links followed within the root.</param>
+internal sealed record OverruledLine(string Key, string Ours, string Theirs, string File, string Path);

@@ -38,15 +38,16 @@ internal static class Remedies
     public static long? AffordableMaximum(this HealthSnapshot snapshot) =>
         snapshot.MemoryBytes / 4 / ((snapshot.EntryBytes ?? EntryMemory.DefaultEntryBytes) + EntryMemory.ExtensionBytes + EntryMemory.BucketBytes);
 
-    /// <summary>Makes comments of a file's lines that set a parameter, in whatever spelling.</summary>
+    /// <summary>Makes comments of a file's lines that set a parameter, in whatever spelling; every other byte stays.</summary>
     /// <param name="file">The file.</param>
     /// <param name="key">The parameter, with dots.</param>
     public static string CommentOut(string file, string key) =>
-        $"(Get-Content -LiteralPath {Quote(file)}) -replace '^(?=\\s*-?\\s*net\\S*[./]{key.Split('.')[^1]}\\s*=)', '# ' | Set-Content -LiteralPath {Quote(file)}";
+        $"(Get-Content -Raw -Encoding latin1 -LiteralPath {Quote(file)}) -replace '(?m)^(?=[ \\t]*-?[ \\t]*net\\S*[./]{key.Split('.')[^1]}[ \\t]*=)', '# '" +
+        $" | Set-Content -NoNewline -Encoding latin1 -LiteralPath {Quote(file)}";
 
     /// <summary>The parameter that names the files' root, where it is not the running system's.</summary>
     public static string Root(SystemRoot root) => root.IsRunning ? "" : " -PersistRoot " + Quote(root.Path);
 
     /// <summary>As PowerShell wants it.</summary>
-    private static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+    public static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }

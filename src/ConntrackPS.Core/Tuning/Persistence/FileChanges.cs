@@ -1,28 +1,48 @@
+using ConntrackPS.Linux;
+
 namespace ConntrackPS.Tuning.Persistence;
 
 /// <summary>Changes to several files that belong together: when one fails, those before it are undone.</summary>
-internal sealed class FileChanges
+internal sealed class FileChanges(SystemRoot root, RootFolder folder)
 {
-    private readonly List<(string File, IReadOnlyList<string>? Before)> _done = [];
+    private readonly List<(string Name, byte[]? Before, byte[]? After)> _done = [];
 
     /// <summary>The files that have changed.</summary>
-    public IReadOnlyList<string> Changed => [.. _done.Select(change => change.File)];
+    public IReadOnlyList<string> Changed => [.. _done.Select(change => root.In(change.Name))];
 
+    /// <summary>Changes the text of a file; null for no file, before or after.</summary>
     /// <exception cref="PersistenceException">The file could not be written; nothing has changed in any.</exception>
-    public void Edit(string file, Func<IReadOnlyList<string>, IReadOnlyList<string>?> edit)
+    public void Edit(string name, Func<ConfigText, ConfigText?> edit)
     {
-        IReadOnlyList<string>? before = null;
-        bool existed = File.Exists(file);
+        byte[]? before = null, after = null;
         try
         {
-            if (AtomicFile.Edit(file, lines => edit(before = lines)))
-                _done.Add((file, existed ? before : null));
+            if (AtomicFile.Edit(folder, name, bytes => after = edit(ConfigText.Parse(before = bytes))?.ToBytes()))
+                _done.Add((name, before, after));
         }
-        catch (PersistenceException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            foreach ((string changed, IReadOnlyList<string>? lines) in _done)
-                AtomicFile.Edit(changed, _ => lines);
-            throw;
+            string[] left = [.. Enumerable.Reverse(_done).Where(change => !TryUndo(change)).Select(change => root.In(change.Name))];
+            throw new PersistenceException(root.In(name), exception, left);
+        }
+    }
+
+    /// <summary>Only where what we wrote is still there: what others have written since is theirs.</summary>
+    private bool TryUndo((string Name, byte[]? Before, byte[]? After) change)
+    {
+        try
+        {
+            bool isOurs = true;
+            AtomicFile.Edit(folder, change.Name, present =>
+            {
+                isOurs = present.AsSpan().SequenceEqual(change.After) && present is null == change.After is null;
+                return isOurs ? change.Before : present;
+            });
+            return isOurs;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 }

@@ -1,3 +1,5 @@
+using ConntrackPS.Linux;
+
 namespace ConntrackPS.Tuning.Persistence;
 
 /// <summary>What the files of sysctl.d set at boot, all of them: the last assignment wins.</summary>
@@ -6,17 +8,33 @@ namespace ConntrackPS.Tuning.Persistence;
 internal sealed class PersistedSettings
 {
     private readonly List<PersistedValue> _assignments = [];
+    private readonly List<string> _problems = [];
+    private readonly Dictionary<string, BootFile> _files = [];
 
     private PersistedSettings()
     {
     }
 
-    /// <summary>Reads the files; one that can't be read says nothing.</summary>
+    /// <summary>What could not be read, or is read in two ways: one sentence each.</summary>
+    public IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>Reads the files; one that can't be read says nothing but in <see cref="Problems"/>.</summary>
     public static PersistedSettings Read(SystemRoot root)
     {
         PersistedSettings settings = new();
-        foreach (string file in FilesInOrder(root))
-            settings.Add(file);
+        if (!OperatingSystem.IsLinux())
+            return settings;
+        try
+        {
+            using RootFolder? folder = RootFolder.TryOpen(root.Path);
+            if (folder is not null)
+                settings.Read(root, folder);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            settings._problems.Add($"The files below {root.Path} are not to be read: {exception.Message}.");
+        }
+
         return settings;
     }
 
@@ -31,29 +49,35 @@ internal sealed class PersistedSettings
     /// <summary>The assignments of a file.</summary>
     public IEnumerable<PersistedValue> In(string file) => _assignments.Where(assignment => assignment.File == file);
 
-    private void Add(string file)
+    /// <summary>When a file was written; null where it was not read.</summary>
+    public DateTime? Written(string file) => _files.TryGetValue(file, out BootFile? read) ? read.Status.Written : null;
+
+    /// <summary>Where a file is in truth, links followed within the root.</summary>
+    public string PathOf(string file) => _files.TryGetValue(file, out BootFile? read) ? read.Path : file;
+
+    private void Read(SystemRoot root, RootFolder folder)
     {
-        try
-        {
-            foreach (string line in File.ReadLines(file))
-            {
-                if (SysctlLine.Parse(line) is { } assignment)
-                    _assignments.Add(new PersistedValue(assignment.Key, assignment.Value, file));
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // Boot won't read a broken link either; what is not for our eyes stays unknown.
-        }
+        BootFiles boot = new(root, folder);
+        IReadOnlyList<BootFile> files = boot.InOrder(SystemRoot.SysctlDirectories);
+        BootFile? last = boot.Read(SystemRoot.LastSysctlName);
+        bool isLinked = last is not null && files.Any(file => file.Status.IsSameFile(last.Status));
+        foreach (BootFile file in last is null || isLinked ? files : [.. files, last])
+            Add(file);
+        _problems.AddRange(boot.Problems);
     }
 
-    private static string[] FilesInOrder(SystemRoot root)
+    private void Add(BootFile file)
     {
-        Dictionary<string, string> byName = [];
-        foreach (string file in root.SysctlDirectories.Where(Directory.Exists).SelectMany(directory => Directory.EnumerateFiles(directory, "*.conf")))
-            byName.TryAdd(Path.GetFileName(file), file);
-        string[] files = [.. byName.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value)];
-        bool isLinked = files.Any(file => File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName == Path.GetFullPath(root.LastSysctlFile));
-        return isLinked || !File.Exists(root.LastSysctlFile) ? files : [.. files, root.LastSysctlFile];
+        _files[file.Name] = file;
+        foreach (string line in file.Text.Lines)
+        {
+            if (SysctlLine.Parse(line) is { } assignment)
+                _assignments.Add(new PersistedValue(assignment.Key, assignment.Value, file.Name));
+            foreach (SysctlLine hidden in SysctlLine.Hidden(line).Where(hidden => SysctlKey.IsOfConntrack(hidden.Key)))
+            {
+                _problems.Add($"{file.Name} has a carriage return or a zero within a line: systemd-sysctl sets {hidden.Key} to " +
+                    $"{hidden.Value} by what follows, sysctl does not. Give it a line of its own, or take it out.");
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tuning.Persistence;
 
@@ -9,7 +10,11 @@ internal sealed class SettingPersister(SystemRoot root)
     private const string Header = "# Written by ConntrackPS (Set-ConntrackTimeout, Set-ConntrackSetting -Persist). Other lines are kept.";
     private const string Module = "nf_conntrack";
     private const string Buckets = "nf_conntrack_buckets";
-    private const string HashSize = "hashsize=";
+
+    private readonly List<string> _problems = [];
+
+    /// <summary>What files that name modules could not be read, and why.</summary>
+    public IReadOnlyList<string> Problems => _problems;
 
     /// <summary>Sets parameters from the next boot on.</summary>
     /// <param name="changes">Files below /proc/sys/net/netfilter, and their values; null takes our line away.</param>
@@ -17,53 +22,76 @@ internal sealed class SettingPersister(SystemRoot root)
     /// <exception cref="PersistenceException">Nothing has changed on disk.</exception>
     public IReadOnlyList<string> Persist(params (string Name, long? Value)[] changes)
     {
-        FileChanges files = new();
-        files.Edit(root.SysctlFile, lines => WithHeader(changes.Aggregate(lines, Apply)));
+        using RootFolder folder = OpenRoot();
+        FileChanges files = new(root, folder);
+        files.Edit(SystemRoot.SysctlName, text => WithHeader(changes.Aggregate(text, Apply)));
 
         // So that the module comes with its hash table's size, and need not resize it.
         if (changes.FirstOrDefault(change => change.Name == Buckets).Value is { } buckets)
-            files.Edit(root.ModuleOptionsFile, lines => WithHeader(WithHashSize(lines, buckets)));
+            files.Edit(SystemRoot.ModuleOptionsName, text => WithHeader(ModuleOptions.WithHashSize(text, buckets)));
 
         // Boot sets sysctls before netfilter rules load the module: its own would not be there yet, and be passed over.
-        if (root.IsModular && changes.Any(change => change.Value is not null) && !IsLoadedAtBoot())
-            files.Edit(root.ModuleLoadFile, lines => WithHeader([.. lines, Module]));
+        if (root.IsModular && changes.Any(change => change.Value is not null) && !IsLoadedAtBoot(folder))
+            files.Edit(SystemRoot.ModuleLoadName, text => WithHeader(text.With([.. text.Lines, Module])));
         return files.Changed;
     }
 
-    private static IReadOnlyList<string> Apply(IReadOnlyList<string> lines, (string Name, long? Value) change)
+    private static ConfigText Apply(ConfigText text, (string Name, long? Value) change)
     {
         string key = SysctlKey.Of(change.Name);
-        List<string> result = [.. lines];
-        int place = result.FindIndex(line => SysctlLine.Parse(line)?.Key == key);
-        result.RemoveAll(line => SysctlLine.Parse(line)?.Key == key);
+        List<string> result = [];
+        int? place = null;
+        foreach (string line in text.Lines)
+        {
+            if (SysctlLine.Parse(line)?.Key == key)
+            {
+                place ??= result.Count;
+                continue;
+            }
+
+            // Ours comes after a line that some readers take for an assignment too, and wins with all of them.
+            result.Add(line);
+            if (SysctlLine.Hidden(line).Any(hidden => hidden.Key == key))
+                place = result.Count;
+        }
+
         if (change.Value is { } value)
-            result.Insert(place < 0 ? result.Count : place, new SysctlLine(key, value.ToString(CultureInfo.InvariantCulture)).ToString());
-        return result;
+            result.Insert(place ?? result.Count, new SysctlLine(key, value.ToString(CultureInfo.InvariantCulture)).ToString());
+        return text.With(result);
     }
 
-    private static List<string> WithHashSize(IReadOnlyList<string> lines, long buckets)
+    private RootFolder OpenRoot()
     {
-        string option = string.Create(CultureInfo.InvariantCulture, $"{HashSize}{buckets}");
-        List<string> result = [.. lines];
-        int place = result.FindIndex(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is ["options", Module, ..]);
-        if (place < 0)
-            return [.. result, $"options {Module} {option}"];
-        IEnumerable<string> others = result[place].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
-            .Where(word => !word.StartsWith(HashSize, StringComparison.Ordinal));
-        result[place] = string.Join(' ', others.Append(option));
-        return result;
+        if (!OperatingSystem.IsLinux())
+            throw new PlatformNotSupportedException("What is written here is read by Linux when it boots.");
+        try
+        {
+            Directory.CreateDirectory(root.Path);
+            return RootFolder.TryOpen(root.Path) ?? throw new IOException($"{root.Path} is gone");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new PersistenceException(root.SysctlFile, exception);
+        }
     }
 
-    private bool IsLoadedAtBoot() =>
-        root.ModuleLoadDirectories.Where(Directory.Exists).SelectMany(directory => Directory.EnumerateFiles(directory, "*.conf"))
-            .Append(root.ModulesFile).Where(File.Exists).SelectMany(File.ReadLines)
-            .Any(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [Module, ..]);
+    private bool IsLoadedAtBoot(RootFolder folder)
+    {
+        BootFiles files = new(root, folder);
+        bool isLoaded = files.InOrder(SystemRoot.ModuleLoadDirectories).Append(files.Read(SystemRoot.ModulesName)).OfType<BootFile>()
+            .SelectMany(file => file.Text.Lines)
+            .Any(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [{ } name, ..] && ModuleOptions.IsModule(name));
+        _problems.AddRange(files.Problems);
+        return isLoaded;
+    }
 
     /// <summary>A file with nothing left but our own header is deleted.</summary>
-    private static IReadOnlyList<string>? WithHeader(IReadOnlyList<string> lines)
+    private static ConfigText? WithHeader(ConfigText text)
     {
-        if (lines.All(line => line == Header || string.IsNullOrWhiteSpace(line)))
+        if (text.Lines.All(line => IsHeader(line) || string.IsNullOrWhiteSpace(line)))
             return null;
-        return lines.Contains(Header) ? lines : [Header, .. lines];
+        return text.Lines.Any(IsHeader) ? text : text.With([Header, .. text.Lines]);
     }
+
+    private static bool IsHeader(string line) => ConfigText.Content(line) == Header;
 }

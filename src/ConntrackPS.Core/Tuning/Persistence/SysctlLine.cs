@@ -5,15 +5,30 @@ namespace ConntrackPS.Tuning.Persistence;
 /// <param name="Value">What it is set to.</param>
 internal readonly record struct SysctlLine(string Key, string Value)
 {
-    /// <summary>Reads a line; comments, empty ones and others are no assignment.</summary>
+    /// <summary>What systemd-sysctl takes for the end of a line; sysctl(8) goes by line feeds alone.</summary>
+    private static readonly char[] Ends = ['\r', '\n', '\0'];
+
+    /// <summary>In the C locale, whatever the bytes of a value are in Latin-1.</summary>
+    private static readonly char[] Blanks = [' ', '\t', '\r', '\n', '\v', '\f'];
+
+    /// <summary>Reads a line; comments, empty ones and others are no assignment, and neither are those that readers
+    /// disagree about (<see cref="Hidden"/>).</summary>
     /// <remarks>sysctl.d(5): a leading minus means that failure does not matter.</remarks>
     public static SysctlLine? Parse(string line)
     {
-        ReadOnlySpan<char> text = line.AsSpan().Trim();
-        int equals = text.IndexOf('=');
-        if (text.IsEmpty || text[0] is '#' or ';' || equals < 1)
+        string text = line.Trim(Blanks);
+        int equals = text.IndexOf('=', StringComparison.Ordinal);
+        if (text.Length == 0 || text[0] is '#' or ';' || equals < 1 || text.IndexOfAny(Ends) >= 0)
             return null;
-        return new SysctlLine(SysctlKey.Normalize(text[..equals].TrimStart('-').Trim()), text[(equals + 1)..].Trim().ToString());
+        return new SysctlLine(SysctlKey.Normalize(text[..equals].TrimStart('-').Trim(Blanks)), text[(equals + 1)..].Trim(Blanks));
+    }
+
+    /// <summary>Assignments in a line with a carriage return or a zero in it, by which systemd-sysctl divides it (seen with
+    /// 252) and sysctl(8) does not (seen with procps 4.0.2).</summary>
+    public static IEnumerable<SysctlLine> Hidden(string line)
+    {
+        string text = line.Trim(Blanks);
+        return text.IndexOfAny(Ends) < 0 ? [] : text.Split(Ends).Select(Parse).OfType<SysctlLine>();
     }
 
     /// <summary>The line as we write it.</summary>

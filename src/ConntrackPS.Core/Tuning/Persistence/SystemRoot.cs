@@ -8,31 +8,36 @@ public sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular
 {
     private const string Running = "/";
     private const string OurName = "conntrackps.conf";
+    internal const string SysctlName = "etc/sysctl.d/99-" + OurName;
+    internal const string ModuleOptionsName = "etc/modprobe.d/" + OurName;
+    internal const string ModuleLoadName = "etc/modules-load.d/" + OurName;
+    internal const string LastSysctlName = "etc/sysctl.conf";
+
+    /// <summary>Debian's older list of modules to load.</summary>
+    internal const string ModulesName = "etc/modules";
 
     /// <summary>Where its root is.</summary>
     public string Path { get; } = path;
 
     /// <summary>The file of ours in sysctl.d. It sorts late, so that it wins over what packages bring.</summary>
-    public string SysctlFile => In("etc/sysctl.d/99-" + OurName);
+    public string SysctlFile => In(SysctlName);
 
     /// <summary>The file of ours with options of kernel modules.</summary>
-    public string ModuleOptionsFile => In("etc/modprobe.d/" + OurName);
+    public string ModuleOptionsFile => In(ModuleOptionsName);
 
     /// <summary>The file of ours with modules to load before the sysctls are set.</summary>
-    public string ModuleLoadFile => In("etc/modules-load.d/" + OurName);
+    public string ModuleLoadFile => In(ModuleLoadName);
 
-    /// <summary>Where sysctl files are, those that win first (sysctl.d(5)).</summary>
-    internal IEnumerable<string> SysctlDirectories =>
-        Expand("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d");
+    /// <summary>Where sysctl files are, those that win first (sysctl.d(5)); below the root, as all names here.</summary>
+    internal static IReadOnlyList<string> SysctlDirectories { get; } =
+        ["etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d"];
+
+    /// <summary>Where files name modules to load (modules-load.d(5)), those that win first.</summary>
+    internal static IReadOnlyList<string> ModuleLoadDirectories { get; } =
+        ["etc/modules-load.d", "run/modules-load.d", "usr/local/lib/modules-load.d", "usr/lib/modules-load.d", "lib/modules-load.d"];
 
     /// <summary>The one file that sysctl(8) reads last of all.</summary>
-    internal string LastSysctlFile => In("etc/sysctl.conf");
-
-    /// <summary>Where files name modules to load (modules-load.d(5)), and Debian's older one.</summary>
-    internal IEnumerable<string> ModuleLoadDirectories =>
-        Expand("etc/modules-load.d", "run/modules-load.d", "usr/local/lib/modules-load.d", "usr/lib/modules-load.d", "lib/modules-load.d");
-
-    internal string ModulesFile => In("etc/modules");
+    internal string LastSysctlFile => In(LastSysctlName);
 
     /// <summary>True for a file that boot reads after the one of ours, so that it wins.</summary>
     internal bool IsReadAfterOurs(string file) =>
@@ -44,7 +49,6 @@ public sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular
     /// <summary>True for the system that runs.</summary>
     internal bool IsRunning => Path == Running;
 
-    private IEnumerable<string> Expand(params string[] relative) => relative.Select(In);
-
-    private string In(string relative) => System.IO.Path.Combine(Path, relative);
+    /// <summary>A name below the root as a path.</summary>
+    internal string In(string name) => System.IO.Path.Combine(Path, name);
 }

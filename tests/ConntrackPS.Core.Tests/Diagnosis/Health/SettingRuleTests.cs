@@ -59,13 +59,14 @@ public sealed class SettingRuleTests
         ConntrackFinding[] findings = [.. new PersistenceRule().Check(Healthy with
         {
             Differences = [new PersistedDifference("a.b", "1", "2", "/etc/sysctl.d/x.conf", "Set-Something")],
-            Overruled = [new OverruledLine("net.netfilter.c", "3", "4", "/etc/sysctl.d/zz.conf")],
+            Overruled = [new OverruledLine("net.netfilter.c", "3", "4", "/etc/sysctl.d/zz.conf", "/etc/zz.conf")],
         })];
         Assert.Equal(["PersistedDiffers", "PersistedElsewhere"], findings.Select(finding => finding.Name));
         Assert.Equal("Set-Something", findings[0].Remedy);
         Assert.Equal(
-            @"(Get-Content -LiteralPath '/etc/sysctl.d/zz.conf') -replace '^(?=\s*-?\s*net\S*[./]c\s*=)', '# ' | Set-Content -LiteralPath '/etc/sysctl.d/zz.conf'",
+            @"(Get-Content -Raw -Encoding latin1 -LiteralPath '/etc/zz.conf') -replace '(?m)^(?=[ \t]*-?[ \t]*net\S*[./]c[ \t]*=)', '# ' | Set-Content -NoNewline -Encoding latin1 -LiteralPath '/etc/zz.conf'",
             findings[1].Remedy);
+        Assert.Equal("PersistedUnread", Assert.Single(new PersistenceRule().Check(Healthy with { Unread = ["/x is a FIFO."] })).Name);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using ConntrackPS.Tuning.Persistence;
+
 namespace ConntrackPS.Diagnosis.Health.Rules;
 
 /// <summary>The next boot will set other values than those of now, or than those persisted by us.</summary>
@@ -22,7 +24,18 @@ internal sealed class PersistenceRule : IHealthRule
                 "PersistedElsewhere",
                 $"{line.Key} is {line.Ours} in the file of ConntrackPS, and {line.Theirs} by {line.File}, which is read later.",
                 "The later file wins at boot. The remedy makes a comment of its line.",
-                Remedies.CommentOut(line.File, line.Key));
+                Remedies.CommentOut(line.Path, line.Key));
+        }
+
+        // Mended by whoever knows what is wanted there: the remedy shows what boot has to read.
+        foreach (string problem in snapshot.Unread)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Warning,
+                "PersistedUnread",
+                problem,
+                "What the next boot sets is not to be told for sure, and boot itself may wait at such a file, or pass it over.",
+                $"Get-ChildItem -Path {string.Join(", ", SystemRoot.SysctlDirectories.Append(SystemRoot.LastSysctlName).Select(name => Remedies.Quote(snapshot.Root.In(name))))} -ErrorAction Ignore");
         }
     }
 }

@@ -1,0 +1,106 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace ConntrackPS.Linux;
+
+/// <summary>Where a name leads: an opened folder, and a name in it that is no link.</summary>
+/// <param name="folder">The folder, opened with O_PATH; the place closes it.</param>
+/// <param name="name">The name in it.</param>
+/// <param name="path">The way there, for messages.</param>
+/// <param name="firstLink">The first link that led here; null where none did.</param>
+/// <param name="status">What stands there; null for nothing.</param>
+internal sealed class FilePlace(SafeFileHandle folder, string name, string path, string? firstLink, FileStatus? status) : IDisposable
+{
+    /// <summary>What a file of settings may have at most, in bytes: those of distributions have a few thousand.</summary>
+    public const int MostBytes = 1 << 20;
+
+    /// <summary>The folder, opened with O_PATH.</summary>
+    public SafeFileHandle Folder { get; } = folder;
+
+    /// <summary>The name in it.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The way there, without links.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>True where links led here.</summary>
+    public bool IsBehindLink => firstLink is not null;
+
+    /// <summary>What stood there; null for nothing.</summary>
+    public FileStatus? Status { get; } = status;
+
+    /// <summary>What stands there now; null for nothing.</summary>
+    public FileStatus? Look() => Look(Name);
+
+    /// <summary>What stands in the folder under another name; null for nothing.</summary>
+    public FileStatus? Look(string name)
+    {
+        int descriptor = LibC.OpenAt(Folder, name, LibC.O_PATH | LibC.O_NOFOLLOW | LibC.O_CLOEXEC, 0);
+        if (descriptor >= 0)
+        {
+            using SafeFileHandle opened = new(descriptor, ownsHandle: true);
+            return FileStatus.Of(opened);
+        }
+
+        int errno = Marshal.GetLastPInvokeError();
+        return (Errno)errno == Errno.NotFound ? null : throw FileErrors.Of(Path, errno);
+    }
+
+    /// <summary>The bytes of the file that stood there; null where there was none.</summary>
+    /// <exception cref="UnusableFileException">It is no regular file, or a huge one.</exception>
+    /// <exception cref="FileChangedException">Another one stands there by now.</exception>
+    /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
+    public byte[]? Read()
+    {
+        if (Status is not { } status)
+            return null;
+        if (status.Kind != FileKind.Regular)
+        {
+            string leads = firstLink is null ? "" : $"leads to {Path}, which ";
+            throw new UnusableFileException(firstLink ?? Path, $"{leads}is {status.Describe()}, not a file");
+        }
+
+        // Without waiting: should a pipe have come there meanwhile, it is seen by its status.
+        using SafeFileHandle file = Open(LibC.O_RDONLY | LibC.O_NOFOLLOW | LibC.O_NONBLOCK);
+        return FileStatus.Of(file).IsSameFile(status) ? ReadAll(file) : throw new FileChangedException(Path);
+    }
+
+    /// <summary>The folder that stood there.</summary>
+    /// <exception cref="IOException">It is none.</exception>
+    public SafeFileHandle OpenFolder()
+    {
+        if (Status is { Kind: not FileKind.Folder } status)
+            throw new UnusableFileException(firstLink ?? Path, $"{(firstLink is null ? "" : $"leads to {Path}, which ")}is {status.Describe()}, not a folder");
+        return Open(LibC.O_RDONLY | LibC.O_DIRECTORY | LibC.O_NOFOLLOW);
+    }
+
+    public void Dispose() => Folder.Dispose();
+
+    private SafeFileHandle Open(int flags)
+    {
+        int descriptor = LibC.OpenAt(Folder, Name, flags | LibC.O_CLOEXEC, 0);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw FileErrors.Last(Path);
+    }
+
+    /// <summary>Files of /proc tell no length, and may have no end.</summary>
+    private unsafe byte[] ReadAll(SafeFileHandle file)
+    {
+        byte[] bytes = new byte[4096];
+        int length = 0;
+        while (true)
+        {
+            nint read;
+            fixed (byte* rest = &bytes[length])
+                read = LibC.Read(file, rest, (nuint)(bytes.Length - length));
+            if (read == 0)
+                return bytes[..length];
+            if (read < 0 && (Errno)Marshal.GetLastPInvokeError() != Errno.Interrupted)
+                throw FileErrors.Last(Path);
+            length += Math.Max(0, (int)read);
+            if (length > MostBytes)
+                throw new UnusableFileException(Path, $"has more than {MostBytes} bytes: too many for a file of settings");
+            if (length == bytes.Length)
+                Array.Resize(ref bytes, bytes.Length * 2);
+        }
+    }
+}
