@@ -41,11 +41,12 @@ internal static class EventRace
         TableFiller.Fill(options.Namespace, options.Count);
         int count = 0;
         Stopwatch watch = Stopwatch.StartNew();
-        subscription.Read(options.Count, message =>
+        while (subscription.TryReceive(out ReadOnlySpan<byte> datagram))
         {
             count++;
-            onMessage(message);
-        });
+            onMessage(new NetlinkMessage(datagram));
+        }
+
         watch.Stop();
         return count == options.Count && subscription.TakeLosses() == 0
             ? watch.Elapsed

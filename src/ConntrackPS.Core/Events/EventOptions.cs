@@ -7,8 +7,14 @@ namespace ConntrackPS.Events;
 /// <summary>What to watch, and how.</summary>
 public sealed record EventOptions
 {
-    /// <summary>The receive buffer unless another is asked for: about 13,000 events, in bytes.</summary>
-    public const int DefaultReceiveBufferSize = 8 * 1024 * 1024;
+    /// <summary>The receive buffer unless another is asked for: about 104,000 events, in bytes.</summary>
+    public const int DefaultReceiveBufferSize = 64 * 1024 * 1024;
+
+    /// <summary>The backlog unless another is asked for: about 1.5 million events of one burst, in bytes.</summary>
+    public const long DefaultBacklogSize = 64 * 1024 * 1024;
+
+    /// <summary>What the kernel charges a receive buffer, as it accounts it, for an event, in bytes.</summary>
+    internal const int BytesPerWaitingEvent = 1280;
 
     /// <summary>The kinds of events: New, Update, Destroy; all of them unless given.</summary>
     public IReadOnlyCollection<ConntrackEventType> EventType { get; init; } =
@@ -21,6 +27,11 @@ public sealed record EventOptions
     /// doubled size it grants). Past net.core.rmem_max it needs CAP_NET_ADMIN in the initial user namespace. Null for
     /// <see cref="DefaultReceiveBufferSize"/>, or as much of it as is allowed.</summary>
     public int? ReceiveBufferSize { get; init; }
+
+    /// <summary>How much memory, in bytes, events may take that have been received and not been taken: they are packed, an
+    /// event of a burst to about 40 bytes, one that resembles no other to 250 or so. It is shared by all namespaces. While it
+    /// is full, events wait in the receive buffers.</summary>
+    public long BacklogSize { get; init; } = DefaultBacklogSize;
 
     /// <summary>Destroy events are kept in the kernel until they are delivered (NETLINK_BROADCAST_ERROR). While they wait
     /// they count in the table, so that this is given up when the table is nearly full. Where other events are watched too,

@@ -1,156 +1,173 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Events.Receiving;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Events;
 
-/// <summary>Reads the events of one network namespace, with the present table first and the losses made good where that
-/// is asked for. Runs on a thread of its own; <see cref="Cancel"/> may come from any.</summary>
-internal sealed class EventReader : IDisposable
+/// <summary>Makes events of what was received in one network namespace: decodes and matches, with the present table first
+/// and the losses made good where that is asked for. For one thread; <see cref="Cancel"/> may come from any.</summary>
+/// <param name="networkNamespace">Which one; null for the caller's own.</param>
+/// <param name="options">What to watch, and how.</param>
+/// <param name="requestFence">Asks for a fence by its number: <see cref="BacklogNote.Fence"/>.</param>
+/// <param name="emit">Takes each batch of events; may block.</param>
+internal sealed class EventReader(
+    NetworkNamespace? networkNamespace, EventOptions options, Action<int> requestFence, Action<List<ConntrackEvent>> emit)
 {
     private const int BatchSize = 512;
-    private static readonly TimeSpan IdleWait = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
 
-    private readonly NetworkNamespace? _networkNamespace;
-    private readonly EventOptions _options;
-    private readonly ConntrackFilter? _filter;
-    private readonly EventSubscription _subscription;
-    private readonly KnownEntries? _known;
-    private readonly MessageHandler _onMessage;
+    private readonly ConntrackFilter? _filter = options.Filter.IsEmpty ? null : options.Filter;
+    private readonly ITableReplay<ConntrackEvent>? _replay = MakeReplay(options);
     private List<ConntrackEvent> _batch = [];
-    private long _checked = Environment.TickCount64;
+    private int _fenceRequested;
+    private long _pauseEnd;
+    private volatile EntryReader? _listing;
+    private volatile bool _cancelled;
 
-    public EventReader(NetworkNamespace? networkNamespace, EventOptions options)
+    /// <summary>Takes a datagram.</summary>
+    /// <exception cref="NetlinkProtocolException">It is malformed.</exception>
+    public void Take(ReadOnlySpan<byte> datagram)
     {
-        _networkNamespace = networkNamespace;
-        _options = options;
-        _filter = options.Filter.IsEmpty ? null : options.Filter;
-        _known = options.Resync ? new KnownEntries() : null;
-        _onMessage = Take;
-        Identity = NetworkNamespace.ReadIdentity(networkNamespace);
-        _subscription = new EventSubscription(networkNamespace, WithResyncTypes(options));
+        MessageReader messages = new(datagram);
+        while (messages.TryRead(out NetlinkMessage message))
+            Take(message);
     }
 
-    /// <summary>The kernel's own name of the namespace.</summary>
-    public string Identity { get; }
-
-    /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
-    public int ReceiveBufferSize => _subscription.ReceiveBufferSize;
-
-    /// <summary>Reads until it is cancelled.</summary>
-    /// <param name="emit">Takes each batch of events; may block, while the kernel's buffer fills.</param>
-    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
-    /// <exception cref="NetworkNamespaceException">ESTALE: the namespace was deleted.</exception>
-    public void Run(Action<List<ConntrackEvent>> emit)
+    /// <summary>Takes a note, at its place among the datagrams.</summary>
+    public void Take(BacklogNote note)
     {
-        if (_options.IncludeExisting || _options.Resync)
-            ReadExisting(emit);
-        while (true)
+        switch (note)
         {
-            _subscription.Read(BatchSize, _onMessage);
-            uint lost = _subscription.TakeLosses();
-            if (lost > 0)
-                _batch.Add(MakeLost(lost));
-            Emit(emit);
-            if (lost > 0 && _known is not null)
-                Resync(_known, emit);
-            _subscription.Wait(IdleWait);
-            CheckNamespace();
+            case BacklogNote.Lost lost:
+                Add(MakeLost(lost.Count));
+                _replay?.NoteLoss();
+                break;
+            case BacklogNote.Fence fence:
+                foreach ((ConntrackEventType type, ConntrackEvent entry) in _replay?.NoteFence(fence.Number) ?? [])
+                    Derive(type, entry);
+                break;
+            default:
+                break;
         }
     }
 
-    /// <summary>Gives up keeping destroy events, which fill the table while nobody takes them.</summary>
-    public void GiveUpReliability() => _subscription.SetReliable(false);
-
-    public void Cancel() => _subscription.Cancel();
-
-    public void Dispose() => _subscription.Dispose();
-
-    /// <summary>The socket keeps a namespace alive that was deleted, and would wait for ever in it.</summary>
-    private void CheckNamespace()
+    /// <summary>Hands over what is there, and does what is due: after each item, and now and then in between.</summary>
+    public void Proceed()
     {
-        if (_networkNamespace is null || Environment.TickCount64 - _checked < IdleWait.TotalMilliseconds)
-            return;
-        _checked = Environment.TickCount64;
-        if (!_networkNamespace.LeadsTo(Identity))
-            throw new NetworkNamespaceException(_networkNamespace.Name, Errno.Stale);
+        Emit();
+        while (_replay is not null)
+        {
+            switch (_replay.Phase)
+            {
+                case ReplayPhase.Listing:
+                    ReadTable(_replay);
+                    break;
+                case ReplayPhase.Pausing when _pauseEnd == 0:
+                    _pauseEnd = Environment.TickCount64 + (long)Pause.TotalMilliseconds;
+                    return;
+                case ReplayPhase.Pausing when Environment.TickCount64 >= _pauseEnd:
+                    _pauseEnd = 0;
+                    _replay.Resume();
+                    break;
+                case ReplayPhase.Approaching or ReplayPhase.Settling when _fenceRequested != _replay.Fence:
+                    _fenceRequested = _replay.Fence;
+                    requestFence(_fenceRequested);
+                    return;
+                default:
+                    return;
+            }
+        }
+    }
+
+    /// <summary>True, once each time, where the table could not be read whole for too long. It is tried on.</summary>
+    public bool TakeIncompleteness() => _replay?.TakeIncompleteness() == true;
+
+    /// <summary>Ends the reading of the table, now and later.</summary>
+    public void Cancel()
+    {
+        _cancelled = true;
+        _listing?.Cancel();
     }
 
     /// <summary>To know what exists, beginnings and ends are needed, whatever is emitted.</summary>
-    private static EventOptions WithResyncTypes(EventOptions options) => options.Resync
+    public static EventOptions WithNeededTypes(EventOptions options) => options.Resync
         ? options with { EventType = [.. options.EventType.Union([ConntrackEventType.New, ConntrackEventType.Destroy])] }
         : options;
 
-    /// <summary>The socket listens already. What happens meanwhile is taken off it, and comes after the table.</summary>
-    private void ReadExisting(Action<List<ConntrackEvent>> emit)
+    /// <summary>What is compared with the table later is named exactly. To keep New events from following what the table
+    /// showed, 8 bytes an entry are enough.</summary>
+    private static ITableReplay<ConntrackEvent>? MakeReplay(EventOptions options) => options switch
     {
-        List<ConntrackEvent> meanwhile = [];
-        foreach (List<ConntrackEntry> entries in ReadTable(ConntrackEventType.Existing))
-        {
-            foreach (ConntrackEvent existing in entries.Cast<ConntrackEvent>())
-            {
-                existing.SetEventTime(DateTime.UtcNow);
-                _known?.Note(existing);
-                if (_options.IncludeExisting)
-                    _batch.Add(existing);
-            }
-
-            Emit(emit);
-            (_batch, meanwhile) = (meanwhile, _batch);
-            _subscription.Read(BatchSize, _onMessage);
-            (_batch, meanwhile) = (meanwhile, _batch);
-        }
-
-        _batch = meanwhile;
-        Emit(emit);
-    }
-
-    private void Resync(KnownEntries known, Action<List<ConntrackEvent>> emit)
-    {
-        (List<ConntrackEntry> appeared, List<ConntrackEntry> vanished) = known.Compare(ReadTable(ConntrackEventType.New).SelectMany(batch => batch));
-        foreach (ConntrackEntry entry in vanished)
-            Derive((ConntrackEvent)entry.CloneAs(new ConntrackEvent(ConntrackEventType.Destroy)));
-        foreach (ConntrackEntry entry in appeared)
-            Derive((ConntrackEvent)entry);
-        Emit(emit);
-    }
-
-    private void Derive(ConntrackEvent derived)
-    {
-        derived.SetEventTime(DateTime.UtcNow);
-        derived.IsDerived = true;
-        if (_options.EventType.Contains(derived.EventType))
-            _batch.Add(derived);
-    }
-
-    private IEnumerable<List<ConntrackEntry>> ReadTable(ConntrackEventType type)
-    {
-        FilterPlan plan = FilterPlanner.Plan(_options.Filter);
-        using EntryReader reader = new(_networkNamespace, plan, create: () => new ConntrackEvent(type));
-        while (reader.ReadBatch() is { } entries)
-            yield return entries;
-    }
+        { Resync: true } => new TableReplay<EntryKey, ConntrackEvent>(
+            EntryKey.Of, heals: true, options.IncludeExisting, () => Environment.TickCount64),
+        { IncludeExisting: true } => new TableReplay<ulong, ConntrackEvent>(
+            EntryFingerprint.Of, heals: false, tellsTable: true, () => Environment.TickCount64),
+        _ => null,
+    };
 
     private void Take(NetlinkMessage message)
     {
         if (EventDecoder.Decode(message) is not { } happened || _filter?.Matches(happened) == false)
             return;
-        if (_known?.Note(happened) == false || !_options.EventType.Contains(happened.EventType))
+        happened.Namespace = networkNamespace?.Name;
+        if (_replay?.Note(happened.EventType, happened) == false || !options.EventType.Contains(happened.EventType))
             return;
-        happened.Namespace = _networkNamespace?.Name;
-        _batch.Add(happened);
+        Add(happened);
+    }
+
+    private void ReadTable(ITableReplay<ConntrackEvent> replay)
+    {
+        using EntryReader reader = new(
+            networkNamespace, FilterPlanner.Plan(options.Filter), create: () => new ConntrackEvent(ConntrackEventType.Existing));
+        _listing = reader;
+        if (_cancelled)
+            throw new OperationCanceledException();
+        replay.BeginListing();
+        while (reader.ReadBatch() is { } entries)
+        {
+            foreach (ConntrackEvent existing in entries.Cast<ConntrackEvent>())
+            {
+                if (!replay.List(existing, existing.Status.HasFlag(ConntrackStatus.Dying)))
+                    continue;
+                existing.SetEventTime(DateTime.UtcNow);
+                Add(existing);
+            }
+
+            Emit();
+        }
+
+        replay.EndListing(isWhole: !reader.Interrupted);
+        _listing = null;
+    }
+
+    private void Derive(ConntrackEventType type, ConntrackEvent entry)
+    {
+        if (!options.EventType.Contains(type))
+            return;
+        ConntrackEvent derived = (ConntrackEvent)entry.CloneAs(new ConntrackEvent(type));
+        derived.SetEventTime(DateTime.UtcNow);
+        derived.IsDerived = true;
+        Add(derived);
     }
 
     private ConntrackEvent MakeLost(uint count)
     {
-        ConntrackEvent lost = new(ConntrackEventType.Lost) { LostCount = count, Namespace = _networkNamespace?.Name };
+        ConntrackEvent lost = new(ConntrackEventType.Lost) { LostCount = count, Namespace = networkNamespace?.Name };
         lost.SetEventTime(DateTime.UtcNow);
         return lost;
     }
 
-    private void Emit(Action<List<ConntrackEvent>> emit)
+    private void Add(ConntrackEvent happened)
+    {
+        _batch.Add(happened);
+        if (_batch.Count >= BatchSize)
+            Emit();
+    }
+
+    private void Emit()
     {
         if (_batch.Count == 0)
             return;

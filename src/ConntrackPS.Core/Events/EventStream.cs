@@ -1,25 +1,28 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
+using ConntrackPS.Events.Receiving;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
-/// <summary>The events of one or several network namespaces, read on a thread each, through one bounded queue.</summary>
-/// <remarks>A slow consumer makes the readers wait, so that memory stays flat; then the kernel's buffer takes over, and
-/// what it can't hold is counted. One thread at a time may take events.</remarks>
+/// <summary>The events of one or several network namespaces. Each is received on a thread that does nothing else, into one
+/// backlog; another thread makes events of it, through a short queue.</summary>
+/// <remarks>While the consumer is slow the queue fills, then the backlog up to its bound, then the kernel's buffer; what that
+/// can't hold is counted. One thread at a time may take events.</remarks>
 public sealed class EventStream : IDisposable
 {
-    private const int QueuedBatches = 64;
-    private const double NearlyFullPercent = 90;
-    private static readonly TimeSpan StallTime = TimeSpan.FromSeconds(1);
+    private const int QueuedBatches = 16;
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly BlockingCollection<List<ConntrackEvent>> _queue = new(QueuedBatches);
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentQueue<Exception> _failures = [];
     private readonly EventNumbers _numbers = new();
     private readonly EventOptions _options;
+    private readonly EventBacklog _backlog;
     private readonly WatchedNamespaces _watched;
+    private readonly Thread _reader;
     private readonly object _cancelling = new();
     private ExceptionDispatchInfo? _lastFailure;
     private bool _disposed;
@@ -33,8 +36,12 @@ public sealed class EventStream : IDisposable
     /// <exception cref="EventsUnavailableException">The kernel has no events.</exception>
     public EventStream(EventOptions options, params NetworkNamespace[] networkNamespaces)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(networkNamespaces);
         _options = options;
-        _watched = new WatchedNamespaces(options, ReadAll);
+        _backlog = new EventBacklog(options.BacklogSize);
+        _watched = new WatchedNamespaces(options, _backlog, batch => _queue.Add(batch, _stop.Token));
+        _reader = new Thread(ReadAll) { IsBackground = true, Name = "ConntrackPS event reader" };
         try
         {
             NetworkNamespace?[] own = [options.FollowNamespaces ? NetworkNamespace.FindOwnName() : null];
@@ -51,13 +58,20 @@ public sealed class EventStream : IDisposable
         }
 
         _watched.Start();
+        _reader.Start();
     }
 
     /// <summary>What the kernel granted as receive buffer of each socket, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize => _watched.ReceiveBufferSize;
 
     /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and nobody took them.</summary>
-    public bool GaveUpReliability { get; private set; }
+    public bool GaveUpReliability => _watched.GaveUpReliability;
+
+    /// <summary>How many events have been received and wait in the backlog.</summary>
+    public long WaitingCount => _backlog.Count;
+
+    /// <summary>How many events waited when the backlog was full for the first time; null while it never was.</summary>
+    public long? WaitingCountWhenFull => _backlog.CountWhenFull;
 
     /// <summary>Waits for events.</summary>
     /// <param name="timeout">How long.</param>
@@ -96,6 +110,7 @@ public sealed class EventStream : IDisposable
             if (_disposed)
                 return;
             _stop.Cancel();
+            _backlog.Cancel();
             _watched.Cancel();
         }
     }
@@ -108,43 +123,65 @@ public sealed class EventStream : IDisposable
         Cancel();
         lock (_cancelling)
             _disposed = true;
+        if (_reader.IsAlive)
+            _reader.Join();
         _watched.Dispose();
+        _backlog.Dispose();
         _queue.Dispose();
         _stop.Dispose();
     }
 
-    private void ReadAll(WatchedNamespace watched)
+    private void ReadAll()
     {
         try
         {
-            watched.Run(batch => Enqueue(batch, watched));
+            long nextLook = 0;
+            while (!_queue.IsAddingCompleted)
+            {
+                BacklogItem? item = _backlog.Take(LookInterval);
+                if (item?.Source is WatchedNamespace source)
+                    Watch(source, source.Take(item));
+                if (Environment.TickCount64 < nextLook)
+                    continue;
+                nextLook = Environment.TickCount64 + (long)LookInterval.TotalMilliseconds;
+                foreach (WatchedNamespace member in _watched.Members())
+                    Watch(member, member.Look());
+            }
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
             // Asked to stop.
         }
         catch (Exception exception)
         {
-            if (!_watched.Leave(watched))
-            {
-                _failures.Enqueue(exception);
-                return;
-            }
-
-            // What was read before it failed is still taken.
+            // Nothing that one namespace is to blame for.
             _lastFailure = ExceptionDispatchInfo.Capture(exception);
             _queue.CompleteAdding();
         }
     }
 
-    private void Enqueue(List<ConntrackEvent> batch, WatchedNamespace watched)
+    /// <summary>Tells what went wrong, at its place behind the events.</summary>
+    private void Watch(WatchedNamespace member, Exception? failure)
     {
-        while (!_queue.TryAdd(batch, (int)StallTime.TotalMilliseconds, _stop.Token))
+        if (member.TakeIncompleteness() is { } incomplete)
+            Tell(incomplete);
+        if (failure is null)
+            return;
+        if (!_watched.Leave(member))
         {
-            if (!_options.IsReliable || GaveUpReliability || _options.ReadFillPercent(watched.Namespace) < NearlyFullPercent)
-                continue;
-            watched.GiveUpReliability();
-            GaveUpReliability = true;
+            Tell(failure);
+            return;
         }
+
+        // What was read before it failed is still taken.
+        _lastFailure = ExceptionDispatchInfo.Capture(failure);
+        _queue.CompleteAdding();
+    }
+
+    /// <summary>The empty batch wakes a consumer who waits for events.</summary>
+    private void Tell(Exception failure)
+    {
+        _failures.Enqueue(failure);
+        _queue.Add([], _stop.Token);
     }
 }

@@ -36,6 +36,9 @@ internal sealed class EventSubscription : IDisposable
     {
         NetfilterGroup[] joined = [.. groups];
         _onlyDestroyed = joined is [NetfilterGroup.ConntrackDestroy];
+
+        // Before the socket, so that one in a namespace that took the name since is found to be elsewhere.
+        Identity = NetworkNamespace.ReadIdentity(networkNamespace);
         _socket = NetlinkSocket.Open(networkNamespace);
         try
         {
@@ -62,23 +65,20 @@ internal sealed class EventSubscription : IDisposable
     }
 
     /// <summary>Reads what comes through a socket that listens already, for tests.</summary>
-    internal EventSubscription(NetlinkSocket socket) => _socket = socket;
+    internal EventSubscription(NetlinkSocket socket) => (_socket, Identity) = (socket, "");
+
+    /// <summary>The kernel's own name of the network namespace.</summary>
+    public string Identity { get; }
 
     /// <summary>What the kernel granted, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize => _socket.ReceiveBufferSize;
 
-    /// <summary>Takes what is there, up to a number of events.</summary>
-    public void Read(int maximum, MessageHandler onMessage)
+    /// <summary>Takes the next datagram if one is there.</summary>
+    /// <param name="datagram">Good until the next call; empty for none.</param>
+    public bool TryReceive(out ReadOnlySpan<byte> datagram)
     {
-        for (int i = 0; i < maximum; i++)
-        {
-            int length = _socket.TryReceive(_buffer, Operation);
-            if (length == 0)
-                return;
-            MessageReader messages = new(_buffer.AsSpan(0, length));
-            while (messages.TryRead(out NetlinkMessage message))
-                onMessage(message);
-        }
+        datagram = _buffer.AsSpan(0, _socket.TryReceive(_buffer, Operation));
+        return !datagram.IsEmpty;
     }
 
     /// <returns>False when the time is up before an event comes.</returns>
@@ -88,23 +88,35 @@ internal sealed class EventSubscription : IDisposable
     /// more than that: the kernel counts its attempts.</summary>
     public uint TakeLosses()
     {
-        uint drops = _socket.DropCount;
-        uint lost = unchecked(drops - _drops);
-        _drops = drops;
+        uint lost = TakeDrops();
         return _losesNothing ? 0 : lost;
     }
 
     /// <summary>Whether the kernel keeps destroy events until they are delivered.</summary>
     public void SetReliable(bool reliable)
     {
+        // Until now a drop was an attempt that the kernel repeats: what is lost in the end is dropped, and counted, once more.
+        if (_losesNothing)
+            TakeDrops();
         _socket.SetNetlinkOption(NetlinkSocketOption.BroadcastError, reliable ? On : Off, "make destroy events reliable");
         _losesNothing = reliable && _onlyDestroyed;
     }
+
+    /// <summary>Ends the present wait, or the next one, from any thread.</summary>
+    public void Nudge() => _socket.Nudge();
 
     /// <summary>Ends any wait and every later read, from any thread.</summary>
     public void Cancel() => _socket.Cancel();
 
     public void Dispose() => _socket.Dispose();
+
+    private uint TakeDrops()
+    {
+        uint drops = _socket.DropCount;
+        uint taken = unchecked(drops - _drops);
+        _drops = drops;
+        return taken;
+    }
 
     private static NetfilterGroup GroupOf(ConntrackEventType type) => type switch
     {

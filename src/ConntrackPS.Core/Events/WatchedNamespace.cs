@@ -1,30 +1,41 @@
+using ConntrackPS.Events.Receiving;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
-/// <summary>One network namespace that is listened to: its reader, the thread it runs on, and the setting to put back.</summary>
+/// <summary>One network namespace that is listened to: what receives, what reads, and the setting to put back.</summary>
 internal sealed class WatchedNamespace : IDisposable
 {
+    private const double NearlyFullPercent = 90;
+
+    private readonly EventOptions _options;
+    private readonly EventBacklog _backlog;
+    private readonly EventSubscription _subscription;
+    private readonly EventReceiver _receiver;
     private readonly EventReader _reader;
     private readonly IDisposable? _enabled;
-    private readonly Thread _thread;
+    private bool _hasFailed;
 
-    /// <summary>Listens from now on; nothing is read before <see cref="Start"/>.</summary>
+    /// <summary>Listens from now on; nothing is received before <see cref="Start"/>.</summary>
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="options">What to watch, and how.</param>
-    /// <param name="read">The thread's work.</param>
-    public WatchedNamespace(NetworkNamespace? networkNamespace, EventOptions options, Action<WatchedNamespace> read)
+    /// <param name="backlog">Takes what is received.</param>
+    /// <param name="emit">Takes the events, on the thread that reads.</param>
+    public WatchedNamespace(
+        NetworkNamespace? networkNamespace, EventOptions options, EventBacklog backlog, Action<List<ConntrackEvent>> emit)
     {
-        Namespace = networkNamespace;
-        _thread = new Thread(() => read(this)) { IsBackground = true, Name = "ConntrackPS events" };
-        _reader = new EventReader(networkNamespace, options);
+        (Namespace, _options, _backlog) = (networkNamespace, options, backlog);
+        _subscription = new EventSubscription(networkNamespace, EventReader.WithNeededTypes(options));
         try
         {
+            ReceiveBufferSize = _subscription.ReceiveBufferSize;
+            _receiver = new EventReceiver(networkNamespace, _subscription, backlog, this, options.IsReliable ? GiveUpBeforeTheTableIsFull : null);
+            _reader = new EventReader(networkNamespace, options, _receiver.RequestFence, emit);
             _enabled = options.EnableEvents ? EventSwitch.Enable(networkNamespace) : null;
         }
         catch
         {
-            _reader.Dispose();
+            _subscription.Dispose();
             throw;
         }
     }
@@ -33,27 +44,93 @@ internal sealed class WatchedNamespace : IDisposable
     public NetworkNamespace? Namespace { get; }
 
     /// <summary>The kernel's own name of it.</summary>
-    public string Identity => _reader.Identity;
+    public string Identity => _subscription.Identity;
 
     /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
-    public int ReceiveBufferSize => _reader.ReceiveBufferSize;
+    public int ReceiveBufferSize { get; }
 
-    public void Start() => _thread.Start();
+    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and nobody took them.</summary>
+    public bool GaveUpReliability { get; private set; }
 
-    /// <summary>Reads until it is cancelled, on the thread.</summary>
-    public void Run(Action<List<ConntrackEvent>> emit) => _reader.Run(emit);
+    public void Start() => _receiver.Start();
 
-    /// <summary>Gives up keeping destroy events, which fill the table while nobody takes them.</summary>
-    public void GiveUpReliability() => _reader.GiveUpReliability();
+    /// <summary>Takes an item of the backlog that is of this namespace, to its end; on the thread that reads.</summary>
+    /// <returns>Why nothing more comes; null while something may.</returns>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    public Exception? Take(BacklogItem item)
+    {
+        try
+        {
+            while (_backlog.TryRead(item, out ReadOnlySpan<byte> datagram))
+            {
+                if (!_hasFailed)
+                    _reader.Take(datagram);
+            }
 
-    public void Cancel() => _reader.Cancel();
+            if (_hasFailed)
+                return null;
+            if (item.Note is not null)
+                _reader.Take(item.Note);
+            _reader.Proceed();
+            return item.Note is BacklogNote.Ended ended ? Fail(ended.Reason) : null;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // The rest is unpacked all the same: what others sent lies behind it.
+            while (_backlog.TryRead(item, out _))
+            {
+            }
 
+            return Fail(exception);
+        }
+    }
+
+    /// <summary>Does what is due without an event; on the thread that reads.</summary>
+    /// <returns>As <see cref="Take"/>.</returns>
+    public Exception? Look()
+    {
+        try
+        {
+            if (!_hasFailed)
+                _reader.Proceed();
+            return null;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return Fail(exception);
+        }
+    }
+
+    /// <summary>The table could not be read whole for too long: said once each time.</summary>
+    public IncompleteTableException? TakeIncompleteness() =>
+        _reader.TakeIncompleteness() ? new IncompleteTableException(Namespace?.Name) : null;
+
+    public void Cancel()
+    {
+        _receiver.Cancel();
+        _reader.Cancel();
+    }
+
+    /// <summary>Waits for the thread that receives, closes the socket, and puts the setting back.</summary>
     public void Dispose()
     {
-        _reader.Cancel();
-        if (_thread.IsAlive)
-            _thread.Join();
-        _reader.Dispose();
+        _receiver.Dispose();
         _enabled?.Dispose();
+    }
+
+    private Exception Fail(Exception exception)
+    {
+        _hasFailed = true;
+        _receiver.Cancel();
+        return exception;
+    }
+
+    /// <summary>Destroy events that nobody takes fill the table, and then packets are dropped.</summary>
+    private void GiveUpBeforeTheTableIsFull()
+    {
+        if (GaveUpReliability || _options.ReadFillPercent(Namespace) < NearlyFullPercent)
+            return;
+        _subscription.SetReliable(false);
+        GaveUpReliability = true;
     }
 }

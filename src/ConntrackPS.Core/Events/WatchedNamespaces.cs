@@ -1,11 +1,12 @@
+using ConntrackPS.Events.Receiving;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
 /// <summary>The network namespaces that a stream listens to; under <see cref="EventOptions.FollowNamespaces"/> also those
 /// that get a name later.</summary>
-/// <remarks>Members are added by the consumer alone; they leave on their own threads.</remarks>
-internal sealed class WatchedNamespaces(EventOptions options, Action<WatchedNamespace> read) : IDisposable
+/// <remarks>Members are added by the consumer alone; they leave on the thread that reads.</remarks>
+internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backlog, Action<List<ConntrackEvent>> emit) : IDisposable
 {
     /// <summary>How often to look for new names, in milliseconds.</summary>
     public const int LookInterval = 1000;
@@ -21,17 +22,34 @@ internal sealed class WatchedNamespaces(EventOptions options, Action<WatchedName
     /// <summary>Listens in a namespace from now on.</summary>
     public WatchedNamespace Add(NetworkNamespace? networkNamespace)
     {
-        WatchedNamespace added = new(networkNamespace, options, read);
+        WatchedNamespace added = new(networkNamespace, options, backlog, emit);
         ReceiveBufferSize = added.ReceiveBufferSize;
         lock (_members)
             _members.Add(added);
         return added;
     }
 
+    /// <summary>True once the kernel keeps destroy events of some namespace no longer.</summary>
+    public bool GaveUpReliability
+    {
+        get
+        {
+            lock (_members)
+                return _members.Exists(member => member.GaveUpReliability);
+        }
+    }
+
+    /// <summary>Those that are watched now.</summary>
+    public WatchedNamespace[] Members()
+    {
+        lock (_members)
+            return [.. _members];
+    }
+
     /// <summary>Starts the threads of all.</summary>
     public void Start()
     {
-        foreach (WatchedNamespace member in _members.ToArray())
+        foreach (WatchedNamespace member in Members())
             member.Start();
     }
 
@@ -62,7 +80,7 @@ internal sealed class WatchedNamespaces(EventOptions options, Action<WatchedName
         }
     }
 
-    /// <summary>Takes note that a member's thread ends.</summary>
+    /// <summary>Takes note that nothing more comes from a member.</summary>
     /// <returns>True where none is left, and none will come.</returns>
     public bool Leave(WatchedNamespace member)
     {
@@ -87,10 +105,7 @@ internal sealed class WatchedNamespaces(EventOptions options, Action<WatchedName
     /// <summary>Waits for the threads, and closes the sockets.</summary>
     public void Dispose()
     {
-        WatchedNamespace[] members;
-        lock (_members)
-            members = [.. _members];
-        foreach (WatchedNamespace member in members)
+        foreach (WatchedNamespace member in Members())
             member.Dispose();
         DisposeLeft();
     }

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>An eventfd that ends a thread's wait on a socket from another thread, at once and for good.</summary>
+/// <summary>An eventfd that ends a thread's wait on a socket from another thread, at once: for good, or this once.</summary>
 internal sealed class WakeSignal : IDisposable
 {
     private volatile bool _raised;
@@ -21,9 +21,15 @@ internal sealed class WakeSignal : IDisposable
     public bool IsRaised => _raised;
 
     /// <summary>Raises the signal. Never waits, never throws, may be called from any thread at any time.</summary>
-    public unsafe void Raise()
+    public void Raise()
     {
         _raised = true;
+        Nudge();
+    }
+
+    /// <summary>Ends the present wait, or the next one, and no other. As harmless as <see cref="Raise"/>.</summary>
+    public unsafe void Nudge()
+    {
         ulong one = 1;
         try
         {
@@ -33,6 +39,13 @@ internal sealed class WakeSignal : IDisposable
         {
             // Whoever waited is gone already, which is all that raising wants.
         }
+    }
+
+    /// <summary>Takes note of a nudge; to be called by the thread that waits.</summary>
+    public unsafe void Clear()
+    {
+        ulong count;
+        _ = LibC.Read(Handle, &count, sizeof(ulong));
     }
 
     public void Dispose() => Handle.Dispose();

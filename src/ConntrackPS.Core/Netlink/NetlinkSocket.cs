@@ -149,8 +149,10 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             throw new OperationCanceledException();
         if (ready < 0 && LastError() is var errno && errno != Errno.Interrupted)
             throw new NetlinkException(operation, errno);
+        if (ready > 0 && descriptors[1].Returned != 0)
+            _wake.Clear();
 
-        // A signal counts as data: whoever waits looks, and waits again.
+        // A signal or a nudge counts as data: whoever waits looks, and waits again.
         return ready != 0;
     }
 
@@ -193,6 +195,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     /// <summary>Ends any wait and every later receive, from any thread.</summary>
     public void Cancel() => _wake.Raise();
+
+    /// <summary>Ends the present wait for data, or the next one, from any thread.</summary>
+    public void Nudge() => _wake.Nudge();
 
     public void Dispose()
     {

@@ -14,10 +14,16 @@ public abstract class EventCommand : FilterCommand
     public ConntrackEventType[] EventType { get; set; } =
         [ConntrackEventType.New, ConntrackEventType.Update, ConntrackEventType.Destroy];
 
-    /// <summary>The kernel's buffer in bytes, 640 of which it needs for an event; 8 MiB unless given.</summary>
+    /// <summary>The kernel's buffer in bytes, 640 of which it needs for an event; 64 MiB unless given, or what is allowed.</summary>
     [Parameter]
     [ValidateRange(4096, int.MaxValue / 2)]
     public int ReceiveBufferSize { get; set; }
+
+    /// <summary>The memory in bytes that received events may take until they are emitted, some 40 for each of a burst; 64 MiB
+    /// unless given.</summary>
+    [Parameter]
+    [ValidateRange(65536, long.MaxValue)]
+    public long BacklogSize { get; set; } = EventOptions.DefaultBacklogSize;
 
     /// <summary>The kernel keeps destroy events until they are taken, as long as the table has room.</summary>
     [Parameter(ParameterSetName = FilterSet)]
@@ -51,7 +57,7 @@ public abstract class EventCommand : FilterCommand
         EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
         try
         {
-            WriteVerbose($"Receive buffer: {stream.ReceiveBufferSize} bytes, about {stream.ReceiveBufferSize / 1280} events.");
+            TellOfBuffers(stream.ReceiveBufferSize);
             WarnAboutSilence(silences);
             foreach (NetworkNamespace? target in targets)
                 WarnAboutMissingData(target);
@@ -66,11 +72,17 @@ public abstract class EventCommand : FilterCommand
         }
     }
 
+    /// <summary>Says what the kernel granted, and what waits behind it.</summary>
+    private protected void TellOfBuffers(int receiveBufferSize) => WriteVerbose(
+        $"Receive buffer: {receiveBufferSize} bytes, about {receiveBufferSize / EventOptions.BytesPerWaitingEvent} events. "
+        + $"Backlog: up to {BacklogSize} bytes.");
+
     private EventOptions BuildOptions() => new()
     {
         EventType = EventType,
         Filter = BuildFilter(),
         ReceiveBufferSize = ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
+        BacklogSize = BacklogSize,
         IsReliable = Reliable,
         IncludeExisting = IncludeExisting,
         Resync = Resync,

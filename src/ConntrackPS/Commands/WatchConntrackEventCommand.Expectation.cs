@@ -25,10 +25,11 @@ public sealed partial class WatchConntrackEventCommand
         using ExpectationWatcher watcher = new(
             target,
             isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy],
-            ReceiveBufferSize == 0 ? null : ReceiveBufferSize);
+            ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
+            BacklogSize);
         _watcher = watcher;
-        WriteVerbose($"Receive buffer: {watcher.ReceiveBufferSize} bytes.");
+        TellOfBuffers(watcher.ReceiveBufferSize);
         WarnAboutSilence(silence);
-        EmitUntilDone(watcher.Take, "raise -ReceiveBufferSize");
+        EmitUntilDone(watcher.Take, () => watcher.WaitingCountWhenFull, "");
     }
 }

@@ -14,6 +14,7 @@ public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposab
 {
     private volatile EventStream? _stream;
     private bool _toldOfReliability;
+    private bool _toldOfBacklog;
 
     /// <summary>Ends after this time: seconds, or a span such as 5m.</summary>
     [Parameter]
@@ -41,7 +42,7 @@ public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposab
     private void Watch()
     {
         EventStream stream = _stream = Listen();
-        EmitUntilDone(stream.Take, "raise -ReceiveBufferSize, or narrow the filter", () =>
+        EmitUntilDone(stream.Take, () => stream.WaitingCountWhenFull, ", or narrow the filter", () =>
         {
             while (stream.TryTakeFailure(out Exception? failure))
                 WriteError(ErrorFactory.From(failure));
@@ -51,19 +52,23 @@ public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposab
 
     /// <summary>Emits events until the time is up, or there were enough.</summary>
     /// <param name="take">Waits for events.</param>
-    /// <param name="remedy">What helps against losses.</param>
+    /// <param name="waitingWhenFull">How many waited when the backlog was full for the first time; null while it never was.</param>
+    /// <param name="otherRemedy">What else helps against losses than a larger buffer.</param>
     /// <param name="afterEach">What is to be done each time events were emitted, or none came.</param>
-    private void EmitUntilDone<T>(Func<TimeSpan, IReadOnlyList<T>> take, string remedy, Action? afterEach = null)
+    private void EmitUntilDone<T>(
+        Func<TimeSpan, IReadOnlyList<T>> take, Func<long?> waitingWhenFull, string otherRemedy, Action? afterEach = null)
         where T : INumberedEvent
     {
         long started = Environment.TickCount64;
         long count = 0;
         for (TimeSpan wait; !Stopping && (wait = Remaining(started)) > TimeSpan.Zero;)
         {
-            foreach (T happened in take(wait))
+            IReadOnlyList<T> taken = take(wait);
+            WarnOnceAboutBacklog(waitingWhenFull(), otherRemedy);
+            foreach (T happened in taken)
             {
                 if (happened.LostCount is { } lost)
-                    WriteWarning($"{lost} events were lost: {remedy}.");
+                    WriteWarning($"{lost} events were lost: raise {(_toldOfBacklog ? "-BacklogSize" : "-ReceiveBufferSize")}{otherRemedy}.");
                 WriteObject(happened);
                 if (happened.LostCount is null && ++count == MaxEvents)
                     return;
@@ -71,6 +76,16 @@ public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposab
 
             afterEach?.Invoke();
         }
+    }
+
+    private void WarnOnceAboutBacklog(long? waiting, string otherRemedy)
+    {
+        if (_toldOfBacklog || waiting is null)
+            return;
+        _toldOfBacklog = true;
+        WriteWarning(
+            $"The backlog of {BacklogSize} bytes is full: {waiting} events wait. What the kernel's buffer can't hold beside them is lost: "
+            + $"take events faster, raise -BacklogSize{otherRemedy}.");
     }
 
     /// <summary>How long to wait next; without a limit just long, and then again.</summary>

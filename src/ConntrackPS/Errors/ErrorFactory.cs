@@ -41,6 +41,9 @@ internal static partial class ErrorFactory
         ReceiveBufferException => Create(
             exception, "ReceiveBufferRefused", ErrorCategory.LimitsExceeded, target,
             "Raise net.core.rmem_max, or run with CAP_NET_ADMIN in the initial user namespace; or ask for less by -ReceiveBufferSize."),
+        IncompleteTableException incomplete => Create(
+            exception, "TableNotReadWhole", ErrorCategory.ResourceBusy, incomplete.NetworkNamespace ?? target,
+            "Find out who resizes the table (net.netfilter.nf_conntrack_buckets): entries move while it is read."),
         ConntrackUnavailableException => Create(
             exception, "ConntrackUnavailable", ErrorCategory.NotInstalled, target,
             "Load the kernel modules: modprobe nf_conntrack_netlink."),

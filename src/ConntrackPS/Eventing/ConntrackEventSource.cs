@@ -32,6 +32,16 @@ public sealed class ConntrackEventSource
     /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize => _stream.ReceiveBufferSize;
 
+    /// <summary>How many events have been received and wait for PowerShell, in the backlog of -BacklogSize bytes.</summary>
+    public long WaitingCount => _stream.WaitingCount;
+
+    /// <summary>How many events waited when the backlog was full for the first time; null while it never was. What the
+    /// kernel's buffer can't hold from then on is lost.</summary>
+    public long? WaitingCountWhenFull => _stream.WaitingCountWhenFull;
+
+    /// <summary>True once the kernel no longer keeps destroy events (-Reliable), since the table was nearly full.</summary>
+    public bool GaveUpReliability => _stream.GaveUpReliability;
+
     internal void Arrive(ConntrackEventArgs arguments)
     {
         foreach (ConntrackEvent happened in arguments.Events)

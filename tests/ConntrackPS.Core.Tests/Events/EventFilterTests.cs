@@ -74,7 +74,7 @@ public sealed class EventFilterTests : IDisposable
         using EventSubscription subscription = new(_ns.Namespace, new EventOptions { Filter = filter, EventType = [ConntrackEventType.New] });
         TableFiller.Create(_ns, entries.Values);
         List<string> came = [];
-        subscription.Read(int.MaxValue, message => came.Add(EventDecoder.Decode(message)!.SourceAddress));
+        subscription.ReadAll(message => came.Add(EventDecoder.Decode(message)!.SourceAddress));
         Assert.Equal(passing, came.Count);
         Assert.Equal(
             expected.Split(' '),
@@ -84,7 +84,7 @@ public sealed class EventFilterTests : IDisposable
     private static List<uint?> Matching(EventSubscription subscription, ConntrackFilter filter)
     {
         List<uint?> ids = [];
-        subscription.Read(int.MaxValue, message =>
+        subscription.ReadAll(message =>
         {
             if (EventDecoder.Decode(message) is { } happened && filter.Matches(happened))
                 ids.Add(happened.Id);

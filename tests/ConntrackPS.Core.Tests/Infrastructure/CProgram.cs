@@ -18,6 +18,7 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <sched.h>
         #include <sys/eventfd.h>
         #include <sys/file.h>
+        #include <sys/mman.h>
         #include <sys/socket.h>
         #include <sys/stat.h>
         #include <sys/syscall.h>

@@ -1,25 +1,26 @@
+using System.Runtime.ExceptionServices;
 using ConntrackPS.Events;
+using ConntrackPS.Events.Receiving;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Expectations.Events;
 
-/// <summary>Listens to the events of expectations in one network namespace, on the caller's thread: they are few, and the
-/// kernel's buffer holds thousands.</summary>
+/// <summary>Listens to the events of expectations in one network namespace. They are received on a thread that does nothing
+/// else, into a backlog, and made events on the caller's.</summary>
 public sealed class ExpectationWatcher : IDisposable
 {
-    private const int BatchSize = 512;
-
     private readonly NetworkNamespace? _networkNamespace;
-    private readonly EventSubscription _subscription;
+    private readonly EventBacklog _backlog;
+    private readonly EventReceiver _receiver;
     private readonly EventNumbers _numbers = new();
-    private readonly MessageHandler _onMessage;
-    private List<ConntrackExpectationEvent> _batch = [];
+    private Exception? _failure;
 
     /// <summary>Starts listening.</summary>
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="eventTypes">New, Destroy, or both.</param>
     /// <param name="receiveBufferSize">As in <see cref="EventOptions.ReceiveBufferSize"/>.</param>
+    /// <param name="backlogSize">As in <see cref="EventOptions.BacklogSize"/>.</param>
     /// <exception cref="ArgumentException">Another type is asked for, of which the kernel makes no events.</exception>
     /// <exception cref="NetlinkException">EPERM: listening needs CAP_NET_ADMIN.</exception>
     /// <exception cref="ReceiveBufferException">The kernel does not give the buffer that was asked for.</exception>
@@ -27,30 +28,54 @@ public sealed class ExpectationWatcher : IDisposable
     public ExpectationWatcher(
         NetworkNamespace? networkNamespace,
         IEnumerable<ConntrackEventType> eventTypes,
-        int? receiveBufferSize = null)
+        int? receiveBufferSize = null,
+        long backlogSize = EventOptions.DefaultBacklogSize)
     {
         NetfilterGroup[] groups = [.. eventTypes.Select(GroupOf)];
         _networkNamespace = networkNamespace;
-        _onMessage = Take;
-        _subscription = new EventSubscription(networkNamespace, groups, receiveBufferSize);
+        _backlog = new EventBacklog(backlogSize);
+        EventSubscription subscription = new(networkNamespace, groups, receiveBufferSize);
+        try
+        {
+            ReceiveBufferSize = subscription.ReceiveBufferSize;
+            _receiver = new EventReceiver(networkNamespace, subscription, _backlog, this);
+            _receiver.Start();
+        }
+        catch
+        {
+            subscription.Dispose();
+            throw;
+        }
     }
 
     /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
-    public int ReceiveBufferSize => _subscription.ReceiveBufferSize;
+    public int ReceiveBufferSize { get; }
+
+    /// <summary>As <see cref="EventStream.WaitingCountWhenFull"/>.</summary>
+    public long? WaitingCountWhenFull => _backlog.CountWhenFull;
 
     /// <summary>Waits for events.</summary>
     /// <param name="timeout">How long.</param>
     /// <returns>The next events; empty when the time is up first.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace was deleted (ESTALE), and all its events are taken.</exception>
+    /// <exception cref="NetlinkProtocolException">An event is malformed.</exception>
     public IReadOnlyList<ConntrackExpectationEvent> Take(TimeSpan timeout)
     {
-        if (!_subscription.Wait(timeout))
-            return [];
-        _subscription.Read(BatchSize, _onMessage);
-        if (_subscription.TakeLosses() is > 0 and var lost)
-            _batch.Add(new ConntrackExpectationEvent(ConntrackEventType.Lost) { LostCount = lost });
-        List<ConntrackExpectationEvent> taken = _batch;
-        _batch = [];
+        List<ConntrackExpectationEvent> taken = [];
+        for (long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds; taken.Count == 0 && _failure is null;)
+        {
+            if (_backlog.Take(TimeSpan.FromMilliseconds(Math.Max(end - Environment.TickCount64, 0))) is not { } item)
+                return [];
+            while (_backlog.TryRead(item, out ReadOnlySpan<byte> datagram))
+                Decode(datagram, taken);
+            if (item.Note is BacklogNote.Lost lost)
+                taken.Add(new ConntrackExpectationEvent(ConntrackEventType.Lost) { LostCount = lost.Count });
+            _failure = (item.Note as BacklogNote.Ended)?.Reason;
+        }
+
+        if (taken.Count == 0)
+            ExceptionDispatchInfo.Throw(_failure!);
         foreach (ConntrackExpectationEvent happened in taken)
             happened.Namespace = _networkNamespace?.Name;
         _numbers.Assign(taken);
@@ -58,10 +83,19 @@ public sealed class ExpectationWatcher : IDisposable
     }
 
     /// <summary>Ends any wait and every later one, from any thread.</summary>
-    public void Cancel() => _subscription.Cancel();
+    public void Cancel()
+    {
+        _backlog.Cancel();
+        _receiver.Cancel();
+    }
 
     /// <summary>Stops listening.</summary>
-    public void Dispose() => _subscription.Dispose();
+    public void Dispose()
+    {
+        Cancel();
+        _receiver.Dispose();
+        _backlog.Dispose();
+    }
 
     /// <summary>The group of updates exists, but no kernel sends to it.</summary>
     private static NetfilterGroup GroupOf(ConntrackEventType type) => type switch
@@ -71,9 +105,13 @@ public sealed class ExpectationWatcher : IDisposable
         _ => throw new ArgumentException($"The kernel makes no {type} events of expectations. Name New or Destroy.", nameof(type)),
     };
 
-    private void Take(NetlinkMessage message)
+    private static void Decode(ReadOnlySpan<byte> datagram, List<ConntrackExpectationEvent> into)
     {
-        if (ExpectationEventDecoder.Decode(message) is { } happened)
-            _batch.Add(happened);
+        MessageReader messages = new(datagram);
+        while (messages.TryRead(out NetlinkMessage message))
+        {
+            if (ExpectationEventDecoder.Decode(message) is { } happened)
+                into.Add(happened);
+        }
     }
 }

@@ -66,7 +66,7 @@ public sealed class HostileTableTests : IDisposable
         EventSubscription subscription = new(_kernel.Socket);
         List<ConntrackEventType?> types = [];
         Assert.Throws<NetlinkProtocolException>(
-            () => subscription.Read(10, message => types.Add(EventDecoder.Decode(message)?.EventType)));
+            () => subscription.ReadAll(message => types.Add(EventDecoder.Decode(message)?.EventType)));
         Assert.Equal([null, ConntrackEventType.New], types);
     }
 
@@ -74,7 +74,7 @@ public sealed class HostileTableTests : IDisposable
     public void An_event_larger_than_the_buffer_is_an_error()
     {
         _kernel.Answer(Messages.Message(Messages.DataType, 0, MessageFlags.None, new byte[ConntrackPS.Netlink.Wire.DatagramSize]));
-        Assert.Throws<NetlinkProtocolException>(() => new EventSubscription(_kernel.Socket).Read(10, _ => { }));
+        Assert.Throws<NetlinkProtocolException>(() => new EventSubscription(_kernel.Socket).ReadAll(_ => { }));
     }
 
     private static byte[] Entry(uint sequence)

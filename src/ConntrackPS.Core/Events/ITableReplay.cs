@@ -1,0 +1,40 @@
+namespace ConntrackPS.Events;
+
+/// <summary>A <see cref="TableReplay{TKey, TEntry}"/>, whatever names its entries.</summary>
+internal interface ITableReplay<TEntry>
+{
+    /// <summary>What is needed next.</summary>
+    ReplayPhase Phase { get; }
+
+    /// <summary>The number of the fence that is needed in the phases <see cref="ReplayPhase.Approaching"/> and
+    /// <see cref="ReplayPhase.Settling"/>: a place behind all that the kernel had queued, or dropped, when it was asked for.</summary>
+    int Fence { get; }
+
+    /// <summary>Takes an event of the kernel.</summary>
+    /// <returns>False where the consumer knows it already.</returns>
+    bool Note(ConntrackEventType type, TEntry entry);
+
+    /// <summary>Events were lost, somewhere before this place.</summary>
+    void NoteLoss();
+
+    /// <summary>Takes the place that was asked for by a number.</summary>
+    /// <returns>What the consumer must be told, as if they were events: ends, then beginnings.</returns>
+    IReadOnlyList<(ConntrackEventType Type, TEntry Entry)> NoteFence(int number);
+
+    /// <summary>The table is read from now on; no event is taken before <see cref="EndListing"/>.</summary>
+    void BeginListing();
+
+    /// <summary>Takes an entry of the table.</summary>
+    /// <returns>True where the consumer must be told that it is there.</returns>
+    bool List(TEntry entry, bool isDying);
+
+    /// <summary>The table was read.</summary>
+    /// <param name="isWhole">Whether all that was there all the time was among it.</param>
+    void EndListing(bool isWhole);
+
+    /// <summary>The pause is over.</summary>
+    void Resume();
+
+    /// <summary>True, once each time, where the table could not be read whole for too long. It is tried on.</summary>
+    bool TakeIncompleteness();
+}

@@ -1,0 +1,307 @@
+using ConntrackPS.Events;
+
+namespace ConntrackPS.Tests.Events;
+
+/// <summary>A kernel with a few places for entries, a socket that may lose events, somebody who reads the table a place at a
+/// time, and a consumer who believes what a <see cref="TableReplay{TKey, TEntry}"/> tells.</summary>
+/// <remarks>As nf_conntrack does: an entry is visible before its New event is queued; it is marked as dying, then its Destroy
+/// event is queued, then it is hidden; one whose time is up is hidden first, and all else follows when it is found.</remarks>
+internal sealed class ReplayWorld
+{
+    private readonly Func<int, int> _choose;
+    private readonly bool _usesIdsAgain;
+    private readonly bool _heals;
+    private readonly Place[] _places;
+    private readonly TableReplay<int, Told> _replay;
+    private readonly Queue<(ConntrackEventType Type, Told Entry, int Number)> _socket = [];
+    private readonly Dictionary<int, int> _live = [];
+    private readonly HashSet<int> _ended = [];
+    private readonly List<string> _story = [];
+    private int _incarnations;
+    private int _queued;
+    private int _fence;
+    private int _fenceMark;
+    private int _scanned = -1;
+    private bool _dropped;
+    private bool _droppedBeforeFence;
+    private bool _finishing;
+
+    public ReplayWorld(int places, bool startsFull, bool usesIdsAgain, bool heals, Func<int, int> choose)
+    {
+        (_usesIdsAgain, _heals, _choose) = (usesIdsAgain, heals, choose);
+        _replay = new TableReplay<int, Told>(entry => entry.Id, heals, tellsTable: true, () => 0);
+        _places = [.. Enumerable.Range(0, places).Select(number => new Place(number))];
+        foreach (Place place in startsFull ? _places : [])
+        {
+            place.Entry = Next(place);
+            place.State = EntryState.Alive;
+        }
+
+        AskForFence();
+    }
+
+    private enum EntryState
+    {
+        Absent,
+        Visible,
+        Alive,
+        Dying,
+        EndQueued,
+        Expired,
+    }
+
+    /// <summary>One thing that may happen, of all that may.</summary>
+    public void Step()
+    {
+        List<(string Name, Action Act)> possible = [];
+        foreach (Place place in _places)
+            possible.AddRange(Possible(place));
+        if (_socket.Count > 0)
+            possible.Add(("receive", Receive));
+        if (_dropped)
+            possible.Add(("hear of the loss", HearOfLoss));
+        possible.AddRange(Advances());
+        (string name, Action act) = possible[possible.Count == 1 ? 0 : _choose(possible.Count)];
+        _story.Add(name);
+        act();
+    }
+
+    /// <summary>What has begun to happen ends, and nothing more is lost; then all is compared.</summary>
+    public void Finish()
+    {
+        _finishing = true;
+        foreach (Place place in _places)
+        {
+            if (place.State == EntryState.Visible)
+                QueueNew(place, isDropped: false);
+            if (place.State == EntryState.Dying)
+                QueueDestroy(place, isDropped: false);
+            if (place.State == EntryState.EndQueued)
+                Hide(place);
+        }
+
+        // Of one whose time is up nobody hears before it is found or the table is read.
+        CatchUp();
+        Compare(exceptFor: [.. _places.Where(place => place.State == EntryState.Expired).Select(place => place.Entry.Id)]);
+        foreach (Place place in _places.Where(place => place.State == EntryState.Expired))
+            Find(place, isDropped: false);
+        CatchUp();
+        Compare(exceptFor: []);
+    }
+
+    private void Compare(int[] exceptFor) => Assert.Equal(
+        _places.Where(place => place.State == EntryState.Alive).Select(place => place.Entry.Id).Order(),
+        _live.Keys.Except(exceptFor).Order());
+
+    public override string ToString() => string.Join(", ", _story);
+
+    private IEnumerable<(string Name, Action Act)> Possible(Place place)
+    {
+        string entry = $"{place.Number}";
+        switch (place.State)
+        {
+            case EntryState.Absent:
+                yield return ($"show {entry}", () => (place.Entry, place.State) = (Next(place), EntryState.Visible));
+                break;
+            case EntryState.Visible:
+                yield return ($"tell New {entry}", () => QueueNew(place, isDropped: false));
+                if (_heals)
+                    yield return ($"lose New {entry}", () => QueueNew(place, isDropped: true));
+                break;
+            case EntryState.Alive:
+                if (place.Changed != place.Entry.Incarnation)
+                    yield return ($"tell Update {entry}", () => QueueUpdate(place));
+                yield return ($"mark {entry} as dying", () => place.State = EntryState.Dying);
+                yield return ($"let the time of {entry} be up", () => place.State = EntryState.Expired);
+                break;
+            case EntryState.Dying:
+                yield return ($"tell Destroy {entry}", () => QueueDestroy(place, isDropped: false));
+                if (_heals)
+                    yield return ($"lose Destroy {entry}", () => QueueDestroy(place, isDropped: true));
+                break;
+            case EntryState.EndQueued:
+                yield return ($"hide {entry}", () => Hide(place));
+                break;
+            default:
+                yield return ($"find {entry}", () => Find(place, isDropped: false));
+                if (_heals)
+                    yield return ($"find {entry} and lose its Destroy", () => Find(place, isDropped: true));
+                break;
+        }
+    }
+
+    /// <summary>What the reader of events may do on its own.</summary>
+    private IEnumerable<(string Name, Action Act)> Advances()
+    {
+        switch (_replay.Phase)
+        {
+            case ReplayPhase.Approaching or ReplayPhase.Settling:
+                yield return ("reach the fence", ReachFence);
+                break;
+            case ReplayPhase.Listing:
+                if (_scanned < _places.Length - 1)
+                    yield return ($"list {_scanned + 1}", ScanOne);
+                else
+                    yield return ("end the list", () => EndList(isWhole: true));
+                if (!_finishing)
+                    yield return ("break the list off", () => EndList(isWhole: false));
+                break;
+            case ReplayPhase.Pausing:
+                yield return ("resume", () =>
+                {
+                    _replay.Resume();
+                    AskForFence();
+                });
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void CatchUp()
+    {
+        do
+        {
+            while (_socket.Count > 0 && _replay.Phase != ReplayPhase.Listing)
+                Receive();
+            if (_dropped)
+                HearOfLoss();
+            if (Advances().Select(advance => advance.Act).FirstOrDefault() is { } act)
+                act();
+        }
+        while (_replay.Phase != ReplayPhase.InStep || _socket.Count > 0);
+    }
+
+    private Told Next(Place place)
+    {
+        _incarnations++;
+        return new Told(_usesIdsAgain ? place.Number : _incarnations * 10 + place.Number, _incarnations);
+    }
+
+    private void QueueNew(Place place, bool isDropped)
+    {
+        Queue(ConntrackEventType.New, place, isDropped);
+        place.State = EntryState.Alive;
+    }
+
+    private void QueueUpdate(Place place)
+    {
+        Queue(ConntrackEventType.Update, place, isDropped: false);
+        place.Changed = place.Entry.Incarnation;
+    }
+
+    private void QueueDestroy(Place place, bool isDropped)
+    {
+        Queue(ConntrackEventType.Destroy, place, isDropped);
+        place.State = EntryState.EndQueued;
+    }
+
+    private static void Hide(Place place) => place.State = EntryState.Absent;
+
+    private void Find(Place place, bool isDropped)
+    {
+        QueueDestroy(place, isDropped);
+        Hide(place);
+    }
+
+    private void Queue(ConntrackEventType type, Place place, bool isDropped)
+    {
+        if (isDropped)
+            _dropped = true;
+        else
+            _socket.Enqueue((type, place.Entry, ++_queued));
+    }
+
+    /// <summary>While the table is read nobody takes events.</summary>
+    private void Receive()
+    {
+        if (_replay.Phase == ReplayPhase.Listing)
+            return;
+        (ConntrackEventType type, Told entry, _) = _socket.Dequeue();
+        if (_replay.Note(type, entry))
+            Consume(type, entry);
+    }
+
+    /// <summary>Behind all that was queued before the loss.</summary>
+    private void HearOfLoss()
+    {
+        if (_replay.Phase == ReplayPhase.Listing)
+            return;
+        _dropped = false;
+        ReceiveUpTo(_queued);
+        _replay.NoteLoss();
+        AskForFence();
+    }
+
+    /// <summary>Marks what is queued and dropped now; what is queued later may come before the fence or after it, what is
+    /// dropped later comes after it.</summary>
+    private void AskForFence()
+    {
+        if (_replay.Fence == _fence)
+            return;
+        (_fence, _fenceMark, _droppedBeforeFence) = (_replay.Fence, _queued, _dropped);
+        _dropped = false;
+    }
+
+    private void ReachFence()
+    {
+        ReceiveUpTo(_fenceMark);
+        if (_droppedBeforeFence)
+            _replay.NoteLoss();
+        _droppedBeforeFence = false;
+        foreach ((ConntrackEventType type, Told entry) in _replay.NoteFence(_fence))
+            Consume(type, entry);
+        AskForFence();
+    }
+
+    private void ReceiveUpTo(int number)
+    {
+        while (_socket.TryPeek(out var next) && next.Number <= number)
+            Receive();
+    }
+
+    private void ScanOne()
+    {
+        if (_scanned < 0)
+            _replay.BeginListing();
+        Place place = _places[++_scanned];
+        bool isDying = place.State is EntryState.Dying or EntryState.EndQueued;
+        if ((isDying || place.State is EntryState.Visible or EntryState.Alive) && _replay.List(place.Entry, isDying))
+            Consume(ConntrackEventType.Existing, place.Entry);
+    }
+
+    private void EndList(bool isWhole)
+    {
+        if (_scanned < 0)
+            _replay.BeginListing();
+        _scanned = -1;
+        _replay.EndListing(isWhole);
+        AskForFence();
+    }
+
+    private void Consume(ConntrackEventType type, Told entry)
+    {
+        _story.Add($"({type} {entry.Id})");
+        if (type is ConntrackEventType.New or ConntrackEventType.Existing)
+            Assert.True(_live.TryAdd(entry.Id, entry.Incarnation), $"{type} of {entry.Id}, which is live");
+        else if (type == ConntrackEventType.Destroy)
+        {
+            _live.Remove(entry.Id);
+            Assert.True(_ended.Add(entry.Incarnation), $"the end of {entry.Id} is told twice");
+        }
+    }
+
+    private readonly record struct Told(int Id, int Incarnation);
+
+    private sealed class Place(int number)
+    {
+        public int Number => number;
+
+        public EntryState State { get; set; }
+
+        /// <summary>The incarnation that has changed: once is enough.</summary>
+        public int Changed { get; set; }
+
+        public Told Entry { get; set; }
+    }
+}

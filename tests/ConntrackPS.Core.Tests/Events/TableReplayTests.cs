@@ -1,0 +1,156 @@
+using ConntrackPS.Events;
+
+namespace ConntrackPS.Tests.Events;
+
+/// <summary>The replay against a model of the kernel, through every short order of what entries do, what is lost, what is
+/// received when, and when the table is read. At the end of each the consumer's table is the kernel's.</summary>
+public sealed class TableReplayTests
+{
+    [Theory]
+    [InlineData(1, 9, false, false)]
+    [InlineData(1, 9, false, true)]
+    [InlineData(1, 9, true, false)]
+    [InlineData(1, 9, true, true)]
+    [InlineData(2, 6, true, false)]
+    public void Through_every_order_the_table_is_known_at_the_end(int places, int steps, bool startsFull, bool usesIdsAgain)
+    {
+        int count = EveryOrder(steps, choose => new ReplayWorld(places, startsFull, usesIdsAgain, heals: true, choose));
+        Assert.True(count > 20_000, $"only {count} orders");
+    }
+
+    [Theory]
+    [InlineData(1, 9, false)]
+    [InlineData(1, 9, true)]
+    [InlineData(2, 6, true)]
+    public void Without_losses_the_first_table_and_events_make_it_known_too(int places, int steps, bool startsFull)
+    {
+        int count = EveryOrder(steps, choose => new ReplayWorld(places, startsFull, usesIdsAgain: false, heals: false, choose));
+        Assert.True(count > 2_000, $"only {count} orders");
+    }
+
+    [Theory]
+    [InlineData(20261201)]
+    [InlineData(20261202)]
+    public void Through_long_random_orders_of_several_entries(int seed)
+    {
+        Random random = new(seed);
+        for (int round = 0; round < 5_000; round++)
+        {
+            ReplayWorld world = new(4, startsFull: round % 2 == 0, usesIdsAgain: round % 3 == 0, heals: true, random.Next);
+            try
+            {
+                for (int step = 0; step < 60; step++)
+                    world.Step();
+                world.Finish();
+            }
+            catch (Exception exception)
+            {
+                throw new InvalidOperationException($"seed {seed}, round {round}: {world}", exception);
+            }
+        }
+    }
+
+    /// <summary>A connection that was there before the watch, which the consumer did not ask for, is not told as new; one
+    /// that begins while that table is read is.</summary>
+    [Fact]
+    public void What_was_there_before_is_silent_and_what_begins_is_told()
+    {
+        TableReplay<int, int> replay = new(id => id, heals: true, tellsTable: false, () => 0);
+        replay.NoteFence(replay.Fence);
+        replay.BeginListing();
+        Assert.False(replay.List(1, isDying: false));
+        Assert.False(replay.List(2, isDying: false));
+        replay.EndListing(isWhole: true);
+        Assert.True(replay.Note(ConntrackEventType.New, 2));
+        Assert.Empty(replay.NoteFence(replay.Fence));
+        replay.NoteLoss();
+        Settle(replay, [1, 2, 3]);
+        replay.NoteLoss();
+        Assert.Equal(
+            [(ConntrackEventType.Destroy, 1), (ConntrackEventType.Destroy, 2), (ConntrackEventType.Destroy, 3)],
+            Settle(replay, []).OrderBy(told => told.Entry));
+    }
+
+    [Fact]
+    public void A_table_that_is_never_whole_is_said_to_be_once_and_tried_on()
+    {
+        TableReplay<int, int> replay = new(id => id, heals: true, tellsTable: false, () => 0);
+        Settle(replay, [1, 2]);
+        replay.NoteLoss();
+        for (int round = 1; round <= 10; round++)
+        {
+            Assert.Empty(Settle(replay, [3], isWhole: false));
+            Assert.Equal(round == TableReplay<int, int>.MaximumRounds, replay.TakeIncompleteness());
+            if (replay.Phase == ReplayPhase.Pausing)
+                replay.Resume();
+        }
+
+        Assert.Equal(
+            [(ConntrackEventType.Destroy, 1), (ConntrackEventType.Destroy, 2), (ConntrackEventType.New, 3)],
+            Settle(replay, [3]));
+        Assert.Equal(ReplayPhase.InStep, replay.Phase);
+    }
+
+    /// <summary>The kernel finds entries whose time is up late: what was told of them is remembered, but not for ever.</summary>
+    [Fact]
+    public void An_end_that_was_derived_is_not_told_again()
+    {
+        long now = 0;
+        TableReplay<int, int> replay = new(id => id, heals: true, tellsTable: false, () => now);
+        Settle(replay, [1, 2]);
+        replay.NoteLoss();
+        Assert.Equal(2, Settle(replay, []).Count);
+        replay.NoteLoss();
+        Assert.Empty(Settle(replay, []));
+        Assert.False(replay.Note(ConntrackEventType.Destroy, 1));
+        now = TableReplay<int, int>.EndMemory + 1;
+        replay.NoteLoss();
+        Assert.Empty(Settle(replay, []));
+        Assert.True(replay.Note(ConntrackEventType.Destroy, 2));
+    }
+
+    private static IReadOnlyList<(ConntrackEventType Type, int Entry)> Settle(TableReplay<int, int> replay, int[] table, bool isWhole = true)
+    {
+        if (replay.Phase == ReplayPhase.Approaching)
+            replay.NoteFence(replay.Fence);
+        Assert.Equal(ReplayPhase.Listing, replay.Phase);
+        replay.BeginListing();
+        foreach (int entry in table)
+            replay.List(entry, isDying: false);
+        replay.EndListing(isWhole);
+        return replay.NoteFence(replay.Fence);
+    }
+
+    /// <summary>Runs a world once for each sequence of choices.</summary>
+    /// <returns>How many there were.</returns>
+    private static int EveryOrder(int steps, Func<Func<int, int>, ReplayWorld> make)
+    {
+        List<(int Choice, int Of)> path = [];
+        for (int count = 1; ; count++)
+        {
+            int at = 0;
+            ReplayWorld world = make(choices =>
+            {
+                if (at == path.Count)
+                    path.Add((0, choices));
+                return path[at++].Choice;
+            });
+            try
+            {
+                for (int step = 0; step < steps; step++)
+                    world.Step();
+                world.Finish();
+            }
+            catch (Exception exception)
+            {
+                throw new InvalidOperationException($"order {count}: {world}", exception);
+            }
+
+            while (path.Count > 0 && path[^1].Choice + 1 == path[^1].Of)
+                path.RemoveAt(path.Count - 1);
+            if (path.Count == 0)
+                return count;
+            path[^1] = (path[^1].Choice + 1, path[^1].Of);
+        }
+    }
+}
