@@ -16,11 +16,8 @@ public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
         writer.BeginMessage((ushort)NftMessage.Getrule, MessageFlags.Dump | MessageFlags.Ack, (byte)NetfilterProtocol.Inet);
         NftWriter.RulesOf(ref writer, table);
         writer.EndMessage();
-        DumpReader dump = connection.Dump(writer.Written.ToArray(), "read the counters of a block");
-        while (dump.Read(message => sum = sum.Plus(OfRule(message, table))))
-        {
-        }
-
+        connection.ReadDump(
+            writer.Written.ToArray(), "read the counters of a block", () => sum = default, message => sum = sum.Plus(OfRule(message, table)));
         return sum;
     }
 

@@ -3,6 +3,7 @@ using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
@@ -67,14 +68,20 @@ public sealed class BlockTarget
         return _filter?.Matches(entry) ?? _given.Contains(ByOriginal(entry));
     }
 
-    /// <summary>The entries that are meant and exist now.</summary>
+    /// <summary>Lists the entries that are meant and exist now.</summary>
+    /// <param name="table">Where they are.</param>
+    /// <param name="found">Gets them, each as soon as it is found.</param>
+    /// <param name="stop">Ends the listing.</param>
+    /// <exception cref="IncompleteListingException">Others may have been missed.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    public IReadOnlyList<ConntrackEntry> Find(ConntrackTable table, CancellationToken stop = default)
+    public void Find(ConntrackTable table, ICollection<ConntrackEntry> found, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(found);
         using EntryStream stream = table.Open(_filter);
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
-        return [.. stream.Batches().SelectMany(batch => batch).Where(Names)];
+        foreach (ConntrackEntry entry in stream.Batches().SelectMany(batch => batch).Where(Names))
+            found.Add(entry);
     }
 
     /// <summary>A flow that has begun anew may be translated in another way.</summary>

@@ -1,5 +1,6 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
@@ -14,6 +15,9 @@ public sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, Ac
     /// <summary>Only flows that the block does not cover can come back as often.</summary>
     public const int MaximumRounds = 50;
 
+    /// <summary>Each of them lasts seconds, since a listing begins again and again by itself.</summary>
+    private const int MaximumVainListings = 3;
+
     /// <summary>How often entries had to be deleted.</summary>
     public int Rounds { get; private set; }
 
@@ -22,27 +26,50 @@ public sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, Ac
     public int Remaining { get; private set; }
 
     /// <summary>Deletes; returns when none is left, or none can be deleted.</summary>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused as a whole.</exception>
+    /// <exception cref="NetlinkException">The kernel refused as a whole.</exception>
+    /// <exception cref="IncompleteDeletionException">What was found is deleted, but no listing was whole and showed that none
+    /// is left.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public DeleteSummary Run(CancellationToken stop = default)
     {
         using EntryDeleter deleter = table.CreateDeleter(keepDeleted);
+        IncompleteListingException? incomplete;
         long failed;
+        int vainListings = 0;
         do
         {
-            IReadOnlyList<ConntrackEntry> entries = block.Target.Find(table, stop);
+            incomplete = Find(stop, out IReadOnlyList<ConntrackEntry> entries);
             Remaining = entries.Count;
-            if (entries.Count == 0 || Rounds == MaximumRounds)
+            if (Rounds == MaximumRounds)
                 break;
-
-            // Their packets first: the answer that is under way would make an entry the other way round.
-            block.AddFlows(entries);
             failed = deleter.Failed;
-            Delete(deleter, entries, stop);
-            Rounds++;
+            if (entries.Count > 0)
+            {
+                // Their packets first: the answer that is under way would make an entry the other way round.
+                block.AddFlows(entries);
+                Delete(deleter, entries, stop);
+                Rounds++;
+            }
         }
-        while (deleter.Failed - failed < Remaining);
-        return new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false);
+        while (incomplete is null ? deleter.Failed - failed < Remaining : ++vainListings < MaximumVainListings);
+        DeleteSummary summary = new(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false);
+        return incomplete is null ? summary : throw new IncompleteDeletionException(summary, incomplete);
+    }
+
+    /// <returns>What is to be thrown where entries may have been missed; null where none were.</returns>
+    private IncompleteListingException? Find(CancellationToken stop, out IReadOnlyList<ConntrackEntry> entries)
+    {
+        List<ConntrackEntry> found = [];
+        entries = found;
+        try
+        {
+            block.Target.Find(table, found, stop);
+            return null;
+        }
+        catch (IncompleteListingException exception)
+        {
+            return exception;
+        }
     }
 
     private void Delete(EntryDeleter deleter, IReadOnlyList<ConntrackEntry> entries, CancellationToken stop)

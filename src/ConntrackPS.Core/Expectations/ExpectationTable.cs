@@ -10,7 +10,9 @@ namespace ConntrackPS.Expectations;
 /// <param name="networkNamespace">Which one; null for the caller's own.</param>
 /// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses (EPERM without CAP_NET_ADMIN),
 /// <see cref="ConntrackUnavailableException"/> where it has no connection tracking, and
-/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered.</remarks>
+/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered. What lists expectations throws
+/// <see cref="IncompleteListingException"/> where their zones could not be found out, since the hash table of connections was
+/// resized again and again (nf_conntrack_buckets).</remarks>
 public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 {
     private const string Operation = "list expectations";
@@ -23,7 +25,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
         if (found.Count == 0)
             return found;
         using ExpectationFinder finder = CreateFinder();
-        new ZoneFinder(finder, networkNamespace).Assign(found);
+        new ZoneFinder(finder, new ConntrackTable(networkNamespace)).Assign(found);
         found.RemoveAll(expectation => !filter.Matches(expectation));
         return found;
     }
@@ -87,10 +89,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
         try
         {
             Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
-            DumpReader dump = connection.Dump(ExpectationRequests.Dump(request, filter.AddressFamily), Operation);
-            while (dump.Read(message => Take(message, filter, found)))
-            {
-            }
+            connection.ReadDump(ExpectationRequests.Dump(request, filter.AddressFamily), Operation, found.Clear, message => Take(message, filter, found));
         }
         catch (NetlinkException exception) when (exception.Errno == Errno.InvalidArgument)
         {

@@ -5,14 +5,14 @@ namespace ConntrackPS.Netlink;
 internal sealed class DumpReader(NetlinkConnection connection, uint sequence, string operation)
 {
     private bool _finished;
-
-    /// <summary>The kernel said that the table changed under the dump (NLM_F_DUMP_INTR).</summary>
-    public bool Interrupted { get; private set; }
+    private bool _isInterrupted;
 
     /// <summary>Waits for the next datagram and hands over its data messages.</summary>
     /// <returns>False when the dump is complete.</returns>
     /// <exception cref="NetlinkException">The kernel refused, or gave up in the middle.</exception>
     /// <exception cref="NetlinkProtocolException">A message is malformed.</exception>
+    /// <exception cref="IncompleteListingException">At the end: the kernel said that what it listed changed meanwhile
+    /// (NLM_F_DUMP_INTR).</exception>
     public bool Read(MessageHandler onMessage)
     {
         if (_finished)
@@ -23,11 +23,13 @@ internal sealed class DumpReader(NetlinkConnection connection, uint sequence, st
             // A leftover of an earlier, abandoned request.
             if (message.Sequence != sequence)
                 continue;
-            Interrupted |= (message.Flags & MessageFlags.DumpInterrupted) != 0;
+            _isInterrupted |= (message.Flags & MessageFlags.DumpInterrupted) != 0;
             if (message.Type is ControlMessage.Done or ControlMessage.Error)
             {
                 _finished = true;
                 NetlinkAnswer.Decode(message).ThrowIfError(operation);
+                if (_isInterrupted)
+                    throw new IncompleteListingException(operation, 1);
             }
             else if (message.Type >= ControlMessage.FirstData)
             {

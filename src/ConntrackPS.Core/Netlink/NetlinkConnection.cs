@@ -11,6 +11,8 @@ internal sealed class NetlinkConnection : IDisposable
     /// <summary>How long the kernel may take for the next part of an answer; it usually has it when send returns.</summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
+    private const int MaximumAttempts = 6;
+
     private readonly NetlinkSocket _socket;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
     private ReadAhead? _ahead;
@@ -82,6 +84,35 @@ internal sealed class NetlinkConnection : IDisposable
         if (readAhead)
             _ahead = new ReadAhead(_socket, operation, Timeout);
         return reader;
+    }
+
+    /// <summary>Reads a dump to its end, and again where the kernel says that what it listed changed meanwhile.</summary>
+    /// <param name="message">The request; its flags must hold NLM_F_DUMP and NLM_F_ACK.</param>
+    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
+    /// <param name="onBegin">Forgets what an earlier reading handed over.</param>
+    /// <param name="onData">Takes each message.</param>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <exception cref="IncompleteListingException">It changed each time.</exception>
+    public void ReadDump(Span<byte> message, string operation, Action onBegin, MessageHandler onData)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            onBegin();
+            try
+            {
+                DumpReader dump = Dump(message, operation);
+                while (dump.Read(onData))
+                {
+                }
+
+                return;
+            }
+            catch (IncompleteListingException)
+            {
+                if (attempt == MaximumAttempts)
+                    throw new IncompleteListingException(operation, attempt);
+            }
+        }
     }
 
     /// <summary>Starts a batch of requests that are sent together.</summary>

@@ -89,7 +89,9 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand, IDisposable
         try
         {
             // The packets of flows that exist, as they are on the wire: translated ones don't show what a filter named.
-            block.AddFlows(target.Find(table, _stop.Token));
+            List<ConntrackEntry> flows = [];
+            WarnIfIncomplete(() => target.Find(table, flows, _stop.Token), () => $"{flows.Count} flows that exist already are blocked, and others that were meant may pass.");
+            block.AddFlows(flows);
             if (block.LeftOut > 0)
                 WriteWarning($"{block.LeftOut} flows are blocked in part or not at all, since no packet tells them from others (zones, PPTP).");
             held = BlockSession.Hold(block);

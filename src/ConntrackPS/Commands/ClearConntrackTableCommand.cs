@@ -36,6 +36,6 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
         if (Expectation)
             new ExpectationTable(target).Clear(AddressFamily);
         else
-            new ConntrackTable(target).Clear(AddressFamily);
+            WarnIfIncomplete(() => new ConntrackTable(target).Clear(AddressFamily));
     }
 }

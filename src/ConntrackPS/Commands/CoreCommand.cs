@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Errors;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Commands;
 
@@ -39,6 +40,26 @@ public abstract class CoreCommand : PSCmdlet
             WriteError(ErrorFactory.From(exception, target));
         }
     }
+
+    /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
+    /// been dealt with all the same.</summary>
+    /// <param name="work">The work, which ends with what the listing threw.</param>
+    /// <param name="outcome">Tells, after the work, what came of it and what not; null where the exception does.</param>
+    private protected void WarnIfIncomplete(Action work, Func<string>? outcome = null)
+    {
+        try
+        {
+            work();
+        }
+        catch (IncompleteListingException exception)
+        {
+            WarnIncomplete(exception, outcome?.Invoke());
+        }
+    }
+
+    /// <summary>Says that a listing was not whole, what came of it, and what to do.</summary>
+    private protected void WarnIncomplete(IncompleteListingException exception, string? outcome = null) =>
+        WriteWarning($"{outcome} {exception.Message} {ErrorFactory.WaitForResizes}".TrimStart());
 
     /// <summary>PowerShell's own exceptions steer its flow and are never caught.</summary>
     private static bool IsOfTheCore(Exception exception) =>

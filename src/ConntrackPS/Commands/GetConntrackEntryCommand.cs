@@ -70,21 +70,25 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
         _stream = stream;
         if (Stopping)
             return;
-        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
-        {
-            // One by one: WriteObject would copy a collection before it writes the first.
-            for (int i = 0; i < batch.Count; i++)
+        WarnIfIncomplete(
+            () =>
             {
-                if (ResetCounter)
-                    Reset(batch[i]);
-                else
-                    WriteObject(batch[i]);
-            }
+                foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+                {
+                    // One by one: WriteObject would copy a collection before it writes the first.
+                    for (int i = 0; i < batch.Count; i++)
+                    {
+                        if (ResetCounter)
+                            Reset(batch[i]);
+                        else
+                            WriteObject(batch[i]);
+                    }
 
-            count += batch.Count;
-        }
-
-        ReportDisturbances(stream.Repeats, stream.Interrupted);
+                    count += batch.Count;
+                }
+            },
+            () => $"{count} entries were listed, and others may be missing.");
+        ReportRepeats(stream.Repeats);
         WriteVerbose($"{count} entries in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
     }
 

@@ -110,11 +110,16 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
         if (AsksForCounters && MinimumBytes is null && MinimumPackets is null)
             WarnAboutMissingCounters(networkNamespace);
         GroupMeasurement measurement = new(_options);
-        if (Interval is { } interval)
-            measurement.ReadTwice(table, interval, filter, _stop.Token);
-        else
-            measurement.Read(table, filter, _stop.Token);
-        ReportDisturbances(measurement.Repeats, measurement.Interrupted);
+        WarnIfIncomplete(
+            () =>
+            {
+                if (Interval is { } interval)
+                    measurement.ReadTwice(table, interval, filter, _stop.Token);
+                else
+                    measurement.Read(table, filter, _stop.Token);
+            },
+            () => $"{measurement.Count} entries were counted, of which some may be missing and some counted twice.");
+        ReportRepeats(measurement.Repeats);
         Emit(measurement);
     }
 

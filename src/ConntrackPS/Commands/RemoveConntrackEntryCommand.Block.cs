@@ -71,7 +71,7 @@ public sealed partial class RemoveConntrackEntryCommand
         TrafficBlock block = TrafficBlock.Open(target, table.NetworkNamespace);
         _blocks.Add(block);
         BlockedDeletion deletion = new(table, block, Report, PassThru);
-        Sum(deletion.Run(_stop.Token));
+        Sum(() => deletion.Run(_stop.Token));
         WarnAboutBlock(block, deletion);
     }
 

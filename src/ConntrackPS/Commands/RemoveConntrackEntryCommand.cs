@@ -117,7 +117,7 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
         else if (_asksForEach || PassThru)
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
-            Sum(table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), _stop.Token));
+            Sum(() => table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), _stop.Token));
     }
 
     /// <summary>Decisions and -PassThru need each entry's object.</summary>
@@ -125,16 +125,23 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
     {
         using EntryStream stream = table.Open(filter);
         using CancellationTokenRegistration registration = _stop.Token.Register(stream.Cancel);
-        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
-        {
-            foreach (ConntrackEntry entry in batch)
+        long before = Deleters.All.Sum(deleter => deleter.Deleted);
+        WarnIfIncomplete(
+            () =>
             {
-                if (Stopping)
-                    return;
-                if (!_asksForEach || ShouldProcess(entry.ToString(), Action))
-                    Delete(EntryKey.Of(entry), entry, table.NetworkNamespace?.Name);
-            }
-        }
+                foreach (ConntrackEntry entry in stream.Batches().SelectMany(batch => batch))
+                {
+                    if (Stopping)
+                        return;
+                    if (!_asksForEach || ShouldProcess(entry.ToString(), Action))
+                        Delete(EntryKey.Of(entry), entry, table.NetworkNamespace?.Name);
+                }
+            },
+            () =>
+            {
+                Flush();
+                return $"{Deleters.All.Sum(deleter => deleter.Deleted) - before} entries were deleted, and others that were meant may be left.";
+            });
     }
 
     private void Delete(in EntryKey key, object entry, string? networkNamespace)
@@ -144,6 +151,20 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
         Report(deleter);
         _progress.Advance();
     }
+
+    /// <summary>Counts in what a deletion did, and says where it may have left some.</summary>
+    private void Sum(Func<DeleteSummary> delete) => WarnIfIncomplete(() =>
+    {
+        try
+        {
+            Sum(delete());
+        }
+        catch (IncompleteDeletionException exception)
+        {
+            Sum(exception.Summary);
+            throw;
+        }
+    });
 
     private void Sum(DeleteSummary summary) => _sum = new DeleteSummary(
         _sum.Deleted + summary.Deleted,

@@ -324,13 +324,11 @@ public abstract class SelectionCommand : ConntrackCommand
     private protected void WarnAboutMissingCounters(NetworkNamespace? networkNamespace) =>
         WarnIfOff("nf_conntrack_acct", "Accounting is off, and entries have no counters", networkNamespace);
 
-    /// <summary>Tells what became of the table while it was read.</summary>
-    private protected void ReportDisturbances(int repeats, bool interrupted)
+    /// <summary>Tells how often the table was read again.</summary>
+    private protected void ReportRepeats(int repeats)
     {
         if (repeats > 0)
-            WriteVerbose("The hash table was resized meanwhile; it was read again.");
-        if (interrupted)
-            WriteWarning("The table changed while it was read; entries may be missing. Run the command again.");
+            WriteVerbose($"The hash table was resized meanwhile; it was read again, {repeats} times.");
     }
 
     /// <summary>The filter that a group of the pipeline stands for; null where there is none, which is then reported.</summary>

@@ -7,6 +7,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
@@ -89,6 +90,8 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    private long Changed => _updaters!.All.Sum(updater => updater.Changed);
+
     private protected override MaskedMark[]? MarkFilter => WhereMark;
 
     private protected override ConntrackState[]? StateFilter => WhereState;
@@ -126,7 +129,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         Flush();
         _progress.Complete();
         WriteVerbose(
-            $"{_updaters!.All.Sum(updater => updater.Changed)} entries changed, {_updaters.All.Sum(updater => updater.AlreadyGone)} were gone already, "
+            $"{Changed} entries changed, {_updaters!.All.Sum(updater => updater.AlreadyGone)} were gone already, "
             + $"{_updaters.All.Sum(updater => updater.Failed)} failed, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
@@ -167,12 +170,32 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
             return;
 
-        // Listed whole before anything is changed: a change may move an entry in or out of the filter.
-        foreach (ConntrackEntry entry in table.Read(filter).ToArray())
+        // Listed before anything is changed: a change may move an entry in or out of the filter.
+        List<ConntrackEntry> listed = [];
+        IncompleteListingException? incomplete = null;
+        try
+        {
+            foreach (ConntrackEntry entry in table.Read(filter))
+                listed.Add(entry);
+        }
+        catch (IncompleteListingException exception)
+        {
+            // What it did show was named all the same.
+            incomplete = exception;
+        }
+
+        long before = Changed;
+        foreach (ConntrackEntry entry in listed)
         {
             if (Stopping)
                 return;
             Change(EntryKey.Of(entry), entry, networkNamespace);
+        }
+
+        if (incomplete is not null)
+        {
+            Flush();
+            WarnIncomplete(incomplete, $"{Changed - before} entries were changed, and others that were meant may not have been.");
         }
     }
 

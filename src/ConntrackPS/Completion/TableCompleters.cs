@@ -2,6 +2,7 @@ using System.Collections;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Completion;
 
@@ -42,7 +43,7 @@ public abstract class TableCompleter : ChoiceCompleter
             .Select(group => (group.Name, $"{property} of {(isWhole ? "" : "at least ")}{group.Count} {(group.Count == 1 ? "entry" : "entries")}"));
     }
 
-    /// <returns>False where there was no time for the whole table.</returns>
+    /// <returns>False where there was no time for the whole table, or it would not hold still.</returns>
     private static bool TryReadWhole(GroupMeasurement measurement, string? networkNamespace)
     {
         using CancellationTokenSource stop = new(Patience);
@@ -51,7 +52,7 @@ public abstract class TableCompleter : ChoiceCompleter
             measurement.Read(new ConntrackTable(NetworkNamespace.ParseOrOwn(networkNamespace)), stop: stop.Token);
             return true;
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (exception is OperationCanceledException or IncompleteListingException)
         {
             return false;
         }

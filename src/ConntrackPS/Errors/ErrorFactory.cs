@@ -14,6 +14,10 @@ internal static partial class ErrorFactory
 {
     private const string NeedPrivilege = "Run pwsh as root (sudo pwsh), or give it the capability CAP_NET_ADMIN.";
 
+    /// <summary>What to do when the table would not hold still.</summary>
+    public const string WaitForResizes =
+        "Something sets nf_conntrack_buckets again and again, and each time the hash table is rearranged: run the command again when that is over.";
+
     /// <summary>The record for anything the core library throws.</summary>
     /// <param name="exception">What it threw.</param>
     /// <param name="target">The flow, filter or namespace it is about.</param>
@@ -23,6 +27,7 @@ internal static partial class ErrorFactory
             exception, "EntryHidden", ErrorCategory.ResourceUnavailable, target,
             "Remove the other one first."),
         NetlinkException netlink => FromErrno(netlink, target),
+        IncompleteListingException => Create(exception, "ListingIncomplete", ErrorCategory.ResourceBusy, target, WaitForResizes),
         NetworkNamespaceException gone when gone.Errno == Errno.Stale => Create(
             exception, "NetworkNamespaceGone", ErrorCategory.ResourceUnavailable, gone.NetworkNamespace,
             "Start again once it is back; -AllNamespace follows namespaces as they come and go."),

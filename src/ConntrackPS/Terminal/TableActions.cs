@@ -31,8 +31,18 @@ internal sealed class TableActions(ConntrackTable table, bool isWhatIf)
         if (isWhatIf)
             return $"What if: {what} would be deleted.";
         string? firstFailure = null;
-        DeleteSummary sum = table.Delete(filter, result => firstFailure ??= result.Failure?.Message, stop: stop);
+        string left = "";
+        DeleteSummary sum;
+        try
+        {
+            sum = table.Delete(filter, result => firstFailure ??= result.Failure?.Message, stop: stop);
+        }
+        catch (IncompleteDeletionException exception)
+        {
+            (sum, left) = (exception.Summary, " Others may be left: the hash table is being resized again and again.");
+        }
+
         string deleted = string.Create(CultureInfo.InvariantCulture, $"{(sum.IsEstimate ? "About " : "")}{sum.Deleted:N0} deleted");
-        return firstFailure is null ? deleted + "." : $"{deleted}, {sum.Failed} failed: {firstFailure}";
+        return (firstFailure is null ? deleted + "." : $"{deleted}, {sum.Failed} failed: {firstFailure}") + left;
     }
 }

@@ -17,6 +17,7 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <poll.h>
         #include <sched.h>
         #include <sys/eventfd.h>
+        #include <sys/inotify.h>
         #include <sys/file.h>
         #include <sys/mman.h>
         #include <sys/socket.h>

@@ -26,7 +26,6 @@ public sealed class DumpReaderTests : IDisposable
         Assert.False(Read(dump));
         Assert.False(Read(dump));
         Assert.Equal([1, 2, 3], _numbers);
-        Assert.False(dump.Interrupted);
     }
 
     [Fact]
@@ -81,17 +80,50 @@ public sealed class DumpReaderTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void An_interrupted_dump_says_so_and_goes_on(bool onData)
+    public void An_interrupted_dump_goes_on_and_cannot_end_as_if_it_were_whole(bool onData)
     {
         _kernel.Answer(Messages.Data(1, 1, onData ? MessageFlags.Multi | MessageFlags.DumpInterrupted : MessageFlags.Multi));
+        _kernel.Answer(Messages.Data(1, 2));
         _kernel.Answer(Messages.Message(3, 1, onData ? MessageFlags.Multi : MessageFlags.Multi | MessageFlags.DumpInterrupted, 0, 0, 0, 0));
         DumpReader dump = Start();
-        while (Read(dump))
-        {
-        }
+        Assert.True(Read(dump));
+        Assert.True(Read(dump));
+        Assert.Contains("asked 1 times to list,", Assert.Throws<IncompleteListingException>(() => Read(dump)).Message, StringComparison.Ordinal);
+        Assert.Equal([1, 2], _numbers);
+        Assert.False(Read(dump));
+    }
 
-        Assert.Equal([1], _numbers);
-        Assert.True(dump.Interrupted);
+    [Fact]
+    public void A_refusal_says_more_than_an_interruption()
+    {
+        _kernel.Answer(Messages.Data(1, 1, MessageFlags.Multi | MessageFlags.DumpInterrupted));
+        _kernel.Answer(Messages.Done(1, Errno.NoBuffers));
+        DumpReader dump = Start();
+        Assert.True(Read(dump));
+        Assert.Throws<NetlinkException>(() => Read(dump));
+    }
+
+    /// <summary>What a listing collects is forgotten when it begins anew.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void A_whole_reading_begins_again_until_one_was_not_interrupted(int interruptions)
+    {
+        for (uint attempt = 1; attempt <= interruptions; attempt++)
+            _kernel.Answer(Messages.Data(attempt, 7, MessageFlags.Multi | MessageFlags.DumpInterrupted), Messages.Done(attempt));
+        _kernel.Answer(Messages.Data((uint)interruptions + 1, 1), Messages.Data((uint)interruptions + 1, 2), Messages.Done((uint)interruptions + 1));
+        ReadAll();
+        Assert.Equal([1, 2], _numbers);
+    }
+
+    [Fact]
+    public void A_whole_reading_that_is_interrupted_each_time_is_an_error()
+    {
+        for (uint attempt = 1; attempt <= 10; attempt++)
+            _kernel.Answer(Messages.Data(attempt, 7, MessageFlags.Multi | MessageFlags.DumpInterrupted), Messages.Done(attempt));
+        Assert.Equal(6, Assert.Throws<IncompleteListingException>(ReadAll).Attempts);
+        Assert.Equal([7], _numbers);
     }
 
     [Fact]
@@ -105,7 +137,6 @@ public sealed class DumpReaderTests : IDisposable
         }
 
         Assert.Equal([1], _numbers);
-        Assert.False(dump.Interrupted);
     }
 
     [Fact]
@@ -126,6 +157,9 @@ public sealed class DumpReaderTests : IDisposable
     }
 
     private DumpReader Start() => _kernel.Connection.Dump(Messages.Data(0, 0, MessageFlags.Dump | MessageFlags.Ack), "list");
+
+    private void ReadAll() => _kernel.Connection.ReadDump(
+        Messages.Data(0, 0, MessageFlags.Dump | MessageFlags.Ack), "list", _numbers.Clear, message => _numbers.Add(message.ResourceId));
 
     private bool Read(DumpReader dump) => dump.Read(message => _numbers.Add(message.ResourceId));
 }

@@ -8,10 +8,13 @@ namespace ConntrackPS.Conntrack.Table;
 /// <summary>The connection-tracking table of a network namespace.</summary>
 /// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses (EPERM without CAP_NET_ADMIN),
 /// <see cref="ConntrackUnavailableException"/> where it has no connection tracking, and
-/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered.</remarks>
+/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered. What lists the table ends with
+/// <see cref="IncompleteListingException"/>, after all that it found, where the hash table was resized again and again under
+/// it (nf_conntrack_buckets) and entries may be missing.</remarks>
 public sealed class ConntrackTable
 {
     private readonly KernelFeatures _features;
+    private readonly ScanTerms _terms;
 
     /// <summary>Names a table; nothing is opened yet.</summary>
     /// <param name="networkNamespace">Which one; null for the caller's own.</param>
@@ -20,16 +23,17 @@ public sealed class ConntrackTable
     {
     }
 
-    internal ConntrackTable(NetworkNamespace? networkNamespace, KernelFeatures features) =>
-        (NetworkNamespace, _features) = (networkNamespace, features);
+    internal ConntrackTable(NetworkNamespace? networkNamespace, KernelFeatures features, ScanTerms? terms = null) =>
+        (NetworkNamespace, _features, _terms) = (networkNamespace, features, terms ?? ScanTerms.Default);
 
     /// <summary>Which network namespace; null for the caller's own.</summary>
     public NetworkNamespace? NetworkNamespace { get; }
 
     /// <summary>Reads the entries that match, on the caller's thread.</summary>
+    /// <exception cref="IncompleteListingException">After the last entry: some may be missing.</exception>
     public IEnumerable<ConntrackEntry> Read(ConntrackFilter? filter = null)
     {
-        using EntryReader reader = Attempt(() => new EntryReader(NetworkNamespace, PlanFor(filter)));
+        using EntryReader reader = Attempt(() => new EntryReader(NetworkNamespace, PlanFor(filter), terms: _terms));
         while (reader.ReadBatch() is { } batch)
         {
             foreach (ConntrackEntry entry in batch)
@@ -74,6 +78,7 @@ public sealed class ConntrackTable
     /// <param name="onProgress">Takes the number of entries after each batch of them, where there are batches.</param>
     /// <param name="stop">Ends the deletion between batches.</param>
     /// <exception cref="ArgumentException">The filter names nothing: <see cref="Clear"/> empties the table.</exception>
+    /// <exception cref="IncompleteDeletionException">What was found is deleted, but entries may have been missed.</exception>
     public DeleteSummary Delete(
         ConntrackFilter filter, Action<EntryResult> onFailure, Action<int>? onProgress = null, CancellationToken stop = default)
     {
@@ -82,6 +87,8 @@ public sealed class ConntrackTable
     }
 
     /// <summary>Deletes every entry, or every entry of one address family.</summary>
+    /// <exception cref="IncompleteDeletionException">Of one family, on a kernel before 6.12: what was found is deleted, but
+    /// entries may have been missed.</exception>
     public void Clear(IPFamily family = IPFamily.Unspecified)
     {
         if (family != IPFamily.Unspecified)
@@ -98,11 +105,11 @@ public sealed class ConntrackTable
     public string Explain(ConntrackFilter filter) => PlanFor(filter).ToString();
 
     internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) =>
-        new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind)));
+        new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind, terms: _terms)));
 
     /// <summary>Starts a pass over the entries that match; they are handed over on the thread that reads.</summary>
     internal EntryScan Scan(ConntrackFilter? filter, IEntrySink sink) =>
-        Attempt(() => new EntryScan(NetworkNamespace, PlanFor(filter), TableKind.Main, sink, readAhead: true));
+        Attempt(() => new EntryScan(NetworkNamespace, PlanFor(filter), TableKind.Main, sink, readAhead: true, _terms));
 
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 

@@ -21,32 +21,40 @@ internal sealed class EntryReader : IEntrySink, IDisposable
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
     /// <param name="kind">Which of the kernel's lists.</param>
     /// <param name="create">Makes the object of each entry; a plain one unless given.</param>
-    /// <param name="open">Opens the connection, anew at each repeat; to the kernel unless given.</param>
+    /// <param name="terms">What it works with; the kernel unless given.</param>
     public EntryReader(
         NetworkNamespace? networkNamespace,
         FilterPlan plan,
         TableKind kind = TableKind.Main,
         Func<ConntrackEntry>? create = null,
-        Func<NetworkNamespace?, NetlinkConnection>? open = null)
+        ScanTerms? terms = null)
     {
         _create = create ?? (() => new ConntrackEntry());
-        _scan = new EntryScan(networkNamespace, plan, kind, this, open: open);
+        _scan = new EntryScan(networkNamespace, plan, kind, this, terms: terms);
     }
 
     /// <summary>How often the table was resized under the reader, which then read it again.</summary>
     public int Repeats => _scan.Repeats;
 
-    /// <summary>True where entries may be missing all the same: the kernel said so, or the table would not hold still.</summary>
-    public bool Interrupted => _scan.Interrupted;
-
     /// <summary>Waits for the next datagrams: one at first, so that the first entry is there at once, and soon several,
     /// since a hand-over has its price.</summary>
-    /// <returns>Their entries that match, perhaps none; null at the end of the table.</returns>
+    /// <returns>Their entries that match, perhaps none; null at the end of the table, all of which has then been read.
+    /// </returns>
+    /// <exception cref="IncompleteListingException">At the end, after the last entries: some may be missing.</exception>
     public List<ConntrackEntry>? ReadBatch()
     {
         bool more = true;
-        for (int i = 0; i < _datagrams && more; i++)
-            more = _scan.Read();
+        try
+        {
+            for (int i = 0; i < _datagrams && more; i++)
+                more = _scan.Read();
+        }
+        catch (IncompleteListingException) when (_batch.Count > 0)
+        {
+            // The scan says it again when there is nothing left to hand over.
+            return TakeBatch();
+        }
+
         _datagrams = Math.Min(2 * _datagrams, MaximumDatagrams);
         return more || _batch.Count > 0 ? TakeBatch() : null;
     }

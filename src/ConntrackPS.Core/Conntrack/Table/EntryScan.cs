@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
@@ -7,41 +8,43 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>One pass over the table, a datagram at a time, which hands over what a filter lets through.</summary>
 /// <remarks>Begins again when the table is resized under it, and without the kernel's help when the kernel refuses its
-/// share of the filter.</remarks>
+/// share of the filter. Ends with an exception where no attempt was whole, so that nobody takes what came for all there is.
+/// </remarks>
 internal sealed class EntryScan : IDisposable
 {
     private const string Operation = "list connection-tracking entries";
-    private const int MaximumRepeats = 5;
 
     private readonly NetworkNamespace? _networkNamespace;
     private readonly TableKind _kind;
     private readonly bool _readAhead;
     private readonly ConntrackFilter? _filter;
     private readonly IEntrySink _sink;
-    private readonly ResizeGuard _resize = new();
+    private readonly ScanTerms _terms;
+    private readonly ResizeGuard _resize;
     private readonly MessageHandler _onMessage;
-    private readonly Func<NetworkNamespace?, NetlinkConnection> _open;
     private volatile NetlinkConnection _connection;
     private volatile bool _cancelled;
     private FilterPlan _plan;
     private DumpReader _dump;
     private bool _answered;
+    private bool _isGivenUp;
+    private long _disturbed;
 
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
     /// <param name="kind">Which of the kernel's lists.</param>
     /// <param name="sink">Takes the entries, on the caller's thread.</param>
     /// <param name="readAhead">Whether the kernel's datagrams are received on another thread meanwhile.</param>
-    /// <param name="open">Opens the connection, anew at each repeat; to the kernel unless given.</param>
+    /// <param name="terms">What it works with; the kernel unless given.</param>
     public EntryScan(
         NetworkNamespace? networkNamespace,
         FilterPlan plan,
         TableKind kind,
         IEntrySink sink,
         bool readAhead = false,
-        Func<NetworkNamespace?, NetlinkConnection>? open = null)
+        ScanTerms? terms = null)
     {
-        _open = open ?? NetlinkConnection.Open;
+        _terms = terms ?? ScanTerms.Default;
         _readAhead = readAhead;
         _networkNamespace = networkNamespace;
         _plan = kind == TableKind.Main ? plan : plan.WithoutKernel();
@@ -49,6 +52,7 @@ internal sealed class EntryScan : IDisposable
         _filter = plan.Filter.IsEmpty ? null : plan.Filter;
         _sink = sink;
         _onMessage = Take;
+        _resize = new ResizeGuard(_terms.ReadBuckets);
         try
         {
             (_connection, _dump) = Start();
@@ -63,25 +67,25 @@ internal sealed class EntryScan : IDisposable
     /// <summary>How often the table was resized under the scan, which then began again.</summary>
     public int Repeats { get; private set; }
 
-    /// <summary>True where entries may be missing all the same: the kernel said so, or the table would not hold still.</summary>
-    public bool Interrupted => _dump.Interrupted || Repeats > MaximumRepeats;
-
     /// <summary>Waits for the next datagram, and hands its entries over.</summary>
-    /// <returns>False at the end of the table.</returns>
+    /// <returns>False at the end of the table, of which every entry has then been handed over.</returns>
+    /// <exception cref="IncompleteListingException">At the end: the table would not hold still, and entries may be missing
+    /// from those that were handed over.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool Read()
     {
+        bool more, isDisturbed;
         try
         {
-            bool more = _dump.Read(_onMessage);
-            _answered = true;
-            if (!_resize.HasResized() || ++Repeats > MaximumRepeats)
-                return more;
+            more = _dump.Read(_onMessage);
 
-            // The datagram in hand may have been filled after the resize already: it is read again with the rest.
-            _sink.Restart();
-            Restart();
-            return true;
+            // After the end there is nothing left to disturb: that it was reached in order showed with the last datagram.
+            isDisturbed = more && _resize.HasResized();
+        }
+        catch (IncompleteListingException)
+        {
+            // No kernel notices a resize by itself, but one may some day.
+            (more, isDisturbed) = (false, true);
         }
         catch (NetlinkException exception) when (IsFilterRefused(exception))
         {
@@ -94,6 +98,18 @@ internal sealed class EntryScan : IDisposable
             // A plain dump has nothing in it that could be invalid: the message itself is unknown.
             throw new ConntrackUnavailableException("This kernel has no connection tracking by netlink.", exception);
         }
+
+        _answered = true;
+        if (isDisturbed && !GivesUp())
+        {
+            // The datagram in hand may have been filled after the resize already: it is read again with the rest.
+            Repeats++;
+            _sink.Restart();
+            Restart();
+            return true;
+        }
+
+        return more || !_isGivenUp ? more : throw new IncompleteListingException(Operation, Repeats + 1);
     }
 
     /// <summary>Ends any wait, from any thread.</summary>
@@ -111,7 +127,7 @@ internal sealed class EntryScan : IDisposable
 
     private (NetlinkConnection Connection, DumpReader Dump) Start()
     {
-        NetlinkConnection connection = _open(_networkNamespace);
+        NetlinkConnection connection = _terms.Open(_networkNamespace);
         try
         {
             Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
@@ -130,6 +146,16 @@ internal sealed class EntryScan : IDisposable
         (_connection, _dump) = Start();
         if (_cancelled)
             _connection.Cancel();
+    }
+
+    /// <summary>Decides, when the table was resized, whether this attempt is the last; what it still shows is better than
+    /// nothing.</summary>
+    private bool GivesUp()
+    {
+        if (Repeats == 0)
+            _disturbed = Stopwatch.GetTimestamp();
+        _isGivenUp |= Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_disturbed) >= _terms.Patience;
+        return _isGivenUp;
     }
 
     private bool IsFilterRefused(NetlinkException exception) =>

@@ -23,14 +23,13 @@ public sealed class EntryStream : IDisposable
         _thread.Start();
     }
 
-    /// <summary>After the last batch: the table changed while it was read, in a way that may have lost entries.</summary>
-    public bool Interrupted => _reader.Interrupted;
-
     /// <summary>How often the hash table was resized meanwhile, upon which it was read again.</summary>
     public int Repeats => _reader.Repeats;
 
     /// <summary>The entries in batches, as they arrive.</summary>
     /// <exception cref="Netlink.NetlinkException">The kernel refused or gave up.</exception>
+    /// <exception cref="Netlink.IncompleteListingException">After the last batch: the table was resized each time it was read,
+    /// and entries may be missing from those that came.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public IEnumerable<IReadOnlyList<ConntrackEntry>> Batches()
     {

@@ -12,6 +12,7 @@ internal sealed class FilterDeletion(
 {
     private const string Operation = "delete connection-tracking entries by filter";
 
+    /// <exception cref="IncompleteDeletionException">What was found is deleted, but entries may have been missed.</exception>
     public DeleteSummary Run()
     {
         if (!plan.Filter.NamesEntries)
@@ -19,6 +20,7 @@ internal sealed class FilterDeletion(
         return (plan.AllowsFlush ? Flush() : null) ?? DeleteEach();
     }
 
+    /// <summary>The kernel holds resizes of the hash table off meanwhile (nf_conntrack_mutex, from 5.15), and so misses nothing.</summary>
     /// <returns>Null where the kernel refused, and deleted nothing.</returns>
     private DeleteSummary? Flush()
     {
@@ -43,17 +45,27 @@ internal sealed class FilterDeletion(
         using EntryStream stream = table.Open(plan);
         using EntryDeleter deleter = table.CreateDeleter();
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
-        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+        IncompleteListingException? incomplete = null;
+        try
         {
-            foreach (ConntrackEntry entry in batch)
-                deleter.Add(EntryKey.Of(entry), entry);
-            Report(deleter);
-            onProgress?.Invoke(batch.Count);
+            foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+            {
+                foreach (ConntrackEntry entry in batch)
+                    deleter.Add(EntryKey.Of(entry), entry);
+                Report(deleter);
+                onProgress?.Invoke(batch.Count);
+            }
+        }
+        catch (IncompleteListingException exception)
+        {
+            // What it did show was named: it goes.
+            incomplete = exception;
         }
 
         deleter.Flush();
         Report(deleter);
-        return new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false);
+        DeleteSummary summary = new(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false);
+        return incomplete is null ? summary : throw new IncompleteDeletionException(summary, incomplete);
     }
 
     private void Report(EntryDeleter deleter)

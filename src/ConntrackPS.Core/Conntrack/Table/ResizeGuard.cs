@@ -6,25 +6,38 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Notices that the hash table was resized while it was read. A dump then goes on at a place that means nothing
 /// any more: it loses entries and repeats others, and the kernel says nothing.</summary>
+/// <remarks>The number of buckets tells of a resize at once. But it may be back at what it was before anybody looks, on a
+/// busy machine: the kernel's events of writes to it tell of that.</remarks>
 internal sealed class ResizeGuard : IDisposable
 {
-    private readonly SafeFileHandle? _file;
-    private long _buckets;
+    private const string Path = Sysctl.Netfilter + "nf_conntrack_buckets";
 
-    public ResizeGuard()
+    private readonly Func<long>? _read;
+    private readonly SafeFileHandle? _file;
+    private readonly WriteWatch? _writes;
+    private long _buckets;
+    private long _written;
+
+    /// <param name="read">Tells the number of buckets; null: it is read from /proc/sys.</param>
+    public ResizeGuard(Func<long>? read = null)
     {
-        const string Path = Sysctl.Netfilter + "nf_conntrack_buckets";
-        _file = File.Exists(Path) ? File.OpenHandle(Path) : null;
-        _buckets = Read();
+        _read = read;
+        if (read is null)
+        {
+            _writes = ResizeWatch.Start();
+            _file = File.Exists(Path) ? File.OpenHandle(Path) : null;
+        }
+
+        HasResized();
     }
 
-    /// <summary>True where the size has changed since the guard was made, or since this was last true.</summary>
-    /// <remarks>Under a microsecond, so that it can be asked after each datagram.</remarks>
+    /// <summary>True where the table was resized since the guard was made, or since this was last true.</summary>
+    /// <remarks>A microsecond, so that it can be asked after each datagram.</remarks>
     public bool HasResized()
     {
-        long buckets = Read();
-        bool changed = buckets != _buckets;
-        _buckets = buckets;
+        (long buckets, long written) = (Read(), _writes?.Count() ?? 0);
+        bool changed = (buckets, written) != (_buckets, _written);
+        (_buckets, _written) = (buckets, written);
         return changed;
     }
 
@@ -32,10 +45,54 @@ internal sealed class ResizeGuard : IDisposable
 
     private long Read()
     {
+        if (_read is not null)
+            return _read();
         if (_file is null)
             return 0;
         Span<byte> text = stackalloc byte[32];
         int length = RandomAccess.Read(_file, text, 0);
         return Utf8Parser.TryParse(text[..length], out long buckets, out _) ? buckets : 0;
+    }
+
+    /// <summary>The events of writes, which the guards of this process share: to end a watch makes the kernel wait, on some
+    /// machines for longer than a small table takes to read.</summary>
+    private static class ResizeWatch
+    {
+        /// <summary>The module's parameter, which resizes the table as well.</summary>
+        private const string Parameter = "/sys/module/nf_conntrack/parameters/hashsize";
+
+        private static readonly object Gate = new();
+        private static WriteWatch? _watch;
+
+        // Held open, so that the kernel keeps what is watched: it would make another one of the same path.
+        private static SafeFileHandle? _watched;
+
+        /// <returns>Null where the kernel lets nothing be watched, or has no such file yet.</returns>
+        public static WriteWatch? Start()
+        {
+            lock (Gate)
+            {
+                if (_watch is null && (_watched ??= OpenWritable()) is { } file)
+                    _watch = WriteWatch.TryStart(WriteWatch.PathOf(file), Parameter);
+                return _watch;
+            }
+        }
+
+        /// <summary>Every network namespace has the file, but only that of the initial one can be written.</summary>
+        private static SafeFileHandle? OpenWritable()
+        {
+            try
+            {
+                const string First = "/proc/1/ns/net";
+                string own = NetworkNamespace.ReadIdentity(null);
+                NetworkNamespace? initial = new FileInfo(First).LinkTarget is { } target && target != own ? NetworkNamespace.Parse(First) : null;
+                return NetworkNamespace.RunIn(initial, () => File.Exists(Path) ? File.OpenHandle(Path) : null);
+            }
+            catch (Exception exception) when (exception is NetworkNamespaceException or IOException or UnauthorizedAccessException)
+            {
+                // Who may not look into the first process's namespace is in it himself, or in a container.
+                return File.Exists(Path) ? File.OpenHandle(Path) : null;
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis.Grouping;
 
@@ -50,9 +51,6 @@ public sealed class GroupMeasurement
     /// <summary>How often the table was resized meanwhile, upon which it was counted again.</summary>
     public int Repeats { get; private set; }
 
-    /// <summary>The table changed while it was read, in a way that may have falsified the count.</summary>
-    public bool Interrupted { get; private set; }
-
     /// <summary>Counts one entry.</summary>
     public void Add(ConntrackEntry entry)
     {
@@ -65,10 +63,12 @@ public sealed class GroupMeasurement
     /// <param name="filter">Which entries; null for all.</param>
     /// <param name="stop">Ends the reading at once.</param>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <exception cref="IncompleteListingException">Entries may be missing from what was counted, which stands.</exception>
     public void Read(ConntrackTable table, ConntrackFilter? filter = null, CancellationToken stop = default)
     {
         Begin(table, filter);
-        Pass(table, new CountingSink(_groups), stop);
+        if (Pass(table, new CountingSink(_groups), stop) is { } incomplete)
+            throw incomplete;
     }
 
     /// <summary>Counts the entries of a table twice, and notes what changed between; takes memory for entries too, about
@@ -78,19 +78,25 @@ public sealed class GroupMeasurement
     /// <param name="filter">Which entries; null for all.</param>
     /// <param name="stop">Ends the reading and the waiting at once.</param>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <exception cref="IncompleteListingException">Entries may be missing from what was counted, which stands; how many began
+    /// and ended is not to be trusted.</exception>
     public void ReadTwice(ConntrackTable table, TimeSpan interval, ConntrackFilter? filter = null, CancellationToken stop = default)
     {
         Begin(table, filter);
         EntryHistory history = new();
         long started = Stopwatch.GetTimestamp();
-        Pass(table, new NotingSink(_groups, history), stop);
+        IncompleteListingException? first = Pass(table, new NotingSink(_groups, history), stop);
         if (interval - Stopwatch.GetElapsedTime(started) is var rest && rest > TimeSpan.Zero)
             stop.WaitHandle.WaitOne(rest);
         stop.ThrowIfCancellationRequested();
         _seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        Pass(table, new ComparingSink(_groups, history, _filter!), stop);
+
+        // What the first pass may have missed is not new: all that it ever moved would pass for the interval's.
+        IncompleteListingException? second = Pass(table, new ComparingSink(_groups, history, countsNew: first is null && _filter!.IsSteady), stop);
         foreach (int group in history.UnseenTags())
             _groups[group].Ended++;
+        if ((first ?? second) is { } incomplete)
+            throw incomplete;
     }
 
     /// <summary>The groups that are wanted, in the wanted order.</summary>
@@ -110,15 +116,26 @@ public sealed class GroupMeasurement
         (_filter, _namespace) = (filter ?? new ConntrackFilter(), table.NetworkNamespace?.Name);
     }
 
-    private void Pass(ConntrackTable table, CountingSink sink, CancellationToken stop)
+    /// <returns>What is to be thrown once all is counted, where entries may be missing; null where none are.</returns>
+    private IncompleteListingException? Pass(ConntrackTable table, CountingSink sink, CancellationToken stop)
     {
         using EntryScan scan = table.Scan(_filter, sink);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
-        while (scan.Read())
+        try
         {
-        }
+            while (scan.Read())
+            {
+            }
 
-        Repeats += scan.Repeats;
-        Interrupted |= scan.Interrupted;
+            return null;
+        }
+        catch (IncompleteListingException exception)
+        {
+            return exception;
+        }
+        finally
+        {
+            Repeats += scan.Repeats;
+        }
     }
 }

@@ -1,5 +1,4 @@
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -42,12 +41,12 @@ internal sealed class ComparingSink : CountingSink
 
     /// <param name="groups">The groups of the first pass.</param>
     /// <param name="history">What it noted.</param>
-    /// <param name="filter">Where entries may come to match it late, what they moved before is not told from what they
-    /// moved since, and left out.</param>
-    public ComparingSink(GroupTable groups, EntryHistory history, ConntrackFilter filter)
+    /// <param name="countsNew">Whether what entries moved counts that the first pass did not note: all of it, which is wrong
+    /// where they may have come to match the filter late, or been missed.</param>
+    public ComparingSink(GroupTable groups, EntryHistory history, bool countsNew)
         : base(groups)
     {
-        (_history, _countsNew) = (history, filter.IsSteady);
+        (_history, _countsNew) = (history, countsNew);
         Restart();
     }
 

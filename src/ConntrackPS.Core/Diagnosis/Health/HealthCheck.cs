@@ -17,6 +17,7 @@ public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot r
         new KernelLogRule(),
         new MaximumRule(),
         new BucketRule(),
+        new ResizeRule(),
         new HalfOpenRule(),
         new UnrepliedRule(),
         new SourceShareRule(),

@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
@@ -21,7 +22,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         StatReading before = StatReading.Read(networkNamespace);
         IReadOnlyList<ConntrackSetting> settings = new ConntrackSettings(networkNamespace, _persisted).Read();
         IReadOnlyList<ConntrackTimeout> timeouts = new TimeoutDefaults(networkNamespace, _persisted).Read();
-        TableSummary table = Summarize(timeouts, stop);
+        TableSummary table = Summarize(timeouts, stop, out int vainListings);
         Wait(before.Timestamp, sample, stop);
         StatReading after = StatReading.Read(networkNamespace);
         return new HealthSnapshot
@@ -34,6 +35,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             Sample = Stopwatch.GetElapsedTime(before.Timestamp, after.Timestamp),
             Packets = NetworkNamespace.RunIn(networkNamespace, PacketCount.Read) - packetsBefore,
             Table = table,
+            VainListings = vainListings,
             MemoryBytes = MachineMemory.TotalBytes(),
             EntryBytes = MachineMemory.EntryBytes(),
             Settings = settings.ToDictionary(setting => setting.Definition.FileName, setting => setting.Number),
@@ -46,17 +48,25 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         };
     }
 
-    private TableSummary Summarize(IReadOnlyList<ConntrackTimeout> timeouts, CancellationToken stop)
+    private TableSummary Summarize(IReadOnlyList<ConntrackTimeout> timeouts, CancellationToken stop, out int vainListings)
     {
+        vainListings = 0;
         TableSummary summary = new(
             TcpTimeout(timeouts, TimeoutState.Established),
             Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)));
         using EntryStream stream = new ConntrackTable(networkNamespace).Open();
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
-        foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+        try
         {
-            foreach (ConntrackEntry entry in batch)
-                summary.Add(entry);
+            foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+            {
+                foreach (ConntrackEntry entry in batch)
+                    summary.Add(entry);
+            }
+        }
+        catch (IncompleteListingException exception)
+        {
+            vainListings = exception.Attempts;
         }
 
         return summary;

@@ -30,6 +30,9 @@ internal sealed record HealthSnapshot
     /// <summary>The table's entries, summed up.</summary>
     public TableSummary Table { get; init; } = new(0, 0);
 
+    /// <summary>How often the table was listed without one listing that was whole; 0 where one was.</summary>
+    public int VainListings { get; init; }
+
     /// <summary>The machine's memory, in bytes.</summary>
     public long? MemoryBytes { get; init; }
 

@@ -14,8 +14,8 @@ internal static class NetlinkCounterReader
     public static IReadOnlyList<CpuCounters> Read(NetlinkConnection connection)
     {
         List<CpuCounters> processors = [];
-        Dump(connection, (ushort)ConntrackMessage.GetStatsCpu, message => processors.Add(Decode(message)));
-        Dump(connection, (ushort)ExpectationMessage.GetStatsCpu, message =>
+        Dump(connection, (ushort)ConntrackMessage.GetStatsCpu, processors.Clear, message => processors.Add(Decode(message)));
+        Dump(connection, (ushort)ExpectationMessage.GetStatsCpu, () => { }, message =>
         {
             int cpu = message.ResourceId;
             if (processors.Find(processor => processor.Cpu == cpu) is { } processor)
@@ -47,16 +47,13 @@ internal static class NetlinkCounterReader
         }
     }
 
-    private static void Dump(NetlinkConnection connection, ushort type, MessageHandler onMessage)
+    private static void Dump(NetlinkConnection connection, ushort type, Action onBegin, MessageHandler onMessage)
     {
         byte[] request = new byte[Wire.HeaderSize + Wire.NetfilterHeaderSize];
         MessageWriter writer = new(request);
         writer.BeginMessage(type, MessageFlags.Dump | MessageFlags.Ack, 0);
         writer.EndMessage();
-        DumpReader dump = connection.Dump(request, Operation);
-        while (dump.Read(onMessage))
-        {
-        }
+        connection.ReadDump(request, Operation, onBegin, onMessage);
     }
 
     private static Counter? ToCounter(CpuStatsAttribute attribute) => attribute switch

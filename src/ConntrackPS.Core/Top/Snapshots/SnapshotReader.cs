@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Top.Snapshots;
 
@@ -37,15 +38,23 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         using EntryScan scan = table.Scan(filter, this);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         _snapshot.Seconds = seconds;
-        while (scan.Read())
+        try
         {
+            while (scan.Read())
+            {
+            }
+        }
+        catch (IncompleteListingException)
+        {
+            _snapshot.IsInterrupted = true;
         }
 
-        _snapshot.IsInterrupted = scan.Interrupted;
         ReadCounts();
 
-        // Only now: a reading that was stopped is nothing to compare with.
-        (_before, _now, _filter, _started) = (_now, _before, filter, started);
+        // Only now: a reading that was stopped is nothing to compare with, nor one that missed entries, which would come
+        // back with all that they ever moved.
+        if (!_snapshot.IsInterrupted)
+            (_before, _now, _filter, _started) = (_now, _before, filter, started);
         return _snapshot;
     }
 

@@ -61,11 +61,11 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
     private List<ConntrackTimeoutPolicy> List(NetlinkConnection connection)
     {
         List<ConntrackTimeoutPolicy> policies = [];
-        DumpReader dump = connection.Dump(PolicyCodec.Encode(TimeoutMessage.Get, MessageFlags.Dump | MessageFlags.Ack, null), "list the timeout policies");
-        while (dump.Read(message => policies.Add(PolicyCodec.Decode(message, networkNamespace))))
-        {
-        }
-
+        connection.ReadDump(
+            PolicyCodec.Encode(TimeoutMessage.Get, MessageFlags.Dump | MessageFlags.Ack, null),
+            "list the timeout policies",
+            policies.Clear,
+            message => policies.Add(PolicyCodec.Decode(message, networkNamespace)));
         return policies;
     }
 

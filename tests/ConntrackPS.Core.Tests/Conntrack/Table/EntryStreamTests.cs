@@ -17,7 +17,6 @@ public sealed class EntryStreamTests(EntryStreamTests.FullTable full) : IClassFi
         // By tuple: of so many ids two may well be the same.
         List<ConntrackTuple> tuples = [.. stream.Batches().SelectMany(batch => batch).Select(entry => entry.Original)];
         Assert.Equal((FullTable.Count, FullTable.Count), (tuples.Count, tuples.Distinct().Count()));
-        Assert.False(stream.Interrupted);
     }
 
     [Fact]

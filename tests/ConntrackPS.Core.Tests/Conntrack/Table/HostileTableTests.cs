@@ -47,17 +47,6 @@ public sealed class HostileTableTests : IDisposable
     }
 
     [Fact]
-    public void A_table_that_changed_under_the_dump_says_so()
-    {
-        byte[] interrupted = Entry(1);
-        BitConverter.TryWriteBytes(interrupted.AsSpan(6), (ushort)(MessageFlags.Multi | MessageFlags.DumpInterrupted));
-        _kernel.Answer(interrupted, Messages.Done(1));
-        using EntryReader reader = Read();
-        Assert.Single(reader.ReadBatch()!);
-        Assert.True(reader.Interrupted);
-    }
-
-    [Fact]
     public void An_event_that_is_cut_off_is_an_error_and_what_is_no_event_is_passed_over()
     {
         byte[] happened = CapturedMessage.Get("event-tcp-ipv4-new").Bytes;
@@ -84,5 +73,5 @@ public sealed class HostileTableTests : IDisposable
         return entry;
     }
 
-    private EntryReader Read() => new(null, FilterPlanner.Plan(new ConntrackFilter()), open: _ => _kernel.Connection);
+    private EntryReader Read() => new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: new ScanTerms { Open = _ => _kernel.Connection });
 }

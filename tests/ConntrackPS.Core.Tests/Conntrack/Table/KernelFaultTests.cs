@@ -57,12 +57,16 @@ public sealed class KernelFaultTests : IDisposable
     public void A_dump_through_the_smallest_buffer_is_whole()
     {
         TableFiller.Fill(_ns, Count);
-        using EntryReader reader = new(_ns.Namespace, FilterPlanner.Plan(new ConntrackFilter()), open: where =>
+        ScanTerms terms = new()
         {
-            NetlinkSocket socket = NetlinkSocket.Open(where);
-            socket.RequestReceiveBuffer(TooSmall);
-            return new NetlinkConnection(socket);
-        });
+            Open = where =>
+            {
+                NetlinkSocket socket = NetlinkSocket.Open(where);
+                socket.RequestReceiveBuffer(TooSmall);
+                return new NetlinkConnection(socket);
+            },
+        };
+        using EntryReader reader = new(_ns.Namespace, FilterPlanner.Plan(new ConntrackFilter()), terms: terms);
         HashSet<ConntrackTuple> read = [];
         while (reader.ReadBatch() is { } batch)
             read.UnionWith(batch.Select(entry => entry.Original));
