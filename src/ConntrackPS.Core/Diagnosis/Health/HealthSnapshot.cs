@@ -1,3 +1,4 @@
+using ConntrackPS.Blocking;
 using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Tuning.Persistence;
 
@@ -53,6 +54,9 @@ internal sealed record HealthSnapshot
 
     /// <summary>Lines of ours that another file overrules.</summary>
     public IReadOnlyList<OverruledLine> Overruled { get; init; } = [];
+
+    /// <summary>The blocks that this process holds here.</summary>
+    public IReadOnlyList<ConntrackBlock> Blocks { get; init; } = [];
 
     /// <summary>How full the table is, 0 to 1; 0 without a limit.</summary>
     public double Fill => Maximum == 0 ? 0 : (double)Count / Maximum;
