@@ -67,6 +67,12 @@ public sealed class BlockTarget
         return _filter?.Matches(entry) ?? _given.Contains(WithoutId(entry));
     }
 
+    /// <summary>True where the flow is meant, or would be if IPv4-mapped addresses were those of IPv4.</summary>
+    internal bool MayMean(ConntrackEntry entry) =>
+        Names(entry) || (_filter is null
+            ? Given.Any(given => Unmap(given.Original) == entry.Original || Unmap(given.Reply) == entry.Original)
+            : _filter.Unmapped().Matches(entry));
+
     /// <summary>The entries that are meant and exist now.</summary>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public IReadOnlyList<ConntrackEntry> Find(ConntrackTable table, CancellationToken stop = default)
@@ -75,6 +81,14 @@ public sealed class BlockTarget
         using EntryStream stream = table.Open(_filter);
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
         return [.. stream.Batches().SelectMany(batch => batch).Where(Names)];
+    }
+
+    private static ConntrackTuple Unmap(ConntrackTuple tuple)
+    {
+        HostAddress source = new HostAddress(tuple.Family, tuple.Source).Unmapped, destination = new HostAddress(tuple.Family, tuple.Destination).Unmapped;
+        return source.Family == destination.Family
+            ? tuple with { Family = source.Family, Source = source.Bits, Destination = destination.Bits }
+            : tuple;
     }
 
     private static EntryKey WithoutId(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null };
