@@ -198,6 +198,55 @@ Describe 'Block-ConntrackTraffic' {
         }
     }
 
+    Context 'Rulesets that are loaded meanwhile' {
+        BeforeEach {
+            $block = Block-ConntrackTraffic -SourceAddress 192.0.2.1
+            $file = (Get-Item TestDrive:/).FullName + '/saved.nft'
+            $before = (Get-Ruleset) -replace 'packets \d+ bytes \d+'
+
+            <# Loads the file; what nft says, and whether it took it. #>
+            function Invoke-Load {
+                $said = ip netns exec $namespace nft -f $file 2>&1 | Out-String
+                [pscustomobject]@{ Said = $said; Taken = $LASTEXITCODE -eq 0 }
+            }
+        }
+        AfterEach {
+            Get-ConntrackBlock | Unblock-ConntrackTraffic
+            Invoke-InNamespace $namespace nft flush ruleset
+            Invoke-InNamespace $namespace nft -f (Get-Item TestDrive:/rules.nft).FullName
+        }
+
+        It 'leave a block alone that they don''t name, with flush ruleset too' {
+            Set-Content $file 'flush ruleset', (Get-Content TestDrive:/rules.nft -Raw), 'table inet other { }'
+            (Invoke-Load).Taken | Should -BeTrue
+            (Invoke-InNamespace $namespace nft list tables) | Should -Be "table inet $($block.Table)", 'table inet bystander', 'table inet other'
+            Invoke-InNamespace $namespace nft flush ruleset
+            (Invoke-InNamespace $namespace nft list tables) | Should -Be "table inet $($block.Table)"
+            Test-Ping 192.0.2.1 198.51.100.7 | Should -BeFalse
+            (Get-ConntrackBlock $block.Id).LossCount | Should -Be 0
+        }
+
+        It 'are refused as a whole where they were saved with the block in them, for as long as that is held' {
+            Set-Content $file 'flush ruleset', (Invoke-InNamespace $namespace nft list ruleset)
+            $load = Invoke-Load
+            $load.Taken | Should -BeFalse
+            $load.Said | Should -Match 'Operation not permitted'
+            (Get-Ruleset) -replace 'packets \d+ bytes \d+' | Should -Be $before
+            $block | Unblock-ConntrackTraffic
+            (Invoke-Load).Taken | Should -BeTrue
+            (Invoke-InNamespace $namespace nft list tables) | Should -Be 'table inet bystander' -Because 'what was the block''s went with nft, its new owner'
+        }
+
+        It 'load at any time where they were saved without blocks, as docs/blocking.md tells' {
+            $command = [regex]::Match((Get-Content "$PSScriptRoot/../../docs/blocking.md" -Raw), '(?m)^    (nft list tables \|.*)$').Groups[1].Value
+            $command | Should -Not -BeNullOrEmpty
+            Set-Content $file 'flush ruleset', (Invoke-InNamespace $namespace sh -c $command)
+            Get-Content $file -Raw | Should -Match 'bystander'
+            (Invoke-Load).Taken | Should -BeTrue
+            (Invoke-InNamespace $namespace nft list tables) | Should -Be "table inet $($block.Table)", 'table inet bystander'
+        }
+    }
+
     Context 'The SSH connection it runs in' {
         BeforeEach {
             $env:SSH_CONNECTION = '192.0.2.1 50022 198.51.100.7 22'
@@ -213,6 +262,17 @@ Describe 'Block-ConntrackTraffic' {
             $failure = Get-Failure ([scriptblock]::Create("Block-ConntrackTraffic $_"))
             $failure.FullyQualifiedErrorId | Should -Be 'OwnConnection,ConntrackPS.Commands.BlockConntrackTrafficCommand'
             "$failure" | Should -Match ([regex]::Escape('192.0.2.1:50022 -> 198.51.100.7:22'))
+            Get-Ruleset | Should -Not -Match conntrackps
+        }
+
+        It 'is known where sshd writes IPv4 addresses as IPv6 ones, and where the user does: <Variable>, <Filter>' -ForEach @(
+            @{ Variable = '::ffff:192.0.2.1 50022 ::ffff:198.51.100.7 22'; Filter = '-SourceAddress 192.0.2.1' }
+            @{ Variable = '::ffff:192.0.2.1 50022 ::ffff:198.51.100.7 22'; Filter = '-ReplySourceAddress 198.51.100.0/24' }
+            @{ Variable = '192.0.2.1 50022 198.51.100.7 22'; Filter = '-SourceAddress ::ffff:192.0.2.1' }
+            @{ Variable = '192.0.2.1 50022 198.51.100.7 22'; Filter = '-Address ::ffff:192.0.2.0/120' }
+        ) {
+            $env:SSH_CONNECTION = $Variable
+            (Get-Failure ([scriptblock]::Create("Block-ConntrackTraffic $Filter"))).FullyQualifiedErrorId | Should -BeLike 'OwnConnection,*'
             Get-Ruleset | Should -Not -Match conntrackps
         }
 

@@ -5,6 +5,25 @@ BeforeAll {
     $namespace = New-TestNamespace
     $other = New-TestNamespace
 
+    <# Takes the table of a block away, and puts one of its name there that is nobody's: over the block's own socket, since
+       nobody else may. The kernel does so by fault only. #>
+    function Remove-KernelTable($Block, [switch] $Usurp) {
+        $value = { param($Object, $Name) $Object.GetType().GetField($Name, [Reflection.BindingFlags] 'NonPublic, Instance').GetValue($Object) }
+        $held = [ConntrackPS.Blocking.BlockSession].GetField('Blocks', [Reflection.BindingFlags] 'NonPublic, Static').GetValue($null)[$Block.Id]
+        $handle = & $value (& $value (& $value $held _connection) _socket) _handle
+
+        # struct nlmsghdr, nfgenmsg and NFTA_TABLE_NAME.
+        $message = {
+            param([int] $Type, [int] $Flags, [byte[]] $Rest)
+            [BitConverter]::GetBytes(16 + $Rest.Length) + [BitConverter]::GetBytes([uint16] $Type) + [BitConverter]::GetBytes([uint16] $Flags) + [byte[]]::new(8) + $Rest
+        }
+        $name = [Text.Encoding]::ASCII.GetBytes("$($Block.Table)`0")
+        $table = [byte[]](1, 0, 0, 0) + [BitConverter]::GetBytes([uint16] (4 + $name.Length)) + [byte[]](1, 0) + $name + [byte[]]::new((4 - $name.Length % 4) % 4)
+        $batch = (& $message 0x10 1 @(0, 0, 0, 10)) + (& $message 0xa02 1 $table) + ($Usurp ? (& $message 0xa00 0x401 $table) : @()) + (& $message 0x11 1 @(0, 0, 0, 10))
+        $stream = [IO.FileStream]::new([Microsoft.Win32.SafeHandles.SafeFileHandle]::new($handle.DangerousGetHandle(), $false), [IO.FileAccess]::Write, 0)
+        $stream.Write([byte[]] $batch, 0, $batch.Length)
+    }
+
     <# The tables that nft lists. #>
     function Get-Table([string] $Namespace = $namespace) {
         @(Invoke-InNamespace $Namespace nft list tables) -replace '^table inet ' | Sort-Object
@@ -73,5 +92,50 @@ Describe 'Get-ConntrackBlock and Unblock-ConntrackTraffic' {
         $lines = ($one | Format-Table | Out-String -Width 80).Trim() -split "`n"
         $lines[0] | Should -Match '^\s*Id Since +Packets +Bytes New +Traffic'
         $lines[2] | Should -Match "^ *$($one.Id) \d\d:\d\d:\d\d +0 +0 True +entries with"
+    }
+}
+
+Describe 'A block whose table the kernel lost' {
+    BeforeEach {
+        $block = Block-ConntrackTraffic -SourceAddress 192.0.2.1 -NetworkNamespace $namespace
+    }
+
+    AfterEach {
+        Get-Table | Where-Object { $_ -eq $block.Table } | ForEach-Object { Unblock-ConntrackTraffic $block.Id -WarningAction Ignore }
+    }
+
+    It 'is made again without being asked for, and told of by every command that shows it' {
+        Remove-KernelTable $block
+        Wait-Until { (Get-Table) -contains $block.Table } 'the table is not made again'
+        $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
+        $shown.IsInForce | Should -BeTrue
+        $shown.LossCount | Should -Be 1
+        $shown.LastLoss | Should -BeGreaterOrEqual $block.Since
+        $warning | Should -Match "^Block $($block.Id): The kernel has lost the block's table $($block.Table) once"
+        $ended = $shown | Unblock-ConntrackTraffic -PassThru -WarningVariable warning -WarningAction SilentlyContinue
+        $ended.LossCount | Should -Be 1
+        $warning | Should -Match 'has lost the block'
+        Get-Table | Should -Not -Contain $block.Table
+    }
+
+    It 'is shown as the kernel has it, and found by Test-ConntrackHealth, whose remedy mends it once that can be' {
+        Remove-KernelTable $block -Usurp
+        $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
+        $shown.IsInForce | Should -BeFalse
+        $warning | Should -Match 'can''t be relied on.*EEXIST'
+        $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0) | Where-Object Name -Like 'Block*'
+        $finding.Name | Should -Be 'BlockNotInForce'
+        $finding.Severity | Should -Be 'Critical'
+        $finding.Evidence | Should -Match "^Block $($block.Id) of entries with source address 192\.0\.2\.1: .*$($block.Table).*EEXIST"
+        Test-ConntrackHealth -NetworkNamespace $other -SampleSeconds 0 | Where-Object Name -Like 'Block*' | Should -BeNullOrEmpty
+
+        Invoke-InNamespace $namespace nft delete table inet $block.Table
+        (Invoke-Expression "$($finding.Remedy) | Out-String" 3> $null) | Should -Match 'IsInForce +: True'
+        (Invoke-InNamespace $namespace nft list table inet $block.Table) -join "`n" | Should -Match 'flags owner'
+        $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0) | Where-Object Name -Like 'Block*'
+        $finding.Name | Should -Be 'BlockLost'
+        $finding.Severity | Should -Be 'Warning'
+        Unblock-ConntrackTraffic $block.Id -WarningAction Ignore
+        Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object Name -Like 'Block*' | Should -BeNullOrEmpty
     }
 }

@@ -21,7 +21,8 @@ public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
         return sum;
     }
 
-    private BlockCounters Plus(BlockCounters other) => new(Packets + other.Packets, Bytes + other.Bytes);
+    /// <summary>Both together.</summary>
+    internal BlockCounters Plus(BlockCounters other) => new(Packets + other.Packets, Bytes + other.Bytes);
 
     private static BlockCounters OfRule(NetlinkMessage message, string table)
     {

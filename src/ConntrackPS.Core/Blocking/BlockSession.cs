@@ -27,7 +27,16 @@ public static class BlockSession
             return [.. Blocks.Keys];
     }
 
-    /// <summary>Reads a block and its counters.</summary>
+    /// <summary>Reads the blocks of a network namespace, by whichever name they were made.</summary>
+    /// <param name="identity">What <see cref="Linux.NetworkNamespace.ReadIdentity"/> tells of it.</param>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    internal static IReadOnlyList<ConntrackBlock> ReadIn(string identity)
+    {
+        lock (Gate)
+            return [.. Blocks.Where(block => block.Value.NamespaceIdentity == identity).Select(block => new ConntrackBlock(block.Key, block.Value))];
+    }
+
+    /// <summary>Looks whether the kernel has a block, makes it again where not, and reads its counters.</summary>
     /// <returns>Null where none has the number.</returns>
     /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
     public static ConntrackBlock? Read(int id)

@@ -68,6 +68,12 @@ public sealed class BlockTarget
         return _filter?.Matches(entry) ?? _given.Contains(ByOriginal(entry));
     }
 
+    /// <summary>True where the flow is meant, or would be if IPv4-mapped addresses were those of IPv4.</summary>
+    internal bool MayMean(ConntrackEntry entry) =>
+        Names(entry) || (_filter is null
+            ? Given.Any(given => Unmap(given.Original) == entry.Original || Unmap(given.Reply) == entry.Original)
+            : _filter.Unmapped().Matches(entry));
+
     /// <summary>Lists the entries that are meant and exist now.</summary>
     /// <param name="table">Where they are.</param>
     /// <param name="found">Gets them, each as soon as it is found.</param>
@@ -86,4 +92,12 @@ public sealed class BlockTarget
 
     /// <summary>A flow that has begun anew may be translated in another way.</summary>
     private static EntryKey ByOriginal(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null, Reply = null };
+
+    private static ConntrackTuple Unmap(ConntrackTuple tuple)
+    {
+        HostAddress source = new HostAddress(tuple.Family, tuple.Source).Unmapped, destination = new HostAddress(tuple.Family, tuple.Destination).Unmapped;
+        return source.Family == destination.Family
+            ? tuple with { Family = source.Family, Source = source.Bits, Destination = destination.Bits }
+            : tuple;
+    }
 }

@@ -12,6 +12,12 @@ namespace ConntrackPS.Blocking;
 /// <param name="ServerPort">sshd's port.</param>
 public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
 {
+    /// <summary>Where the user sits; an IPv4-mapped address, as an sshd with IPv6 sockets writes it, is that of IPv4.</summary>
+    public HostAddress Client { get; init; } = Client.Unmapped;
+
+    /// <summary>The address the user dialled; null where only SSH_CLIENT tells, which does not hold it.</summary>
+    public HostAddress? Server { get; init; } = Server?.Unmapped;
+
     /// <summary>Finds it by the environment: this process's own or, where sudo has cleared that, its ancestors'.</summary>
     /// <returns>Null where there is none.</returns>
     public static SshConnection? Find() =>
@@ -67,7 +73,7 @@ public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAd
 
     /// <summary>A link-local address has its interface behind a percent sign.</summary>
     private static HostAddress? ParseAddress(string text) =>
-        AddressBits.TryParse(text.Split('%')[0], out IPFamily family, out AddressBits bits) ? new HostAddress(family, bits) : null;
+        AddressBits.TryParse(text.Split('%')[0], out IPFamily family, out AddressBits bits) ? new HostAddress(family, bits).Unmapped : null;
 
     private static bool TryParsePort(string text, out ushort port) =>
         ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port);

@@ -11,12 +11,12 @@ public sealed class SshGuard(ConntrackTable table, SshConnection? connection)
 {
     private readonly Lazy<ConntrackEntry[]> _own = new(() => [.. connection?.Entries(table) ?? []]);
 
-    /// <summary>Throws where a target names the connection.</summary>
+    /// <summary>Throws where a target names the connection, or its IPv4 addresses as IPv4-mapped ones.</summary>
     /// <exception cref="OwnConnectionException">It does.</exception>
     public void Check(BlockTarget target)
     {
         ArgumentNullException.ThrowIfNull(target);
-        if (_own.Value.FirstOrDefault(target.Names) is { } own)
+        if (_own.Value.FirstOrDefault(target.MayMean) is { } own)
             throw new OwnConnectionException(own.ToString());
     }
 }

@@ -10,7 +10,8 @@ namespace ConntrackPS.Blocking;
 
 /// <summary>Traffic that is dropped until this is disposed, or the process ends in whatever way: by a table of nf_tables
 /// that belongs to a socket (NFT_TABLE_F_OWNER, Linux 5.12). No other table is touched.</summary>
-/// <remarks>Safe for use from several threads.</remarks>
+/// <remarks>Safe for use from several threads. <see cref="BlockWatch"/> looks every second whether the kernel still has the
+/// table; one that is gone is made again.</remarks>
 public sealed class TrafficBlock : IDisposable
 {
     private readonly object _gate = new();
@@ -18,10 +19,17 @@ public sealed class TrafficBlock : IDisposable
     private readonly BlockTable _table;
     private readonly HashSet<ConntrackTuple> _tuples = [];
     private readonly HashSet<EntryKey> _leftOut = [];
+    private BlockCounters _before;
+    private BlockCounters _last;
+    private int _lossCount;
+    private DateTime? _lastLoss;
+    private Exception? _failure;
+    private bool _isMade;
+    private bool _isEnded;
 
-    private TrafficBlock(NetlinkConnection connection, BlockTarget target, string? networkNamespace)
+    private TrafficBlock(NetlinkConnection connection, BlockTarget target, string? networkNamespace, string namespaceIdentity)
     {
-        (_connection, Target, Namespace) = (connection, target, networkNamespace);
+        (_connection, Target, Namespace, NamespaceIdentity) = (connection, target, networkNamespace, namespaceIdentity);
 
         // The process's id helps whoever finds the table; the rest keeps it unique, since ids repeat in other containers.
         string name = string.Create(CultureInfo.InvariantCulture, $"conntrackps-{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
@@ -60,6 +68,50 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
+    /// <summary>True where the kernel had the table, and all that belongs into it, when somebody last looked: a second ago at
+    /// most.</summary>
+    public bool IsInForce
+    {
+        get
+        {
+            lock (_gate)
+                return _isMade && _failure is null && !_isEnded;
+        }
+    }
+
+    /// <summary>How often the kernel turned out to have the table no more.</summary>
+    public int LossCount
+    {
+        get
+        {
+            lock (_gate)
+                return _lossCount;
+        }
+    }
+
+    /// <summary>When that showed last, local time; null for never.</summary>
+    public DateTime? LastLoss
+    {
+        get
+        {
+            lock (_gate)
+                return _lastLoss;
+        }
+    }
+
+    /// <summary>What is or was wrong with the block, in a sentence or two; null where all is and was well.</summary>
+    public string? Problem
+    {
+        get
+        {
+            lock (_gate)
+                return DescribeProblem();
+        }
+    }
+
+    /// <summary>The kernel's own name of the network namespace, such as net:[4026531840].</summary>
+    internal string NamespaceIdentity { get; }
+
     /// <summary>Starts to drop the traffic of a target. Flows that exist already are dropped by <see cref="AddFlows"/>.</summary>
     /// <param name="target">Whose traffic.</param>
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
@@ -69,16 +121,19 @@ public sealed class TrafficBlock : IDisposable
     public static TrafficBlock Open(BlockTarget target, NetworkNamespace? networkNamespace = null)
     {
         ArgumentNullException.ThrowIfNull(target);
-        return Open(target, ConntrackTable.Attempt(() => NetlinkConnection.Open(networkNamespace)), networkNamespace?.Name);
+        (string identity, NetlinkConnection connection) = ConntrackTable.Attempt(
+            () => (NetworkNamespace.ReadIdentity(networkNamespace), NetlinkConnection.Open(networkNamespace)));
+        return Open(target, connection, networkNamespace?.Name, identity);
     }
 
-    internal static TrafficBlock Open(BlockTarget target, NetlinkConnection connection, string? networkNamespace)
+    internal static TrafficBlock Open(BlockTarget target, NetlinkConnection connection, string? networkNamespace, string namespaceIdentity = "")
     {
-        TrafficBlock block = new(connection, target, networkNamespace);
+        TrafficBlock block = new(connection, target, networkNamespace, namespaceIdentity);
         try
         {
-            block._table.Create(target.Rules);
-            block.AddFlows(target.Given);
+            block.Collect(target.Given);
+            block.Make();
+            BlockWatch.Add(block);
             return block;
         }
         catch
@@ -90,37 +145,127 @@ public sealed class TrafficBlock : IDisposable
 
     /// <summary>Drops the packets of these flows too, both ways, as they are before translation.</summary>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <exception cref="BlockLostException">The kernel has the table no more, and does not keep another one either.</exception>
     public void AddFlows(IEnumerable<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
         lock (_gate)
         {
-            List<ConntrackTuple> added = [];
-            foreach (ConntrackEntry entry in entries)
+            IReadOnlyList<ConntrackTuple> added = Collect(entries);
+            try
             {
-                if (!IsToldByPackets(entry))
-                    _leftOut.Add(EntryKey.Of(entry) with { Id = null });
-                else
-                    added.AddRange(((ConntrackTuple[])[entry.Original, entry.Reply]).Where(_tuples.Add));
+                _table.AddFlows(added);
             }
-
-            _table.AddFlows(added);
+            catch (BlockLostException)
+            {
+                NoteLoss();
+                Make();
+            }
+            catch (Exception exception)
+            {
+                // How much of it the kernel took is not known: whoever looks next makes the table again, whole.
+                (_isMade, _failure) = (false, exception);
+                throw;
+            }
         }
     }
 
-    /// <summary>Reads what has been dropped so far.</summary>
+    /// <summary>Looks whether the kernel has the table, makes it again where not, and reads what has been dropped so far. What
+    /// a table that was lost had dropped since it was last read is not in it.</summary>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     public BlockCounters ReadCounters()
     {
         lock (_gate)
-            return BlockCounters.Read(_connection, Table);
+        {
+            Look();
+            if (_isMade && _failure is null && !_isEnded)
+                _last = BlockCounters.Read(_connection, Table);
+            return _before.Plus(_last);
+        }
+    }
+
+    /// <summary>Looks whether the kernel has the table, and makes it again where not. What prevents it shows in
+    /// <see cref="IsInForce"/> and <see cref="Problem"/>.</summary>
+    internal void Look()
+    {
+        lock (_gate)
+        {
+            if (_isEnded)
+                return;
+            try
+            {
+                if (_isMade && !_table.IsThere())
+                    NoteLoss();
+                if (!_isMade)
+                    Make();
+                _failure = null;
+            }
+            catch (Exception exception) when (exception is NetlinkException or NetlinkProtocolException or BlockLostException or BlockingUnavailableException)
+            {
+                _failure = exception;
+            }
+        }
     }
 
     /// <summary>Lets the traffic pass again.</summary>
     public void Dispose()
     {
+        BlockWatch.Remove(this);
         lock (_gate)
+        {
+            _isEnded = true;
             _connection.Dispose();
+        }
+    }
+
+    private void Make()
+    {
+        try
+        {
+            _table.Make(Target.Rules, _tuples);
+        }
+        catch (BlockLostException)
+        {
+            // Gone before anybody could look. Once may be chance; twice is nothing to rely on.
+            NoteLoss();
+            _table.Make(Target.Rules, _tuples);
+        }
+
+        _isMade = true;
+    }
+
+    private void NoteLoss()
+    {
+        _isMade = false;
+        _lossCount++;
+        _lastLoss = DateTime.Now;
+        (_before, _last) = (_before.Plus(_last), default);
+    }
+
+    /// <summary>Takes flows in.</summary>
+    /// <returns>The tuples that are new.</returns>
+    private List<ConntrackTuple> Collect(IEnumerable<ConntrackEntry> entries)
+    {
+        List<ConntrackTuple> added = [];
+        foreach (ConntrackEntry entry in entries)
+        {
+            if (!IsToldByPackets(entry))
+                _leftOut.Add(EntryKey.Of(entry) with { Id = null });
+            else
+                added.AddRange(((ConntrackTuple[])[entry.Original, entry.Reply]).Where(_tuples.Add));
+        }
+
+        return added;
+    }
+
+    private string? DescribeProblem()
+    {
+        string? lost = _lastLoss is { } when
+            ? string.Create(
+                CultureInfo.CurrentCulture,
+                $"The kernel has lost the block's table {Table} {(_lossCount == 1 ? "once" : $"{_lossCount} times")}, last at {when:T}; traffic passed until it was made again.")
+            : null;
+        return _failure is null ? lost : $"The block's table {Table} can't be relied on, and traffic may pass: {_failure.Message} {lost}".TrimEnd();
     }
 
     private static bool IsToldByPackets(ConntrackEntry entry) =>

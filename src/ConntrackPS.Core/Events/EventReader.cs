@@ -126,20 +126,28 @@ internal sealed class EventReader(
         if (_cancelled)
             throw new OperationCanceledException();
         replay.BeginListing();
-        while (reader.ReadBatch() is { } entries)
+        bool isWhole = true;
+        try
         {
-            foreach (ConntrackEvent existing in entries.Cast<ConntrackEvent>())
+            while (reader.ReadBatch() is { } entries)
             {
-                if (!replay.List(existing, existing.Status.HasFlag(ConntrackStatus.Dying)))
-                    continue;
-                existing.SetEventTime(DateTime.UtcNow);
-                Add(existing);
-            }
+                foreach (ConntrackEvent existing in entries.Cast<ConntrackEvent>())
+                {
+                    if (!replay.List(existing, existing.Status.HasFlag(ConntrackStatus.Dying)))
+                        continue;
+                    existing.SetEventTime(DateTime.UtcNow);
+                    Add(existing);
+                }
 
-            Emit();
+                Emit();
+            }
+        }
+        catch (IncompleteListingException)
+        {
+            isWhole = false;
         }
 
-        replay.EndListing(isWhole: !reader.Interrupted);
+        replay.EndListing(isWhole);
         _listing = null;
     }
 

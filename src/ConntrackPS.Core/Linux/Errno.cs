@@ -63,6 +63,9 @@ public enum Errno
     /// <summary>EAFNOSUPPORT: address family not supported.</summary>
     AddressFamilyNotSupported = 97,
 
+    /// <summary>EADDRINUSE: another socket has the address.</summary>
+    AddressInUse = 98,
+
     /// <summary>ENOBUFS: the receive buffer overran; messages were lost.</summary>
     NoBuffers = 105,
 

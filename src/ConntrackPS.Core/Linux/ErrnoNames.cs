@@ -27,6 +27,7 @@ internal static class ErrnoNames
         Errno.ProtocolNotSupported => "EPROTONOSUPPORT",
         Errno.NotSupported => "EOPNOTSUPP",
         Errno.AddressFamilyNotSupported => "EAFNOSUPPORT",
+        Errno.AddressInUse => "EADDRINUSE",
         Errno.NoBuffers => "ENOBUFS",
         Errno.ShutDown => "ESHUTDOWN",
         Errno.TimedOut => "ETIMEDOUT",

@@ -30,6 +30,9 @@ internal sealed class NetlinkConnection : IDisposable
 
     public TimeSpan Timeout { get; }
 
+    /// <summary>The socket's port id, by which the kernel knows what belongs to it.</summary>
+    public uint PortId => _socket.PortId;
+
     /// <summary>Sends one request and waits until the kernel acknowledges or refuses it.</summary>
     /// <param name="message">The request; its flags must hold NLM_F_ACK. Its sequence number is filled in.</param>
     /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>

@@ -8,21 +8,27 @@ namespace ConntrackPS.Netlink;
 /// <remarks>One thread at a time may receive. <see cref="Cancel"/> may be called from any thread.</remarks>
 internal sealed unsafe class NetlinkSocket : IDisposable
 {
+    /// <summary>How many port ids are tried. One is taken by another process once in hundreds of millions.</summary>
+    private const int MaximumBinds = 16;
+
     private readonly SafeFileHandle _handle;
     private readonly WakeSignal _wake = new();
+    private readonly PortIds _portIds;
+    private uint _portId;
 
-    private NetlinkSocket(SafeFileHandle handle) => _handle = handle;
+    private NetlinkSocket(SafeFileHandle handle, PortIds portIds) => (_handle, _portIds) = (handle, portIds);
 
     /// <summary>Opens a socket in a network namespace; it stays there, whichever thread uses it.</summary>
+    /// <param name="networkNamespace">Where; null for the caller's own.</param>
+    /// <param name="portIds">Where the socket's port id comes from, for tests.</param>
     /// <exception cref="NetlinkException">The kernel has no netfilter netlink, or refuses the socket.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    public static NetlinkSocket Open(NetworkNamespace? networkNamespace = null)
+    public static NetlinkSocket Open(NetworkNamespace? networkNamespace = null, PortIds? portIds = null)
     {
-        NetlinkSocket socket = new(NetworkNamespace.RunIn(networkNamespace, Create));
+        NetlinkSocket socket = new(NetworkNamespace.RunIn(networkNamespace, Create), portIds ?? PortIds.OfProcess);
         try
         {
-            SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK };
-            Check(LibC.Bind(socket._handle, &address, (uint)sizeof(SocketAddressNetlink)), "bind a netlink socket");
+            socket.Bind();
             socket.SetOption(Wire.SocketLevel, (int)NetlinkSocketOption.ExtAck, 1);
             socket.SetOption(Wire.SocketLevel, (int)NetlinkSocketOption.CapAck, 1);
             return socket;
@@ -35,7 +41,10 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     }
 
     /// <summary>Wraps a socket that speaks for the kernel, for tests.</summary>
-    public static NetlinkSocket FromHandle(SafeFileHandle handle) => new(handle);
+    public static NetlinkSocket FromHandle(SafeFileHandle handle) => new(handle, PortIds.OfProcess);
+
+    /// <summary>The socket's port id, by which the kernel knows what belongs to it; 0 for none, or none any more.</summary>
+    public uint PortId => _portId;
 
     /// <summary>The size of the receive buffer as the kernel accounts it, in bytes.</summary>
     public int ReceiveBufferSize
@@ -201,7 +210,10 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     public void Dispose()
     {
+        // In this order: before the kernel has told everyone that the socket is gone, its id must not be another's.
         _handle.Dispose();
+        if (Interlocked.Exchange(ref _portId, 0) is not 0 and uint portId)
+            _portIds.Return(portId);
         _wake.Dispose();
     }
 
@@ -211,6 +223,25 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         return descriptor >= 0
             ? new SafeFileHandle(descriptor, ownsHandle: true)
             : throw new NetlinkException("open a netfilter netlink socket", LastError());
+    }
+
+    private void Bind()
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            uint portId = _portIds.Take();
+            SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK, PortId = portId };
+            if (LibC.Bind(_handle, &address, (uint)sizeof(SocketAddressNetlink)) == 0)
+            {
+                _portId = portId;
+                return;
+            }
+
+            Errno errno = LastError();
+            _portIds.Return(portId);
+            if (errno != Errno.AddressInUse || attempt == MaximumBinds)
+                throw new NetlinkException("bind a netlink socket", errno);
+        }
     }
 
     private static Errno LastError() => (Errno)Marshal.GetLastPInvokeError();

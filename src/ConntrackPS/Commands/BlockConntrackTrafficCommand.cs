@@ -102,6 +102,9 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand, IDisposable
             throw;
         }
 
+        if (held.Problem is { } problem)
+            WriteWarning($"Block {held.Id}: {problem}");
+
         // A pipeline that wants no more, or Ctrl+C, throws here: the block stands, and Get-ConntrackBlock has it.
         WriteObject(held);
     }

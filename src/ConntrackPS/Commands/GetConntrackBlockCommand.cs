@@ -25,7 +25,10 @@ public sealed class GetConntrackBlockCommand : ConntrackCommand
         ConntrackBlock? block = BlockSession.Read(id);
         if (block is null && Id is not null)
             WriteError(ErrorFactory.NoSuchBlock(id));
-        if (block is not null && IsNamed(block.Namespace))
-            WriteObject(block);
+        if (block is null || !IsNamed(block.Namespace))
+            return;
+        if (block.Problem is { } problem)
+            WriteWarning($"Block {id}: {problem}");
+        WriteObject(block);
     }
 }

@@ -81,7 +81,12 @@ public sealed partial class RemoveConntrackEntryCommand
         if (_blocks.Count > 0 && BlockSeconds is { } seconds)
             _stop.Token.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
         foreach (TrafficBlock block in _blocks)
+        {
             WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");
+            if (block.Problem is { } problem)
+                WriteWarning(problem);
+        }
+
         DisposeBlocks();
     }
 

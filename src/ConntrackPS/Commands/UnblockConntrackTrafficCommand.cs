@@ -28,8 +28,16 @@ public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
     {
         ConntrackBlock? block = BlockSession.Read(id);
         if (block is null || !IsNamed(block.Namespace))
+        {
             WriteError(ErrorFactory.NoSuchBlock(id));
-        else if (ShouldProcess(block.ToString(), "Unblock conntrack traffic") && BlockSession.End(id) && PassThru)
+            return;
+        }
+
+        if (!ShouldProcess(block.ToString(), "Unblock conntrack traffic") || !BlockSession.End(id))
+            return;
+        if (block.Problem is { } problem)
+            WriteWarning($"Block {id}: {problem}");
+        if (PassThru)
             WriteObject(block);
     }
 }

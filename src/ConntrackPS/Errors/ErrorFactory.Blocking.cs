@@ -17,6 +17,9 @@ internal static partial class ErrorFactory
         BlockingUnavailableException => Create(
             exception, "BlockingUnavailable", ErrorCategory.NotInstalled, target,
             "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
+        BlockLostException => Create(
+            exception, "BlockLost", ErrorCategory.ResourceUnavailable, target,
+            "Block it again; nft monitor and nft list tables show what else works on nf_tables."),
         OwnConnectionException => Create(
             exception, "OwnConnection", ErrorCategory.InvalidOperation, target,
             "Name less, such as -DestinationPort or -Protocol; -Force blocks it all the same."),

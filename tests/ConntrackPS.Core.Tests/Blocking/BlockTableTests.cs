@@ -1,4 +1,5 @@
 using ConntrackPS.Blocking;
+using ConntrackPS.Blocking.Wire;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -20,9 +21,8 @@ public sealed class BlockTableTests : IDisposable
     [Fact]
     public void The_table_is_the_sockets_own_and_must_be_new()
     {
-        _kernel.Answer(Messages.Acknowledgement(8));
-        using TrafficBlock block = TrafficBlock.Open(BlockTarget.Of(_filter), _kernel.Connection, null);
-        byte[] request = _kernel.ReadRequest();
+        using TrafficBlock block = Open(ownerAnswered: 0, out List<byte[]> requests);
+        byte[] request = requests[0];
 
         // struct nlmsghdr and nfgenmsg: NFNL_MSG_BATCH_BEGIN with res_id NFNL_SUBSYS_NFTABLES.
         Assert.Equal("140000001000010001000000000000000000000a", Convert.ToHexStringLower(request[..20]));
@@ -39,6 +39,28 @@ public sealed class BlockTableTests : IDisposable
         // NFNL_MSG_BATCH_END, without NLM_F_ACK.
         Assert.Equal("1400000011000100" + "09000000" + "00000000" + "0000000a", Convert.ToHexStringLower(request[^20..]));
         Assert.StartsWith($"conntrackps-{Environment.ProcessId}-", block.Table, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_table_is_asked_for_when_it_is_made()
+    {
+        using TrafficBlock block = Open(ownerAnswered: 0, out List<byte[]> requests);
+
+        // NFT_MSG_GETTABLE, NLM_F_REQUEST | NLM_F_ACK, NFPROTO_INET; NFTA_TABLE_NAME.
+        Assert.Equal(2, requests.Count);
+        Assert.Equal("010a0500", Convert.ToHexStringLower(requests[1][4..8]));
+        Assert.Equal("01000000", Convert.ToHexStringLower(requests[1][16..20]));
+        Assert.Equal(block.Table, System.Text.Encoding.ASCII.GetString(requests[1], 24, block.Table.Length));
+        Assert.True(block.IsInForce);
+        Assert.Equal(0, block.LossCount);
+    }
+
+    [Fact]
+    public void A_table_that_another_socket_owns_is_none_of_ours()
+    {
+        List<byte[]> requests = [];
+        BlockLostException exception = Assert.Throws<BlockLostException>(() => Open(ownerAnswered: 4711, out requests));
+        Assert.StartsWith($"The kernel has the block's table conntrackps-{Environment.ProcessId}-", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -64,5 +86,58 @@ public sealed class BlockTableTests : IDisposable
         _kernel.Answer(Messages.Error(sequence, errno));
         NetlinkException exception = Assert.Throws<NetlinkException>(() => TrafficBlock.Open(BlockTarget.Of(_filter), _kernel.Connection, null));
         Assert.Equal(errno, exception.Errno);
+    }
+
+    [Theory]
+    [InlineData(false, typeof(BlockLostException), "The kernel has the block's table block-1 no more")]
+    [InlineData(true, typeof(BlockingUnavailableException), "lacks")]
+    public void That_something_is_not_there_is_told_by_whether_the_table_is(bool isTableThere, Type expected, string problem)
+    {
+        NftTransaction transaction = new(_kernel.Connection, "block-1", () => isTableThere);
+        transaction.Add(NftMessage.Newsetelem, MessageFlags.Create, (ref MessageWriter _) => { });
+        _kernel.Answer(Messages.Error(2, Errno.NotFound));
+        Exception exception = Assert.Throws(expected, transaction.Commit);
+        Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
+        Assert.Equal(Errno.NotFound, Assert.IsType<NetlinkException>(exception.InnerException).Errno);
+    }
+
+    /// <summary>Opens a block of a kernel that takes every transaction, and says who owns the table (NFTA_TABLE_OWNER). Our
+    /// end of a socket pair has no port id, which is 0. The kernel answers a transaction within the send call, so that here
+    /// it is answered before it is sent, and the question for the table when it comes.</summary>
+    private TrafficBlock Open(uint ownerAnswered, out List<byte[]> requests)
+    {
+        List<byte[]> seen = requests = [];
+        _kernel.Answer(Messages.Acknowledgement(8));
+        using CancellationTokenSource stop = new();
+        Thread kernel = new(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                byte[] request = _kernel.ReadRequest();
+                if (request.Length == 0)
+                {
+                    Thread.Sleep(1);
+                    continue;
+                }
+
+                seen.Add(request);
+                if (BitConverter.ToUInt16(request, 4) != 0xa01)
+                    continue;
+                uint sequence = BitConverter.ToUInt32(request, 8);
+                byte[] owner = Messages.Attribute(7, Messages.BigEndian(ownerAnswered));
+                _kernel.Answer(Messages.Message(0xa00, sequence, MessageFlags.None, [1, 0, 0, 0, .. owner]), Messages.Acknowledgement(sequence));
+                _kernel.Answer(Messages.Acknowledgement(sequence + 8));
+            }
+        });
+        kernel.Start();
+        try
+        {
+            return TrafficBlock.Open(BlockTarget.Of(_filter), _kernel.Connection, null);
+        }
+        finally
+        {
+            stop.Cancel();
+            kernel.Join();
+        }
     }
 }

@@ -8,6 +8,12 @@ public sealed class SshConnectionTests
     [InlineData("192.0.2.1 50022 198.51.100.7 22", null, "192.0.2.1 50022 198.51.100.7 22")]
     [InlineData("2001:db8::1 50022 2001:db8::2 2222", null, "2001:db8::1 50022 2001:db8::2 2222")]
     [InlineData("fe80::1%eth0 50022 fe80::2%eth0 22", null, "fe80::1 50022 fe80::2 22")]
+    [InlineData("::ffff:192.0.2.50 50022 ::ffff:198.51.100.7 22", null, "192.0.2.50 50022 198.51.100.7 22")]
+    [InlineData("::ffff:192.0.2.50 50022 198.51.100.7 22", null, "192.0.2.50 50022 198.51.100.7 22")]
+    [InlineData("192.0.2.50 50022 ::FFFF:c633:6407 22", null, "192.0.2.50 50022 198.51.100.7 22")]
+    [InlineData("::ffff:192.0.2.50%eth0 50022 ::ffff:198.51.100.7%eth0 22", null, "192.0.2.50 50022 198.51.100.7 22")]
+    [InlineData(null, "::ffff:192.0.2.50 50022 22", "192.0.2.50 50022  22")]
+    [InlineData("::192.0.2.50 50022 64:ff9b::198.51.100.7 22", null, "::192.0.2.50 50022 64:ff9b::c633:6407 22")]
     [InlineData(null, "192.0.2.1 50022 22", "192.0.2.1 50022  22")]
     [InlineData("192.0.2.1 50022 198.51.100.7 22", "192.0.2.9 1 22", "192.0.2.1 50022 198.51.100.7 22")]
     public void Variables_of_sshd_are_understood(string? connection, string? client, string expected)

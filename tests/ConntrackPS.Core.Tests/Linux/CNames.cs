@@ -131,6 +131,7 @@ internal static class CNames
         ["Errno.ProtocolNotSupported"] = "EPROTONOSUPPORT",
         ["Errno.NotSupported"] = "EOPNOTSUPP",
         ["Errno.AddressFamilyNotSupported"] = "EAFNOSUPPORT",
+        ["Errno.AddressInUse"] = "EADDRINUSE",
         ["Errno.NoBuffers"] = "ENOBUFS",
         ["Errno.ShutDown"] = "ESHUTDOWN",
         ["Errno.TimedOut"] = "ETIMEDOUT",

@@ -4,7 +4,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking.Rules;
 
-/// <summary>The nf_tables table of one block, made bit by bit. It is this socket's alone: no other process can change it,
+/// <summary>The nf_tables table of one block. It is this socket's alone: no other process can change it,
 /// and it goes with the socket, however the process ends.</summary>
 internal sealed class BlockTable(NetlinkConnection connection, string name)
 {
@@ -12,25 +12,73 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
     private readonly Dictionary<(ElementType Type, ValueRanges Values), string> _valueSets = [];
     private readonly HashSet<FlowSet> _flowSets = [];
     private uint _lastSetId;
+    private bool _wasBegun;
 
     public string Name { get; } = name;
 
-    /// <summary>Makes the table with its first rules, all at once.</summary>
+    /// <summary>Makes the table, with its rules and with the tuples whose packets it drops, and looks whether the kernel has
+    /// it. What may be left of an earlier one goes in the same transaction.</summary>
     /// <exception cref="BlockingUnavailableException">The kernel can't do it.</exception>
-    /// <exception cref="NetlinkException">EEXIST: there is a table of that name.</exception>
-    public void Create(IReadOnlyList<BlockRule> rules)
+    /// <exception cref="BlockLostException">The table is gone already.</exception>
+    /// <exception cref="NetlinkException">EEXIST: there is a table of that name which is another's.</exception>
+    public void Make(IReadOnlyList<BlockRule> rules, IEnumerable<ConntrackTuple> tuples)
     {
-        NftTransaction transaction = new(connection);
+        bool isLeftOver = _wasBegun && IsThere();
+        _wasBegun = true;
+        _chains.Clear();
+        _valueSets.Clear();
+        _flowSets.Clear();
+        NftTransaction transaction = Begin();
+        if (isLeftOver)
+            transaction.Add(NftMessage.Deltable, MessageFlags.None, (ref MessageWriter writer) => NftWriter.TableName(ref writer, Name));
         transaction.Add(NftMessage.Newtable, MessageFlags.Create | MessageFlags.Exclusive, (ref MessageWriter writer) => NftWriter.Table(ref writer, Name));
         foreach (BlockRule rule in rules)
             AddRule(transaction, rule);
+        AddFlows(transaction, tuples);
         transaction.Commit();
+        if (!IsThere())
+            throw new BlockLostException(Name);
+    }
+
+    /// <summary>Asks the kernel for the table (NFT_MSG_GETTABLE).</summary>
+    /// <returns>False where it has none of the name that this socket owns: the table is no more.</returns>
+    /// <exception cref="NetlinkException">The kernel refused to tell.</exception>
+    public bool IsThere()
+    {
+        MessageWriter writer = new(new byte[NetlinkBatch.MaximumMessageSize]);
+        writer.BeginMessage((ushort)NftMessage.Gettable, MessageFlags.Ack, (byte)NetfilterProtocol.Inet);
+        NftWriter.TableName(ref writer, Name);
+        writer.EndMessage();
+        bool isOurs = false;
+        connection.TryRequest(writer.Written.ToArray(), "look for the table of a block", answer => isOurs |= IsOurs(answer));
+        return isOurs;
     }
 
     /// <summary>Drops the packets of these tuples from now on.</summary>
     public void AddFlows(IEnumerable<ConntrackTuple> tuples)
     {
-        NftTransaction transaction = new(connection);
+        NftTransaction transaction = Begin();
+        AddFlows(transaction, tuples);
+        transaction.Commit();
+    }
+
+    private NftTransaction Begin() => new(connection, Name, IsThere);
+
+    /// <summary>Whether this socket owns a table that the kernel described (NFTA_TABLE_OWNER).</summary>
+    private bool IsOurs(NetlinkMessage table)
+    {
+        AttributeReader attributes = table.Attributes;
+        while (attributes.Read())
+        {
+            if (attributes.Type == (ushort)TableAttribute.Owner)
+                return attributes.UInt32 == connection.PortId;
+        }
+
+        return false;
+    }
+
+    private void AddFlows(NftTransaction transaction, IEnumerable<ConntrackTuple> tuples)
+    {
         foreach (IGrouping<FlowSet, ConntrackTuple> kind in tuples.GroupBy(tuple => FlowSet.Of(tuple)!.Value))
         {
             if (_flowSets.Add(kind.Key))
@@ -48,8 +96,6 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
                 });
             }
         }
-
-        transaction.Commit();
     }
 
     private void AddFlowSet(NftTransaction transaction, FlowSet set)

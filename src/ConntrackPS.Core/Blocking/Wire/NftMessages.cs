@@ -4,6 +4,8 @@ namespace ConntrackPS.Blocking.Wire;
 internal enum NftMessage : ushort
 {
     Newtable = 0xa00,
+    Gettable,
+    Deltable,
     Newchain = 0xa03,
     Newrule = 0xa06,
     Getrule = 0xa07,
@@ -23,6 +25,7 @@ internal enum TableAttribute : ushort
 {
     Name = 1,
     Flags,
+    Owner = 7,
 }
 
 /// <summary>NFT_TABLE_F_*.</summary>

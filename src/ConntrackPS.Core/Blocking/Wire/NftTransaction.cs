@@ -12,14 +12,22 @@ internal sealed class NftTransaction
     private const string Operation = "block traffic";
 
     private readonly NetlinkBatch _batch;
+    private readonly string _table;
+    private readonly Func<bool> _isTableThere;
+    private int? _newTable;
 
-    public NftTransaction(NetlinkConnection connection) => _batch = connection.CreateBatch(Operation);
+    /// <param name="connection">The socket that owns the table.</param>
+    /// <param name="table">The table that all changes are to.</param>
+    /// <param name="isTableThere">Asks the kernel whether it has the table, to tell what ENOENT means.</param>
+    public NftTransaction(NetlinkConnection connection, string table, Func<bool> isTableThere) =>
+        (_batch, _table, _isTableThere) = (connection.CreateBatch(Operation), table, isTableThere);
 
     /// <summary>Writes what follows a message's header.</summary>
     public delegate void Body(ref MessageWriter writer);
 
     /// <summary>Adds a message; commits what is there if it does not fit with it.</summary>
     /// <exception cref="BlockingUnavailableException">The kernel can't do it.</exception>
+    /// <exception cref="BlockLostException">The kernel has the table no more.</exception>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     public void Add(NftMessage type, MessageFlags flags, Body body)
     {
@@ -27,6 +35,8 @@ internal sealed class NftTransaction
             Commit();
         if (_batch.Count == 0)
             AddLimit(BatchMessage.Begin);
+        if (type == NftMessage.Newtable)
+            _newTable = _batch.Count;
         MessageWriter writer = new(_batch.NextMessage);
         writer.BeginMessage((ushort)type, flags, (byte)NetfilterProtocol.Inet);
         body(ref writer);
@@ -42,6 +52,8 @@ internal sealed class NftTransaction
 
         // Kernels before 6.10 never acknowledge the end, so that the answer is that to the message before it.
         AddLimit(BatchMessage.End, isAnswered: false);
+        int? newTable = _newTable;
+        _newTable = null;
         (int Index, NetlinkAnswer Answer)? refusal = null;
         try
         {
@@ -53,7 +65,7 @@ internal sealed class NftTransaction
         }
 
         if (refusal is { } first)
-            throw Explain(first.Index, first.Answer.ToException(Operation));
+            throw Explain(first.Index, newTable, first.Answer.ToException(Operation));
     }
 
     private void AddLimit(BatchMessage limit, bool isAnswered = true)
@@ -64,14 +76,18 @@ internal sealed class NftTransaction
         _batch.Add(writer.Written.Length, isAnswered);
     }
 
-    /// <param name="index">0 for the batch's begin, 1 for the table, which is always made first.</param>
+    /// <param name="index">The place of what was refused; 0 for the batch's begin.</param>
+    /// <param name="newTable">The place of the message that makes the table; null where it was made before.</param>
     /// <param name="exception">What the kernel said.</param>
-    private static Exception Explain(int index, NetlinkException exception) => (index, exception.Errno) switch
+    private Exception Explain(int index, int? newTable, NetlinkException exception) => (index, exception.Errno) switch
     {
         (0, Errno.NotSupported) => new BlockingUnavailableException("This kernel has no nf_tables.", exception),
-        (1, Errno.InvalidArgument or Errno.NotSupported) => new BlockingUnavailableException(
+        (_, Errno.InvalidArgument or Errno.NotSupported) when index == newTable => new BlockingUnavailableException(
             "This kernel knows no tables that go with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so that a block could outlive its process.",
             exception),
+
+        // ENOENT is what a table that vanished gets, and what an expression gets whose module is missing.
+        (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new BlockLostException(_table, exception),
         (_, Errno.NotFound or Errno.NotSupported or Errno.AddressFamilyNotSupported) => new BlockingUnavailableException(
             "This kernel's nf_tables lacks something that a block is made of (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
         _ => exception,

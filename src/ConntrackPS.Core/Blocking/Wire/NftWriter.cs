@@ -12,6 +12,9 @@ internal static class NftWriter
         writer.PutUInt32((ushort)TableAttribute.Flags, (uint)TableFlags.Owner);
     }
 
+    /// <summary>Names a table, to ask for it or to delete it.</summary>
+    public static void TableName(ref MessageWriter writer, string name) => writer.PutText((ushort)TableAttribute.Name, name);
+
     /// <summary>A base chain that lets everything through that no rule drops.</summary>
     public static void Chain(ref MessageWriter writer, string table, string name, Hook hook, HookPriority priority)
     {

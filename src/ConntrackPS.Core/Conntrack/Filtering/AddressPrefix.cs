@@ -5,6 +5,9 @@ namespace ConntrackPS.Conntrack.Filtering;
 /// <summary>An IPv4 or IPv6 address, or all addresses that begin with the same bits (CIDR, RFC 4632 and RFC 4291).</summary>
 public readonly record struct AddressPrefix
 {
+    /// <summary>The length of ::ffff:0:0/96.</summary>
+    private const int MappedLength = 96;
+
     private readonly AddressBits _mask;
 
     private AddressPrefix(IPFamily family, AddressBits address, int length)
@@ -27,6 +30,13 @@ public readonly record struct AddressPrefix
 
     /// <summary>True for one address alone.</summary>
     public bool IsSingleAddress => Length == BitsOf(Family);
+
+    /// <summary>The prefix of IPv4 where all of it is IPv4-mapped, such as <c>::ffff:192.0.2.0/120</c>; else the prefix itself.
+    /// Filters take it for what it says, IPv6 addresses: this is for what a person may have meant.</summary>
+    internal AddressPrefix Unmapped =>
+        Length >= MappedLength && new HostAddress(Family, Address) is { IsIPv4Mapped: true } mapped
+            ? new AddressPrefix(IPFamily.IPv4, mapped.Unmapped.Bits, Length - MappedLength)
+            : this;
 
     /// <summary>The prefix that holds one address alone.</summary>
     public static AddressPrefix Of(HostAddress address) => Of(address, BitsOf(address.Family));

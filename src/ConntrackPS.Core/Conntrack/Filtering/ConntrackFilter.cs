@@ -182,6 +182,24 @@ public sealed record ConntrackFilter
     public override string ToString() =>
         IsEmpty ? "every entry" : "entries with " + string.Join(" and ", Terms.Select(term => term.Description));
 
+    /// <summary>The filter as it would be if IPv4-mapped addresses were those of IPv4.</summary>
+    internal ConntrackFilter Unmapped()
+    {
+        return this with
+        {
+            SourceAddress = Of(SourceAddress),
+            DestinationAddress = Of(DestinationAddress),
+            ReplySourceAddress = Of(ReplySourceAddress),
+            ReplyDestinationAddress = Of(ReplyDestinationAddress),
+            Address = Of(Address),
+            TranslatedSourceAddress = Of(TranslatedSourceAddress),
+            TranslatedDestinationAddress = Of(TranslatedDestinationAddress),
+            TranslatedAddress = Of(TranslatedAddress),
+        };
+
+        static IReadOnlyList<AddressPrefix> Of(IReadOnlyList<AddressPrefix> prefixes) => [.. prefixes.Select(prefix => prefix.Unmapped)];
+    }
+
     private sealed class CompiledTerms(ConntrackFilter of, FilterTerm[] terms)
     {
         public ConntrackFilter Of { get; } = of;

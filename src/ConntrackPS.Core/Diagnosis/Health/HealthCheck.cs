@@ -28,6 +28,7 @@ public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot r
         new HelperRule(),
         new AccountingRule(),
         new EventRule(),
+        new BlockRule(),
     ];
 
     /// <summary>Reads everything once, the table in one dump, and judges it.</summary>

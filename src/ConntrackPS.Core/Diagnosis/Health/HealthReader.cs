@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Statistics;
@@ -43,6 +44,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             Root = root,
             Persisted = PersistedComparison.Ages(settings, root),
             Differences = _persisted is null ? [] : [.. PersistedComparison.Differences(settings, timeouts, _persisted, root)],
+            Blocks = BlockSession.ReadIn(NetworkNamespace.ReadIdentity(networkNamespace)),
             Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
             Unread = _persisted?.Problems ?? [],
         };

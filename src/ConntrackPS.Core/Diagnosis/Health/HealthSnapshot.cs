@@ -1,3 +1,4 @@
+using ConntrackPS.Blocking;
 using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Tuning.Persistence;
 
@@ -59,6 +60,9 @@ internal sealed record HealthSnapshot
 
     /// <summary>What of the files that boot reads could not be read, one sentence each.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
+
+    /// <summary>The blocks that this process holds here.</summary>
+    public IReadOnlyList<ConntrackBlock> Blocks { get; init; } = [];
 
     /// <summary>How full the table is, 0 to 1; 0 without a limit.</summary>
     public double Fill => Maximum == 0 ? 0 : (double)Count / Maximum;
