@@ -1,4 +1,5 @@
 BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     $version = (Import-PowerShellDataFile "$PSScriptRoot/../../ConntrackPS.psd1").ModuleVersion
     Import-Module "$PSScriptRoot/../../out/ConntrackPS/$version/ConntrackPS.psd1"
 
@@ -189,6 +190,40 @@ Describe 'ConvertFrom-ConntrackText' {
             $problems[0].CategoryInfo.Category | Should -Be ObjectNotFound
             $problems[1].FullyQualifiedErrorId | Should -BeLike 'UnreadableFile,*'
             $problems[1].TargetObject | Should -Be "$TestDrive"
+        }
+
+        It 'may be <Kind>, which is an error at once' -ForEach @(
+            @{ Kind = 'a pipe that nobody writes to'; Node = @('p'); Message = '*FIFO (named pipe) that nobody writes to*' }
+            @{ Kind = 'a device without an end'; Node = 'c', '1', '5'; Message = '*character device (1, 5)*' }
+            @{ Kind = 'the null device'; Node = 'c', '1', '3'; Message = '*character device (1, 3)*' }
+        ) {
+            mknod "$TestDrive/node" @Node
+            try {
+                # A child, with an end to our patience: a test that waits for good would say nothing.
+                $lines = Invoke-Child -Prefix timeout, -k, 5, 120 ([scriptblock]::Create(@"
+`$entries = @(ConvertFrom-ConntrackText -Path '$TestDrive/node', '$TestDrive/a.txt' -ErrorVariable problems -ErrorAction SilentlyContinue)
+`$entries.Count, `$problems.Count, `$problems[0].FullyQualifiedErrorId, "`$problems"
+"@))
+                $lines[0, 1] | Should -Be '1', '1'
+                $lines[2] | Should -BeLike 'UnreadableFile,*'
+                $lines[3] | Should -BeLike $Message
+            }
+            finally {
+                Remove-Item "$TestDrive/node"
+            }
+        }
+
+        It 'may be a pipe that something writes to' {
+            mkfifo "$TestDrive/pipe"
+            $script = "exec 3<>'$TestDrive/pipe'; touch '$TestDrive/ready'; cat '$TestDrive/a.txt' >&3; sleep 2; cat '$TestDrive/a.txt' >&3; sleep 1"
+            $writer = [System.Diagnostics.Process]::Start([System.Diagnostics.ProcessStartInfo]::new('sh', [string[]] ('-c', $script)))
+            try {
+                Wait-Until { Test-Path "$TestDrive/ready" } 'nobody writes to the pipe'
+                (ConvertFrom-ConntrackText -Path "$TestDrive/pipe").Count | Should -Be 2
+            }
+            finally {
+                $writer.Kill()
+            }
         }
 
         It 'are closed when the pipeline ends early' {

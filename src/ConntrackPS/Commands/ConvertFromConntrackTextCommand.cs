@@ -2,6 +2,7 @@ using System.Collections.ObjectModel;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Errors;
+using ConntrackPS.Linux;
 using ConntrackPS.Text;
 
 namespace ConntrackPS.Commands;
@@ -94,7 +95,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
 
     private void ReadFile(string file)
     {
-        using StreamReader text = new(file);
+        using StreamReader text = OperatingSystem.IsLinux() ? new(NamedFile.Open(file, () => Stopping)) : new(file);
         ConntrackTextReader reader = new(capturedAt: CapturedAt);
         while (!Stopping && text.ReadLine() is { } line)
         {

@@ -28,7 +28,7 @@ internal static partial class ErrorFactory
                 "PersistenceMasked", ErrorCategory.InvalidOperation,
                 $" Somebody wants no such file: take the mask away (Remove-Item -LiteralPath '{Quoted(mask.Path)}'), or set the value in another file that boot reads."),
             UnusableFileException other => (
-                "NotPersisted", ErrorCategory.InvalidType, $" Look at it (Get-Item -Force -LiteralPath '{Quoted(other.Path)}'), and put a file in its place, or nothing."),
+                "NotPersisted", ErrorCategory.WriteError, $" Look at it (Get-Item -Force -LiteralPath '{Quoted(other.Path)}'), and put a file in its place, or nothing."),
             UnauthorizedAccessException => ("NotPersisted", ErrorCategory.PermissionDenied, " Run pwsh as root (sudo pwsh)."),
             _ => ("NotPersisted", ErrorCategory.WriteError, ""),
         };

@@ -182,7 +182,8 @@ internal static partial class ErrorFactory
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
         exception, "UnreadableFile",
-        exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path, null);
+        exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
+        exception is UnusableFileException ? "Name a file, or a pipe that something writes to; or pipe the lines in." : null);
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 

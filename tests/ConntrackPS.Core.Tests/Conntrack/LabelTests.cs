@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack;
 
@@ -29,6 +30,29 @@ public sealed class LabelTests
         Assert.Equal([1, 9], LabelBits.FromBytes([2, 2]).SetBits());
         Assert.Equal([1], LabelBits.FromBytes([2, .. new byte[15], 255, 255]).SetBits());
         Assert.True(LabelBits.FromBytes([]).IsEmpty);
+    }
+
+    [Fact]
+    public async Task The_first_file_that_is_there_counts_and_a_pipe_is_not_waited_for()
+    {
+        DirectoryInfo root = Directory.CreateTempSubdirectory("cps-test-root-");
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(root.FullName, "etc/xtables"));
+            Assert.Empty(LabelNames.Load(root.FullName).Names);
+            File.WriteAllText(Path.Combine(root.FullName, "etc/connlabel.conf"), "5 later\n# a\r6 none\n");
+            Assert.Equal(["later"], LabelNames.Load(root.FullName).Names);
+            File.WriteAllText(Path.Combine(root.FullName, "etc/xtables/connlabel.conf"), "5 first\r\n");
+            Assert.Equal(["first"], LabelNames.Load(root.FullName).Names);
+            File.Delete(Path.Combine(root.FullName, "etc/xtables/connlabel.conf"));
+            Shell.Run("mkfifo", Path.Combine(root.FullName, "etc/xtables/connlabel.conf"));
+            LabelNames names = await Task.Run(() => LabelNames.Load(root.FullName)).WaitAsync(TimeSpan.FromSeconds(30));
+            Assert.Empty(names.Names);
+        }
+        finally
+        {
+            root.Delete(recursive: true);
+        }
     }
 
     [Fact]
