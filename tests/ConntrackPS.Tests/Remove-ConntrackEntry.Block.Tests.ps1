@@ -224,6 +224,21 @@ Describe 'Remove-ConntrackEntry -Block' {
         }
     }
 
+    It 'warns of a block that the kernel lost meanwhile' {
+        $job = Start-ThreadJob -ArgumentList (Get-Module ConntrackPS).Path, $router {
+            param($Module, $Namespace)
+            Import-Module $Module
+            Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 10 -NetworkNamespace $Namespace -WarningVariable warning -WarningAction SilentlyContinue
+            "$warning"
+        }
+        Wait-Until { Get-BlockTable } 'the block is not up'
+        $table = (Get-BlockTable) -replace '^table inet '
+        Remove-KernelTable $table
+        Wait-Until { (Get-BlockTable) -match $table } 'the table is not made again'
+        $job | Receive-Job -Wait -AutoRemoveJob | Should -Match "has lost the block's table $table once"
+        Get-BlockTable | Should -BeNullOrEmpty
+    }
+
     It 'ends by itself after -BlockSeconds' {
         Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 1
         Get-KernelName $router | Should -Be 'three'

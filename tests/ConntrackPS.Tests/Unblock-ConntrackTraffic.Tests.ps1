@@ -1,28 +1,10 @@
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
+    Import-Module "$PSScriptRoot/Support/BlockLab.psm1" -Force
 
     $namespace = New-TestNamespace
     $other = New-TestNamespace
-
-    <# Takes the table of a block away, and puts one of its name there that is nobody's: over the block's own socket, since
-       nobody else may. The kernel does so by fault only. #>
-    function Remove-KernelTable($Block, [switch] $Usurp) {
-        $value = { param($Object, $Name) $Object.GetType().GetField($Name, [Reflection.BindingFlags] 'NonPublic, Instance').GetValue($Object) }
-        $held = [ConntrackPS.Blocking.BlockSession].GetField('Blocks', [Reflection.BindingFlags] 'NonPublic, Static').GetValue($null)[$Block.Id]
-        $handle = & $value (& $value (& $value $held _connection) _socket) _handle
-
-        # struct nlmsghdr, nfgenmsg and NFTA_TABLE_NAME.
-        $message = {
-            param([int] $Type, [int] $Flags, [byte[]] $Rest)
-            [BitConverter]::GetBytes(16 + $Rest.Length) + [BitConverter]::GetBytes([uint16] $Type) + [BitConverter]::GetBytes([uint16] $Flags) + [byte[]]::new(8) + $Rest
-        }
-        $name = [Text.Encoding]::ASCII.GetBytes("$($Block.Table)`0")
-        $table = [byte[]](1, 0, 0, 0) + [BitConverter]::GetBytes([uint16] (4 + $name.Length)) + [byte[]](1, 0) + $name + [byte[]]::new((4 - $name.Length % 4) % 4)
-        $batch = (& $message 0x10 1 @(0, 0, 0, 10)) + (& $message 0xa02 1 $table) + ($Usurp ? (& $message 0xa00 0x401 $table) : @()) + (& $message 0x11 1 @(0, 0, 0, 10))
-        $stream = [IO.FileStream]::new([Microsoft.Win32.SafeHandles.SafeFileHandle]::new($handle.DangerousGetHandle(), $false), [IO.FileAccess]::Write, 0)
-        $stream.Write([byte[]] $batch, 0, $batch.Length)
-    }
 
     <# The tables that nft lists. #>
     function Get-Table([string] $Namespace = $namespace) {
@@ -105,7 +87,7 @@ Describe 'A block whose table the kernel lost' {
     }
 
     It 'is made again without being asked for, and told of by every command that shows it' {
-        Remove-KernelTable $block
+        Remove-KernelTable $block.Table
         Wait-Until { (Get-Table) -contains $block.Table } 'the table is not made again'
         $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
         $shown.IsInForce | Should -BeTrue
@@ -119,7 +101,7 @@ Describe 'A block whose table the kernel lost' {
     }
 
     It 'is shown as the kernel has it, and found by Test-ConntrackHealth, whose remedy mends it once that can be' {
-        Remove-KernelTable $block -Usurp
+        Remove-KernelTable $block.Table -Usurp
         $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
         $shown.IsInForce | Should -BeFalse
         $warning | Should -Match 'can''t be relied on.*EEXIST'

@@ -26,8 +26,8 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     /// <summary>How many events were lost, on events of type Lost.</summary>
     public ulong? LostCount { get; internal set; }
 
-    /// <summary>The netlink port of the program that asked for the change (nlmsghdr.nlmsg_pid, often its process id); null
-    /// where a packet or the kernel made it.</summary>
+    /// <summary>The netlink port of the program that asked for the change (nlmsghdr.nlmsg_pid: with many programs the process
+    /// id, with this library a random number); null where a packet or the kernel made it.</summary>
     public uint? PortId { get; internal init; }
 
     /// <summary>Seconds from the connection's start to its end, on Destroy events while nf_conntrack_timestamp is on.</summary>

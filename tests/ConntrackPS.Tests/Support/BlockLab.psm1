@@ -125,4 +125,28 @@ function Add-Address([string] $Namespace, [string] $Device, [string] $Four, [str
     Invoke-InNamespace $Namespace ip address add $Six dev $Device nodad
 }
 
-Export-ModuleMember -Function New-BlockLab, Remove-BlockLab, Set-LabRule, Start-LabTraffic, Stop-LabTraffic, Test-LabAnswer, Get-LabFlow
+<# Takes the table of a block of this process away, and with -Usurp puts one of its name there that is nobody's: over the
+   block's own socket, since nobody else may. The kernel does so by fault only. #>
+function Remove-KernelTable([string] $Table, [switch] $Usurp) {
+    $value = {
+        param($Object, $Name)
+        $Object.GetType().GetField($Name, [Reflection.BindingFlags] 'NonPublic, Instance').GetValue($Object)
+    }
+    $watch = [ConntrackPS.Blocking.BlockSession].Assembly.GetType('ConntrackPS.Blocking.BlockWatch')
+    $held = @($watch.GetField('Blocks', [Reflection.BindingFlags] 'NonPublic, Static').GetValue($null)) | Where-Object Table -EQ $Table
+    $handle = & $value (& $value (& $value $held _connection) _socket) _handle
+
+    # struct nlmsghdr, nfgenmsg and NFTA_TABLE_NAME.
+    $message = {
+        param([int] $Type, [int] $Flags, [byte[]] $Rest)
+        [BitConverter]::GetBytes(16 + $Rest.Length) + [BitConverter]::GetBytes([uint16] $Type) + [BitConverter]::GetBytes([uint16] $Flags) + [byte[]]::new(8) + $Rest
+    }
+    $name = [Text.Encoding]::ASCII.GetBytes("$Table`0")
+    $named = [byte[]](1, 0, 0, 0) + [BitConverter]::GetBytes([uint16] (4 + $name.Length)) + [byte[]](1, 0) + $name + [byte[]]::new((4 - $name.Length % 4) % 4)
+    $limit = [byte[]](0, 0, 0, 10)
+    $batch = (& $message 0x10 1 $limit) + (& $message 0xa02 1 $named) + ($Usurp ? (& $message 0xa00 0x401 $named) : @()) + (& $message 0x11 1 $limit)
+    $stream = [IO.FileStream]::new([Microsoft.Win32.SafeHandles.SafeFileHandle]::new($handle.DangerousGetHandle(), $false), [IO.FileAccess]::Write, 0)
+    $stream.Write([byte[]] $batch, 0, $batch.Length)
+}
+
+Export-ModuleMember -Function New-BlockLab, Remove-BlockLab, Set-LabRule, Start-LabTraffic, Stop-LabTraffic, Test-LabAnswer, Get-LabFlow, Remove-KernelTable
