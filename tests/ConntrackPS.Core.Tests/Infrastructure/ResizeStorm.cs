@@ -60,7 +60,7 @@ public sealed class ResizeFactAttribute : FactAttribute
     {
         try
         {
-            File.OpenHandle(ResizeStorm.Buckets, FileMode.Open, FileAccess.Write).Dispose();
+            File.OpenHandle(ResizeStorm.Buckets, FileMode.Open, FileAccess.Write, FileShare.ReadWrite).Dispose();
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

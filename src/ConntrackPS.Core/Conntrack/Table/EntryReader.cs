@@ -68,11 +68,9 @@ internal sealed class EntryReader : IEntrySink, IDisposable
 
     void IEntrySink.Take(ConntrackEntry entry) => _batch.Add(entry);
 
-    void IEntrySink.Restart()
-    {
-        _batch.Clear();
-        _emitted.Repeat();
-    }
+    bool IEntrySink.TakesSpoilt => true;
+
+    void IEntrySink.Restart() => _emitted.Repeat();
 
     private List<ConntrackEntry> TakeBatch()
     {

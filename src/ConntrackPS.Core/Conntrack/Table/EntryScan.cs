@@ -27,8 +27,9 @@ internal sealed class EntryScan : IDisposable
     private FilterPlan _plan;
     private DumpReader _dump;
     private bool _answered;
-    private bool _isGivenUp;
-    private long _disturbed;
+    private bool _isSpoilt;
+    private bool _isLast;
+    private long _firstSpoilt;
 
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
@@ -100,16 +101,17 @@ internal sealed class EntryScan : IDisposable
         }
 
         _answered = true;
-        if (isDisturbed && !GivesUp())
-        {
-            // The datagram in hand may have been filled after the resize already: it is read again with the rest.
-            Repeats++;
-            _sink.Restart();
-            Restart();
-            return true;
-        }
-
-        return more || !_isGivenUp ? more : throw new IncompleteListingException(Operation, Repeats + 1);
+        if (isDisturbed && !_isSpoilt)
+            Spoil();
+        if (!_isSpoilt || (more && (_isLast || _sink.TakesSpoilt)))
+            return more;
+        if (_isLast || (_sink.TakesSpoilt && IsTimeToGiveUp()))
+            throw new IncompleteListingException(Operation, Repeats + 1);
+        Repeats++;
+        _isSpoilt = false;
+        _sink.Restart();
+        Restart();
+        return true;
     }
 
     /// <summary>Ends any wait, from any thread.</summary>
@@ -148,15 +150,20 @@ internal sealed class EntryScan : IDisposable
             _connection.Cancel();
     }
 
-    /// <summary>Decides, when the table was resized, whether this attempt is the last; what it still shows is better than
-    /// nothing.</summary>
-    private bool GivesUp()
+    /// <summary>The table was resized under this attempt. The datagram in hand may have been filled after that already.
+    /// </summary>
+    private void Spoil()
     {
+        _isSpoilt = true;
         if (Repeats == 0)
-            _disturbed = Stopwatch.GetTimestamp();
-        _isGivenUp |= Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_disturbed) >= _terms.Patience;
-        return _isGivenUp;
+            _firstSpoilt = Stopwatch.GetTimestamp();
+        if (_sink.TakesSpoilt)
+            _sink.Restart();
+        else
+            _isLast = IsTimeToGiveUp();
     }
+
+    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstSpoilt) >= _terms.Patience;
 
     private bool IsFilterRefused(NetlinkException exception) =>
         !_answered && !_plan.Kernel.IsEmpty

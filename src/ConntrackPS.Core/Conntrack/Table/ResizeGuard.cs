@@ -25,7 +25,7 @@ internal sealed class ResizeGuard : IDisposable
         if (read is null)
         {
             _writes = ResizeWatch.Start();
-            _file = File.Exists(Path) ? File.OpenHandle(Path) : null;
+            _file = Open();
         }
 
         HasResized();
@@ -42,6 +42,14 @@ internal sealed class ResizeGuard : IDisposable
     }
 
     public void Dispose() => _file?.Dispose();
+
+    /// <summary>Opens the file without .NET's lock, which would keep other processes of .NET from writing it.</summary>
+    /// <returns>Null where there is none.</returns>
+    private static SafeFileHandle? Open()
+    {
+        SafeFileHandle file = new(LibC.Open(Path, LibC.O_RDONLY | LibC.O_CLOEXEC), ownsHandle: true);
+        return file.IsInvalid ? null : file;
+    }
 
     private long Read()
     {
@@ -86,12 +94,12 @@ internal sealed class ResizeGuard : IDisposable
                 const string First = "/proc/1/ns/net";
                 string own = NetworkNamespace.ReadIdentity(null);
                 NetworkNamespace? initial = new FileInfo(First).LinkTarget is { } target && target != own ? NetworkNamespace.Parse(First) : null;
-                return NetworkNamespace.RunIn(initial, () => File.Exists(Path) ? File.OpenHandle(Path) : null);
+                return NetworkNamespace.RunIn(initial, Open);
             }
             catch (Exception exception) when (exception is NetworkNamespaceException or IOException or UnauthorizedAccessException)
             {
                 // Who may not look into the first process's namespace is in it himself, or in a container.
-                return File.Exists(Path) ? File.OpenHandle(Path) : null;
+                return Open();
             }
         }
     }

@@ -16,6 +16,8 @@ internal class CountingSink(GroupTable groups) : IEntrySink
         return _entry;
     }
 
+    public bool TakesSpoilt => false;
+
     public virtual void Take(ConntrackEntry entry) => Groups.Add(entry);
 
     public virtual void Restart() => Groups.Clear();

@@ -78,6 +78,8 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         _snapshot.Totals.Add(added);
     }
 
+    bool IEntrySink.TakesSpoilt => false;
+
     void IEntrySink.Restart() => Restart();
 
     private void Restart()

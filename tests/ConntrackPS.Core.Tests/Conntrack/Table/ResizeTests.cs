@@ -54,6 +54,15 @@ public sealed class ResizeTests : IDisposable
         Assert.Equal((true, true), (guard.HasResized(), elsewhere.HasResized()));
     }
 
+    /// <summary>.NET locks what it opens, and so may the process that is to write the size.</summary>
+    [ResizeFact]
+    public void Whoever_sets_the_size_may_have_the_file_for_itself()
+    {
+        using ResizeGuard guard = new();
+        using FileStream file = new(Buckets, FileMode.Open, FileAccess.Write, FileShare.None);
+        file.Write(System.Text.Encoding.ASCII.GetBytes($"{_before}"));
+    }
+
     /// <summary>Of a filter that the kernel does not know: every entry is listed, to be deleted one by one.</summary>
     [ResizeFact]
     public void A_deletion_in_a_storm_leaves_nothing_or_says_that_it_may()
