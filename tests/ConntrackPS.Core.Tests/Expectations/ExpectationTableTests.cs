@@ -1,4 +1,6 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -46,6 +48,40 @@ public sealed class ExpectationTableTests : IDisposable
         Assert.Equal(("sip", "10.1.2.3", (ushort?)7078, TupleDirection.Reply), (created.Function, created.NatAddress, created.NatPort, created.NatDirection));
         Assert.Equal(created.Id, Assert.Single(_table.Read(new ExpectationFilter { Helper = ["sip"] })).Id);
         Assert.Equal("2001:db8::1", Assert.Single(_table.Read(new ExpectationFilter { AddressFamily = IPFamily.IPv6 })).MasterSourceAddress);
+    }
+
+    /// <summary>What has no zone would count as gone.</summary>
+    [Fact]
+    public void A_zone_that_a_spoilt_listing_of_the_masters_did_not_tell_is_an_error()
+    {
+        ConntrackEntry master = Make.FtpMaster();
+        master.Zone = 5;
+        TableFiller.Create(_ns, master, Make.FtpMaster());
+        Make.Create(_ns, Make.Data(master));
+        ConntrackExpectation listed = Assert.Single(_table.Read());
+        Assert.Equal((ushort?)5, listed.Zone);
+        using ExpectationFinder finder = _table.CreateFinder();
+        long buckets = 0;
+        bool isEmpty = true;
+        ScanTerms terms = new() { ReadBuckets = () => ++buckets, LeastRepeats = 0, Patience = TimeSpan.Zero };
+        ZoneFinder blind = new(finder, new ConntrackTable(_ns.Namespace, KernelFeatures.All, terms with { Open = _ => Empty() }));
+        ZoneFinder lucky = new(finder, new ConntrackTable(_ns.Namespace, KernelFeatures.All, terms));
+        listed.Zone = null;
+        Assert.Throws<IncompleteListingException>(() => blind.Assign([listed]));
+        lucky.Assign([listed]);
+        Assert.Equal((ushort?)5, listed.Zone);
+
+        // Nothing is left to find: nobody asks for a listing.
+        isEmpty = false;
+        blind.Assign([listed]);
+
+        NetlinkConnection Empty()
+        {
+            Assert.True(isEmpty);
+            FakeKernel empty = new();
+            empty.Answer(Messages.Done(1));
+            return empty.Connection;
+        }
     }
 
     [Fact]

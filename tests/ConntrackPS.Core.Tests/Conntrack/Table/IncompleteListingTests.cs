@@ -49,7 +49,7 @@ public sealed class IncompleteListingTests : IDisposable
             string order = string.Join(' ', before);
             Assert.True(end is null, order);
             Assert.Equal((order, before.Length), (order, reader.Repeats));
-            Assert.Equal(Enumerable.Range(0, Count), read.Order());
+            Assert.Equal(Enumerable.Range(0, Count).Union(ShownIn(before.Length)).Order(), read.Order());
         }
     }
 
@@ -64,8 +64,7 @@ public sealed class IncompleteListingTests : IDisposable
             (List<int> read, EntryReader reader, Exception? end) = ReadAll(all);
             Assert.Equal(6, Assert.IsType<IncompleteListingException>(end).Attempts);
             Assert.Equal(5, reader.Repeats);
-            Assert.Equal(read.Distinct(), read);
-            Assert.Superset(Shown(5).ToHashSet(), read.ToHashSet());
+            Assert.Equal(ShownIn(6).Distinct().Order(), read.Order());
 
             // Nobody gets past it by asking again.
             Assert.Throws<IncompleteListingException>(() => reader.ReadBatch());
@@ -80,7 +79,7 @@ public sealed class IncompleteListingTests : IDisposable
             [.. Enumerable.Repeat(Resize.Middle, 40), Resize.None], new ScanTerms { Patience = TimeSpan.FromHours(1) });
         Assert.Null(end);
         Assert.Equal(40, reader.Repeats);
-        Assert.Equal(Enumerable.Range(0, Count), read.Order());
+        Assert.Equal(Enumerable.Range(0, Count).Union(ShownIn(40)).Order(), read.Order());
     }
 
     [Fact]
@@ -195,8 +194,11 @@ public sealed class IncompleteListingTests : IDisposable
             ? [shorter]
             : Enum.GetValues<Resize>().Where(resize => resize != Resize.None).Select(resize => (Resize[])[.. shorter, resize]).Prepend(shorter));
 
-    /// <summary>What the kernel shows in an attempt that it spoils: not all, and one entry twice.</summary>
-    private static int[] Shown(int attempt) => [attempt % Count, (attempt + 1) % Count, (attempt + 1) % Count, (attempt + 4) % Count];
+    /// <summary>What the kernel shows in an attempt that it spoils: not all, one entry twice, and last one that no other
+    /// attempt shows.</summary>
+    private static int[] Shown(int attempt) => [attempt % Count, (attempt + 1) % Count, (attempt + 1) % Count, Count + attempt];
+
+    private static IEnumerable<int> ShownIn(int attempts) => Enumerable.Range(0, attempts).SelectMany(Shown);
 
     private static ConntrackTable Unsettled(NetworkNamespaceFixture ns, KernelFeatures features = KernelFeatures.All) =>
         new(ns.Namespace, features, new ScanTerms { ReadBuckets = Buckets(() => true), Patience = TimeSpan.Zero });

@@ -126,6 +126,16 @@ public sealed class LimitRuleTests
     }
 
     [Fact]
+    public void A_table_that_is_resized_under_every_listing_is_a_finding_of_the_machine()
+    {
+        Assert.Empty(new ResizeRule().Check(Healthy));
+        ConntrackFinding finding = Assert.Single(new ResizeRule().Check(Healthy with { VainListings = 7, Namespace = "blue" }));
+        Assert.Equal((FindingSeverity.Warning, "TableResized", null), (finding.Severity, finding.Name, finding.Namespace));
+        Assert.Equal("Listings of the table: 7, and the hash table was resized during each; buckets 262,144.", finding.Evidence);
+        Assert.Contains(finding.Name, HealthCheck.Judge(Healthy with { VainListings = 7 }).Select(judged => judged.Name));
+    }
+
+    [Fact]
     public void A_chain_that_is_too_long_is_critical_and_wants_more_buckets_than_there_are()
     {
         ConntrackFinding finding = Snapshots.Only(new BucketRule(), Healthy with { Counted = Snapshots.Counted((Counter.ChainTooLong, 1)) });
