@@ -40,11 +40,15 @@ internal sealed class RootFolder : IDisposable
     /// <returns>Null where a folder on the way is missing.</returns>
     /// <exception cref="UnusableFileException">A mask, a circle of links, or no folder where one must be.</exception>
     /// <exception cref="UnauthorizedAccessException">A folder on the way is not for us.</exception>
-    public FilePlace? Find(string name) => Walk(name, makesFolders: false);
+    public FilePlace? Find(string name) => Walk(name, isForWriting: false, makesFolders: false);
+
+    /// <summary>The same, for a file that is to be written: null only where folders are missing that can be made.</summary>
+    /// <exception cref="UnusableFileException">As above; or a link leads to a folder that isn't there.</exception>
+    public FilePlace? FindToWrite(string name) => Walk(name, isForWriting: true, makesFolders: false);
 
     /// <summary>The same, and makes the folders of the name that are missing; none that only a link names.</summary>
     /// <exception cref="UnusableFileException">As above; or a link leads to a folder that isn't there.</exception>
-    public FilePlace FindOrMake(string name) => Walk(name, makesFolders: true)!;
+    public FilePlace FindOrMake(string name) => Walk(name, isForWriting: true, makesFolders: true)!;
 
     /// <summary>The names in a folder; none where it is missing.</summary>
     /// <exception cref="IOException">It is no folder, or can't be read.</exception>
@@ -61,7 +65,7 @@ internal sealed class RootFolder : IDisposable
 
     public void Dispose() => _root.Dispose();
 
-    private FilePlace? Walk(string name, bool makesFolders)
+    private FilePlace? Walk(string name, bool isForWriting, bool makesFolders)
     {
         using Way way = new(_root, _path.TrimEnd('/'), name);
         while (way.TryStep(out string next, out bool isOfLink))
@@ -70,9 +74,11 @@ internal sealed class RootFolder : IDisposable
             if (opened is null && way.HasMore)
             {
                 way.RefuseMask(next);
+                if (isForWriting && isOfLink)
+                    throw way.NowhereToGo(next);
                 if (!makesFolders)
                     return null;
-                opened = isOfLink ? throw way.NowhereToGo(next) : way.Make(next);
+                opened = way.Make(next);
             }
 
             if (opened is null)

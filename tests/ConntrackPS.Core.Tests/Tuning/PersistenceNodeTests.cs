@@ -36,6 +36,20 @@ public sealed class PersistenceNodeTests : IDisposable
         Assert.Equal(before, _files.Listing());
     }
 
+    /// <summary>All files are looked at before the first is written.</summary>
+    [Theory]
+    [InlineData("/dev/null")]
+    [InlineData("/no/such/folder")]
+    [InlineData("conntrackps.conf")]
+    public void A_file_that_can_t_be_written_leaves_the_others_untouched(string target)
+    {
+        _files.Write(Ours, "a.b = 1");
+        Link("etc/modprobe.d/conntrackps.conf", target);
+        string before = _files.Listing();
+        Assert.Throws<PersistenceException>(PersistBuckets);
+        Assert.Equal(before, _files.Listing());
+    }
+
     [Fact]
     public void A_mask_by_way_of_other_links_is_told_and_stays()
     {

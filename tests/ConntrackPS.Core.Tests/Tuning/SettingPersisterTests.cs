@@ -80,6 +80,28 @@ public sealed class SettingPersisterTests : IDisposable
         Assert.Empty(Persister.Persist(("nf_conntrack_max", null)));
     }
 
+    /// <summary>An empty file is a mask too, for one of its name in a later directory.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("\n\n")]
+    [InlineData("# theirs\r\nnet.ipv4.ip_forward=1")]
+    public void Where_there_is_nothing_of_ours_to_take_away_nothing_changes(string text)
+    {
+        _files.WriteText(Ours, text);
+        string before = _files.Listing();
+        Assert.Empty(Persister.Persist((Established, null)));
+        Assert.Equal(before, _files.Listing());
+        Assert.Equal(text, _files.Text(Ours));
+    }
+
+    [Fact]
+    public void A_line_of_ours_in_a_file_of_theirs_goes_and_the_file_stays()
+    {
+        _files.WriteText(Ours, EstablishedLine + "\n");
+        Persister.Persist((Established, null));
+        Assert.Equal("", _files.Text(Ours));
+    }
+
     [Fact]
     public void The_second_name_of_the_maximum_is_the_same_parameter()
     {

@@ -44,6 +44,14 @@ internal static class AtomicFile
         }
     }
 
+    /// <summary>Looks whether there is a file, or none, where one is to be written.</summary>
+    /// <exception cref="IOException">As for <see cref="Edit"/>.</exception>
+    public static void Check(RootFolder root, string name)
+    {
+        using FilePlace? place = root.FindToWrite(name);
+        _ = place?.Read();
+    }
+
     private static bool EditOnce(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
     {
         // Nothing is made for a file that is not there and need not be.

@@ -24,16 +24,16 @@ internal sealed class SettingPersister(SystemRoot root)
     {
         using RootFolder folder = OpenRoot();
         FileChanges files = new(root, folder);
-        files.Edit(SystemRoot.SysctlName, text => WithHeader(changes.Aggregate(text, Apply)));
+        files.Add(SystemRoot.SysctlName, text => WithHeader(text, changes.Aggregate(text, Apply)));
 
         // So that the module comes with its hash table's size, and need not resize it.
         if (changes.FirstOrDefault(change => change.Name == Buckets).Value is { } buckets)
-            files.Edit(SystemRoot.ModuleOptionsName, text => WithHeader(ModuleOptions.WithHashSize(text, buckets)));
+            files.Add(SystemRoot.ModuleOptionsName, text => WithHeader(text, ModuleOptions.WithHashSize(text, buckets)));
 
         // Boot sets sysctls before netfilter rules load the module: its own would not be there yet, and be passed over.
         if (root.IsModular && changes.Any(change => change.Value is not null) && !IsLoadedAtBoot(folder))
-            files.Edit(SystemRoot.ModuleLoadName, text => WithHeader(text.With([.. text.Lines, Module])));
-        return files.Changed;
+            files.Add(SystemRoot.ModuleLoadName, text => WithHeader(text, text.With([.. text.Lines, Module])));
+        return files.Apply();
     }
 
     private static ConfigText Apply(ConfigText text, (string Name, long? Value) change)
@@ -85,12 +85,12 @@ internal sealed class SettingPersister(SystemRoot root)
         return isLoaded;
     }
 
-    /// <summary>A file with nothing left but our own header is deleted.</summary>
-    private static ConfigText? WithHeader(ConfigText text)
+    /// <summary>A file of ours with nothing left in it is deleted; an empty one of somebody else's may be there on purpose.</summary>
+    private static ConfigText? WithHeader(ConfigText before, ConfigText after)
     {
-        if (text.Lines.All(line => IsHeader(line) || string.IsNullOrWhiteSpace(line)))
-            return null;
-        return text.Lines.Any(IsHeader) ? text : text.With([Header, .. text.Lines]);
+        if (after.Lines.Any(IsHeader))
+            return after.Lines.All(line => IsHeader(line) || string.IsNullOrWhiteSpace(line)) ? null : after;
+        return after.Lines.Count == 0 || after.Lines.SequenceEqual(before.Lines) ? after : after.With([Header, .. after.Lines]);
     }
 
     private static bool IsHeader(string line) => ConfigText.Content(line) == Header;
