@@ -105,7 +105,7 @@ Describe 'Register-ConntrackEvent' {
     }
 
     It 'keeps the engine''s queue short, and counts what is lost' {
-        Register-ConntrackEvent @register -EventType New -ReceiveBufferSize 4096
+        Register-ConntrackEvent @register -EventType New -ReceiveBufferSize 4096 -BacklogSize 64KB
         $source = (Get-EventSubscriber ctps-test).SourceObject
         Add-KernelLine $namespace (New-ManyLine 50000)
         $taken = 0
@@ -117,6 +117,21 @@ Describe 'Register-ConntrackEvent' {
             $source.ReceivedCount + $source.LostCount -eq 50000 -and $taken -gt 0
         } 'some events are neither received nor counted as lost' -Seconds 120
         $source.LostCount | Should -BeGreaterThan 0
+        $source.WaitingCountWhenFull | Should -BeGreaterThan 0
+        $source.WaitingCount | Should -Be 0
+    }
+
+    It 'keeps what a slow action can''t take in the backlog, and loses nothing' {
+        Register-ConntrackEvent @register -EventType New
+        $source = (Get-EventSubscriber ctps-test).SourceObject
+        Add-KernelLine $namespace (New-ManyLine 20000)
+        Wait-Until { $source.WaitingCount -gt 5000 } 'nothing waits'
+        Wait-Until {
+            Get-Event ctps-test -ErrorAction Ignore | Remove-Event
+            $source.ReceivedCount -eq 20000
+        } 'not all events came' -Seconds 120
+        $source.LostCount | Should -Be 0
+        $source.WaitingCountWhenFull | Should -BeNullOrEmpty
     }
 
     It 'ends with an exception when the namespace is deleted' {

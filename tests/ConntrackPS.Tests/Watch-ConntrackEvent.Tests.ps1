@@ -148,7 +148,7 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'says how many events a slow consumer lost, and numbers on past them' {
         Add-KernelLine $namespace '-s 192.0.2.1 -d 198.51.100.7 -p udp --sport 1 --dport 53'
-        $watch = @{ NetworkNamespace = $namespace; EventType = 'New'; ReceiveBufferSize = 4096; EnableEvent = $true; IncludeExisting = $true; TimeoutSeconds = 60 }
+        $watch = @{ NetworkNamespace = $namespace; EventType = 'New'; ReceiveBufferSize = 4096; BacklogSize = 64KB; EnableEvent = $true; IncludeExisting = $true; TimeoutSeconds = 60 }
         $seen = @(Watch-ConntrackEvent @watch -WarningVariable warnings -WarningAction SilentlyContinue | ForEach-Object {
                 if ($_.EventType -eq 'Existing') {
                     Add-KernelLine $namespace (New-ManyLine 40000)
@@ -164,7 +164,43 @@ Describe 'Watch-ConntrackEvent' {
         $lost.LostCount | Should -BeGreaterThan 0
         "$lost" | Should -Be "$($lost.LostCount) events lost"
         $next.Sequence | Should -Be ($lost.Sequence + ($next.LostCount ?? 1))
-        "$warnings" | Should -BeLike '*events were lost: raise -ReceiveBufferSize*'
+        "$warnings" | Should -BeLike '*The backlog of 65536 bytes is full: * events wait.*events were lost: raise -BacklogSize, or narrow the filter.*'
+        @($warnings -like '*is full*').Count | Should -Be 1
+    }
+
+    It 'names the kernel''s buffer where the backlog was never full' {
+        # What comes while the process stands still waits in the kernel's buffer.
+        $child = Start-PowerShell '-NoProfile', '-Command', (
+            "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; " +
+            "Watch-ConntrackEvent -NetworkNamespace $namespace -EventType New -ReceiveBufferSize 4096 -TimeoutSeconds 60 -WarningVariable w -WarningAction Ignore | " +
+            "Where-Object EventType -eq Lost | Select-Object -First 1 | Out-Null; Set-Content '$TestDrive/said' `$w")
+        try {
+            Wait-Until { Test-Listening $namespace } 'nobody listens'
+            kill -STOP $child.Id
+            Add-KernelLine $namespace (New-ManyLine 200)
+            kill -CONT $child.Id
+            Wait-Until { $child.HasExited } 'no loss is told'
+        }
+        finally {
+            $child.Kill()
+        }
+        Get-Content "$TestDrive/said" -Raw | Should -BeLike '*events were lost: raise -ReceiveBufferSize, or narrow the filter.*'
+    }
+
+    It 'loses nothing of a burst behind a slow pipeline' {
+        $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=1
+        Add-KernelLine $namespace '-s 192.0.2.1 -d 198.51.100.7 -p udp --sport 1 --dport 53'
+        $watch = @{ NetworkNamespace = $namespace; EventType = 'New', 'Destroy'; IncludeExisting = $true; MaxEvents = 10002; TimeoutSeconds = 300 }
+        Watch-ConntrackEvent @watch -WarningVariable warnings -WarningAction SilentlyContinue | ForEach-Object {
+            if ($_.EventType -eq 'Existing') {
+                Add-KernelLine $namespace (New-ManyLine 5000)
+                $null = Invoke-InNamespace $namespace conntrack -F
+            }
+            $_
+        } | Export-Csv "$TestDrive/burst.csv"
+        $warnings | Should -BeNullOrEmpty
+        Import-Csv "$TestDrive/burst.csv" | Group-Object EventType -NoElement | Sort-Object Name | ForEach-Object { "$($_.Name) $($_.Count)" } |
+            Should -Be 'Destroy 5001', 'Existing 1', 'New 5000'
     }
 
     It 'watches all namespaces, and says which each event is of' {
@@ -229,6 +265,8 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'shows the receive buffer that it got under -Verbose' {
         $told = Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -ReceiveBufferSize 1MB -Verbose -WarningAction SilentlyContinue 4>&1
-        "$told" | Should -BeLike "*$(2MB) bytes*"
+        "$told" | Should -BeLike "*$(2MB) bytes*$(64MB) bytes*"
+        $told = Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -BacklogSize 1MB -Verbose -WarningAction SilentlyContinue 4>&1
+        "$told" | Should -BeLike "*$(128MB) bytes*$(1MB) bytes*" -Because '64 MiB is the default'
     }
 }

@@ -96,9 +96,9 @@ public sealed class EventStreamTests : IDisposable
     [InlineData(true)]
     public void After_bursts_that_were_lost_in_part_a_slow_consumer_knows_the_table(bool isReplaced)
     {
-        const int Count = 15_000, Left = 1000;
+        const int Count = 60_000, Left = 1000;
         TableFiller.Create(_ns, Entries.Udp("192.0.2.99", 1, "198.51.100.7", 53));
-        EventOptions options = new() { ReceiveBufferSize = 65536, BacklogSize = 65536, IncludeExisting = true, Resync = true };
+        EventOptions options = new() { ReceiveBufferSize = 4 << 20, BacklogSize = 65536, IncludeExisting = true, Resync = true };
         using EventStream stream = new(options, _ns.Namespace);
         EventFollower follower = new();
         follower.TakeWhile(stream, () => follower.Live.Count == 0);
