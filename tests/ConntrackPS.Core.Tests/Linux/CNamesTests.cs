@@ -9,7 +9,7 @@ public sealed class CNamesTests
     [
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts",
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
-        "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind",
+        "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
     ];
 
     [Fact]

@@ -53,7 +53,7 @@ public sealed class NetlinkAnswerTests
 
     [Fact]
     public void An_error_number_that_is_unknown_passes_through() =>
-        Assert.Equal((Errno)38, Decode(Messages.Error(1, (Errno)38)).Errno);
+        Assert.Equal((Errno)38, Decode(Messages.Error(1, (Errno)4095)).Errno);
 
     [Theory]
     [InlineData(0)]
@@ -102,7 +102,7 @@ public sealed class NetlinkAnswerTests
 
     [Fact]
     public void The_exception_of_an_unknown_errno_gives_its_number() =>
-        Assert.Equal("The kernel could not x (errno 38).", new NetlinkException("x", (Errno)38).Message);
+        Assert.Equal("The kernel could not x (errno 4095).", new NetlinkException("x", (Errno)4095).Message);
 
     private static NetlinkAnswer Decode(byte[] datagram)
     {
