@@ -118,6 +118,44 @@ $report
         $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is passed over.", '50-pipe.conf'
     }
 
+    # NFS and others can't exchange names: a launcher makes the call fail as there.
+    It 'replaces, makes and deletes files where the file system can''t exchange names' {
+        Set-Content "$TestDrive/launcher.c" @'
+#include <errno.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+int main(int argc, char **argv)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { 4, code };
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) || execvp(argv[1], argv + 1);
+}
+'@
+        gcc -o "$TestDrive/launcher" "$TestDrive/launcher.c" 2>&1 | Should -BeNullOrEmpty
+        $seen = Invoke-Child -Prefix timeout, -k, 5, 120, "$TestDrive/launcher" ([scriptblock]::Create(@"
+foreach (`$value in 5, 6) {
+    Set-ConntrackTimeout icmp -TimeoutSeconds `$value -PersistOnly -PersistRoot '$root' 6>`$null
+    Get-Content '$ours' | Select-Object -Last 1
+}
+Set-ConntrackTimeout icmp -Reset -PersistOnly -PersistRoot '$root' 6>`$null
+(Get-ChildItem '$root/etc/sysctl.d' -Force).Count
+mknod '$ours' p
+Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue
+`$failures.FullyQualifiedErrorId
+"@))
+        $seen | Should -Be 'net.netfilter.nf_conntrack_icmp_timeout = 5', 'net.netfilter.nf_conntrack_icmp_timeout = 6', 0,
+            'NotPersisted,ConntrackPS.Commands.SetConntrackTimeoutCommand'
+    }
+
     It 'has remedies that stay within the root, and leave every other byte' {
         $text = "# caf$([char]0xe9)\rnet.netfilter.nf_conntrack_acct=1`r`nnet.netfilter.nf_conntrack_acct = 1`r`nnet.ipv4.ip_forward = 1"
         $text = $text.Replace('\r', "`r")

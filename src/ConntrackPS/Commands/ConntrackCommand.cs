@@ -10,7 +10,7 @@ namespace ConntrackPS.Commands;
 /// <summary>What cmdlets share that work in network namespaces: those that read in several, those that change in one.</summary>
 public abstract class ConntrackCommand : CoreCommand
 {
-    /// <summary>Warnings about files, which are the same for all namespaces.</summary>
+    /// <summary>Warnings about files, which are the same for all namespaces and objects.</summary>
     private readonly HashSet<string> _told = [];
 
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
@@ -67,9 +67,14 @@ public abstract class ConntrackCommand : CoreCommand
     private protected PersistedSettings ReadPersisted(string root)
     {
         PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(root)));
-        foreach (string problem in persisted.Problems.Where(_told.Add))
-            WriteWarning(problem);
+        WarnOnce(persisted.Problems);
         return persisted;
+    }
+
+    private protected void WarnOnce(IEnumerable<string> problems)
+    {
+        foreach (string problem in problems.Where(_told.Add))
+            WriteWarning(problem);
     }
 
     private void RunInAll(Action<NetworkNamespace?> work)

@@ -59,9 +59,8 @@ public abstract class PersistingCommand : TuningCommand
         string what = string.Join(", ", changes.Select(change => string.Create(
             CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
         Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
-        PersistedSettings persisted = PersistedSettings.Read(root);
-        foreach (string problem in persister.Problems.Concat(persisted.Problems))
-            WriteWarning(problem);
+        WarnOnce(persister.Problems);
+        PersistedSettings persisted = ReadPersisted(PersistRoot);
         foreach ((string name, long? value) in changes)
         {
             if (persisted.Find(name) is { } winner && winner.File != root.SysctlFile && winner.Number != value)
