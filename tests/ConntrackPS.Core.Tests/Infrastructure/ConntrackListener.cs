@@ -4,22 +4,22 @@ using System.Text;
 namespace ConntrackPS.Tests.Infrastructure;
 
 /// <summary><c>conntrack -E</c> that runs beside a test.</summary>
-/// <remarks>It holds 166 events, whatever -b says (conntrack-tools 1.4.7), and must be waited for before that.</remarks>
+/// <remarks>It holds 166 events, whatever -b says (conntrack-tools 1.4.7), and must be waited for before that. What it prints is
+/// read on a thread of its own: the pool's may all be blocked by other tests, and once the pipe is full it takes no events.</remarks>
 internal sealed class ConntrackListener : IDisposable
 {
     private const string LastSource = "192.0.2.254";
 
     private readonly Process _process;
+    private readonly Thread _reading;
     private readonly StringBuilder _output = new();
 
     public ConntrackListener(NetworkNamespaceFixture ns)
     {
         string[] words = ["netns", "exec", ns.Name, "conntrack", "-E", "-o", "xml,id,timestamp,ktimestamp"];
-        _process = new Process { StartInfo = new ProcessStartInfo("ip", words) { RedirectStandardOutput = true, RedirectStandardError = true } };
-        _process.OutputDataReceived += (_, line) => Append(line.Data);
-        _process.Start();
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
+        _process = Process.Start(new ProcessStartInfo("ip", words) { RedirectStandardOutput = true })!;
+        _reading = new Thread(ReadOutput) { IsBackground = true };
+        _reading.Start();
         if (Wait.Until(() => EventListeners.ReadQueues(ns).Any()))
             return;
         Dispose();
@@ -42,13 +42,17 @@ internal sealed class ConntrackListener : IDisposable
     {
         _process.Kill();
         _process.WaitForExit();
+        _reading.Join();
         _process.Dispose();
     }
 
-    private void Append(string? line)
+    private void ReadOutput()
     {
-        lock (_output)
-            _output.AppendLine(line);
+        while (_process.StandardOutput.ReadLine() is { } line)
+        {
+            lock (_output)
+                _output.AppendLine(line);
+        }
     }
 
     private string Output()
