@@ -26,7 +26,9 @@ function Invoke-InStorm {
         & $Script
     }
     finally {
-        /bin/kill -TERM $storm.Id
+        if (-not $storm.HasExited) {
+            /bin/kill -TERM $storm.Id
+        }
         $count = [int] $storm.StandardOutput.ReadToEnd()
         $storm.WaitForExit()
     }
