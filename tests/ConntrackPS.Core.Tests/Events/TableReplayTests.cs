@@ -109,6 +109,25 @@ public sealed class TableReplayTests
         Assert.True(replay.Note(ConntrackEventType.Destroy, 2));
     }
 
+    [Fact]
+    public void Of_derived_ends_no_more_are_remembered_than_those_of_the_last_comparison_and_some()
+    {
+        const int Many = TableReplay<int, int>.MaximumEnds * 2 / 3;
+        long now = 0;
+        TableReplay<int, int> replay = new(id => id, heals: true, tellsTable: false, () => now);
+        Settle(replay, [.. Enumerable.Range(0, 3 * Many)]);
+        for (int round = 1; round <= 3; round++)
+        {
+            now++;
+            replay.NoteLoss();
+            Assert.Equal(Many, Settle(replay, [.. Enumerable.Range(round * Many, (3 - round) * Many)]).Count);
+        }
+
+        Assert.True(replay.Note(ConntrackEventType.Destroy, 0));
+        Assert.True(replay.Note(ConntrackEventType.Destroy, Many));
+        Assert.False(replay.Note(ConntrackEventType.Destroy, 2 * Many));
+    }
+
     private static IReadOnlyList<(ConntrackEventType Type, int Entry)> Settle(TableReplay<int, int> replay, int[] table, bool isWhole = true)
     {
         if (replay.Phase == ReplayPhase.Approaching)
