@@ -71,6 +71,18 @@ public sealed class TableReplayTests
             Settle(replay, []).OrderBy(told => told.Entry));
     }
 
+    /// <summary>Their New events were lost, so that the consumer heard of a change first.</summary>
+    [Fact]
+    public void What_is_known_from_a_change_alone_is_told_as_new_or_ended_by_the_table()
+    {
+        TableReplay<int, int> replay = new(id => id, heals: true, tellsTable: false, () => 0);
+        Settle(replay, []);
+        Assert.True(replay.Note(ConntrackEventType.Update, 1));
+        Assert.True(replay.Note(ConntrackEventType.Update, 2));
+        replay.NoteLoss();
+        Assert.Equal([(ConntrackEventType.Destroy, 1), (ConntrackEventType.New, 2)], Settle(replay, [2]));
+    }
+
     [Fact]
     public void A_table_that_is_never_whole_is_said_to_be_once_and_tried_on()
     {
