@@ -151,7 +151,8 @@ internal sealed class ReplayWorld
                 {
                     _replay.Resume();
                     AskForFence();
-                });
+                }
+                );
                 break;
             default:
                 break;
