@@ -10,7 +10,7 @@ public sealed record EventOptions
     /// <summary>The receive buffer unless another is asked for: about 104,000 events, in bytes.</summary>
     public const int DefaultReceiveBufferSize = 64 * 1024 * 1024;
 
-    /// <summary>The backlog unless another is asked for: about 1.5 million events of one burst, in bytes.</summary>
+    /// <summary>The backlog unless another is asked for: about a million events of a burst, in bytes.</summary>
     public const long DefaultBacklogSize = 64 * 1024 * 1024;
 
     /// <summary>What the kernel charges a receive buffer, as it accounts it, for an event, in bytes.</summary>
@@ -28,9 +28,9 @@ public sealed record EventOptions
     /// <see cref="DefaultReceiveBufferSize"/>, or as much of it as is allowed.</summary>
     public int? ReceiveBufferSize { get; init; }
 
-    /// <summary>How much memory, in bytes, events may take that have been received and not been taken: they are packed, an
-    /// event of a burst to about 40 bytes, one that resembles no other to 250 or so. It is shared by all namespaces. While it
-    /// is full, events wait in the receive buffers.</summary>
+    /// <summary>How much memory, in bytes, events may take that have been received and not been taken. The first quarter holds
+    /// them as they came, 200 bytes or more each; from then on they are packed, an event of a burst to some 40 bytes. It is
+    /// shared by all namespaces. While it is full, events wait in the receive buffers.</summary>
     public long BacklogSize { get; init; } = DefaultBacklogSize;
 
     /// <summary>Destroy events are kept in the kernel until they are delivered (NETLINK_BROADCAST_ERROR). While they wait

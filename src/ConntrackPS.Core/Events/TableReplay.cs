@@ -47,6 +47,9 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
     /// once a minute, and under load less often.</summary>
     public const long EndMemory = 10 * 60_000;
 
+    /// <summary>How many derived ends are remembered beside those of the last comparison: some 30 MB.</summary>
+    public const int MaximumEnds = 250_000;
+
     /// <summary>For how long a New event may come after the entry was in the table, in milliseconds: as long as who made
     /// the entry may wait for a processor in between.</summary>
     public const long BeginMemory = 60_000;
@@ -262,9 +265,24 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
             _derivedEnds.Remove(key);
         }
 
+        ForgetEnds();
+    }
+
+    /// <summary>Most of them are of connections whose own end was lost, and which never tell it.</summary>
+    private void ForgetEnds()
+    {
+        long first = _settled - EndMemory;
+        int count = 0;
+        foreach (IGrouping<long, long> comparison in _derivedEnds.Values.GroupBy(when => when).OrderByDescending(group => group.Key))
+        {
+            count += comparison.Count();
+            if (count > MaximumEnds && comparison.Key < _settled)
+                first = Math.Max(first, comparison.Key + 1);
+        }
+
         foreach ((TKey key, long when) in _derivedEnds)
         {
-            if (_settled - when > EndMemory)
+            if (when < first)
                 _derivedEnds.Remove(key);
         }
     }

@@ -19,8 +19,8 @@ public abstract class EventCommand : FilterCommand
     [ValidateRange(4096, int.MaxValue / 2)]
     public int ReceiveBufferSize { get; set; }
 
-    /// <summary>The memory in bytes that received events may take until they are emitted, some 40 for each of a burst; 64 MiB
-    /// unless given.</summary>
+    /// <summary>The memory in bytes that received events may take until they are emitted; 64 MiB unless given, which holds about
+    /// a million of a burst.</summary>
     [Parameter]
     [ValidateRange(65536, long.MaxValue)]
     public long BacklogSize { get; set; } = EventOptions.DefaultBacklogSize;

@@ -2,8 +2,8 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>A kernel with a few places for entries, a socket that may lose events, somebody who reads the table a place at a
-/// time, and a consumer who believes what a <see cref="TableReplay{TKey, TEntry}"/> tells.</summary>
+/// <summary>A kernel with a few places for entries, a queue that may lose events, somebody who takes them one by one and reads
+/// the table a place at a time, and a consumer who believes what a <see cref="TableReplay{TKey, TEntry}"/> tells.</summary>
 /// <remarks>As nf_conntrack does: an entry is visible before its New event is queued; it is marked as dying, then its Destroy
 /// event is queued, then it is hidden; one whose time is up is hidden first, and all else follows when it is found.</remarks>
 internal sealed class ReplayWorld
@@ -13,20 +13,25 @@ internal sealed class ReplayWorld
     private readonly bool _heals;
     private readonly Place[] _places;
     private readonly TableReplay<int, Told> _replay;
-    private readonly Queue<(ConntrackEventType Type, Told Entry, int Number)> _socket = [];
+    private readonly Queue<Item> _queue = [];
     private readonly Dictionary<int, int> _live = [];
     private readonly HashSet<int> _ended = [];
     private readonly List<string> _story = [];
     private int _incarnations;
-    private int _queued;
-    private int _fence;
-    private int _fenceMark;
+    private int _fenceAsked;
+    private int _fencePosted;
     private int _scanned = -1;
     private bool _dropped;
     private bool _droppedBeforeFence;
     private bool _finishing;
 
-    public ReplayWorld(int places, bool startsFull, bool usesIdsAgain, bool heals, Func<int, int> choose)
+    /// <param name="places">How many entries there can be at once.</param>
+    /// <param name="startsFull">Whether there is one in each when the watch begins.</param>
+    /// <param name="isInStep">Whether the first table has been read.</param>
+    /// <param name="usesIdsAgain">Whether an entry has the id of the one before it in its place.</param>
+    /// <param name="heals">Whether the table is read after losses; otherwise none is lost.</param>
+    /// <param name="choose">Chooses one of so many possibilities.</param>
+    public ReplayWorld(int places, bool startsFull, bool isInStep, bool usesIdsAgain, bool heals, Func<int, int> choose)
     {
         (_usesIdsAgain, _heals, _choose) = (usesIdsAgain, heals, choose);
         _replay = new TableReplay<int, Told>(entry => entry.Id, heals, tellsTable: true, () => 0);
@@ -38,6 +43,11 @@ internal sealed class ReplayWorld
         }
 
         AskForFence();
+        if (!isInStep)
+            return;
+        _finishing = true;
+        CatchUp();
+        _finishing = false;
     }
 
     private enum EntryState
@@ -56,10 +66,12 @@ internal sealed class ReplayWorld
         List<(string Name, Action Act)> possible = [];
         foreach (Place place in _places)
             possible.AddRange(Possible(place));
-        if (_socket.Count > 0)
-            possible.Add(("receive", Receive));
-        if (_dropped)
-            possible.Add(("hear of the loss", HearOfLoss));
+        if (_dropped && _fencePosted == _fenceAsked)
+            possible.Add(("note the loss", NoteLoss));
+        if (_fencePosted != _fenceAsked)
+            possible.Add(("note the fence", NoteFence));
+        if (_queue.Count > 0 && _replay.Phase != ReplayPhase.Listing)
+            possible.Add(("take", Take));
         possible.AddRange(Advances());
         (string name, Action act) = possible[possible.Count == 1 ? 0 : _choose(possible.Count)];
         _story.Add(name);
@@ -135,9 +147,6 @@ internal sealed class ReplayWorld
     {
         switch (_replay.Phase)
         {
-            case ReplayPhase.Approaching or ReplayPhase.Settling:
-                yield return ("reach the fence", ReachFence);
-                break;
             case ReplayPhase.Listing:
                 if (_scanned < _places.Length - 1)
                     yield return ($"list {_scanned + 1}", ScanOne);
@@ -163,14 +172,16 @@ internal sealed class ReplayWorld
     {
         do
         {
-            while (_socket.Count > 0 && _replay.Phase != ReplayPhase.Listing)
-                Receive();
+            if (_fencePosted != _fenceAsked)
+                NoteFence();
             if (_dropped)
-                HearOfLoss();
+                NoteLoss();
+            while (_queue.Count > 0 && _replay.Phase != ReplayPhase.Listing)
+                Take();
             if (Advances().Select(advance => advance.Act).FirstOrDefault() is { } act)
                 act();
         }
-        while (_replay.Phase != ReplayPhase.InStep || _socket.Count > 0);
+        while (_replay.Phase != ReplayPhase.InStep || _queue.Count > 0);
     }
 
     private Told Next(Place place)
@@ -210,55 +221,52 @@ internal sealed class ReplayWorld
         if (isDropped)
             _dropped = true;
         else
-            _socket.Enqueue((type, place.Entry, ++_queued));
+            _queue.Enqueue(new Item(type, place.Entry));
     }
 
-    /// <summary>While the table is read nobody takes events.</summary>
-    private void Receive()
+    /// <summary>Behind all that was queued before the loss; how much may stand before it that came later is left open.</summary>
+    private void NoteLoss()
     {
-        if (_replay.Phase == ReplayPhase.Listing)
-            return;
-        (ConntrackEventType type, Told entry, _) = _socket.Dequeue();
-        if (_replay.Note(type, entry))
-            Consume(type, entry);
-    }
-
-    /// <summary>Behind all that was queued before the loss.</summary>
-    private void HearOfLoss()
-    {
-        if (_replay.Phase == ReplayPhase.Listing)
-            return;
         _dropped = false;
-        ReceiveUpTo(_queued);
-        _replay.NoteLoss();
-        AskForFence();
+        _queue.Enqueue(new Item(ConntrackEventType.Lost));
     }
 
-    /// <summary>Marks what is queued and dropped now; what is queued later may come before the fence or after it, what is
-    /// dropped later comes after it.</summary>
+    /// <summary>What is dropped from now on is told behind the fence.</summary>
     private void AskForFence()
     {
-        if (_replay.Fence == _fence)
+        if (_replay.Fence == _fenceAsked)
             return;
-        (_fence, _fenceMark, _droppedBeforeFence) = (_replay.Fence, _queued, _dropped);
-        _dropped = false;
+        (_fenceAsked, _droppedBeforeFence, _dropped) = (_replay.Fence, _dropped, false);
     }
 
-    private void ReachFence()
+    /// <summary>Behind all that was queued when it was asked for, and perhaps behind some that came later.</summary>
+    private void NoteFence()
     {
-        ReceiveUpTo(_fenceMark);
         if (_droppedBeforeFence)
-            _replay.NoteLoss();
+            _queue.Enqueue(new Item(ConntrackEventType.Lost));
         _droppedBeforeFence = false;
-        foreach ((ConntrackEventType type, Told entry) in _replay.NoteFence(_fence))
-            Consume(type, entry);
-        AskForFence();
+        _fencePosted = _fenceAsked;
+        _queue.Enqueue(new Item(ConntrackEventType.Existing, Fence: _fenceAsked));
     }
 
-    private void ReceiveUpTo(int number)
+    private void Take()
     {
-        while (_socket.TryPeek(out var next) && next.Number <= number)
-            Receive();
+        Item item = _queue.Dequeue();
+        if (item.Fence > 0)
+        {
+            foreach ((ConntrackEventType type, Told entry) in _replay.NoteFence(item.Fence))
+                Consume(type, entry);
+        }
+        else if (item.Type == ConntrackEventType.Lost)
+        {
+            _replay.NoteLoss();
+        }
+        else if (_replay.Note(item.Type, item.Entry))
+        {
+            Consume(item.Type, item.Entry);
+        }
+
+        AskForFence();
     }
 
     private void ScanOne()
@@ -293,6 +301,9 @@ internal sealed class ReplayWorld
     }
 
     private readonly record struct Told(int Id, int Incarnation);
+
+    /// <summary>An event, or the note of a loss or of a fence.</summary>
+    private readonly record struct Item(ConntrackEventType Type, Told Entry = default, int Fence = 0);
 
     private sealed class Place(int number)
     {

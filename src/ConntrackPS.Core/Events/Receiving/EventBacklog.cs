@@ -1,8 +1,9 @@
 namespace ConntrackPS.Events.Receiving;
 
-/// <summary>What has been received and not been taken yet: datagrams as they came, packed, and notes between them. Bounded
-/// by the memory it takes, which it gives back as it drains.</summary>
-/// <remarks>Any thread may append; one takes.</remarks>
+/// <summary>What has been received and not been taken yet: datagrams, and notes between them. Bounded by the memory it takes,
+/// which it gives back as it drains.</summary>
+/// <remarks>Any thread may append; one takes. A quarter of the memory is filled with datagrams as they came, since packing them
+/// would only cost whoever keeps up; from then on they are packed.</remarks>
 internal sealed class EventBacklog : IDisposable
 {
     private const int LargestBlock = 256 * 1024;
@@ -19,8 +20,7 @@ internal sealed class EventBacklog : IDisposable
     private Block? _tail;
     private BacklogItem? _last;
     private long _blockBytes;
-    private long _appended;
-    private long _taken;
+    private long _count;
     private long _countWhenFull = -1;
     private bool _takerWaits;
     private bool _isFull;
@@ -33,8 +33,8 @@ internal sealed class EventBacklog : IDisposable
         _blockSize = (int)Math.Clamp(maximumBytes / 8, Environment.SystemPageSize, LargestBlock);
     }
 
-    /// <summary>How many datagrams wait.</summary>
-    public long Count => Interlocked.Read(ref _appended) - Interlocked.Read(ref _taken);
+    /// <summary>How many datagrams wait, those of the item that is being read among them.</summary>
+    public long Count => Interlocked.Read(ref _count);
 
     /// <summary>How many waited when there was no room for the first time; null while there always was.</summary>
     public long? CountWhenFull => Interlocked.Read(ref _countWhenFull) is >= 0 and var count ? count : null;
@@ -143,7 +143,6 @@ internal sealed class EventBacklog : IDisposable
         ReadOnlySpan<byte> packed = block.Memory.Bytes[item.Start..item.End];
         datagram = _unpacker.Unpack(ref packed);
         item.Start = item.End - packed.Length;
-        Interlocked.Increment(ref _taken);
         return true;
     }
 
@@ -185,9 +184,10 @@ internal sealed class EventBacklog : IDisposable
             _items.Enqueue(_last);
         }
 
-        tail.End += _packer.Pack(datagram, tail.Memory.Bytes[tail.End..]);
+        tail.End += _packer.Pack(datagram, tail.Memory.Bytes[tail.End..], asItCame: Used < _maximum / 4);
         _last.End = tail.End;
-        Interlocked.Increment(ref _appended);
+        _last.Count++;
+        _count++;
         return true;
     }
 
@@ -213,6 +213,7 @@ internal sealed class EventBacklog : IDisposable
         lock (_lock)
         {
             item.Block = null;
+            _count -= item.Count;
             if (--block.Items > 0)
                 return;
             if (block == _tail)
@@ -280,6 +281,9 @@ internal sealed class BacklogItem
     internal int Start { get; set; }
 
     internal int End { get; set; }
+
+    /// <summary>How many datagrams.</summary>
+    internal int Count { get; set; }
 }
 
 /// <summary>What a receiver has to say beside what it received, at its place among it.</summary>
