@@ -11,14 +11,17 @@ internal sealed class RandomTable
     private readonly Random _random;
     private readonly RandomTuples _tuples;
     private readonly RandomExtras _extras;
+    private readonly bool _withCrossings;
     private readonly HashSet<ConntrackEntry> _crossed = [];
     private readonly HashSet<ConntrackEntry> _masters = [];
 
     /// <param name="seed">Decides everything.</param>
     /// <param name="helpers">The helpers that may be used, and each one's protocol.</param>
     /// <param name="withLabels">Labels need a rule that uses them, without which the kernel refuses.</param>
-    public RandomTable(int seed, IReadOnlyList<(string Name, IPProtocol Protocol)> helpers, bool withLabels = true)
+    /// <param name="withCrossings">Entries whose reply is another one's original tuple: conntrack -D can't tell these apart.</param>
+    public RandomTable(int seed, IReadOnlyList<(string Name, IPProtocol Protocol)> helpers, bool withLabels = true, bool withCrossings = true)
     {
+        _withCrossings = withCrossings;
         _random = new Random(seed);
         _tuples = new RandomTuples(_random);
         _extras = new RandomExtras(_random, helpers, withLabels);
@@ -30,7 +33,7 @@ internal sealed class RandomTable
         List<ConntrackEntry> entries = new(count);
         for (int i = 0; i < count; i++)
         {
-            ConntrackEntry entry = _random.Next(10) == 0 ? NextCrossing(entries) : _tuples.Next();
+            ConntrackEntry entry = _random.Next(10) == 0 && _withCrossings ? NextCrossing(entries) : _tuples.Next();
             if (!_crossed.Contains(entry))
                 _extras.Decorate(entry);
             if (_random.Next(8) == 0)
