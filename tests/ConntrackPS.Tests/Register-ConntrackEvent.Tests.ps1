@@ -105,7 +105,7 @@ Describe 'Register-ConntrackEvent' {
     }
 
     It 'keeps the engine''s queue short, and counts what is lost' {
-        Register-ConntrackEvent @register -EventType New -ReceiveBufferSize 4096 -BacklogSize 64KB
+        Register-ConntrackEvent @register -EventType New -ReceiveBufferSize 4MB -BacklogSize 64KB
         $source = (Get-EventSubscriber ctps-test).SourceObject
         Add-KernelLine $namespace (New-ManyLine 50000)
         $taken = 0

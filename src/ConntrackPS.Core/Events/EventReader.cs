@@ -82,6 +82,16 @@ internal sealed class EventReader(
         }
     }
 
+    /// <summary>Hands over what is there.</summary>
+    public void Emit()
+    {
+        if (_batch.Count == 0)
+            return;
+        List<ConntrackEvent> full = _batch;
+        _batch = [];
+        emit(full);
+    }
+
     /// <summary>True, once each time, where the table could not be read whole for too long. It is tried on.</summary>
     public bool TakeIncompleteness() => _replay?.TakeIncompleteness() == true;
 
@@ -173,14 +183,5 @@ internal sealed class EventReader(
         _batch.Add(happened);
         if (_batch.Count >= BatchSize)
             Emit();
-    }
-
-    private void Emit()
-    {
-        if (_batch.Count == 0)
-            return;
-        List<ConntrackEvent> full = _batch;
-        _batch = [];
-        emit(full);
     }
 }

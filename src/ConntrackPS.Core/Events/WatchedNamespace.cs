@@ -69,10 +69,12 @@ internal sealed class WatchedNamespace : IDisposable
 
             if (_hasFailed)
                 return null;
+            if (item.Note is BacklogNote.Ended ended)
+                return Fail(ended.Reason);
             if (item.Note is not null)
                 _reader.Take(item.Note);
             _reader.Proceed();
-            return item.Note is BacklogNote.Ended ended ? Fail(ended.Reason) : null;
+            return null;
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
@@ -120,8 +122,10 @@ internal sealed class WatchedNamespace : IDisposable
 
     private Exception Fail(Exception exception)
     {
+        // What came before is still told.
         _hasFailed = true;
         _receiver.Cancel();
+        _reader.Emit();
         return exception;
     }
 

@@ -16,6 +16,7 @@ public sealed class ConntrackEventArgs : EventArgs
     /// <summary>The events in their order: one, or up to -BatchSize of them.</summary>
     public IReadOnlyList<ConntrackEvent> Events { get; } = [];
 
-    /// <summary>Why nothing more will come from a network namespace, such as that it was deleted.</summary>
+    /// <summary>Why nothing more will come from a network namespace, such as that it was deleted; or that its table could not
+    /// be read whole after a loss, and is tried again (<see cref="IncompleteTableException"/>).</summary>
     public Exception? Exception { get; }
 }
