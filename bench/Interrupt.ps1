@@ -32,8 +32,7 @@ $problems = [Collections.Generic.List[string]]::new()
 
 # Sends SIGINT to a process that works without end, some time after it began; what went wrong, or nothing.
 function Stop-BySignal([string] $File, [string] $Name) {
-    # What runs in the background ignores SIGINT, and its children would too.
-    $process = Start-PowerShell '-NoProfile', '-File', $File env, '--default-signal=INT' -Redirect
+    $process = Start-PowerShell '-NoProfile', '-File', $File -Redirect
     try {
         if ($process.StandardOutput.ReadLine() -ne 'started') {
             return "$Name did not start"

@@ -3,11 +3,12 @@
     (dotnet pwsh.dll). Nothing else in the repository starts PowerShell.
 #>
 
-<# The words of the command line, for programs that take one. It begins with env, which becomes the prefix, or PowerShell. #>
+<# The words of the command line, for programs that take one. It begins with env, which becomes the prefix, or PowerShell,
+   and lets Ctrl+C through: what a shell runs in the background ignores SIGINT, and its children would too. #>
 function Get-PowerShellCommand([string[]] $Argument = @(), [string[]] $Prefix = @()) {
     $program = [Environment]::ProcessPath
     $assembly = [IO.Path]::GetFileName($program) -eq 'dotnet' ? "$PSHOME/pwsh.dll" : @()
-    @('env') + $Prefix + $program + $assembly + $Argument
+    @('env', '--default-signal=INT') + $Prefix + $program + $assembly + $Argument
 }
 
 <# Runs it: its output, and $LASTEXITCODE. What is piped in is its standard input. #>

@@ -178,8 +178,7 @@ Describe 'Ctrl+C' {
         @{ Where = 'while it removes'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object * | Remove-ConntrackEntry -NetworkNamespace $Namespace -WhatIf 6>$null | Out-Null } } }
     ) {
         $file = New-ChildScript $Script -Namespace $namespace
-        # A suite that runs in the background ignores SIGINT, and its children would too.
-        $process = Start-PowerShell '-NoProfile', '-File', $file env, '--default-signal=INT' -Redirect
+        $process = Start-PowerShell '-NoProfile', '-File', $file -Redirect
         try {
             $process.StandardOutput.ReadLine() | Should -Be 'started'
             $null = $process.StandardOutput.ReadToEndAsync()

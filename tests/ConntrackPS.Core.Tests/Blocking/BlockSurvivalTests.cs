@@ -19,7 +19,8 @@ public sealed class BlockSurvivalTests : IDisposable
     [Fact]
     public void Blocks_outlive_the_closing_of_other_sockets()
     {
-        const int Rounds = 40, Count = 6;
+        const int Count = 6;
+        int rounds = Exhaustive.Rounds(15, 40);
         using CancellationTokenSource stop = new();
         Thread[] busy =
         [
@@ -30,7 +31,7 @@ public sealed class BlockSurvivalTests : IDisposable
         int missing = 0, lost = 0;
         try
         {
-            for (int round = 0; round < Rounds; round++)
+            for (int round = 0; round < rounds; round++)
             {
                 TrafficBlock[] held = new TrafficBlock[Count];
                 AtOnce(Count, i => held[i] = Block());

@@ -34,7 +34,7 @@ public sealed class GroupFilterTests(RandomTableFixture random, ITestOutputHelpe
         output.WriteLine($"seed {Seed}");
         Random dice = new(Seed);
         List<ConntrackEntry> entries = [.. random.Namespace.Table.Read()];
-        for (int round = 0; round < 150; round++)
+        for (int round = 0, rounds = Exhaustive.Rounds(40, 300); round < rounds; round++)
         {
             ConntrackFilter filter = new RandomFilters(dice, entries).Next();
             GroupProperty[] properties = [.. Enumerable.Range(0, dice.Next(1, 4)).Select(_ => GroupProperties.All[dice.Next(GroupProperties.All.Count)]).Distinct()];

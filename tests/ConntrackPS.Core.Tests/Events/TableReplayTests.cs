@@ -1,4 +1,5 @@
 using ConntrackPS.Events;
+using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events;
 
@@ -35,7 +36,8 @@ public sealed class TableReplayTests
     public void Through_long_random_orders_of_several_entries(int seed)
     {
         Random random = new(seed);
-        for (int round = 0; round < 5_000; round++)
+        int rounds = Exhaustive.Rounds(1_500, 20_000);
+        for (int round = 0; round < rounds; round++)
         {
             ReplayWorld world = new(4, startsFull: round % 2 == 0, isInStep: round % 5 == 0, usesIdsAgain: round % 3 == 0, heals: true, random.Next);
             try

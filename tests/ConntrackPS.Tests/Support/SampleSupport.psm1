@@ -35,7 +35,7 @@ function Start-Sample {
     )
 
     $words = @('-NoProfile', '-NonInteractive', '-File', (Get-SamplePath $Name)) + $Argument + '-NetworkNamespace', $Namespace
-    $process = Start-PowerShell $words env, '--default-signal=INT'
+    $process = Start-PowerShell $words
     Register-NamespaceProcess $Namespace $process
     $process
 }

@@ -26,7 +26,7 @@ public sealed class DeletionSafetyTests(ITestOutputHelper output) : IDisposable
         output.WriteLine($"seed {Seed}");
         Random random = new(Seed);
         ConntrackTable table = new(_ns.Namespace, (KernelFeatures)features);
-        int rounds = Exhaustive.Rounds(30, 300);
+        int rounds = Exhaustive.Rounds(20, 300);
         int deleted = 0, flushes = 0;
         for (int round = 0; round < rounds; round++)
         {

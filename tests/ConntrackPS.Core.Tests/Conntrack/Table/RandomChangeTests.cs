@@ -14,11 +14,12 @@ namespace ConntrackPS.Tests.Conntrack.Table;
 public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
 {
     private const int Seed = 20261128;
-    private const int Rounds = 20;
 
     /// <summary>Whoever resizes the kernel's hash, which all namespaces share, makes listings lose and repeat entries: the
     /// witness looks again once that is over. The table does not change meanwhile, so that this hides nothing.</summary>
     private const int Looks = 120;
+
+    private static readonly int Rounds = Exhaustive.Rounds(6, 60);
 
     private readonly NetworkNamespaceFixture _ns = new();
     private readonly List<EntryKey> _ended = [];
