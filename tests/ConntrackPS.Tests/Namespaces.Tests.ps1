@@ -80,6 +80,63 @@ Describe 'Several network namespaces' {
         }
     }
 
+    It 'whether one is missing or several, -ErrorAction decides: <Name>' -ForEach @(
+        @{ Name = 'Block-ConntrackTraffic'; With = @{ SourceAddress = '192.0.2.1' } }
+        @{ Name = 'Clear-ConntrackTable'; With = @{ Confirm = $false } }
+        @{ Name = 'Get-ConntrackEntry'; With = @{}; IsReader = $true }
+        @{ Name = 'Get-ConntrackExpectation'; With = @{}; IsReader = $true }
+        @{ Name = 'Get-ConntrackSetting'; With = @{}; IsReader = $true }
+        @{ Name = 'Get-ConntrackStat'; With = @{}; IsReader = $true }
+        @{ Name = 'Get-ConntrackTimeout'; With = @{}; IsReader = $true }
+        @{ Name = 'Get-ConntrackTimeoutPolicy'; With = @{}; IsReader = $true }
+        @{ Name = 'Measure-ConntrackEntry'; With = @{}; IsReader = $true }
+        @{ Name = 'New-ConntrackEntry'; With = @{ Protocol = 'Udp'; SourceAddress = '192.0.2.9'; SourcePort = 1; DestinationAddress = '192.0.2.8'; DestinationPort = 2; TimeoutSeconds = 60 } }
+        @{ Name = 'New-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Protocol = 'Udp'; Replied = 5 } }
+        @{ Name = 'Register-ConntrackEvent'; With = @{ SourceIdentifier = 'never' }; IsReader = $true }
+        @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
+        @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }
+        @{ Name = 'Remove-ConntrackTimeoutPolicy'; With = @{ Name = 'p' } }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; Mark = 77 } }
+        @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
+        @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
+        @{ Name = 'Set-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Replied = 5 } }
+        @{ Name = 'Show-ConntrackTop'; With = @{ Once = $true } }
+        @{ Name = 'Test-ConntrackHealth'; With = @{ SampleSeconds = 0 }; IsReader = $true }
+        @{ Name = 'Watch-ConntrackEvent'; With = @{ TimeoutSeconds = 5 }; IsReader = $true }
+    ) {
+        foreach ($names in @(, @('nowhere')) + ($IsReader ? @(, @('nowhere', 'nowhere-else')) : @())) {
+            # What is thrown would end this script block, and fail the test.
+            $said = & $Name @With -NetworkNamespace $names -ErrorAction SilentlyContinue -ErrorVariable failed 2>&1
+            $said | Should -BeNullOrEmpty
+            $failed.Count | Should -Be $names.Count
+            $failed.FullyQualifiedErrorId | ForEach-Object { $_ | Should -Be "NetworkNamespaceNotFound,ConntrackPS.Commands.$($Name.Replace('-', ''))Command" }
+            { & $Name @With -NetworkNamespace $names -ErrorAction Stop } | Should -Throw -ErrorId 'NetworkNamespaceNotFound*'
+        }
+    }
+
+    It 'one that a parameter names is told of once, however many objects come: <Name>' -ForEach @(
+        @{ Name = 'Remove-ConntrackEntry'; With = @{} }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ Mark = 77 } }
+        @{ Name = 'New-ConntrackEntry'; With = @{} }
+    ) {
+        $entries = Get-ConntrackEntry -NetworkNamespace $first
+        $entries.Count | Should -BeGreaterThan 1
+        $entries | & $Name @With -NetworkNamespace nowhere -ErrorAction SilentlyContinue -ErrorVariable failed
+        $failed.Count | Should -Be 1
+    }
+
+    It 'objects of a namespace that is gone are errors, and those of others are dealt with' {
+        $gone = New-TestNamespace
+        Add-KernelLine $gone (New-ManyLine 2)
+        $entries = @(Get-ConntrackEntry -NetworkNamespace $gone) + @(Get-ConntrackEntry -NetworkNamespace $first)
+        Remove-TestNamespace $gone
+        $changed = $entries | Set-ConntrackEntry -Mark 78 -PassThru -ErrorAction SilentlyContinue -ErrorVariable failed
+        $failed.Count | Should -Be 2
+        $changed.Count | Should -Be ($entries.Count - 2)
+        @(Get-KernelEntry $first).Mark | Should -Be (@(78) * $changed.Count)
+        $changed | Set-ConntrackEntry -Mark 0
+    }
+
     It 'watching needs one at least' {
         (Get-Failure { Watch-ConntrackEvent -NetworkNamespace 'nothing-*' }).FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceNotFound*'
     }

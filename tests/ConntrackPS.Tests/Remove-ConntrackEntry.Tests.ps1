@@ -391,9 +391,12 @@ Describe 'Remove-ConntrackEntry in network namespaces' {
         $gone = New-TestNamespace $few
         $entries = Get-ConntrackEntry -Protocol udp -NetworkNamespace $gone
         Remove-TestNamespace $gone
-        $failure = Get-Failure { $entries | Remove-ConntrackEntry }
-        $failure.FullyQualifiedErrorId | Should -Be 'NetworkNamespaceNotFound,ConntrackPS.Commands.RemoveConntrackEntryCommand'
-        "$failure" | Should -BeLike "*'$gone'*"
+        $failures = @(Get-Failure { $entries | Remove-ConntrackEntry })
+        $failures.Count | Should -Be $entries.Count
+        foreach ($failure in $failures) {
+            $failure.FullyQualifiedErrorId | Should -Be 'NetworkNamespaceNotFound,ConntrackPS.Commands.RemoveConntrackEntryCommand'
+            "$failure" | Should -BeLike "*'$gone'*"
+        }
         Get-KernelCount $one | Should -Be 6
     }
 }

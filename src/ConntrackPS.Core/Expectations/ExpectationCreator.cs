@@ -8,6 +8,7 @@ using ConntrackPS.Netlink;
 namespace ConntrackPS.Expectations;
 
 /// <summary>Creates expectations one by one, each by a request of its own: they are few.</summary>
+/// <remarks>For one thread at a time.</remarks>
 public sealed class ExpectationCreator : IDisposable
 {
     private const string Operation = "create an expectation";

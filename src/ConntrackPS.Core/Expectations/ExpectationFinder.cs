@@ -6,6 +6,7 @@ using ConntrackPS.Netlink;
 namespace ConntrackPS.Expectations;
 
 /// <summary>Looks expectations up one by one, as the kernel does when a connection begins.</summary>
+/// <remarks>For one thread at a time.</remarks>
 public sealed class ExpectationFinder : IDisposable
 {
     private readonly NetlinkConnection _connection;

@@ -10,11 +10,10 @@ namespace ConntrackPS.Commands;
 /// the PowerShell process ends. Entries stay: Remove-ConntrackEntry deletes them.</summary>
 [Cmdlet(VerbsSecurity.Block, "ConntrackTraffic", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackBlock))]
-public sealed class BlockConntrackTrafficCommand : FilterCommand, IDisposable
+public sealed class BlockConntrackTrafficCommand : FilterCommand
 {
     private const string Action = "Block conntrack traffic";
 
-    private readonly StopSignal _stop = new();
     private readonly EntriesByNamespace _entries = new();
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
@@ -58,12 +57,6 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand, IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Raise();
-
-    /// <inheritdoc/>
-    public void Dispose() => _stop.Dispose();
-
     private void Collect(PSObject input)
     {
         if (ReadKey(input) is null)
@@ -90,7 +83,7 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand, IDisposable
         {
             // The packets of flows that exist, as they are on the wire: translated ones don't show what a filter named.
             List<ConntrackEntry> flows = [];
-            WarnIfIncomplete(() => target.Find(table, flows, _stop.Token), () => $"{flows.Count} flows that exist already are blocked, and others that were meant may pass.");
+            WarnIfIncomplete(() => target.Find(table, flows, Stop), () => $"{flows.Count} flows that exist already are blocked, and others that were meant may pass.");
             block.AddFlows(flows);
             if (block.LeftOut > 0)
                 WriteWarning($"{block.LeftOut} flows are blocked in part or not at all, since no packet tells them from others (zones, PPTP).");

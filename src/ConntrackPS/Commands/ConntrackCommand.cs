@@ -3,14 +3,18 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>What cmdlets share that work in network namespaces: those that read in several, those that change in one.</summary>
-public abstract class ConntrackCommand : CoreCommand
+/// <summary>What all cmdlets share: network namespaces, of which some read several and others change one; how errors of the
+/// core become error records; how Ctrl+C ends the work.</summary>
+public abstract class ConntrackCommand : PSCmdlet, IDisposable
 {
-    /// <summary>Warnings about files, which are the same for all namespaces and objects.</summary>
+    private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>What is told once, though it is true of many namespaces and objects.</summary>
     private readonly HashSet<string> _told = [];
 
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
@@ -34,6 +38,60 @@ public abstract class ConntrackCommand : CoreCommand
     }
 
     private bool NamesSeveral => NetworkNamespace is { Length: > 1 } || NetworkNamespace?.Any(WildcardPattern.ContainsWildcardCharacters) == true;
+
+    /// <summary>Raised by Ctrl+C, and where the pipeline wants no more.</summary>
+    private protected CancellationToken Stop => _stop.Token;
+
+    /// <inheritdoc/>
+    protected override void StopProcessing()
+    {
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It comes on another thread, and the command is done in this moment.
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Lets go of what the command holds.</summary>
+    /// <param name="disposing">Always true: there is no finalizer.</param>
+    protected virtual void Dispose(bool disposing) => _stop.Dispose();
+
+    /// <summary>Runs the cmdlet's work. What the core throws ends the cmdlet with one error record; what was not found is
+    /// written, and ends this work alone.</summary>
+    private protected void Run(Action work, object? target = null) => Attempt(work, target, endsCommand: true);
+
+    /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
+    private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
+
+    /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
+    /// been dealt with all the same.</summary>
+    /// <param name="work">The work, which ends with what the listing threw.</param>
+    /// <param name="outcome">Tells, after the work, what came of it and what not; null where the exception does.</param>
+    private protected void WarnIfIncomplete(Action work, Func<string>? outcome = null)
+    {
+        try
+        {
+            work();
+        }
+        catch (IncompleteListingException exception)
+        {
+            WarnIncomplete(exception, outcome?.Invoke());
+        }
+    }
+
+    /// <summary>Says that a listing was not whole, what came of it, and what to do.</summary>
+    private protected void WarnIncomplete(IncompleteListingException exception, string? outcome = null) =>
+        WriteWarning($"{outcome} {exception.Message} {ErrorFactory.WaitForResizes}".TrimStart());
 
     /// <summary>The one namespace the user named, or null for the caller's own.</summary>
     internal NetworkNamespace? Namespace() => NamespaceNamed(NamespaceName);
@@ -76,6 +134,41 @@ public abstract class ConntrackCommand : CoreCommand
         foreach (string problem in problems.Where(_told.Add))
             WriteWarning(problem);
     }
+
+    private void Attempt(Action work, object? target, bool endsCommand)
+    {
+        try
+        {
+            work();
+        }
+        catch (OperationCanceledException) when (Stopping)
+        {
+            // Ctrl+C: leave without a word, as cmdlets do.
+        }
+        catch (Exception exception) when (ErrorFactory.FromPrompt(exception) is { } unanswered)
+        {
+            ThrowTerminatingError(unanswered);
+        }
+        catch (Exception exception) when (IsOfTheCore(exception))
+        {
+            ErrorRecord record = ErrorFactory.From(exception, target);
+            if (endsCommand && !ErrorFactory.IsAboutMissing(record))
+                ThrowTerminatingError(record);
+            if (!IsToldAlready(exception))
+                WriteError(record);
+        }
+    }
+
+    /// <summary>A namespace that a parameter names and that isn't there is told of once, not for each object of the
+    /// pipeline.</summary>
+    private bool IsToldAlready(Exception exception) =>
+        exception is NetworkNamespaceException missing
+        && NetworkNamespace?.Contains(missing.NetworkNamespace) == true
+        && !_told.Add(missing.Message);
+
+    /// <summary>PowerShell's own exceptions steer its flow and are never caught.</summary>
+    private static bool IsOfTheCore(Exception exception) =>
+        exception is not (PipelineStoppedException or FlowControlException or TerminateException or RuntimeException);
 
     private void RunInAll(Action<NetworkNamespace?> work)
     {

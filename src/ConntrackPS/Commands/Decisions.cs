@@ -9,10 +9,7 @@ internal static class Decisions
     /// <remarks>Otherwise ShouldProcess would always answer yes, and is not worth its price on each of a million entries.
     /// </remarks>
     public static bool AsksForEach(this PSCmdlet command) =>
-        OnlyPreviews(command) || Confirms(command);
-
-    /// <summary>True under -WhatIf, or where the preference says so.</summary>
-    public static bool OnlyPreviews(this PSCmdlet command) => Preference(command, "WhatIf", "WhatIfPreference");
+        IsWhatIf(command) || Confirms(command);
 
     /// <summary>True under -WhatIf, or where the preference says so.</summary>
     public static bool IsWhatIf(this PSCmdlet command) => Preference(command, "WhatIf", "WhatIfPreference");

@@ -46,13 +46,20 @@ public abstract class EventCommand : FilterCommand
     public SwitchParameter AllNamespace { get; set; }
 
     /// <summary>Starts listening, and says what will not be heard.</summary>
-    private protected EventStream Listen()
+    /// <returns>Null where none of the namespaces is there, which has been told.</returns>
+    private protected EventStream? Listen()
     {
         if (AllNamespace && NetworkNamespace is not null)
             ThrowTerminatingError(Errors.ErrorFactory.AllOrOneNamespace());
         NetworkNamespace?[] targets = [.. Namespaces()];
         if (targets.Length == 0)
-            ThrowTerminatingError(Errors.ErrorFactory.NoNamespaceMatches(NetworkNamespace!));
+        {
+            string[] patterns = [.. NetworkNamespace!.Where(WildcardPattern.ContainsWildcardCharacters)];
+            if (patterns.Length > 0)
+                WriteError(Errors.ErrorFactory.NoNamespaceMatches(patterns));
+            return null;
+        }
+
         string?[] silences = [.. targets.Select(FindSilence)];
         EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
         try

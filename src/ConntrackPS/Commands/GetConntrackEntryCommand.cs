@@ -13,10 +13,9 @@ namespace ConntrackPS.Commands;
 /// <summary>Lists the entries of the kernel's connection-tracking table, or looks single ones up.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackEntry", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
+public sealed class GetConntrackEntryCommand : FilterCommand
 {
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
-    private volatile EntryStream? _stream;
 
     /// <summary>Entries to look up again, each by itself: of this cmdlet, or with the properties of such. Or groups of
     /// Measure-ConntrackEntry, whose entries are listed.</summary>
@@ -50,10 +49,11 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
     }
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stream?.Cancel();
-
-    /// <inheritdoc/>
-    public void Dispose() => _finders.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        _finders.Dispose();
+        base.Dispose(disposing);
+    }
 
     private void ListGroup(ConntrackGroup group)
     {
@@ -67,9 +67,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
         long count = 0;
         ConntrackTable table = OpenTable(networkNamespace, filter);
         using EntryStream stream = table.Open(filter, Table);
-        _stream = stream;
-        if (Stopping)
-            return;
+        using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
         WarnIfIncomplete(
             () =>
             {

@@ -10,7 +10,7 @@ namespace ConntrackPS.Commands;
 [Cmdlet(VerbsCommon.Get, "ConntrackStat", DefaultParameterSetName = OnceSet)]
 [OutputType(typeof(ConntrackStat), typeof(ConntrackCpuStat), ParameterSetName = [OnceSet])]
 [OutputType(typeof(ConntrackStatRate), ParameterSetName = [RateSet])]
-public sealed class GetConntrackStatCommand : InterruptibleCommand
+public sealed class GetConntrackStatCommand : ConntrackCommand
 {
     private const string OnceSet = "Once";
     private const string RateSet = "Rate";

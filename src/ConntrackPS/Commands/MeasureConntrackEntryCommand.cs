@@ -14,10 +14,9 @@ namespace ConntrackPS.Commands;
 /// <summary>Counts entries, packets and bytes by group: those of the table, or those of the pipeline.</summary>
 [Cmdlet(VerbsDiagnostic.Measure, "ConntrackEntry", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackGroup))]
-public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
+public sealed class MeasureConntrackEntryCommand : FilterCommand
 {
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly StopSignal _stop = new();
     private GroupOptions _options = null!;
     private GroupMeasurement _measurement = null!;
     private ulong _lost;
@@ -92,12 +91,6 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
         Run(() => Emit(_measurement));
     }
 
-    /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Raise();
-
-    /// <inheritdoc/>
-    public void Dispose() => _stop.Dispose();
-
     private bool AsksForRates => SortBy >= GroupOrder.BitsPerSecond;
 
     private bool AsksForCounters => Interval is not null
@@ -114,9 +107,9 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
             () =>
             {
                 if (Interval is { } interval)
-                    measurement.ReadTwice(table, interval, filter, _stop.Token);
+                    measurement.ReadTwice(table, interval, filter, Stop);
                 else
-                    measurement.Read(table, filter, _stop.Token);
+                    measurement.Read(table, filter, Stop);
             },
             () => $"{measurement.Count} entries were counted, of which some may be missing and some counted twice.");
         ReportRepeats(measurement.Repeats);

@@ -11,7 +11,7 @@ namespace ConntrackPS.Commands;
 /// <summary>Creates entries in the connection-tracking table: one made of parameters, or those of the pipeline.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = TupleSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDisposable
+public sealed partial class NewConntrackEntryCommand : ConntrackCommand
 {
     private const string TupleSet = "Tuple";
     private const string InputSet = "InputObject";
@@ -84,12 +84,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     });
 
     /// <inheritdoc/>
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
         _creators?.Dispose();
         _updaters?.Dispose();
         _finders?.Dispose();
         _deleters?.Dispose();
+        base.Dispose(disposing);
     }
 
     private void Flush()

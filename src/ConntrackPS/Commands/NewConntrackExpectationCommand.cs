@@ -9,7 +9,7 @@ namespace ConntrackPS.Commands;
 /// <summary>Announces connections to the kernel, as helpers do: one made of parameters, or those of the pipeline.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackExpectation", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackExpectation))]
-public sealed partial class NewConntrackExpectationCommand : ConntrackCommand, IDisposable
+public sealed partial class NewConntrackExpectationCommand : ConntrackCommand
 {
     private readonly PerNamespace<ExpectationCreator> _creators =
         new(table => new ExpectationTable(table.NetworkNamespace).CreateCreator());
@@ -36,7 +36,11 @@ public sealed partial class NewConntrackExpectationCommand : ConntrackCommand, I
     });
 
     /// <inheritdoc/>
-    public void Dispose() => _creators.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        _creators.Dispose();
+        base.Dispose(disposing);
+    }
 
     /// <summary>An expectation of the pipeline is the start; an entry is the master.</summary>
     private ConntrackExpectation Build()

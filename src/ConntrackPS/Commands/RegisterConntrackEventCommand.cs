@@ -52,7 +52,8 @@ public sealed class RegisterConntrackEventCommand : EventCommand
             ThrowTerminatingError(ErrorFactory.ForwardWithAction());
         if (Events.GetEventSubscribers(SourceIdentifier).Any())
             ThrowTerminatingError(ErrorFactory.SubscriberExists(SourceIdentifier));
-        EventStream stream = Listen();
+        if (Listen() is not { } stream)
+            return;
         PSEventSubscriber subscriber = Subscribe(stream);
         new EventPump(stream, Events, subscriber, MessageData, BatchSize).Start();
         if (Action is not null && !SupportEvent)

@@ -37,7 +37,7 @@ public sealed partial class RemoveConntrackEntryCommand
         BlockTarget target = BlockTargets.OfFilter(filter, table, Force);
         if (ShouldProcess(filter.ToString(), BlockAction))
             RemoveBlocked(table, target);
-        else if (this.OnlyPreviews())
+        else if (this.IsWhatIf())
             RemoveEach(table, filter);
     }
 
@@ -71,7 +71,7 @@ public sealed partial class RemoveConntrackEntryCommand
         TrafficBlock block = TrafficBlock.Open(target, table.NetworkNamespace);
         _blocks.Add(block);
         BlockedDeletion deletion = new(table, block, Report, PassThru);
-        Sum(() => deletion.Run(_stop.Token));
+        Sum(() => deletion.Run(Stop));
         WarnAboutBlock(block, deletion);
     }
 
@@ -79,7 +79,7 @@ public sealed partial class RemoveConntrackEntryCommand
     private void EndBlocks()
     {
         if (_blocks.Count > 0 && BlockSeconds is { } seconds)
-            _stop.Token.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
+            Stop.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
         foreach (TrafficBlock block in _blocks)
         {
             WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");

@@ -12,12 +12,11 @@ namespace ConntrackPS.Commands;
 /// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDisposable
+public sealed partial class RemoveConntrackEntryCommand : FilterCommand
 {
     private const string Action = "Remove conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly StopSignal _stop = new();
     private DeleteSummary _sum;
     private WorkProgress _progress = null!;
     private PerNamespace<EntryDeleter>? _deleters;
@@ -69,13 +68,11 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Raise();
-
-    /// <inheritdoc/>
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
         DisposeBlocks();
         _deleters?.Dispose();
+        base.Dispose(disposing);
     }
 
     private protected override void Flush()
@@ -117,14 +114,14 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand, IDispos
         else if (_asksForEach || PassThru)
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
-            Sum(() => table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), _stop.Token));
+            Sum(() => table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), Stop));
     }
 
     /// <summary>Decisions and -PassThru need each entry's object.</summary>
     private void RemoveEach(ConntrackTable table, ConntrackFilter filter)
     {
         using EntryStream stream = table.Open(filter);
-        using CancellationTokenRegistration registration = _stop.Token.Register(stream.Cancel);
+        using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
         long before = Deleters.All.Sum(deleter => deleter.Deleted);
         WarnIfIncomplete(
             () =>

@@ -10,7 +10,7 @@ namespace ConntrackPS.Commands;
 /// are then connections like others.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackExpectation", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackExpectation))]
-public sealed class RemoveConntrackExpectationCommand : ExpectationCommand, IDisposable
+public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
 {
     private const string InputSet = "InputObject";
 
@@ -50,7 +50,11 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand, IDis
     });
 
     /// <inheritdoc/>
-    public void Dispose() => _deleters?.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        _deleters?.Dispose();
+        base.Dispose(disposing);
+    }
 
     private PerNamespace<ExpectationDeleter> Deleters =>
         _deleters ??= new(table => new ExpectationTable(table.NetworkNamespace).CreateDeleter(keepDeleted: PassThru));

@@ -7,7 +7,6 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
-using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
@@ -15,12 +14,11 @@ namespace ConntrackPS.Commands;
 /// <summary>Changes entries of the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
+public sealed class SetConntrackEntryCommand : SelectionCommand
 {
     private const string Action = "Set conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly StopSignal _stop = new();
     private PerNamespace<EntryUpdater>? _updaters;
     private WorkProgress _progress = null!;
     private PerNamespace<EntryFinder>? _finders;
@@ -134,13 +132,11 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     });
 
     /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Raise();
-
-    /// <inheritdoc/>
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
         _updaters?.Dispose();
         _finders?.Dispose();
+        base.Dispose(disposing);
     }
 
     private protected override void Flush()
@@ -170,33 +166,25 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
         if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
             return;
 
-        // Listed before anything is changed: a change may move an entry in or out of the filter.
-        List<ConntrackEntry> listed = [];
-        IncompleteListingException? incomplete = null;
-        try
-        {
-            foreach (ConntrackEntry entry in table.Read(filter))
-                listed.Add(entry);
-        }
-        catch (IncompleteListingException exception)
-        {
-            // What it did show was named all the same.
-            incomplete = exception;
-        }
-
+        // Changed while others are still to be read: no change makes the listing miss an entry, or show one twice.
+        using EntryStream stream = table.Open(filter);
+        using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
         long before = Changed;
-        foreach (ConntrackEntry entry in listed)
-        {
-            if (Stopping)
-                return;
-            Change(EntryKey.Of(entry), entry, networkNamespace);
-        }
-
-        if (incomplete is not null)
-        {
-            Flush();
-            WarnIncomplete(incomplete, $"{Changed - before} entries were changed, and others that were meant may not have been.");
-        }
+        WarnIfIncomplete(
+            () =>
+            {
+                foreach (ConntrackEntry entry in stream.Batches().SelectMany(batch => batch))
+                {
+                    if (Stopping)
+                        return;
+                    Change(EntryKey.Of(entry), entry, networkNamespace);
+                }
+            },
+            () =>
+            {
+                Flush();
+                return $"{Changed - before} entries were changed, and others that were meant may not have been.";
+            });
     }
 
     private void Change(in EntryKey key, object entry, string? networkNamespace)

@@ -13,11 +13,9 @@ namespace ConntrackPS.Commands;
 /// looked at and deleted. The key h lists all keys.</summary>
 [Cmdlet(VerbsCommon.Show, "ConntrackTop", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(string))]
-public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
+public sealed class ShowConntrackTopCommand : FilterCommand
 {
     private const int DefaultWidth = 120, DefaultHeight = 50;
-
-    private readonly StopSignal _stop = new();
 
     /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
     /// Source. Groups are sorted by Rate or Bytes where that is given, and otherwise by their count.</summary>
@@ -99,16 +97,10 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
         Run(Once ? WriteOnce : Show);
     }
 
-    /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Raise();
-
-    /// <inheritdoc/>
-    public void Dispose() => _stop.Dispose();
-
     private void Show()
     {
         ConntrackTable table = OpenTable();
-        using LiveView live = new(table, BuildView(), new TableActions(table, this.IsWhatIf()), _stop.Token);
+        using LiveView live = new(table, BuildView(), new TableActions(table, this.IsWhatIf()), Stop);
         live.Run();
     }
 
@@ -116,7 +108,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand, IDisposable
     {
         TopView view = BuildView();
         bool isTerminal = !Console.IsOutputRedirected;
-        TopSnapshot snapshot = new SnapshotReader(OpenTable()).Read(view.Filter.Combined, null, _stop.Token);
+        TopSnapshot snapshot = new SnapshotReader(OpenTable()).Read(view.Filter.Combined, null, Stop);
         TopFrame frame = TopScreen.Draw(
             snapshot,
             view,

@@ -10,7 +10,7 @@ namespace ConntrackPS.Commands;
 /// <summary>Looks connection tracking over: what is wrong or soon will be, and the command line that mends it.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "ConntrackHealth")]
 [OutputType(typeof(ConntrackFinding), typeof(bool))]
-public sealed class TestConntrackHealthCommand : InterruptibleCommand
+public sealed class TestConntrackHealthCommand : ConntrackCommand
 {
     private static readonly TimeSpan LongestSample = TimeSpan.FromHours(1);
 

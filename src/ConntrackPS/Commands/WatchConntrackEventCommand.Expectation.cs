@@ -9,8 +9,6 @@ public sealed partial class WatchConntrackEventCommand
 {
     private const string ExpectationSet = "Expectation";
 
-    private volatile ExpectationWatcher? _watcher;
-
     /// <summary>Emits the events of expected connections instead: New when one is announced, Destroy when it came, its
     /// time was up or it was deleted.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ExpectationSet)]
@@ -27,7 +25,7 @@ public sealed partial class WatchConntrackEventCommand
             isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy],
             ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
             BacklogSize);
-        _watcher = watcher;
+        using CancellationTokenRegistration registration = Stop.Register(watcher.Cancel);
         TellOfBuffers(watcher.ReceiveBufferSize);
         WarnAboutSilence(silence);
         EmitUntilDone(watcher.Take, () => watcher.WaitingCountWhenFull, "");

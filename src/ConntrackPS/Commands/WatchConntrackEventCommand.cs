@@ -10,9 +10,8 @@ namespace ConntrackPS.Commands;
 [Cmdlet(VerbsCommon.Watch, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEvent), ParameterSetName = [FilterSet])]
 [OutputType(typeof(ConntrackExpectationEvent), ParameterSetName = [ExpectationSet])]
-public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposable
+public sealed partial class WatchConntrackEventCommand : EventCommand
 {
-    private volatile EventStream? _stream;
     private bool _toldOfReliability;
     private bool _toldOfBacklog;
 
@@ -29,19 +28,12 @@ public sealed partial class WatchConntrackEventCommand : EventCommand, IDisposab
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(Expectation ? WatchExpectations : Watch);
 
-    /// <inheritdoc/>
-    protected override void StopProcessing()
-    {
-        _stream?.Cancel();
-        _watcher?.Cancel();
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _stream?.Dispose();
-
     private void Watch()
     {
-        EventStream stream = _stream = Listen();
+        using EventStream? stream = Listen();
+        if (stream is null)
+            return;
+        using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
         EmitUntilDone(stream.Take, () => stream.WaitingCountWhenFull, ", or narrow the filter", () =>
         {
             while (stream.TryTakeFailure(out Exception? failure))

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Management.Automation.Host;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
@@ -60,6 +61,23 @@ internal static partial class ErrorFactory
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
     };
+
+    /// <summary>Whether an error says that something isn't there, or no longer: such errors are written and never thrown, so
+    /// that -ErrorAction decides, and the same whether one thing was named or several.</summary>
+    public static bool IsAboutMissing(ErrorRecord record) =>
+        record.CategoryInfo.Category == ErrorCategory.ObjectNotFound || record.Exception is NetworkNamespaceException;
+
+    /// <summary>PowerShell's own error where a question can't be asked, with the way to need no question; null for any other
+    /// exception.</summary>
+    public static ErrorRecord? FromPrompt(Exception exception)
+    {
+        if (exception is not (PSInvalidOperationException or HostException))
+            return null;
+        return new ErrorRecord(((IContainsErrorRecord)exception).ErrorRecord, exception)
+        {
+            ErrorDetails = new ErrorDetails($"{exception.Message} Nobody can be asked here: -Confirm:$false goes on without asking."),
+        };
+    }
 
     /// <summary>Nothing was named to delete or change.</summary>
     public static ErrorRecord NoFilter(string command) => Create(

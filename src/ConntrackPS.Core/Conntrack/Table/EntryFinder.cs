@@ -3,6 +3,7 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Looks entries up one by one.</summary>
+/// <remarks>For one thread at a time.</remarks>
 public sealed class EntryFinder : IDisposable
 {
     private readonly EntryLookup _lookup;

@@ -4,7 +4,8 @@ using System.Runtime.ExceptionServices;
 namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>The table read ahead on a thread of its own, so that the kernel and the consumer work at the same time.</summary>
-/// <remarks>The queue between them is bounded: a slow consumer makes the reader wait, and memory stays flat.</remarks>
+/// <remarks>The queue between them is bounded: a slow consumer makes the reader wait, and memory stays flat.
+/// One thread at a time may take batches.</remarks>
 public sealed class EntryStream : IDisposable
 {
     private const int QueuedBatches = 8;

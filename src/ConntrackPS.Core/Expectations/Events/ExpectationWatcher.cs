@@ -8,6 +8,7 @@ namespace ConntrackPS.Expectations.Events;
 
 /// <summary>Listens to the events of expectations in one network namespace. They are received on a thread that does nothing
 /// else, into a backlog, and made events on the caller's.</summary>
+/// <remarks>One thread at a time may take events.</remarks>
 public sealed class ExpectationWatcher : IDisposable
 {
     private readonly NetworkNamespace? _networkNamespace;
