@@ -59,6 +59,10 @@
         'en-US/about_ConntrackPS_Recipes.help.txt'
         'en-US/about_ConntrackPS_Safety.help.txt'
         'en-US/ConntrackPS.dll-Help.xml'
+        'runtimes/linux-arm/lib/netstandard2.0/Tmds.LibC.dll'
+        'runtimes/linux-arm64/lib/netstandard2.0/Tmds.LibC.dll'
+        'runtimes/linux-x64/lib/netstandard2.0/Tmds.LibC.dll'
+        'ThirdPartyNotices.txt'
     )
     PrivateData          = @{
         PSData = @{

@@ -66,6 +66,7 @@ function Invoke-Build {
     $null = New-Item $package -ItemType Directory -Force
     $binaries = "$root/src/ConntrackPS/bin/$Configuration/net8.0"
     Copy-Item "$binaries/ConntrackPS*.dll", "$binaries/ConntrackPS*.pdb" $package
+    Copy-Item "$binaries/runtimes" $package -Recurse
     Copy-Item "$root/ConntrackPS.psd1", "$root/LICENSE", "$root/CHANGELOG.md" $package
     Copy-Item "$root/module/*" $package -Recurse
     Invoke-Script "$root/docs/help/tools/Build-Help.ps1" -Package $package -Documentation "$binaries/ConntrackPS.xml"

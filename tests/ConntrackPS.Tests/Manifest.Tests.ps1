@@ -98,9 +98,13 @@ Describe 'The manifest' {
 }
 
 Describe 'The package' {
-    It 'holds our assemblies and no other' {
-        (Get-ChildItem $package -Recurse -File | Where-Object Extension -In '.dll', '.exe', '.so').Name | Sort-Object |
-            Should -Be 'ConntrackPS.Core.dll', 'ConntrackPS.dll'
+    It 'holds our assemblies, Tmds.LibC for each processor, and no other' {
+        Get-ChildItem $package -Recurse -File | Where-Object Extension -In '.dll', '.exe', '.so' |
+            ForEach-Object { [System.IO.Path]::GetRelativePath($package, $_) } | Sort-Object |
+            Should -Be @(
+                'ConntrackPS.Core.dll', 'ConntrackPS.dll'
+                'arm', 'arm64', 'x64' | ForEach-Object { "runtimes/linux-$_/lib/netstandard2.0/Tmds.LibC.dll" }
+            )
     }
 
     It 'holds nothing left over from the build' {
@@ -111,7 +115,7 @@ Describe 'The package' {
         [ConntrackPS.Commands.GetConntrackEntryCommand].Assembly.GetReferencedAssemblies().Name |
             Where-Object { $_ -notmatch '^(System|netstandard|ConntrackPS\.Core)' } | Should -BeNullOrEmpty
         [ConntrackPS.Conntrack.ConntrackEntry].Assembly.GetReferencedAssemblies().Name |
-            Where-Object { $_ -notlike 'System.*' -or $_ -eq 'System.Management.Automation' } | Should -BeNullOrEmpty -Because 'the core knows nothing of PowerShell'
+            Where-Object { $_ -notlike 'System.*' -or $_ -eq 'System.Management.Automation' } | Should -Be 'Tmds.LibC' -Because 'the core knows nothing of PowerShell'
     }
 
     It 'has the licence and the changes' {

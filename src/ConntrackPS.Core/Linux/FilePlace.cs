@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -35,13 +36,9 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
     /// <summary>What stands in the folder under another name; null for nothing.</summary>
     public FileStatus? Look(string name)
     {
-        int descriptor = LibC.OpenAt(Folder, name, LibC.O_PATH | LibC.O_NOFOLLOW | LibC.O_CLOEXEC, 0);
-        if (descriptor >= 0)
-        {
-            using SafeFileHandle opened = new(descriptor, ownsHandle: true);
+        using SafeFileHandle opened = LibC.OpenAt(Folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (!opened.IsInvalid)
             return FileStatus.Of(opened);
-        }
-
         int errno = Marshal.GetLastPInvokeError();
         return (Errno)errno == Errno.NotFound ? null : throw FileErrors.Of(Path, errno);
     }
@@ -61,7 +58,7 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
         }
 
         // Without waiting: should a pipe have come there meanwhile, it is seen by its status.
-        using SafeFileHandle file = Open(LibC.O_RDONLY | LibC.O_NOFOLLOW | LibC.O_NONBLOCK);
+        using SafeFileHandle file = Open(O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
         return FileStatus.Of(file).IsSameFile(status) ? ReadAll(file) : throw new FileChangedException(Path);
     }
 
@@ -71,32 +68,30 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
     {
         if (Status is { Kind: not FileKind.Folder } status)
             throw new UnusableFileException(firstLink ?? Path, $"{(firstLink is null ? "" : $"leads to {Path}, which ")}is {status.Describe()}, not a folder");
-        return Open(LibC.O_RDONLY | LibC.O_DIRECTORY | LibC.O_NOFOLLOW);
+        return Open(O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     }
 
     public void Dispose() => Folder.Dispose();
 
     private SafeFileHandle Open(int flags)
     {
-        int descriptor = LibC.OpenAt(Folder, Name, flags | LibC.O_CLOEXEC, 0);
-        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw FileErrors.Last(Path);
+        SafeFileHandle file = LibC.OpenAt(Folder, Name, flags | O_CLOEXEC);
+        return file.IsInvalid ? throw FileErrors.Last(Path) : file;
     }
 
     /// <summary>Files of /proc tell no length, and may have no end.</summary>
-    private unsafe byte[] ReadAll(SafeFileHandle file)
+    private byte[] ReadAll(SafeFileHandle file)
     {
         byte[] bytes = new byte[4096];
         int length = 0;
         while (true)
         {
-            nint read;
-            fixed (byte* rest = &bytes[length])
-                read = LibC.Read(file, rest, (nuint)(bytes.Length - length));
+            int read = LibC.Read(file, bytes.AsSpan(length));
             if (read == 0)
                 return bytes[..length];
             if (read < 0 && (Errno)Marshal.GetLastPInvokeError() != Errno.Interrupted)
                 throw FileErrors.Last(Path);
-            length += Math.Max(0, (int)read);
+            length += Math.Max(0, read);
             if (length > MostBytes)
                 throw new UnusableFileException(Path, $"has more than {MostBytes} bytes: too many for a file of settings");
             if (length == bytes.Length)

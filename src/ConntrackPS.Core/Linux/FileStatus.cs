@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Tmds.Linux;
 
 namespace ConntrackPS.Linux;
 
@@ -42,28 +42,22 @@ internal enum FileKind
 /// <param name="Written">When its content was last changed.</param>
 /// <param name="Device">What a device node stands for: major and minor number.</param>
 internal readonly record struct FileStatus(
-    FileKind Kind, uint Mode, uint User, uint Group, long Size, (uint Major, uint Minor) FileSystem, ulong Inode, DateTime Written,
+    FileKind Kind, ushort Mode, uint User, uint Group, long Size, (uint Major, uint Minor) FileSystem, ulong Inode, DateTime Written,
     (uint Major, uint Minor) Device)
 {
-    /// <summary>struct statx of linux/stat.h, the same for every processor.</summary>
-    private const int StructSize = 256;
-
     /// <summary>/dev/null, by whatever name.</summary>
     public bool IsNullDevice => Kind == FileKind.CharacterDevice && Device == (1, 3);
 
     /// <exception cref="IOException">The kernel does not tell.</exception>
-    public static unsafe FileStatus Of(SafeFileHandle file)
+    public static FileStatus Of(SafeFileHandle file)
     {
-        byte* status = stackalloc byte[StructSize];
-        if (LibC.SystemCall(LibC.SYS_statx, file, "", LibC.AT_EMPTY_PATH, LibC.STATX_BASIC_STATS, status) != 0)
+        if (LibC.Stat(file, out statx status) != 0)
             throw FileErrors.Last("a file's status could not be read");
-        ReadOnlySpan<byte> bytes = new(status, StructSize);
-        ushort mode = MemoryMarshal.Read<ushort>(bytes[28..]);
         return new FileStatus(
-            KindOf(mode), mode & 0xfffu, Word(bytes, 20), Word(bytes, 24), MemoryMarshal.Read<long>(bytes[40..]),
-            (Word(bytes, 136), Word(bytes, 140)), MemoryMarshal.Read<ulong>(bytes[32..]),
-            DateTime.UnixEpoch.AddSeconds(MemoryMarshal.Read<long>(bytes[112..])).AddTicks(Word(bytes, 120) / 100),
-            (Word(bytes, 128), Word(bytes, 132)));
+            KindOf(status.stx_mode), (ushort)(status.stx_mode & 0xfff), status.stx_uid, status.stx_gid, (long)status.stx_size,
+            (status.stx_dev_major, status.stx_dev_minor), status.stx_ino,
+            DateTime.UnixEpoch.AddSeconds(status.stx_mtime.tv_sec).AddTicks(status.stx_mtime.tv_nsec / 100),
+            (status.stx_rdev_major, status.stx_rdev_minor));
     }
 
     /// <summary>The same file, with the content that it had.</summary>
@@ -98,6 +92,4 @@ internal readonly record struct FileStatus(
         0x6000 => FileKind.BlockDevice,
         _ => FileKind.Unknown,
     };
-
-    private static uint Word(ReadOnlySpan<byte> bytes, int offset) => MemoryMarshal.Read<uint>(bytes[offset..]);
 }

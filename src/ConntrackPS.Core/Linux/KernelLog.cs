@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -14,7 +15,7 @@ internal readonly record struct KernelLogRecord(TimeSpan SinceBoot, string Text)
 /// <summary>The kernel's log, as /dev/kmsg gives it: what is still in its ring buffer.</summary>
 /// <remarks>Documentation/ABI/testing/dev-kmsg: each read gives one record, <c>level,sequence,microseconds,flags;text</c>.
 /// Reading needs CAP_SYSLOG where kernel.dmesg_restrict is set.</remarks>
-internal static unsafe class KernelLog
+internal static class KernelLog
 {
     private const string Device = "/dev/kmsg";
 
@@ -29,10 +30,9 @@ internal static unsafe class KernelLog
     public static IReadOnlyList<KernelLogRecord>? Read(string prefix)
     {
         // Non-blocking: the end of the log would be waited at.
-        int descriptor = LibC.Open(Device, LibC.O_RDONLY | LibC.O_NONBLOCK | LibC.O_CLOEXEC);
-        if (descriptor < 0)
+        using SafeFileHandle handle = LibC.Open(Device, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (handle.IsInvalid)
             return null;
-        using SafeFileHandle handle = new(descriptor, ownsHandle: true);
         List<KernelLogRecord> records = [];
         byte[] buffer = new byte[LongestRecord];
         while (TryRead(handle, buffer, out int length))
@@ -59,8 +59,7 @@ internal static unsafe class KernelLog
     {
         while (true)
         {
-            fixed (byte* bytes = buffer)
-                length = (int)LibC.Read(handle, bytes, (nuint)buffer.Length);
+            length = LibC.Read(handle, buffer);
             if (length >= 0)
                 return length > 0;
             // After records that were overwritten the next read goes on.

@@ -1,91 +1,244 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>The libc calls this library makes, raw. Typed wrappers stand beside their use.</summary>
-/// <remarks>The runtime maps the name "libc" to the running C library, glibc or musl; see docs/libc.md.</remarks>
+/// <summary>The calls of libc that this library makes: Tmds.LibC's, over handles instead of bare descriptors, and those that
+/// it lacks. Its constants are used as they are (<c>using static Tmds.Linux.LibC</c>).</summary>
+/// <remarks><para>A handle is held for as long as a call lasts: whoever disposes it meanwhile does not let the kernel give its
+/// number to another file, which the call would then hit.</para>
+/// <para>What fails returns a negative number, or an invalid handle; Marshal.GetLastPInvokeError() is its errno, which the
+/// release of a handle leaves alone. See docs/libc.md.</para></remarks>
 internal static unsafe partial class LibC
 {
-    public const int AF_NETLINK = 16;
-    public const int SOCK_RAW = 3;
-    public const int SOCK_CLOEXEC = 0x80000;
-    public const int MSG_TRUNC = 0x20;
-    public const int MSG_DONTWAIT = 0x40;
-    public const int SOL_SOCKET = 1;
-    public const int SO_RCVBUF = 8;
-    public const int SO_SNDBUF = 7;
-    public const int SO_ATTACH_FILTER = 26;
-    public const int SO_MEMINFO = 55;
-    public const int SO_SNDBUFFORCE = 32;
-    public const int SO_RCVBUFFORCE = 33;
-    public const int CLONE_NEWNET = 0x40000000;
-    public const int EFD_CLOEXEC = 0x80000;
-    public const int EFD_NONBLOCK = 0x800;
-    public const short POLLIN = 1;
-    public const int O_RDONLY = 0;
-    public const int O_NONBLOCK = 0x800;
-    public const int O_CLOEXEC = 0x80000;
+    // Of sys/file.h, sys/inotify.h and linux/fs.h; the same for every processor.
     public const int LOCK_EX = 2;
-    public const int MADV_DONTNEED = 4;
+    public const int LOCK_NB = 4;
     public const int IN_NONBLOCK = 0x800;
     public const int IN_CLOEXEC = 0x80000;
     public const uint IN_MODIFY = 2;
+    public const int RENAME_NOREPLACE = 1;
+    public const int RENAME_EXCHANGE = 2;
 
-    [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
-    public static partial int Socket(int domain, int type, int protocol);
+    // Of asm/unistd.h.
+    public static readonly int SYS_statx = Number(x64: 332, arm64: 291, arm: 397);
+    public static readonly int SYS_renameat2 = Number(x64: 316, arm64: 276, arm: 382);
 
-    [LibraryImport("libc", EntryPoint = "bind", SetLastError = true)]
-    public static partial int Bind(SafeFileHandle socket, SocketAddressNetlink* address, uint length);
+    public static SafeFileHandle Socket(int domain, int type, int protocol) => new(socket(domain, type, protocol), ownsHandle: true);
 
-    [LibraryImport("libc", EntryPoint = "getsockname", SetLastError = true)]
-    public static partial int GetSockName(SafeFileHandle socket, SocketAddressNetlink* address, uint* length);
+    public static int Bind(SafeFileHandle socket, SocketAddressNetlink address)
+    {
+        using HeldHandle held = new(socket);
+        return bind(held.Descriptor, (sockaddr*)&address, (uint)sizeof(SocketAddressNetlink));
+    }
 
-    [LibraryImport("libc", EntryPoint = "setsockopt", SetLastError = true)]
-    public static partial int SetSockOpt(SafeFileHandle socket, int level, int option, void* value, uint length);
+    public static int SetSockOpt(SafeFileHandle socket, int level, int option, void* value, int length)
+    {
+        using HeldHandle held = new(socket);
+        return setsockopt(held.Descriptor, level, option, value, length);
+    }
 
-    [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
-    public static partial int GetSockOpt(SafeFileHandle socket, int level, int option, void* value, uint* length);
+    public static int GetSockOpt(SafeFileHandle socket, int level, int option, void* value, int length)
+    {
+        using HeldHandle held = new(socket);
+        socklen_t room = length;
+        return getsockopt(held.Descriptor, level, option, value, &room);
+    }
 
-    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
-    public static partial nint Send(SafeFileHandle socket, byte* buffer, nuint length, int flags);
+    public static int Send(SafeFileHandle socket, ReadOnlySpan<byte> bytes, int flags = 0)
+    {
+        using HeldHandle held = new(socket);
+        fixed (byte* buffer = bytes)
+            return (int)send(held.Descriptor, buffer, bytes.Length, flags);
+    }
 
-    [LibraryImport("libc", EntryPoint = "recvfrom", SetLastError = true)]
-    public static partial nint ReceiveFrom(
-        SafeFileHandle socket, byte* buffer, nuint length, int flags, SocketAddressNetlink* address, uint* addressLength);
+    /// <param name="socket">A netlink socket.</param>
+    /// <param name="buffer">Takes the datagram.</param>
+    /// <param name="flags">MSG_*.</param>
+    /// <param name="sender">Whose datagram it is.</param>
+    public static int ReceiveFrom(SafeFileHandle socket, Span<byte> buffer, int flags, out SocketAddressNetlink sender)
+    {
+        using HeldHandle held = new(socket);
+        SocketAddressNetlink address = default;
+        socklen_t length = sizeof(SocketAddressNetlink);
+        ssize_t received;
+        fixed (byte* bytes = buffer)
+            received = recvfrom(held.Descriptor, bytes, buffer.Length, flags, (sockaddr*)&address, &length);
+        sender = address;
+        return (int)received;
+    }
 
-    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
-    public static partial int Poll(PollDescriptor* descriptors, nuint count, int timeoutMilliseconds);
+    /// <summary>Waits until there is something to read.</summary>
+    /// <returns>0 where the time is up, a negative number for a failure such as EINTR.</returns>
+    public static int WaitToRead(SafeFileHandle file, int timeoutMilliseconds)
+    {
+        using HeldHandle held = new(file);
+        pollfd descriptor = new() { fd = held.Descriptor, events = POLLIN };
+        return Poll(&descriptor, 1, timeoutMilliseconds);
+    }
 
-    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
-    public static partial int EventFd(uint initial, int flags);
+    /// <summary>Waits until there is something to read of either.</summary>
+    /// <param name="file">What is waited for.</param>
+    /// <param name="wake">What ends the wait early.</param>
+    /// <param name="timeoutMilliseconds">How long; a negative number for ever.</param>
+    /// <param name="isWoken">Whether there is something to read of <paramref name="wake"/>.</param>
+    /// <returns>0 where the time is up, a negative number for a failure such as EINTR.</returns>
+    public static int WaitToRead(SafeFileHandle file, SafeFileHandle wake, int timeoutMilliseconds, out bool isWoken)
+    {
+        using HeldHandle heldFile = new(file);
+        using HeldHandle heldWake = new(wake);
+        pollfd* descriptors = stackalloc pollfd[2];
+        descriptors[0] = new pollfd { fd = heldFile.Descriptor, events = POLLIN };
+        descriptors[1] = new pollfd { fd = heldWake.Descriptor, events = POLLIN };
+        int ready = Poll(descriptors, 2, timeoutMilliseconds);
+        isWoken = ready > 0 && descriptors[1].revents != 0;
+        return ready;
+    }
 
-    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
-    public static partial nint Write(SafeFileHandle file, void* buffer, nuint length);
+    public static SafeFileHandle EventFd(uint initial, int flags) => new(eventfd(initial, flags), ownsHandle: true);
 
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int Open(string path, int flags);
+    public static SafeFileHandle Open(string path, int flags)
+    {
+        fixed (byte* name = Terminate(path))
+            return new SafeFileHandle(open(name, flags, 0), ownsHandle: true);
+    }
 
-    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
-    public static partial nint Read(SafeFileHandle file, void* buffer, nuint length);
+    public static SafeFileHandle OpenAt(SafeFileHandle folder, string path, int flags, ushort mode = 0)
+    {
+        using HeldHandle held = new(folder);
+        fixed (byte* name = Terminate(path))
+            return new SafeFileHandle(openat(held.Descriptor, name, flags, mode), ownsHandle: true);
+    }
 
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    public static partial int FSync(SafeFileHandle file);
+    public static int Read(SafeFileHandle file, Span<byte> buffer)
+    {
+        using HeldHandle held = new(file);
+        fixed (byte* bytes = buffer)
+            return (int)read(held.Descriptor, bytes, buffer.Length);
+    }
 
-    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    public static int Write(SafeFileHandle file, ReadOnlySpan<byte> bytes)
+    {
+        using HeldHandle held = new(file);
+        fixed (byte* buffer = bytes)
+            return (int)write(held.Descriptor, buffer, bytes.Length);
+    }
+
+    public static int FSync(SafeFileHandle file)
+    {
+        using HeldHandle held = new(file);
+        return fsync(held.Descriptor);
+    }
+
+    /// <summary>Where a link leads, below a folder or, with an empty name, the link that was opened itself.</summary>
+    public static int ReadLinkAt(SafeFileHandle folder, string path, Span<byte> target)
+    {
+        using HeldHandle held = new(folder);
+        fixed (byte* name = Terminate(path), buffer = target)
+            return (int)readlinkat(held.Descriptor, name, buffer, target.Length);
+    }
+
+    public static int MakeFolderAt(SafeFileHandle folder, string path, ushort mode)
+    {
+        using HeldHandle held = new(folder);
+        fixed (byte* name = Terminate(path))
+            return mkdirat(held.Descriptor, name, mode);
+    }
+
+    public static int UnlinkAt(SafeFileHandle folder, string path)
+    {
+        using HeldHandle held = new(folder);
+        fixed (byte* name = Terminate(path))
+            return unlinkat(held.Descriptor, name, 0);
+    }
+
+    public static int ChangeOwner(SafeFileHandle file, uint user, uint group)
+    {
+        using HeldHandle held = new(file);
+        return fchown(held.Descriptor, user, group);
+    }
+
+    public static int ChangeMode(SafeFileHandle file, ushort mode)
+    {
+        using HeldHandle held = new(file);
+        return fchmod(held.Descriptor, mode);
+    }
+
+    /// <summary>statx(2) of an opened file. musl has had a function for it since 1.2.5 only.</summary>
+    public static int Stat(SafeFileHandle file, out statx status)
+    {
+        using HeldHandle held = new(file);
+        statx found;
+        byte empty = 0;
+        syscall_arg result = syscall(SYS_statx, held.Descriptor, &empty, AT_EMPTY_PATH, STATX_BASIC_STATS, &found);
+        status = found;
+        return (int)result;
+    }
+
+    /// <summary>renameat2(2). glibc has had a function for it since 2.28, musl since 1.2.5.</summary>
+    public static int RenameAt(SafeFileHandle fromFolder, string from, SafeFileHandle toFolder, string to, int flags = 0)
+    {
+        using HeldHandle heldFrom = new(fromFolder);
+        using HeldHandle heldTo = new(toFolder);
+        fixed (byte* oldName = Terminate(from), newName = Terminate(to))
+            return (int)syscall(SYS_renameat2, heldFrom.Descriptor, oldName, heldTo.Descriptor, newName, flags);
+    }
+
+    public static int MAdvise(void* start, int length, int advice) => madvise(start, length, advice);
+
+    /// <summary>Moves the calling thread into the namespace that an opened file stands for.</summary>
+    public static int SetNamespace(SafeFileHandle file, int type)
+    {
+        using HeldHandle held = new(file);
+        return setns(held.Descriptor, type);
+    }
+
+    [LibraryImport("libc.so.6", EntryPoint = "flock", SetLastError = true)]
     public static partial int FLock(SafeFileHandle file, int operation);
 
-    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
-    public static partial int MAdvise(void* start, nuint length, int advice);
+    public static SafeFileHandle InotifyInit(int flags) => new(InotifyInit1(flags), ownsHandle: true);
 
-    [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
-    public static partial int InotifyInit(int flags);
-
-    [LibraryImport("libc", EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc.so.6", EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int InotifyAddWatch(SafeFileHandle inotify, string path, uint mask);
 
-    [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]
-    public static partial int SetNamespace(SafeFileHandle file, int type);
+    [LibraryImport("libc.so.6", EntryPoint = "inotify_init1", SetLastError = true)]
+    private static partial int InotifyInit1(int flags);
+
+    /// <summary>Tmds.LibC's own keeps no errno: a signal (EINTR) would pass for success.</summary>
+    [LibraryImport("libc.so.6", EntryPoint = "poll", SetLastError = true)]
+    private static partial int Poll(pollfd* descriptors, nuint count, int timeoutMilliseconds);
+
+    private static byte[] Terminate(string path) => path.Contains('\0', StringComparison.Ordinal)
+        ? throw new ArgumentException($"A path can't have the character NUL in it: {path.Replace('\0', '?')}")
+        : Encoding.UTF8.GetBytes(path + '\0');
+
+    private static int Number(int x64, int arm64, int arm) => RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => x64,
+        Architecture.Arm64 => arm64,
+        Architecture.Arm => arm,
+        _ => throw new PlatformNotSupportedException(),
+    };
+
+    /// <summary>A handle's descriptor, which stays open until this is disposed.</summary>
+    private readonly ref struct HeldHandle
+    {
+        private readonly SafeFileHandle _handle;
+
+        public HeldHandle(SafeFileHandle handle)
+        {
+            bool isHeld = false;
+            handle.DangerousAddRef(ref isHeld);
+            (_handle, Descriptor) = (handle, (int)handle.DangerousGetHandle());
+        }
+
+        public int Descriptor { get; }
+
+        public void Dispose() => _handle.DangerousRelease();
+    }
 }
 
 /// <summary>struct sockaddr_nl (linux/netlink.h).</summary>
@@ -96,15 +249,6 @@ internal struct SocketAddressNetlink
     public ushort Padding;
     public uint PortId;
     public uint Groups;
-}
-
-/// <summary>struct pollfd (poll.h).</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct PollDescriptor
-{
-    public int Descriptor;
-    public short Events;
-    public short Returned;
 }
 
 /// <summary>struct sock_filter (linux/filter.h): one instruction of classic BPF.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -7,7 +8,7 @@ namespace ConntrackPS.Linux;
 /// beyond the user's patience.</summary>
 /// <remarks>open(2) waits for a pipe's other end, and a device may have no end, or do something when it is opened: so it is
 /// looked at first (O_PATH), and then the very same is opened.</remarks>
-internal sealed unsafe class NamedFile : Stream
+internal sealed class NamedFile : Stream
 {
     private const int LookAgainMilliseconds = 100;
 
@@ -38,11 +39,11 @@ internal sealed unsafe class NamedFile : Stream
     /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
     public static NamedFile Open(string path, Func<bool> isStopped)
     {
-        using SafeFileHandle found = Open(path, path, LibC.O_PATH);
+        using SafeFileHandle found = Open(path, path, O_PATH);
         FileStatus status = FileStatus.Of(found);
         return status.Kind is FileKind.Regular or FileKind.Pipe
             ? new NamedFile(
-                Open($"/proc/self/fd/{found.DangerousGetHandle()}", path, LibC.O_RDONLY | LibC.O_NONBLOCK), path, status.Kind == FileKind.Pipe, isStopped)
+                Open($"/proc/self/fd/{found.DangerousGetHandle()}", path, O_RDONLY | O_NONBLOCK), path, status.Kind == FileKind.Pipe, isStopped)
             : throw new UnusableFileException(path, $"is {status.Describe()}, not a file");
     }
 
@@ -50,14 +51,12 @@ internal sealed unsafe class NamedFile : Stream
     {
         while (!_isStopped())
         {
-            nint length;
-            fixed (byte* bytes = buffer)
-                length = LibC.Read(_file, bytes, (nuint)buffer.Length);
+            int length = LibC.Read(_file, buffer);
             if (length == 0 && _isPipe && !_hasRead)
                 throw new UnusableFileException(_path, "is a FIFO (named pipe) that nobody writes to");
             _hasRead = true;
             if (length >= 0)
-                return (int)length;
+                return length;
             int errno = Marshal.GetLastPInvokeError();
             if (_isPipe && (Errno)errno == Errno.TryAgain)
                 Wait();
@@ -86,15 +85,11 @@ internal sealed unsafe class NamedFile : Stream
         base.Dispose(disposing);
     }
 
-    private void Wait()
-    {
-        PollDescriptor poll = new() { Descriptor = (int)_file.DangerousGetHandle(), Events = LibC.POLLIN };
-        _ = LibC.Poll(&poll, 1, LookAgainMilliseconds);
-    }
+    private void Wait() => _ = LibC.WaitToRead(_file, LookAgainMilliseconds);
 
     private static SafeFileHandle Open(string name, string path, int flags)
     {
-        int descriptor = LibC.Open(name, flags | LibC.O_CLOEXEC);
-        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw FileErrors.Last(path);
+        SafeFileHandle file = LibC.Open(name, flags | O_CLOEXEC);
+        return file.IsInvalid ? throw FileErrors.Last(path) : file;
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -118,11 +119,10 @@ public sealed class NetworkNamespace
     private void Enter()
     {
         // Without waiting: a path may lead to a pipe, which would be waited at for its other end.
-        int descriptor = LibC.Open(FilePath, LibC.O_RDONLY | LibC.O_NONBLOCK | LibC.O_CLOEXEC);
-        if (descriptor < 0)
+        using SafeFileHandle file = LibC.Open(FilePath, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (file.IsInvalid)
             throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
-        using SafeFileHandle file = new(descriptor, ownsHandle: true);
-        if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
+        if (LibC.SetNamespace(file, CLONE_NEWNET) != 0)
             throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -14,7 +15,7 @@ internal sealed class RootFolder : IDisposable
     private const int MostLinks = 40;
 
     private const int LongestLink = 4096;
-    private const uint FolderMode = 0x1ed;
+    private const ushort FolderMode = 0x1ed;
     private const string NullDevice = "/dev/null";
 
     private readonly SafeFileHandle _root;
@@ -28,9 +29,9 @@ internal sealed class RootFolder : IDisposable
     /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
     public static RootFolder? TryOpen(string path)
     {
-        int descriptor = LibC.Open(path, LibC.O_PATH | LibC.O_DIRECTORY | LibC.O_CLOEXEC);
-        if (descriptor >= 0)
-            return new RootFolder(path, new SafeFileHandle(descriptor, ownsHandle: true));
+        SafeFileHandle root = LibC.Open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (!root.IsInvalid)
+            return new RootFolder(path, root);
         int errno = Marshal.GetLastPInvokeError();
         return (Errno)errno == Errno.NotFound ? null : throw FileErrors.Of(path, errno);
     }
@@ -134,9 +135,9 @@ internal sealed class RootFolder : IDisposable
         /// <summary>Opens a name where we stand, to look at and nothing else: a device does not notice.</summary>
         public SafeFileHandle? TryOpen(string name)
         {
-            int descriptor = LibC.OpenAt(Here, name, LibC.O_PATH | LibC.O_NOFOLLOW | LibC.O_CLOEXEC, 0);
-            if (descriptor >= 0)
-                return new SafeFileHandle(descriptor, ownsHandle: true);
+            SafeFileHandle opened = LibC.OpenAt(Here, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+            if (!opened.IsInvalid)
+                return opened;
             int errno = Marshal.GetLastPInvokeError();
             return (Errno)errno == Errno.NotFound ? null : throw FileErrors.Of(PathOf(name), errno);
         }
@@ -226,15 +227,15 @@ internal sealed class RootFolder : IDisposable
 
         private static SafeFileHandle OpenFolder(SafeFileHandle folder)
         {
-            int descriptor = LibC.OpenAt(folder, ".", LibC.O_PATH | LibC.O_DIRECTORY | LibC.O_CLOEXEC, 0);
-            return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw FileErrors.Last("a folder could not be opened");
+            SafeFileHandle opened = LibC.OpenAt(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+            return opened.IsInvalid ? throw FileErrors.Last("a folder could not be opened") : opened;
         }
 
-        private static unsafe string ReadLink(SafeFileHandle link, string path)
+        private static string ReadLink(SafeFileHandle link, string path)
         {
-            byte* target = stackalloc byte[LongestLink];
-            nint length = LibC.ReadLinkAt(link, "", target, LongestLink);
-            return length >= 0 ? Encoding.UTF8.GetString(target, (int)length) : throw FileErrors.Last(path);
+            Span<byte> target = stackalloc byte[LongestLink];
+            int length = LibC.ReadLinkAt(link, "", target);
+            return length >= 0 ? Encoding.UTF8.GetString(target[..length]) : throw FileErrors.Last(path);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -10,10 +11,9 @@ internal sealed class WakeSignal : IDisposable
 
     public WakeSignal()
     {
-        int descriptor = LibC.EventFd(0, LibC.EFD_CLOEXEC | LibC.EFD_NONBLOCK);
-        if (descriptor < 0)
+        Handle = LibC.EventFd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (Handle.IsInvalid)
             throw new IOException($"eventfd failed (errno {Marshal.GetLastPInvokeError()}).");
-        Handle = new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
     public SafeFileHandle Handle { get; }
@@ -28,12 +28,12 @@ internal sealed class WakeSignal : IDisposable
     }
 
     /// <summary>Ends the present wait, or the next one, and no other. As harmless as <see cref="Raise"/>.</summary>
-    public unsafe void Nudge()
+    public void Nudge()
     {
         ulong one = 1;
         try
         {
-            _ = LibC.Write(Handle, &one, sizeof(ulong));
+            _ = LibC.Write(Handle, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in one)));
         }
         catch (ObjectDisposedException)
         {
@@ -42,10 +42,10 @@ internal sealed class WakeSignal : IDisposable
     }
 
     /// <summary>Takes note of a nudge; to be called by the thread that waits.</summary>
-    public unsafe void Clear()
+    public void Clear()
     {
-        ulong count;
-        _ = LibC.Read(Handle, &count, sizeof(ulong));
+        Span<byte> count = stackalloc byte[sizeof(ulong)];
+        _ = LibC.Read(Handle, count);
     }
 
     public void Dispose() => Handle.Dispose();

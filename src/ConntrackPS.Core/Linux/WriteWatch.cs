@@ -7,7 +7,7 @@ namespace ConntrackPS.Linux;
 /// leaves no other trace. inotify(7).</summary>
 /// <remarks>Safe for use from several threads. A write through another mount of /proc, as a container has one, goes unseen.
 /// </remarks>
-internal sealed unsafe class WriteWatch : IDisposable
+internal sealed class WriteWatch : IDisposable
 {
     private readonly object _gate = new();
     private readonly SafeFileHandle _inotify;
@@ -19,7 +19,7 @@ internal sealed unsafe class WriteWatch : IDisposable
     /// <returns>Null where none can be, or the user has as many watches as are allowed (fs.inotify.max_user_instances).</returns>
     public static WriteWatch? TryStart(params string[] files)
     {
-        SafeFileHandle inotify = new(LibC.InotifyInit(LibC.IN_NONBLOCK | LibC.IN_CLOEXEC), ownsHandle: true);
+        SafeFileHandle inotify = LibC.InotifyInit(LibC.IN_NONBLOCK | LibC.IN_CLOEXEC);
         bool isWatching = false;
         foreach (string file in inotify.IsInvalid ? [] : files)
             isWatching |= LibC.InotifyAddWatch(inotify, file, LibC.IN_MODIFY) >= 0;
@@ -34,11 +34,10 @@ internal sealed unsafe class WriteWatch : IDisposable
     public long Count()
     {
         // Of several events, which the kernel may put together, one is enough.
-        const int Room = 4096;
-        byte* events = stackalloc byte[Room];
+        Span<byte> events = stackalloc byte[4096];
         lock (_gate)
         {
-            while (LibC.Read(_inotify, events, Room) > 0)
+            while (LibC.Read(_inotify, events) > 0)
                 _count++;
             return _count;
         }

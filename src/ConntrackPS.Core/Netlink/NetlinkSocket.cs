@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Netlink;
 
@@ -52,8 +53,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         get
         {
             int value;
-            uint length = sizeof(int);
-            Check(LibC.GetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_RCVBUF, &value, &length), "read the receive buffer's size");
+            Check(LibC.GetSockOpt(_handle, SOL_SOCKET, SO_RCVBUF, &value, sizeof(int)), "read the receive buffer's size");
             return value;
         }
     }
@@ -66,8 +66,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         {
             const int Drops = 8;
             uint* values = stackalloc uint[Drops + 1];
-            uint length = (Drops + 1) * sizeof(uint);
-            Check(LibC.GetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_MEMINFO, values, &length), "read the count of lost messages");
+            Check(LibC.GetSockOpt(_handle, SOL_SOCKET, SO_MEMINFO, values, (Drops + 1) * sizeof(uint)), "read the count of lost messages");
             return values[Drops];
         }
     }
@@ -87,7 +86,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         {
             SocketFilterProgram program = new() { Length = (ushort)instructions.Length, Filter = first };
             Check(
-                LibC.SetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_ATTACH_FILTER, &program, (uint)sizeof(SocketFilterProgram)),
+                LibC.SetSockOpt(_handle, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(SocketFilterProgram)),
                 "attach a socket filter");
         }
     }
@@ -96,30 +95,27 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// kernel granted is in <see cref="ReceiveBufferSize"/>, doubled for its own account.</summary>
     public void RequestReceiveBuffer(int bytes)
     {
-        if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUFFORCE, bytes))
-            SetOption(LibC.SOL_SOCKET, LibC.SO_RCVBUF, bytes);
+        if (!TrySetOption(SOL_SOCKET, SO_RCVBUFFORCE, bytes))
+            SetOption(SOL_SOCKET, SO_RCVBUF, bytes);
     }
 
     /// <summary>Asks for larger buffers: past the system's limit where CAP_NET_ADMIN allows, else up to it.</summary>
     public void RequestBuffers(int receiveBytes, int sendBytes)
     {
         RequestReceiveBuffer(receiveBytes);
-        if (!TrySetOption(LibC.SOL_SOCKET, LibC.SO_SNDBUFFORCE, sendBytes))
-            SetOption(LibC.SOL_SOCKET, LibC.SO_SNDBUF, sendBytes);
+        if (!TrySetOption(SOL_SOCKET, SO_SNDBUFFORCE, sendBytes))
+            SetOption(SOL_SOCKET, SO_SNDBUF, sendBytes);
     }
 
     /// <summary>Sends to the kernel, which has handled the request when this returns.</summary>
     /// <exception cref="NetlinkException">The kernel did not take it.</exception>
     public void Send(ReadOnlySpan<byte> messages, string operation)
     {
-        fixed (byte* buffer = messages)
+        while (LibC.Send(_handle, messages) < 0)
         {
-            while (LibC.Send(_handle, buffer, (nuint)messages.Length, 0) < 0)
-            {
-                Errno errno = LastError();
-                if (errno != Errno.Interrupted)
-                    throw new NetlinkException(operation, errno);
-            }
+            Errno errno = LastError();
+            if (errno != Errno.Interrupted)
+                throw new NetlinkException(operation, errno);
         }
     }
 
@@ -150,15 +146,12 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool WaitForData(string operation, TimeSpan timeout)
     {
-        PollDescriptor* descriptors = stackalloc PollDescriptor[2];
-        descriptors[0] = new PollDescriptor { Descriptor = (int)_handle.DangerousGetHandle(), Events = LibC.POLLIN };
-        descriptors[1] = new PollDescriptor { Descriptor = (int)_wake.Handle.DangerousGetHandle(), Events = LibC.POLLIN };
-        int ready = LibC.Poll(descriptors, 2, (int)timeout.TotalMilliseconds);
+        int ready = LibC.WaitToRead(_handle, _wake.Handle, (int)timeout.TotalMilliseconds, out bool isWoken);
         if (_wake.IsRaised)
             throw new OperationCanceledException();
         if (ready < 0 && LastError() is var errno && errno != Errno.Interrupted)
             throw new NetlinkException(operation, errno);
-        if (ready > 0 && descriptors[1].Returned != 0)
+        if (isWoken)
             _wake.Clear();
 
         // A signal or a nudge counts as data: whoever waits looks, and waits again.
@@ -176,12 +169,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         {
             if (_wake.IsRaised)
                 throw new OperationCanceledException();
-            SocketAddressNetlink sender = default;
-            uint senderLength = (uint)sizeof(SocketAddressNetlink);
-            nint length;
-            fixed (byte* bytes = buffer)
-                length = LibC.ReceiveFrom(
-                    _handle, bytes, (nuint)buffer.Length, LibC.MSG_DONTWAIT | LibC.MSG_TRUNC, &sender, &senderLength);
+            int length = LibC.ReceiveFrom(_handle, buffer, MSG_DONTWAIT | MSG_TRUNC, out SocketAddressNetlink sender);
             if (length < 0)
             {
                 Errno errno = LastError();
@@ -197,7 +185,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             else if (length > 0 && sender.PortId == 0)
             {
                 // Port 0 is the kernel; another process may write to this socket, and is not believed.
-                return (int)length;
+                return length;
             }
         }
     }
@@ -219,10 +207,8 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private static SafeFileHandle Create()
     {
-        int descriptor = LibC.Socket(LibC.AF_NETLINK, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, Wire.NetfilterFamily);
-        return descriptor >= 0
-            ? new SafeFileHandle(descriptor, ownsHandle: true)
-            : throw new NetlinkException("open a netfilter netlink socket", LastError());
+        SafeFileHandle socket = LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, Wire.NetfilterFamily);
+        return socket.IsInvalid ? throw new NetlinkException("open a netfilter netlink socket", LastError()) : socket;
     }
 
     private void Bind()
@@ -230,8 +216,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         for (int attempt = 1; ; attempt++)
         {
             uint portId = _portIds.Take();
-            SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK, PortId = portId };
-            if (LibC.Bind(_handle, &address, (uint)sizeof(SocketAddressNetlink)) == 0)
+            if (LibC.Bind(_handle, new SocketAddressNetlink { Family = (ushort)AF_NETLINK, PortId = portId }) == 0)
             {
                 _portId = portId;
                 return;

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Management.Automation.Host;
+using System.Runtime.InteropServices;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
@@ -55,6 +56,9 @@ internal static partial class ErrorFactory
             "Load the kernel modules: modprobe nf_conntrack_netlink."),
         PlatformNotSupportedException => Create(
             exception, "NotLinux", ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
+        FileNotFoundException { FileName: { } file } when file.StartsWith("Tmds.LibC,", StringComparison.Ordinal) => Create(
+            new PlatformNotSupportedException($"The module has no code for this processor ({RuntimeInformation.ProcessArchitecture}).", exception),
+            "ProcessorNotSupported", ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, as PowerShell for Linux itself."),
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
         FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),

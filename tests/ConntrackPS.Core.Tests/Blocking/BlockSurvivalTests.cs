@@ -4,6 +4,7 @@ using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Blocking;
 
@@ -155,11 +156,10 @@ public sealed class BlockSurvivalTests : IDisposable
     }
 
     /// <summary>A socket as other libraries open it: the kernel picks its port.</summary>
-    private static unsafe SafeFileHandle OpenAutobound()
+    private static SafeFileHandle OpenAutobound()
     {
-        SafeFileHandle socket = new(LibC.Socket(LibC.AF_NETLINK, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, Wire.NetfilterFamily), ownsHandle: true);
-        SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK };
-        Assert.Equal(0, LibC.Bind(socket, &address, (uint)sizeof(SocketAddressNetlink)));
+        SafeFileHandle socket = LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, Wire.NetfilterFamily);
+        NativeMethods.BindToAny(socket);
         return socket;
     }
 }

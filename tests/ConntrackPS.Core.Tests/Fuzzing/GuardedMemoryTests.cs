@@ -28,8 +28,8 @@ public sealed unsafe class GuardedMemoryTests
         try
         {
             using SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, FileAccess.Write);
-            Assert.Equal(1, LibC.Write(handle, memory.End - 1, 1));
-            Assert.Equal(-1, LibC.Write(handle, memory.End, 1));
+            Assert.Equal(1, LibC.Write(handle, new ReadOnlySpan<byte>(memory.End - 1, 1)));
+            Assert.Equal(-1, LibC.Write(handle, new ReadOnlySpan<byte>(memory.End, 1)));
             Assert.Equal(BadAddress, Marshal.GetLastPInvokeError());
         }
         finally

@@ -1,6 +1,7 @@
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
@@ -14,7 +15,7 @@ internal sealed unsafe class FakeKernel : IDisposable
     public FakeKernel(TimeSpan? timeout = null)
     {
         int* ends = stackalloc int[2];
-        Assert.Equal(0, NativeMethods.SocketPair(NativeMethods.AF_UNIX, NativeMethods.SOCK_DGRAM | LibC.SOCK_CLOEXEC, 0, ends));
+        Assert.Equal(0, socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends));
         _end = new SafeFileHandle(ends[0], ownsHandle: true);
         Socket = NetlinkSocket.FromHandle(new SafeFileHandle(ends[1], ownsHandle: true));
         Connection = new NetlinkConnection(Socket, timeout);
@@ -26,19 +27,21 @@ internal sealed unsafe class FakeKernel : IDisposable
     public NetlinkConnection Connection { get; }
 
     /// <summary>Sends one datagram of these messages.</summary>
-    public void Answer(params byte[][] messages)
+    public void Answer(params byte[][] messages) => Assert.True(TryAnswer(messages), "the other end is closed");
+
+    /// <summary>Sends one datagram of these messages.</summary>
+    /// <returns>False where the other end is closed.</returns>
+    public bool TryAnswer(params byte[][] messages)
     {
         byte[] datagram = [.. messages.SelectMany(message => message)];
-        fixed (byte* bytes = datagram)
-            Assert.Equal(datagram.Length, LibC.Send(_end, bytes, (nuint)datagram.Length, 0));
+        return LibC.Send(_end, datagram) == datagram.Length;
     }
 
     /// <summary>What the library sent, one datagram, or an empty one if it sent none.</summary>
     public byte[] ReadRequest()
     {
         byte[] datagram = new byte[512 * 1024];
-        fixed (byte* bytes = datagram)
-            return datagram[..(int)Math.Max(0, NativeMethods.Receive(_end, bytes, (nuint)datagram.Length, LibC.MSG_DONTWAIT))];
+        return datagram[..Math.Max(0, LibC.ReceiveFrom(_end, datagram, MSG_DONTWAIT, out _))];
     }
 
     public void Dispose()

@@ -1,25 +1,34 @@
 using System.Runtime.InteropServices;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>The libc calls that only tests make, raw.</summary>
+/// <summary>The libc calls that only tests make, which the library has no wrappers for.</summary>
 internal static unsafe partial class NativeMethods
 {
-    public const int AF_UNIX = 1;
-    public const int SOCK_DGRAM = 2;
+    /// <summary>Sends to a netlink socket.</summary>
+    public static int SendTo(SafeFileHandle socket, ReadOnlySpan<byte> bytes, uint portId)
+    {
+        SocketAddressNetlink address = new() { Family = (ushort)AF_NETLINK, PortId = portId };
+        fixed (byte* buffer = bytes)
+            return (int)sendto(Descriptor(socket), buffer, bytes.Length, 0, (sockaddr*)&address, sizeof(SocketAddressNetlink));
+    }
 
-    [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
-    public static partial int SocketPair(int domain, int type, int protocol, int* ends);
+    /// <summary>Has the kernel pick a netlink socket's port, and asks which one it is.</summary>
+    public static uint BindToAny(SafeFileHandle socket)
+    {
+        SocketAddressNetlink address = new() { Family = (ushort)AF_NETLINK };
+        socklen_t length = sizeof(SocketAddressNetlink);
+        Assert.Equal(0, bind(Descriptor(socket), (sockaddr*)&address, length));
+        Assert.Equal(0, getsockname(Descriptor(socket), (sockaddr*)&address, &length));
+        return address.PortId;
+    }
 
-    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
-    public static partial nint Receive(SafeFileHandle socket, byte* buffer, nuint length, int flags);
+    private static int Descriptor(SafeFileHandle file) => (int)file.DangerousGetHandle();
 
-    [LibraryImport("libc", EntryPoint = "sendto", SetLastError = true)]
-    public static partial nint SendTo(
-        SafeFileHandle socket, byte* buffer, nuint length, int flags, SocketAddressNetlink* address, uint addressLength);
-
-    [LibraryImport("libc", EntryPoint = "capset", SetLastError = true)]
+    [LibraryImport("libc.so.6", EntryPoint = "capset", SetLastError = true)]
     public static partial int SetCapabilities(uint* header, uint* data);
 }

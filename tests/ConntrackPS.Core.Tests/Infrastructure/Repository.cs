@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
@@ -14,6 +15,12 @@ internal static class Repository
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
         return Path.Combine(Root, "src", assembly, "bin", configuration, "net8.0", $"{assembly}.dll");
     }
+
+    /// <summary>The text of each C# file below a folder of the checkout, without comments.</summary>
+    public static IEnumerable<string> Sources(string folder) =>
+        from file in Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+        where !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal)
+        select Regex.Replace(File.ReadAllText(file), "//.*", "");
 
     private static string FindRoot([CallerFilePath] string self = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(self)!, "../../.."));
 }

@@ -1,7 +1,11 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Tests.Infrastructure;
+using Tmds.Linux;
+using LibC = ConntrackPS.Linux.LibC;
 
 namespace ConntrackPS.Tests.Linux;
 
@@ -13,7 +17,6 @@ internal static class CLayouts
     [
         .. OfStruct<SocketAddressNetlink>(
             "struct sockaddr_nl", ("Family", "nl_family"), ("Padding", "nl_pad"), ("PortId", "nl_pid"), ("Groups", "nl_groups")),
-        .. OfStruct<PollDescriptor>("struct pollfd", ("Descriptor", "fd"), ("Events", "events"), ("Returned", "revents")),
         .. OfStruct<SocketFilter>(
             "struct sock_filter", ("Code", "code"), ("JumpTrue", "jt"), ("JumpFalse", "jf"), ("Operand", "k")),
         .. OfStruct<SocketFilterProgram>("struct sock_fprog", ("Length", "len"), ("Filter", "filter")),
@@ -41,38 +44,44 @@ internal static class CLayouts
         ("NLA_ALIGN(16)", Wire.Align(16)),
     ];
 
-    /// <summary>What statx(2) fills in, read at fixed offsets.</summary>
+    /// <summary>What the library reads of a file's status.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfFileStatus() =>
     [
-        ("sizeof(struct statx)", 256),
-        ("offsetof(struct statx, stx_uid)", 20),
-        ("offsetof(struct statx, stx_gid)", 24),
-        ("offsetof(struct statx, stx_mode)", 28),
-        ("offsetof(struct statx, stx_ino)", 32),
-        ("offsetof(struct statx, stx_size)", 40),
-        ("offsetof(struct statx, stx_mtime.tv_sec)", 112),
-        ("offsetof(struct statx, stx_mtime.tv_nsec)", 120),
-        ("offsetof(struct statx, stx_rdev_major)", 128),
-        ("offsetof(struct statx, stx_rdev_minor)", 132),
-        ("offsetof(struct statx, stx_dev_major)", 136),
-        ("offsetof(struct statx, stx_dev_minor)", 140),
+        ("sizeof(struct statx)", Marshal.SizeOf<statx>()),
+        .. ((string[])["stx_uid", "stx_gid", "stx_mode", "stx_ino", "stx_size", "stx_rdev_major", "stx_rdev_minor", "stx_dev_major", "stx_dev_minor"])
+            .Select(field => ($"offsetof(struct statx, {field})", (long)Marshal.OffsetOf<statx>(field))),
+        .. ((string[])["tv_sec", "tv_nsec"])
+            .Select(field => ($"offsetof(struct statx, stx_mtime.{field})", (long)(Marshal.OffsetOf<statx>("stx_mtime") + Marshal.OffsetOf<statx_timestamp>(field)))),
     ];
 
     /// <summary>The library is linked, so that a function it lacks fails the compilation.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryFunction() =>
     [
-        .. typeof(LibC).GetMethods(BindingFlags.Public | BindingFlags.Static)
+        .. typeof(LibC).GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
             .Select(method => method.GetCustomAttribute<LibraryImportAttribute>()?.EntryPoint)
             .OfType<string>()
+            .Concat(OfTmds())
             .Select(name => ($"({{ void *volatile address = (void *){name}; address != NULL; }})", 1L)),
 
         // What we declare as nint and nuint, int and uint.
-        ("sizeof(ssize_t)", nint.Size),
-        ("sizeof(size_t)", nuint.Size),
+        ("sizeof(ssize_t)", Marshal.SizeOf<ssize_t>()),
+        ("sizeof(size_t)", Marshal.SizeOf<size_t>()),
         ("sizeof(nfds_t)", nuint.Size),
-        ("sizeof(socklen_t)", sizeof(uint)),
+        ("sizeof(socklen_t)", Marshal.SizeOf<socklen_t>()),
+        ("sizeof(mode_t)", Marshal.SizeOf<mode_t>()),
+        ("sizeof(struct pollfd)", Marshal.SizeOf<pollfd>()),
         ("sizeof(int)", sizeof(int)),
     ];
+
+    /// <summary>Those functions of Tmds.LibC that the library's source calls.</summary>
+    private static IEnumerable<string> OfTmds()
+    {
+        string source = Repository.Sources("src/ConntrackPS.Core").Single(text => text.Contains("partial class LibC", StringComparison.Ordinal));
+        return typeof(Tmds.Linux.LibC).GetMethods(BindingFlags.Public | BindingFlags.Static)
+            .Select(method => method.Name)
+            .Distinct()
+            .Where(name => Regex.IsMatch(source, $@"(?<!\w|\.|"")({name})\("));
+    }
 
     private static IEnumerable<(string Expression, long Value)> OfStruct<T>(string name, params (string Field, string Member)[] fields)
         where T : struct

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using System.Text.RegularExpressions;
 using ConntrackPS.Blocking.Wire;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
@@ -158,10 +159,9 @@ internal static class CNames
     [
         .. Prefixes.SelectMany(pair => OfEnum(pair.Key, pair.Value)),
         .. OfConstants(typeof(LibC), "", isCName: true),
+        .. OfTmds(),
         .. OfConstants(typeof(ControlMessage), "NLMSG_"),
         .. OfConstants(typeof(ConntrackPS.Netlink.Wire), ""),
-        ("O_NOFOLLOW", LibC.O_NOFOLLOW),
-        ("O_DIRECTORY", LibC.O_DIRECTORY),
         ("SYS_statx", LibC.SYS_statx),
         ("SYS_renameat2", LibC.SYS_renameat2),
         ("AF_UNSPEC", (long)IPFamily.Unspecified),
@@ -183,6 +183,22 @@ internal static class CNames
     public static IEnumerable<Type> CheckedEnums => [.. Prefixes.Keys, typeof(IPFamily), typeof(TupleDirection), typeof(ConntrackState),
         // In the kernel's source only (CTA_FILTER_F_* of nf_internals.h): the tests of filters check what these do.
         typeof(TupleFields)];
+
+    /// <summary>Those constants of Tmds.LibC that the library's source names.</summary>
+    private static (string Expression, long Value)[] OfTmds()
+    {
+        string[] sources = [.. Repository.Sources("src/ConntrackPS.Core").Where(text => text.Contains("using static Tmds.Linux.LibC;", StringComparison.Ordinal))];
+        Assert.NotEmpty(sources);
+        HashSet<string> words = [.. sources.SelectMany(text => Regex.Matches(text, @"(?<![\w.])[A-Z][A-Z0-9]*_?[A-Z0-9_]+\b").Select(match => match.Value))];
+        (string, long)[] found =
+        [
+            .. typeof(Tmds.Linux.LibC).GetProperties(BindingFlags.Public | BindingFlags.Static)
+                .Where(property => words.Contains(property.Name))
+                .Select(property => (property.Name, Convert.ToInt64(property.GetValue(null)!.ToString(), CultureInfo.InvariantCulture))),
+        ];
+        Assert.True(found.Length > 20, $"only {found.Length} constants of Tmds.LibC were found in the source");
+        return found;
+    }
 
     private static IEnumerable<(string Expression, long Value)> OfStates(IPProtocol protocol, string prefix) =>
         ConntrackStates.Of(protocol).Select((state, number) => (prefix + Names.UpperSnake(state.ToString()), (long)number));

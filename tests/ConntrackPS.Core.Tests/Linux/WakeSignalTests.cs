@@ -2,7 +2,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tests.Linux;
 
-public sealed unsafe class WakeSignalTests
+public sealed class WakeSignalTests
 {
     [Fact]
     public void Raising_makes_the_descriptor_readable_for_good()
@@ -26,9 +26,5 @@ public sealed unsafe class WakeSignalTests
         Assert.True(signal.IsRaised);
     }
 
-    private static int Poll(WakeSignal signal)
-    {
-        PollDescriptor descriptor = new() { Descriptor = (int)signal.Handle.DangerousGetHandle(), Events = LibC.POLLIN };
-        return LibC.Poll(&descriptor, 1, 0);
-    }
+    private static int Poll(WakeSignal signal) => LibC.WaitToRead(signal.Handle, 0);
 }

@@ -2,6 +2,7 @@ using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Netlink;
 
@@ -30,13 +31,10 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
         using NetlinkSocket socket = NetlinkSocket.FromHandle(handle);
         using SafeFileHandle stranger = Bind(out _);
         byte[] forged = Messages.Error(1, Errno.Busy);
-        SocketAddressNetlink to = new() { Family = LibC.AF_NETLINK, PortId = port };
-        fixed (byte* bytes = forged)
-            Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, bytes, (nuint)forged.Length, 0, &to, (uint)sizeof(SocketAddressNetlink)));
+        Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, forged, port));
 
         // It did arrive.
-        PollDescriptor descriptor = new() { Descriptor = (int)handle.DangerousGetHandle(), Events = LibC.POLLIN };
-        Assert.Equal(1, LibC.Poll(&descriptor, 1, 0));
+        Assert.Equal(1, LibC.WaitToRead(handle, 0));
         Assert.Equal(0, socket.TryReceive(new byte[100], "test"));
     }
 
@@ -47,10 +45,8 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
         using SafeFileHandle handle = Bind(out uint port);
         using NetlinkConnection connection = new(NetlinkSocket.FromHandle(handle));
         using SafeFileHandle stranger = Bind(out _);
-        SocketAddressNetlink to = new() { Family = LibC.AF_NETLINK, PortId = port };
         byte[] forged = [.. Messages.Data(1, 7), .. Messages.Error(1, Errno.Busy), .. Messages.Acknowledgement(1)];
-        fixed (byte* bytes = forged)
-            Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, bytes, (nuint)forged.Length, 0, &to, (uint)sizeof(SocketAddressNetlink)));
+        Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, forged, port));
 
         // IPCTNL_MSG_CT_GET_STATS, of a table that is empty.
         int answers = 0;
@@ -74,13 +70,8 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
 
     private SafeFileHandle Bind(out uint port)
     {
-        SafeFileHandle handle = new(
-            ns.Namespace.Run(() => LibC.Socket(LibC.AF_NETLINK, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, Wire.NetfilterFamily)), ownsHandle: true);
-        SocketAddressNetlink address = new() { Family = LibC.AF_NETLINK };
-        uint length = (uint)sizeof(SocketAddressNetlink);
-        Assert.Equal(0, LibC.Bind(handle, &address, length));
-        Assert.Equal(0, LibC.GetSockName(handle, &address, &length));
-        port = address.PortId;
+        SafeFileHandle handle = ns.Namespace.Run(() => LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, Wire.NetfilterFamily));
+        port = NativeMethods.BindToAny(handle);
         return handle;
     }
 }

@@ -3,6 +3,7 @@ using ConntrackPS.Linux;
 using ConntrackPS.Tests.Infrastructure;
 using ConntrackPS.Tuning.Persistence;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Tuning;
 
@@ -256,7 +257,7 @@ public sealed class PersistenceNodeTests : IDisposable
     public async Task A_lock_that_somebody_holds_is_told()
     {
         _files.Folder("etc/sysctl.d");
-        using SafeFileHandle folder = new(LibC.Open(_files.Path("etc/sysctl.d"), LibC.O_RDONLY | LibC.O_DIRECTORY), ownsHandle: true);
+        using SafeFileHandle folder = LibC.Open(_files.Path("etc/sysctl.d"), O_RDONLY | O_DIRECTORY);
         Assert.Equal(0, LibC.FLock(folder, LibC.LOCK_EX));
         await AtOnce(() => Assert.Contains("locked", Assert.Throws<PersistenceException>(Persist).Message, StringComparison.Ordinal));
     }
@@ -403,14 +404,14 @@ public sealed class PersistenceNodeTests : IDisposable
     /// <summary>By turns the node, the link and the file change places with ours, and back. This swaps, and loses nothing.</summary>
     private void Swap(CancellationToken stop)
     {
-        using SafeFileHandle folder = new(LibC.Open(_files.Path("etc/sysctl.d"), LibC.O_RDONLY | LibC.O_DIRECTORY), ownsHandle: true);
+        using SafeFileHandle folder = LibC.Open(_files.Path("etc/sysctl.d"), O_RDONLY | O_DIRECTORY);
         while (!stop.IsCancellationRequested)
         {
             foreach (string name in (string[])["node", "away", "file"])
             {
-                LibC.SystemCall(LibC.SYS_renameat2, folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
+                LibC.RenameAt(folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
                 Thread.SpinWait(2000);
-                LibC.SystemCall(LibC.SYS_renameat2, folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
+                LibC.RenameAt(folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
                 Thread.SpinWait(20000);
             }
         }

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Conntrack.Table;
 
@@ -47,7 +48,7 @@ internal sealed class ResizeGuard : IDisposable
     /// <returns>Null where there is none.</returns>
     private static SafeFileHandle? Open()
     {
-        SafeFileHandle file = new(LibC.Open(Path, LibC.O_RDONLY | LibC.O_CLOEXEC), ownsHandle: true);
+        SafeFileHandle file = LibC.Open(Path, O_RDONLY | O_CLOEXEC);
         return file.IsInvalid ? null : file;
     }
 

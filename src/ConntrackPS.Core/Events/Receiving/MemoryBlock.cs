@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using ConntrackPS.Linux;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Events.Receiving;
 
@@ -37,7 +38,7 @@ internal sealed unsafe class MemoryBlock : IDisposable
         if (_disposed)
             return;
         _disposed = true;
-        _ = LibC.MAdvise(_start, (nuint)Size, LibC.MADV_DONTNEED);
+        _ = LibC.MAdvise(_start, Size, MADV_DONTNEED);
         NativeMemory.AlignedFree(_start);
     }
 }

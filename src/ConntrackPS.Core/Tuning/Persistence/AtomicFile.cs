@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tuning.Persistence;
 
@@ -13,8 +14,8 @@ namespace ConntrackPS.Tuning.Persistence;
 /// whatever else somebody has put there goes back.</remarks>
 internal static class AtomicFile
 {
-    private const uint ReadableByAll = 0x1a4;
-    private const uint OurOwn = 0x180;
+    private const ushort ReadableByAll = 0x1a4;
+    private const ushort OurOwn = 0x180;
 
     /// <summary>How often we begin anew, because somebody else changes the same file.</summary>
     private const int Attempts = 20;
@@ -164,23 +165,20 @@ internal static class AtomicFile
     }
 
     /// <summary>A new file, whole and on the disk, with the owner, group and mode of the one before.</summary>
-    private static unsafe FileStatus Write(FilePlace place, string temporary, byte[] content)
+    private static FileStatus Write(FilePlace place, string temporary, byte[] content)
     {
-        int flags = LibC.O_WRONLY | LibC.O_CREAT | LibC.O_EXCL | LibC.O_NOFOLLOW | LibC.O_CLOEXEC;
-        int descriptor = LibC.OpenAt(place.Folder, temporary, flags, place.Status is null ? ReadableByAll : OurOwn);
-        if (descriptor < 0)
+        int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+        using SafeFileHandle file = LibC.OpenAt(place.Folder, temporary, flags, place.Status is null ? ReadableByAll : OurOwn);
+        if (file.IsInvalid)
             throw FileErrors.Last(place.Path);
-        using SafeFileHandle file = new(descriptor, ownsHandle: true);
         try
         {
             for (int done = 0; done < content.Length;)
             {
-                nint written;
-                fixed (byte* rest = &content[done])
-                    written = LibC.Write(file, rest, (nuint)(content.Length - done));
+                int written = LibC.Write(file, content.AsSpan(done));
                 if (written < 0 && (Errno)Marshal.GetLastPInvokeError() != Errno.Interrupted)
                     throw FileErrors.Last(place.Path);
-                done += Math.Max(0, (int)written);
+                done += Math.Max(0, written);
             }
 
             // The owner first: a change of it takes set-id bits away.
@@ -206,7 +204,7 @@ internal static class AtomicFile
     /// <exception cref="FileChangedException">There is no file to take the place of, or there is one already.</exception>
     private static bool TryRename(FilePlace place, string from, string to, int flags)
     {
-        if (LibC.SystemCall(LibC.SYS_renameat2, place.Folder, from, place.Folder, to, flags) == 0)
+        if (LibC.RenameAt(place.Folder, from, place.Folder, to, flags) == 0)
             return true;
         int errno = Marshal.GetLastPInvokeError();
         return (Errno)errno switch
@@ -233,16 +231,15 @@ internal static class AtomicFile
 
     private static void Unlink(FilePlace place, string name)
     {
-        if (LibC.UnlinkAt(place.Folder, name, 0) != 0)
+        if (LibC.UnlinkAt(place.Folder, name) != 0)
             throw FileErrors.Last(place.Path);
     }
 
     private static SafeFileHandle Lock(FilePlace place)
     {
-        int descriptor = LibC.OpenAt(place.Folder, ".", LibC.O_RDONLY | LibC.O_DIRECTORY | LibC.O_CLOEXEC, 0);
-        if (descriptor < 0)
+        SafeFileHandle handle = LibC.OpenAt(place.Folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (handle.IsInvalid)
             throw FileErrors.Last(place.Path);
-        SafeFileHandle handle = new(descriptor, ownsHandle: true);
         long started = Stopwatch.GetTimestamp();
         while (LibC.FLock(handle, LibC.LOCK_EX | LibC.LOCK_NB) != 0)
         {
