@@ -125,10 +125,12 @@ public sealed class BlockTableTests : IDisposable
                     continue;
                 uint sequence = BitConverter.ToUInt32(request, 8);
                 byte[] owner = Messages.Attribute(7, Messages.BigEndian(ownerAnswered));
-                _kernel.Answer(Messages.Message(0xa00, sequence, MessageFlags.None, [1, 0, 0, 0, .. owner]), Messages.Acknowledgement(sequence));
 
-                // Where the table is another's nothing more is sent in the end, and the other end may be closed by now.
-                _kernel.TryAnswer(Messages.Acknowledgement(sequence + 8));
+                // The second is there before the library can have read the first and sent what it answers. Where the table is
+                // another's, the library sends nothing more in the end, and closes its socket.
+                _kernel.AnswerAtOnce(
+                    [.. Messages.Message(0xa00, sequence, MessageFlags.None, [1, 0, 0, 0, .. owner]), .. Messages.Acknowledgement(sequence)],
+                    Messages.Acknowledgement(sequence + 8));
             }
         });
         kernel.Start();

@@ -27,14 +27,17 @@ internal sealed unsafe class FakeKernel : IDisposable
     public NetlinkConnection Connection { get; }
 
     /// <summary>Sends one datagram of these messages.</summary>
-    public void Answer(params byte[][] messages) => Assert.True(TryAnswer(messages), "the other end is closed");
-
-    /// <summary>Sends one datagram of these messages.</summary>
-    /// <returns>False where the other end is closed.</returns>
-    public bool TryAnswer(params byte[][] messages)
+    public void Answer(params byte[][] messages)
     {
         byte[] datagram = [.. messages.SelectMany(message => message)];
-        return LibC.Send(_end, datagram) == datagram.Length;
+        Assert.Equal(datagram.Length, LibC.Send(_end, datagram));
+    }
+
+    /// <summary>Sends datagrams with nothing in between; those that come after the library has closed its end are lost.</summary>
+    public void AnswerAtOnce(params byte[][] datagrams)
+    {
+        foreach (byte[] datagram in datagrams)
+            _ = LibC.Send(_end, datagram);
     }
 
     /// <summary>What the library sent, one datagram, or an empty one if it sent none.</summary>
