@@ -1,4 +1,5 @@
 using ConntrackPS.Blocking;
+using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Blocking.Wire;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
@@ -58,9 +59,10 @@ public sealed class BlockTableTests : IDisposable
     [Fact]
     public void A_table_that_another_socket_owns_is_none_of_ours()
     {
-        List<byte[]> requests = [];
-        BlockLostException exception = Assert.Throws<BlockLostException>(() => Open(ownerAnswered: 4711, out requests));
-        Assert.StartsWith($"The kernel has the block's table conntrackps-{Environment.ProcessId}-", exception.Message, StringComparison.Ordinal);
+        BlockTable table = new(_kernel.Connection, "block-1");
+        BlockLostException exception = Assert.Throws<BlockLostException>(
+            () => Serve(ownerAnswered: 4711, [], () => table.Make(BlockTarget.Of(_filter).Rules, [])));
+        Assert.StartsWith("The kernel has the block's table block-1 ", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -101,12 +103,18 @@ public sealed class BlockTableTests : IDisposable
         Assert.Equal(Errno.NotFound, Assert.IsType<NetlinkException>(exception.InnerException).Errno);
     }
 
-    /// <summary>Opens a block of a kernel that takes every transaction, and says who owns the table (NFTA_TABLE_OWNER). Our
-    /// end of a socket pair has no port id, which is 0. The kernel answers a transaction within the send call, so that here
-    /// it is answered before it is sent, and the question for the table when it comes.</summary>
     private TrafficBlock Open(uint ownerAnswered, out List<byte[]> requests)
     {
-        List<byte[]> seen = requests = [];
+        TrafficBlock? block = null;
+        Serve(ownerAnswered, requests = [], () => block = TrafficBlock.Open(BlockTarget.Of(_filter), _kernel.Connection, null));
+        return block!;
+    }
+
+    /// <summary>Does work with a kernel that takes one transaction, and says who owns the table (NFTA_TABLE_OWNER). Our end of a
+    /// socket pair has no port id, which is 0. The kernel answers a transaction within the send call, so that here it is answered
+    /// before it is sent, and the question for the table when it comes.</summary>
+    private void Serve(uint ownerAnswered, List<byte[]> requests, Action work)
+    {
         _kernel.Answer(Messages.Acknowledgement(8));
         using CancellationTokenSource stop = new();
         Thread kernel = new(() =>
@@ -120,23 +128,18 @@ public sealed class BlockTableTests : IDisposable
                     continue;
                 }
 
-                seen.Add(request);
+                requests.Add(request);
                 if (BitConverter.ToUInt16(request, 4) != 0xa01)
                     continue;
                 uint sequence = BitConverter.ToUInt32(request, 8);
                 byte[] owner = Messages.Attribute(7, Messages.BigEndian(ownerAnswered));
-
-                // The second is there before the library can have read the first and sent what it answers. Where the table is
-                // another's, the library sends nothing more in the end, and closes its socket.
-                _kernel.AnswerAtOnce(
-                    [.. Messages.Message(0xa00, sequence, MessageFlags.None, [1, 0, 0, 0, .. owner]), .. Messages.Acknowledgement(sequence)],
-                    Messages.Acknowledgement(sequence + 8));
+                _kernel.Answer(Messages.Message(0xa00, sequence, MessageFlags.None, [1, 0, 0, 0, .. owner]), Messages.Acknowledgement(sequence));
             }
         });
         kernel.Start();
         try
         {
-            return TrafficBlock.Open(BlockTarget.Of(_filter), _kernel.Connection, null);
+            work();
         }
         finally
         {

@@ -33,13 +33,6 @@ internal sealed unsafe class FakeKernel : IDisposable
         Assert.Equal(datagram.Length, LibC.Send(_end, datagram));
     }
 
-    /// <summary>Sends datagrams with nothing in between; those that come after the library has closed its end are lost.</summary>
-    public void AnswerAtOnce(params byte[][] datagrams)
-    {
-        foreach (byte[] datagram in datagrams)
-            _ = LibC.Send(_end, datagram);
-    }
-
     /// <summary>What the library sent, one datagram, or an empty one if it sent none.</summary>
     public byte[] ReadRequest()
     {
