@@ -166,12 +166,26 @@ public sealed record ConntrackFilter
     /// <inheritdoc/>
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
-    /// <summary>True where the entry is meant.</summary>
+    /// <summary>True where the entry is meant, at the moment of the call.</summary>
     public bool Matches(ConntrackEntry entry)
     {
         foreach (FilterTerm term in Terms)
         {
             if (!term.Matches(entry))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>True where the entry is meant, at a time: one look at many entries judges all by the same.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="now">As <see cref="FilterTerm.Now"/> tells it.</param>
+    internal bool Matches(ConntrackEntry entry, ulong now)
+    {
+        foreach (FilterTerm term in Terms)
+        {
+            if (term.MatchesAt is { } matchesAt ? !matchesAt(entry, now) : !term.Matches(entry))
                 return false;
         }
 

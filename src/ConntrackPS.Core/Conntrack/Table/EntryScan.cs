@@ -30,6 +30,7 @@ internal sealed class EntryScan : IDisposable
     private bool _isSpoilt;
     private bool _isLast;
     private long _firstSpoilt;
+    private ulong _now;
 
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
@@ -76,6 +77,9 @@ internal sealed class EntryScan : IDisposable
     public bool Read()
     {
         bool more, isDisturbed;
+
+        // One time for a datagram: a slow consumer may take hours over the table, and a clock may be set meanwhile.
+        _now = FilterTerm.Now();
         try
         {
             more = _dump.Read(_onMessage);
@@ -173,7 +177,7 @@ internal sealed class EntryScan : IDisposable
     {
         ConntrackEntry entry = _sink.NextEntry();
         EntryDecoder.Decode(message, entry);
-        if (_filter is not null && !_filter.Matches(entry))
+        if (_filter is not null && !_filter.Matches(entry, _now))
             return;
         entry.Namespace = _networkNamespace?.Name;
         _sink.Take(entry);
