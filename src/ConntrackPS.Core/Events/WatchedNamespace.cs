@@ -25,7 +25,7 @@ internal sealed class WatchedNamespace : IDisposable
         NetworkNamespace? networkNamespace, EventOptions options, EventBacklog backlog, Action<List<ConntrackEvent>> emit)
     {
         (Namespace, _options, _backlog) = (networkNamespace, options, backlog);
-        _subscription = new EventSubscription(networkNamespace, EventReader.WithNeededTypes(options));
+        _subscription = new EventSubscription(networkNamespace, EventReader.HeardFor(options));
         try
         {
             ReceiveBufferSize = _subscription.ReceiveBufferSize;

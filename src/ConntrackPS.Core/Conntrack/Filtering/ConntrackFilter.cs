@@ -12,6 +12,10 @@ public sealed record ConntrackFilter
         nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan), nameof(Conditions),
     ];
 
+    /// <summary>Those of them that change without an event of the kernel's.</summary>
+    private static readonly HashSet<string> Amounts =
+        [nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan)];
+
     // A copy made by "with" takes the field along: terms count only for the filter they were made of.
     private CompiledTerms? _compiled;
 
@@ -196,6 +200,13 @@ public sealed record ConntrackFilter
     public override string ToString() =>
         IsEmpty ? "every entry" : "entries with " + string.Join(" and ", Terms.Select(term => term.Description));
 
+    /// <summary>What is left without all that may change while an entry lives: a wider filter, and this one where nothing may.
+    /// What is compared over time is found by it; otherwise an entry that changes would pass for one that ends or begins.</summary>
+    internal ConntrackFilter SteadyPart() => IsSteady ? this : Without(Unsteady);
+
+    /// <summary>What is left without all that changes silently. An entry that comes to match it has had an event.</summary>
+    internal ConntrackFilter WithoutAmounts() => Terms.Any(term => Amounts.Contains(term.Property)) ? Without(Amounts) : this;
+
     /// <summary>The filter as it would be if IPv4-mapped addresses were those of IPv4.</summary>
     internal ConntrackFilter Unmapped()
     {
@@ -213,6 +224,24 @@ public sealed record ConntrackFilter
 
         static IReadOnlyList<AddressPrefix> Of(IReadOnlyList<AddressPrefix> prefixes) => [.. prefixes.Select(prefix => prefix.Unmapped)];
     }
+
+    private ConntrackFilter Without(HashSet<string> properties) => this with
+    {
+        State = properties.Contains(nameof(State)) ? [] : State,
+        Status = properties.Contains(nameof(Status)) ? null : Status,
+        ExcludeStatus = properties.Contains(nameof(ExcludeStatus)) ? null : ExcludeStatus,
+        Unreplied = !properties.Contains(nameof(Unreplied)) && Unreplied,
+        Mark = properties.Contains(nameof(Mark)) ? [] : Mark,
+        Label = properties.Contains(nameof(Label)) ? [] : Label,
+        Helper = properties.Contains(nameof(Helper)) ? [] : Helper,
+        SecurityContext = properties.Contains(nameof(SecurityContext)) ? [] : SecurityContext,
+        MinimumBytes = properties.Contains(nameof(MinimumBytes)) ? null : MinimumBytes,
+        MinimumPackets = properties.Contains(nameof(MinimumPackets)) ? null : MinimumPackets,
+        TimeoutBelow = properties.Contains(nameof(TimeoutBelow)) ? null : TimeoutBelow,
+        TimeoutAbove = properties.Contains(nameof(TimeoutAbove)) ? null : TimeoutAbove,
+        OlderThan = properties.Contains(nameof(OlderThan)) ? null : OlderThan,
+        Conditions = [.. Conditions.Where(condition => !properties.Contains(condition.Property))],
+    };
 
     private sealed class CompiledTerms(ConntrackFilter of, FilterTerm[] terms)
     {
