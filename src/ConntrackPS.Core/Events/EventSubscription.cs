@@ -50,8 +50,9 @@ internal sealed class EventSubscription : IDisposable
             _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");
             if (isReliable)
                 SetReliable(true);
-            if (program is not null)
-                _socket.AttachFilter(program);
+
+            // Without it more is received; all is checked here in any case.
+            HasProgram = program is not null && _socket.TryAttachFilter(program);
 
             // Last, so that nothing unfiltered comes before the filter.
             foreach (NetfilterGroup group in joined)
@@ -66,6 +67,9 @@ internal sealed class EventSubscription : IDisposable
 
     /// <summary>Reads what comes through a socket that listens already, for tests.</summary>
     internal EventSubscription(NetlinkSocket socket) => (_socket, Identity) = (socket, "");
+
+    /// <summary>True where the kernel filters what it queues.</summary>
+    public bool HasProgram { get; }
 
     /// <summary>The kernel's own name of the network namespace.</summary>
     public string Identity { get; }

@@ -81,15 +81,19 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     }
 
     /// <summary>Has the kernel drop what a program of classic BPF rejects, before it is queued (SO_ATTACH_FILTER).</summary>
-    public void AttachFilter(ReadOnlySpan<SocketFilter> instructions)
+    /// <returns>False where the kernel has no room for it: net.core.optmem_max of the socket's network namespace bounds what a
+    /// socket may take for a program (ENOMEM). All messages are queued then.</returns>
+    public bool TryAttachFilter(ReadOnlySpan<SocketFilter> instructions)
     {
         fixed (SocketFilter* first = instructions)
         {
             SocketFilterProgram program = new() { Length = (ushort)instructions.Length, Filter = first };
-            Check(
-                LibC.SetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_ATTACH_FILTER, &program, (uint)sizeof(SocketFilterProgram)),
-                "attach a socket filter");
+            if (LibC.SetSockOpt(_handle, LibC.SOL_SOCKET, LibC.SO_ATTACH_FILTER, &program, (uint)sizeof(SocketFilterProgram)) == 0)
+                return true;
         }
+
+        Errno errno = LastError();
+        return errno == Errno.OutOfMemory ? false : throw new NetlinkException("attach a socket filter", errno);
     }
 
     /// <summary>Asks for a receive buffer: past the system's limit where CAP_NET_ADMIN allows, else up to it. What the
