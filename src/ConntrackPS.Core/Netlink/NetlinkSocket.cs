@@ -206,6 +206,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
+    /// <summary>Has a poller wait for data too, until the socket is closed.</summary>
+    public void WatchBy(Poller poller, ulong token) => poller.Add(_handle, token);
+
     /// <summary>Ends any wait and every later receive, from any thread.</summary>
     public void Cancel() => _wake.Raise();
 

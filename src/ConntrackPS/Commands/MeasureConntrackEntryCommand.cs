@@ -77,7 +77,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
         if (ParameterSetName == InputSet)
             Run(CountInput, InputObject.BaseObject);
         else
-            RunInEach(CountTable);
+            RunInEach(CountTable, needsEntries: Interval is null);
     }
 
     /// <inheritdoc/>
