@@ -41,7 +41,7 @@ internal static class MessageReading
                 NetlinkCounterReader.DecodeExpectations(message, new CpuCounters(0));
                 break;
             case ConntrackSubsystem when message.Type == (ushort)ConntrackMessage.GetStats:
-                _ = FilterDeletion.ReadCount(message);
+                _ = TableCount.Decode(message);
                 break;
             case ConntrackSubsystem:
                 Inspect(EntryDecoder.Decode(message));

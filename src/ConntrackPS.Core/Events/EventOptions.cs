@@ -41,7 +41,7 @@ public sealed record EventOptions
     /// <summary>The present table comes first, as events of type Existing.</summary>
     public bool IncludeExisting { get; init; }
 
-    /// <summary>After a loss the table is read, and what changed meanwhile comes as derived New and Destroy events.</summary>
+    /// <summary>After a loss the table is read, and what changed meanwhile comes as derived New, Update and Destroy events.</summary>
     public bool Resync { get; init; }
 
     /// <summary>Turns nf_conntrack_events on for all connections while this runs, and puts it back.</summary>

@@ -19,7 +19,8 @@ internal sealed class EventReader(
     private const int BatchSize = 512;
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
 
-    private readonly ConntrackFilter? _filter = options.Filter.IsEmpty ? null : options.Filter;
+    // What is heard may be more than what is told: all that may come to be told is followed.
+    private readonly ConntrackFilter? _heard = HeardFor(options).Filter is { IsEmpty: false } filter ? filter : null;
     private readonly ITableReplay<ConntrackEvent>? _replay = MakeReplay(options);
     private List<ConntrackEvent> _batch = [];
     private int _fenceRequested;
@@ -102,25 +103,63 @@ internal sealed class EventReader(
         _listing?.Cancel();
     }
 
-    /// <summary>To know what exists, beginnings and ends are needed, whatever is emitted.</summary>
-    public static EventOptions WithNeededTypes(EventOptions options) => options.Resync
-        ? options with { EventType = [.. options.EventType.Union([ConntrackEventType.New, ConntrackEventType.Destroy])] }
-        : options;
+    /// <summary>What must be heard to tell what is asked for. To know what exists, beginnings and ends are needed, whatever is
+    /// emitted, and of all connections that may come to match: otherwise one that matches no more would pass for ended.</summary>
+    public static EventOptions HeardFor(EventOptions options)
+    {
+        if (!options.Resync && !options.IncludeExisting)
+            return options;
+        IEnumerable<ConntrackEventType> needed = options.Resync ? [ConntrackEventType.New, ConntrackEventType.Destroy]
+            : options.EventType.Contains(ConntrackEventType.New) ? [ConntrackEventType.Destroy] : [];
+        return options with { EventType = [.. options.EventType.Union(needed)], Filter = options.Filter.SteadyPart() };
+    }
 
     /// <summary>What is compared with the table later is named exactly. To keep New events from following what the table
     /// showed, 8 bytes an entry are enough.</summary>
     private static ITableReplay<ConntrackEvent>? MakeReplay(EventOptions options) => options switch
     {
         { Resync: true } => new TableReplay<EntryKey, ConntrackEvent>(
-            EntryKey.Of, heals: true, options.IncludeExisting, () => Environment.TickCount64),
+            EntryKey.Of, heals: true, options.IncludeExisting, () => Environment.TickCount64, WishOf(options.Filter)),
         { IncludeExisting: true } => new TableReplay<ulong, ConntrackEvent>(
-            EntryFingerprint.Of, heals: false, tellsTable: true, () => Environment.TickCount64),
+            EntryFingerprint.Of, heals: false, tellsTable: true, () => Environment.TickCount64, WishOf(options.Filter)),
         _ => null,
     };
 
+    private static ReplayWish<ConntrackEvent>? WishOf(ConntrackFilter filter)
+    {
+        if (filter.IsSteady)
+            return null;
+        ConntrackFilter told = filter.WithoutAmounts();
+        return new ReplayWish<ConntrackEvent>(filter.Matches, (before, now) => filter.Matches(now) && !told.Matches(before), Complete);
+    }
+
+    /// <summary>An Update has the state and the labels only where they are what changed, and never counters or a start: what was
+    /// known of them stands. Mark, helper and security context are absent from it where there are none.</summary>
+    private static ConntrackEvent Complete(ConntrackEvent happened, ConntrackEvent known)
+    {
+        const EntryFields Kept = EntryFields.State | EntryFields.StartTime | EntryFields.OriginalCounters | EntryFields.ReplyCounters;
+        EntryFields missing = known.Fields & ~happened.Fields & Kept;
+        bool lacksLabels = happened.Details?.Labels is null && known.Details?.Labels is not null;
+        if (missing == EntryFields.None && !lacksLabels)
+            return happened;
+        ConntrackEvent whole = (ConntrackEvent)happened.CloneAs(new ConntrackEvent(happened.EventType));
+        whole.Fields |= missing;
+        if (missing.HasFlag(EntryFields.State))
+            whole.RawState = known.RawState;
+        if (missing.HasFlag(EntryFields.StartTime))
+            whole.RawStart = known.RawStart;
+        if (missing.HasFlag(EntryFields.OriginalCounters))
+            (whole.RawOriginalPackets, whole.RawOriginalBytes) = (known.RawOriginalPackets, known.RawOriginalBytes);
+        if (missing.HasFlag(EntryFields.ReplyCounters))
+            (whole.RawReplyPackets, whole.RawReplyBytes) = (known.RawReplyPackets, known.RawReplyBytes);
+        if (lacksLabels)
+            whole.MakeDetails().Labels = known.Details!.Labels;
+        return whole;
+    }
+
     private void Take(NetlinkMessage message)
     {
-        if (EventDecoder.Decode(message) is not { } happened || _filter?.Matches(happened) == false)
+        if (EventDecoder.Decode(message) is not { } happened || _heard?.Matches(happened) == false)
             return;
         happened.Namespace = networkNamespace?.Name;
         if (_replay?.Note(happened.EventType, happened) == false || !options.EventType.Contains(happened.EventType))
@@ -131,7 +170,7 @@ internal sealed class EventReader(
     private void ReadTable(ITableReplay<ConntrackEvent> replay)
     {
         using EntryReader reader = new(
-            networkNamespace, FilterPlanner.Plan(options.Filter), create: () => new ConntrackEvent(ConntrackEventType.Existing));
+            networkNamespace, FilterPlanner.Plan(options.Resync ? HeardFor(options).Filter : options.Filter), create: () => new ConntrackEvent(ConntrackEventType.Existing));
         _listing = reader;
         if (_cancelled)
             throw new OperationCanceledException();

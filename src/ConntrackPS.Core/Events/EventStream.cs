@@ -6,8 +6,8 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
-/// <summary>The events of one or several network namespaces. Each is received on a thread that does nothing else, into one
-/// backlog; another thread makes events of it, through a short queue.</summary>
+/// <summary>The events of one or several network namespaces. One thread receives those of all and does nothing else, into one
+/// backlog; another thread makes events of them, through a short queue.</summary>
 /// <remarks>While the consumer is slow the queue fills, then the backlog up to its bound, then the kernel's buffer; what that
 /// can't hold is counted. One thread at a time may take events.</remarks>
 public sealed class EventStream : IDisposable

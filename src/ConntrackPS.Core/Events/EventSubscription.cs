@@ -50,8 +50,9 @@ internal sealed class EventSubscription : IDisposable
             _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");
             if (isReliable)
                 SetReliable(true);
-            if (program is not null)
-                _socket.AttachFilter(program);
+
+            // Without it more is received; all is checked here in any case.
+            HasProgram = program is not null && _socket.TryAttachFilter(program);
 
             // Last, so that nothing unfiltered comes before the filter.
             foreach (NetfilterGroup group in joined)
@@ -67,6 +68,9 @@ internal sealed class EventSubscription : IDisposable
     /// <summary>Reads what comes through a socket that listens already, for tests.</summary>
     internal EventSubscription(NetlinkSocket socket) => (_socket, Identity) = (socket, "");
 
+    /// <summary>True where the kernel filters what it queues.</summary>
+    public bool HasProgram { get; }
+
     /// <summary>The kernel's own name of the network namespace.</summary>
     public string Identity { get; }
 
@@ -81,8 +85,8 @@ internal sealed class EventSubscription : IDisposable
         return !datagram.IsEmpty;
     }
 
-    /// <returns>False when the time is up before an event comes.</returns>
-    public bool Wait(TimeSpan timeout) => _socket.WaitForData(Operation, timeout);
+    /// <summary>Has a poller tell when an event is there.</summary>
+    public void WatchBy(Poller poller, ulong token) => _socket.WatchBy(poller, token);
 
     /// <summary>Events lost since the last call; where destroy events are kept for later delivery, and others come too, no
     /// more than that: the kernel counts its attempts.</summary>
@@ -101,9 +105,6 @@ internal sealed class EventSubscription : IDisposable
         _socket.SetNetlinkOption(NetlinkSocketOption.BroadcastError, reliable ? On : Off, "make destroy events reliable");
         _losesNothing = reliable && _onlyDestroyed;
     }
-
-    /// <summary>Ends the present wait, or the next one, from any thread.</summary>
-    public void Nudge() => _socket.Nudge();
 
     /// <summary>Ends any wait and every later read, from any thread.</summary>
     public void Cancel() => _socket.Cancel();

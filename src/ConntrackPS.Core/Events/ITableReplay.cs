@@ -11,14 +11,14 @@ internal interface ITableReplay<TEntry>
     int Fence { get; }
 
     /// <summary>Takes an event of the kernel.</summary>
-    /// <returns>False where the consumer knows it already.</returns>
+    /// <returns>False where the consumer knows it already, or does not want to hear of it.</returns>
     bool Note(ConntrackEventType type, TEntry entry);
 
     /// <summary>Events were lost, somewhere before this place.</summary>
     void NoteLoss();
 
     /// <summary>Takes the place that was asked for by a number.</summary>
-    /// <returns>What the consumer must be told, as if they were events: ends, then beginnings.</returns>
+    /// <returns>What the consumer must be told, as if they were events: ends, then beginnings, then changes.</returns>
     IReadOnlyList<(ConntrackEventType Type, TEntry Entry)> NoteFence(int number);
 
     /// <summary>The table is read from now on; no event is taken before <see cref="EndListing"/>.</summary>

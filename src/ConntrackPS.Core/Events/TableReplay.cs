@@ -19,6 +19,14 @@ internal enum ReplayPhase
     Pausing,
 }
 
+/// <summary>Which entries a consumer wants to hear of, where that may change while an entry lives.</summary>
+/// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
+/// <param name="IsWanted">Whether what happens to an entry is told, as the entry is at that moment.</param>
+/// <param name="HasTurned">Whether an entry that was the first has come to be wanted, by a change of which the kernel tells.</param>
+/// <param name="Complete">Adds to an event what it leaves out of an entry that is known: an Update holds little but what changed.</param>
+internal sealed record ReplayWish<TEntry>(
+    Func<TEntry, bool> IsWanted, Func<TEntry, TEntry, bool> HasTurned, Func<TEntry, TEntry, TEntry> Complete);
+
 /// <summary>Tells from events, and from the table after a loss, what a consumer must hear to know the table: where New and
 /// Existing add an entry and Destroy removes it, the consumer's table becomes the kernel's.</summary>
 /// <remarks><para>The table is compared only with what is neither older nor newer. Events that the kernel had queued before
@@ -27,6 +35,9 @@ internal enum ReplayPhase
 /// <para>This is right since the kernel shows an entry before it queues its New event, and queues its Destroy event, the
 /// entry marked as dying, before it hides it. Entries whose time is up are the one exception: they are hidden at once, and
 /// their Destroy event may come a minute later. By then their end has been told; it is remembered, and not told again.</para>
+/// <para>All entries are known that may come to be wanted, since one that is wanted no more has not ended. What is told is
+/// decided when it is told, by the entry as it is then; one that came to be wanted by a change that was lost is told as
+/// changed.</para>
 /// <para>Knows nothing of sockets and threads; a test drives it through every order of things.</para></remarks>
 /// <typeparam name="TKey">What names an entry. Of two that follow each other under one key and whose change-over was lost,
 /// nobody can tell that they are two.</typeparam>
@@ -36,7 +47,9 @@ internal enum ReplayPhase
 /// only as long as New events of it may still come.</param>
 /// <param name="tellsTable">Whether the first table is told.</param>
 /// <param name="clock">Milliseconds that pass.</param>
-internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool heals, bool tellsTable, Func<long> clock)
+/// <param name="wish">Which of the entries are told; null for all, always.</param>
+internal sealed class TableReplay<TKey, TEntry>(
+    Func<TEntry, TKey> keyOf, bool heals, bool tellsTable, Func<long> clock, ReplayWish<TEntry>? wish = null)
     : ITableReplay<TEntry>
     where TKey : notnull
 {
@@ -57,7 +70,8 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
     private readonly Dictionary<TKey, Known> _known = [];
     private readonly Dictionary<TKey, TEntry> _listedOnly = [];
     private readonly HashSet<TKey> _begunOrEnded = [];
-    private readonly Dictionary<TKey, long> _derivedEnds = [];
+    private readonly Dictionary<TKey, (long When, bool IsTold)> _derivedEnds = [];
+    private readonly HashSet<TKey> _turned = [];
     private bool _isFirst = true;
     private bool _isWhole;
     private bool _isSpoiled;
@@ -75,7 +89,7 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
         /// <summary>The table showed it, of which the consumer was told; its New event may still come.</summary>
         Shown,
 
-        /// <summary>The first table showed it, which the consumer does not care for.</summary>
+        /// <summary>The table showed it, or an event told that it began, and the consumer did not care to hear of it.</summary>
         Silent,
 
         /// <summary>It is known from an event about a change alone.</summary>
@@ -93,21 +107,23 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
     {
         TKey key = keyOf(entry);
         if (!heals && Phase == ReplayPhase.InStep)
-            return NoteAfterTable(type, key);
+            return NoteAfterTable(type, key) && IsWanted(entry);
         if (type == ConntrackEventType.Update)
         {
             NoteChange(key, entry);
-            return true;
+            return IsWanted(entry);
         }
 
+        _turned.Remove(key);
         if (Phase == ReplayPhase.Settling)
             _begunOrEnded.Add(key);
         if (type == ConntrackEventType.Destroy)
-            return _known.Remove(key) || !_derivedEnds.Remove(key);
+            return (_known.Remove(key) || !(_derivedEnds.Remove(key, out (long When, bool IsTold) end) && end.IsTold)) && IsWanted(entry);
         _derivedEnds.Remove(key);
-        bool isTold = _known.TryGetValue(key, out Known known) && known.Standing is Standing.Begun or Standing.Shown;
-        _known[key] = new Known(Keep(entry), Standing.Begun, known.Round);
-        return !isTold;
+        bool isTold = _known.TryGetValue(key, out Known known) && IsTold(known);
+        bool tells = !isTold && IsWanted(entry);
+        _known[key] = new Known(Keep(entry), isTold || tells ? Standing.Begun : Standing.Silent, known.Round);
+        return tells;
     }
 
     /// <inheritdoc/>
@@ -146,16 +162,23 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
             return false;
         TKey key = keyOf(entry);
         bool isKnown = _known.TryGetValue(key, out Known known);
-        if (isKnown && known.Standing != Standing.Changed)
-        {
-            _known[key] = new Known(Keep(entry), known.Standing, _round);
-            return false;
-        }
-
+        bool hasTurned = isKnown && heals && wish?.HasTurned(known.Entry!, entry) == true;
         if (_isFirst)
         {
-            _known[key] = new Known(Keep(entry), tellsTable ? Standing.Shown : Standing.Silent, _round);
-            return tellsTable;
+            bool isTold = isKnown && IsTold(known);
+            bool tells = tellsTable && !isTold && IsWanted(entry);
+            if (hasTurned && !tells)
+                _turned.Add(key);
+            _known[key] = new Known(Keep(entry), isTold ? known.Standing : tells ? Standing.Shown : Standing.Silent, _round);
+            return tells;
+        }
+
+        if (isKnown && known.Standing != Standing.Changed)
+        {
+            if (hasTurned)
+                _turned.Add(key);
+            _known[key] = new Known(Keep(entry), known.Standing, _round);
+            return false;
         }
 
         if (isKnown)
@@ -189,6 +212,11 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
         Fence++;
     }
 
+    private bool IsWanted(TEntry entry) => wish?.IsWanted(entry) != false;
+
+    /// <summary>Whether the consumer knows that it began.</summary>
+    private static bool IsTold(Known known) => known.Standing is Standing.Begun or Standing.Shown;
+
     /// <summary>What is not compared later need not be kept.</summary>
     private TEntry? Keep(TEntry entry) => heals ? entry : default;
 
@@ -205,10 +233,22 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
 
     private void NoteChange(TKey key, TEntry entry)
     {
+        // What is told by its own event need not be derived.
+        if (IsWanted(entry))
+            _turned.Remove(key);
+        if (wish is not null && _listedOnly.TryGetValue(key, out TEntry? listed))
+            _listedOnly[key] = wish.Complete(entry, listed);
         if (_known.TryGetValue(key, out Known known))
-            _known[key] = known with { Entry = Keep(entry) };
+            _known[key] = known with { Entry = Keep(wish is null || known.Entry is null ? entry : wish.Complete(entry, known.Entry)) };
         else if (heals && !_derivedEnds.ContainsKey(key))
-            _known[key] = new Known(entry, Standing.Changed, _listedOnly.ContainsKey(key) ? _round : 0);
+        {
+            bool isListed = _listedOnly.ContainsKey(key);
+            _known[key] = new Known(entry, Standing.Changed, isListed ? _round : 0);
+
+            // It began since the table was read, and its New event was lost, which makes the table be read again.
+            if (Phase == ReplayPhase.Settling && !isListed)
+                _begunOrEnded.Add(key);
+        }
     }
 
     private List<(ConntrackEventType Type, TEntry Entry)> Settle()
@@ -251,20 +291,32 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
         {
             if (known.Round == _round || _begunOrEnded.Contains(key))
                 continue;
-            derived.Add((ConntrackEventType.Destroy, known.Entry!));
+            bool tells = IsWanted(known.Entry!);
+            if (tells)
+                derived.Add((ConntrackEventType.Destroy, known.Entry!));
             _known.Remove(key);
-            _derivedEnds[key] = _settled;
+            _derivedEnds[key] = (_settled, tells);
         }
 
         foreach ((TKey key, TEntry entry) in _listedOnly)
         {
             if (_begunOrEnded.Contains(key))
                 continue;
-            derived.Add((ConntrackEventType.New, entry));
-            _known[key] = new Known(entry, Standing.Shown, _round);
+            bool tells = IsWanted(entry);
+            if (tells)
+                derived.Add((ConntrackEventType.New, entry));
+            _known[key] = new Known(entry, tells ? Standing.Shown : Standing.Silent, _round);
             _derivedEnds.Remove(key);
         }
 
+        foreach (TKey key in _turned)
+        {
+            // An event may have told since that it turned back.
+            if (_known.TryGetValue(key, out Known known) && IsWanted(known.Entry!))
+                derived.Add((ConntrackEventType.Update, known.Entry!));
+        }
+
+        _turned.Clear();
         ForgetEnds();
     }
 
@@ -273,14 +325,14 @@ internal sealed class TableReplay<TKey, TEntry>(Func<TEntry, TKey> keyOf, bool h
     {
         long first = _settled - EndMemory;
         int count = 0;
-        foreach (IGrouping<long, long> comparison in _derivedEnds.Values.GroupBy(when => when).OrderByDescending(group => group.Key))
+        foreach (IGrouping<long, long> comparison in _derivedEnds.Values.GroupBy(end => end.When, end => end.When).OrderByDescending(group => group.Key))
         {
             count += comparison.Count();
             if (count > MaximumEnds && comparison.Key < _settled)
                 first = Math.Max(first, comparison.Key + 1);
         }
 
-        foreach ((TKey key, long when) in _derivedEnds)
+        foreach ((TKey key, (long when, _)) in _derivedEnds)
         {
             if (when < first)
                 _derivedEnds.Remove(key);

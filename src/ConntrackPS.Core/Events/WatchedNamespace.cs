@@ -12,6 +12,7 @@ internal sealed class WatchedNamespace : IDisposable
     private readonly EventBacklog _backlog;
     private readonly EventSubscription _subscription;
     private readonly EventReceiver _receiver;
+    private readonly EventChannel _channel;
     private readonly EventReader _reader;
     private readonly IDisposable? _enabled;
     private bool _hasFailed;
@@ -20,17 +21,19 @@ internal sealed class WatchedNamespace : IDisposable
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="options">What to watch, and how.</param>
     /// <param name="backlog">Takes what is received.</param>
+    /// <param name="receiver">Receives, for all that are watched.</param>
     /// <param name="emit">Takes the events, on the thread that reads.</param>
     public WatchedNamespace(
-        NetworkNamespace? networkNamespace, EventOptions options, EventBacklog backlog, Action<List<ConntrackEvent>> emit)
+        NetworkNamespace? networkNamespace, EventOptions options, EventBacklog backlog, EventReceiver receiver, Action<List<ConntrackEvent>> emit)
     {
-        (Namespace, _options, _backlog) = (networkNamespace, options, backlog);
-        _subscription = new EventSubscription(networkNamespace, EventReader.WithNeededTypes(options));
+        (Namespace, _options, _backlog, _receiver) = (networkNamespace, options, backlog, receiver);
+        _subscription = new EventSubscription(networkNamespace, EventReader.HeardFor(options));
         try
         {
             ReceiveBufferSize = _subscription.ReceiveBufferSize;
-            _receiver = new EventReceiver(networkNamespace, _subscription, backlog, this, options.IsReliable ? GiveUpBeforeTheTableIsFull : null);
-            _reader = new EventReader(networkNamespace, options, _receiver.RequestFence, emit);
+            _channel = new EventChannel(
+                receiver, networkNamespace, _subscription, backlog, this, options.IsReliable ? GiveUpBeforeTheTableIsFull : null);
+            _reader = new EventReader(networkNamespace, options, _channel.RequestFence, emit);
             _enabled = options.EnableEvents ? EventSwitch.Enable(networkNamespace) : null;
         }
         catch
@@ -52,7 +55,7 @@ internal sealed class WatchedNamespace : IDisposable
     /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and nobody took them.</summary>
     public bool GaveUpReliability { get; private set; }
 
-    public void Start() => _receiver.Start();
+    public void Start() => _receiver.Join(_channel);
 
     /// <summary>Takes an item of the backlog that is of this namespace, to its end; on the thread that reads.</summary>
     /// <returns>Why nothing more comes; null while something may.</returns>
@@ -109,14 +112,17 @@ internal sealed class WatchedNamespace : IDisposable
 
     public void Cancel()
     {
-        _receiver.Cancel();
+        _channel.Cancel();
         _reader.Cancel();
     }
 
-    /// <summary>Waits for the thread that receives, closes the socket, and puts the setting back.</summary>
+    /// <summary>Has the socket closed, by the receiver where that has it, and puts the setting back.</summary>
     public void Dispose()
     {
-        _receiver.Dispose();
+        if (_channel.Token == 0)
+            _channel.Close();
+        else
+            _channel.Cancel();
         _enabled?.Dispose();
     }
 
@@ -124,7 +130,7 @@ internal sealed class WatchedNamespace : IDisposable
     {
         // What came before is still told.
         _hasFailed = true;
-        _receiver.Cancel();
+        _channel.Cancel();
         _reader.Emit();
         return exception;
     }

@@ -11,6 +11,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     /// <summary>How often to look for new names, in milliseconds.</summary>
     public const int LookInterval = 1000;
 
+    private readonly EventReceiver _receiver = new(backlog);
     private readonly List<WatchedNamespace> _members = [];
     private readonly List<WatchedNamespace> _left = [];
     private readonly Dictionary<string, int> _attempts = [];
@@ -22,7 +23,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     /// <summary>Listens in a namespace from now on.</summary>
     public WatchedNamespace Add(NetworkNamespace? networkNamespace)
     {
-        WatchedNamespace added = new(networkNamespace, options, backlog, emit);
+        WatchedNamespace added = new(networkNamespace, options, backlog, _receiver, emit);
         ReceiveBufferSize = added.ReceiveBufferSize;
         lock (_members)
             _members.Add(added);
@@ -46,9 +47,10 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
             return [.. _members];
     }
 
-    /// <summary>Starts the threads of all.</summary>
+    /// <summary>Starts to receive.</summary>
     public void Start()
     {
+        _receiver.Start();
         foreach (WatchedNamespace member in Members())
             member.Start();
     }
@@ -95,6 +97,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     /// <summary>Ends the waits of all.</summary>
     public void Cancel()
     {
+        _receiver.Cancel();
         lock (_members)
         {
             foreach (WatchedNamespace member in _members)
@@ -102,9 +105,10 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
         }
     }
 
-    /// <summary>Waits for the threads, and closes the sockets.</summary>
+    /// <summary>Waits for the thread, closes the sockets, and puts settings back.</summary>
     public void Dispose()
     {
+        _receiver.Dispose();
         foreach (WatchedNamespace member in Members())
             member.Dispose();
         DisposeLeft();

@@ -98,6 +98,25 @@ internal static unsafe partial class LibC
         return ready;
     }
 
+    public static SafeFileHandle EpollCreate(int flags) => new(epoll_create1(flags), ownsHandle: true);
+
+    /// <summary>Has a poller wait for data of a file too, which leaves by itself when it is closed.</summary>
+    public static int EpollAdd(SafeFileHandle epoll, SafeFileHandle file, ulong token)
+    {
+        using HeldHandle heldEpoll = new(epoll);
+        using HeldHandle heldFile = new(file);
+        epoll_event wanted = new() { events = EPOLLIN };
+        wanted.data.u64 = token;
+        return epoll_ctl(heldEpoll.Descriptor, EPOLL_CTL_ADD, heldFile.Descriptor, &wanted);
+    }
+
+    public static int EpollWait(SafeFileHandle epoll, Span<epoll_event> ready, int timeoutMilliseconds)
+    {
+        using HeldHandle held = new(epoll);
+        fixed (epoll_event* events = ready)
+            return epoll_wait(held.Descriptor, events, ready.Length, timeoutMilliseconds);
+    }
+
     public static SafeFileHandle EventFd(uint initial, int flags) => new(eventfd(initial, flags), ownsHandle: true);
 
     public static SafeFileHandle Open(string path, int flags)

@@ -13,6 +13,11 @@ public sealed class NetworkNamespace
     /// <summary>Where <c>ip netns add</c> keeps the namespaces' files.</summary>
     public const string NamedDirectory = "/run/netns";
 
+    private const string OwnFile = "/proc/thread-self/ns/net";
+
+    /// <summary>How many threads go through many namespaces.</summary>
+    private const int MostAtOnce = 4;
+
     private NetworkNamespace(string name, string path) => (Name, FilePath) = (name, path);
 
     /// <summary>What the user called it: a name, a path or a process id.</summary>
@@ -80,10 +85,59 @@ public sealed class NetworkNamespace
         return result!;
     }
 
-    /// <summary>Which namespace the name leads to now, or which one this is: the kernel's own name, such as net:[4026531840].</summary>
-    /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more.</exception>
-    public static string ReadIdentity(NetworkNamespace? networkNamespace) =>
-        RunIn(networkNamespace, () => File.ResolveLinkTarget("/proc/thread-self/ns/net", returnFinalTarget: false)!.Name);
+    /// <summary>Runs an action in each of many namespaces, a few at once: threads go from one to the next, where
+    /// <see cref="Run"/> makes one for each.</summary>
+    /// <returns>What the action returned, in the order of the namespaces; the default where it failed, or the namespace can't be
+    /// entered.</returns>
+    internal static T?[] RunInAll<T>(IReadOnlyList<NetworkNamespace> namespaces, Func<T> action)
+    {
+        T?[] results = new T?[namespaces.Count];
+        int next = -1;
+        Thread[] threads = [.. Enumerable.Range(0, Math.Min(MostAtOnce, namespaces.Count)).Select(_ =>
+            new Thread(Go, 256 * 1024) { IsBackground = true, Name = "ConntrackPS namespaces" })];
+        foreach (Thread thread in threads)
+            thread.Start();
+        foreach (Thread thread in threads)
+            thread.Join();
+        return results;
+
+        void Go()
+        {
+            for (int i; (i = Interlocked.Increment(ref next)) < namespaces.Count;)
+            {
+                try
+                {
+                    namespaces[i].Enter();
+                    results[i] = action();
+                }
+                catch (Exception)
+                {
+                    // Whoever needs it goes there again, and learns why it can't be.
+                }
+            }
+        }
+    }
+
+    /// <summary>Which namespace the name leads to now, or which this process is in: the kernel's own name, such as
+    /// net:[4026531840]. Looks at the file that stands for it, and enters nothing.</summary>
+    /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more. EINVAL: it leads to another file.</exception>
+    public static string ReadIdentity(NetworkNamespace? networkNamespace)
+    {
+        if (networkNamespace is null)
+            return File.ResolveLinkTarget(OwnFile, returnFinalTarget: false)!.Name;
+
+        // Opened for its status alone, which no pipe and no device can hold up.
+        using SafeFileHandle file = LibC.Open(networkNamespace.FilePath, O_PATH | O_CLOEXEC);
+        if (file.IsInvalid)
+            throw new NetworkNamespaceException(networkNamespace.Name, (Errno)Marshal.GetLastPInvokeError());
+        using SafeFileHandle own = LibC.Open(OwnFile, O_PATH | O_CLOEXEC);
+        FileStatus status = FileStatus.Of(file);
+
+        // Numbers are unique among the files of namespaces alone.
+        if (!own.IsInvalid && FileStatus.Of(own).FileSystem != status.FileSystem)
+            throw new NetworkNamespaceException(networkNamespace.Name, Errno.InvalidArgument);
+        return string.Create(CultureInfo.InvariantCulture, $"net:[{status.Inode}]");
+    }
 
     /// <summary>Whether the name still leads to the namespace it led to before.</summary>
     /// <param name="identity">What <see cref="ReadIdentity"/> told then.</param>

@@ -80,15 +80,19 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     }
 
     /// <summary>Has the kernel drop what a program of classic BPF rejects, before it is queued (SO_ATTACH_FILTER).</summary>
-    public void AttachFilter(ReadOnlySpan<SocketFilter> instructions)
+    /// <returns>False where the kernel has no room for it: net.core.optmem_max of the socket's network namespace bounds what a
+    /// socket may take for a program (ENOMEM). All messages are queued then.</returns>
+    public bool TryAttachFilter(ReadOnlySpan<SocketFilter> instructions)
     {
         fixed (SocketFilter* first = instructions)
         {
             SocketFilterProgram program = new() { Length = (ushort)instructions.Length, Filter = first };
-            Check(
-                LibC.SetSockOpt(_handle, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(SocketFilterProgram)),
-                "attach a socket filter");
+            if (LibC.SetSockOpt(_handle, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(SocketFilterProgram)) == 0)
+                return true;
         }
+
+        Errno errno = LastError();
+        return errno == Errno.OutOfMemory ? false : throw new NetlinkException("attach a socket filter", errno);
     }
 
     /// <summary>Asks for a receive buffer: past the system's limit where CAP_NET_ADMIN allows, else up to it. What the
@@ -189,6 +193,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             }
         }
     }
+
+    /// <summary>Has a poller wait for data too, until the socket is closed.</summary>
+    public void WatchBy(Poller poller, ulong token) => poller.Add(_handle, token);
 
     /// <summary>Ends any wait and every later receive, from any thread.</summary>
     public void Cancel() => _wake.Raise();

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -12,6 +13,12 @@ namespace ConntrackPS.Commands;
 /// core become error records; how Ctrl+C ends the work.</summary>
 public abstract class ConntrackCommand : PSCmdlet, IDisposable
 {
+    /// <summary>How many namespaces are asked for their counts at once.</summary>
+    private const int AskedAhead = 64;
+
+    /// <summary>For how long a count may be relied on, in milliseconds.</summary>
+    private const int CountIsGoodFor = 500;
+
     private readonly CancellationTokenSource _stop = new();
 
     /// <summary>What is told once, though it is true of many namespaces and objects.</summary>
@@ -109,10 +116,12 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     }
 
     /// <summary>Does work in each of the namespaces; of several, what fails in one is an error of its own.</summary>
-    private protected void RunInEach(Action<NetworkNamespace?> work)
+    /// <param name="work">The work.</param>
+    /// <param name="needsEntries">Whether there is nothing to do in a namespace that has no entries at the time.</param>
+    private protected void RunInEach(Action<NetworkNamespace?> work, bool needsEntries = false)
     {
         if (NamesSeveral)
-            Run(() => RunInAll(work));
+            Run(() => RunInAll(needsEntries ? Occupied() : Namespaces(), work));
         else
             Run(() => work(Namespace()));
     }
@@ -170,9 +179,27 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     private static bool IsOfTheCore(Exception exception) =>
         exception is not (PipelineStoppedException or FlowControlException or TerminateException or RuntimeException);
 
-    private void RunInAll(Action<NetworkNamespace?> work)
+    /// <summary>The namespaces without those that have no entries. They are asked ahead, some at once, of which a container host
+    /// has hundreds; what was asked a while ago, since a consumer takes its time, is not relied on.</summary>
+    private IEnumerable<NetworkNamespace?> Occupied()
     {
-        foreach (NetworkNamespace? networkNamespace in Namespaces())
+        foreach (NetworkNamespace?[] some in Namespaces().Chunk(AskedAhead))
+        {
+            uint?[] counts = TableCount.ReadAll([.. some.OfType<NetworkNamespace>()]);
+            long asked = Environment.TickCount64;
+            for (int i = 0; i < some.Length; i++)
+            {
+                if (counts[i] != 0 || Environment.TickCount64 - asked > CountIsGoodFor)
+                    yield return some[i];
+                else
+                    WriteVerbose($"Network namespace '{some[i]}' has no entries.");
+            }
+        }
+    }
+
+    private void RunInAll(IEnumerable<NetworkNamespace?> namespaces, Action<NetworkNamespace?> work)
+    {
+        foreach (NetworkNamespace? networkNamespace in namespaces)
         {
             if (Stopping)
                 return;

@@ -33,7 +33,7 @@ public abstract class EventCommand : FilterCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter IncludeExisting { get; set; }
 
-    /// <summary>After a loss emits what the table shows to have changed, as derived New and Destroy events.</summary>
+    /// <summary>After a loss emits what the table shows to have changed, as derived New, Update and Destroy events.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Resync { get; set; }
 

@@ -45,7 +45,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand
         else if (Exact)
             Run(LookUpTuple);
         else
-            RunInEach(networkNamespace => List(BuildFilter(), networkNamespace));
+            RunInEach(networkNamespace => List(BuildFilter(), networkNamespace), needsEntries: Table == TableKind.Main);
     }
 
     /// <inheritdoc/>

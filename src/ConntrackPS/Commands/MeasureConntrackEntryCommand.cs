@@ -76,7 +76,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand
         if (ParameterSetName == InputSet)
             Run(CountInput, InputObject.BaseObject);
         else
-            RunInEach(CountTable);
+            RunInEach(CountTable, needsEntries: Interval is null);
     }
 
     /// <inheritdoc/>

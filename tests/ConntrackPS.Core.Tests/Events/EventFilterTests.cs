@@ -81,6 +81,29 @@ public sealed class EventFilterTests : IDisposable
             entries.Where(pair => filter.Matches(pair.Value) && came.Contains(pair.Value.SourceAddress)).Select(pair => pair.Key));
     }
 
+    /// <summary>net.core.optmem_max bounds the program, as it does by default before Linux 6.8: what has no room is checked here,
+    /// and so is what is too long for any kernel.</summary>
+    [Theory]
+    [InlineData(20480, 20, true)]
+    [InlineData(20480, 80, false)]
+    [InlineData(20480, 400, false)]
+    [InlineData(131072, 80, true)]
+    [InlineData(131072, 2000, false)]
+    [InlineData(256, 1, false)]
+    public void A_filter_of_many_addresses_hears_what_matches_and_nothing_else(int room, int addresses, bool hasProgram)
+    {
+        _ns.Exec("sysctl", "-qw", $"net.core.optmem_max={room}");
+        ConntrackFilter filter = new() { SourceAddress = [.. Enumerable.Range(0, addresses).Select(i => AddressPrefix.Parse($"10.1.{i / 256}.{i % 256}"))] };
+        using (EventSubscription subscription = new(_ns.Namespace, new EventOptions { Filter = filter }))
+            Assert.Equal(hasProgram, subscription.HasProgram);
+        using EventStream stream = new(new EventOptions { Filter = filter, EventType = [ConntrackEventType.New] }, _ns.Namespace);
+        string last = filter.SourceAddress[^1].ToString();
+        TableFiller.Create(
+            _ns, Entries.Udp("10.2.0.1", 1, "198.51.100.7", 53), Entries.Udp(last, 1, "198.51.100.7", 53), Entries.Udp("10.2.0.2", 1, "198.51.100.7", 53));
+        Assert.Equal(last, Assert.Single(stream.Take(TimeSpan.FromSeconds(20))).SourceAddress);
+        Assert.Empty(stream.Take(TimeSpan.FromMilliseconds(100)));
+    }
+
     private static List<uint?> Matching(EventSubscription subscription, ConntrackFilter filter)
     {
         List<uint?> ids = [];

@@ -11,11 +11,14 @@ internal sealed class ReplayWorld
     private readonly Func<int, int> _choose;
     private readonly bool _usesIdsAgain;
     private readonly bool _heals;
+    private readonly bool _isPicky;
     private readonly Place[] _places;
     private readonly TableReplay<int, Told> _replay;
     private readonly Queue<Item> _queue = [];
     private readonly Dictionary<int, int> _live = [];
     private readonly HashSet<int> _ended = [];
+    private readonly Dictionary<int, int> _turnTold = [];
+    private readonly Dictionary<int, int> _turnUnwanted = [];
     private readonly List<string> _story = [];
     private int _incarnations;
     private int _fenceAsked;
@@ -31,10 +34,12 @@ internal sealed class ReplayWorld
     /// <param name="usesIdsAgain">Whether an entry has the id of the one before it in its place.</param>
     /// <param name="heals">Whether the table is read after losses; otherwise none is lost.</param>
     /// <param name="choose">Chooses one of so many possibilities.</param>
-    public ReplayWorld(int places, bool startsFull, bool isInStep, bool usesIdsAgain, bool heals, Func<int, int> choose)
+    /// <param name="isPicky">Whether the consumer wants to hear of entries only at some times of their lives.</param>
+    public ReplayWorld(int places, bool startsFull, bool isInStep, bool usesIdsAgain, bool heals, Func<int, int> choose, bool isPicky = false)
     {
-        (_usesIdsAgain, _heals, _choose) = (usesIdsAgain, heals, choose);
-        _replay = new TableReplay<int, Told>(entry => entry.Id, heals, tellsTable: true, () => 0);
+        (_usesIdsAgain, _heals, _choose, _isPicky) = (usesIdsAgain, heals, choose, isPicky);
+        ReplayWish<Told> wish = new(entry => entry.IsWanted, (before, now) => !before.IsWanted && now.IsWanted, (happened, _) => happened);
+        _replay = new TableReplay<int, Told>(entry => entry.Id, heals, tellsTable: true, () => 0, isPicky ? wish : null);
         _places = [.. Enumerable.Range(0, places).Select(number => new Place(number))];
         foreach (Place place in startsFull ? _places : [])
         {
@@ -101,9 +106,23 @@ internal sealed class ReplayWorld
         Compare(exceptFor: []);
     }
 
-    private void Compare(int[] exceptFor) => Assert.Equal(
-        _places.Where(place => place.State == EntryState.Alive).Select(place => place.Entry.Id).Order(),
-        _live.Keys.Except(exceptFor).Order());
+    private void Compare(int[] exceptFor)
+    {
+        if (!_isPicky)
+        {
+            Assert.Equal(
+                _places.Where(place => place.State == EntryState.Alive).Select(place => place.Entry.Id).Order(),
+                _live.Keys.Except(exceptFor).Order());
+            return;
+        }
+
+        // Of what is wanted, the consumer was told since it was last seen not to be.
+        foreach (Place place in _places.Where(place => place.State == EntryState.Alive && place.Entry.IsWanted))
+        {
+            int told = _turnTold.GetValueOrDefault(place.Entry.Incarnation, -1), unwanted = _turnUnwanted.GetValueOrDefault(place.Entry.Incarnation, -1);
+            Assert.True(told > unwanted, $"{place.Entry} is wanted, and was told at {told} and unwanted at {unwanted}");
+        }
+    }
 
     public override string ToString() => string.Join(", ", _story);
 
@@ -121,8 +140,13 @@ internal sealed class ReplayWorld
                     yield return ($"lose New {entry}", () => QueueNew(place, isDropped: true));
                 break;
             case EntryState.Alive:
-                if (place.Changed != place.Entry.Incarnation)
-                    yield return ($"tell Update {entry}", () => QueueUpdate(place));
+                if (_isPicky ? place.Entry.Turn < 2 : place.Changed != place.Entry.Incarnation)
+                {
+                    yield return ($"tell Update {entry}", () => QueueUpdate(place, isDropped: false));
+                    if (_isPicky && _heals)
+                        yield return ($"lose Update {entry}", () => QueueUpdate(place, isDropped: true));
+                }
+
                 yield return ($"mark {entry} as dying", () => place.State = EntryState.Dying);
                 yield return ($"let the time of {entry} be up", () => place.State = EntryState.Expired);
                 break;
@@ -196,9 +220,11 @@ internal sealed class ReplayWorld
         place.State = EntryState.Alive;
     }
 
-    private void QueueUpdate(Place place)
+    private void QueueUpdate(Place place, bool isDropped)
     {
-        Queue(ConntrackEventType.Update, place, isDropped: false);
+        if (_isPicky)
+            place.Entry = place.Entry with { Turn = place.Entry.Turn + 1 };
+        Queue(ConntrackEventType.Update, place, isDropped);
         place.Changed = place.Entry.Incarnation;
     }
 
@@ -261,9 +287,11 @@ internal sealed class ReplayWorld
         {
             _replay.NoteLoss();
         }
-        else if (_replay.Note(item.Type, item.Entry))
+        else
         {
-            Consume(item.Type, item.Entry);
+            SeeUnwanted(item.Entry);
+            if (_replay.Note(item.Type, item.Entry))
+                Consume(item.Type, item.Entry);
         }
 
         AskForFence();
@@ -291,7 +319,13 @@ internal sealed class ReplayWorld
     private void Consume(ConntrackEventType type, Told entry)
     {
         _story.Add($"({type} {entry.Id})");
-        if (type is ConntrackEventType.New or ConntrackEventType.Existing)
+
+        // Under one id the end of the one before may be described by its successor.
+        if (type == ConntrackEventType.Destroy && !_usesIdsAgain)
+            Assert.DoesNotContain(_places, place => place.Entry.Incarnation == entry.Incarnation && place.State is EntryState.Visible or EntryState.Alive);
+        if (_isPicky)
+            ConsumePicky(type, entry);
+        else if (type is ConntrackEventType.New or ConntrackEventType.Existing)
             Assert.True(_live.TryAdd(entry.Id, entry.Incarnation), $"{type} of {entry.Id}, which is live");
         else if (type == ConntrackEventType.Destroy)
         {
@@ -300,7 +334,30 @@ internal sealed class ReplayWorld
         }
     }
 
-    private readonly record struct Told(int Id, int Incarnation);
+    /// <summary>Nothing is told of what is not wanted, and no beginning or end twice.</summary>
+    private void ConsumePicky(ConntrackEventType type, Told entry)
+    {
+        Assert.True(entry.IsWanted, $"{type} of {entry}, which is not wanted");
+        _turnTold[entry.Incarnation] = Math.Max(entry.Turn, _turnTold.GetValueOrDefault(entry.Incarnation));
+        if (type is ConntrackEventType.New or ConntrackEventType.Existing)
+            Assert.True(_live.TryAdd(entry.Incarnation, entry.Id), $"{type} of {entry}, which was told to begin");
+        if (type == ConntrackEventType.Destroy)
+            Assert.True(_ended.Add(entry.Incarnation), $"the end of {entry} is told twice");
+    }
+
+    private void SeeUnwanted(Told entry)
+    {
+        if (_isPicky && !entry.IsWanted)
+            _turnUnwanted[entry.Incarnation] = Math.Max(entry.Turn, _turnUnwanted.GetValueOrDefault(entry.Incarnation, -1));
+    }
+
+    /// <param name="Id">What names it.</param>
+    /// <param name="Incarnation">Which of those in its place.</param>
+    /// <param name="Turn">How often it changed. By every second change a picky consumer comes to want it.</param>
+    private readonly record struct Told(int Id, int Incarnation, int Turn = 0)
+    {
+        public bool IsWanted => (Incarnation + Turn) % 2 == 0;
+    }
 
     /// <summary>An event, or the note of a loss or of a fence.</summary>
     private readonly record struct Item(ConntrackEventType Type, Told Entry = default, int Fence = 0);

@@ -70,6 +70,8 @@ internal static class CLayouts
         ("sizeof(socklen_t)", Marshal.SizeOf<socklen_t>()),
         ("sizeof(mode_t)", Marshal.SizeOf<mode_t>()),
         ("sizeof(struct pollfd)", Marshal.SizeOf<pollfd>()),
+        ("sizeof(struct epoll_event)", Marshal.SizeOf<epoll_event>()),
+        ("offsetof(struct epoll_event, data)", (long)Marshal.OffsetOf<epoll_event>("data")),
         ("sizeof(int)", sizeof(int)),
     ];
 

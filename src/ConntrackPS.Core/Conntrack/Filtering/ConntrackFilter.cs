@@ -12,6 +12,10 @@ public sealed record ConntrackFilter
         nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan), nameof(Conditions),
     ];
 
+    /// <summary>Those of them that change without an event of the kernel's.</summary>
+    private static readonly HashSet<string> Amounts =
+        [nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan)];
+
     // A copy made by "with" takes the field along: terms count only for the filter they were made of.
     private CompiledTerms? _compiled;
 
@@ -166,7 +170,7 @@ public sealed record ConntrackFilter
     /// <inheritdoc/>
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
-    /// <summary>True where the entry is meant.</summary>
+    /// <summary>True where the entry is meant, at the moment of the call.</summary>
     public bool Matches(ConntrackEntry entry)
     {
         foreach (FilterTerm term in Terms)
@@ -178,9 +182,30 @@ public sealed record ConntrackFilter
         return true;
     }
 
+    /// <summary>True where the entry is meant, at a time: one look at many entries judges all by the same.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="now">As <see cref="FilterTerm.Now"/> tells it.</param>
+    internal bool Matches(ConntrackEntry entry, ulong now)
+    {
+        foreach (FilterTerm term in Terms)
+        {
+            if (term.MatchesAt is { } matchesAt ? !matchesAt(entry, now) : !term.Matches(entry))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>The filter as a person would say it.</summary>
     public override string ToString() =>
         IsEmpty ? "every entry" : "entries with " + string.Join(" and ", Terms.Select(term => term.Description));
+
+    /// <summary>What is left without all that may change while an entry lives: a wider filter, and this one where nothing may.
+    /// What is compared over time is found by it; otherwise an entry that changes would pass for one that ends or begins.</summary>
+    internal ConntrackFilter SteadyPart() => IsSteady ? this : Without(Unsteady);
+
+    /// <summary>What is left without all that changes silently. An entry that comes to match it has had an event.</summary>
+    internal ConntrackFilter WithoutAmounts() => Terms.Any(term => Amounts.Contains(term.Property)) ? Without(Amounts) : this;
 
     /// <summary>The filter as it would be if IPv4-mapped addresses were those of IPv4.</summary>
     internal ConntrackFilter Unmapped()
@@ -199,6 +224,24 @@ public sealed record ConntrackFilter
 
         static IReadOnlyList<AddressPrefix> Of(IReadOnlyList<AddressPrefix> prefixes) => [.. prefixes.Select(prefix => prefix.Unmapped)];
     }
+
+    private ConntrackFilter Without(HashSet<string> properties) => this with
+    {
+        State = properties.Contains(nameof(State)) ? [] : State,
+        Status = properties.Contains(nameof(Status)) ? null : Status,
+        ExcludeStatus = properties.Contains(nameof(ExcludeStatus)) ? null : ExcludeStatus,
+        Unreplied = !properties.Contains(nameof(Unreplied)) && Unreplied,
+        Mark = properties.Contains(nameof(Mark)) ? [] : Mark,
+        Label = properties.Contains(nameof(Label)) ? [] : Label,
+        Helper = properties.Contains(nameof(Helper)) ? [] : Helper,
+        SecurityContext = properties.Contains(nameof(SecurityContext)) ? [] : SecurityContext,
+        MinimumBytes = properties.Contains(nameof(MinimumBytes)) ? null : MinimumBytes,
+        MinimumPackets = properties.Contains(nameof(MinimumPackets)) ? null : MinimumPackets,
+        TimeoutBelow = properties.Contains(nameof(TimeoutBelow)) ? null : TimeoutBelow,
+        TimeoutAbove = properties.Contains(nameof(TimeoutAbove)) ? null : TimeoutAbove,
+        OlderThan = properties.Contains(nameof(OlderThan)) ? null : OlderThan,
+        Conditions = [.. Conditions.Where(condition => !properties.Contains(condition.Property))],
+    };
 
     private sealed class CompiledTerms(ConntrackFilter of, FilterTerm[] terms)
     {

@@ -75,16 +75,25 @@ internal static class FilterCompiler
             : new FilterTerm(nameof(filter.TimeoutAbove), Invariant($"more than {above} s left"), entry => entry.TimeoutSeconds > above, IsTrivial: above == 0),
         OlderThan(filter.OlderThan));
 
-    private static FilterTerm? OlderThan(TimeSpan? age)
-    {
-        if (age is not { } span)
-            return null;
-        ulong latestStart = (ulong)Math.Max(0, (DateTime.UtcNow - span - DateTime.UnixEpoch).Ticks) * 100;
-        return new FilterTerm(
+    private static FilterTerm? OlderThan(TimeSpan? age) => age is not { } span
+        ? null
+        : new FilterTerm(
             nameof(ConntrackFilter.OlderThan),
             $"an age over {span}",
-            entry => entry.Has(EntryFields.StartTime) && entry.RawStart < latestStart,
-            IsTrivial: span <= TimeSpan.Zero);
+            entry => IsOlderThan(entry, span, FilterTerm.Now()),
+            IsTrivial: span <= TimeSpan.Zero)
+        {
+            MatchesAt = (entry, now) => IsOlderThan(entry, span, now),
+        };
+
+    /// <summary>How old an entry is at the time of asking: a filter outlives what it is first put to. One that has ended grows
+    /// no older, however late its last event is looked at.</summary>
+    private static bool IsOlderThan(ConntrackEntry entry, TimeSpan span, ulong now)
+    {
+        if (!entry.Has(EntryFields.StartTime))
+            return false;
+        ulong until = entry.Has(EntryFields.StopTime) ? entry.RawStop : now;
+        return until > entry.RawStart && (long)((until - entry.RawStart) / 100) > Math.Max(0, span.Ticks);
     }
 
     private static IEnumerable<FilterTerm> Given(params FilterTerm?[] terms) => terms.OfType<FilterTerm>();

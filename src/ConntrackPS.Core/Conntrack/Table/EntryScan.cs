@@ -25,11 +25,12 @@ internal sealed class EntryScan : IDisposable
     private volatile NetlinkConnection _connection;
     private volatile bool _cancelled;
     private FilterPlan _plan;
-    private DumpReader _dump;
+    private DumpReader? _dump;
     private bool _answered;
     private bool _isSpoilt;
     private bool _isLast;
     private long _firstSpoilt;
+    private ulong _now;
 
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
     /// <param name="plan">Which entries, and how much of that the kernel does.</param>
@@ -75,7 +76,12 @@ internal sealed class EntryScan : IDisposable
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool Read()
     {
+        if (_dump is null)
+            return false;
         bool more, isDisturbed;
+
+        // One time for a datagram: a slow consumer may take hours over the table, and a clock may be set meanwhile.
+        _now = FilterTerm.Now();
         try
         {
             more = _dump.Read(_onMessage);
@@ -127,11 +133,17 @@ internal sealed class EntryScan : IDisposable
         _resize.Dispose();
     }
 
-    private (NetlinkConnection Connection, DumpReader Dump) Start()
+    /// <returns>No dump where there is nothing to list.</returns>
+    private (NetlinkConnection Connection, DumpReader? Dump) Start()
     {
         NetlinkConnection connection = _terms.Open(_networkNamespace);
         try
         {
+            // A dump walks the hash table that all network namespaces share, for as long in an empty one. The kernel counts
+            // an entry from before it is shown until after it is hidden, so that no entry means none to show. The other lists
+            // are read in any case: what is on them need not be counted on every kernel.
+            if (_kind == TableKind.Main && _terms.ReadCount(connection) == 0)
+                return (connection, null);
             Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
             return (connection, connection.Dump(TableRequests.Dump(request, _kind, _plan.Kernel), Operation, _readAhead));
         }
@@ -173,7 +185,7 @@ internal sealed class EntryScan : IDisposable
     {
         ConntrackEntry entry = _sink.NextEntry();
         EntryDecoder.Decode(message, entry);
-        if (_filter is not null && !_filter.Matches(entry))
+        if (_filter is not null && !_filter.Matches(entry, _now))
             return;
         entry.Namespace = _networkNamespace?.Name;
         _sink.Take(entry);

@@ -26,7 +26,7 @@ internal sealed class FilterDeletion(
     {
         using NetlinkConnection connection = NetlinkConnection.Open(table.NetworkNamespace);
         byte[] request = new byte[NetlinkBatch.MaximumMessageSize];
-        long before = Count(connection, request);
+        long before = TableCount.Read(connection);
         try
         {
             connection.Request(TableRequests.Flush(request, plan.Kernel), Operation);
@@ -37,7 +37,7 @@ internal sealed class FilterDeletion(
             return null;
         }
 
-        return new DeleteSummary(Math.Max(0, before - Count(connection, request)), 0, 0, IsEstimate: true);
+        return new DeleteSummary(Math.Max(0, before - TableCount.Read(connection)), 0, 0, IsEstimate: true);
     }
 
     private DeleteSummary DeleteEach()
@@ -72,27 +72,5 @@ internal sealed class FilterDeletion(
     {
         foreach (EntryResult result in deleter.TakeResults())
             onFailure(result);
-    }
-
-    private static long Count(NetlinkConnection connection, byte[] request)
-    {
-        long count = 0;
-        connection.Request(
-            TableRequests.GetStats(request), "count connection-tracking entries", message => count = ReadCount(message) ?? count);
-        return count;
-    }
-
-    /// <summary>CTA_STATS_GLOBAL_ENTRIES of an answer to IPCTNL_MSG_CT_GET_STATS.</summary>
-    /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
-    internal static uint? ReadCount(NetlinkMessage message)
-    {
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            if (attributes.Type == (ushort)StatsAttribute.Entries)
-                return attributes.UInt32;
-        }
-
-        return null;
     }
 }

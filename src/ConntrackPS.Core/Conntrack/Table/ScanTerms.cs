@@ -12,6 +12,9 @@ internal sealed record ScanTerms
     /// <summary>Opens the connection, anew at each repeat.</summary>
     public Func<NetworkNamespace?, NetlinkConnection> Open { get; init; } = NetlinkConnection.Open;
 
+    /// <summary>Tells how many entries there are in the connection's network namespace; null where that is not known.</summary>
+    public Func<NetlinkConnection, uint?> ReadCount { get; init; } = TableCount.TryRead;
+
     /// <summary>Tells the number of buckets; null: it is read from /proc/sys.</summary>
     public Func<long>? ReadBuckets { get; init; }
 

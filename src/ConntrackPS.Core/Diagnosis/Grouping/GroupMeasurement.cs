@@ -67,12 +67,12 @@ public sealed class GroupMeasurement
     public void Read(ConntrackTable table, ConntrackFilter? filter = null, CancellationToken stop = default)
     {
         Begin(table, filter);
-        if (Pass(table, new CountingSink(_groups), stop) is { } incomplete)
+        if (Pass(table, _filter!, new CountingSink(_groups), stop) is { } incomplete)
             throw incomplete;
     }
 
     /// <summary>Counts the entries of a table twice, and notes what changed between; takes memory for entries too, about
-    /// 44 bytes each.</summary>
+    /// 44 bytes each, and of all that may come to match the filter, whatever their state, mark, age and so on.</summary>
     /// <param name="table">The table.</param>
     /// <param name="interval">From the beginning of one pass to that of the next; longer where the first takes longer.</param>
     /// <param name="filter">Which entries; null for all.</param>
@@ -85,16 +85,22 @@ public sealed class GroupMeasurement
         Begin(table, filter);
         EntryHistory history = new();
         long started = Stopwatch.GetTimestamp();
-        IncompleteListingException? first = Pass(table, new NotingSink(_groups, history), stop);
+        ConntrackFilter followed = _filter!.SteadyPart();
+        ConntrackFilter? counted = _filter.IsSteady ? null : _filter;
+        IncompleteListingException? first = Pass(table, followed, new NotingSink(_groups, history, counted), stop);
         if (interval - Stopwatch.GetElapsedTime(started) is var rest && rest > TimeSpan.Zero)
             stop.WaitHandle.WaitOne(rest);
         stop.ThrowIfCancellationRequested();
         _seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
         // What the first pass may have missed is not new: all that it ever moved would pass for the interval's.
-        IncompleteListingException? second = Pass(table, new ComparingSink(_groups, history, countsNew: first is null && _filter!.IsSteady), stop);
+        IncompleteListingException? second = Pass(table, followed, new ComparingSink(_groups, history, counted, countsNew: first is null), stop);
         foreach (int group in history.UnseenTags())
-            _groups[group].Ended++;
+        {
+            if (group != NotingSink.Uncounted)
+                _groups[group].Ended++;
+        }
+
         if ((first ?? second) is { } incomplete)
             throw incomplete;
     }
@@ -117,9 +123,9 @@ public sealed class GroupMeasurement
     }
 
     /// <returns>What is to be thrown once all is counted, where entries may be missing; null where none are.</returns>
-    private IncompleteListingException? Pass(ConntrackTable table, CountingSink sink, CancellationToken stop)
+    private IncompleteListingException? Pass(ConntrackTable table, ConntrackFilter filter, CountingSink sink, CancellationToken stop)
     {
-        using EntryScan scan = table.Scan(_filter, sink);
+        using EntryScan scan = table.Scan(filter, sink);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         try
         {

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -23,10 +24,15 @@ internal class CountingSink(GroupTable groups) : IEntrySink
     public virtual void Restart() => Groups.Clear();
 }
 
-/// <summary>Counts, and notes each entry for the next pass.</summary>
-internal sealed class NotingSink(GroupTable groups, EntryHistory history) : CountingSink(groups)
+/// <summary>Counts what a filter lets through, and notes each entry for the next pass: those too that may match it then.
+/// </summary>
+internal sealed class NotingSink(GroupTable groups, EntryHistory history, ConntrackFilter? filter) : CountingSink(groups)
 {
-    public override void Take(ConntrackEntry entry) => history.Add(entry, tag: Groups.Add(entry));
+    /// <summary>The tag of an entry that was not counted.</summary>
+    public const int Uncounted = -1;
+
+    public override void Take(ConntrackEntry entry) =>
+        history.Add(entry, tag: filter?.Matches(entry) != false ? Groups.Add(entry) : Uncounted);
 
     public override void Restart()
     {
@@ -35,27 +41,33 @@ internal sealed class NotingSink(GroupTable groups, EntryHistory history) : Coun
     }
 }
 
-/// <summary>Counts, and sums up what changed since the first pass.</summary>
+/// <summary>Counts what a filter lets through, and sums up what changed since the first pass.</summary>
 internal sealed class ComparingSink : CountingSink
 {
     private readonly EntryHistory _history;
+    private readonly ConntrackFilter? _filter;
     private readonly bool _countsNew;
 
     /// <param name="groups">The groups of the first pass.</param>
     /// <param name="history">What it noted.</param>
+    /// <param name="filter">Which of the entries are counted; null for all.</param>
     /// <param name="countsNew">Whether what entries moved counts that the first pass did not note: all of it, which is wrong
-    /// where they may have come to match the filter late, or been missed.</param>
-    public ComparingSink(GroupTable groups, EntryHistory history, bool countsNew)
+    /// where it may have missed them.</param>
+    public ComparingSink(GroupTable groups, EntryHistory history, ConntrackFilter? filter, bool countsNew)
         : base(groups)
     {
-        (_history, _countsNew) = (history, countsNew);
+        (_history, _filter, _countsNew) = (history, filter, countsNew);
         Restart();
     }
 
     public override void Take(ConntrackEntry entry)
     {
+        // Before anything else: an entry that matches no more has not ended.
+        bool isKnown = _history.See(entry, out ulong packets, out ulong bytes);
+        if (_filter?.Matches(entry) == false)
+            return;
         ref GroupTotals totals = ref Groups[Groups.Add(entry)];
-        if (!_history.See(entry, out ulong packets, out ulong bytes))
+        if (!isKnown)
         {
             totals.Began++;
             if (!_countsNew)

@@ -39,7 +39,8 @@ public sealed class ExpectationWatcher : IDisposable
         try
         {
             ReceiveBufferSize = subscription.ReceiveBufferSize;
-            _receiver = new EventReceiver(networkNamespace, subscription, _backlog, this);
+            _receiver = new EventReceiver(_backlog);
+            _receiver.Join(new EventChannel(_receiver, networkNamespace, subscription, _backlog, this));
             _receiver.Start();
         }
         catch

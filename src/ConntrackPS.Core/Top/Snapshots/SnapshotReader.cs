@@ -17,7 +17,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     private EntryHistory _now = new();
     private TopSnapshot _snapshot = new();
     private ConntrackFilter? _filter;
-    private bool _countsNew;
+    private ConntrackFilter? _shown;
     private long _started;
 
     /// <summary>Reads the table.</summary>
@@ -32,10 +32,13 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         // Under another filter the entries of before say nothing.
         double? seconds = ReferenceEquals(filter, _filter) ? Stopwatch.GetElapsedTime(_started).TotalSeconds : null;
         long started = Stopwatch.GetTimestamp();
-        _countsNew = filter.IsSteady;
+
+        // All that may come to match is followed: what an entry moves is known from the moment at which it does.
+        ConntrackFilter followed = filter.SteadyPart();
+        _shown = filter.IsSteady ? null : filter;
         Restart();
         (_snapshot.Filter, _snapshot.Time) = (filter, DateTime.Now);
-        using EntryScan scan = table.Scan(filter, this);
+        using EntryScan scan = table.Scan(followed, this);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         _snapshot.Seconds = seconds;
         try
@@ -66,14 +69,19 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
 
     void IEntrySink.Take(ConntrackEntry entry)
     {
-        ref TopEntry added = ref _snapshot.Entries.Add();
-        added.Take(entry);
-        if (added.Has(EntryFields.OriginalCounters))
+        (ulong packets, ulong bytes) = (0, 0);
+        if (entry.Has(EntryFields.OriginalCounters))
         {
-            if (_snapshot.Seconds is not null && !_before.See(entry, out added.MovedPackets, out added.MovedBytes) && !_countsNew)
-                (added.MovedPackets, added.MovedBytes) = (0, 0);
+            if (_snapshot.Seconds is not null)
+                _before.See(entry, out packets, out bytes);
             _now.Add(entry);
         }
+
+        if (_shown?.Matches(entry) == false)
+            return;
+        ref TopEntry added = ref _snapshot.Entries.Add();
+        added.Take(entry);
+        (added.MovedPackets, added.MovedBytes) = (packets, bytes);
 
         _snapshot.Totals.Add(added);
     }

@@ -73,5 +73,5 @@ public sealed class HostileTableTests : IDisposable
         return entry;
     }
 
-    private EntryReader Read() => new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: new ScanTerms { Open = _ => _kernel.Connection });
+    private EntryReader Read() => new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: new ScanTerms { ReadCount = _ => null, Open = _ => _kernel.Connection });
 }

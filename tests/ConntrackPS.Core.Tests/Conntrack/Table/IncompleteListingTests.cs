@@ -87,7 +87,7 @@ public sealed class IncompleteListingTests : IDisposable
     {
         long buckets = 0;
         FakeKernel kernel = Fake(Resize.None, 0);
-        using EntryReader reader = new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: new ScanTerms { Open = _ => kernel.Connection, ReadBuckets = () => buckets });
+        using EntryReader reader = new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: new ScanTerms { ReadCount = _ => null, Open = _ => kernel.Connection, ReadBuckets = () => buckets });
         Assert.NotEmpty(reader.ReadBatch()!);
         while (reader.ReadBatch() is { Count: > 0 })
         {
@@ -206,6 +206,7 @@ public sealed class IncompleteListingTests : IDisposable
     /// <summary>A table whose spoilt listings show nothing, and are not repeated.</summary>
     private ConntrackTable Spoilt(NetworkNamespaceFixture ns, Func<bool> isSpoilt, Action onListing) => new(ns.Namespace, KernelFeatures.All, new ScanTerms
     {
+        ReadCount = _ => null,
         Open = where =>
         {
             onListing();
@@ -229,6 +230,7 @@ public sealed class IncompleteListingTests : IDisposable
         long buckets = 65536;
         EntryReader reader = new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: (terms ?? new ScanTerms { Patience = TimeSpan.Zero }) with
         {
+            ReadCount = _ => null,
             Open = _ =>
             {
                 asked = 0;

@@ -22,7 +22,7 @@ public sealed class EventReceiverTests : IDisposable
     {
         const int Count = 500;
         using EventBacklog backlog = new(1 << 20);
-        using EventReceiver receiver = Listen(backlog, receiveBufferSize: 65536);
+        using Listener receiver = Listen(backlog, receiveBufferSize: 65536);
         TableFiller.Fill(_ns, Count);
         receiver.RequestFence(1);
         receiver.Start();
@@ -39,7 +39,7 @@ public sealed class EventReceiverTests : IDisposable
     public void A_fence_comes_though_nothing_happens()
     {
         using EventBacklog backlog = new(1 << 20);
-        using EventReceiver receiver = Listen(backlog, receiveBufferSize: 65536);
+        using Listener receiver = Listen(backlog, receiveBufferSize: 65536);
         receiver.Start();
         for (int fence = 1; fence < 20; fence++)
         {
@@ -56,7 +56,7 @@ public sealed class EventReceiverTests : IDisposable
         const int Count = 20_000;
         int told = 0;
         using EventBacklog backlog = new(65536);
-        using EventReceiver receiver = Listen(backlog, receiveBufferSize: 4 << 20, () => told++);
+        using Listener receiver = Listen(backlog, receiveBufferSize: 4 << 20, () => told++);
         receiver.Start();
         TableFiller.Fill(_ns, Count);
         Assert.True(Wait.Until(() => backlog.CountWhenFull > 0));
@@ -67,10 +67,56 @@ public sealed class EventReceiverTests : IDisposable
         Assert.True(told > 0);
     }
 
-    private EventReceiver Listen(EventBacklog backlog, int receiveBufferSize, Action? onFull = null) => new(
-        _ns.Namespace,
-        new EventSubscription(_ns.Namespace, new EventOptions { ReceiveBufferSize = receiveBufferSize, EventType = [ConntrackEventType.New, ConntrackEventType.Destroy] }),
-        backlog, this, onFull);
+    /// <summary>One thread receives from several subscriptions, each of which has its own place.</summary>
+    [Fact]
+    public void Subscriptions_of_one_receiver_have_fences_of_their_own()
+    {
+        using NetworkNamespaceFixture other = new();
+        other.SetConntrackSetting("nf_conntrack_events", 1);
+        using EventBacklog backlog = new(1 << 20);
+        using EventReceiver receiver = new(backlog);
+        object first = "first", second = "second";
+        EventChannel[] channels = [Channel(receiver, backlog, _ns, first), Channel(receiver, backlog, other, second)];
+        foreach (EventChannel channel in channels)
+            receiver.Join(channel);
+        receiver.Start();
+        TableFiller.Fill(_ns, 300);
+        TableFiller.Fill(other, 200);
+        channels[1].RequestFence(1);
+        channels[0].RequestFence(1);
+        Dictionary<object, int> received = new() { [first] = 0, [second] = 0 }, atFence = [];
+        while (atFence.Count < 2)
+        {
+            BacklogItem item = backlog.Take(Patience) ?? throw new TimeoutException("no fence came");
+            while (backlog.TryRead(item, out _))
+                received[item.Source]++;
+            if (item.Note is BacklogNote.Fence)
+                atFence[item.Source] = received[item.Source];
+        }
+
+        Assert.Equal((300, 200), (atFence[first], atFence[second]));
+
+        // One that leaves is of no concern to the other.
+        channels[0].Cancel();
+        other.Table.Clear();
+        channels[1].RequestFence(2);
+        Assert.Equal((200, 0u), ReadUpTo(backlog, fence: 2));
+    }
+
+    private Listener Listen(EventBacklog backlog, int receiveBufferSize, Action? onFull = null)
+    {
+        EventReceiver receiver = new(backlog);
+        EventChannel channel = Channel(receiver, backlog, _ns, this, receiveBufferSize, onFull);
+        receiver.Join(channel);
+        return new Listener(receiver, channel);
+    }
+
+    private static EventChannel Channel(
+        EventReceiver receiver, EventBacklog backlog, NetworkNamespaceFixture ns, object source, int receiveBufferSize = 1 << 20, Action? onFull = null)
+    {
+        EventOptions options = new() { ReceiveBufferSize = receiveBufferSize, EventType = [ConntrackEventType.New, ConntrackEventType.Destroy] };
+        return new EventChannel(receiver, ns.Namespace, new EventSubscription(ns.Namespace, options), backlog, source, onFull);
+    }
 
     private static (int Received, uint Lost) ReadUpTo(EventBacklog backlog, int fence)
     {
@@ -88,5 +134,14 @@ public sealed class EventReceiverTests : IDisposable
                 return (received, lost);
             }
         }
+    }
+
+    private sealed class Listener(EventReceiver receiver, EventChannel channel) : IDisposable
+    {
+        public void Start() => receiver.Start();
+
+        public void RequestFence(int number) => channel.RequestFence(number);
+
+        public void Dispose() => receiver.Dispose();
     }
 }

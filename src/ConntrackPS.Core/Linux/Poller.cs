@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace ConntrackPS.Linux;
+
+/// <summary>Waits for data on many descriptors at once (epoll(7)), at a price that does not grow with them. Any thread may add and
+/// remove; one waits.</summary>
+internal sealed class Poller : IDisposable
+{
+    private const int MostAtOnce = 64;
+
+    private readonly SafeFileHandle _epoll;
+    private readonly WakeSignal _wake = new();
+
+    public Poller()
+    {
+        _epoll = LibC.EpollCreate(EPOLL_CLOEXEC);
+        if (_epoll.IsInvalid)
+            throw Failure("epoll_create1");
+        Add(_wake.Handle, token: 0);
+    }
+
+    /// <summary>Waits for this one too.</summary>
+    /// <param name="descriptor">Leaves by itself when it is closed.</param>
+    /// <param name="token">Not 0; comes back when there is data.</param>
+    public void Add(SafeFileHandle descriptor, ulong token)
+    {
+        if (LibC.EpollAdd(_epoll, descriptor, token) != 0)
+            throw Failure("epoll_ctl");
+    }
+
+    /// <summary>Waits until there is data, or <see cref="Nudge"/>.</summary>
+    /// <param name="timeout">No longer than this.</param>
+    /// <param name="onReady">Takes the token of each descriptor that has data: as long as it has, each time.</param>
+    public void Wait(TimeSpan timeout, Action<ulong> onReady)
+    {
+        Span<epoll_event> ready = stackalloc epoll_event[MostAtOnce];
+        int count = LibC.EpollWait(_epoll, ready, (int)timeout.TotalMilliseconds);
+        if (count < 0 && Marshal.GetLastPInvokeError() is var errno && (Errno)errno != Errno.Interrupted)
+            throw Failure("epoll_wait");
+        for (int i = 0; i < count; i++)
+        {
+            ulong token = ready[i].data.u64;
+            if (token == 0)
+                _wake.Clear();
+            else
+                onReady(token);
+        }
+    }
+
+    /// <summary>Ends the present wait, or the next one; from any thread, at any time.</summary>
+    public void Nudge() => _wake.Nudge();
+
+    public void Dispose()
+    {
+        _epoll.Dispose();
+        _wake.Dispose();
+    }
+
+    private static IOException Failure(string call) => new($"{call} failed (errno {Marshal.GetLastPInvokeError()}).");
+}
