@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Errors;
+using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Commands;
@@ -40,6 +41,10 @@ public abstract class CoreCommand : PSCmdlet
             WriteError(ErrorFactory.From(exception, target));
         }
     }
+
+    /// <summary>One parameter of the kernel's that can't be read is one error; the others follow.</summary>
+    private protected void TellUnreadable(UnreadableSettingException exception) =>
+        WriteError(ErrorFactory.From(exception, Path.GetFileName(exception.Path)));
 
     /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
     /// been dealt with all the same.</summary>

@@ -64,7 +64,7 @@ public sealed partial class NewConntrackExpectationCommand : ConntrackCommand, I
         }
         catch (NetlinkException exception)
         {
-            WriteError(ErrorFactory.ExpectationNotCreated(exception, expectation, number));
+            WriteError(ErrorFactory.ExpectationNotCreated(exception, expectation, number, networkNamespace));
         }
     }
 }
