@@ -361,3 +361,66 @@ Describe 'Files that come after ours' {
         "$warnings" | Should -BeLike '*10-x.conf line 1 to 7*'
     }
 }
+
+Describe 'Paths that lead to no namespace' {
+    BeforeAll {
+        # Everything that can be named, and what each command needs besides.
+        $commands = Get-Command -Module ConntrackPS | Where-Object { $_.Parameters.ContainsKey('NetworkNamespace') } | ForEach-Object Name
+        $with = @{
+            'Block-ConntrackTraffic'          = '-Address 192.0.2.1'
+            'Clear-ConntrackTable'            = '-Confirm:$false'
+            'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -TimeoutSeconds 9'
+            'New-ConntrackExpectation'        = '-Master (Get-ConntrackEntry -Exact -Protocol tcp -SourceAddress 192.0.2.9 -SourcePort 9 -DestinationAddress 192.0.2.8 -DestinationPort 21 -NetworkNamespace $Namespace) -SourceAddress 192.0.2.8 -DestinationAddress 192.0.2.9 -DestinationPort 77 -Protocol tcp'
+            'New-ConntrackTimeoutPolicy'      = 'x -Protocol Udp -Replied 9'
+            'Remove-ConntrackEntry'           = '-Address 192.0.2.1'
+            'Remove-ConntrackExpectation'     = '-SourceAddress 192.0.2.1'
+            'Remove-ConntrackTimeoutPolicy'   = 'x -Confirm:$false'
+            'Register-ConntrackEvent'         = '-Action { }'
+            'Set-ConntrackEntry'              = '-Address 192.0.2.1 -Mark 1'
+            'Set-ConntrackSetting'            = 'Accounting $true'
+            'Set-ConntrackTimeout'            = 'Icmp -TimeoutSeconds 9'
+            'Set-ConntrackTimeoutPolicy'      = 'x -Replied 9'
+            'Show-ConntrackTop'               = '-Once'
+            'Unblock-ConntrackTraffic'        = '-Id 1'
+            'Watch-ConntrackEvent'            = '-TimeoutSeconds 0'
+        }
+        $namespace = New-TestNamespace
+        Add-KernelLine $namespace '-s 192.0.2.9 -d 192.0.2.8 -p tcp --sport 9 --dport 21 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
+        $null = $commands, $with
+    }
+
+    AfterAll {
+        Remove-TestNamespace $namespace
+    }
+
+    It 'are refused by every command at once, and never opened: <Kind>' -ForEach @(
+        @{ Kind = 'a pipe'; Make = { mkfifo $args[0] } }
+        @{ Kind = 'a device'; Make = { mknod $args[0] c 1 3 } }
+        @{ Kind = 'a device that is not there'; Make = { mknod $args[0] c 241 77 } }
+        @{ Kind = 'a folder'; Make = { mkdir $args[0] } }
+        @{ Kind = 'a socket'; Make = { $socket = [System.Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified'); $socket.Bind([System.Net.Sockets.UnixDomainSocketEndPoint]::new($args[0])); $socket.Dispose() } }
+        @{ Kind = 'a huge file'; Make = { truncate -s 1T $args[0] } }
+        @{ Kind = 'a link to a pipe'; Make = { mkfifo "$($args[0])-pipe"; ln -s "$($args[0])-pipe" $args[0] } }
+        @{ Kind = 'a link to itself'; Make = { ln -s $args[0] $args[0] } }
+    ) {
+        $path = "$TestDrive/$([guid]::NewGuid().ToString('N').Substring(0, 8))"
+        & $Make $path
+        # The other end of a pipe would be woken by anybody who opens this one.
+        $writer = if ($Kind -like '*pipe') { Start-Process timeout -PassThru -ArgumentList '60', 'sh', '-c', "`"echo woken > $path`"" }
+        $lines = foreach ($command in $commands) {
+            "`$failures = @(); try { `$null = $command $($with[$command]) -NetworkNamespace '$path' -ErrorAction Stop } catch { `$failures = @(`$_) }"
+            "'$command ' + `$failures.FullyQualifiedErrorId"
+        }
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        $seen = Invoke-Child -Namespace $namespace -Prefix timeout, -k, 5, 60 ([scriptblock]::Create($lines -join "`n"))
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan 30
+        ($seen -split "`n" | ForEach-Object { ($_ -split ' ')[0] }) -join ' ' | Should -Be ($commands -join ' ')
+        foreach ($line in $seen | Where-Object { $_ -notlike 'Get-ConntrackBlock *' -and $_ -notlike 'Unblock-ConntrackTraffic *' }) {
+            $line | Should -Match '^\S+ (NetworkNamespaceInvalid|NetworkNamespaceNotFound),' -Because $Kind
+        }
+        if ($writer) {
+            $writer.HasExited | Should -BeFalse -Because 'nobody has opened the pipe'
+            $writer.Kill($true)
+        }
+    }
+}

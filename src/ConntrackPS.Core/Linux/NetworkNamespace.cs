@@ -32,7 +32,9 @@ public sealed class NetworkNamespace
     {
         ArgumentNullException.ThrowIfNull(value);
         NetworkNamespace found = new(value, PathOf(value));
-        return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
+        if (File.Exists(found.FilePath))
+            return found;
+        throw new NetworkNamespaceException(value, Directory.Exists(found.FilePath) ? Errno.InvalidArgument : Errno.NotFound);
     }
 
     /// <summary>The namespace of a name, as <see cref="Parse"/> finds it; null for no name: the caller's own.</summary>
@@ -117,12 +119,18 @@ public sealed class NetworkNamespace
 
     private void Enter()
     {
-        // Without waiting: a path may lead to a pipe, which would be waited at for its other end.
-        int descriptor = LibC.Open(FilePath, LibC.O_RDONLY | LibC.O_NONBLOCK | LibC.O_CLOEXEC);
-        if (descriptor < 0)
-            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
-        using SafeFileHandle file = new(descriptor, ownsHandle: true);
+        // Looked at first: a pipe would be waited at for its other end, whose owner would notice, and a device may do something.
+        using SafeFileHandle found = Open(FilePath, LibC.O_PATH);
+        if (FileStatus.Of(found).Kind != FileKind.Regular)
+            throw new NetworkNamespaceException(Name, Errno.InvalidArgument);
+        using SafeFileHandle file = Open($"/proc/self/fd/{found.DangerousGetHandle()}", LibC.O_RDONLY | LibC.O_NONBLOCK);
         if (LibC.SetNamespace(file, LibC.CLONE_NEWNET) != 0)
             throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+    }
+
+    private SafeFileHandle Open(string path, int flags)
+    {
+        int descriptor = LibC.Open(path, flags | LibC.O_CLOEXEC);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
     }
 }

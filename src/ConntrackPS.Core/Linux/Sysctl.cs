@@ -104,6 +104,7 @@ internal static class Sysctl
         Errno.NotPermitted or Errno.AccessDenied or Errno.ReadOnlyFileSystem when !HasWriteBit(path) =>
             new ReadOnlySettingException(path, networkNamespace?.Name, ReadOnlyReason.Namespace),
         Errno.ReadOnlyFileSystem => new ReadOnlySettingException(path, networkNamespace?.Name, ReadOnlyReason.Mount),
+        Errno.NotPermitted or Errno.AccessDenied => new UnauthorizedAccessException($"Access to the path '{path}' is denied."),
         _ => FileErrors.Of(path, errno),
     };
 

@@ -63,12 +63,12 @@ public abstract class ConntrackCommand : CoreCommand
     private protected bool IsNamed(string? networkNamespace) =>
         NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
 
-    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read; null where they
-    /// say nothing about a namespace.</summary>
+    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read; null where those of
+    /// the running system say nothing about a namespace.</summary>
     private protected PersistedSettings? ReadPersisted(string root, NetworkNamespace? networkNamespace)
     {
         SystemRoot system = new(GetUnresolvedProviderPathFromPSPath(root));
-        if (!system.HoldsFor(networkNamespace))
+        if (system.IsRunning && !system.HoldsFor(networkNamespace))
             return null;
         PersistedSettings persisted = PersistedSettings.Read(system);
         WarnOnce(persisted.Problems);
