@@ -175,7 +175,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
         $null = New-Item "$root/etc/sysctl.d" -ItemType Directory
         Set-Content "$root/etc/sysctl.d/99-zz.conf" 'net.netfilter.nf_conntrack_icmp_timeout = 1'
         Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot $root -WarningVariable warnings -WarningAction SilentlyContinue 6>$null
-        "$warnings" | Should -BeLike '*99-zz.conf*wins at boot*'
+        "$warnings" | Should -BeLike '*set again after*99-zz.conf line 1 to 1 (systemd-sysctl, sysctl --system)*'
         (Get-ConntrackTimeout icmp -PersistRoot $root).PersistedIn | Should -Be "$root/etc/sysctl.d/99-zz.conf"
     }
 

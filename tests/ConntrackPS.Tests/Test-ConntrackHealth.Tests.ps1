@@ -151,7 +151,7 @@ Describe 'Test-ConntrackHealth' {
         Set-Content "$root/etc/sysctl.d/10-other.conf" 'net.netfilter.nf_conntrack_udp_timeout = 77'
         # Both are read after the file of ours. What else is in them stays.
         Set-Content "$root/etc/sysctl.d/99-zz.conf" '# mine', 'net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
-        Set-Content "$root/etc/sysctl.conf" ' - net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
+        Set-Content "$root/etc/sysctl.conf" ' -net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
         $script = [scriptblock]::Create(@"
 `$findings = Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers
 `$findings.Evidence
@@ -164,7 +164,7 @@ Describe 'Test-ConntrackHealth' {
         $seen[2] | Should -BeLike '*nf_conntrack_udp_timeout is 30, and 77 by *10-other.conf*'
         $seen[3] | Should -Be 0
         Get-Content "$root/etc/sysctl.d/99-zz.conf" | Should -Be '# mine', '# net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
-        Get-Content "$root/etc/sysctl.conf" | Should -Be '#  - net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
+        Get-Content "$root/etc/sysctl.conf" | Should -Be '#  -net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
     }
 
     It 'refuses a sample of hours' {

@@ -116,7 +116,7 @@ function Invoke-HelpExample {
 
     $pages = @(Get-HelpPage $Page)
     $words = '-NoProfile', '-NonInteractive', '-File', "$PSScriptRoot/Invoke-Example.ps1", '-Package', $Package, '-Page', $Page
-    $lines = Invoke-PowerShell $words unshare, --net, --mount 2>&1
+    $lines = Invoke-PowerShell $words unshare, --net, --mount, --pid, --fork, --kill-child, --mount-proc 2>&1
     $outputs = @{}
     $key = ''
     foreach ($line in $lines | Where-Object { "$_".Trim() }) {

@@ -2,9 +2,10 @@
 .SYNOPSIS
     Runs examples of the help in a lab. A line "<page> <example> <command>" in angle brackets comes before each one's output.
 .DESCRIPTION
-    Start it in namespaces of its own, so that nothing of it stays, nor reaches the machine:
+    Start it in namespaces of its own, so that nothing of it stays, nor reaches the machine. It is the first process there, as an
+    init is, so that what boot sets is meant for its network namespace:
 
-        unshare --net --mount pwsh -NoProfile -NonInteractive -File Invoke-Example.ps1 -Package out/ConntrackPS/0.1.0
+        unshare --net --mount --pid --fork --mount-proc pwsh -NoProfile -NonInteractive -File Invoke-Example.ps1 -Package out/ConntrackPS/0.1.0
 .PARAMETER Package
     The folder of the packaged module.
 .PARAMETER Page
@@ -17,11 +18,8 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-$parent = (Get-Process -Id $PID).Parent.Id
-foreach ($kind in 'net', 'mnt') {
-    if ((Get-Item "/proc/self/ns/$kind").Target -eq (Get-Item "/proc/$parent/ns/$kind").Target) {
-        throw 'This empties the table and mounts over folders: start it by "unshare --net --mount".'
-    }
+if ($PID -ne 1 -or (Test-Path /proc/sys/net/nf_conntrack_max)) {
+    throw 'This empties the table and mounts over folders: start it by "unshare --net --mount --pid --fork --mount-proc".'
 }
 $PSStyle.OutputRendering = 'PlainText'
 Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpLab.psm1", "$Package/ConntrackPS.psd1"

@@ -16,7 +16,27 @@ internal sealed class UnusableFileException(string path, string problem, bool is
 }
 
 /// <summary>Somebody has put another file in a file's place, or changed it, since we looked.</summary>
-internal sealed class FileChangedException(string path) : IOException($"{path} is changed by somebody else all the time");
+internal sealed class FileChangedException(string path) : IOException($"{path} is changed by somebody else all the time")
+{
+    /// <summary>How often we begin anew, because somebody else changes the same file.</summary>
+    private const int Attempts = 20;
+
+    /// <summary>Does something anew, from what is there then, as long as somebody else comes between.</summary>
+    public static T Again<T>(Func<T> action)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return action();
+            }
+            catch (FileChangedException) when (attempt < Attempts)
+            {
+                // Anew.
+            }
+        }
+    }
+}
 
 /// <summary>Failed calls as the exceptions that .NET's files throw.</summary>
 internal static class FileErrors

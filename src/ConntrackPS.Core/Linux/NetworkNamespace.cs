@@ -38,7 +38,9 @@ public sealed class NetworkNamespace
     {
         ArgumentNullException.ThrowIfNull(value);
         NetworkNamespace found = new(value, PathOf(value));
-        return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
+        if (File.Exists(found.FilePath))
+            return found;
+        throw new NetworkNamespaceException(value, Directory.Exists(found.FilePath) ? Errno.InvalidArgument : Errno.NotFound);
     }
 
     /// <summary>The namespace of a name, as <see cref="Parse"/> finds it; null for no name: the caller's own.</summary>
@@ -172,11 +174,18 @@ public sealed class NetworkNamespace
 
     private void Enter()
     {
-        // Without waiting: a path may lead to a pipe, which would be waited at for its other end.
-        using SafeFileHandle file = LibC.Open(FilePath, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        if (file.IsInvalid)
-            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+        // Looked at first: a pipe would be waited at for its other end, whose owner would notice, and a device may do something.
+        using SafeFileHandle found = Open(FilePath, O_PATH);
+        if (FileStatus.Of(found).Kind != FileKind.Regular)
+            throw new NetworkNamespaceException(Name, Errno.InvalidArgument);
+        using SafeFileHandle file = Open($"/proc/self/fd/{found.DangerousGetHandle()}", O_RDONLY | O_NONBLOCK);
         if (LibC.SetNamespace(file, CLONE_NEWNET) != 0)
             throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
+    }
+
+    private SafeFileHandle Open(string path, int flags)
+    {
+        SafeFileHandle file = LibC.Open(path, flags | O_CLOEXEC);
+        return file.IsInvalid ? throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError()) : file;
     }
 }

@@ -1,4 +1,8 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
@@ -8,33 +12,63 @@ internal static class Sysctl
 {
     public const string Netfilter = "/proc/sys/net/netfilter/";
 
+    /// <summary>What a file is read of at most: the kernel gives a page.</summary>
+    private const int MostBytes = 4096;
+
+    private const int LongestShown = 60;
+
     /// <summary>Reads a number, or null where this kernel or namespace has no such parameter.</summary>
-    public static long? ReadNumber(string path, NetworkNamespace? networkNamespace = null) =>
+    /// <exception cref="UnreadableSettingException">It has another value than one number of 64 bits with a sign.</exception>
+    public static long? ReadNumber(string path, NetworkNamespace? networkNamespace = null) => ReadWide(path, networkNamespace) switch
+    {
+        null => null,
+        { } number when number >= long.MinValue && number <= long.MaxValue => (long)number,
+        { } number => throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {number}, which is out of range")),
+    };
+
+    /// <summary>The same, for a parameter that may be as wide as the kernel's widest, unsigned long.</summary>
+    /// <exception cref="UnreadableSettingException">It has another value than one number, or can't be read.</exception>
+    public static Int128? ReadWide(string path, NetworkNamespace? networkNamespace = null) =>
         NetworkNamespace.RunIn(networkNamespace, () => ReadHere(path));
 
     /// <summary>Writes a number.</summary>
     /// <exception cref="ReadOnlySettingException">The namespace can't change the parameter.</exception>
     /// <exception cref="UnauthorizedAccessException">Writing needs CAP_NET_ADMIN.</exception>
     /// <exception cref="IOException">The kernel refused the value, or has no such parameter.</exception>
-    public static void WriteNumber(string path, long value, NetworkNamespace? networkNamespace = null) =>
+    public static void WriteNumber(string path, Int128 value, NetworkNamespace? networkNamespace = null) =>
         NetworkNamespace.RunIn(networkNamespace, () =>
         {
-            try
-            {
-                // Opened, not created: below /proc a missing parameter must stay an error.
-                using FileStream file = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
-                file.Write(System.Text.Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture)));
-                return true;
-            }
-            catch (Exception exception) when (IsReadOnly(exception, path))
-            {
-                throw new ReadOnlySettingException(path, networkNamespace?.Name, exception);
-            }
+            // Opened, not created: below /proc a missing parameter must stay an error.
+            using SafeFileHandle file = LibC.Open(path, O_WRONLY | O_CLOEXEC);
+            if (file.IsInvalid || !TryWrite(file, value))
+                throw Refusal(path, networkNamespace, Marshal.GetLastPInvokeError());
+            return true;
         });
 
-    /// <summary>Whether the parameter can be written in a namespace at all, by whoever has the privilege.</summary>
-    public static bool IsWritable(string path, NetworkNamespace? networkNamespace = null) =>
-        NetworkNamespace.RunIn(networkNamespace, () => File.Exists(path) && HasWriteBit(path));
+    /// <summary>Reads one of several; of what can't be read somebody is told, and it is null.</summary>
+    public static T? TryRead<T>(Func<T?> read, Action<UnreadableSettingException>? tell)
+    {
+        try
+        {
+            return read();
+        }
+        catch (UnreadableSettingException exception) when (tell is not null)
+        {
+            tell(exception);
+            return default;
+        }
+    }
+
+    /// <summary>Why the parameter can't be written here at all, by whoever has the privilege; null where it can.</summary>
+    public static ReadOnlyReason? WhyReadOnly(string path)
+    {
+        if (!HasWriteBit(path))
+            return ReadOnlyReason.Namespace;
+
+        // Opening has no effect; who may not open it learns nothing of the mount.
+        using SafeFileHandle file = LibC.Open(path, O_WRONLY | O_CLOEXEC);
+        return file.IsInvalid && (Errno)Marshal.GetLastPInvokeError() == Errno.ReadOnlyFileSystem ? ReadOnlyReason.Mount : null;
+    }
 
     /// <summary>The names of the parameters whose file name begins so, sorted.</summary>
     public static IReadOnlyList<string> Names(string prefix, NetworkNamespace? networkNamespace = null) =>
@@ -42,19 +76,42 @@ internal static class Sysctl
             ? [.. Directory.EnumerateFiles(Netfilter, prefix + "*").Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
             : []);
 
-    private static long? ReadHere(string path) =>
-        File.Exists(path) ? long.Parse(File.ReadAllText(path).AsSpan().Trim(), CultureInfo.InvariantCulture) : null;
-
-    private static bool IsReadOnly(Exception exception, string path) => exception switch
+    private static Int128? ReadHere(string path)
     {
-        UnauthorizedAccessException => !HasWriteBit(path),
-        FileNotFoundException or DirectoryNotFoundException => false,
+        if (!File.Exists(path))
+            return null;
+        string text;
+        try
+        {
+            using NamedFile file = NamedFile.Open(path, () => false);
+            byte[] bytes = new byte[MostBytes];
+            text = Encoding.Latin1.GetString(bytes, 0, file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)).Trim();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new UnreadableSettingException(path, $"can't be read: {exception.Message}", exception);
+        }
 
-        // Containers have /proc/sys mounted read-only.
-        IOException => exception.HResult == (int)Errno.ReadOnlyFileSystem,
-        _ => false,
+        return Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out Int128 number) && number >= long.MinValue && number <= ulong.MaxValue
+            ? number
+            : throw new UnreadableSettingException(path, text.Length == 0 ? "is empty, not a number" : $"has the value '{Shorten(text)}', which is not one number");
+    }
+
+    private static string Shorten(string text) => text.Length > LongestShown ? text[..LongestShown] + "..." : text;
+
+    /// <summary>Three causes with three remedies: the namespace's, the mount's, the caller's privileges.</summary>
+    private static Exception Refusal(string path, NetworkNamespace? networkNamespace, int errno) => (Errno)errno switch
+    {
+        Errno.NotPermitted or Errno.AccessDenied or Errno.ReadOnlyFileSystem when !HasWriteBit(path) =>
+            new ReadOnlySettingException(path, networkNamespace?.Name, ReadOnlyReason.Namespace),
+        Errno.ReadOnlyFileSystem => new ReadOnlySettingException(path, networkNamespace?.Name, ReadOnlyReason.Mount),
+        Errno.NotPermitted or Errno.AccessDenied => new UnauthorizedAccessException($"Access to the path '{path}' is denied."),
+        _ => FileErrors.Of(path, errno),
     };
 
+    private static bool TryWrite(SafeFileHandle file, Int128 value) =>
+        LibC.Write(file, Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture))) >= 0;
+
     /// <summary>Root passes by the mode of ordinary files, but not below /proc/sys.</summary>
-    private static bool HasWriteBit(string path) => OperatingSystem.IsLinux() && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
+    private static bool HasWriteBit(string path) => OperatingSystem.IsLinux() && File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
 }

@@ -80,6 +80,10 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
     private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
 
+    /// <summary>One parameter of the kernel's that can't be read is one error; the others follow.</summary>
+    private protected void TellUnreadable(UnreadableSettingException exception) =>
+        WriteError(ErrorFactory.From(exception, Path.GetFileName(exception.Path)));
+
     /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
     /// been dealt with all the same.</summary>
     /// <param name="work">The work, which ends with what the listing threw.</param>
@@ -130,10 +134,14 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     private protected bool IsNamed(string? networkNamespace) =>
         NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
 
-    /// <summary>What the files below a root set at the next boot; a warning for each that can't be read.</summary>
-    private protected PersistedSettings ReadPersisted(string root)
+    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read; null where those of
+    /// the running system say nothing about a namespace.</summary>
+    private protected PersistedSettings? ReadPersisted(string root, NetworkNamespace? networkNamespace)
     {
-        PersistedSettings persisted = PersistedSettings.Read(new SystemRoot(GetUnresolvedProviderPathFromPSPath(root)));
+        SystemRoot system = new(GetUnresolvedProviderPathFromPSPath(root));
+        if (system.IsRunning && !system.HoldsFor(networkNamespace))
+            return null;
+        PersistedSettings persisted = PersistedSettings.Read(system);
         WarnOnce(persisted.Problems);
         return persisted;
     }

@@ -26,16 +26,16 @@ public sealed class GetConntrackSettingCommand : ConntrackCommand
     /// <inheritdoc/>
     protected override void EndProcessing() => RunInEach(networkNamespace =>
     {
-        PersistedSettings persisted = ReadPersisted(PersistRoot);
+        PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
         ConntrackSettings settings = new(networkNamespace, persisted);
-        IReadOnlyList<ConntrackSetting> present = settings.Read();
+        Lazy<IReadOnlyList<ConntrackSetting>> present = new(() => settings.Read(TellUnreadable));
         foreach (string name in Name ?? ["*"])
         {
             RunOne(
                 () =>
                 {
                     if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
-                        Emit(present, pattern);
+                        Emit(present.Value, pattern);
                     else
                         WriteObject(settings.Find(name));
                 },

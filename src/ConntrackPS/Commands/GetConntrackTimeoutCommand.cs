@@ -31,8 +31,8 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     protected override void EndProcessing() => RunInEach(networkNamespace =>
     {
         HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
-        PersistedSettings persisted = ReadPersisted(PersistRoot);
-        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read();
+        PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
+        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable);
         foreach (TimeoutProtocol protocol in Protocol ?? [])
         {
             if (present.All(timeout => timeout.Protocol != protocol))

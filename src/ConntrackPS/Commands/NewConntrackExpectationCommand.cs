@@ -68,7 +68,7 @@ public sealed partial class NewConntrackExpectationCommand : ConntrackCommand
         }
         catch (NetlinkException exception)
         {
-            WriteError(ErrorFactory.ExpectationNotCreated(exception, expectation, number));
+            WriteError(ErrorFactory.ExpectationNotCreated(exception, expectation, number, networkNamespace));
         }
     }
 }

@@ -33,15 +33,18 @@ public abstract class PersistingCommand : TuningCommand
     /// <summary>What a change is, for -WhatIf and -Confirm.</summary>
     private protected string Describe(string change) => PersistOnly ? change + " after the next boot" : Persist ? change + " now and after the next boot" : change;
 
-    /// <summary>Files are read at boot, for the initial network namespace.</summary>
+    /// <summary>Files are read at boot, for the network namespace that boot sets up.</summary>
     private protected void RefusePersistenceIn(NetworkNamespace? target)
     {
-        if (Persists && target is not null)
+        if (Persists && !Root.HoldsFor(target))
             ThrowTerminatingError(ErrorFactory.NotPersistable(target));
     }
 
+    /// <summary>What the files say about the namespace now, to be emitted with the value.</summary>
+    private protected PersistedSettings? ReadAgain(NetworkNamespace? target) => Root.HoldsFor(target) ? PersistedSettings.Read(Root) : null;
+
     /// <summary>Writes the files, says which, and tells where another one has the last word.</summary>
-    private protected void Keep(params (string Name, long? Value)[] changes)
+    private protected void Keep(params (string Name, Int128? Value)[] changes)
     {
         SystemRoot root = Root;
         IReadOnlyList<string> files;
@@ -60,11 +63,20 @@ public abstract class PersistingCommand : TuningCommand
             CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
         Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
         WarnOnce(persister.Problems);
-        PersistedSettings persisted = ReadPersisted(PersistRoot);
-        foreach ((string name, long? value) in changes)
+        PersistedSettings persisted = PersistedSettings.Read(root);
+        WarnOnce(persisted.Problems);
+        foreach ((string name, Int128? value) in changes)
         {
-            if (persisted.Find(name) is { } winner && winner.File != root.SysctlFile && winner.Number != value)
-                WriteWarning($"{winner.File} sets {winner.Key} to {winner.Text}, and is read later: it wins at boot. Take its line out.");
+            string key = SysctlKey.Of(name);
+            if (value is not null && persisted.After(key, root.SysctlFile) is { Count: > 0 } later)
+            {
+                WriteWarning($"{key} is set again after {root.SysctlFile}: by {string.Join("; ", later)}. "
+                    + "The last line wins that a program reads: take these out.");
+            }
+            else if (value is null && persisted.Find(name) is { } other)
+            {
+                WriteWarning($"{key} is still set at boot: by {other}. Take that line out to have the kernel's own value.");
+            }
         }
     }
 

@@ -26,7 +26,7 @@ public abstract class PolicyCommand : TuningCommand
             }
             catch (NetlinkException exception)
             {
-                WriteError(ErrorFactory.PolicyRefused(exception, name, exception.Errno == Errno.Busy ? policies.Find(name).UseCount : 0));
+                WriteError(ErrorFactory.PolicyRefused(exception, name, exception.Errno == Errno.Busy ? policies.Find(name).UseCount : 0, policies.NetworkNamespace));
             }
             catch (ArgumentException exception)
             {

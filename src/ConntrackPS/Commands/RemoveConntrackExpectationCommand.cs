@@ -85,7 +85,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
             return;
         ExpectationFilter filter = BuildFilter([.. masters.OfType<EntryKey>()]);
         if (!filter.NamesExpectations)
-            ThrowTerminatingError(ErrorFactory.NoExpectationFilter());
+            ThrowTerminatingError(ErrorFactory.NoExpectationFilter(NamespaceName));
         string? networkNamespace = NamespaceName ?? (Master is null ? null : InputExpectation.NamespaceOf(Master[0]));
         ExpectationTable table = TableIn(networkNamespace);
         foreach (ConntrackExpectation expectation in table.Read(filter))

@@ -5,6 +5,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -277,7 +278,7 @@ public abstract class SelectionCommand : ConntrackCommand
     {
         ConntrackFilter filter = BuildFilter();
         if (ParameterSetName == FilterSet && !filter.NamesEntries)
-            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name));
+            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name, NamespaceName));
         return filter;
     }
 
@@ -317,12 +318,12 @@ public abstract class SelectionCommand : ConntrackCommand
         if (MinimumBytes is not null || MinimumPackets is not null)
             WarnAboutMissingCounters(networkNamespace);
         if (OlderThan is not null)
-            WarnIfOff("nf_conntrack_timestamp", "Timestamps are off, and entries have no start time", networkNamespace);
+            WarnIfOff("nf_conntrack_timestamp", "Timestamp", "Timestamps are off, and entries have no start time", networkNamespace);
     }
 
     /// <summary>Says so where packets and bytes are not counted.</summary>
     private protected void WarnAboutMissingCounters(NetworkNamespace? networkNamespace) =>
-        WarnIfOff("nf_conntrack_acct", "Accounting is off, and entries have no counters", networkNamespace);
+        WarnIfOff("nf_conntrack_acct", "Accounting", "Accounting is off, and entries have no counters", networkNamespace);
 
     /// <summary>Tells how often the table was read again.</summary>
     private protected void ReportRepeats(int repeats)
@@ -345,10 +346,10 @@ public abstract class SelectionCommand : ConntrackCommand
         }
     }
 
-    private void WarnIfOff(string setting, string problem, NetworkNamespace? networkNamespace)
+    private void WarnIfOff(string file, string setting, string problem, NetworkNamespace? networkNamespace)
     {
-        if (Sysctl.ReadNumber(Sysctl.Netfilter + setting, networkNamespace) == 0)
-            WriteWarning($"{problem}. Turn them on for new connections: sysctl -w net.netfilter.{setting}=1");
+        if (Sysctl.ReadNumber(Sysctl.Netfilter + file, networkNamespace) == 0)
+            WriteWarning($"{problem}. Turn that on for new connections: {Remedies.TurnOn(setting, "$true", networkNamespace)}");
     }
 
     private protected static ConntrackStatus? Combine(ConntrackStatus[]? bits) =>

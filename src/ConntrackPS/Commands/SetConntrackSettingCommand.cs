@@ -4,7 +4,6 @@ using ConntrackPS.Completion;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
-using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
@@ -40,7 +39,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         NetworkNamespace? target = Target();
         RefusePersistenceIn(target);
         ConntrackSettings settings = new(target);
-        List<(ConntrackSetting Setting, long Number)> changes = Changes(settings);
+        List<(ConntrackSetting Setting, Int128 Number)> changes = Changes(settings);
         if (ScaleBucket && changes is [(var other, _)])
         {
             WriteError(ErrorFactory.NothingToScale(other.Name));
@@ -58,19 +57,19 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         if (!PersistOnly)
             Enumerable.Reverse(changes).ToList().ForEach(change => settings.Set(change.Setting, change.Number));
         if (Persists)
-            Keep([.. changes.Select(change => (change.Setting.Definition.FileName, (long?)change.Number))]);
+            Keep([.. changes.Select(change => (change.Setting.Definition.FileName, (Int128?)change.Number))]);
         if (PassThru)
-            changes.ForEach(change => WriteObject(new ConntrackSettings(target, PersistedSettings.Read(Root)).Find(change.Setting.Name)));
+            changes.ForEach(change => WriteObject(new ConntrackSettings(target, ReadAgain(target)).Find(change.Setting.Name)));
     }
 
     /// <summary>The setting, and with -ScaleBucket as many buckets.</summary>
-    private List<(ConntrackSetting Setting, long Number)> Changes(ConntrackSettings settings)
+    private List<(ConntrackSetting Setting, Int128 Number)> Changes(ConntrackSettings settings)
     {
         ConntrackSetting setting = settings.Find(Name);
         return ScaleBucket && setting.Name == Maximum ? [Parse(setting), Parse(settings.Find(Buckets))] : [Parse(setting)];
     }
 
-    private (ConntrackSetting Setting, long Number) Parse(ConntrackSetting setting) => (setting, SettingValue.Parse(setting.Definition, Text()));
+    private (ConntrackSetting Setting, Int128 Number) Parse(ConntrackSetting setting) => (setting, SettingValue.Parse(setting.Definition, Text()));
 
     /// <summary>What was typed, but numbers by their value: 1MB and 1e6 are numbers to PowerShell.</summary>
     private string Text() => PSObject.AsPSObject(Value).BaseObject is IFormattable number and (int or uint or long or ulong or double or decimal)
@@ -78,7 +77,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         : LanguagePrimitives.ConvertTo<string>(Value);
 
     /// <summary>The maximum is one for all namespaces; any of them may be past it.</summary>
-    private void Warn(ConntrackSetting setting, long number)
+    private void Warn(ConntrackSetting setting, Int128 number)
     {
         if (setting.Name != Maximum || PersistOnly)
             return;

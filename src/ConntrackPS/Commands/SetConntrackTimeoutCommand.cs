@@ -3,7 +3,6 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Linux;
-using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
@@ -59,6 +58,6 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         if (Persists)
             Keep((definition.Sysctl!, wanted));
         if (PassThru)
-            WriteObject(new TimeoutDefaults(target, PersistedSettings.Read(Root)).Read(definition));
+            WriteObject(new TimeoutDefaults(target, ReadAgain(target)).Read(definition));
     }
 }

@@ -62,7 +62,10 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 
     private bool Look(NetworkNamespace? target, SystemRoot root)
     {
-        IReadOnlyList<ConntrackFinding> findings = new HealthCheck(target, root, SampleSeconds).Run(Stop);
+        HealthCheck check = new(target, root, SampleSeconds);
+        IReadOnlyList<ConntrackFinding> findings = check.Run(Stop);
+        foreach (UnreadableSettingException unreadable in check.Unreadable!)
+            TellUnreadable(unreadable);
         ConntrackFinding[] shown = [.. findings.Where(finding => finding.Severity >= MinimumSeverity)];
         if (!Quiet)
         {
@@ -72,6 +75,6 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 
         if (findings.Count > shown.Length)
             WriteVerbose($"{findings.Count - shown.Length} findings below severity {MinimumSeverity} are not shown: -MinimumSeverity Information shows them.");
-        return shown.Length == 0;
+        return shown.Length == 0 && check.Unreadable!.Count == 0;
     }
 }

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -10,10 +11,10 @@ namespace ConntrackPS.Errors;
 internal static partial class ErrorFactory
 {
     /// <summary>No expectation was named to delete.</summary>
-    public static ErrorRecord NoExpectationFilter() => Create(
+    public static ErrorRecord NoExpectationFilter(string? networkNamespace) => Create(
         new ArgumentException("Remove-ConntrackExpectation was given nothing to go by, and would have to take every expectation."),
         "NoFilter", ErrorCategory.InvalidArgument, null,
-        "Name expectations by at least one filter, or pipe them in. To delete all of them use Clear-ConntrackTable -Expectation.");
+        $"Name expectations by at least one filter, or pipe them in. To delete all of them: Clear-ConntrackTable -Expectation{Remedies.Where(networkNamespace)}");
 
     /// <summary>An object in the pipeline does not name an expectation.</summary>
     public static ErrorRecord NotAnExpectation(object input, string problem) => Create(
@@ -38,7 +39,7 @@ internal static partial class ErrorFactory
         "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort where the protocol has ports.");
 
     /// <summary>The kernel did not make an expectation.</summary>
-    public static ErrorRecord ExpectationNotCreated(NetlinkException exception, ConntrackExpectation expectation, long number)
+    public static ErrorRecord ExpectationNotCreated(NetlinkException exception, ConntrackExpectation expectation, long number, string? networkNamespace)
     {
         if (exception is HiddenEntryException)
             return From(exception, expectation);
@@ -46,11 +47,11 @@ internal static partial class ErrorFactory
         {
             Errno.Exists => ("ExpectationExists", ErrorCategory.ResourceExists, "One that meets this connection exists already; -Force renews the timeout of an equal one."),
             Errno.Busy => ("ExpectationClashes", ErrorCategory.ResourceBusy, "One that meets some of the same connections exists: remove it first, or narrow -SourceAddress."),
-            Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry."),
+            Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry" + Remedies.Where(networkNamespace)),
             Errno.NotSupported => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The connection that announces it has no helper, or the helper named is unknown: attach one by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
             Errno.ShutDown => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The helper of the connection that announces it was unloaded."),
             Errno.InvalidArgument => ("InvalidExpectation", ErrorCategory.InvalidArgument, "The helper has no such -Class, or the kernel no such -Function."),
-            Errno.TooMany => ("TooManyExpectations", ErrorCategory.LimitsExceeded, "There are as many as net.netfilter.nf_conntrack_expect_max allows: Set-ConntrackSetting ExpectationMaximum, or remove some."),
+            Errno.TooMany => ("TooManyExpectations", ErrorCategory.LimitsExceeded, "There are as many as the helper's class or net.netfilter.nf_conntrack_expect_max allows: remove some, or raise ExpectationMaximum with Set-ConntrackSetting in the initial network namespace."),
             _ => ("", ErrorCategory.NotSpecified, ""),
         };
         string place = number > 0 ? $", record {number}" : "";

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tuning;
@@ -12,10 +13,12 @@ namespace ConntrackPS.Errors;
 internal static partial class ErrorFactory
 {
     /// <summary>A value of a network namespace that boot doesn't make.</summary>
-    public static ErrorRecord NotPersistable(NetworkNamespace target) => Create(
-        new InvalidOperationException($"What sysctl.d says holds for the initial network namespace, not for '{target}'."),
-        "NotPersistable", ErrorCategory.InvalidOperation, target.Name,
-        "Leave -NetworkNamespace or -Persist out; what makes the namespace at boot should set its values.");
+    /// <param name="target">The namespace; null for the caller's own.</param>
+    public static ErrorRecord NotPersistable(NetworkNamespace? target) => Create(
+        new InvalidOperationException(
+            $"What sysctl.d says holds for the network namespace that boot sets up, the initial network namespace: not for {(target is null ? "this one" : $"'{target}'")}."),
+        "NotPersistable", ErrorCategory.InvalidOperation, target?.Name,
+        "Leave -Persist and -PersistOnly out; what makes the namespace should set its values.");
 
     /// <summary>A file that boot reads could not be written.</summary>
     /// <param name="exception">Which, and why.</param>
@@ -35,6 +38,20 @@ internal static partial class ErrorFactory
         return Create(exception, id, category, exception.File, (isSet ? "The present value is set." : "The present value is as it was.") + remedy);
     }
 
+    /// <summary>Where what all namespaces share can be set; nobody is to change a host without knowing that it is one.</summary>
+    private static string SetForAll(ReadOnlySettingException exception)
+    {
+        const string Shared = "All network namespaces of the machine share it, and the initial network namespace alone can set it, for all of them: ";
+        if (MachineNamespace.IsInitial(exception.NetworkNamespace is { } name ? NetworkNamespace.Parse(name) : null) == true)
+            return "The kernel lets nobody change it.";
+        return MachineNamespace.Place() switch
+        {
+            MachinePlace.Here => Shared + "leave -NetworkNamespace out.",
+            MachinePlace.OfFirstProcess => $"{Shared}-NetworkNamespace {MachineNamespace.OfFirstProcess}.",
+            _ => Shared + "that is the host's.",
+        };
+    }
+
     private static string Quoted(string path) => path.Replace("'", "''", StringComparison.Ordinal);
 
     /// <summary>-ScaleBucket without a maximum to go by.</summary>
@@ -51,13 +68,13 @@ internal static partial class ErrorFactory
         Create(exception, "InvalidPolicyName", ErrorCategory.InvalidArgument, name, null);
 
     /// <summary>The kernel refused a request about a timeout policy.</summary>
-    public static ErrorRecord PolicyRefused(NetlinkException exception, string name, uint useCount)
+    public static ErrorRecord PolicyRefused(NetlinkException exception, string name, uint useCount, NetworkNamespace? networkNamespace)
     {
         (string id, ErrorCategory category, string problem, string? remedy) = exception.Errno switch
         {
-            Errno.NotFound => ("PolicyNotFound", ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", "Get-ConntrackTimeoutPolicy lists those there are."),
-            Errno.Exists => ("PolicyExists", ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", "Set-ConntrackTimeoutPolicy changes it in place."),
-            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", "Delete these rules first: iptables -t raw -S shows them."),
+            Errno.NotFound => ("PolicyNotFound", ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", $"Those there are: Get-ConntrackTimeoutPolicy{Remedies.Where(networkNamespace?.Name)}"),
+            Errno.Exists => ("PolicyExists", ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", $"To change it in place: Set-ConntrackTimeoutPolicy{Remedies.Where(networkNamespace?.Name)}"),
+            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", $"Delete these rules first; to see them: {(networkNamespace is null ? "" : $"nsenter --net={Remedies.Quote(networkNamespace.FilePath)} ")}iptables -t raw -S"),
             Errno.NotSupported => ("ProtocolNotTracked", ErrorCategory.NotImplemented, $"The timeout policy '{name}' is for a protocol that this kernel does not track.", null),
             _ => ("", ErrorCategory.NotSpecified, "", null),
         };
@@ -70,9 +87,14 @@ internal static partial class ErrorFactory
 
     private static ErrorRecord? FromTuning(Exception exception, object? target) => exception switch
     {
-        ReadOnlySettingException => Create(
-            exception, "SettingReadOnly", ErrorCategory.InvalidOperation, target,
-            "It is the machine's: set it in the initial network namespace, without -NetworkNamespace."),
+        ReadOnlySettingException { Reason: ReadOnlyReason.Mount } mount => Create(
+            exception, "ProcSysReadOnly", ErrorCategory.InvalidOperation, target,
+            "Containers have it so by default. Its host can set it: Set-ConntrackSetting -NetworkNamespace, with the id of a process of the container. "
+            + $"Or start the container with the value (docker and podman: --sysctl {SysctlKey.Of(Path.GetFileName(mount.Path))}=...)."),
+        ReadOnlySettingException shared => Create(
+            exception, "SettingReadOnly", ErrorCategory.InvalidOperation, target, SetForAll(shared)),
+        UnreadableSettingException => Create(
+            exception, "SettingUnreadable", ErrorCategory.InvalidData, target, "The others are not concerned."),
         UnknownTimeoutException => Create(exception, "TimeoutNotFound", ErrorCategory.InvalidArgument, target, null),
         UnsupportedTimeoutException => Create(exception, "TimeoutNotSupported", ErrorCategory.NotImplemented, target, null),
         UnknownSettingException => Create(exception, "SettingNotFound", ErrorCategory.ObjectNotFound, target, null),

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Events;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -84,12 +85,12 @@ internal static partial class ErrorFactory
     }
 
     /// <summary>Nothing was named to delete or change.</summary>
-    public static ErrorRecord NoFilter(string command) => Create(
+    public static ErrorRecord NoFilter(string command, string? networkNamespace) => Create(
         new ArgumentException($"{command} was given nothing to go by, and would have to take every entry."),
         "NoFilter", ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
-            ? "Name entries by at least one filter, or pipe them in. To empty the whole table use Clear-ConntrackTable."
-            : $"Name entries by at least one filter, or pipe them in. For every entry write Get-ConntrackEntry | {command}.");
+            ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{Remedies.Where(networkNamespace)}"
+            : $"Name entries by at least one filter, or pipe them in. For every entry: Get-ConntrackEntry{Remedies.Where(networkNamespace)} | {command}");
 
     /// <summary>A state that the flow's protocol does not have.</summary>
     public static ErrorRecord InvalidState(ConntrackState state, IPProtocol protocol, object entry) => Create(
@@ -131,7 +132,7 @@ internal static partial class ErrorFactory
             Errno.NoSpace => ("LabelsUnused", ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
             Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, "A window scale is at most 14."),
             Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
-            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat."),
+            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + Remedies.Where(entry.Namespace)),
             _ => ("", ErrorCategory.NotSpecified, ""),
         };
         return id.Length == 0
@@ -142,7 +143,7 @@ internal static partial class ErrorFactory
     /// <summary>-Force found no entry like the one that was to be created, but the kernel has another one in its place.</summary>
     public static ErrorRecord NotAlike(NetlinkException exception, ConntrackEntry entry, long number) => Create(
         new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), "EntryExists", ErrorCategory.ResourceExists, entry,
-        "Another entry has one of its two tuples, and was left alone: look it up by Get-ConntrackEntry -Address, and remove it first.");
+        "Another entry has one of its two tuples, and was left alone: look it up, and remove it first: Get-ConntrackEntry" + Remedies.Where(entry.Namespace) + " -Address, with its addresses.");
 
     /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
     public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(

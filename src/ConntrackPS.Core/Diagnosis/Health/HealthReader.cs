@@ -14,21 +14,27 @@ namespace ConntrackPS.Diagnosis.Health;
 /// <summary>Reads what rules judge by: counters before and after, and the table in between.</summary>
 internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root)
 {
-    /// <summary>Files hold for the initial namespace, which a named one is not.</summary>
-    private readonly PersistedSettings? _persisted = networkNamespace is null ? PersistedSettings.Read(root) : null;
+    private readonly PersistedSettings? _persisted = root.HoldsFor(networkNamespace) ? PersistedSettings.Read(root) : null;
+
+    private readonly List<UnreadableSettingException> _unreadable = [];
+
+    /// <summary>Settings and timeouts that could not be read.</summary>
+    public IReadOnlyList<UnreadableSettingException> Unreadable => _unreadable;
 
     public HealthSnapshot Read(TimeSpan sample, CancellationToken stop)
     {
         long? packetsBefore = NetworkNamespace.RunIn(networkNamespace, PacketCount.Read);
         StatReading before = StatReading.Read(networkNamespace);
-        IReadOnlyList<ConntrackSetting> settings = new ConntrackSettings(networkNamespace, _persisted).Read();
-        IReadOnlyList<ConntrackTimeout> timeouts = new TimeoutDefaults(networkNamespace, _persisted).Read();
+        IReadOnlyList<ConntrackSetting> settings = new ConntrackSettings(networkNamespace, _persisted).Read(_unreadable.Add);
+        IReadOnlyList<ConntrackTimeout> timeouts = new TimeoutDefaults(networkNamespace, _persisted).Read(_unreadable.Add);
         TableSummary table = Summarize(timeouts, stop, out int vainListings);
         Wait(before.Timestamp, sample, stop);
         StatReading after = StatReading.Read(networkNamespace);
         return new HealthSnapshot
         {
             Namespace = networkNamespace?.Name,
+            IsSetByBoot = _persisted is not null,
+            MachinePlace = MachineNamespace.Place(),
             Count = after.Count,
             Maximum = after.Maximum,
             Buckets = after.Buckets,
@@ -39,7 +45,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             VainListings = vainListings,
             MemoryBytes = MachineMemory.TotalBytes(),
             EntryBytes = MachineMemory.EntryBytes(),
-            Settings = settings.ToDictionary(setting => setting.Definition.FileName, setting => setting.Number),
+            Settings = settings.ToDictionary(setting => setting.Definition.FileName, setting => (long)Int128.Clamp(setting.Number, long.MinValue, long.MaxValue)),
             Log = NetworkNamespace.RunIn(networkNamespace, ReadLog),
             Root = root,
             Persisted = PersistedComparison.Ages(settings, root),
@@ -47,6 +53,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             Blocks = BlockSession.ReadIn(NetworkNamespace.ReadIdentity(networkNamespace)),
             Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
             Unread = _persisted?.Problems ?? [],
+            WithoutEffect = _persisted?.WithoutEffect ?? [],
         };
     }
 
@@ -78,26 +85,14 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
     private static long TcpTimeout(IReadOnlyList<ConntrackTimeout> timeouts, TimeoutState state) =>
         timeouts.FirstOrDefault(timeout => timeout.Protocol == TimeoutProtocol.Tcp && timeout.State == state)?.TimeoutSeconds ?? 0;
 
-    /// <summary>Lines that name no namespace are the initial one's, or of an older kernel: then perhaps the caller's own.</summary>
+    /// <summary>Lines that name no namespace are the initial one's, or of an older kernel: then perhaps of any. Where it can't
+    /// be known whether this is the initial one, they are not taken for ours.</summary>
     private LogSummary? ReadLog()
     {
         const string Prefix = "net:[";
         string link = new FileInfo("/proc/thread-self/ns/net").LinkTarget ?? "";
         string inode = link.StartsWith(Prefix, StringComparison.Ordinal) ? link[Prefix.Length..^1] : link;
-        return LogSummary.Read(inode, DateTime.UtcNow - networkNamespace?.Made, networkNamespace is null || link == LinkOfFirstProcess());
-    }
-
-    /// <summary>Null for whoever may not look at other people's processes.</summary>
-    private static string? LinkOfFirstProcess()
-    {
-        try
-        {
-            return new FileInfo("/proc/1/ns/net").LinkTarget;
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return null;
-        }
+        return LogSummary.Read(inode, DateTime.UtcNow - networkNamespace?.Made, MachineNamespace.IsInitial(null) == true);
     }
 
     private static void Wait(long started, TimeSpan sample, CancellationToken stop)

@@ -1,5 +1,6 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Diagnosis.Health;
@@ -9,6 +10,12 @@ internal sealed record HealthSnapshot
 {
     /// <summary>Where, as the user named it; null for the caller's own network namespace.</summary>
     public string? Namespace { get; init; }
+
+    /// <summary>Whether the next boot sets this namespace up by the files below <see cref="Root"/>.</summary>
+    public bool IsSetByBoot { get; init; } = true;
+
+    /// <summary>Where what all network namespaces share can be set.</summary>
+    public MachinePlace MachinePlace { get; init; }
 
     /// <summary>nf_conntrack_count.</summary>
     public long Count { get; init; }
@@ -60,6 +67,9 @@ internal sealed record HealthSnapshot
 
     /// <summary>What of the files that boot reads could not be read, one sentence each.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
+
+    /// <summary>Lines of those files that set nothing, whatever their writer hoped, one sentence each.</summary>
+    public IReadOnlyList<string> WithoutEffect { get; init; } = [];
 
     /// <summary>The blocks that this process holds here.</summary>
     public IReadOnlyList<ConntrackBlock> Blocks { get; init; } = [];

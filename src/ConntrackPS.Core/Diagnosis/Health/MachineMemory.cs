@@ -18,7 +18,8 @@ internal static class MachineMemory
 
     internal static long? ParseTotal(IEnumerable<string> lines) =>
         lines.FirstOrDefault(line => line.StartsWith("MemTotal:", StringComparison.Ordinal)) is { } line
-            ? long.Parse(Words(line)[1], CultureInfo.InvariantCulture) * 1024
+            && Words(line) is [_, { } kibibytes, ..] && long.TryParse(kibibytes, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? number * 1024
             : null;
 
     /// <summary>slabinfo(5): name, active objects, objects, object size, objects per slab, pages per slab.</summary>
@@ -27,7 +28,7 @@ internal static class MachineMemory
         // The expectations have a cache whose name begins alike.
         if (lines.Select(Words).FirstOrDefault(words => words is [CacheName, _, _, _, _, _, ..]) is not { } words)
             return null;
-        int perSlab = Number(words[4]);
+        int? perSlab = Number(words[4]);
         return perSlab > 0 ? Number(words[5]) * pageSize / perSlab : Number(words[3]);
     }
 
@@ -45,5 +46,6 @@ internal static class MachineMemory
 
     private static string[] Words(string line) => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 
-    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+    private static int? Number(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
 }

@@ -24,5 +24,6 @@ internal static class PacketCount
         return Number(values[column]) + (six is null ? 0 : Number(six.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[^1]));
     }
 
-    private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+    private static long? Number(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 }

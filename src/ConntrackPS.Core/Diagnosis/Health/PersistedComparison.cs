@@ -17,7 +17,7 @@ internal static class PersistedComparison
         {
             yield return new PersistedDifference(
                 setting.Sysctl, Text(setting.Value), Text(setting.PersistedValue), setting.PersistedIn!,
-                Unhide(setting.PersistedIn!, setting.Sysctl, persisted, root) + $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)}" + lasting);
+                Unhide(setting.Sysctl, persisted, root) + $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)}" + lasting);
         }
 
         // UDP-Lite's are UDP's again.
@@ -25,8 +25,8 @@ internal static class PersistedComparison
         {
             string state = timeout.State is { } named ? $" -State {named}" : "";
             yield return new PersistedDifference(
-                timeout.Sysctl!, Text(timeout.TimeoutSeconds), Text(timeout.PersistedSeconds), timeout.PersistedIn!,
-                Unhide(timeout.PersistedIn!, timeout.Sysctl!, persisted, root)
+                timeout.Sysctl!, Text(timeout.TimeoutSeconds), Text(timeout.PersistedText), timeout.PersistedIn!,
+                Unhide(timeout.Sysctl!, persisted, root)
                     + $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{state} -TimeoutSeconds {Text(timeout.TimeoutSeconds)}" + lasting);
         }
     }
@@ -34,9 +34,9 @@ internal static class PersistedComparison
     /// <summary>Lines of our file that a later file overrules.</summary>
     public static IEnumerable<OverruledLine> Overruled(PersistedSettings persisted, SystemRoot root) =>
         from ours in persisted.In(root.SysctlFile)
-        let winner = persisted.FindKey(ours.Key)
-        where winner.File != ours.File && winner.Text != ours.Text
-        select new OverruledLine(ours.Key, ours.Text, winner.Text, winner.File, persisted.PathOf(winner.File));
+        let later = persisted.After(ours.Key, root.SysctlFile)
+        where later.Count > 0
+        select new OverruledLine(ours.Key, ours.Text, later, TakeOut(later, persisted));
 
     /// <summary>How long ago our file was written, for the parameters that it sets to what they are now.</summary>
     public static IReadOnlyDictionary<string, TimeSpan> Ages(IEnumerable<ConntrackSetting> settings, SystemRoot root)
@@ -52,9 +52,15 @@ internal static class PersistedComparison
 
     private static string Argument(object value) => value is bool yes ? (yes ? "$true" : "$false") : Text(value);
 
-    /// <summary>A line of a file that is read after ours would win again.</summary>
-    private static string Unhide(string file, string key, PersistedSettings persisted, SystemRoot root) =>
-        root.IsReadAfterOurs(file) ? Remedies.CommentOut(persisted.PathOf(file), key) + "; " : "";
+    /// <summary>Lines that are read after our file would win again.</summary>
+    private static string Unhide(string key, PersistedSettings persisted, SystemRoot root) =>
+        TakeOut([.. persisted.BehindOurs(key, root.SysctlFile)], persisted) is { Length: > 0 } command ? command + "; " : "";
+
+    private static string TakeOut(IReadOnlyList<PersistedValue> lines, PersistedSettings persisted) => string.Join(
+        "; ",
+        lines.Select(line => line.Readers == BootReaders.Modprobe
+            ? Remedies.TakeHashSizeOut(persisted.PathOf(line.File))
+            : Remedies.CommentOut(persisted.PathOf(line.File), line.Key)).Distinct());
 
     private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }

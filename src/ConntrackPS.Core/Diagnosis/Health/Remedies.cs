@@ -1,4 +1,5 @@
 using System.Globalization;
+using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Diagnosis.Health;
@@ -8,20 +9,37 @@ internal static class Remedies
 {
     /// <summary>A command that works in the finding's namespace.</summary>
     public static string In(this HealthSnapshot snapshot, string command) =>
-        snapshot.Namespace is { } name ? $"{command} -NetworkNamespace {Quote(name)}" : command;
+        command + Where(snapshot.Namespace);
 
-    /// <summary>The same, for now and after the next boot where that can be: files hold for the initial namespace alone.</summary>
+    /// <summary>The parameter that names a network namespace; nothing for the caller's own.</summary>
+    public static string Where(string? networkNamespace) => networkNamespace is null ? "" : " -NetworkNamespace " + Quote(networkNamespace);
+
+    /// <summary>Turns a setting on, for a namespace as it is now.</summary>
+    public static string TurnOn(string name, string value, NetworkNamespace? networkNamespace) =>
+        $"Set-ConntrackSetting -Name {name} -Value {value}{Where(networkNamespace?.Name)}";
+
+    /// <summary>The same, for now and after the next boot where that can be: files hold for one namespace alone.</summary>
     public static string Lasting(this HealthSnapshot snapshot, string command) =>
-        snapshot.Namespace is null ? $"{command} -Persist{Root(snapshot.Root)}" : snapshot.In(command);
+        snapshot.IsSetByBoot ? $"{snapshot.In(command)} -Persist{Root(snapshot.Root)}" : snapshot.In(command);
 
     /// <summary>Sets a setting that all network namespaces share, in the initial one.</summary>
     public static string Set(this HealthSnapshot snapshot, string name, long value, bool scaleBucket = false) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Set-ConntrackSetting -Name {name} -Value {value}{(scaleBucket ? " -ScaleBucket" : "")} -Persist{Root(snapshot.Root)}");
+        $"Set-ConntrackSetting -Name {name} -Value {value}{(scaleBucket ? " -ScaleBucket" : "")} {InMachine(snapshot)}");
 
     /// <summary>Sets the maximum, and the buckets too where they are fewer.</summary>
     public static string SetMaximum(this HealthSnapshot snapshot, long value) =>
         snapshot.Set("Maximum", value, scaleBucket: snapshot.Buckets < value);
+
+    /// <summary>The namespace where it can be set, and that the next boot shall do so too.</summary>
+    private static string InMachine(HealthSnapshot snapshot) => snapshot.MachinePlace switch
+    {
+        MachinePlace.OfFirstProcess => $"-NetworkNamespace {MachineNamespace.OfFirstProcess} -Persist{Root(snapshot.Root)}",
+
+        // Run here it would be refused, and change nothing.
+        MachinePlace.Elsewhere => "# on the host: in the initial network namespace",
+        _ => "-Persist" + Root(snapshot.Root),
+    };
 
     /// <summary>Raises the maximum as far as a quarter of the memory goes; where it is there already, lists who fills the
     /// table.</summary>
@@ -42,7 +60,12 @@ internal static class Remedies
     /// <param name="file">The file.</param>
     /// <param name="key">The parameter, with dots.</param>
     public static string CommentOut(string file, string key) =>
-        $"(Get-Content -Raw -Encoding latin1 -LiteralPath {Quote(file)}) -replace '(?m)^(?=[ \\t]*-?[ \\t]*net\\S*[./]{key.Split('.')[^1]}[ \\t]*=)', '# '" +
+        $"(Get-Content -Raw -Encoding latin1 -LiteralPath {Quote(file)}) -replace '(?m)^(?=[ \\t]*-*[ \\t]*[./]*net\\S*[./]{key.Split('.')[^1]}[ \\t]*(?:=|\\r?$))', '# '" +
+        $" | Set-Content -NoNewline -Encoding latin1 -LiteralPath {Quote(file)}";
+
+    /// <summary>Makes a comment of the lines of a file of modprobe.d that give the hash table's size; a file may have more.</summary>
+    public static string TakeHashSizeOut(string file) =>
+        $"(Get-Content -Raw -Encoding latin1 -LiteralPath {Quote(file)}) -replace '(?m)^(?=[ \\t]*options[ \\t]+nf[-_]conntrack[ \\t].*\\bhashsize\\b)', '# '" +
         $" | Set-Content -NoNewline -Encoding latin1 -LiteralPath {Quote(file)}";
 
     /// <summary>The parameter that names the files' root, where it is not the running system's.</summary>

@@ -30,8 +30,9 @@ internal static class ProcCounterReader
         string[] values = Split(line);
         for (int i = 0; i < Math.Min(values.Length, columns.Length); i++)
         {
-            if (columns[i] is { } counter)
-                processor[counter] = uint.Parse(values[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+            // What is no number is no zero either: it stays absent.
+            if (columns[i] is { } counter && uint.TryParse(values[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value))
+                processor[counter] = value;
         }
 
         return processor;

@@ -14,11 +14,11 @@ namespace ConntrackPS.Tuning.Persistence;
 /// whatever else somebody has put there goes back.</remarks>
 internal static class AtomicFile
 {
+    /// <summary>How names of files begin that are not yet in their place.</summary>
+    public const string TemporaryPrefix = ".conntrackps.";
+
     private const ushort ReadableByAll = 0x1a4;
     private const ushort OurOwn = 0x180;
-
-    /// <summary>How often we begin anew, because somebody else changes the same file.</summary>
-    private const int Attempts = 20;
 
     private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(10);
 
@@ -30,28 +30,15 @@ internal static class AtomicFile
     /// <exception cref="IOException">Nothing has changed: the disk is full or read-only, or no file is there
     /// (<see cref="UnusableFileException"/>).</exception>
     /// <exception cref="UnauthorizedAccessException">Nothing has changed: the file or its folder is closed to us.</exception>
-    public static bool Edit(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return EditOnce(root, name, edit);
-            }
-            catch (FileChangedException) when (attempt < Attempts)
-            {
-                // Anew, from what is there now.
-            }
-        }
-    }
+    public static bool Edit(RootFolder root, string name, Func<byte[]?, byte[]?> edit) => FileChangedException.Again(() => EditOnce(root, name, edit));
 
     /// <summary>Looks whether there is a file, or none, where one is to be written.</summary>
     /// <exception cref="IOException">As for <see cref="Edit"/>.</exception>
-    public static void Check(RootFolder root, string name)
+    public static void Check(RootFolder root, string name) => FileChangedException.Again(() =>
     {
         using FilePlace? place = root.FindToWrite(name);
-        _ = place?.Read();
-    }
+        return place?.Read();
+    });
 
     private static bool EditOnce(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
     {
@@ -81,7 +68,7 @@ internal static class AtomicFile
     private static void Replace(FilePlace place, byte[]? content)
     {
         // Hidden and without .conf at its end, so that boot never reads a left-over.
-        string temporary = $".conntrackps.{Guid.NewGuid():N}";
+        string temporary = $"{TemporaryPrefix}{Guid.NewGuid():N}";
         FileStatus? ours = content is null ? null : Write(place, temporary, content);
         try
         {

@@ -20,13 +20,15 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
     public IReadOnlyList<string> Problems => _problems;
 
     /// <summary>The files of several directories, sorted by name; one hides those of the same name in later directories.</summary>
+    /// <param name="directories">The directories, those first that hide others' files.</param>
+    /// <param name="takesHidden">Whether files whose name begins with a dot count: they do for sysctl(8) alone.</param>
     /// <remarks>sysctl.d(5), modules-load.d(5). A mask hides likewise, and so does a link that leads nowhere.</remarks>
-    public IReadOnlyList<BootFile> InOrder(IEnumerable<string> directories)
+    public IReadOnlyList<BootFile> InOrder(IEnumerable<string> directories, bool takesHidden = false)
     {
         Dictionary<string, string> byName = [];
         foreach (string directory in directories)
         {
-            foreach (string name in Names(directory).Where(name => name.EndsWith(Extension, StringComparison.Ordinal) && !name.StartsWith('.')))
+            foreach (string name in Names(directory).Where(name => name.EndsWith(Extension, StringComparison.Ordinal) && (takesHidden || !name.StartsWith('.')) && !name.StartsWith(AtomicFile.TemporaryPrefix, StringComparison.Ordinal)))
                 byName.TryAdd(name, System.IO.Path.Combine(directory, name));
         }
 
@@ -48,7 +50,7 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
     {
         try
         {
-            return read();
+            return FileChangedException.Again(read);
         }
         catch (UnusableFileException exception) when (exception.IsMask)
         {

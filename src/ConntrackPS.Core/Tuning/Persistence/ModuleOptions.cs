@@ -12,7 +12,7 @@ internal static partial class ModuleOptions
     private const string Module = "nf_conntrack";
 
     /// <summary>Sets the size, in the line that has one, else in the module's first, else in a new one.</summary>
-    public static ConfigText WithHashSize(ConfigText text, long buckets)
+    public static ConfigText WithHashSize(ConfigText text, Int128 buckets)
     {
         string option = string.Create(CultureInfo.InvariantCulture, $"hashsize={buckets}");
         List<(string[] Lines, string Joined)> all = [.. Join(text.Lines)];
@@ -23,6 +23,23 @@ internal static partial class ModuleOptions
         if (place < 0)
             result.Insert(EndOf(all), $"options {Module} {option}" + text.LineEnd);
         return text.With(result);
+    }
+
+    /// <summary>The sizes that a file's lines give, with their numbers; null for one that the kernel does not take.</summary>
+    public static IEnumerable<(int Line, string? Value)> HashSizes(ConfigText text)
+    {
+        int number = 1;
+        foreach ((string[] lines, string joined) in Join(text.Lines))
+        {
+            // The kernel knows no comments here.
+            if (OptionsLine().Match(joined) is { Success: true } match && IsModule(match.Groups["module"].ValueSpan))
+            {
+                foreach (Match size in HashSize().Matches(joined[match.Groups["options"].Index..]))
+                    yield return (number, GoodSize().Match(size.Value) is { Success: true } good ? good.Groups["value"].Value : null);
+            }
+
+            number += lines.Length;
+        }
     }
 
     /// <summary>A module's name as the kernel has it.</summary>
@@ -87,6 +104,9 @@ internal static partial class ModuleOptions
 
     [GeneratedRegex(@"^[ \t]*options[ \t]+(?<module>[^ \t]+)(?<options>(\s+[^\s#]\S*)*)(?=\s+#|\s*$)", RegexOptions.ExplicitCapture)]
     private static partial Regex OptionsLine();
+
+    [GeneratedRegex(@"^\s*hashsize=(?<value>\S+)$", RegexOptions.ExplicitCapture)]
+    private static partial Regex GoodSize();
 
     /// <summary>Blanks around the sign are no good to the kernel, and go with the old value.</summary>
     [GeneratedRegex(@"(?<blank>^|\s+)hashsize\s*=(\S+|\s+[^\s=]+(?!\S))?", RegexOptions.ExplicitCapture)]

@@ -1,15 +1,21 @@
+using System.IO.Enumeration;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tuning.Persistence;
 
-/// <summary>What the files of sysctl.d set at boot, all of them: the last assignment wins.</summary>
+/// <summary>What files set at boot, all of their lines, in the order in which they are read.</summary>
 /// <remarks>sysctl.d(5): files are sorted by name over all directories, and one hides those of the same name in later
-/// directories. sysctl(8) reads /etc/sysctl.conf after them; systemd does not, unless a link in sysctl.d names it.</remarks>
+/// directories. sysctl(8) reads hidden ones too, and /etc/sysctl.conf after all; systemd-sysctl does not, unless a link in
+/// sysctl.d names it. ufw sets a file of its own whenever it is started. Seen with systemd 252 and procps 4.0.2.</remarks>
 internal sealed class PersistedSettings
 {
+    private const BootReaders Both = BootReaders.Systemd | BootReaders.Procps;
+
     private readonly List<PersistedValue> _assignments = [];
     private readonly List<string> _problems = [];
+    private readonly List<string> _withoutEffect = [];
     private readonly Dictionary<string, BootFile> _files = [];
+    private BootReaders _atBoot = BootReaders.Procps;
 
     private PersistedSettings()
     {
@@ -17,6 +23,9 @@ internal sealed class PersistedSettings
 
     /// <summary>What could not be read, or is read in two ways: one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>Lines that set nothing, whatever their writer hoped: one sentence each.</summary>
+    public IReadOnlyList<string> WithoutEffect => _withoutEffect;
 
     /// <summary>Reads the files; one that can't be read says nothing but in <see cref="Problems"/>.</summary>
     public static PersistedSettings Read(SystemRoot root)
@@ -40,14 +49,36 @@ internal sealed class PersistedSettings
 
     /// <summary>What the next boot sets a parameter to; null where no file names it.</summary>
     /// <param name="name">Its file below /proc/sys/net/netfilter; null for none.</param>
-    public PersistedValue? Find(string? name) =>
-        name is null ? null : _assignments.FindLast(assignment => assignment.Key == SysctlKey.Of(name));
+    public PersistedValue? Find(string? name) => name is null ? null : Winner(SysctlKey.Of(name), _atBoot);
 
-    /// <summary>The assignment of a key that wins, where there is one for sure.</summary>
-    public PersistedValue FindKey(string key) => _assignments.FindLast(assignment => assignment.Key == key)!;
+    /// <summary>What certain programs set a parameter to; null where they find no line about it.</summary>
+    public PersistedValue? FindFor(string name, BootReaders readers) => Winner(SysctlKey.Of(name), readers);
+
+    /// <summary>The lines that set a parameter after our file does, in their order, where one of them makes it another
+    /// value for somebody who reads them; none where ours wins with everybody.</summary>
+    /// <param name="key">The parameter, with dots.</param>
+    /// <param name="ours">Our file.</param>
+    public IReadOnlyList<PersistedValue> After(string key, string ours)
+    {
+        int place = _assignments.FindLastIndex(assignment => assignment.File == ours && assignment.Key == key && !assignment.IsExclusion);
+        if (place < 0)
+            return [];
+        PersistedValue[] later = [.. _assignments[(place + 1)..].Where(assignment => assignment.Key == key && assignment.Readers != BootReaders.None)];
+        Int128? wanted = _assignments[place].Number;
+        return Enum.GetValues<BootReaders>().Any(reader =>
+            Array.FindLast(later, assignment => assignment.Readers.HasFlag(reader) && reader != BootReaders.None) is { } last && last.Number != wanted)
+            ? later
+            : [];
+    }
 
     /// <summary>The assignments of a file.</summary>
-    public IEnumerable<PersistedValue> In(string file) => _assignments.Where(assignment => assignment.File == file);
+    public IEnumerable<PersistedValue> In(string file) => _assignments.Where(assignment => assignment.File == file && !assignment.IsExclusion);
+
+    /// <summary>The lines that set a parameter and are read after our file, whether that names it or not.</summary>
+    /// <param name="key">The parameter, with dots.</param>
+    /// <param name="ours">Our file.</param>
+    public IEnumerable<PersistedValue> BehindOurs(string key, string ours) =>
+        _assignments.Where(assignment => assignment.Key == key && assignment.File != ours && IsBehind(assignment, ours));
 
     /// <summary>When a file was written; null where it was not read.</summary>
     public DateTime? Written(string file) => _files.TryGetValue(file, out BootFile? read) ? read.Status.Written : null;
@@ -55,28 +86,119 @@ internal sealed class PersistedSettings
     /// <summary>Where a file is in truth, links followed within the root.</summary>
     public string PathOf(string file) => _files.TryGetValue(file, out BootFile? read) ? read.Path : file;
 
+    /// <summary>Ufw's and modprobe's files, and sysctl.conf at the end, have no names to sort by.</summary>
+    private static bool IsBehind(PersistedValue assignment, string ours) =>
+        assignment.Readers is not (BootReaders.Systemd or BootReaders.Procps or Both)
+        || Path.GetFileName(Path.GetDirectoryName(assignment.File)) != "sysctl.d"
+        || string.CompareOrdinal(Path.GetFileName(assignment.File), Path.GetFileName(ours)) > 0;
+
+    /// <summary>The last line wins that a program reads; to systemd-sysctl, one that says the same again stays where it was,
+    /// and a pattern leaves alone what a line names.</summary>
+    private PersistedValue? Winner(string key, BootReaders readers)
+    {
+        List<PersistedValue> applied = [];
+        foreach (PersistedValue assignment in _assignments.Where(assignment => (assignment.Readers & readers) != 0 && assignment.Key == key))
+        {
+            if (assignment.IsExclusion)
+            {
+                applied.RemoveAll(other => other.Spelled == assignment.Spelled);
+                continue;
+            }
+
+            bool isSystemd = assignment.Readers.HasFlag(BootReaders.Systemd) && readers.HasFlag(BootReaders.Systemd);
+            int before = isSystemd ? applied.FindIndex(other => other.Spelled == assignment.Spelled) : -1;
+            if (before >= 0 && applied[before].Text == assignment.Text)
+                continue;
+            if (before >= 0)
+                applied.RemoveAt(before);
+            applied.Add(assignment);
+        }
+
+        return applied.Count > 0 || _assignments.Exists(assignment => assignment.IsExclusion && assignment.Spelled == key)
+            ? applied.LastOrDefault()
+            : _assignments.FindLast(assignment => (assignment.Readers & readers) != 0 && IsPattern(assignment.Key)
+                && FileSystemName.MatchesSimpleExpression(assignment.Key, key, ignoreCase: false));
+    }
+
+    private static bool IsPattern(string key) => key.AsSpan().IndexOfAny('*', '?') >= 0;
+
     private void Read(SystemRoot root, RootFolder folder)
     {
         BootFiles boot = new(root, folder);
-        IReadOnlyList<BootFile> files = boot.InOrder(SystemRoot.SysctlDirectories);
-        BootFile? last = boot.Read(SystemRoot.LastSysctlName);
-        bool isLinked = last is not null && files.Any(file => file.Status.IsSameFile(last.Status));
-        foreach (BootFile file in last is null || isLinked ? files : [.. files, last])
-            Add(file);
+        if (SystemRoot.SystemdNames.Any(name => IsThere(folder, name)))
+            _atBoot = BootReaders.Systemd;
+        foreach (BootFile file in boot.InOrder(SystemRoot.SysctlDirectories, takesHidden: true))
+            Add(file, Path.GetFileName(file.Name).StartsWith('.') ? BootReaders.Procps : Both);
+        if (boot.Read(SystemRoot.LastSysctlName) is { } last)
+            Add(last, BootReaders.Procps);
+        if (UfwFile.Find(boot) is { } ufw)
+        {
+            Add(ufw.File, BootReaders.Ufw);
+            if (ufw.IsEnabled)
+                _atBoot |= BootReaders.Ufw;
+        }
+
+        AddModuleOptions(root, boot);
         _problems.AddRange(boot.Problems);
     }
 
-    private void Add(BootFile file)
+    private static bool IsThere(RootFolder folder, string name)
+    {
+        try
+        {
+            using FilePlace? place = folder.Find(name);
+            return place?.Status is { Kind: FileKind.Regular };
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private void Add(BootFile file, BootReaders readers)
     {
         _files[file.Name] = file;
-        foreach (string line in file.Text.Lines)
+        foreach ((int number, string line) in file.Text.Lines.Select((line, index) => (index + 1, line)))
         {
-            if (SysctlLine.Parse(line) is { } assignment)
-                _assignments.Add(new PersistedValue(assignment.Key, assignment.Value, file.Name));
+            if (SysctlLine.Parse(line) is { } assignment && Readers(assignment, readers) is not BootReaders.None and BootReaders those)
+            {
+                _assignments.Add(new PersistedValue(assignment.Key, assignment.Value, file.Name, number, assignment.Spelled, those));
+                if (SysctlKey.IsGivenUp(assignment.Key))
+                    _withoutEffect.Add($"{file.Name} line {number} sets {assignment.Key}, a name that the kernel gave up with Linux 4.19: it has no effect.");
+            }
+
+            if (SysctlLine.Excluded(line) is { } excluded)
+                _assignments.Add(new PersistedValue(SysctlKey.Normalize(excluded), "", file.Name, number, excluded, readers & BootReaders.Systemd) { IsExclusion = true });
             foreach (SysctlLine hidden in SysctlLine.Hidden(line).Where(hidden => SysctlKey.IsOfConntrack(hidden.Key)))
             {
                 _problems.Add($"{file.Name} has a carriage return or a zero within a line: systemd-sysctl sets {hidden.Key} to " +
                     $"{hidden.Value} by what follows, sysctl does not. Give it a line of its own, or take it out.");
+            }
+        }
+    }
+
+    /// <summary>Ufw has its file read by sysctl(8).</summary>
+    private static BootReaders Readers(SysctlLine assignment, BootReaders readers) =>
+        readers == BootReaders.Ufw ? (assignment.Readers.HasFlag(BootReaders.Procps) ? readers : BootReaders.None) : assignment.Readers & readers;
+
+    /// <summary>The module's options come with it: before the sysctls where it is loaded by modules-load.d, else after them.</summary>
+    private void AddModuleOptions(SystemRoot root, BootFiles boot)
+    {
+        const string Buckets = "nf_conntrack_buckets";
+        foreach (BootFile file in boot.InOrder(SystemRoot.ModuleOptionsDirectories))
+        {
+            _files[file.Name] = file;
+            foreach ((int line, string? value) in ModuleOptions.HashSizes(file.Text))
+            {
+                if (value is null)
+                {
+                    _withoutEffect.Add($"{file.Name} line {line} gives nf_conntrack the option hashsize with blanks around its sign: " +
+                        "the kernel refuses to load the module.");
+                }
+                else if (string.CompareOrdinal(Path.GetFileName(file.Name), Path.GetFileName(root.ModuleOptionsFile)) > 0)
+                {
+                    _assignments.Add(new PersistedValue(SysctlKey.Of(Buckets), value, file.Name, line, SysctlKey.Of(Buckets), BootReaders.Modprobe));
+                }
             }
         }
     }

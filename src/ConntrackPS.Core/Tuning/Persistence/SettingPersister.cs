@@ -20,7 +20,7 @@ internal sealed class SettingPersister(SystemRoot root)
     /// <param name="changes">Files below /proc/sys/net/netfilter, and their values; null takes our line away.</param>
     /// <returns>The files that have changed.</returns>
     /// <exception cref="PersistenceException">Nothing has changed on disk.</exception>
-    public IReadOnlyList<string> Persist(params (string Name, long? Value)[] changes)
+    public IReadOnlyList<string> Persist(params (string Name, Int128? Value)[] changes)
     {
         using RootFolder folder = OpenRoot();
         FileChanges files = new(root, folder);
@@ -36,7 +36,7 @@ internal sealed class SettingPersister(SystemRoot root)
         return files.Apply();
     }
 
-    private static ConfigText Apply(ConfigText text, (string Name, long? Value) change)
+    private static ConfigText Apply(ConfigText text, (string Name, Int128? Value) change)
     {
         string key = SysctlKey.Of(change.Name);
         List<string> result = [];

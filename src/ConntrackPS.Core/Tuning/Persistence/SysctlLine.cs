@@ -5,6 +5,14 @@ namespace ConntrackPS.Tuning.Persistence;
 /// <param name="Value">What it is set to.</param>
 internal readonly record struct SysctlLine(string Key, string Value)
 {
+    private const BootReaders Both = BootReaders.Systemd | BootReaders.Procps;
+
+    /// <summary>The parameter as it is spelled there, with dots.</summary>
+    public string Spelled { get; private init; } = Key;
+
+    /// <summary>Who takes it for an assignment.</summary>
+    public BootReaders Readers { get; private init; } = Both;
+
     /// <summary>What systemd-sysctl takes for the end of a line; sysctl(8) goes by line feeds alone.</summary>
     private static readonly char[] Ends = ['\r', '\n', '\0'];
 
@@ -13,14 +21,32 @@ internal readonly record struct SysctlLine(string Key, string Value)
 
     /// <summary>Reads a line; comments, empty ones and others are no assignment, and neither are those that readers
     /// disagree about (<see cref="Hidden"/>).</summary>
-    /// <remarks>sysctl.d(5): a leading minus means that failure does not matter.</remarks>
+    /// <remarks>sysctl.d(5): a leading minus means that failure does not matter. Blanks behind it are systemd-sysctl's alone, a
+    /// second minus is sysctl(8)'s (seen with 252 and 4.0.2).</remarks>
     public static SysctlLine? Parse(string line)
     {
         string text = line.Trim(Blanks);
         int equals = text.IndexOf('=', StringComparison.Ordinal);
         if (text.Length == 0 || text[0] is '#' or ';' || equals < 1 || text.IndexOfAny(Ends) >= 0)
             return null;
-        return new SysctlLine(SysctlKey.Normalize(text[..equals].TrimStart('-').Trim(Blanks)), text[(equals + 1)..].Trim(Blanks));
+        string left = text[..equals].TrimEnd(Blanks), name = left.TrimStart('-');
+        string key = name.Trim(Blanks);
+        int minuses = left.Length - name.Length;
+        BootReaders readers = minuses > 1 ? BootReaders.Procps : minuses == 1 && key.Length < name.Length ? BootReaders.Systemd : Both;
+        return key.Length == 0 ? null : new SysctlLine(SysctlKey.Normalize(key), text[(equals + 1)..].Trim(Blanks))
+        {
+            Spelled = SysctlKey.Spell(key),
+            Readers = readers,
+        };
+    }
+
+    /// <summary>A name behind a minus and without a value: patterns shall leave it alone.</summary>
+    public static string? Excluded(string line)
+    {
+        string text = line.Trim(Blanks);
+        return text.StartsWith('-') && !text.Contains('=', StringComparison.Ordinal) && text.IndexOfAny(Ends) < 0
+            ? SysctlKey.Spell(text[1..].Trim(Blanks))
+            : null;
     }
 
     /// <summary>Assignments in a line with a carriage return or a zero in it, by which systemd-sysctl divides it (seen with

@@ -1,3 +1,5 @@
+using ConntrackPS.Linux;
+
 namespace ConntrackPS.Tuning.Persistence;
 
 /// <summary>The system whose files hold what the next boot sets: the running one, or an image mounted somewhere.</summary>
@@ -36,18 +38,24 @@ public sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular
     internal static IReadOnlyList<string> ModuleLoadDirectories { get; } =
         ["etc/modules-load.d", "run/modules-load.d", "usr/local/lib/modules-load.d", "usr/lib/modules-load.d", "lib/modules-load.d"];
 
-    /// <summary>The one file that sysctl(8) reads last of all.</summary>
-    internal string LastSysctlFile => In(LastSysctlName);
+    /// <summary>Where options of modules are (modprobe.d(5)), those that win first.</summary>
+    internal static IReadOnlyList<string> ModuleOptionsDirectories { get; } =
+        ["etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"];
 
-    /// <summary>True for a file that boot reads after the one of ours, so that it wins.</summary>
-    internal bool IsReadAfterOurs(string file) =>
-        file == LastSysctlFile || string.CompareOrdinal(System.IO.Path.GetFileName(file), System.IO.Path.GetFileName(SysctlFile)) > 0;
+    /// <summary>Where systemd-sysctl is, if it is there.</summary>
+    internal static IReadOnlyList<string> SystemdNames { get; } = ["usr/lib/systemd/systemd-sysctl", "lib/systemd/systemd-sysctl"];
 
     /// <summary>True where connection tracking is a module: its sysctls are not there before it is loaded.</summary>
     internal bool IsModular { get; } = isModular ?? File.Exists("/sys/module/nf_conntrack/initstate");
 
     /// <summary>True for the system that runs.</summary>
     internal bool IsRunning => Path == Running;
+
+    /// <summary>Whether what the files say will hold in a network namespace: boot sets up one alone. Somebody who names another
+    /// system's root means the one that this will have.</summary>
+    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+    internal bool HoldsFor(NetworkNamespace? networkNamespace) =>
+        (networkNamespace is null && !IsRunning) || MachineNamespace.IsSetByBoot(networkNamespace) == true;
 
     /// <summary>A name below the root as a path.</summary>
     internal string In(string name) => System.IO.Path.Combine(Path, name);

@@ -10,6 +10,9 @@ namespace ConntrackPS.Tuning.Policies;
 /// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses, EPERM without CAP_NET_ADMIN.</remarks>
 internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
 {
+    /// <summary>Which namespace; null for the caller's own.</summary>
+    public NetworkNamespace? NetworkNamespace { get; } = networkNamespace;
+
     /// <summary>Reads all policies.</summary>
     public IReadOnlyList<ConntrackTimeoutPolicy> Read() => Attempt(List);
 
@@ -65,7 +68,7 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
             PolicyCodec.Encode(TimeoutMessage.Get, MessageFlags.Dump | MessageFlags.Ack, null),
             "list the timeout policies",
             policies.Clear,
-            message => policies.Add(PolicyCodec.Decode(message, networkNamespace)));
+            message => policies.Add(PolicyCodec.Decode(message, NetworkNamespace)));
         return policies;
     }
 
@@ -75,13 +78,13 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
         ConntrackTimeoutPolicy? found = null;
         connection.Request(
             PolicyCodec.Encode(TimeoutMessage.Get, MessageFlags.Ack, name), "read a timeout policy",
-            message => found = PolicyCodec.Decode(message, networkNamespace));
+            message => found = PolicyCodec.Decode(message, NetworkNamespace));
         return found ?? throw new NetlinkProtocolException("The kernel acknowledged a request for a timeout policy without an answer.");
     }
 
     private T Attempt<T>(Func<NetlinkConnection, T> work)
     {
-        using NetlinkConnection connection = NetlinkConnection.Open(networkNamespace);
+        using NetlinkConnection connection = NetlinkConnection.Open(NetworkNamespace);
         try
         {
             return work(connection);

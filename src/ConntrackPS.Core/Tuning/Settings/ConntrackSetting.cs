@@ -7,10 +7,12 @@ namespace ConntrackPS.Tuning.Settings;
 /// <remarks>Documentation/networking/nf_conntrack-sysctl.rst.</remarks>
 public sealed class ConntrackSetting
 {
+    private readonly ReadOnlyReason? _whyReadOnly;
+
     internal ConntrackSetting(
-        SettingDefinition definition, long number, bool isWritable, PersistedValue? persisted, NetworkNamespace? networkNamespace)
+        SettingDefinition definition, Int128 number, ReadOnlyReason? whyReadOnly, PersistedValue? persisted, NetworkNamespace? networkNamespace)
     {
-        (Definition, Number, IsWritable) = (definition, number, isWritable);
+        (Definition, Number, _whyReadOnly) = (definition, number, whyReadOnly);
         PersistedValue = persisted is null ? null
             : persisted.Number is { } value ? SettingValue.ToObject(definition, value) : persisted.Text;
         PersistedIn = persisted?.File;
@@ -28,16 +30,17 @@ public sealed class ConntrackSetting
     public object? DefaultValue => Definition.Default is { } number ? SettingValue.ToObject(Definition, number) : null;
 
     /// <summary>The lowest number accepted; null for words and Booleans.</summary>
-    public long? Minimum => Definition.Kind == SettingKind.Number ? Definition.Minimum : null;
+    public long? Minimum => Definition.Kind == SettingKind.Number ? (long)Definition.Minimum : null;
 
     /// <summary>The highest number accepted; null for words and Booleans.</summary>
-    public long? Maximum => Definition.Kind == SettingKind.Number ? Definition.Maximum : null;
+    public ulong? Maximum => Definition.Kind == SettingKind.Number ? (ulong)Definition.Maximum : null;
 
     /// <summary>What a number counts: entries, bytes, seconds.</summary>
     public string? Unit => Definition.Unit;
 
-    /// <summary>False where this network namespace can only read it; true does not speak of the caller's privileges.</summary>
-    public bool IsWritable { get; }
+    /// <summary>False where this network namespace can only read it, or /proc/sys is mounted read-only; true does not speak of the
+    /// caller's privileges.</summary>
+    public bool IsWritable => _whyReadOnly is null;
 
     /// <summary>What the next boot sets it to, by the files of sysctl.d; null where none does.</summary>
     public object? PersistedValue { get; }
@@ -59,13 +62,13 @@ public sealed class ConntrackSetting
 
     internal SettingDefinition Definition { get; }
 
-    internal long Number { get; }
+    internal Int128 Number { get; }
 
-    /// <exception cref="ReadOnlySettingException">This network namespace can't change it.</exception>
+    /// <exception cref="ReadOnlySettingException">It can't be changed from here.</exception>
     internal void RequireWritable()
     {
-        if (!IsWritable)
-            throw new ReadOnlySettingException(ConntrackPS.Linux.Sysctl.Netfilter + Definition.FileName, Namespace);
+        if (_whyReadOnly is { } reason)
+            throw new ReadOnlySettingException(ConntrackPS.Linux.Sysctl.Netfilter + Definition.FileName, Namespace, reason);
     }
 
     /// <summary>On one line: <c>Maximum 262144</c>.</summary>

@@ -9,20 +9,27 @@ namespace ConntrackPS.Tuning.Settings;
 internal sealed class ConntrackSettings(NetworkNamespace? networkNamespace, PersistedSettings? persisted = null)
 {
     /// <summary>Reads all settings that this kernel and namespace have.</summary>
+    /// <param name="tell">Is told of each that can't be read, and the others follow; null to end with the first.</param>
     /// <exception cref="ConntrackUnavailableException">It has none.</exception>
-    public IReadOnlyList<ConntrackSetting> Read() => NetworkNamespace.RunIn(networkNamespace, () =>
+    /// <exception cref="UnreadableSettingException">One has no value that can be used, and nobody is to be told.</exception>
+    public IReadOnlyList<ConntrackSetting> Read(Action<UnreadableSettingException>? tell = null) => NetworkNamespace.RunIn(networkNamespace, IReadOnlyList<ConntrackSetting> () =>
     {
-        ConntrackSetting[] settings = [.. SettingCatalog.Present(null).Select(ReadHere).OfType<ConntrackSetting>()];
-        return settings.Length > 0 ? settings : throw new ConntrackUnavailableException("This kernel has no connection tracking.");
+        IReadOnlyList<SettingDefinition> present = SettingCatalog.Present(null);
+        return present.Count > 0
+            ? [.. present.Select(definition => Sysctl.TryRead(() => ReadHere(definition), tell)).OfType<ConntrackSetting>()]
+            : throw new ConntrackUnavailableException("This kernel has no connection tracking.");
     });
 
     /// <summary>Finds a setting by our name or the sysctl's.</summary>
     /// <exception cref="UnknownSettingException">This kernel has none of that name.</exception>
     public ConntrackSetting Find(string name)
     {
-        IReadOnlyList<ConntrackSetting> present = Read();
-        SettingDefinition? definition = SettingCatalog.Find(name, present.Select(setting => setting.Definition));
-        return present.FirstOrDefault(setting => setting.Definition == definition)
+        // One that can't be read is no reason to refuse another.
+        IReadOnlyList<SettingDefinition> present = SettingCatalog.Present(networkNamespace);
+        if (present.Count == 0)
+            throw new ConntrackUnavailableException("This kernel has no connection tracking.");
+        SettingDefinition? definition = SettingCatalog.Find(name, present);
+        return (definition is null ? null : NetworkNamespace.RunIn(networkNamespace, () => ReadHere(definition)))
             ?? throw new UnknownSettingException(name, [.. present.Select(setting => setting.Name)]);
     }
 
@@ -30,14 +37,14 @@ internal sealed class ConntrackSettings(NetworkNamespace? networkNamespace, Pers
     /// <exception cref="ReadOnlySettingException">This namespace can't change it.</exception>
     /// <exception cref="UnauthorizedAccessException">It needs CAP_NET_ADMIN.</exception>
     /// <exception cref="IOException">The kernel refused.</exception>
-    public void Set(ConntrackSetting setting, long number) =>
+    public void Set(ConntrackSetting setting, Int128 number) =>
         Sysctl.WriteNumber(Sysctl.Netfilter + setting.Definition.FileName, number, networkNamespace);
 
     private ConntrackSetting? ReadHere(SettingDefinition definition)
     {
         string path = Sysctl.Netfilter + definition.FileName;
-        return Sysctl.ReadNumber(path) is { } number
-            ? new ConntrackSetting(definition, number, Sysctl.IsWritable(path), persisted?.Find(definition.FileName), networkNamespace)
+        return Sysctl.ReadWide(path) is { } number
+            ? new ConntrackSetting(definition, number, Sysctl.WhyReadOnly(path), persisted?.Find(definition.FileName), networkNamespace)
             : null;
     }
 }

@@ -30,8 +30,8 @@ internal static class SettingCatalog
         Boolean("Checksum", "checksum", true, "Verify the checksums of incoming packets, and take those with wrong ones for invalid."),
         new("LogInvalid", Prefix + "log_invalid", SettingKind.Protocol, 0, 255, 0, null, "Log invalid packets of a protocol, or of all."),
         Boolean("Helper", "helper", false, "Attach helpers to connections by their port, without a rule (kernels before 6.0)."),
-        Number("Fragment6HighThreshold", "frag6_high_thresh", 0, long.MaxValue, 4 << 20, "bytes", "Memory for reassembling IPv6 packets, past which fragments are dropped."),
-        Number("Fragment6LowThreshold", "frag6_low_thresh", 0, long.MaxValue, 3 << 20, "bytes", "Memory down to which fragments are dropped then."),
+        Number("Fragment6HighThreshold", "frag6_high_thresh", 0, ulong.MaxValue, 4 << 20, "bytes", "Memory for reassembling IPv6 packets, past which fragments are dropped."),
+        Number("Fragment6LowThreshold", "frag6_low_thresh", 0, ulong.MaxValue, 3 << 20, "bytes", "Memory down to which fragments are dropped then."),
         Number("Fragment6Timeout", "frag6_timeout", 1, TimeoutRange.Maximum, 60, "seconds", "How long a fragment of an IPv6 packet waits for the others."),
     ];
 
@@ -60,7 +60,7 @@ internal static class SettingCatalog
         && TimeoutCatalog.All.All(definition => definition.Sysctl != file);
 
     private static SettingDefinition Number(
-        string name, string file, long minimum, long maximum, long? defaultValue, string unit, string description) =>
+        string name, string file, Int128 minimum, Int128 maximum, Int128? defaultValue, string unit, string description) =>
         new(name, Prefix + file, SettingKind.Number, minimum, maximum, defaultValue, unit, description);
 
     private static SettingDefinition Boolean(string name, string file, bool defaultValue, string description) =>

@@ -12,17 +12,17 @@ namespace ConntrackPS.Tuning.Settings;
 /// <param name="Unit">Of what it is a number; null for nothing in particular.</param>
 /// <param name="Description">What it does, in a sentence.</param>
 internal sealed record SettingDefinition(
-    string Name, string FileName, SettingKind Kind, long Minimum, long Maximum, long? Default, string? Unit, string Description)
+    string Name, string FileName, SettingKind Kind, Int128 Minimum, Int128 Maximum, Int128? Default, string? Unit, string Description)
 {
     /// <summary>A setting that this library has no words for: a newer kernel's.</summary>
     public static SettingDefinition Unknown(string fileName) => new(
-        NameOf(fileName), fileName, SettingKind.Number, int.MinValue, int.MaxValue, null, null, "Not known to ConntrackPS: see nf_conntrack-sysctl.rst of this kernel.");
+        NameOf(fileName), fileName, SettingKind.Number, long.MinValue, ulong.MaxValue, null, null, "Not known to ConntrackPS: see nf_conntrack-sysctl.rst of this kernel.");
 
     /// <summary>The kernel rounds the number up to a multiple of this: a hash table takes whole pages.</summary>
     public long Step { get; init; } = 1;
 
     /// <summary>The number that the kernel makes of one.</summary>
-    public long Round(long number) => (number + Step - 1) / Step * Step;
+    public Int128 Round(Int128 number) => (number + Step - 1) / Step * Step;
 
     /// <summary>The range, for messages.</summary>
     public string AcceptedForm => Kind switch

@@ -11,25 +11,24 @@ internal static class SettingValue
     private static readonly string[] EventChoices = ["Off", "On", "Auto"];
 
     /// <summary>The value as people read it: a Boolean, a number, or a word.</summary>
-    public static object ToObject(SettingDefinition definition, long number) => definition.Kind switch
+    public static object ToObject(SettingDefinition definition, Int128 number) => definition.Kind switch
     {
         // Older kernels take any number but 0 for yes.
         SettingKind.Boolean => number != 0,
-        SettingKind.Events when number is >= 0 and <= 2 => EventChoices[number],
-        SettingKind.Protocol => number switch
-        {
-            0 => "None",
-            AllProtocols => "All",
-            _ => ((IPProtocol)number).ToString(),
-        },
-        _ => number,
+        SettingKind.Events when number >= 0 && number <= 2 => EventChoices[(int)number],
+        SettingKind.Protocol when number == 0 => "None",
+        SettingKind.Protocol when number == AllProtocols => "All",
+        SettingKind.Protocol when number > 0 && number < AllProtocols => ((IPProtocol)(byte)number).ToString(),
+
+        // PowerShell knows no wider number than the kernel.
+        _ => number > long.MaxValue ? (object)(ulong)number : (long)number,
     };
 
     /// <summary>The kernel's number for what somebody wrote.</summary>
     /// <exception cref="ValueRangeException">The setting takes no such value; the message says which it takes.</exception>
-    public static long Parse(SettingDefinition definition, string text)
+    public static Int128 Parse(SettingDefinition definition, string text)
     {
-        long? number = definition.Kind switch
+        Int128? number = definition.Kind switch
         {
             SettingKind.Boolean => ParseBoolean(text),
             SettingKind.Events => Array.FindIndex(EventChoices, choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase)) is >= 0 and var index
@@ -66,6 +65,6 @@ internal static class SettingValue
         _ => ProtocolNames.TryParse(text, out IPProtocol protocol) ? (long)protocol : null,
     };
 
-    private static long? ParseNumber(string text) =>
-        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : null;
+    private static Int128? ParseNumber(string text) =>
+        Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out Int128 number) ? number : null;
 }

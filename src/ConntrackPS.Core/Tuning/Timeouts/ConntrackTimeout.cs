@@ -11,7 +11,9 @@ public sealed class ConntrackTimeout
         Definition = definition;
         TimeoutSeconds = seconds;
         DefaultSeconds = defaultSeconds;
-        PersistedSeconds = persisted?.Number;
+        PersistedSeconds = persisted?.Number is { } number && number <= long.MaxValue ? (long)number : null;
+        DiffersFromPersisted = persisted is not null && persisted.Number != seconds;
+        PersistedText = persisted?.Text;
         PersistedIn = persisted?.File;
         Namespace = networkNamespace?.Name;
     }
@@ -35,7 +37,7 @@ public sealed class ConntrackTimeout
     public string? PersistedIn { get; }
 
     /// <summary>True where the next boot will set another timeout than the present one.</summary>
-    public bool DiffersFromPersisted => PersistedSeconds is { } persisted && persisted != TimeoutSeconds;
+    public bool DiffersFromPersisted { get; }
 
     /// <summary>The timeout's name for <c>sysctl</c>; null for the one that netlink alone has.</summary>
     public string? Sysctl => Definition.Sysctl is { } name ? SysctlKey.Of(name) : null;
@@ -44,6 +46,9 @@ public sealed class ConntrackTimeout
     public string? Namespace { get; }
 
     internal TimeoutDefinition Definition { get; }
+
+    /// <summary>What the file says, be it a number or not.</summary>
+    internal string? PersistedText { get; }
 
     /// <summary>On one line: <c>tcp ESTABLISHED 432000 s</c>.</summary>
     public override string ToString() => $"{Definition} {TimeoutSeconds} s";

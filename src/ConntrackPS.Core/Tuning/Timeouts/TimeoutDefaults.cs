@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -16,19 +17,25 @@ internal sealed class TimeoutDefaults(
 
     /// <summary>Reads all timeouts that this kernel has.</summary>
     /// <exception cref="ConntrackUnavailableException">It has none.</exception>
-    public IReadOnlyList<ConntrackTimeout> Read() => NetworkNamespace.RunIn(networkNamespace, () =>
+    /// <param name="tell">Is told of each that can't be read, and the others follow; null to end with the first.</param>
+    /// <exception cref="UnreadableSettingException">One has no value that can be used, and nobody is to be told.</exception>
+    public IReadOnlyList<ConntrackTimeout> Read(Action<UnreadableSettingException>? tell = null) => NetworkNamespace.RunIn(networkNamespace, () =>
     {
         using NetlinkConnection? connection = TryOpen();
         ConntrackTimeout[] timeouts =
-            [.. TimeoutCatalog.All.GroupBy(definition => definition.Protocol).SelectMany(group => Read(connection, group.Key, [.. group]))];
+            [.. TimeoutCatalog.All.GroupBy(definition => definition.Protocol).SelectMany(group => Read(connection, group.Key, [.. group], tell))];
         return timeouts.Length > 0 ? timeouts : throw new ConntrackUnavailableException("This kernel has no connection tracking.");
     });
 
     /// <summary>Reads one timeout.</summary>
     /// <exception cref="UnsupportedTimeoutException">This kernel has no such timeout.</exception>
-    public ConntrackTimeout Read(TimeoutDefinition definition) =>
-        Read().FirstOrDefault(timeout => timeout.Definition == definition)
-        ?? throw new UnsupportedTimeoutException($"This kernel keeps no timeout for {definition}.");
+    /// <exception cref="UnreadableSettingException">It has no value that can be used.</exception>
+    public ConntrackTimeout Read(TimeoutDefinition definition)
+    {
+        UnreadableSettingException? problem = null;
+        ConntrackTimeout? found = Read(unreadable => problem = unreadable.Path == PathOf(definition) ? unreadable : problem).FirstOrDefault(timeout => timeout.Definition == definition);
+        return found ?? throw (problem ?? (Exception)new UnsupportedTimeoutException($"This kernel keeps no timeout for {definition}."));
+    }
 
     /// <summary>Sets a timeout for connections from now on; those in the table take it up with their next packet.</summary>
     /// <param name="definition">Which timeout.</param>
@@ -52,12 +59,13 @@ internal sealed class TimeoutDefaults(
         return true;
     });
 
-    private IEnumerable<ConntrackTimeout> Read(NetlinkConnection? connection, TimeoutProtocol protocol, TimeoutDefinition[] definitions)
+    private IEnumerable<ConntrackTimeout> Read(
+        NetlinkConnection? connection, TimeoutProtocol protocol, TimeoutDefinition[] definitions, Action<UnreadableSettingException>? tell)
     {
         Dictionary<byte, uint>? byNetlink = connection is null ? null : TryRead(connection, protocol);
         foreach (TimeoutDefinition definition in definitions)
         {
-            uint? seconds = byNetlink is null ? ReadSysctl(definition)
+            uint? seconds = byNetlink is null ? Sysctl.TryRead(() => ReadSysctl(definition), tell)
                 : byNetlink.TryGetValue(definition.Attribute, out uint value) ? value : null;
             if (seconds is { } present && !IsRelic(definition))
                 yield return new ConntrackTimeout(definition, present, DefaultOf(definition), persisted?.Find(definition.Sysctl), networkNamespace);
@@ -128,8 +136,15 @@ internal sealed class TimeoutDefaults(
             ? TimeoutCatalog.FormerSctpEstablished
             : definition.DefaultSeconds;
 
-    private static uint? ReadSysctl(TimeoutDefinition definition) =>
-        PathOf(definition) is { } path ? (uint?)Sysctl.ReadNumber(path) : null;
+    /// <summary>Sysctl takes any number of 32 bits for a timeout, -1 among them, which is the longest to the kernel.</summary>
+    private static uint? ReadSysctl(TimeoutDefinition definition)
+    {
+        if (PathOf(definition) is not { } path || Sysctl.ReadNumber(path) is not { } seconds)
+            return null;
+        return seconds is >= int.MinValue and <= uint.MaxValue
+            ? (uint)seconds
+            : throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {seconds}, which is no timeout"));
+    }
 
     private static string? PathOf(TimeoutDefinition definition) =>
         definition.Sysctl is null ? null : Sysctl.Netfilter + definition.Sysctl;

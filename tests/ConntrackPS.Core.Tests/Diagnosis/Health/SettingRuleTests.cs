@@ -59,13 +59,19 @@ public sealed class SettingRuleTests
         ConntrackFinding[] findings = [.. new PersistenceRule().Check(Healthy with
         {
             Differences = [new PersistedDifference("a.b", "1", "2", "/etc/sysctl.d/x.conf", "Set-Something")],
-            Overruled = [new OverruledLine("net.netfilter.c", "3", "4", "/etc/sysctl.d/zz.conf", "/etc/zz.conf")],
+            Overruled =
+            [
+                new OverruledLine(
+                    "net.netfilter.c", "3", [new PersistedValue("net.netfilter.c", "4", "/etc/sysctl.conf", 7, "net.netfilter.c", BootReaders.Procps)], "Set-Another"),
+            ],
         })];
         Assert.Equal(["PersistedDiffers", "PersistedElsewhere"], findings.Select(finding => finding.Name));
         Assert.Equal("Set-Something", findings[0].Remedy);
+        Assert.Equal("Set-Another", findings[1].Remedy);
+        Assert.Equal("net.netfilter.c is 3 in the file of ConntrackPS, and set again by /etc/sysctl.conf line 7 to 4 (sysctl --system).", findings[1].Evidence);
         Assert.Equal(
-            @"(Get-Content -Raw -Encoding latin1 -LiteralPath '/etc/zz.conf') -replace '(?m)^(?=[ \t]*-?[ \t]*net\S*[./]c[ \t]*=)', '# ' | Set-Content -NoNewline -Encoding latin1 -LiteralPath '/etc/zz.conf'",
-            findings[1].Remedy);
+            @"(Get-Content -Raw -Encoding latin1 -LiteralPath '/etc/zz.conf') -replace '(?m)^(?=[ \t]*-*[ \t]*[./]*net\S*[./]c[ \t]*(?:=|\r?$))', '# ' | Set-Content -NoNewline -Encoding latin1 -LiteralPath '/etc/zz.conf'",
+            Remedies.CommentOut("/etc/zz.conf", "net.netfilter.c"));
         Assert.Equal("PersistedUnread", Assert.Single(new PersistenceRule().Check(Healthy with { Unread = ["/x is a FIFO."] })).Name);
     }
 
@@ -80,5 +86,5 @@ public sealed class SettingRuleTests
     [Fact]
     public void In_a_named_namespace_nothing_is_persisted() => Assert.Equal(
         "Set-ConntrackSetting -Name Accounting -Value $true -NetworkNamespace 'it''s'",
-        Snapshots.Only(new AccountingRule(), Healthy.With("nf_conntrack_acct", 0) with { Namespace = "it's" }).Remedy);
+        Snapshots.Only(new AccountingRule(), Healthy.With("nf_conntrack_acct", 0) with { Namespace = "it's", IsSetByBoot = false }).Remedy);
 }

@@ -34,7 +34,7 @@ public sealed class TrafficRuleTests
             summary.HalfOpen = halfOpen;
             summary.HalfOpenSources.Add(family, address, halfOpen);
         });
-        ConntrackFinding? finding = new HalfOpenRule().Check(Healthy with { Table = table, Namespace = "blue" }).SingleOrDefault();
+        ConntrackFinding? finding = new HalfOpenRule().Check(Healthy with { Table = table, Namespace = "blue", IsSetByBoot = false }).SingleOrDefault();
         Assert.Equal(found ? "Remove-ConntrackEntry -SourceAddress 10.0.0.5 -State SynSent, SynRecv, SynSent2 -NetworkNamespace 'blue'" : null, finding?.Remedy);
         if (finding is not null)
             Assert.Contains("10.0.0.5 (1,000)", finding.Evidence, StringComparison.Ordinal);

@@ -22,9 +22,19 @@ internal sealed class PersistenceRule : IHealthRule
             yield return snapshot.Finding(
                 FindingSeverity.Warning,
                 "PersistedElsewhere",
-                $"{line.Key} is {line.Ours} in the file of ConntrackPS, and {line.Theirs} by {line.File}, which is read later.",
-                "The later file wins at boot. The remedy makes a comment of its line.",
-                Remedies.CommentOut(line.Path, line.Key));
+                $"{line.Key} is {line.Ours} in the file of ConntrackPS, and set again by {string.Join("; ", line.Later)}.",
+                "The last line wins that a program reads. The remedy makes comments of those that come later.",
+                line.Remedy);
+        }
+
+        foreach (string line in snapshot.WithoutEffect)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Warning,
+                "PersistedWithoutEffect",
+                line,
+                "Whoever wrote it wanted a value that boot does not set. Take the line out, and set what is wanted with -Persist.",
+                $"Get-ConntrackSetting | Format-Table Name, Value, PersistedValue, PersistedIn");
         }
 
         // Mended by whoever knows what is wanted there: the remedy shows what boot has to read.

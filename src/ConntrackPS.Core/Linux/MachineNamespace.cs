@@ -1,0 +1,88 @@
+using System.Globalization;
+
+namespace ConntrackPS.Linux;
+
+/// <summary>Where what all network namespaces share can be set, seen from the caller's own.</summary>
+internal enum MachinePlace
+{
+    /// <summary>Here: this is the initial namespace.</summary>
+    Here,
+
+    /// <summary>In the namespace of the first process, which is the initial one.</summary>
+    OfFirstProcess,
+
+    /// <summary>On the host: this is a container, or the first process is hidden.</summary>
+    Elsewhere,
+}
+
+/// <summary>What a network namespace is to the machine: the first one, which the kernel starts with, and the one that boot sets
+/// up. The caller's own may be neither: in a container, or below <c>ip netns exec</c>.</summary>
+/// <remarks>Each answer is null where it can't be known; whoever asks takes the careful side then.</remarks>
+internal static class MachineNamespace
+{
+    /// <summary>The namespace of the first process, which started the system whose files we see.</summary>
+    public const string OfFirstProcess = "1";
+
+    /// <summary>NET_NS_INIT_INO of linux/nsfs.h: fixed since Linux 6.18, and never given to another namespace.</summary>
+    private const uint InitialInode = 0xEFFFFFF9;
+
+    /// <summary>Registered for init_net alone, on every kernel (nf_conntrack_standalone.c, nf_ct_netfilter_table).</summary>
+    private const string InitialOnly = "/proc/sys/net/nf_conntrack_max";
+
+    /// <summary>In every namespace but those of other users, on kernels before 5.13.</summary>
+    private const string Everywhere = Sysctl.Netfilter + "nf_conntrack_max";
+
+    /// <summary>Whether it is the initial one: the kernel's log speaks of it without a name, and the machine's limits can be
+    /// set there.</summary>
+    /// <remarks>The first process tells nothing about it, since a container has its own, and may hide it. The number does
+    /// from Linux 6.18 on, and a parameter that the initial namespace alone has does on all kernels.</remarks>
+    public static bool? IsInitial(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(networkNamespace, bool? () =>
+    {
+        if (OwnLink() == string.Create(CultureInfo.InvariantCulture, $"net:[{InitialInode}]") || File.Exists(InitialOnly))
+            return true;
+        return File.Exists(Everywhere) ? false : null;
+    });
+
+    /// <summary>Whether boot sets it by the files that we see: it is the namespace of the first process. A container with an
+    /// init of its own has such a one too.</summary>
+    public static bool? IsSetByBoot(NetworkNamespace? networkNamespace)
+    {
+        if (LinkOfFirstProcess() is { } first)
+            return NetworkNamespace.RunIn(networkNamespace, OwnLink) == first;
+
+        // Hidden, or not for our eyes: in the initial namespace, the machine's own init was the first.
+        return IsInitial(networkNamespace);
+    }
+
+    /// <summary>Where what all share can be set, from here.</summary>
+    public static MachinePlace Place() =>
+        IsInitial(null) != false ? MachinePlace.Here : IsInitialNamed() ? MachinePlace.OfFirstProcess : MachinePlace.Elsewhere;
+
+    private static bool IsInitialNamed()
+    {
+        try
+        {
+            return LinkOfFirstProcess() is not null && IsInitial(NetworkNamespace.Parse(OfFirstProcess)) == true;
+        }
+        catch (NetworkNamespaceException)
+        {
+            // Not to be entered from here.
+            return false;
+        }
+    }
+
+    private static string? OwnLink() => new FileInfo("/proc/thread-self/ns/net").LinkTarget;
+
+    /// <summary>Null for whoever may not look at other people's processes.</summary>
+    private static string? LinkOfFirstProcess()
+    {
+        try
+        {
+            return new FileInfo("/proc/1/ns/net").LinkTarget;
+        }
+        catch (Exception exception) when (exception is UnauthorizedAccessException or IOException)
+        {
+            return null;
+        }
+    }
+}
