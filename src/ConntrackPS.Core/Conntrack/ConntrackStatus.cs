@@ -55,3 +55,30 @@ public enum ConntrackStatus : uint
     /// <summary>IPS_HW_OFFLOAD: hardware forwards it.</summary>
     HwOffload = 1 << 15,
 }
+
+/// <summary>The status bits that a request can set. The kernel ignores others without a word (IPS_UNCHANGEABLE_MASK of
+/// nf_conntrack_common.h), or gives and takes them itself.</summary>
+public static class SettableStatus
+{
+    /// <summary>SeenReply, Assured and FixedTimeout; once set, none of them can be cleared.</summary>
+    public const ConntrackStatus All = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
+
+    /// <summary>Every entry of the table has it, so that asking for it is no mistake.</summary>
+    private const ConntrackStatus Always = ConntrackStatus.Confirmed;
+
+    /// <summary>The bits, where all of them can be set.</summary>
+    /// <param name="bits">The bits that are asked for.</param>
+    /// <param name="given">Bits that the entry gets anyhow, such as those of its translation.</param>
+    /// <exception cref="FormatException">Some can't be set; the message names them.</exception>
+    public static ConntrackStatus Check(ConntrackStatus bits, ConntrackStatus given = ConntrackStatus.None)
+    {
+        ConntrackStatus refused = bits & ~(All | Always | given);
+        if (refused == ConntrackStatus.None)
+            return bits;
+        const ConntrackStatus Translation = ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone;
+        string hint = (refused & Translation) == ConntrackStatus.None
+            ? ""
+            : " Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress.";
+        throw new FormatException($"The kernel lets nobody set the status {refused}. Of status bits SeenReply, Assured and FixedTimeout can be set.{hint}");
+    }
+}

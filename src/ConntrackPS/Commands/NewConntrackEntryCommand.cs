@@ -41,7 +41,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         _deleters = new(table => table.CreateDeleter());
         try
         {
-            _master = Master is null ? null : InputEntry.KeyOf(Master);
+            _master = Master is null ? null : InputEntry.KeyOf(Master, needsOriginal: true);
             _template = BuildTemplate();
         }
         catch (FormatException exception)

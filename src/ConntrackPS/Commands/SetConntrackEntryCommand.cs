@@ -9,6 +9,7 @@ using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
@@ -39,7 +40,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
 
     /// <summary>Time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
     [Parameter]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? TimeoutSeconds { get; set; }
 
     /// <summary>Labels to set, by name or bit.</summary>
@@ -97,6 +98,9 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
     private protected override ConntrackState[]? StateFilter => WhereState;
 
     private protected override string[]? HelperFilter => WhereHelper;
+
+    private protected override string ParameterOf(string property) =>
+        property is nameof(Mark) or nameof(State) or nameof(Helper) ? "Where" + property : property;
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
@@ -201,9 +205,9 @@ public sealed class SetConntrackEntryCommand : SelectionCommand, IDisposable
 
     private void Change(in EntryKey key, object entry, string? networkNamespace)
     {
-        if (State is { } state && ConntrackStates.ToKernel(key.Original.Protocol, state) is null)
+        if (State is { } state && ConntrackStates.ToKernel(key.Protocol, state) is null)
         {
-            WriteError(ErrorFactory.InvalidState(state, key.Original.Protocol, entry));
+            WriteError(ErrorFactory.InvalidState(state, key.Protocol, entry));
             return;
         }
 

@@ -30,7 +30,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
 
     /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
     public TimeSpan TimeoutSeconds { get; set; }
 
     /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Events;
@@ -84,18 +85,26 @@ internal static partial class ErrorFactory
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
-        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.AnyZone}."),
+        new ItemNotFoundException($"There is no connection-tracking entry {key.Flow} in zone {key.AnyZone}."),
         "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>
     public static ErrorRecord InexactTuple(string problem) => Create(
         new ArgumentException($"-Exact needs one whole tuple: {problem}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
-        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, and -Zone where it is not 0.");
+        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, or -Protocol, -ReplySourceAddress, "
+        + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
+
+    /// <summary>A filter that no entry can match.</summary>
+    /// <param name="contradiction">Why.</param>
+    /// <param name="nameOf">The parameter that stands for a property of the filter.</param>
+    public static ErrorRecord Contradiction(FilterContradiction contradiction, Func<string, string> nameOf) => Create(
+        new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + nameOf(property))}."),
+        "ContradictoryFilter", ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(string problem, object? input, long number) => Create(
         new ArgumentException($"{Record(number)}{problem}"), "InvalidEntry", ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
+        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
 
     /// <summary>The kernel did not make an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
