@@ -21,24 +21,26 @@ Describe 'What the kernel ignores' {
         Invoke-InNamespace $namespace conntrack -I -t 600 -s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 5 --dport 6 --state ESTABLISHED
     }
 
-    It 'is refused of -SetStatus and -Status: <_>' -ForEach 'SrcNat', 'DstNat', 'SrcNatDone', 'DstNatDone', 'SeqAdjust', 'Dying', 'Template', 'Untracked', 'Helper', 'Offload', 'HwOffload', 'Expected' {
+    It 'is refused of -SetStatus and -Status: <_>' -ForEach 'SrcNat', 'DstNat', 'SrcNatDone', 'DstNatDone', 'SeqAdjust', 'Dying', 'Template', 'Untracked', 'Offload', 'HwOffload', 'Expected' {
         $before = Get-KernelXml
         $failure = Get-Failure { Set-ConntrackEntry -SourceAddress 192.0.2.1 -SetStatus $_, 'Assured' }
-        "$failure" | Should -BeLike "*$_*SeenReply, Assured and FixedTimeout can be set*"
+        "$failure" | Should -BeLike "*$_*SeenReply, Assured, FixedTimeout, Helper can be set*"
+        $failure.FullyQualifiedErrorId | Should -BeLike 'StatusNotChangeable,*'
         $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
         Get-KernelXml | Should -Be $before
         Clear-ConntrackTable -Confirm:$false
         $failure = Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds 60 -Status $_ }
-        "$failure" | Should -BeLike "*$_*SeenReply, Assured and FixedTimeout can be set*"
+        "$failure" | Should -BeLike "*$_*SeenReply, Assured, FixedTimeout*can be set*"
         Get-KernelCount $namespace | Should -Be 0
     }
 
     It 'is not: bits that can be set are, and bits that an entry has anyhow are no mistake' {
-        Set-ConntrackEntry -SourceAddress 192.0.2.1 -SetStatus Assured, SeenReply, FixedTimeout, Confirmed
-        (Get-ConntrackEntry).Status | Should -Be 'SeenReply, Assured, Confirmed, FixedTimeout'
+        Set-ConntrackEntry -SourceAddress 192.0.2.1 -SetStatus Assured, SeenReply, FixedTimeout, Confirmed, Helper
+        (Get-ConntrackEntry).Status | Should -Be 'SeenReply, Assured, Confirmed, FixedTimeout, Helper'
         Clear-ConntrackTable -Confirm:$false
         New-ConntrackEntry @flow -TimeoutSeconds 60 -TranslatedSourceAddress 203.0.113.1 -Status Assured, SrcNat
         (Get-ConntrackEntry).Status | Should -Match 'Assured.*SrcNat'
+        "$(Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds 60 -Status Helper })" | Should -BeLike '*Helper*can be set*'
     }
 
     It 'is refused of a timeout of 0, given or piped, which would make no entry' {
@@ -59,6 +61,35 @@ Describe 'What the kernel ignores' {
             "$(Get-Failure $command)" | Should -BeLike "*'$_' is too long*to 2147483 seconds (24 days)*"
         }
         Get-KernelCount $namespace | Should -Be 0
+    }
+
+    It 'is refused of DCCP where the kernel does not track it: its ports and state' {
+        if (Invoke-InNamespace $namespace sysctl -a 2>$null | Select-String nf_conntrack_dccp_timeout_request) {
+            Set-ItResult -Skipped -Because 'this kernel tracks DCCP'
+        }
+        "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol dccp -SourcePort 1 -DestinationPort 2 -TimeoutSeconds 60 })" | Should -BeLike '*does not track DCCP*'
+        Get-KernelCount $namespace | Should -Be 1
+    }
+
+    It 'is refused of objects: ports of a protocol without' {
+        $esp = @{ SourceAddress = '192.0.2.8'; DestinationAddress = '198.51.100.7'; Protocol = 'esp'; SourcePort = 1; DestinationPort = 2; TimeoutSeconds = 60 }
+        foreach ($command in { [pscustomobject] $esp | New-ConntrackEntry }, { [pscustomobject] $esp | Remove-ConntrackEntry }, { [pscustomobject] $esp | Set-ConntrackEntry -Mark 1 }) {
+            "$(Get-Failure $command)" | Should -BeLike '*it has a SourcePort, and esp has no ports*'
+        }
+    }
+
+    It 'is told rightly of a state that this kernel lacks' {
+        "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol sctp -SourcePort 1 -DestinationPort 2 -State HeartbeatAcked -TimeoutSeconds 60 })" | Should -BeLike '*no state HeartbeatAcked of SCTP*'
+    }
+
+    It 'is refused of a new expectation: <Name>' -ForEach @(
+        @{ Name = 'a direction without a translation'; Says = '*-NatDirection goes with -NatAddress or -NatPort*'; With = @{ DestinationPort = 5; NatDirection = 'Reply' } }
+        @{ Name = 'ports of a protocol without'; Says = '*-DestinationPort*esp has none*'; With = @{ DestinationPort = 5; Protocol = 'esp' } }
+        @{ Name = 'a port mask of a protocol without'; Says = '*-SourcePortMask*50*has none*'; With = @{ SourcePortMask = 5; Protocol = 'esp' } }
+    ) {
+        $master = New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 1 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -PassThru
+        "$(Get-Failure { New-ConntrackExpectation 192.0.2.9 198.51.100.7 -Master $master @With })" | Should -BeLike $Says.Replace('*50*', '*')
+        @(Invoke-InNamespace $namespace conntrack -L expect) | Should -BeNullOrEmpty
     }
 
     It 'is nothing of the longest timeout, which the kernel keeps' {
@@ -105,7 +136,7 @@ Describe 'LISTEN' {
         (Get-KernelEntry $namespace).Mark | Should -Be 3
         (Get-ConntrackTimeout Tcp LISTEN).State | Should -Be SynSent2
         (New-ConntrackTimeoutPolicy listening Tcp -Timeout @{ LISTEN = 77 } -PassThru).Timeout['SynSent2'] | Should -Be 77
-        Set-ConntrackTimeoutPolicy listening -Listen 78
+        Set-ConntrackTimeoutPolicy listening -Timeout 'listen=78'
         (Get-ConntrackTimeoutPolicy listening).Timeout['SynSent2'] | Should -Be 78
         Remove-ConntrackTimeoutPolicy listening
         (TabExpansion2 'Get-ConntrackTimeout Tcp LIS').CompletionMatches.CompletionText | Should -Be SynSent2

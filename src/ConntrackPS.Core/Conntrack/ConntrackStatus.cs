@@ -60,25 +60,33 @@ public enum ConntrackStatus : uint
 /// nf_conntrack_common.h), or gives and takes them itself.</summary>
 public static class SettableStatus
 {
-    /// <summary>SeenReply, Assured and FixedTimeout; once set, none of them can be cleared.</summary>
-    public const ConntrackStatus All = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
+    /// <summary>What a new entry can be given. What an entry has been given can't be taken away again.</summary>
+    public const ConntrackStatus OfNew = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
+
+    /// <summary>What can be set on an existing entry. A new one gets Helper with its helper.</summary>
+    public const ConntrackStatus OfExisting = OfNew | ConntrackStatus.Helper;
 
     /// <summary>Every entry of the table has it, so that asking for it is no mistake.</summary>
     private const ConntrackStatus Always = ConntrackStatus.Confirmed;
 
+    private const ConntrackStatus Translation =
+        ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone;
+
     /// <summary>The bits, where all of them can be set.</summary>
     /// <param name="bits">The bits that are asked for.</param>
-    /// <param name="given">Bits that the entry gets anyhow, such as those of its translation.</param>
-    /// <exception cref="FormatException">Some can't be set; the message names them.</exception>
-    public static ConntrackStatus Check(ConntrackStatus bits, ConntrackStatus given = ConntrackStatus.None)
+    /// <param name="settable">Those that can be set, or that the entry gets anyhow.</param>
+    /// <exception cref="StatusNotSettableException">Some can't be set; the message names them.</exception>
+    internal static ConntrackStatus Check(ConntrackStatus bits, ConntrackStatus settable)
     {
-        ConntrackStatus refused = bits & ~(All | Always | given);
+        ConntrackStatus refused = bits & ~(settable | Always);
         if (refused == ConntrackStatus.None)
             return bits;
-        const ConntrackStatus Translation = ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone;
-        string hint = (refused & Translation) == ConntrackStatus.None
-            ? ""
-            : " Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress.";
-        throw new FormatException($"The kernel lets nobody set the status {refused}. Of status bits SeenReply, Assured and FixedTimeout can be set.{hint}");
+        string hint = (refused & Translation) != ConntrackStatus.None
+            ? " Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
+            : "";
+        throw new StatusNotSettableException($"The kernel lets nobody set the status {refused}. {settable} can be set.{hint}");
     }
 }
+
+/// <summary>Status bits were to be set that the kernel sets alone.</summary>
+public sealed class StatusNotSettableException(string message) : FormatException(message);

@@ -67,7 +67,7 @@ public sealed record EntryTemplate
             throw new FormatException("The entry's timeout is 0 seconds, and the kernel makes no entry that would end at once: give it a longer one.");
         if (State is { } state)
             SetState(entry, state);
-        entry.Status |= SettableStatus.Check(Status ?? ConntrackStatus.None, entry.Status);
+        entry.Status |= SettableStatus.Check(Status ?? ConntrackStatus.None, SettableStatus.OfNew | entry.Status);
         entry.Mark = Mark?.ApplyTo(entry.Mark) ?? entry.Mark;
         SetZones(entry);
         if (Label is not null)

@@ -75,10 +75,6 @@ internal static class StateNames
     public static IEnumerable<string> Spellings(string name) =>
         TryParse(name, out ConntrackState state) && Table[(int)state] is var row ? [name, .. Spellings(row.Word, row.Others)] : [name];
 
-    /// <summary>The words that mean a state besides its name, such as LISTEN.</summary>
-    public static IReadOnlyList<string> OtherNames(string name) =>
-        TryParse(name, out ConntrackState state) ? [.. Table[(int)state].Others.Where(word => Plain(word) != Plain(name))] : [];
-
     private static IEnumerable<string> Spellings(string word, string[] others) => [word, .. others];
 
     private static bool IsAmong(string[] words, ReadOnlySpan<char> word)

@@ -8,7 +8,7 @@ namespace ConntrackPS.Arguments;
 public sealed class AddressArgumentAttribute : ElementTransformationAttribute<AddressPrefix>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => "an address, or a prefix with its length or netmask, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::/32";
+    protected override string AcceptedForm => "an address or prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::/32";
 
     /// <inheritdoc/>
     protected override AddressPrefix Parse(string text) => AddressPrefix.Parse(text);

@@ -110,6 +110,12 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
     private void Create(ConntrackEntry entry, long number, string? networkNamespace)
     {
         entry.Namespace = networkNamespace;
+        if (entry.Protocol == IPProtocol.Dccp && entry.Original.HasPorts && !TracksDccp(networkNamespace))
+        {
+            WriteError(ErrorFactory.InvalidEntry("This kernel does not track DCCP, and would make an entry without ports.", entry, number));
+            return;
+        }
+
         if (_master is { } master && !IsThere(master, entry))
         {
             WriteError(ErrorFactory.NotCreated(new NetlinkException("create a connection-tracking entry", Errno.NotFound), entry, number));
@@ -120,6 +126,14 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         creator.Add(entry, new NumberedEntry(number, entry));
         Report(creator);
         _progress.Advance();
+    }
+
+    /// <summary>Linux 6.18 gave DCCP up. It takes such entries, and drops their ports and state without a word.</summary>
+    private static bool TracksDccp(string? networkNamespace)
+    {
+        NetworkNamespace? target = NamespaceNamed(networkNamespace);
+        return Sysctl.ReadNumber(Sysctl.Netfilter + "nf_conntrack_dccp_timeout_request", target) is not null
+            || Sysctl.ReadNumber(Sysctl.Netfilter + "nf_conntrack_tcp_timeout_syn_sent", target) is null;
     }
 
     private void Report(EntryBatch batch)
@@ -151,6 +165,8 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         }
 
         _existed++;
+        if (entry.Helper is { } helper && present.Helper != helper)
+            WriteWarning($"An entry that exists keeps its helper ({present.Helper ?? "none"}), since the kernel gives helpers to new entries alone: {present}");
         _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), EntryChange.MakeLike(entry), numbered);
     }
 

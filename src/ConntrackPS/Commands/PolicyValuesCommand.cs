@@ -1,7 +1,6 @@
 using System.Collections.ObjectModel;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -37,8 +36,6 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
                 new ParameterAttribute(),
                 new DurationArgumentAttribute { TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum },
             ];
-            if (StateNames.OtherNames(name) is { Count: > 0 } others)
-                attributes.Add(new AliasAttribute([.. others]));
             _states.Add(name, new RuntimeDefinedParameter(name, typeof(TimeSpan), attributes));
         }
 

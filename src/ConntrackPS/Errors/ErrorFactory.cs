@@ -57,6 +57,7 @@ internal static partial class ErrorFactory
             exception, "NotLinux", ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
+        StatusNotSettableException => Create(exception, "StatusNotChangeable", ErrorCategory.InvalidArgument, target, null),
         FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
@@ -116,7 +117,9 @@ internal static partial class ErrorFactory
             Errno.NotSupported when entry.Helper is { } helper => (
                 "HelperUnknown", ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
             Errno.NoSpace => ("LabelsUnused", ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
-            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, "A window scale is at most 14."),
+            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, entry.Protocol == IPProtocol.Sctp && entry.State is { } state
+                ? $"This kernel has no state {state} of SCTP."
+                : "A window scale is at most 14, and a state must be one that this kernel has."),
             Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
             Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat."),
             _ => ("", ErrorCategory.NotSpecified, ""),

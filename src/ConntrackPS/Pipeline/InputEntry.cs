@@ -102,6 +102,8 @@ internal static class InputEntry
 
         (string source, string destination) = PortNames(tuple);
         (source, destination) = (direction + source, direction + destination);
+        if (!tuple.MayHavePorts && properties.Text(source) is not null)
+            throw new FormatException($"it has a {source}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
         return tuple.MustHavePorts || properties.Text(source) is not null
             ? tuple with
             {

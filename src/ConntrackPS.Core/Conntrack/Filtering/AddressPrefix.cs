@@ -67,8 +67,7 @@ public readonly record struct AddressPrefix
                 return new AddressPrefix(family, address, length);
         }
 
-        throw new FormatException(
-            $"'{text}' is not an address. Write an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32.");
+        throw Refuse($"'{text}' is not an address");
     }
 
     /// <summary>True where the address begins with this prefix.</summary>
@@ -91,17 +90,20 @@ public readonly record struct AddressPrefix
         if (AddressBits.TryParse(text, out IPFamily maskFamily, out AddressBits mask))
         {
             if (maskFamily != family)
-                throw new FormatException($"'{whole}' has an address of {family} and a netmask of {maskFamily}.");
+                throw Refuse($"'{whole}' has an address of {family} and a netmask of {maskFamily}");
             length = BitOperations.PopCount(mask.High) + BitOperations.PopCount(mask.Low);
             return new AddressPrefix(family, mask, length).Mask == mask
                 ? true
-                : throw new FormatException($"'{whole}' has a netmask that is not contiguous: {text}. Only leading bits can be set, such as {ExampleOf(family)}.");
+                : throw Refuse($"'{whole}' has the netmask {text}, which is not contiguous: only leading bits can be set, as in {ExampleOf(family)}");
         }
 
         if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out length))
             return false;
-        return length <= bits ? true : throw new FormatException($"'{whole}' has a prefix that is too long: an address of {family} has {bits} bits.");
+        return length <= bits ? true : throw Refuse($"'{whole}' has a prefix that is too long: an address of {family} has {bits} bits");
     }
+
+    private static FormatException Refuse(string problem) =>
+        new($"{problem}. Write an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32.");
 
     private static string ExampleOf(IPFamily family) => family == IPFamily.IPv6 ? "ffff:ffff:ffff::" : "255.255.255.0";
 

@@ -21,11 +21,11 @@ public sealed record EntryChange
     public IReadOnlyList<int> RemoveLabel { get; init; } = [];
 
     /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>
-    /// <exception cref="FormatException">The kernel would ignore some of them.</exception>
+    /// <exception cref="StatusNotSettableException">The kernel would ignore some of them.</exception>
     public ConntrackStatus? SetStatus
     {
         get => _setStatus;
-        init => _setStatus = value is { } bits ? SettableStatus.Check(bits) : null;
+        init => _setStatus = value is { } bits ? SettableStatus.Check(bits, SettableStatus.OfExisting) : null;
     }
 
     /// <summary>The new state (CTA_PROTOINFO).</summary>
@@ -48,7 +48,7 @@ public sealed record EntryChange
             Mark = new MaskedMark(entry.Mark),
             TimeoutSeconds = entry.TimeoutSeconds,
             State = entry.State,
-            SetStatus = (entry.Status & SettableStatus.All) == ConntrackStatus.None ? null : entry.Status & SettableStatus.All,
+            SetStatus = (entry.Status & SettableStatus.OfNew) == ConntrackStatus.None ? null : entry.Status & SettableStatus.OfNew,
         };
     }
 

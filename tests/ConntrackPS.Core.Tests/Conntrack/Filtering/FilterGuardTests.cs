@@ -125,6 +125,8 @@ public sealed class FilterGuardTests
             TimeoutAbove = 15,
             OlderThan = TimeSpan.FromMinutes(16),
             Zone = [5, 6],
+            OriginalZone = [17],
+            ReplyZone = [18],
             Id = [7],
         };
         Assert.Equal(
