@@ -57,8 +57,13 @@ Describe 'What the kernel ignores' {
 
     It 'is refused of a timeout that the kernel would cut: <_>' -ForEach '4294967295', '2147484', '99999999999999999999', '25d', '99999999999d' {
         Clear-ConntrackTable -Confirm:$false
-        foreach ($command in { New-ConntrackEntry @flow -TimeoutSeconds $_ }, { Set-ConntrackEntry -SourceAddress 192.0.2.1 -TimeoutSeconds $_ }, { Set-ConntrackTimeout Udp Replied $_ }) {
+        foreach ($command in { New-ConntrackEntry @flow -TimeoutSeconds $_ }, { Set-ConntrackEntry -SourceAddress 192.0.2.1 -TimeoutSeconds $_ }) {
             "$(Get-Failure $command)" | Should -BeLike "*'$_' is too long*to 2147483 seconds (24 days)*"
+        }
+        foreach ($command in { Set-ConntrackTimeout Udp Replied $_ }, { New-ConntrackTimeoutPolicy long Udp -Replied $_ }, { New-ConntrackTimeoutPolicy long Udp -Timeout @{ Replied = $_ } }) {
+            $failure = Get-Failure $command
+            $failure.FullyQualifiedErrorId | Should -BeLike 'ValueOutOfRange,*'
+            "$failure" | Should -BeLike '*1 to 2147483 seconds*'
         }
         Get-KernelCount $namespace | Should -Be 0
     }

@@ -136,6 +136,14 @@ Describe 'Zones of one direction' {
         (Get-ConntrackEntry -Exact @with -OriginalZone 5).OriginalZone | Should -Be 5
         (Get-Failure { Get-ConntrackEntry -Exact @with -OriginalZone 6 }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
         (Get-Failure { Get-ConntrackEntry -Exact @with -ReplyZone 5 }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
+
+        # Its reply is in zone 0, and found there.
+        $reply = @{ Protocol = 'udp'; ReplySourceAddress = '198.51.100.7'; ReplySourcePort = 53; ReplyDestinationAddress = '192.0.2.1'; ReplyDestinationPort = 1 }
+        (Get-ConntrackEntry -Exact @reply).OriginalZone | Should -Be 5
+        (Get-ConntrackEntry -Exact @reply -OriginalZone 5).OriginalZone | Should -Be 5
+        (Get-Failure { Get-ConntrackEntry -Exact @reply -ReplyZone 5 }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
+        [pscustomobject] ($reply + @{ OriginalZone = 5 }) | Set-ConntrackEntry -Mark 4
+        (Get-KernelEntry $namespace | Where-Object Mark -EQ 4).SourceAddress | Should -Be 192.0.2.1
     }
 
     It 'are given to new entries as conntrack shows them, and to piped ones' {

@@ -8,6 +8,9 @@ public static class Duration
     /// <summary>What <see cref="Parse"/> takes, for messages.</summary>
     public const string AcceptedForm = "seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d";
 
+    /// <summary>The longest span that there is, in seconds: for those who have a range of their own, and tell it.</summary>
+    public const long Longest = 922_337_203_685;
+
     /// <summary>Reads a span.</summary>
     /// <exception cref="FormatException">It is none, or out of range; the message says which.</exception>
     /// <param name="text">The span.</param>
@@ -18,6 +21,7 @@ public static class Duration
         ArgumentNullException.ThrowIfNull(text);
         if (!TryParseSeconds(text.Trim(), out long seconds))
             throw new FormatException($"'{text}' is not a span of time. Write {AcceptedForm}.");
+        seconds = maximum == Longest ? Math.Min(seconds, Longest) : seconds;
         return seconds >= minimum && seconds <= maximum
             ? TimeSpan.FromSeconds(seconds)
             : throw new FormatException($"'{text}' is too {(seconds < minimum ? "short" : "long")}. Write {AcceptedForm}, from {Describe(minimum)} to {Describe(maximum)}.");

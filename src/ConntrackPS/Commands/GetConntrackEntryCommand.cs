@@ -105,7 +105,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand, IDisposable
         {
             ConntrackFilter filter = BuildFilter(), rest = ExactTuple.Rest(filter);
             EntryKey key = ExactTuple.Of(filter);
-            LookUp(key, NamespaceName, finder => (key.IsByReply ? finder.Find(key) : finder.FindEitherWay(key)) is { } found && rest.Matches(found) ? found : null);
+            LookUp(key, NamespaceName, finder => finder.FindEitherWay(key) is { } found && rest.Matches(found) ? found : null);
         }
         catch (FormatException exception)
         {

@@ -32,10 +32,10 @@ internal static class ExactTuple
             (nameof(filter.SourceAddress), filter.SourceAddress, nameof(filter.SourcePort), filter.SourcePort),
             (nameof(filter.DestinationAddress), filter.DestinationAddress, nameof(filter.DestinationPort), filter.DestinationPort));
 
-    /// <summary>What a filter asks besides the tuple that it names.</summary>
+    /// <summary>What a filter asks besides the tuple that it names, and the zone that this direction is in.</summary>
     public static ConntrackFilter Rest(ConntrackFilter filter)
     {
-        ConntrackFilter rest = filter with { IcmpType = [], IcmpCode = [], IcmpId = [], GreSourceKey = [], GreDestinationKey = [] };
+        ConntrackFilter rest = filter with { Zone = [], IcmpType = [], IcmpCode = [], IcmpId = [], GreSourceKey = [], GreDestinationKey = [] };
         return IsByReply(filter)
             ? rest with { ReplySourceAddress = [], ReplyDestinationAddress = [], ReplySourcePort = [], ReplyDestinationPort = [] }
             : rest with { SourceAddress = [], DestinationAddress = [], SourcePort = [], DestinationPort = [] };
