@@ -191,7 +191,6 @@ Describe 'Get-ConntrackEntry by filter' {
         '192.0.2.1 -DestinationAddress 198.51.100.7 -Zone 0 -Status Assured => web4'
         '-Address 203.0.113.9 -SourceNat => snat4'
         '-Address 203.0.113.9 -Port 80 => dnat4'
-        '192.0.2.1 -AddressFamily IPv6 =>'
         '192.0.2.1, 2001:db8::1 -DestinationPort 53, 80 -ExcludeStatus Assured -Zone 0 => dns4 dns6'
     ) {
         $arguments, $expected = $_ -split ' => ?', 2

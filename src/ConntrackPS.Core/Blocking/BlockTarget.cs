@@ -49,7 +49,7 @@ public sealed class BlockTarget
         ArgumentNullException.ThrowIfNull(filter);
         if (!filter.NamesEntries)
             throw new ArgumentException("The filter names nothing, and would block everything.");
-        if (filter.Zone.Count > 0)
+        if (filter.Zone.Count > 0 || filter.OriginalZone.Count > 0 || filter.ReplyZone.Count > 0)
             throw new ZoneNotBlockableException();
         return new BlockTarget(filter, RuleCompiler.Compile(filter));
     }

@@ -43,6 +43,14 @@ public static class ConntrackStates
         return number < 0 ? null : (byte)number;
     }
 
+    /// <summary>Reads a state by its name or any other spelling: <c>SynSent</c>, <c>SYN_SENT</c>, <c>LISTEN</c> for SynSent2, in any case.
+    /// Numbers are no names.</summary>
+    public static bool TryParse(string text, out ConntrackState state)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return StateNames.TryParse(text, out state);
+    }
+
     /// <summary>How far a connection in this state has come.</summary>
     internal static StatePhase PhaseOf(ConntrackState state) => state switch
     {

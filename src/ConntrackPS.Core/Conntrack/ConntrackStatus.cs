@@ -55,3 +55,38 @@ public enum ConntrackStatus : uint
     /// <summary>IPS_HW_OFFLOAD: hardware forwards it.</summary>
     HwOffload = 1 << 15,
 }
+
+/// <summary>The status bits that a request can set. The kernel ignores others without a word (IPS_UNCHANGEABLE_MASK of
+/// nf_conntrack_common.h), or gives and takes them itself.</summary>
+public static class SettableStatus
+{
+    /// <summary>What a new entry can be given. What an entry has been given can't be taken away again.</summary>
+    public const ConntrackStatus OfNew = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
+
+    /// <summary>What can be set on an existing entry. A new one gets Helper with its helper.</summary>
+    public const ConntrackStatus OfExisting = OfNew | ConntrackStatus.Helper;
+
+    /// <summary>Every entry of the table has it, so that asking for it is no mistake.</summary>
+    private const ConntrackStatus Always = ConntrackStatus.Confirmed;
+
+    private const ConntrackStatus Translation =
+        ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone;
+
+    /// <summary>The bits, where all of them can be set.</summary>
+    /// <param name="bits">The bits that are asked for.</param>
+    /// <param name="settable">Those that can be set, or that the entry gets anyhow.</param>
+    /// <exception cref="StatusNotSettableException">Some can't be set; the message names them.</exception>
+    internal static ConntrackStatus Check(ConntrackStatus bits, ConntrackStatus settable)
+    {
+        ConntrackStatus refused = bits & ~(settable | Always);
+        if (refused == ConntrackStatus.None)
+            return bits;
+        string hint = (refused & Translation) != ConntrackStatus.None
+            ? " Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
+            : "";
+        throw new StatusNotSettableException($"The kernel lets nobody set the status {refused}. {settable} can be set.{hint}");
+    }
+}
+
+/// <summary>Status bits were to be set that the kernel sets alone.</summary>
+public sealed class StatusNotSettableException(string message) : FormatException(message);

@@ -33,6 +33,9 @@ public readonly record struct ConntrackTuple
     public bool MustHavePorts =>
         Protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Gre;
 
+    /// <summary>True for the protocols that have ports or keys on some kernel: DCCP has none where the kernel doesn't track it.</summary>
+    internal bool MayHavePorts => MustHavePorts || Protocol == IPProtocol.Dccp;
+
     /// <summary>The direction on one line: <c>tcp 192.0.2.1:4000 -> 198.51.100.7:80</c>.</summary>
     public override string ToString()
     {

@@ -1,22 +1,30 @@
+using ConntrackPS.Conntrack.Filtering;
+
 namespace ConntrackPS.Conntrack;
 
 /// <summary>What a new entry is to have besides its tuples; null leaves what a copied entry has.</summary>
 public sealed record EntryTemplate
 {
-    /// <summary>Seconds until the entry goes; needed, since the kernel makes no entry without.</summary>
+    /// <summary>Seconds until the entry goes, 1 or more; needed, since the kernel makes no entry without.</summary>
     public uint? TimeoutSeconds { get; init; }
 
     /// <summary>The state of a TCP or SCTP connection; needed for these.</summary>
     public ConntrackState? State { get; init; }
 
-    /// <summary>The status bits; the kernel adds Confirmed and those of a translation.</summary>
+    /// <summary>The status bits, of those that can be set; the kernel adds Confirmed and those of a translation.</summary>
     public ConntrackStatus? Status { get; init; }
 
-    /// <summary>The connection mark.</summary>
-    public uint? Mark { get; init; }
+    /// <summary>The connection mark; under a mask, a copied entry keeps its other bits.</summary>
+    public MaskedMark? Mark { get; init; }
 
-    /// <summary>The zone of both directions.</summary>
+    /// <summary>The zone of both directions; a copied entry whose zone holds for one direction keeps it to that one.</summary>
     public ushort? Zone { get; init; }
+
+    /// <summary>The zone of the original direction alone, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
+    public ushort? OriginalZone { get; init; }
+
+    /// <summary>The zone of the reply direction alone, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
+    public ushort? ReplyZone { get; init; }
 
     /// <summary>Labels, by bit.</summary>
     public IReadOnlyList<int>? Label { get; init; }
@@ -55,12 +63,13 @@ public sealed record EntryTemplate
             (entry.RawTimeout, entry.Fields) = (timeout, entry.Fields | EntryFields.Timeout);
         if (!entry.Has(EntryFields.Timeout))
             throw new FormatException("The entry needs a timeout.");
+        if (entry.RawTimeout == 0)
+            throw new FormatException("The entry's timeout is 0 seconds, and the kernel makes no entry that would end at once: give it a longer one.");
         if (State is { } state)
             SetState(entry, state);
-        entry.Status |= Status ?? ConntrackStatus.None;
-        entry.Mark = Mark ?? entry.Mark;
-        if (Zone is { } zone)
-            SetZone(entry, zone);
+        entry.Status |= SettableStatus.Check(Status ?? ConntrackStatus.None, SettableStatus.OfNew | entry.Status);
+        entry.Mark = Mark?.ApplyTo(entry.Mark) ?? entry.Mark;
+        SetZones(entry);
         if (Label is not null)
             entry.MakeDetails().Labels = Label.Aggregate(default(LabelBits), (bits, bit) => bits.With(bit));
         if (Helper is not null)
@@ -82,6 +91,22 @@ public sealed record EntryTemplate
 
         entry.RawState = state;
         entry.Fields |= EntryFields.State;
+    }
+
+    private void SetZones(ConntrackEntry entry)
+    {
+        if (new[] { Zone, OriginalZone, ReplyZone }.Count(zone => zone is not null) > 1)
+            throw new FormatException("An entry has one zone: give one of -Zone, -OriginalZone and -ReplyZone.");
+        if (OriginalZone == 0 || ReplyZone == 0)
+            throw new FormatException("Zone 0 can't be that of one direction: give a number from 1 to 65535.");
+        if (Zone is { } zone)
+            SetZone(entry, zone);
+        if ((OriginalZone ?? ReplyZone) is null)
+            return;
+        entry.Zone = 0;
+        entry.Fields &= ~(EntryFields.OriginalZone | EntryFields.ReplyZone);
+        (entry.RawOriginalZone, entry.RawReplyZone) = (OriginalZone ?? 0, ReplyZone ?? 0);
+        entry.Fields |= OriginalZone is null ? EntryFields.ReplyZone : EntryFields.OriginalZone;
     }
 
     private static void SetZone(ConntrackEntry entry, ushort zone)

@@ -6,7 +6,7 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Events;
 
 /// <summary>Compiles what classic BPF can do of a filter into a socket filter: family, protocol, addresses, ports, mark,
-/// status and TCP state. It lets through all that matches; the rest is checked here, as everything is.</summary>
+/// status, zones of one direction and TCP state. It lets through all that matches; the rest is checked here, as everything is.</summary>
 internal sealed class EventFilterCompiler
 {
     private const uint FamilyOffset = 16;
@@ -56,6 +56,8 @@ internal sealed class EventFilterCompiler
         Ports(filter.TranslatedSourcePort, ReplyDestination);
         Ports(filter.TranslatedDestinationPort, ReplySource);
         Ports(filter.TranslatedPort, ReplySource, ReplyDestination);
+        AnyOf(filter.OriginalZone, (zone, next) => DirectionalZone(EntryAttribute.TupleOrig, zone, next));
+        AnyOf(filter.ReplyZone, (zone, next) => DirectionalZone(EntryAttribute.TupleReply, zone, next));
         AnyOf(filter.Mark, Mark);
         Status(filter);
         if (filter.Protocol is [IPProtocol.Tcp])
@@ -126,6 +128,13 @@ internal sealed class EventFilterCompiler
         Seek(next, place.Tuple, (ushort)TupleAttribute.Proto, (ushort)attribute);
         _program.LoadHalf(Value);
         _program.JumpUnlessInRange(range.First, range.Last, next);
+    }
+
+    private void DirectionalZone(EntryAttribute tuple, ushort zone, BpfProgram.Label next)
+    {
+        Seek(next, tuple, (ushort)TupleAttribute.Zone);
+        _program.LoadHalf(Value);
+        _program.JumpUnlessEqual(zone, next);
     }
 
     /// <summary>The kernel leaves a mark of 0 out.</summary>

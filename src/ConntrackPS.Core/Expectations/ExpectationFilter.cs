@@ -43,6 +43,19 @@ public sealed class ExpectationFilter
     /// <summary>The address family.</summary>
     public IPFamily AddressFamily { get; init; }
 
+    /// <summary>Why nothing can match, whatever expectations there are; null where something can.</summary>
+    public FilterContradiction? Contradiction =>
+        ContradictionFinder.OfFamilies(
+            AddressFamily,
+            (nameof(SourceAddress), SourceAddress),
+            (nameof(DestinationAddress), DestinationAddress),
+            (nameof(MasterSourceAddress), MasterSourceAddress),
+            (nameof(MasterDestinationAddress), MasterDestinationAddress))
+        ?? ContradictionFinder.OfProtocols(
+            (nameof(Protocol), Protocol),
+            ContradictionFinder.PortsOrKeys(nameof(SourcePort), SourcePort),
+            ContradictionFinder.PortsOrKeys(nameof(DestinationPort), DestinationPort));
+
     /// <summary>True where some condition excludes something, so that it may be taken for a choice.</summary>
     public bool NamesExpectations =>
         new[] { SourceAddress, DestinationAddress, MasterSourceAddress, MasterDestinationAddress }.Any(Excludes)

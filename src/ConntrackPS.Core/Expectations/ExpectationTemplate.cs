@@ -108,6 +108,12 @@ public sealed record ExpectationTemplate
             throw new FormatException("-DestinationAddress is missing.");
         if (isNew && tuple.MustHavePorts && DestinationPort is null)
             throw new FormatException($"-DestinationPort is missing, which {ProtocolNames.ToKernel(tuple.Protocol)} has.");
+        if ((SourcePort ?? SourcePortMask ?? DestinationPort) is not null && !tuple.MayHavePorts && !tuple.IsIcmp)
+        {
+            string given = SourcePort is not null ? "-SourcePort" : SourcePortMask is not null ? "-SourcePortMask" : "-DestinationPort";
+            throw new FormatException($"{given} goes with protocols that have ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.");
+        }
+
         made.Expected = tuple with { HasPorts = tuple.MustHavePorts || tuple.HasPorts || DestinationPort is not null };
     }
 
@@ -132,6 +138,8 @@ public sealed record ExpectationTemplate
     private void SetNat(ConntrackExpectation made)
     {
         made.NatDirection = NatDirection ?? made.NatDirection;
+        if (NatDirection is not null && NatAddress is null && NatPort is null && made.Nat is null)
+            throw new FormatException("-NatDirection goes with -NatAddress or -NatPort: the kernel ignores it alone.");
         if (NatAddress is null && NatPort is null)
             return;
 

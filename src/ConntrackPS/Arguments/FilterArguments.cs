@@ -87,7 +87,7 @@ public sealed class StateArgumentAttribute : ElementTransformationAttribute<Conn
 
     /// <inheritdoc/>
     protected override ConntrackState Parse(string text) =>
-        KernelSpelling.TryParse(text, out ConntrackState state)
+        ConntrackStates.TryParse(text, out ConntrackState state)
             ? state
             : throw new FormatException($"'{text}' is not a state. Write one of {KernelSpelling.Choices<ConntrackState>()}.");
 }
@@ -142,14 +142,21 @@ public sealed class TextArgumentAttribute : ElementTransformationAttribute<strin
 /// <summary>Reads one span of time, in seconds or as people write it.</summary>
 public sealed class DurationArgumentAttribute : ElementTransformationAttribute<TimeSpan>
 {
-    /// <inheritdoc/>
-    protected override string AcceptedForm => Duration.AcceptedForm;
+    /// <summary>The shortest that is accepted, in seconds.</summary>
+    public long Minimum { get; init; }
+
+    /// <summary>The longest that is accepted, in seconds.</summary>
+    public long Maximum { get; init; } = int.MaxValue;
 
     /// <inheritdoc/>
-    protected override TimeSpan Parse(string text) => Duration.Parse(text);
+    protected override string AcceptedForm => $"{Duration.AcceptedForm}, from {Duration.Describe(Minimum)} to {Duration.Describe(Maximum)}";
 
     /// <inheritdoc/>
-    protected override bool IsAccepted(TimeSpan value) => value >= TimeSpan.Zero && value.TotalSeconds <= int.MaxValue;
+    protected override TimeSpan Parse(string text) => Duration.Parse(text, Minimum, Maximum);
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(TimeSpan value) =>
+        value >= TimeSpan.Zero && value.TotalSeconds >= Minimum && value.TotalSeconds <= Maximum;
 }
 
 /// <summary>Reads numbers that are never negative, in decimal, hexadecimal, or with PowerShell's multipliers (1MB).</summary>
@@ -160,17 +167,20 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
     /// <summary>The highest number accepted.</summary>
     public long Maximum { get; } = maximum;
 
+    /// <summary>The lowest number accepted.</summary>
+    public long Minimum { get; init; }
+
     /// <inheritdoc/>
-    protected override string AcceptedForm => string.Create(CultureInfo.InvariantCulture, $"a number from 0 to {Maximum}");
+    protected override string AcceptedForm => string.Create(CultureInfo.InvariantCulture, $"a number from {Minimum} to {Maximum}");
 
     /// <inheritdoc/>
     protected override long Parse(string text) =>
-        TryParseNumber(text, out long number) && number <= Maximum
+        TryParseNumber(text, out long number) && IsAccepted(number)
             ? number
             : throw new FormatException($"'{text}' is not accepted. Write {AcceptedForm}.");
 
     /// <inheritdoc/>
-    protected override bool IsAccepted(long value) => value >= 0 && value <= Maximum;
+    protected override bool IsAccepted(long value) => value >= Minimum && value <= Maximum;
 
     private static bool TryParseNumber(string text, out long number)
     {

@@ -19,7 +19,7 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
         {
             try
             {
-                timeouts.Add(state, Duration.Parse(span));
+                timeouts.Add(state, Duration.Parse(span, maximum: Duration.Longest));
             }
             catch (Exception exception) when (exception is FormatException or ArgumentException)
             {

@@ -71,9 +71,17 @@ public abstract class ExpectationCommand : ConntrackCommand
     [NumberArgument(uint.MaxValue)]
     public long[]? Id { get; set; }
 
-    /// <summary>The filter that the parameters make.</summary>
+    /// <summary>The filter that the parameters make; one that nothing can match ends the cmdlet.</summary>
     /// <param name="masters">The connections that announced the expectations; empty for any.</param>
-    private protected ExpectationFilter BuildFilter(IReadOnlyList<EntryKey> masters) => new()
+    private protected ExpectationFilter BuildFilter(IReadOnlyList<EntryKey> masters)
+    {
+        ExpectationFilter filter = ReadParameters(masters);
+        if (filter.Contradiction is { } contradiction)
+            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, property => property));
+        return filter;
+    }
+
+    private ExpectationFilter ReadParameters(IReadOnlyList<EntryKey> masters) => new()
     {
         SourceAddress = SourceAddress ?? [],
         DestinationAddress = DestinationAddress ?? [],

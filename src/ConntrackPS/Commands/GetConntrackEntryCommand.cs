@@ -23,7 +23,8 @@ public sealed class GetConntrackEntryCommand : FilterCommand
     public PSObject InputObject { get; set; } = null!;
 
     /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort (or the ICMP and GRE
-    /// parameters) and -Zone for one tuple, and looks up the entry that has it, in either direction, without a listing.</summary>
+    /// parameters) and a zone for one tuple, and looks up the entry that has it, in either direction, without a listing. Or the
+    /// same of the reply: -ReplySourceAddress and so on. What else is asked must hold for the entry too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Exact { get; set; }
 
@@ -100,8 +101,9 @@ public sealed class GetConntrackEntryCommand : FilterCommand
     {
         try
         {
-            EntryKey key = ExactTuple.Of(BuildFilter());
-            LookUp(key, NamespaceName, finder => finder.FindEitherWay(key));
+            ConntrackFilter filter = BuildFilter(), rest = ExactTuple.Rest(filter);
+            EntryKey key = ExactTuple.Of(filter);
+            LookUp(key, NamespaceName, finder => finder.FindEitherWay(key) is { } found && rest.Matches(found) ? found : null);
         }
         catch (FormatException exception)
         {

@@ -3,6 +3,7 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
@@ -13,15 +14,15 @@ public sealed partial class NewConntrackEntryCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The address of the first packet's sender.</summary>
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = TupleSet)]
+    /// <summary>The address of the first packet's sender. Both addresses of the first packet are needed, or both of replies.</summary>
+    [Parameter(Position = 0, ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
-    public HostAddress SourceAddress { get; set; }
+    public HostAddress? SourceAddress { get; set; }
 
     /// <summary>The address that the first packet was sent to, before translation.</summary>
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = TupleSet)]
+    [Parameter(Position = 1, ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
-    public HostAddress DestinationAddress { get; set; }
+    public HostAddress? DestinationAddress { get; set; }
 
     /// <summary>The layer 4 protocol, by name or number.</summary>
     [Parameter(Mandatory = true, ParameterSetName = TupleSet)]
@@ -105,7 +106,7 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given.</summary>
     [Parameter]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? TimeoutSeconds { get; set; }
 
     /// <summary>The state of a TCP or SCTP connection.</summary>
@@ -118,16 +119,28 @@ public sealed partial class NewConntrackEntryCommand
     [StatusArgument]
     public ConntrackStatus[]? Status { get; set; }
 
-    /// <summary>The connection mark.</summary>
+    /// <summary>The connection mark: whole (7, 0x100), or the bits of a mask (0x100/0xff00), beside which a piped entry keeps its own.</summary>
     [Parameter]
-    [NumberArgument(uint.MaxValue, TakesOne = true)]
-    public long? Mark { get; set; }
+    [MarkArgument(TakesOne = true)]
+    public MaskedMark? Mark { get; set; }
 
     /// <summary>The zone, 0 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
+
+    /// <summary>The zone of the original direction alone, 1 to 65535; a piped entry moves there.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
+    public long? OriginalZone { get; set; }
+
+    /// <summary>The zone of the reply direction alone, 1 to 65535; a piped entry moves there.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
+    public long? ReplyZone { get; set; }
 
     /// <summary>Labels, by name or bit.</summary>
     [Parameter]
@@ -159,37 +172,63 @@ public sealed partial class NewConntrackEntryCommand
         TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
         State = State,
         Status = Status?.Aggregate((all, bit) => all | bit),
-        Mark = (uint?)Mark,
+        Mark = Mark,
         Zone = (ushort?)Zone,
+        OriginalZone = (ushort?)OriginalZone,
+        ReplyZone = (ushort?)ReplyZone,
         Label = Label,
         Helper = Helper,
         Master = _master?.Original,
     };
 
-    private EntryTuples BuildTuples() => new()
+    /// <exception cref="FormatException">What was given makes no tuple, or the kernel would ignore some of it.</exception>
+    private EntryTuples BuildTuples()
     {
-        Original = ExactTuple.Of(new ConntrackFilter
+        ConntrackFilter named = new()
         {
-            SourceAddress = [AddressPrefix.Of(SourceAddress)],
-            DestinationAddress = [AddressPrefix.Of(DestinationAddress)],
+            SourceAddress = Prefix(SourceAddress),
+            DestinationAddress = Prefix(DestinationAddress),
+            ReplySourceAddress = Prefix(ReplySourceAddress),
+            ReplyDestinationAddress = Prefix(ReplyDestinationAddress),
+            TranslatedSourceAddress = Prefix(TranslatedSourceAddress),
+            TranslatedDestinationAddress = Prefix(TranslatedDestinationAddress),
             Protocol = [Protocol],
             SourcePort = Range(SourcePort),
             DestinationPort = Range(DestinationPort),
+            ReplySourcePort = Range(ReplySourcePort),
+            ReplyDestinationPort = Range(ReplyDestinationPort),
+            TranslatedSourcePort = Range(TranslatedSourcePort),
+            TranslatedDestinationPort = Range(TranslatedDestinationPort),
             IcmpType = IcmpType is { } type ? [(byte)type] : [],
-            IcmpCode = [(byte)(IcmpCode ?? 0)],
+            IcmpCode = IcmpCode is { } code ? [(byte)code] : Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 ? [0] : [],
             IcmpId = IcmpId is { } id ? [(ushort)id] : [],
             GreSourceKey = GreSourceKey is { } sourceKey ? [(ushort)sourceKey] : [],
             GreDestinationKey = GreDestinationKey is { } destinationKey ? [(ushort)destinationKey] : [],
-        }).Original,
-        ReplySource = ReplySourceAddress,
-        ReplyDestination = ReplyDestinationAddress,
-        ReplySourcePort = (ushort?)ReplySourcePort,
-        ReplyDestinationPort = (ushort?)ReplyDestinationPort,
-        TranslatedSource = TranslatedSourceAddress,
-        TranslatedSourcePort = (ushort?)TranslatedSourcePort,
-        TranslatedDestination = TranslatedDestinationAddress,
-        TranslatedDestinationPort = (ushort?)TranslatedDestinationPort,
-    };
+        };
+
+        // What does not go together in a filter makes no entry either. But a reply that the original follows from is that
+        // before translation, as it is to conntrack.
+        bool isByReply = SourceAddress is null && DestinationAddress is null;
+        ConntrackFilter untranslated = named with { TranslatedSourceAddress = [], TranslatedDestinationAddress = [], TranslatedSourcePort = [], TranslatedDestinationPort = [] };
+        ConntrackFilter withoutReply = named with { ReplySourceAddress = [], ReplyDestinationAddress = [], ReplySourcePort = [], ReplyDestinationPort = [] };
+        if ((isByReply ? untranslated.Contradiction ?? withoutReply.Contradiction : named.Contradiction) is { } contradiction)
+            throw new FormatException(contradiction.Describe(property => "-" + property) + ".");
+
+        return new EntryTuples
+        {
+            Original = ExactTuple.FirstPacket(named),
+            ReplySource = ReplySourceAddress,
+            ReplyDestination = ReplyDestinationAddress,
+            ReplySourcePort = (ushort?)ReplySourcePort,
+            ReplyDestinationPort = (ushort?)ReplyDestinationPort,
+            TranslatedSource = TranslatedSourceAddress,
+            TranslatedSourcePort = (ushort?)TranslatedSourcePort,
+            TranslatedDestination = TranslatedDestinationAddress,
+            TranslatedDestinationPort = (ushort?)TranslatedDestinationPort,
+        };
+    }
+
+    private static AddressPrefix[] Prefix(HostAddress? address) => address is { } given ? [AddressPrefix.Of(given)] : [];
 
     private static PortRange[] Range(long? port) => port is { } number ? [new PortRange((int)number)] : [];
 }

@@ -41,7 +41,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _deleters = new(table => table.CreateDeleter());
         try
         {
-            _master = Master is null ? null : InputEntry.KeyOf(Master);
+            _master = Master is null ? null : InputEntry.KeyOf(Master, needsOriginal: true);
             _template = BuildTemplate();
         }
         catch (FormatException exception)
@@ -111,6 +111,12 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     private void Create(ConntrackEntry entry, long number, string? networkNamespace)
     {
         entry.Namespace = networkNamespace;
+        if (entry.Protocol == IPProtocol.Dccp && entry.Original.HasPorts && !TracksDccp(networkNamespace))
+        {
+            WriteError(ErrorFactory.InvalidEntry("This kernel does not track DCCP, and would make an entry without ports.", entry, number));
+            return;
+        }
+
         if (_master is { } master && !IsThere(master, entry))
         {
             WriteError(ErrorFactory.NotCreated(new NetlinkException("create a connection-tracking entry", Errno.NotFound), entry, number));
@@ -121,6 +127,14 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         creator.Add(entry, new NumberedEntry(number, entry));
         Report(creator);
         _progress.Advance();
+    }
+
+    /// <summary>Linux 6.18 gave DCCP up. It takes such entries, and drops their ports and state without a word.</summary>
+    private static bool TracksDccp(string? networkNamespace)
+    {
+        NetworkNamespace? target = NamespaceNamed(networkNamespace);
+        return Sysctl.ReadNumber(Sysctl.Netfilter + "nf_conntrack_dccp_timeout_request", target) is not null
+            || Sysctl.ReadNumber(Sysctl.Netfilter + "nf_conntrack_tcp_timeout_syn_sent", target) is null;
     }
 
     private void Report(EntryBatch batch)
@@ -152,6 +166,8 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
 
         _existed++;
+        if (entry.Helper is { } helper && present.Helper != helper)
+            WriteWarning($"An entry that exists keeps its helper ({present.Helper ?? "none"}), since the kernel gives helpers to new entries alone: {present}");
         _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), EntryChange.MakeLike(entry), numbered);
     }
 

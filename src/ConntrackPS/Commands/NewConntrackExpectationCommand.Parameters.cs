@@ -4,6 +4,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Expectations;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
@@ -57,7 +58,7 @@ public sealed partial class NewConntrackExpectationCommand
 
     /// <summary>Time until it goes: seconds, or a span such as 5m; that of the helper's class unless given.</summary>
     [Parameter]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? TimeoutSeconds { get; set; }
 
     /// <summary>Which of the helper's kinds of expectations, 0 for its first.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -31,7 +32,7 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
         _states = [];
         foreach (string name in TimeoutCatalog.All.Where(IsOffered).Select(ParameterOf).Distinct())
         {
-            Collection<Attribute> attributes = [new ParameterAttribute(), new DurationArgumentAttribute { TakesOne = true }];
+            Collection<Attribute> attributes = [new ParameterAttribute(), new DurationArgumentAttribute { TakesOne = true, Maximum = Duration.Longest }];
             _states.Add(name, new RuntimeDefinedParameter(name, typeof(TimeSpan), attributes));
         }
 

@@ -44,11 +44,16 @@ public sealed partial class RemoveConntrackEntryCommand
     /// <summary>What comes by the pipeline is blocked and deleted together, once all of it is known.</summary>
     private void CollectToBlock(PSObject input)
     {
-        if (ReadKey(input) is null)
+        if (ReadKey(input) is not { } key)
             return;
-        ConntrackEntry entry = EntryFromProperties.Read(input);
-        if (ShouldProcess(entry.ToString(), BlockAndRemoveAction))
-            _toBlock.Add(NamespaceName ?? InputEntry.NamespaceOf(input), entry);
+        string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
+
+        // The reply alone does not tell how the flow is translated, and so not what its packets look like.
+        ConntrackEntry? entry = key.IsByReply ? new ConntrackTable(NamespaceNamed(networkNamespace)).Find(key) : EntryFromProperties.Read(input);
+        if (entry is null)
+            _sum = _sum with { AlreadyGone = _sum.AlreadyGone + 1 };
+        else if (ShouldProcess(entry.ToString(), BlockAndRemoveAction))
+            _toBlock.Add(networkNamespace, entry);
     }
 
     private void RemoveCollected()

@@ -207,6 +207,18 @@ public abstract class SelectionCommand : ConntrackCommand
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long[]? Zone { get; set; }
 
+    /// <summary>Zones of the original direction alone, 1 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue, Minimum = 1)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
+    public long[]? OriginalZone { get; set; }
+
+    /// <summary>Zones of the reply direction alone, 1 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue, Minimum = 1)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
+    public long[]? ReplyZone { get; set; }
+
     /// <summary>IPv4 or IPv6.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [FamilyArgument]
@@ -227,8 +239,20 @@ public abstract class SelectionCommand : ConntrackCommand
     /// <summary>The helpers to select by.</summary>
     private protected abstract string[]? HelperFilter { get; }
 
-    /// <summary>The filter that the parameters make.</summary>
-    private protected ConntrackFilter BuildFilter() => new()
+    /// <summary>The parameter that stands for a property of the filter.</summary>
+    private protected virtual string ParameterOf(string property) => property;
+
+    /// <summary>The filter that the parameters make; one that nothing can match ends the cmdlet.</summary>
+    private protected ConntrackFilter BuildFilter()
+    {
+        ConntrackFilter filter = ReadParameters();
+        if (filter.Contradiction is { } contradiction)
+            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, ParameterOf));
+        return filter;
+    }
+
+    /// <summary>The filter as the parameters have it, whether anything can match or not.</summary>
+    private protected ConntrackFilter ReadParameters() => new()
     {
         SourceAddress = SourceAddress ?? [],
         DestinationAddress = DestinationAddress ?? [],
@@ -269,6 +293,8 @@ public abstract class SelectionCommand : ConntrackCommand
         TimeoutAbove = (uint?)TimeoutAbove?.TotalSeconds,
         OlderThan = OlderThan,
         Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
+        OriginalZone = [.. (OriginalZone ?? []).Select(zone => (ushort)zone)],
+        ReplyZone = [.. (ReplyZone ?? []).Select(zone => (ushort)zone)],
         AddressFamily = AddressFamily,
         Id = [.. (Id ?? []).Select(id => (uint)id)],
     };

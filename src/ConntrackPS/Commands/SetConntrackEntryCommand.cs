@@ -8,6 +8,7 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
@@ -37,7 +38,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     /// <summary>Time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
     [Parameter]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? TimeoutSeconds { get; set; }
 
     /// <summary>Labels to set, by name or bit.</summary>
@@ -95,6 +96,9 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     private protected override ConntrackState[]? StateFilter => WhereState;
 
     private protected override string[]? HelperFilter => WhereHelper;
+
+    private protected override string ParameterOf(string property) =>
+        property is nameof(Mark) or nameof(State) or nameof(Helper) ? "Where" + property : property;
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
@@ -189,9 +193,9 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     private void Change(in EntryKey key, object entry, string? networkNamespace)
     {
-        if (State is { } state && ConntrackStates.ToKernel(key.Original.Protocol, state) is null)
+        if (State is { } state && ConntrackStates.ToKernel(key.Protocol, state) is null)
         {
-            WriteError(ErrorFactory.InvalidState(state, key.Original.Protocol, entry));
+            WriteError(ErrorFactory.InvalidState(state, key.Protocol, entry));
             return;
         }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -29,7 +30,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
 
     /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Maximum = Duration.Longest)]
     public TimeSpan TimeoutSeconds { get; set; }
 
     /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>

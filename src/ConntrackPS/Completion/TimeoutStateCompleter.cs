@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Completion;
@@ -19,7 +20,7 @@ public sealed class TimeoutStateCompleter : IArgumentCompleter
         return TimeoutCatalog.All
             .Where(definition => protocols.Contains(definition.Protocol) && definition.State is not null)
             .GroupBy(definition => definition.State.ToString()!)
-            .Where(group => group.Key.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
+            .Where(group => StateNames.Spellings(group.Key).Any(word => word.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase)))
             .Select(group => new CompletionResult(group.Key, group.Key, CompletionResultType.ParameterValue, Describe(group)));
     }
 

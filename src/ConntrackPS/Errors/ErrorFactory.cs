@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Management.Automation.Host;
 using System.Runtime.InteropServices;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Diagnosis.Health;
@@ -62,6 +63,7 @@ internal static partial class ErrorFactory
             "ProcessorNotSupported", ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, as PowerShell for Linux itself."),
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
+        StatusNotSettableException => Create(exception, "StatusNotChangeable", ErrorCategory.InvalidArgument, target, null),
         FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
@@ -107,18 +109,26 @@ internal static partial class ErrorFactory
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
-        new ItemNotFoundException($"There is no connection-tracking entry {key.Original} in zone {key.AnyZone}."),
+        new ItemNotFoundException($"There is no connection-tracking entry {key.Flow} in zone {key.AnyZone}."),
         "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>
     public static ErrorRecord InexactTuple(string problem) => Create(
         new ArgumentException($"-Exact needs one whole tuple: {problem}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
-        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, and -Zone where it is not 0.");
+        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, or -Protocol, -ReplySourceAddress, "
+        + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
+
+    /// <summary>A filter that no entry can match.</summary>
+    /// <param name="contradiction">Why.</param>
+    /// <param name="nameOf">The parameter that stands for a property of the filter.</param>
+    public static ErrorRecord Contradiction(FilterContradiction contradiction, Func<string, string> nameOf) => Create(
+        new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + nameOf(property))}."),
+        "ContradictoryFilter", ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(string problem, object? input, long number) => Create(
         new ArgumentException($"{Record(number)}{problem}"), "InvalidEntry", ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
+        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
 
     /// <summary>The kernel did not make an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
@@ -130,7 +140,9 @@ internal static partial class ErrorFactory
             Errno.NotSupported when entry.Helper is { } helper => (
                 "HelperUnknown", ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
             Errno.NoSpace => ("LabelsUnused", ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
-            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, "A window scale is at most 14."),
+            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, entry.Protocol == IPProtocol.Sctp && entry.State is { } state
+                ? $"This kernel has no state {state} of SCTP."
+                : "A window scale is at most 14, and a state must be one that this kernel has."),
             Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
             Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + Remedies.Where(entry.Namespace)),
             _ => ("", ErrorCategory.NotSpecified, ""),

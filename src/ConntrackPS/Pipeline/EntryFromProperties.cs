@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Pipeline;
@@ -15,10 +16,13 @@ internal static class EntryFromProperties
             return live.Clone();
         PropertyBag properties = new(input);
         EntryKey key = InputEntry.KeyOf(input);
+
+        // Of the reply alone, the original as it is without translation.
+        ConntrackTuple original = key.IsByReply ? ExactTuple.ReplyTo(key.Reply!.Value) : key.Original;
         ConntrackEntry entry = new()
         {
-            Original = key.Original,
-            Reply = InputEntry.ReplyTuple(properties, key.Original),
+            Original = original,
+            Reply = InputEntry.ReplyTuple(properties, original),
             Status = (ConntrackStatus?)properties.Flags<ConntrackStatus>("Status") ?? ConntrackStatus.None,
             Mark = properties.Number("Mark", uint.MaxValue) ?? 0,
             Zone = key.Zone,
@@ -36,7 +40,7 @@ internal static class EntryFromProperties
             return;
         entry.RawState = byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
             ? (ConntrackState)number
-            : KernelSpelling.TryParse(text, out ConntrackState state) ? state : throw new FormatException($"its State '{text}' is not known.");
+            : ConntrackStates.TryParse(text, out ConntrackState state) ? state : throw new FormatException($"its State '{text}' is not known.");
         entry.Fields |= EntryFields.State;
     }
 

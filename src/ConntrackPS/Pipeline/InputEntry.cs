@@ -8,13 +8,25 @@ namespace ConntrackPS.Pipeline;
 /// sent over the wire since and has become a bag of properties.</summary>
 internal static class InputEntry
 {
+    /// <summary>The key of the entry: by its original tuple, or by its reply where the object has that alone.</summary>
+    /// <param name="input">The object.</param>
+    /// <param name="needsOriginal">True where the reply alone is not enough.</param>
     /// <exception cref="FormatException">The object does not name an entry exactly; the message completes a sentence.</exception>
-    public static EntryKey KeyOf(PSObject input)
+    public static EntryKey KeyOf(PSObject input, bool needsOriginal = false)
     {
         if (input.BaseObject is ConntrackEntry entry)
             return EntryKey.Of(entry);
         PropertyBag properties = new(input);
-        ConntrackTuple original = OriginalTuple(properties);
+        if (!needsOriginal && HasReplyAlone(properties))
+        {
+            return new EntryKey(default, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
+            {
+                ReplyZone = properties.Port("ReplyZone"),
+                Reply = Tuple(properties, "Reply"),
+            };
+        }
+
+        ConntrackTuple original = Tuple(properties, "");
         return new EntryKey(original, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
         {
             ReplyZone = properties.Port("ReplyZone"),
@@ -54,34 +66,44 @@ internal static class InputEntry
     public static string? NamespaceOf(PSObject input) =>
         input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Text("Namespace");
 
-    private static ConntrackTuple OriginalTuple(PropertyBag properties)
+    private static bool HasReplyAlone(PropertyBag properties) =>
+        properties.Text("SourceAddress") is null && properties.Text("DestinationAddress") is null
+        && properties.Text("ReplySourceAddress") is not null && properties.Text("ReplyDestinationAddress") is not null;
+
+    /// <summary>The tuple of a direction, whole.</summary>
+    /// <param name="properties">The object's properties.</param>
+    /// <param name="direction">What their names begin with: nothing, or "Reply".</param>
+    private static ConntrackTuple Tuple(PropertyBag properties, string direction)
     {
         string name = properties.Text("Protocol") ?? throw new FormatException("it has no Protocol.");
         if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
             throw new FormatException($"its Protocol '{name}' is not known.");
         ConntrackTuple tuple = new()
         {
-            Source = properties.Address("SourceAddress", out IPFamily family),
-            Destination = properties.Address("DestinationAddress", out IPFamily other),
+            Source = properties.Address(direction + "SourceAddress", out IPFamily family),
+            Destination = properties.Address(direction + "DestinationAddress", out IPFamily other),
             Family = family,
             Protocol = protocol,
         };
         if (family != other)
-            throw new FormatException("its SourceAddress and DestinationAddress are of different families.");
-        return WithPorts(tuple, properties);
+            throw new FormatException($"its {direction}SourceAddress and {direction}DestinationAddress are of different families.");
+        return WithPorts(tuple, properties, direction);
     }
 
-    private static ConntrackTuple WithPorts(ConntrackTuple tuple, PropertyBag properties)
+    private static ConntrackTuple WithPorts(ConntrackTuple tuple, PropertyBag properties, string direction)
     {
         if (tuple.IsIcmp)
         {
-            uint type = Needed(properties.Number("IcmpType", byte.MaxValue), "IcmpType");
-            uint code = Needed(properties.Number("IcmpCode", byte.MaxValue), "IcmpCode");
-            ushort id = Needed(properties.Port("IcmpId"), "IcmpId");
+            uint type = Needed(properties.Number(direction + "IcmpType", byte.MaxValue), direction + "IcmpType");
+            uint code = Needed(properties.Number(direction + "IcmpCode", byte.MaxValue), direction + "IcmpCode");
+            ushort id = Needed(properties.Port(direction + "IcmpId"), direction + "IcmpId");
             return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
         }
 
         (string source, string destination) = PortNames(tuple);
+        (source, destination) = (direction + source, direction + destination);
+        if (!tuple.MayHavePorts && properties.Text(source) is not null)
+            throw new FormatException($"it has a {source}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
         return tuple.MustHavePorts || properties.Text(source) is not null
             ? tuple with
             {

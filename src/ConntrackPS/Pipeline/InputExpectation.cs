@@ -41,7 +41,7 @@ internal static class InputExpectation
             return new EntryKey(live.Master, live.Zone ?? 0, null, null);
         return IsExpectation(input)
             ? new EntryKey(new PropertyBag(input).Tuple("Master"), new PropertyBag(input).Port("Zone") ?? 0, null, null)
-            : InputEntry.KeyOf(input);
+            : InputEntry.KeyOf(input, needsOriginal: true);
     }
 
     /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>

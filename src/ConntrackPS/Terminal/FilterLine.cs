@@ -95,6 +95,8 @@ internal static class FilterLine
     {
         try
         {
+            if (filter.Contradiction is { } contradiction)
+                throw new FormatException($"Nothing can match: {contradiction.Describe(property => "-" + property)}.");
             return filter.IsEmpty ? new ConntrackFilter() : filter;
         }
         catch (ArgumentException exception)
@@ -115,6 +117,6 @@ internal static class FilterLine
     /// <summary>Holds the parameters; it is never run.</summary>
     private sealed class FilterOfLine : FilterCommand
     {
-        public ConntrackFilter Build() => BuildFilter();
+        public ConntrackFilter Build() => ReadParameters();
     }
 }

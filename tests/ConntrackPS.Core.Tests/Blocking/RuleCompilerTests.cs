@@ -21,7 +21,7 @@ public sealed class RuleCompilerTests
         for (int i = 0; i < 3000; i++)
         {
             ConntrackFilter filter = filters.Next();
-            if (filter.Zone.Count > 0 || !filter.NamesEntries || BlockTarget.Of(filter) is not { CoversNewFlows: true } target)
+            if (filter.Zone.Count + filter.OriginalZone.Count + filter.ReplyZone.Count > 0 || !filter.NamesEntries || BlockTarget.Of(filter) is not { CoversNewFlows: true } target)
                 continue;
             compared++;
             foreach (ConntrackEntry entry in entries)
@@ -33,6 +33,16 @@ public sealed class RuleCompilerTests
         }
 
         Assert.True(compared > 500 && named > 5000, $"{compared} filters named {named} flows");
+    }
+
+    /// <summary>One that was forgotten would turn a block of new flows into one of existing flows alone, silently.</summary>
+    [Fact]
+    public void Zones_can_not_be_blocked_whichever_direction_they_hold_for()
+    {
+        ConntrackFilter filter = new() { SourceAddress = [AddressPrefix.Parse("192.0.2.1")] };
+        Assert.Throws<ZoneNotBlockableException>(() => BlockTarget.Of(filter with { Zone = [5] }));
+        Assert.Throws<ZoneNotBlockableException>(() => BlockTarget.Of(filter with { OriginalZone = [5] }));
+        Assert.Throws<ZoneNotBlockableException>(() => BlockTarget.Of(filter with { ReplyZone = [5] }));
     }
 
     [Theory]

@@ -15,7 +15,7 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
     /// <summary>A filter of one to four conditions; each asks something of an entry that may be another one's trait.</summary>
     public ConntrackFilter Next()
     {
-        bool[] ask = new bool[29];
+        bool[] ask = new bool[31];
         for (int conditions = random.Next(1, 5); conditions > 0; conditions--)
             ask[random.Next(ask.Length)] = true;
 
@@ -53,6 +53,8 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
             TranslatedDestinationPort = ask[26] ? Some(() => Range(Trait().Reply.SourcePort)) : [],
             TranslatedPort = ask[27] ? Some(() => Range(random.Next(2) == 0 ? Trait().Reply.SourcePort : Trait().Reply.DestinationPort)) : [],
             AnyNat = ask[28],
+            OriginalZone = ask[29] ? Some(() => Trait().OriginalZone ?? (ushort)(Trait().Zone + 1)) : [],
+            ReplyZone = ask[30] ? Some(() => Trait().ReplyZone ?? (ushort)(Trait().Zone + 1)) : [],
         };
     }
 

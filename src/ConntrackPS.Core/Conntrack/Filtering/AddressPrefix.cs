@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
@@ -51,8 +52,9 @@ public readonly record struct AddressPrefix
         return new AddressPrefix(address.Family, address.Bits, length);
     }
 
-    /// <summary>Reads <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>2001:db8::1</c> or <c>2001:db8::/32</c>.</summary>
-    /// <exception cref="FormatException">It is none of these.</exception>
+    /// <summary>Reads <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>192.0.2.0/255.255.255.0</c>, <c>2001:db8::1</c>,
+    /// <c>2001:db8::/32</c> or <c>2001:db8::/ffff:ffff::</c>.</summary>
+    /// <exception cref="FormatException">It is none of these; the message says what is wrong.</exception>
     public static AddressPrefix Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -61,12 +63,11 @@ public readonly record struct AddressPrefix
         if (AddressBits.TryParse(slash < 0 ? trimmed : trimmed[..slash], out IPFamily family, out AddressBits address))
         {
             int length = BitsOf(family);
-            if (slash < 0 || (TryParseLength(trimmed[(slash + 1)..], out length) && length <= BitsOf(family)))
+            if (slash < 0 || TryParseLength(trimmed[(slash + 1)..], family, text, out length))
                 return new AddressPrefix(family, address, length);
         }
 
-        throw new FormatException(
-            $"'{text}' is not an address. Write an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32.");
+        throw Refuse($"'{text}' is not an address");
     }
 
     /// <summary>True where the address begins with this prefix.</summary>
@@ -82,8 +83,29 @@ public readonly record struct AddressPrefix
 
     private static int BitsOf(IPFamily family) => family == IPFamily.IPv6 ? 128 : 32;
 
-    private static bool TryParseLength(string text, out int length) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out length);
+    /// <summary>Reads what follows the slash: a length, or a netmask.</summary>
+    private static bool TryParseLength(string text, IPFamily family, string whole, out int length)
+    {
+        int bits = BitsOf(family);
+        if (AddressBits.TryParse(text, out IPFamily maskFamily, out AddressBits mask))
+        {
+            if (maskFamily != family)
+                throw Refuse($"'{whole}' has an address of {family} and a netmask of {maskFamily}");
+            length = BitOperations.PopCount(mask.High) + BitOperations.PopCount(mask.Low);
+            return new AddressPrefix(family, mask, length).Mask == mask
+                ? true
+                : throw Refuse($"'{whole}' has the netmask {text}, which is not contiguous: only leading bits can be set, as in {ExampleOf(family)}");
+        }
+
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out length))
+            return false;
+        return length <= bits ? true : throw Refuse($"'{whole}' has a prefix that is too long: an address of {family} has {bits} bits");
+    }
+
+    private static FormatException Refuse(string problem) =>
+        new($"{problem}. Write an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32.");
+
+    private static string ExampleOf(IPFamily family) => family == IPFamily.IPv6 ? "ffff:ffff:ffff::" : "255.255.255.0";
 
     private static AddressBits MaskOf(IPFamily family, int length)
     {

@@ -136,11 +136,23 @@ public sealed record ConntrackFilter
     /// <summary>The zone, whether it holds for both directions or for one.</summary>
     public IReadOnlyList<ushort> Zone { get; init; } = [];
 
+    /// <summary>The zone of the original direction alone (CTA_TUPLE_ZONE of CTA_TUPLE_ORIG), 1 to 65535. Entries whose zone holds for
+    /// both directions don't match.</summary>
+    public IReadOnlyList<ushort> OriginalZone { get; init; } = [];
+
+    /// <summary>The zone of the reply direction alone (CTA_TUPLE_ZONE of CTA_TUPLE_REPLY), 1 to 65535. Entries whose zone holds for
+    /// both directions don't match.</summary>
+    public IReadOnlyList<ushort> ReplyZone { get; init; } = [];
+
     /// <summary>The address family.</summary>
     public IPFamily AddressFamily { get; init; }
 
     /// <summary>The kernel's number of the entry.</summary>
     public IReadOnlyList<uint> Id { get; init; } = [];
+
+    /// <summary>Why nothing can match, whatever the table holds; null where something can. A filter that nothing can match is no
+    /// error here: it matches nothing.</summary>
+    public FilterContradiction? Contradiction => ContradictionFinder.Find(this);
 
     /// <summary>True where nothing is asked: every entry matches.</summary>
     public bool IsEmpty => Terms.Length == 0;

@@ -35,6 +35,8 @@ internal static class FilterCompiler
         OneOf(nameof(filter.GreSourceKey), "GRE source key", filter.GreSourceKey, entry => entry.GreSourceKey),
         OneOf(nameof(filter.GreDestinationKey), "GRE destination key", filter.GreDestinationKey, entry => entry.GreDestinationKey),
         OneOf(nameof(filter.Zone), "zone", filter.Zone, entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone),
+        OneOf(nameof(filter.OriginalZone), "original zone", filter.OriginalZone, entry => entry.OriginalZone),
+        OneOf(nameof(filter.ReplyZone), "reply zone", filter.ReplyZone, entry => entry.ReplyZone),
         OneOf(nameof(filter.Id), "id", filter.Id, entry => entry.Id));
 
     private static IEnumerable<FilterTerm> Translations(ConntrackFilter filter) => Given(

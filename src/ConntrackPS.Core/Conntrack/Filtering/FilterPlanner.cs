@@ -26,6 +26,11 @@ internal static class FilterPlanner
             kernel = kernel with { Zone = zone };
             covered.Add(nameof(filter.Zone));
         }
+        else if (features.HasFlag(KernelFeatures.Zone) && filter.Zone.Count == 0 && (filter.OriginalZone is [ushort] || filter.ReplyZone is [ushort]))
+        {
+            // The kernel takes a zone for that of either direction or of both. Necessary, but not enough: so this covers nothing.
+            kernel = kernel with { Zone = filter.OriginalZone is [ushort original] ? original : filter.ReplyZone[0] };
+        }
 
         if (features.HasFlag(KernelFeatures.Tuple) && kernel.Family != IPFamily.Unspecified)
             kernel = TuplePlanner.Plan(filter, kernel, covered);

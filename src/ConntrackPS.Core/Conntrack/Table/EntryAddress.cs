@@ -15,8 +15,8 @@ internal readonly record struct EntryAddress(EntryAttribute Attribute, Conntrack
     /// what is found is compared all the same.</summary>
     private const ushort Elsewhere = ushort.MaxValue;
 
-    /// <summary>The usual address: the original tuple, in the entry's own zone.</summary>
-    public static EntryAddress Of(in EntryKey key) => In(key, key.Original);
+    /// <summary>The usual address: the original tuple, or the reply where it alone is known, in the entry's own zone.</summary>
+    public static EntryAddress Of(in EntryKey key) => In(key, key.IsByReply ? key.Reply!.Value : key.Original);
 
     /// <summary>A tuple in the zone that an entry is in.</summary>
     public static EntryAddress In(in EntryKey key, in ConntrackTuple tuple) => key switch

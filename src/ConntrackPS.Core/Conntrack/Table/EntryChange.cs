@@ -6,6 +6,7 @@ namespace ConntrackPS.Conntrack.Table;
 public sealed record EntryChange
 {
     private readonly string? _helper;
+    private readonly ConntrackStatus? _setStatus;
 
     /// <summary>The mark's new bits under a mask (CTA_MARK, CTA_MARK_MASK).</summary>
     public MaskedMark? Mark { get; init; }
@@ -20,7 +21,12 @@ public sealed record EntryChange
     public IReadOnlyList<int> RemoveLabel { get; init; } = [];
 
     /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>
-    public ConntrackStatus? SetStatus { get; init; }
+    /// <exception cref="StatusNotSettableException">The kernel would ignore some of them.</exception>
+    public ConntrackStatus? SetStatus
+    {
+        get => _setStatus;
+        init => _setStatus = value is { } bits ? SettableStatus.Check(bits, SettableStatus.OfExisting) : null;
+    }
 
     /// <summary>The new state (CTA_PROTOINFO).</summary>
     public ConntrackState? State { get; init; }
@@ -37,13 +43,12 @@ public sealed record EntryChange
     public static EntryChange MakeLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        const ConntrackStatus Settable = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
         return LabelLike(entry) with
         {
             Mark = new MaskedMark(entry.Mark),
             TimeoutSeconds = entry.TimeoutSeconds,
             State = entry.State,
-            SetStatus = (entry.Status & Settable) == ConntrackStatus.None ? null : entry.Status & Settable,
+            SetStatus = (entry.Status & SettableStatus.OfNew) == ConntrackStatus.None ? null : entry.Status & SettableStatus.OfNew,
         };
     }
 

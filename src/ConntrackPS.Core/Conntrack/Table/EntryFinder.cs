@@ -30,10 +30,16 @@ public sealed class EntryFinder : IDisposable
     }
 
     /// <summary>Looks an entry up by a tuple, in whichever direction it goes, and the zone of that direction.</summary>
-    /// <param name="key">The tuple and zone; an id must be the entry's too.</param>
+    /// <param name="key">The tuple and zone; an id must be the entry's too. A reply alone is looked up as that, not either way.</param>
     /// <returns>The entry; null where there is none. Of two, the one whose original tuple it is.</returns>
     /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
-    public ConntrackEntry? FindEitherWay(in EntryKey key) => FindBothWays(key).FirstOrDefault();
+    public ConntrackEntry? FindEitherWay(in EntryKey key)
+    {
+        if (!key.IsByReply)
+            return FindBothWays(key).FirstOrDefault();
+        ConntrackTuple reply = key.Reply!.Value;
+        return FindBothWays(key with { Original = reply, Reply = null }).FirstOrDefault(entry => entry.Reply == reply);
+    }
 
     /// <summary>Closes the socket.</summary>
     public void Dispose() => _lookup.Dispose();

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>What names one entry exactly: its tuples and zones, and its id where that is known.</summary>
-/// <param name="Original">The original direction's tuple.</param>
+/// <param name="Original">The original direction's tuple; default where the reply alone is known.</param>
 /// <param name="Zone">The zone of both directions.</param>
 /// <param name="OriginalZone">The zone of the original direction alone.</param>
 /// <param name="Id">The kernel's id: with it, another entry that took the tuple since is left alone, unless it happens to
@@ -15,6 +15,12 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
 
     /// <summary>The reply direction's tuple; null where it is not known, and any will do.</summary>
     public ConntrackTuple? Reply { get; init; }
+
+    /// <summary>True where the reply alone is known, which names an entry as well: the original tuple is then left out.</summary>
+    public bool IsByReply => Original.Family == IPFamily.Unspecified && Reply is not null;
+
+    /// <summary>The layer 4 protocol, which both directions share.</summary>
+    internal IPProtocol Protocol => IsByReply ? Reply!.Value.Protocol : Original.Protocol;
 
     /// <summary>The number of the entry's zone, whichever direction it holds for.</summary>
     internal ushort AnyZone => OriginalZone ?? ReplyZone ?? Zone;
@@ -38,7 +44,7 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
     public bool Names(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        return entry.Original == Original
+        return (IsByReply || entry.Original == Original)
             && ZonesOf(entry) == Zones
             && (Reply is not { } reply || entry.Reply == reply)
             && (Id is null || entry.Id == Id);
@@ -46,7 +52,10 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
 
     /// <summary>The flow on one line, with its zone where that is not 0.</summary>
     public override string ToString() =>
-        AnyZone == 0 ? Original.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Original} zone {AnyZone}");
+        AnyZone == 0 ? Flow : string.Create(CultureInfo.InvariantCulture, $"{Flow} zone {AnyZone}");
+
+    /// <summary>The direction that is known.</summary>
+    internal string Flow => IsByReply ? $"with the reply {Reply}" : Original.ToString();
 
     internal static (ushort Original, ushort Reply) ZonesOf(ConntrackEntry entry) => ZonesOf(entry.Zone, entry.OriginalZone, entry.ReplyZone);
 

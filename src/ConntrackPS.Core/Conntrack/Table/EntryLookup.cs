@@ -116,12 +116,18 @@ internal sealed class EntryLookup : IDisposable
     }
 
     /// <summary>The one question that no other entry can get in the way of, at the price of a listing.</summary>
-    private bool IsListed(EntryKey key) => new ConntrackTable(_networkNamespace).Read(new ConntrackFilter
+    private bool IsListed(EntryKey key)
     {
-        Protocol = [key.Original.Protocol],
-        SourceAddress = [AddressPrefix.Of(new HostAddress(key.Original.Family, key.Original.Source))],
-        DestinationAddress = [AddressPrefix.Of(new HostAddress(key.Original.Family, key.Original.Destination))],
-    }).Any(entry => key.Names(entry));
+        ConntrackTuple known = key.IsByReply ? key.Reply!.Value : key.Original;
+        IReadOnlyList<AddressPrefix> source = [AddressPrefix.Of(new HostAddress(known.Family, known.Source))];
+        IReadOnlyList<AddressPrefix> destination = [AddressPrefix.Of(new HostAddress(known.Family, known.Destination))];
+        ConntrackFilter filter = new() { Protocol = [known.Protocol] };
+        return new ConntrackTable(_networkNamespace)
+            .Read(key.IsByReply
+                ? filter with { ReplySourceAddress = source, ReplyDestinationAddress = destination }
+                : filter with { SourceAddress = source, DestinationAddress = destination })
+            .Any(entry => key.Names(entry));
+    }
 
     /// <summary>The search for one entry, address by address.</summary>
     private sealed class Search(EntryKey key, bool triesUsualAddressOnly)
@@ -188,7 +194,7 @@ internal sealed class EntryLookup : IDisposable
         private EntryAddress? NextAddress(int step) => (step, key.Reply) switch
         {
             (0, _) => EntryAddress.Of(key),
-            (1, _) => _isOriginalTaken ? null : EntryAddress.OriginalOnly(key),
+            (1, _) => _isOriginalTaken || key.IsByReply ? null : EntryAddress.OriginalOnly(key),
             (2, { } reply) => EntryAddress.In(key, reply),
             (3, { } reply) => EntryAddress.ReplyOnly(key, reply),
             _ => null,

@@ -106,6 +106,7 @@ internal static class TimeoutCatalog
         // JSON turns enums into numbers.
         _ when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) =>
             Enum.IsDefined((TimeoutState)number) ? (TimeoutState)number : null,
+        _ when ConntrackStates.TryParse(text, out ConntrackState known) => KernelSpelling.TryParse(known.ToString(), out TimeoutState same) ? same : null,
         _ => KernelSpelling.TryParse(text, out TimeoutState state) ? state : null,
     };
 

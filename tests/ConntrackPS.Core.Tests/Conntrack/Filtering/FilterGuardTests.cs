@@ -125,6 +125,8 @@ public sealed class FilterGuardTests
             TimeoutAbove = 15,
             OlderThan = TimeSpan.FromMinutes(16),
             Zone = [5, 6],
+            OriginalZone = [17],
+            ReplyZone = [18],
             Id = [7],
         };
         Assert.Equal(
@@ -132,7 +134,7 @@ public sealed class FilterGuardTests
             + " and destination address 203.0.113.1 and reply source address 203.0.113.2 and reply destination address 203.0.113.3"
             + " and any address 203.0.113.4 and source port 1000-2000 and destination port 80 and reply source port 81"
             + " and reply destination port 82 and any port 443 and ICMP type 8 and ICMP code 0 and ICMP id 9"
-            + " and GRE source key 10 and GRE destination key 11 and zone 5 or 6 and id 7"
+            + " and GRE source key 10 and GRE destination key 11 and zone 5 or 6 and original zone 17 and reply zone 18 and id 7"
             + " and a translated source and a translated destination and a translated source or destination"
             + " and source translated to 203.0.113.5 and destination translated to 203.0.113.6"
             + " and source or destination translated to 203.0.113.7"
@@ -143,7 +145,7 @@ public sealed class FilterGuardTests
             filter.ToString());
 
         // One condition for each property, so that none is forgotten when properties are added.
-        string[] notConditions = [nameof(ConntrackFilter.IsEmpty), nameof(ConntrackFilter.NamesEntries)];
+        string[] notConditions = [nameof(ConntrackFilter.IsEmpty), nameof(ConntrackFilter.NamesEntries), nameof(ConntrackFilter.Contradiction)];
         Assert.Equal(typeof(ConntrackFilter).GetProperties().Length - notConditions.Length, filter.Terms.Length);
     }
 }

@@ -43,6 +43,7 @@ public class FilterPlannerTests
         { "excluded bits", new() { ExcludeStatus = ConntrackStatus.Assured }, "kernel: status without Assured; here: nothing", true },
         { "a contradiction", new() { Status = ConntrackStatus.SeenReply, Unreplied = true }, "kernel: nothing; here: status SeenReply and no reply seen", false },
         { "a zone", new() { Zone = [0] }, "kernel: zone 0; here: nothing", true },
+        { "a zone of one direction", new() { OriginalZone = [3] }, "kernel: nothing; here: original zone 3", false },
         { "two zones", new() { Zone = [0, 3] }, "kernel: nothing; here: zone 0 or 3", false },
         { "a state", new() { State = [ConntrackState.SynSent] }, "kernel: nothing; here: state SynSent", false },
         { "source translation", new() { SourceNat = true }, "kernel: nothing; here: a translated source", false },

@@ -1,0 +1,173 @@
+using System.Globalization;
+
+namespace ConntrackPS.Conntrack.Filtering;
+
+/// <summary>Why nothing can match a filter: one property that no entry can meet, or two that none can meet together.</summary>
+/// <param name="Properties">The one or two properties.</param>
+/// <param name="Reason">A sentence in which {0} and {1} stand for the properties.</param>
+public sealed record FilterContradiction(IReadOnlyList<string> Properties, string Reason)
+{
+    /// <summary>The sentence, with the properties under the names that a person knows them by.</summary>
+    /// <param name="nameOf">Makes such a name of a property's.</param>
+    public string Describe(Func<string, string> nameOf)
+    {
+        ArgumentNullException.ThrowIfNull(nameOf);
+        return string.Format(CultureInfo.InvariantCulture, Reason, [.. Properties.Select(nameOf)]);
+    }
+
+    /// <summary>The sentence, with the names of the properties.</summary>
+    public override string ToString() => Describe(property => property);
+}
+
+/// <summary>Finds out that nothing can match a filter, by what entries are and never by what is likely: addresses of an entry
+/// are all of one family, a protocol either has ports or has none, and so on.</summary>
+internal static class ContradictionFinder
+{
+    /// <summary>DCCP has ports where the kernel tracks it (up to 6.17), and none where it doesn't.</summary>
+    private static readonly IPProtocol[] WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp, IPProtocol.Dccp];
+    private static readonly IPProtocol[] WithStates = [IPProtocol.Tcp, IPProtocol.Sctp, IPProtocol.Dccp];
+    private static readonly IPProtocol[] Icmp = [IPProtocol.Icmp, IPProtocol.IcmpV6];
+
+    public static FilterContradiction? Find(ConntrackFilter filter) =>
+        OfFamilies(filter) ?? OfProtocols(filter) ?? OfPlaces(filter) ?? OfZones(filter) ?? OfStatus(filter) ?? OfTimeouts(filter);
+
+    /// <summary>Addresses that can't be those of one connection, which has one family.</summary>
+    /// <param name="family">The family that is asked for; Unspecified for either.</param>
+    /// <param name="addresses">The addresses that each property asks for.</param>
+    public static FilterContradiction? OfFamilies(IPFamily family, params (string Property, IReadOnlyList<AddressPrefix> Prefixes)[] addresses) =>
+        FirstDisjoint(
+            [
+                (nameof(ConntrackFilter.AddressFamily), family == IPFamily.Unspecified ? [] : [family]),
+                .. addresses.Select(pair => (pair.Property, (IReadOnlyList<IPFamily>)[.. pair.Prefixes.Select(prefix => prefix.Family).Distinct()])),
+            ],
+            (first, second) => first == second,
+            family => family.ToString(),
+            "{{0}} asks for {0}, {{1}} for {1}, and a connection is of one address family");
+
+    /// <summary>Things that no protocol has together.</summary>
+    /// <param name="demands">The protocols that each property can be met by; none where the property asks for nothing.</param>
+    public static FilterContradiction? OfProtocols(params (string Property, IReadOnlyList<IPProtocol> Protocols)[] demands) =>
+        FirstDisjoint(
+            demands, (first, second) => first == second, ProtocolNames.ToKernel,
+            "{{0}} can be met by {0} alone, {{1}} by {1}");
+
+    /// <summary>The protocols that a condition on ports can be met by.</summary>
+    public static (string Property, IReadOnlyList<IPProtocol> Protocols) Ports(string property, IReadOnlyList<PortRange> ranges) =>
+        (property, ranges.Count == 0 ? [] : WithPorts);
+
+    /// <summary>The same of expectations, whose ports may be an ICMP id or GRE keys.</summary>
+    public static (string Property, IReadOnlyList<IPProtocol> Protocols) PortsOrKeys(string property, IReadOnlyList<PortRange> ranges) =>
+        (property, ranges.Count == 0 ? [] : [.. WithPorts, IPProtocol.Gre, .. Icmp]);
+
+    private static FilterContradiction? OfFamilies(ConntrackFilter filter) => OfFamilies(
+        filter.AddressFamily,
+        (nameof(filter.SourceAddress), filter.SourceAddress),
+        (nameof(filter.DestinationAddress), filter.DestinationAddress),
+        (nameof(filter.ReplySourceAddress), filter.ReplySourceAddress),
+        (nameof(filter.ReplyDestinationAddress), filter.ReplyDestinationAddress),
+        (nameof(filter.Address), filter.Address),
+        (nameof(filter.TranslatedSourceAddress), filter.TranslatedSourceAddress),
+        (nameof(filter.TranslatedDestinationAddress), filter.TranslatedDestinationAddress),
+        (nameof(filter.TranslatedAddress), filter.TranslatedAddress));
+
+    private static FilterContradiction? OfProtocols(ConntrackFilter filter) => OfProtocols(
+        (nameof(filter.Protocol), filter.Protocol),
+        Ports(nameof(filter.SourcePort), filter.SourcePort),
+        Ports(nameof(filter.DestinationPort), filter.DestinationPort),
+        Ports(nameof(filter.ReplySourcePort), filter.ReplySourcePort),
+        Ports(nameof(filter.ReplyDestinationPort), filter.ReplyDestinationPort),
+        Ports(nameof(filter.Port), filter.Port),
+        Ports(nameof(filter.TranslatedSourcePort), filter.TranslatedSourcePort),
+        Ports(nameof(filter.TranslatedDestinationPort), filter.TranslatedDestinationPort),
+        Ports(nameof(filter.TranslatedPort), filter.TranslatedPort),
+        (nameof(filter.IcmpType), filter.IcmpType.Count == 0 ? [] : Icmp),
+        (nameof(filter.IcmpCode), filter.IcmpCode.Count == 0 ? [] : Icmp),
+        (nameof(filter.IcmpId), filter.IcmpId.Count == 0 ? [] : Icmp),
+        (nameof(filter.GreSourceKey), filter.GreSourceKey.Count == 0 ? [] : [IPProtocol.Gre]),
+        (nameof(filter.GreDestinationKey), filter.GreDestinationKey.Count == 0 ? [] : [IPProtocol.Gre]),
+        (nameof(filter.State), [.. WithStates.Where(protocol => filter.State.Any(state => ConntrackStates.ToKernel(protocol, state) is not null))]));
+
+    /// <summary>What an end is translated to is what the reply has there.</summary>
+    private static FilterContradiction? OfPlaces(ConntrackFilter filter)
+    {
+        return Addresses(nameof(filter.TranslatedSourceAddress), filter.TranslatedSourceAddress, nameof(filter.ReplyDestinationAddress), filter.ReplyDestinationAddress)
+            ?? Addresses(nameof(filter.TranslatedDestinationAddress), filter.TranslatedDestinationAddress, nameof(filter.ReplySourceAddress), filter.ReplySourceAddress)
+            ?? Ranges(nameof(filter.TranslatedSourcePort), filter.TranslatedSourcePort, nameof(filter.ReplyDestinationPort), filter.ReplyDestinationPort)
+            ?? Ranges(nameof(filter.TranslatedDestinationPort), filter.TranslatedDestinationPort, nameof(filter.ReplySourcePort), filter.ReplySourcePort);
+
+        static FilterContradiction? Addresses(string first, IReadOnlyList<AddressPrefix> firsts, string second, IReadOnlyList<AddressPrefix> seconds) =>
+            FirstDisjoint(
+                [(first, firsts), (second, seconds)],
+                (one, other) => one.Contains(other.Family, other.Address) || other.Contains(one.Family, one.Address),
+                prefix => prefix.ToString(), SamePlace);
+
+        static FilterContradiction? Ranges(string first, IReadOnlyList<PortRange> firsts, string second, IReadOnlyList<PortRange> seconds) =>
+            FirstDisjoint(
+                [(first, firsts), (second, seconds)], (one, other) => one.First <= other.Last && other.First <= one.Last,
+                range => range.ToString(), SamePlace);
+    }
+
+    private const string SamePlace = "{{0}} asks for {0}, {{1}} for {1}, and both stand in the same place";
+
+    /// <summary>An entry has one zone, which holds for both directions or for one.</summary>
+    private static FilterContradiction? OfZones(ConntrackFilter filter)
+    {
+        if (filter is { OriginalZone.Count: > 0, ReplyZone.Count: > 0 })
+        {
+            return new FilterContradiction(
+                [nameof(filter.OriginalZone), nameof(filter.ReplyZone)], "{0} asks for a zone of one direction, {1} for one of the other, and an entry has one zone");
+        }
+
+        return FirstDisjoint(
+            [(nameof(filter.Zone), filter.Zone), (nameof(filter.OriginalZone), filter.OriginalZone), (nameof(filter.ReplyZone), filter.ReplyZone)],
+            (first, second) => first == second,
+            zone => zone.ToString(CultureInfo.InvariantCulture),
+            "{{0}} asks for zone {0}, {{1}} for zone {1}, and an entry has one zone");
+    }
+
+    private static FilterContradiction? OfStatus(ConntrackFilter filter)
+    {
+        if (((filter.Status & filter.ExcludeStatus) ?? ConntrackStatus.None) is var both && both != ConntrackStatus.None)
+            return new FilterContradiction([nameof(filter.Status), nameof(filter.ExcludeStatus)], $"{{0}} asks for {both}, and {{1}} excludes it");
+        return filter.Unreplied && (filter.Status & ConntrackStatus.SeenReply) == ConntrackStatus.SeenReply
+            ? new FilterContradiction([nameof(filter.Unreplied), nameof(filter.Status)], "{0} excludes SeenReply, and {1} asks for it")
+            : null;
+    }
+
+    private static FilterContradiction? OfTimeouts(ConntrackFilter filter)
+    {
+        if (filter.TimeoutBelow == 0)
+            return new FilterContradiction([nameof(filter.TimeoutBelow)], "{0} asks for less than 0 seconds, and no entry has that");
+        return filter is { TimeoutBelow: { } below, TimeoutAbove: { } above } && (ulong)above + 1 >= below
+            ? new FilterContradiction(
+                [nameof(filter.TimeoutBelow), nameof(filter.TimeoutAbove)],
+                string.Create(CultureInfo.InvariantCulture, $"{{0}} asks for less than {below} seconds, {{1}} for more than {above}, and no whole number is both"))
+            : null;
+    }
+
+    /// <summary>The first two of several demands on the same thing that have no value in common.</summary>
+    /// <param name="demands">What each property allows; nothing where it asks for nothing.</param>
+    /// <param name="overlaps">True where two values go together.</param>
+    /// <param name="show">A value as text.</param>
+    /// <param name="reason">The sentence: {0} and {1} are the values, {{0}} and {{1}} the properties.</param>
+    private static FilterContradiction? FirstDisjoint<T>(
+        (string Property, IReadOnlyList<T> Values)[] demands, Func<T, T, bool> overlaps, Func<T, string> show, string reason)
+    {
+        for (int i = 0; i < demands.Length; i++)
+        {
+            for (int j = i + 1; j < demands.Length; j++)
+            {
+                ((string first, IReadOnlyList<T> firsts), (string second, IReadOnlyList<T> seconds)) = (demands[i], demands[j]);
+                if (firsts.Count > 0 && seconds.Count > 0 && !firsts.Any(one => seconds.Any(other => overlaps(one, other))))
+                {
+                    string sentence = string.Format(CultureInfo.InvariantCulture, reason, Join(firsts), Join(seconds));
+                    return new FilterContradiction([first, second], sentence);
+                }
+            }
+        }
+
+        return null;
+
+        string Join(IReadOnlyList<T> values) => string.Join(" or ", values.Select(show));
+    }
+}
