@@ -7,12 +7,12 @@ namespace ConntrackPS.Linux;
 /// remove; one waits.</summary>
 internal sealed unsafe class Poller : IDisposable
 {
+    /// <summary>struct epoll_event (sys/epoll.h) is packed on x86-64 alone; its 64 bits of data come last.</summary>
+    internal static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? PackedSize : PaddedSize;
+
     private const int MostAtOnce = 64;
     private const int PackedSize = 12;
     private const int PaddedSize = 16;
-
-    /// <summary>struct epoll_event (sys/epoll.h) is packed on x86-64 alone; its 64 bits of data come last.</summary>
-    private static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? PackedSize : PaddedSize;
 
     private readonly SafeFileHandle _epoll;
     private readonly WakeSignal _wake = new();

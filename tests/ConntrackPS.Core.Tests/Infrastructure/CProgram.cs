@@ -16,6 +16,7 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <fcntl.h>
         #include <poll.h>
         #include <sched.h>
+        #include <sys/epoll.h>
         #include <sys/eventfd.h>
         #include <sys/inotify.h>
         #include <sys/file.h>

@@ -17,6 +17,13 @@ internal static class CLayouts
         .. OfStruct<SocketFilter>(
             "struct sock_filter", ("Code", "code"), ("JumpTrue", "jt"), ("JumpFalse", "jf"), ("Operand", "k")),
         .. OfStruct<SocketFilterProgram>("struct sock_fprog", ("Length", "len"), ("Filter", "filter")),
+
+        // Packed on some processors, and so read and written at offsets.
+        ("sizeof(struct epoll_event)", Poller.EventSize),
+        ("offsetof(struct epoll_event, events)", 0),
+        ("sizeof(((struct epoll_event *)0)->events)", sizeof(uint)),
+        ("offsetof(struct epoll_event, data)", Poller.EventSize - sizeof(ulong)),
+        ("sizeof(((struct epoll_event *)0)->data)", sizeof(ulong)),
     ];
 
     /// <summary>The library reads and writes these at fixed offsets.</summary>
