@@ -1,7 +1,7 @@
 using System.Diagnostics;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
 using ConntrackPS.Linux;
 using ConntrackPS.Tests.Infrastructure;
