@@ -58,7 +58,8 @@ public sealed record EntryTemplate
         if (State is { } state)
             SetState(entry, state);
         entry.Status |= Status ?? ConntrackStatus.None;
-        entry.Mark = Mark ?? entry.Mark;
+        if (Mark is { } mark)
+            entry.Mark = mark;
         if (Zone is { } zone)
             SetZone(entry, zone);
         if (Label is not null)

@@ -141,7 +141,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand, IDisposable
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.NotAnEntry(InputObject, exception.Message));
+            WriteError(ErrorFactory.NotAnEntry(InputObject, exception));
         }
     }
 

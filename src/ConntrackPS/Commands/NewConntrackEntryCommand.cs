@@ -46,7 +46,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         }
         catch (FormatException exception)
         {
-            ThrowTerminatingError(ErrorFactory.NotAMaster(Master!, exception.Message));
+            ThrowTerminatingError(ErrorFactory.NotAMaster(Master!, exception));
         }
     }
 
@@ -58,12 +58,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         try
         {
             ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.Read(InputObject)) : _template.Create(BuildTuples());
+            entry.ThrowIfIncomplete();
             if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
                 Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));
         }
         catch (FormatException exception)
         {
-            ErrorRecord error = ErrorFactory.InvalidEntry(exception.Message, isInput ? InputObject : null, number);
+            ErrorRecord error = ErrorFactory.InvalidEntry(exception, isInput ? InputObject : null, number);
             if (!isInput)
                 ThrowTerminatingError(error);
 

@@ -70,7 +70,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand, IDis
         {
             // The error may end the pipeline, and what came before it was meant.
             Flush();
-            WriteError(ErrorFactory.NotAnExpectation(InputObject, exception.Message));
+            WriteError(ErrorFactory.NotAnExpectation(InputObject, exception));
         }
     }
 

@@ -1,27 +1,27 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Pipeline;
 
 /// <summary>Makes a whole entry of an object of the pipeline: a live one, or a bag of the properties of one.</summary>
 internal static class EntryFromProperties
 {
+    /// <remarks>It need not have a whole tuple: who sends it to the kernel checks that.</remarks>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackEntry Read(PSObject input)
     {
         if (input.BaseObject is ConntrackEntry live)
             return live.Clone();
         PropertyBag properties = new(input);
-        EntryKey key = InputEntry.KeyOf(input);
+        ConntrackTuple original = properties.Tuple("");
         ConntrackEntry entry = new()
         {
-            Original = key.Original,
-            Reply = InputEntry.ReplyTuple(properties, key.Original),
+            Original = original,
+            Reply = InputEntry.ReplyTuple(properties, original),
             Status = (ConntrackStatus?)properties.Flags<ConntrackStatus>("Status") ?? ConntrackStatus.None,
-            Mark = properties.Number("Mark", uint.MaxValue) ?? 0,
-            Zone = key.Zone,
+            Mark = properties.Number("Mark", uint.MaxValue),
+            Zone = properties.Port("Zone") ?? 0,
             Namespace = properties.Text("Namespace"),
         };
         ReadState(properties, entry);
@@ -45,10 +45,10 @@ internal static class EntryFromProperties
         Set(EntryFields.Id, ref entry.RawId, properties.Number("Id", uint.MaxValue));
         Set(EntryFields.Timeout, ref entry.RawTimeout, properties.Number("TimeoutSeconds", uint.MaxValue));
         Set(EntryFields.UseCount, ref entry.RawUse, properties.Number("UseCount", uint.MaxValue));
-        Set(EntryFields.OriginalCounters, ref entry.RawOriginalPackets, properties.LongNumber("OriginalPackets"));
-        Set(EntryFields.OriginalCounters, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
-        Set(EntryFields.ReplyCounters, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
-        Set(EntryFields.ReplyCounters, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
+        Set(EntryFields.OriginalPackets, ref entry.RawOriginalPackets, properties.LongNumber("OriginalPackets"));
+        Set(EntryFields.OriginalBytes, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
+        Set(EntryFields.ReplyPackets, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
+        Set(EntryFields.ReplyBytes, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
         Set(EntryFields.StartTime, ref entry.RawStart, properties.Time("StartTime"));
         Set(EntryFields.StopTime, ref entry.RawStop, properties.Time("StopTime"));
         Set(EntryFields.OriginalZone, ref entry.RawOriginalZone, properties.Port("OriginalZone"));
@@ -113,6 +113,8 @@ internal static class EntryFromProperties
     private static SequenceAdjustment? ReadSequence(PropertyBag properties, string direction) =>
         properties.Number(direction + "Position", uint.MaxValue) is { } position
             ? new SequenceAdjustment(
-                position, properties.SignedNumber(direction + "OffsetBefore") ?? 0, properties.SignedNumber(direction + "OffsetAfter") ?? 0)
+                position,
+                properties.SignedNumber(direction + "OffsetBefore") ?? throw new FormatException($"it has {direction}Position, and no {direction}OffsetBefore."),
+                properties.SignedNumber(direction + "OffsetAfter") ?? throw new FormatException($"it has {direction}Position, and no {direction}OffsetAfter."))
             : null;
 }

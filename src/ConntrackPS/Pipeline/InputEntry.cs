@@ -11,10 +11,17 @@ internal static class InputEntry
     /// <exception cref="FormatException">The object does not name an entry exactly; the message completes a sentence.</exception>
     public static EntryKey KeyOf(PSObject input)
     {
+        EntryKey key = ReadKey(input);
+        key.ThrowIfIncomplete();
+        return key;
+    }
+
+    private static EntryKey ReadKey(PSObject input)
+    {
         if (input.BaseObject is ConntrackEntry entry)
             return EntryKey.Of(entry);
         PropertyBag properties = new(input);
-        ConntrackTuple original = OriginalTuple(properties);
+        ConntrackTuple original = properties.Tuple("");
         return new EntryKey(original, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
         {
             ReplyZone = properties.Port("ReplyZone"),
@@ -31,6 +38,8 @@ internal static class InputEntry
             reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
         if (properties.Text("ReplyDestinationAddress") is not null)
             reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
+        if (!original.HasPorts)
+            return reply;
         if (original.IsIcmp)
         {
             uint type = properties.Number("ReplyIcmpType", byte.MaxValue) ?? (uint)reply.DestinationPort >> 8;
@@ -42,7 +51,7 @@ internal static class InputEntry
             };
         }
 
-        (string source, string destination) = PortNames(original);
+        (string source, string destination) = PropertyBag.PortNames(original.Protocol);
         return reply with
         {
             SourcePort = properties.Port("Reply" + source) ?? reply.SourcePort,
@@ -54,59 +63,14 @@ internal static class InputEntry
     public static string? NamespaceOf(PSObject input) =>
         input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Text("Namespace");
 
-    private static ConntrackTuple OriginalTuple(PropertyBag properties)
-    {
-        string name = properties.Text("Protocol") ?? throw new FormatException("it has no Protocol.");
-        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
-            throw new FormatException($"its Protocol '{name}' is not known.");
-        ConntrackTuple tuple = new()
-        {
-            Source = properties.Address("SourceAddress", out IPFamily family),
-            Destination = properties.Address("DestinationAddress", out IPFamily other),
-            Family = family,
-            Protocol = protocol,
-        };
-        if (family != other)
-            throw new FormatException("its SourceAddress and DestinationAddress are of different families.");
-        return WithPorts(tuple, properties);
-    }
-
-    private static ConntrackTuple WithPorts(ConntrackTuple tuple, PropertyBag properties)
-    {
-        if (tuple.IsIcmp)
-        {
-            uint type = Needed(properties.Number("IcmpType", byte.MaxValue), "IcmpType");
-            uint code = Needed(properties.Number("IcmpCode", byte.MaxValue), "IcmpCode");
-            ushort id = Needed(properties.Port("IcmpId"), "IcmpId");
-            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
-        }
-
-        (string source, string destination) = PortNames(tuple);
-        return tuple.MustHavePorts || properties.Text(source) is not null
-            ? tuple with
-            {
-                HasPorts = true,
-                SourcePort = Needed(properties.Port(source), source),
-                DestinationPort = Needed(properties.Port(destination), destination),
-            }
-            : tuple;
-    }
-
     /// <summary>False where the object leaves something of the reply open, so that any reply will do.</summary>
     private static bool HasReply(PropertyBag properties, in ConntrackTuple original)
     {
         string[] needed = ["ReplySourceAddress", "ReplyDestinationAddress"];
-        if (original.IsIcmp)
+        if (original is { IsIcmp: true, HasPorts: true })
             needed = [.. needed, "ReplyIcmpType", "ReplyIcmpCode", "ReplyIcmpId"];
-        else if (original.HasPorts && PortNames(original) is var (source, destination))
+        else if (original.HasPorts && PropertyBag.PortNames(original.Protocol) is var (source, destination))
             needed = [.. needed, "Reply" + source, "Reply" + destination];
         return needed.All(name => properties.Text(name) is not null);
     }
-
-    private static (string Source, string Destination) PortNames(in ConntrackTuple tuple) => tuple.Protocol == IPProtocol.Gre
-        ? ("GreSourceKey", "GreDestinationKey")
-        : ("SourcePort", "DestinationPort");
-
-    private static T Needed<T>(T? value, string name)
-        where T : struct => value ?? throw new FormatException($"it has no {name}.");
 }

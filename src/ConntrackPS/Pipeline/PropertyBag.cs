@@ -40,9 +40,9 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not an address.");
     }
 
-    /// <summary>A tuple of the properties Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, each
-    /// behind a prefix; without ports where there is no source port.</summary>
-    /// <exception cref="FormatException">One is missing or bad.</exception>
+    /// <summary>A tuple of the properties Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, or those of
+    /// ICMP or GRE in the ports' place, each behind a prefix. Without any of them the tuple has no ports.</summary>
+    /// <exception cref="FormatException">One is missing or bad, or some of what belongs together is missing.</exception>
     public ConntrackTuple Tuple(string prefix)
     {
         string name = Text(prefix + "Protocol") ?? throw new FormatException($"it has no {prefix}Protocol.");
@@ -52,17 +52,51 @@ internal readonly struct PropertyBag(PSObject source)
         AddressBits destination = Address(prefix + "DestinationAddress", out IPFamily other);
         if (family != other)
             throw new FormatException($"its {prefix}SourceAddress and {prefix}DestinationAddress are of different families.");
-        return new ConntrackTuple
-        {
-            Family = family,
-            Protocol = protocol,
-            Source = source,
-            Destination = destination,
-            HasPorts = Text(prefix + "SourcePort") is not null,
-            SourcePort = Port(prefix + "SourcePort") ?? 0,
-            DestinationPort = Port(prefix + "DestinationPort") ?? 0,
-        };
+        return WithPorts(new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination }, prefix);
     }
+
+    /// <summary>What the properties for a protocol's ports or keys are called.</summary>
+    public static (string Source, string Destination) PortNames(IPProtocol protocol) =>
+        protocol == IPProtocol.Gre ? ("GreSourceKey", "GreDestinationKey") : ("SourcePort", "DestinationPort");
+
+    /// <summary>All that tells flows between two addresses apart, or nothing: half of it would be made whole by zeros.</summary>
+    private ConntrackTuple WithPorts(in ConntrackTuple tuple, string prefix)
+    {
+        // Expectations have ICMP and GRE under the ports' names, and so has the master of an entry.
+        (string source, string destination) = PortNames(tuple.Protocol);
+        if (tuple.IsIcmp && HasAny(prefix + "IcmpType", prefix + "IcmpCode", prefix + "IcmpId"))
+        {
+            uint type = Needed(Number(prefix + "IcmpType", byte.MaxValue), prefix + "IcmpType");
+            uint code = Needed(Number(prefix + "IcmpCode", byte.MaxValue), prefix + "IcmpCode");
+            ushort id = Needed(Port(prefix + "IcmpId"), prefix + "IcmpId");
+            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
+        }
+
+        if (!HasAny(prefix + source, prefix + destination))
+            (source, destination) = ("SourcePort", "DestinationPort");
+        return HasAny(prefix + source, prefix + destination)
+            ? tuple with
+            {
+                HasPorts = true,
+                SourcePort = Needed(Port(prefix + source), prefix + source),
+                DestinationPort = Needed(Port(prefix + destination), prefix + destination),
+            }
+            : tuple;
+    }
+
+    private bool HasAny(params string[] names)
+    {
+        foreach (string name in names)
+        {
+            if (Text(name) is not null)
+                return true;
+        }
+
+        return false;
+    }
+
+    private static T Needed<T>(T? value, string name)
+        where T : struct => value ?? throw new FormatException($"it has no {name}.");
 
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
     /// <exception cref="FormatException">It is none.</exception>

@@ -40,7 +40,7 @@ public sealed record EntryChange
         const ConntrackStatus Settable = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
         return LabelLike(entry) with
         {
-            Mark = new MaskedMark(entry.Mark),
+            Mark = entry.Mark is { } mark ? new MaskedMark(mark) : null,
             TimeoutSeconds = entry.TimeoutSeconds,
             State = entry.State,
             SetStatus = (entry.Status & Settable) == ConntrackStatus.None ? null : entry.Status & Settable,

@@ -48,6 +48,15 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
     public override string ToString() =>
         AnyZone == 0 ? Original.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Original} zone {AnyZone}");
 
+    /// <summary>Lets keys through that name one entry, and no others.</summary>
+    /// <exception cref="IncompleteTupleException">Parts of a tuple are missing.</exception>
+    internal void ThrowIfIncomplete()
+    {
+        IncompleteTupleException.ThrowIfIncomplete(Original);
+        if (Reply is { } reply)
+            IncompleteTupleException.ThrowIfIncomplete(reply, "Reply");
+    }
+
     internal static (ushort Original, ushort Reply) ZonesOf(ConntrackEntry entry) => ZonesOf(entry.Zone, entry.OriginalZone, entry.ReplyZone);
 
     private static (ushort Original, ushort Reply) ZonesOf(ushort both, ushort? original, ushort? reply) =>

@@ -45,7 +45,7 @@ internal static class EntryDecoder
                     (entry.RawTimeout, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.Timeout);
                     break;
                 case EntryAttribute.Mark:
-                    entry.Mark = attributes.UInt32;
+                    entry.RawMark = attributes.UInt32;
                     break;
                 case EntryAttribute.CountersOrig:
                     ReadCounters(attributes.Value, out entry.RawOriginalPackets, out entry.RawOriginalBytes);
