@@ -122,6 +122,13 @@ public class ConntrackEntry
     /// <summary>When the connection ended, local time, on entries that have (CTA_TIMESTAMP_STOP).</summary>
     public DateTime? StopTime => Has(EntryFields.StopTime) ? ToLocalTime(RawStop) : null;
 
+    /// <summary>When the connection began, in nanoseconds since 1970 in UTC, as the kernel counts. CSV has times in the culture and
+    /// calendar of who wrote it, and without their offset; this number is the same everywhere.</summary>
+    public ulong? StartTimestamp => Has(EntryFields.StartTime) ? RawStart : null;
+
+    /// <summary>When the connection ended, in nanoseconds since 1970 in UTC, on entries that have.</summary>
+    public ulong? StopTimestamp => Has(EntryFields.StopTime) ? RawStop : null;
+
     /// <summary>The connection mark, 0 for none (CTA_MARK); null where a text or file says nothing of marks, as
     /// <c>conntrack -o save</c> doesn't.</summary>
     public uint? Mark

@@ -57,7 +57,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand, IDispos
         long number = isInput ? ++_number : 0;
         try
         {
-            ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.Read(InputObject)) : _template.Create(BuildTuples());
+            ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.ReadToCreate(InputObject)) : _template.Create(BuildTuples());
             entry.ThrowIfIncomplete();
             if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
                 Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));

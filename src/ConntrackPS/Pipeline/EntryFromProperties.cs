@@ -9,7 +9,13 @@ internal static class EntryFromProperties
 {
     /// <remarks>It need not have a whole tuple: who sends it to the kernel checks that.</remarks>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
-    public static ConntrackEntry Read(PSObject input)
+    public static ConntrackEntry Read(PSObject input) => Read(input, withTimes: true);
+
+    /// <summary>Reads what can be created again; the kernel gives a new entry its start, so that nobody needs the old one.</summary>
+    /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
+    public static ConntrackEntry ReadToCreate(PSObject input) => Read(input, withTimes: false);
+
+    private static ConntrackEntry Read(PSObject input, bool withTimes)
     {
         if (input.BaseObject is ConntrackEntry live)
             return live.Clone();
@@ -26,6 +32,8 @@ internal static class EntryFromProperties
         };
         ReadState(properties, entry);
         ReadNumbers(properties, entry);
+        if (withTimes)
+            ReadTimes(properties, entry);
         ReadDetails(properties, entry);
         return entry;
     }
@@ -49,8 +57,6 @@ internal static class EntryFromProperties
         Set(EntryFields.OriginalBytes, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
         Set(EntryFields.ReplyPackets, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
         Set(EntryFields.ReplyBytes, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
-        Set(EntryFields.StartTime, ref entry.RawStart, properties.Time("StartTime"));
-        Set(EntryFields.StopTime, ref entry.RawStop, properties.Time("StopTime"));
         Set(EntryFields.OriginalZone, ref entry.RawOriginalZone, properties.Port("OriginalZone"));
         Set(EntryFields.ReplyZone, ref entry.RawReplyZone, properties.Port("ReplyZone"));
         Set(EntryFields.OriginalWindowScale, ref entry.RawOriginalWindowScale, (byte?)properties.Number("OriginalWindowScale", byte.MaxValue));
@@ -66,6 +72,14 @@ internal static class EntryFromProperties
             target = present;
             entry.Fields |= field;
         }
+    }
+
+    private static void ReadTimes(PropertyBag properties, ConntrackEntry entry)
+    {
+        if (properties.Time("StartTime", "StartTimestamp") is { } start)
+            (entry.RawStart, entry.Fields) = (start, entry.Fields | EntryFields.StartTime);
+        if (properties.Time("StopTime", "StopTimestamp") is { } stop)
+            (entry.RawStop, entry.Fields) = (stop, entry.Fields | EntryFields.StopTime);
     }
 
     private static void ReadDetails(PropertyBag properties, ConntrackEntry entry)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
@@ -7,6 +8,11 @@ namespace ConntrackPS.Pipeline;
 /// <summary>Reads the properties of any object as text: deserialised ones, those of Import-Csv and of JSON alike.</summary>
 internal readonly struct PropertyBag(PSObject source)
 {
+    private static readonly string[] TimeForms = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
+
+    /// <summary>Marks of direction, which some cultures put beside a minus.</summary>
+    private static readonly SearchValues<char> DirectionMarks = SearchValues.Create("\u061c\u200e\u200f");
+
     /// <summary>The property as text; null where it is missing or empty.</summary>
     public string? Text(string name)
     {
@@ -115,7 +121,10 @@ internal readonly struct PropertyBag(PSObject source)
     {
         if (Text(name) is not { } text)
             return null;
-        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+
+        // Export-Csv writes a minus as the writer's culture does.
+        string plain = string.Concat(text.Where(letter => !DirectionMarks.Contains(letter))).Replace('\u2212', '-');
+        return int.TryParse(plain, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
             ? number
             : throw new FormatException($"its {name} '{text}' is not a number.");
     }
@@ -140,17 +149,35 @@ internal readonly struct PropertyBag(PSObject source)
         return bits;
     }
 
-    /// <summary>The property as a point in time, in nanoseconds since 1970; null where it is missing or empty.</summary>
+    /// <summary>A point in time in nanoseconds since 1970, by the property that counts them or, without it, the one that has the
+    /// time; null where both are missing or empty.</summary>
+    /// <remarks>Export-Csv writes times in the writer's culture, order of day and month, and calendar, and without their offset.
+    /// So text is a time in one form alone, which means the same to everybody.</remarks>
     /// <exception cref="FormatException">It is none.</exception>
-    public ulong? Time(string name)
+    public ulong? Time(string name, string timestampName)
     {
-        if (source.Properties[name]?.Value is not { } value || Text(name) is not { } text)
+        if (LongNumber(timestampName) is { } timestamp)
+            return timestamp;
+        if (Text(name) is not { } text)
             return null;
-        DateTime? time = value is PSObject wrapped ? wrapped.BaseObject as DateTime? : value as DateTime?;
-        if (time is null && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTime parsed))
-            time = parsed;
-        return time is { } given
-            ? (ulong)(given.ToUniversalTime() - DateTime.UnixEpoch).Ticks * 100
-            : throw new FormatException($"its {name} '{text}' is not a time.");
+        DateTimeOffset? time = BaseValue(name) switch
+        {
+            DateTime local => new DateTimeOffset(local.ToUniversalTime()),
+            DateTimeOffset exact => exact,
+
+            // What Clixml makes of a DateTimeOffset.
+            PSObject { Properties: var parts } when parts["UtcDateTime"]?.Value is DateTime utc => new DateTimeOffset(utc.ToUniversalTime()),
+            _ => DateTimeOffset.TryParseExact(text, TimeForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTimeOffset parsed) ? parsed : null,
+        };
+        return time is { } given && given >= DateTimeOffset.UnixEpoch
+            ? (ulong)(given - DateTimeOffset.UnixEpoch).Ticks * 100
+            : throw new FormatException(
+                $"its {name} '{text}' is not a time that means the same everywhere, such as 2026-03-04T05:06:07+01:00. Give {timestampName}, or leave {name} out.");
     }
+
+    private object? BaseValue(string name) => source.Properties[name]?.Value switch
+    {
+        PSObject { BaseObject: not PSCustomObject and var plain } => plain,
+        var value => value,
+    };
 }
