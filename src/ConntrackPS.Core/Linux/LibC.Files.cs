@@ -16,13 +16,12 @@ internal static unsafe partial class LibC
     public const int RENAME_EXCHANGE = 2;
     public const int LOCK_NB = 4;
 
-    // These differ between processors (asm/fcntl.h, asm/unistd.h); what most have is the default.
-    public static readonly int O_NOFOLLOW = HasOwnOpenFlags ? 0x8000 : 0x20000;
-    public static readonly int O_DIRECTORY = HasOwnOpenFlags ? 0x4000 : 0x10000;
-    public static readonly nint SYS_statx = Number(x64: 332, s390x: 379, ppc64le: 383, others: 291);
-    public static readonly nint SYS_renameat2 = Number(x64: 316, s390x: 347, ppc64le: 357, others: 276);
+    private static readonly ProcessorNumbers Numbers = ProcessorNumbers.Of(RuntimeInformation.ProcessArchitecture);
 
-    private static bool HasOwnOpenFlags => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Ppc64le;
+    public static readonly int O_NOFOLLOW = Numbers.NoFollow;
+    public static readonly int O_DIRECTORY = Numbers.Directory;
+    public static readonly nint SYS_statx = Numbers.Statx;
+    public static readonly nint SYS_renameat2 = Numbers.RenameAt2;
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int OpenAt(SafeFileHandle folder, string name, int flags, uint mode);
@@ -52,12 +51,22 @@ internal static unsafe partial class LibC
     /// <summary>renameat2(2).</summary>
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial nint SystemCall(nint number, SafeFileHandle fromFolder, string from, SafeFileHandle toFolder, string to, nint flags);
+}
 
-    private static nint Number(int x64, int s390x, int ppc64le, int others) => RuntimeInformation.ProcessArchitecture switch
+/// <summary>The numbers that differ between processors (asm/fcntl.h, asm/unistd.h).</summary>
+/// <param name="NoFollow">O_NOFOLLOW.</param>
+/// <param name="Directory">O_DIRECTORY.</param>
+/// <param name="Statx">SYS_statx.</param>
+/// <param name="RenameAt2">SYS_renameat2.</param>
+internal readonly record struct ProcessorNumbers(int NoFollow, int Directory, nint Statx, nint RenameAt2)
+{
+    /// <summary>Those of a processor; the last line is what the kernel gives each new one (asm-generic).</summary>
+    public static ProcessorNumbers Of(Architecture processor) => processor switch
     {
-        Architecture.X64 => x64,
-        Architecture.S390x => s390x,
-        Architecture.Ppc64le => ppc64le,
-        _ => others,
+        Architecture.X64 => new(0x20000, 0x10000, 332, 316),
+        Architecture.Arm64 => new(0x8000, 0x4000, 291, 276),
+        Architecture.S390x => new(0x20000, 0x10000, 379, 347),
+        Architecture.Ppc64le => new(0x8000, 0x4000, 383, 357),
+        _ => new(0x20000, 0x10000, 291, 276),
     };
 }

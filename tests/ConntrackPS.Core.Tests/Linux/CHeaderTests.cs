@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Linux;
@@ -36,6 +39,40 @@ public sealed class CHeaderTests
             .. CNames.OfEveryConstant(), .. CNames.OfEveryState(), .. CLayouts.OfEveryStruct(), .. CLayouts.OfTheWire(),
             .. CLayouts.OfEveryFunction(), .. CLayouts.OfFileStatus(),
         ]);
+
+    [ProcessorFact("aarch64")]
+    public void All_of_it_holds_for_arm64() => CheckProcessor("aarch64", Architecture.Arm64);
+
+    [ProcessorFact("riscv64")]
+    public void All_of_it_holds_for_riscv64() => CheckProcessor("riscv64", Architecture.RiscV64);
+
+    [ProcessorFact("s390x")]
+    public void All_of_it_holds_for_s390x() => CheckProcessor("s390x", Architecture.S390x);
+
+    [ProcessorFact("powerpc64le")]
+    public void All_of_it_holds_for_ppc64le() => CheckProcessor("powerpc64le", Architecture.Ppc64le);
+
+    /// <summary>All but what is of this machine's processor alone, which is looked up for the other.</summary>
+    private static void CheckProcessor(string name, Architecture processor)
+    {
+        ProcessorNumbers numbers = ProcessorNumbers.Of(processor);
+        (string Expression, long Value)[] own =
+        [
+            ("O_NOFOLLOW", numbers.NoFollow), ("O_DIRECTORY", numbers.Directory), ("SYS_statx", numbers.Statx), ("SYS_renameat2", numbers.RenameAt2),
+        ];
+
+        // struct nlattr as one number, in the processor's order.
+        bool isLittleEndian = processor != Architecture.S390x;
+        const string Header = "({ union { struct nlattr attribute; unsigned word; } header = { { 20, NLA_F_NESTED | 1 } }; header.word; })";
+        Check(
+            CProgram.OfProcessor(name),
+            [
+                .. CNames.OfEveryConstant().ExceptBy(own.Select(pair => pair.Expression), pair => pair.Expression), .. own,
+                .. CNames.OfEveryState(), .. CLayouts.OfEveryStruct(), .. CLayouts.OfTheWire(),
+                .. CLayouts.OfEveryFunction(), .. CLayouts.OfFileStatus(),
+                (Header, AttributeHeader.Word(20, 0x8001, isLittleEndian)),
+            ]);
+    }
 
     private static void Check(CProgram compiler, IReadOnlyList<(string Expression, long Value)> ours)
     {
