@@ -20,7 +20,7 @@ internal static class EntryFromProperties
         if (input.BaseObject is ConntrackEntry live)
             return live.Clone();
         PropertyBag properties = new(input);
-        ConntrackTuple original = properties.Tuple("");
+        ConntrackTuple original = properties.EntryTuple();
         ConntrackEntry entry = new()
         {
             Original = original,

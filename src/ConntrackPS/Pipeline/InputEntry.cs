@@ -21,7 +21,7 @@ internal static class InputEntry
         if (input.BaseObject is ConntrackEntry entry)
             return EntryKey.Of(entry);
         PropertyBag properties = new(input);
-        ConntrackTuple original = properties.Tuple("");
+        ConntrackTuple original = properties.EntryTuple();
         return new EntryKey(original, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
         {
             ReplyZone = properties.Port("ReplyZone"),

@@ -46,10 +46,41 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not an address.");
     }
 
-    /// <summary>A tuple of the properties Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, or those of
-    /// ICMP or GRE in the ports' place, each behind a prefix. Without any of them the tuple has no ports.</summary>
-    /// <exception cref="FormatException">One is missing or bad, or some of what belongs together is missing.</exception>
+    /// <summary>An entry's tuple: Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, or the properties of ICMP
+    /// or GRE in the ports' place. ICMP may lack all of its own, and is not whole then.</summary>
+    /// <exception cref="FormatException">One is missing or bad.</exception>
+    public ConntrackTuple EntryTuple()
+    {
+        ConntrackTuple tuple = Addresses("");
+        if (tuple.IsIcmp)
+        {
+            if (!HasAny("IcmpType", "IcmpCode", "IcmpId"))
+                return tuple;
+            uint type = Needed(Number("IcmpType", byte.MaxValue), "IcmpType");
+            uint code = Needed(Number("IcmpCode", byte.MaxValue), "IcmpCode");
+            ushort id = Needed(Port("IcmpId"), "IcmpId");
+            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
+        }
+
+        (string source, string destination) = PortNames(tuple.Protocol);
+        return tuple.MustHavePorts || HasAny(source, destination) ? WithPorts(tuple, source, destination) : tuple;
+    }
+
+    /// <summary>The tuple of an expectation or a master, which have the fields of ICMP and GRE under the ports' names, each behind
+    /// a prefix. Without ports the tuple has none.</summary>
+    /// <exception cref="FormatException">One is missing or bad, or one of the two ports is missing.</exception>
     public ConntrackTuple Tuple(string prefix)
+    {
+        ConntrackTuple tuple = Addresses(prefix);
+        string source = prefix + "SourcePort", destination = prefix + "DestinationPort";
+        return HasAny(source, destination) ? WithPorts(tuple, source, destination) : tuple;
+    }
+
+    /// <summary>What the properties for a protocol's ports or keys are called.</summary>
+    public static (string Source, string Destination) PortNames(IPProtocol protocol) =>
+        protocol == IPProtocol.Gre ? ("GreSourceKey", "GreDestinationKey") : ("SourcePort", "DestinationPort");
+
+    private ConntrackTuple Addresses(string prefix)
     {
         string name = Text(prefix + "Protocol") ?? throw new FormatException($"it has no {prefix}Protocol.");
         if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
@@ -58,37 +89,16 @@ internal readonly struct PropertyBag(PSObject source)
         AddressBits destination = Address(prefix + "DestinationAddress", out IPFamily other);
         if (family != other)
             throw new FormatException($"its {prefix}SourceAddress and {prefix}DestinationAddress are of different families.");
-        return WithPorts(new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination }, prefix);
+        return new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination };
     }
 
-    /// <summary>What the properties for a protocol's ports or keys are called.</summary>
-    public static (string Source, string Destination) PortNames(IPProtocol protocol) =>
-        protocol == IPProtocol.Gre ? ("GreSourceKey", "GreDestinationKey") : ("SourcePort", "DestinationPort");
-
-    /// <summary>All that tells flows between two addresses apart, or nothing: half of it would be made whole by zeros.</summary>
-    private ConntrackTuple WithPorts(in ConntrackTuple tuple, string prefix)
+    /// <summary>Both ports: half of them would be made whole by a zero.</summary>
+    private ConntrackTuple WithPorts(in ConntrackTuple tuple, string source, string destination) => tuple with
     {
-        // Expectations have ICMP and GRE under the ports' names, and so has the master of an entry.
-        (string source, string destination) = PortNames(tuple.Protocol);
-        if (tuple.IsIcmp && HasAny(prefix + "IcmpType", prefix + "IcmpCode", prefix + "IcmpId"))
-        {
-            uint type = Needed(Number(prefix + "IcmpType", byte.MaxValue), prefix + "IcmpType");
-            uint code = Needed(Number(prefix + "IcmpCode", byte.MaxValue), prefix + "IcmpCode");
-            ushort id = Needed(Port(prefix + "IcmpId"), prefix + "IcmpId");
-            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
-        }
-
-        if (!HasAny(prefix + source, prefix + destination))
-            (source, destination) = ("SourcePort", "DestinationPort");
-        return HasAny(prefix + source, prefix + destination)
-            ? tuple with
-            {
-                HasPorts = true,
-                SourcePort = Needed(Port(prefix + source), prefix + source),
-                DestinationPort = Needed(Port(prefix + destination), prefix + destination),
-            }
-            : tuple;
-    }
+        HasPorts = true,
+        SourcePort = Needed(Port(source), source),
+        DestinationPort = Needed(Port(destination), destination),
+    };
 
     private bool HasAny(params string[] names)
     {
