@@ -137,6 +137,12 @@ Describe 'Half a tuple in a file' {
         $entry | ConvertTo-ConntrackText | Should -Not -Match 'bytes=0'
     }
 
+    It 'does not expect any source port where one is named' {
+        $expectation = [pscustomobject]@{ Protocol = 'Tcp'; SourceAddress = '192.0.2.1'; SourcePort = 7; SourceMask = '255.255.255.255'; DestinationAddress = '192.0.2.2'; DestinationPort = 8
+            MasterProtocol = 'Tcp'; MasterSourceAddress = '192.0.2.1'; MasterSourcePort = 1; MasterDestinationAddress = '192.0.2.2'; MasterDestinationPort = 21 }
+        "$($expectation | New-ConntrackExpectation 2>&1)" | Should -BeLike '*no SourcePortMask*'
+    }
+
     It 'names the part of a shift of sequence numbers that is missing' {
         $entry = Get-ConntrackEntry -Protocol Udp | ConvertTo-Csv | ConvertFrom-Csv
         $entry.OriginalSequencePosition = '7'

@@ -63,7 +63,7 @@ internal static class InputExpectation
             {
                 Source = properties.Address("SourceMask", out _),
                 SourcePort = properties.Port("SourcePortMask")
-                    ?? (tuple.HasPorts ? throw new FormatException("it has no SourcePortMask; 0 stands for any port.") : (ushort)0),
+                    ?? (tuple.SourcePort == 0 ? (ushort)0 : throw new FormatException("it has a SourcePort, and no SourcePortMask: 65535 for that port alone.")),
             },
             Master = master,
             Nat = ReadNat(properties, master),
