@@ -69,14 +69,14 @@ internal static class MessageReading
     {
         PropertyReading.ReadAll(entry);
         Span<byte> buffer = stackalloc byte[NetlinkBatch.MaximumMessageSize];
-        _ = TableRequests.Delete(buffer, (EntryAddress.Of(EntryKey.Of(entry)), entry.RawId));
         try
         {
+            _ = TableRequests.Delete(buffer, (EntryAddress.Of(EntryKey.Of(entry)), entry.RawId));
             _ = EntryEncoder.Create(buffer, new EntryTemplate { TimeoutSeconds = 1 }.Copy(entry), MessageFlags.Create);
         }
         catch (FormatException)
         {
-            // The template refuses what the kernel would not take.
+            // Refused: a tuple that is not whole, or what the kernel would not take.
         }
     }
 }

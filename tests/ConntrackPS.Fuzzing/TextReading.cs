@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Text;
 
 namespace ConntrackPS.Fuzzing;
@@ -32,6 +33,15 @@ internal sealed class TextReading
             return;
         PropertyReading.ReadAll(record.Entry);
         foreach (ConntrackTextWriter writer in _writers)
-            _ = writer.Write(record.Entry);
+        {
+            try
+            {
+                _ = writer.Write(record.Entry);
+            }
+            catch (IncompleteTupleException) when (!record.Entry.Original.IsWhole || !record.Entry.Reply.IsWhole)
+            {
+                // ICMP of XML, which the other forms don't make up.
+            }
+        }
     }
 }

@@ -601,7 +601,7 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
         Remove-TestNamespace $namespace
     }
 
-    It 'reports NotAnEntry for <Object>, and goes on with the rest' -ForEach @(
+    It 'reports an error for <Object>, and goes on with the rest' -ForEach @(
         @{ Object = 'one without SourcePort'; Change = { $_.SourcePort = $null }; Says = 'it has no SourcePort' }
         @{ Object = 'one without DestinationPort'; Change = { $_.PSObject.Properties.Remove('DestinationPort') }; Says = 'it has no DestinationPort' }
         @{ Object = 'one without Protocol'; Change = { $_.PSObject.Properties.Remove('Protocol') }; Says = 'it has no Protocol' }
@@ -613,7 +613,7 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
         @{ Object = 'one with a bad port'; Change = { $_.SourcePort = 70000 }; Says = "its SourcePort '70000' is not a number from 0 to 65535" }
         @{ Object = 'one with a bad zone'; Change = { $_.Zone = -1 }; Says = "its Zone '-1' is not a number from 0 to 65535" }
         @{ Object = 'one with a bad id'; Change = { $_.Id = 'x' }; Says = "its Id 'x' is not a number from 0 to 4294967295" }
-        @{ Object = 'an ICMP entry without type'; Change = { $_.Protocol = 'icmp' }; Says = 'it has no IcmpType' }
+        @{ Object = 'an ICMP entry without type'; Change = { $_.Protocol = 'icmp' }; Says = 'it has no IcmpType'; Id = 'IncompleteEntry' }
         @{ Object = 'a GRE entry without keys'; Change = { $_.Protocol = 'gre' }; Says = 'it has no GreSourceKey' }
     ) {
         $objects = @(Get-ConntrackEntry -AddressFamily IPv4 -Protocol tcp -NetworkNamespace $namespace | ConvertTo-Json | ConvertFrom-Json)
@@ -623,7 +623,7 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
 
         $removed = $spoiled, $good | Remove-ConntrackEntry -PassThru -ErrorAction SilentlyContinue -ErrorVariable failure
         $failure.Count | Should -Be 1
-        $failure[0].FullyQualifiedErrorId | Should -Be 'NotAnEntry,ConntrackPS.Commands.RemoveConntrackEntryCommand'
+        $failure[0].FullyQualifiedErrorId | Should -Be "$($Id ?? 'NotAnEntry'),ConntrackPS.Commands.RemoveConntrackEntryCommand"
         $failure[0].CategoryInfo.Category | Should -Be 'InvalidData'
         $failure[0].TargetObject | Should -Be $spoiled
         "$($failure[0])" | Should -BeLike "*$Says*"

@@ -55,9 +55,12 @@ public sealed class BlockTarget
     }
 
     /// <summary>These flows, by both their tuples.</summary>
+    /// <exception cref="IncompleteTupleException">One leaves out what tells its packets from others.</exception>
     public static BlockTarget Of(IReadOnlyList<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
+        foreach (ConntrackEntry entry in entries)
+            EntryKey.Of(entry).ThrowIfIncomplete();
         return new BlockTarget(entries);
     }
 

@@ -12,6 +12,7 @@ public class ConntrackEntry
     internal uint RawId;
     internal uint RawTimeout;
     internal uint RawUse;
+    internal uint RawMark;
     internal ulong RawOriginalPackets;
     internal ulong RawOriginalBytes;
     internal ulong RawReplyPackets;
@@ -77,7 +78,7 @@ public class ConntrackEntry
     public byte? IcmpCode => IcmpLow(Original);
 
     /// <summary>The ICMP or ICMPv6 identifier of the first packet.</summary>
-    public ushort? IcmpId => Original.IsIcmp ? Original.SourcePort : null;
+    public ushort? IcmpId => IcmpNumber(Original);
 
     /// <summary>The ICMP or ICMPv6 type of replies.</summary>
     public byte? ReplyIcmpType => IcmpHigh(Reply);
@@ -86,7 +87,7 @@ public class ConntrackEntry
     public byte? ReplyIcmpCode => IcmpLow(Reply);
 
     /// <summary>The ICMP or ICMPv6 identifier of replies; another one where the source is translated.</summary>
-    public ushort? ReplyIcmpId => Reply.IsIcmp ? Reply.SourcePort : null;
+    public ushort? ReplyIcmpId => IcmpNumber(Reply);
 
     /// <summary>The GRE key of the source (PPTP's call id; CTA_PROTO_SRC_PORT).</summary>
     public ushort? GreSourceKey => GreKey(Original, Original.SourcePort);
@@ -101,16 +102,16 @@ public class ConntrackEntry
     public ushort? ReplyGreDestinationKey => GreKey(Reply, Reply.DestinationPort);
 
     /// <summary>Packets from the source; null while nf_conntrack_acct is off (CTA_COUNTERS_ORIG).</summary>
-    public ulong? OriginalPackets => Has(EntryFields.OriginalCounters) ? RawOriginalPackets : null;
+    public ulong? OriginalPackets => Has(EntryFields.OriginalPackets) ? RawOriginalPackets : null;
 
     /// <summary>Bytes from the source, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
-    public ulong? OriginalBytes => Has(EntryFields.OriginalCounters) ? RawOriginalBytes : null;
+    public ulong? OriginalBytes => Has(EntryFields.OriginalBytes) ? RawOriginalBytes : null;
 
     /// <summary>Packets of replies; null while nf_conntrack_acct is off (CTA_COUNTERS_REPLY).</summary>
-    public ulong? ReplyPackets => Has(EntryFields.ReplyCounters) ? RawReplyPackets : null;
+    public ulong? ReplyPackets => Has(EntryFields.ReplyPackets) ? RawReplyPackets : null;
 
     /// <summary>Bytes of replies, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
-    public ulong? ReplyBytes => Has(EntryFields.ReplyCounters) ? RawReplyBytes : null;
+    public ulong? ReplyBytes => Has(EntryFields.ReplyBytes) ? RawReplyBytes : null;
 
     /// <summary>Bytes both ways; null while nf_conntrack_acct is off.</summary>
     public ulong? TotalBytes => OriginalBytes + ReplyBytes;
@@ -121,8 +122,20 @@ public class ConntrackEntry
     /// <summary>When the connection ended, local time, on entries that have (CTA_TIMESTAMP_STOP).</summary>
     public DateTime? StopTime => Has(EntryFields.StopTime) ? ToLocalTime(RawStop) : null;
 
-    /// <summary>The connection mark, 0 for none (CTA_MARK).</summary>
-    public uint Mark { get; internal set; }
+    /// <summary>When the connection began, in nanoseconds since 1970 in UTC, as the kernel counts. CSV has times in the culture and
+    /// calendar of who wrote it, and without their offset; this number is the same everywhere.</summary>
+    public ulong? StartTimestamp => Has(EntryFields.StartTime) ? RawStart : null;
+
+    /// <summary>When the connection ended, in nanoseconds since 1970 in UTC, on entries that have.</summary>
+    public ulong? StopTimestamp => Has(EntryFields.StopTime) ? RawStop : null;
+
+    /// <summary>The connection mark, 0 for none (CTA_MARK); null where a text or file says nothing of marks, as
+    /// <c>conntrack -o save</c> doesn't.</summary>
+    public uint? Mark
+    {
+        get => Has(EntryFields.UnknownMark) ? null : RawMark;
+        internal set => (RawMark, Fields) = (value ?? 0, value is null ? Fields | EntryFields.UnknownMark : Fields & ~EntryFields.UnknownMark);
+    }
 
     /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers (CTA_LABELS).</summary>
     public string? Labels => Details?.Labels is { IsEmpty: false } labels ? labels.ToNames() : null;
@@ -233,10 +246,10 @@ public class ConntrackEntry
     }
 
     /// <summary>Packets both ways, 0 without counters.</summary>
-    internal ulong RawPackets => (Has(EntryFields.OriginalCounters) ? RawOriginalPackets : 0) + (Has(EntryFields.ReplyCounters) ? RawReplyPackets : 0);
+    internal ulong RawPackets => (Has(EntryFields.OriginalPackets) ? RawOriginalPackets : 0) + (Has(EntryFields.ReplyPackets) ? RawReplyPackets : 0);
 
     /// <summary>Bytes both ways, 0 without counters.</summary>
-    internal ulong RawBytes => (Has(EntryFields.OriginalCounters) ? RawOriginalBytes : 0) + (Has(EntryFields.ReplyCounters) ? RawReplyBytes : 0);
+    internal ulong RawBytes => (Has(EntryFields.OriginalBytes) ? RawOriginalBytes : 0) + (Has(EntryFields.ReplyBytes) ? RawReplyBytes : 0);
 
     /// <summary>True for an SCTP entry whose tags are not known. The kernel takes 0 for them, and what is no such tag's for
     /// invalid, until a HEARTBEAT of each direction shows the tag (nf_conntrack_sctp_packet).</summary>
@@ -248,13 +261,23 @@ public class ConntrackEntry
     internal bool LacksSequenceShift =>
         (Status & ConntrackStatus.SeqAdjust) != 0 && Details is not ({ OriginalSequence: not null } or { ReplySequence: not null });
 
+    /// <summary>Lets entries through that the kernel could have, and no others.</summary>
+    /// <exception cref="IncompleteTupleException">A tuple of it or its master's is not whole.</exception>
+    internal void ThrowIfIncomplete()
+    {
+        IncompleteTupleException.ThrowIfIncomplete(Original);
+        IncompleteTupleException.ThrowIfIncomplete(Reply, nameof(Reply));
+        if (Details?.Master is { } master)
+            IncompleteTupleException.ThrowIfIncomplete(master, "Master");
+    }
+
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
     /// <summary>Empties the object for the next entry; numbers that <see cref="Fields"/> vouches for may stay.</summary>
     internal void Reset()
     {
         (Original, Reply, Fields, Details, Namespace) = (default, default, EntryFields.None, null, null);
-        (Status, Mark, Zone) = (ConntrackStatus.None, 0, 0);
+        (Status, RawMark, Zone) = (ConntrackStatus.None, 0, 0);
     }
 
     /// <summary>A copy that shares nothing that could be changed.</summary>
@@ -283,7 +306,7 @@ public class ConntrackEntry
         copy.RawOriginalTcpFlags = RawOriginalTcpFlags;
         copy.RawReplyTcpFlags = RawReplyTcpFlags;
         copy.Status = Status;
-        copy.Mark = Mark;
+        copy.RawMark = RawMark;
         copy.Zone = Zone;
         copy.Namespace = Namespace;
         copy.Details = Details?.Clone();
@@ -300,9 +323,11 @@ public class ConntrackEntry
     private static ushort? GreKey(in ConntrackTuple tuple, ushort key) =>
         tuple.HasPorts && tuple.Protocol == IPProtocol.Gre ? key : null;
 
-    private static byte? IcmpHigh(in ConntrackTuple tuple) => tuple.IsIcmp ? (byte)(tuple.DestinationPort >> 8) : null;
+    private static ushort? IcmpNumber(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? tuple.SourcePort : null;
 
-    private static byte? IcmpLow(in ConntrackTuple tuple) => tuple.IsIcmp ? (byte)tuple.DestinationPort : null;
+    private static byte? IcmpHigh(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? (byte)(tuple.DestinationPort >> 8) : null;
+
+    private static byte? IcmpLow(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? (byte)tuple.DestinationPort : null;
 
     internal static DateTime ToLocalTime(ulong nanoseconds) =>
         DateTime.UnixEpoch.AddTicks((long)(nanoseconds / 100)).ToLocalTime();

@@ -36,6 +36,20 @@ public readonly record struct ConntrackTuple
     /// <summary>True for the protocols that have ports or keys on some kernel: DCCP has none where the kernel doesn't track it.</summary>
     internal bool MayHavePorts => MustHavePorts || Protocol == IPProtocol.Dccp;
 
+    /// <summary>True where the tuple says all that the kernel tells flows apart by. Text may leave parts out: conntrack's XML
+    /// has no type, code and id of ICMP. A kernel may track protocols other than TCP, UDP and ICMP by address alone.</summary>
+    public bool IsWhole => MissingParts is null;
+
+    /// <summary>What is missing of the tuple, by the names of properties; null for nothing.</summary>
+    internal string? MissingParts => this switch
+    {
+        { Family: IPFamily.Unspecified } => "SourceAddress, DestinationAddress",
+        { HasPorts: true } => null,
+        { IsIcmp: true } => "IcmpType, IcmpCode, IcmpId",
+        { Protocol: IPProtocol.Tcp or IPProtocol.Udp } => "SourcePort, DestinationPort",
+        _ => null,
+    };
+
     /// <summary>The direction on one line: <c>tcp 192.0.2.1:4000 -> 198.51.100.7:80</c>.</summary>
     public override string ToString()
     {

@@ -9,8 +9,8 @@ internal enum EntryFields : uint
     Timeout = 1 << 1,
     UseCount = 1 << 2,
     State = 1 << 3,
-    OriginalCounters = 1 << 4,
-    ReplyCounters = 1 << 5,
+    OriginalPackets = 1 << 4,
+    ReplyPackets = 1 << 5,
     StartTime = 1 << 6,
     StopTime = 1 << 7,
     OriginalWindowScale = 1 << 8,
@@ -24,4 +24,13 @@ internal enum EntryFields : uint
     /// <summary>SYNPROXY's three numbers are there, and all 0: the kernel gives them to every entry that is created
     /// through netlink, so that they need not be written.</summary>
     UnusedSynproxy = 1 << 15,
+    OriginalBytes = 1 << 16,
+    ReplyBytes = 1 << 17,
+
+    /// <summary>The mark is not known: the kernel leaves a mark out that is 0, but a text may leave out any.</summary>
+    UnknownMark = 1 << 18,
+
+    /// <summary>The kernel has packets and bytes, or neither; a file that someone made may have one of them.</summary>
+    OriginalCounters = OriginalPackets | OriginalBytes,
+    ReplyCounters = ReplyPackets | ReplyBytes,
 }

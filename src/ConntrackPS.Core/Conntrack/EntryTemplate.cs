@@ -68,7 +68,8 @@ public sealed record EntryTemplate
         if (State is { } state)
             SetState(entry, state);
         entry.Status |= SettableStatus.Check(Status ?? ConntrackStatus.None, SettableStatus.OfNew | entry.Status);
-        entry.Mark = Mark?.ApplyTo(entry.Mark) ?? entry.Mark;
+        if (Mark is { } mark)
+            entry.Mark = mark.ApplyTo(entry.Mark ?? 0);
         SetZones(entry);
         if (Label is not null)
             entry.MakeDetails().Labels = Label.Aggregate(default(LabelBits), (bits, bit) => bits.With(bit));

@@ -23,9 +23,8 @@ internal static unsafe partial class LibC
     public const int RENAME_NOREPLACE = 1;
     public const int RENAME_EXCHANGE = 2;
 
-    // Of asm/unistd.h.
-    public static readonly int SYS_statx = Number(x64: 332, arm64: 291, arm: 397);
-    public static readonly int SYS_renameat2 = Number(x64: 316, arm64: 276, arm: 382);
+    public static readonly int SYS_statx = SystemCallsOf(RuntimeInformation.ProcessArchitecture).Statx;
+    public static readonly int SYS_renameat2 = SystemCallsOf(RuntimeInformation.ProcessArchitecture).RenameAt2;
 
     public static SafeFileHandle Socket(int domain, int type, int protocol) => new(socket(domain, type, protocol), ownsHandle: true);
 
@@ -234,11 +233,13 @@ internal static unsafe partial class LibC
         ? throw new ArgumentException($"A path can't have the character NUL in it: {path.Replace('\0', '?')}")
         : Encoding.UTF8.GetBytes(path + '\0');
 
-    private static int Number(int x64, int arm64, int arm) => RuntimeInformation.ProcessArchitecture switch
+    /// <summary>The numbers of system calls that Tmds.LibC has no function for (asm/unistd.h), for the processors that it is for.
+    /// </summary>
+    internal static (int Statx, int RenameAt2) SystemCallsOf(Architecture processor) => processor switch
     {
-        Architecture.X64 => x64,
-        Architecture.Arm64 => arm64,
-        Architecture.Arm => arm,
+        Architecture.X64 => (332, 316),
+        Architecture.Arm64 => (291, 276),
+        Architecture.Arm => (397, 382),
         _ => throw new PlatformNotSupportedException(),
     };
 

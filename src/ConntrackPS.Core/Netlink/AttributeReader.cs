@@ -27,10 +27,10 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
         if (rest.Length < Wire.AttributeHeaderSize)
             return rest.IsEmpty ? false : throw TooFew(rest.Length);
         uint header = MemoryMarshal.Read<uint>(rest);
-        int length = (ushort)header;
+        int length = AttributeHeader.LengthOf(header, BitConverter.IsLittleEndian);
         if (length < Wire.AttributeHeaderSize || length > rest.Length)
             throw Lie(length, rest.Length);
-        Type = (ushort)(header >> 16 & Wire.AttributeTypeMask);
+        Type = (ushort)(AttributeHeader.TypeOf(header, BitConverter.IsLittleEndian) & Wire.AttributeTypeMask);
         Value = rest[Wire.AttributeHeaderSize..length];
         Rest = rest[Math.Min(Wire.Align(length), rest.Length)..];
         return true;

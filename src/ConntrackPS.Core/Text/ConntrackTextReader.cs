@@ -5,8 +5,9 @@ namespace ConntrackPS.Text;
 
 /// <summary>Reads entries from text in any of the forms that kernels and conntrack print, in one file as they come.</summary>
 /// <remarks>/proc/net/ip_conntrack and /proc/net/nf_conntrack; <c>conntrack -L</c>, <c>-G</c>, <c>-D</c> and <c>-E</c>, plain, with
-/// <c>-o extended, id, timestamp, ktimestamp, labels</c>; <c>-o save</c>; <c>-o xml</c>. Wrapped lines are joined. Blank lines,
-/// comments and conntrack's totals are passed over. A line that is none of these becomes a problem, and the rest goes on.</remarks>
+/// <c>-o extended, id, timestamp, ktimestamp, labels</c>; <c>-o save</c>; <c>-o xml</c>. Wrapped lines are joined.
+/// Commands may have the program's name and a prompt before them. Blank lines, comments, conntrack's totals and commands that list
+/// are passed over. A line that is none of these becomes a problem, and the rest goes on.</remarks>
 /// <example><code>foreach (ConntrackTextItem item in new ConntrackTextReader().Read(File.OpenText("nf_conntrack")))
 ///     Console.WriteLine(item is ConntrackTextRecord record ? record.Entry : item);</code></example>
 public sealed class ConntrackTextReader
@@ -108,10 +109,14 @@ public sealed class ConntrackTextReader
         }
     }
 
-    /// <summary>Comments of files for <c>conntrack -R</c>, and <c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been
-    /// shown.</c>, which goes to standard error.</summary>
+    /// <summary>Comments of files for <c>conntrack -R</c>; <c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been
+    /// shown.</c>, which goes to standard error; and the command itself, where a terminal's text was pasted. conntrack's errors
+    /// stay problems: entries may be missing then.</summary>
     private static bool IsRemark(ReadOnlySpan<char> line) =>
-        line[0] == '#' || (line[0] == 'c' && line.StartsWith("conntrack v", StringComparison.Ordinal) && line.Contains(" have been ", StringComparison.Ordinal));
+        line[0] == '#'
+        || (line.StartsWith("conntrack v", StringComparison.Ordinal)
+            && (line.Contains(" have been ", StringComparison.Ordinal) || line.Contains(" has been ", StringComparison.Ordinal)))
+        || PastedCommand.IsListing(line);
 
     private void Emit(ConntrackTextItem item)
     {

@@ -39,9 +39,13 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
 
     /// <summary>The entry's line, without a line feed.</summary>
     /// <exception cref="NotSupportedException">The form has no words for the entry.</exception>
+    /// <exception cref="IncompleteTupleException">The entry lacks what the form must have: only XML is silent about ICMP's type,
+    /// code and id.</exception>
     public string Write(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
+        if (format != ConntrackTextFormat.Xml)
+            entry.ThrowIfIncomplete();
         _text.Clear();
         ulong now = entry.Has(EntryFields.StartTime) ? ClockText.ToNanoseconds(CapturedAt ?? DateTime.UtcNow) : 0;
         switch (format)

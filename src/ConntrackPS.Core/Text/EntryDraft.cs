@@ -69,17 +69,17 @@ internal sealed class EntryDraft
     public void SetPackets(ulong count)
     {
         if (_direction == TupleDirection.Original)
-            (Entry.RawOriginalPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalCounters);
+            (Entry.RawOriginalPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalPackets);
         else
-            (Entry.RawReplyPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyCounters);
+            (Entry.RawReplyPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyPackets);
     }
 
     public void SetBytes(ulong count)
     {
         if (_direction == TupleDirection.Original)
-            (Entry.RawOriginalBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalCounters);
+            (Entry.RawOriginalBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalBytes);
         else
-            (Entry.RawReplyBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyCounters);
+            (Entry.RawReplyBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyBytes);
     }
 
     /// <summary>Sets the labels that have a bit, and notes those that have none.</summary>
@@ -108,7 +108,14 @@ internal sealed class EntryDraft
         Entry.Reply = Reply.ToTuple(Protocol);
         SetStatus(EventType == ConntrackEventType.Destroy ? ConntrackStatus.Confirmed | ConntrackStatus.Dying : ConntrackStatus.Confirmed);
         if (Age is { } age && !Entry.Has(EntryFields.StartTime) && (context.CapturedAt ?? EventTime) is { } now)
-            SetStart(ClockText.ToNanoseconds(now) is var end && age < end / 1_000_000_000 ? end - age * 1_000_000_000 : 0);
+        {
+            ulong end = ClockText.ToNanoseconds(now);
+            if (age < end / 1_000_000_000)
+                SetStart(end - age * 1_000_000_000);
+            else
+                Omit($"an age of {age} seconds, from before 1970");
+        }
+
         return null;
     }
 

@@ -53,14 +53,18 @@ internal static class FlowWriter
 
     public static void AppendOriginalCounters(TextBuffer text, ConntrackEntry entry)
     {
-        if (entry.Has(EntryFields.OriginalCounters))
-            AppendCounters(text, entry.RawOriginalPackets, entry.RawOriginalBytes);
+        AppendCounters(text, entry.OriginalPackets, entry.OriginalBytes);
     }
 
     public static void AppendReplyCounters(TextBuffer text, ConntrackEntry entry)
     {
-        if (entry.Has(EntryFields.ReplyCounters))
-            AppendCounters(text, entry.RawReplyPackets, entry.RawReplyBytes);
+        AppendCounters(text, entry.ReplyPackets, entry.ReplyBytes);
+    }
+
+    public static void AppendMark(TextBuffer text, ConntrackEntry entry)
+    {
+        if (entry.Mark is { } mark)
+            text.AppendField("mark", mark);
     }
 
     /// <summary>Appends the one mark that the kernel and conntrack show of these.</summary>
@@ -113,9 +117,11 @@ internal static class FlowWriter
         text.Append(' ');
     }
 
-    private static void AppendCounters(TextBuffer text, ulong packets, ulong bytes)
+    private static void AppendCounters(TextBuffer text, ulong? packets, ulong? bytes)
     {
-        text.AppendField("packets", packets);
-        text.AppendField("bytes", bytes);
+        if (packets is { } count)
+            text.AppendField("packets", count);
+        if (bytes is { } length)
+            text.AppendField("bytes", length);
     }
 }

@@ -48,7 +48,7 @@ internal static class ListWriter
 
     private static void AppendRest(TextBuffer text, ConntrackEntry entry, ConntrackTextDetails details, ulong now)
     {
-        text.AppendField("mark", entry.Mark);
+        FlowWriter.AppendMark(text, entry);
         if (entry.SecurityMark is { } secmark)
             text.AppendField("secmark", secmark);
         FlowWriter.AppendName(text, "secctx", entry.SecurityContext);

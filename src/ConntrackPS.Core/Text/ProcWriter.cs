@@ -52,7 +52,7 @@ internal static class ProcWriter
 
     private static void AppendRest(TextBuffer text, ConntrackEntry entry, ulong now)
     {
-        text.AppendField("mark", entry.Mark);
+        FlowWriter.AppendMark(text, entry);
         if (entry.SecurityMark is { } secmark)
             text.AppendField("secmark", secmark);
         FlowWriter.AppendName(text, "secctx", entry.SecurityContext);

@@ -15,6 +15,8 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 
     public void Begin()
     {
+        // conntrack -o save leaves marks out, whatever they are.
+        draft.Entry.Mark = null;
         _tuples.Begin();
         _hasProtocol = false;
     }

@@ -34,8 +34,8 @@ internal static class SaveWriter
             Append(text, "--orig-zone ", originalZone);
         if (entry.ReplyZone is { } replyZone)
             Append(text, "--reply-zone ", replyZone);
-        if (entry.Mark != 0)
-            Append(text, "-m ", entry.Mark);
+        if (entry.RawMark != 0)
+            Append(text, "-m ", entry.RawMark);
         AppendAddresses(text, entry);
         AppendProtocol(text, entry);
     }

@@ -6,7 +6,13 @@ internal ref struct TextCursor
     private readonly ReadOnlySpan<char> _text;
     private int _next;
 
-    public TextCursor(ReadOnlySpan<char> text) => _text = text.TrimEnd();
+    /// <param name="text">The line.</param>
+    /// <param name="from">The index of the first word.</param>
+    public TextCursor(ReadOnlySpan<char> text, int from)
+    {
+        _text = text.TrimEnd();
+        _next = from;
+    }
 
     /// <summary>The index of the word read last, or of the end.</summary>
     public int Start { get; private set; }

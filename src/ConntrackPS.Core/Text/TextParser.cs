@@ -20,9 +20,10 @@ internal sealed class TextParser
     /// <summary>Reads a line.</summary>
     public bool TryParseLine(ReadOnlySpan<char> line, [NotNullWhen(true)] out ConntrackTextRecord? record, out TextFault fault)
     {
-        TextCursor cursor = new(line);
+        ReadOnlySpan<char> options = PastedCommand.OptionsOf(line);
+        bool isCommand = SaveParser.IsCommand(PastedCommand.FirstWord(options));
+        TextCursor cursor = new(line, isCommand ? line.Length - options.Length : 0);
         _draft.Begin();
-        bool isCommand = IsCommand(line);
         string? expected = isCommand ? _commands.Parse(ref cursor) : _lines.Parse(ref cursor);
         if (expected is not null)
         {
@@ -42,11 +43,5 @@ internal sealed class TextParser
         bool isRead = _flows.TryParse(element, out fault);
         record = isRead ? _draft.ToRecord() : null;
         return isRead;
-    }
-
-    private static bool IsCommand(ReadOnlySpan<char> line)
-    {
-        ReadOnlySpan<char> text = line.TrimStart();
-        return text.Length > 1 && text[0] == '-' && SaveParser.IsCommand(text.IndexOfAny(' ', '\t') is > 0 and int end ? text[..end] : text);
     }
 }

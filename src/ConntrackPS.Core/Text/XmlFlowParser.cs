@@ -23,10 +23,12 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
     };
 
     private readonly XmlFlowValues _values = new(draft, context);
+    private bool _hasProtocol;
 
     public bool TryParse(string element, out TextFault fault)
     {
         _values.Begin();
+        _hasProtocol = false;
         draft.SetStatus(ConntrackStatus.SeenReply);
         try
         {
@@ -65,6 +67,8 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
 
     private string? Complete()
     {
+        if (!_hasProtocol)
+            return "a protocol: <layer4 protonum=\"...\">";
         if (_values.Complete() is { } wrong)
             return wrong;
         TupleParts needed = draft.Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6
@@ -100,7 +104,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
                 return true;
             case "layer4":
                 if (byte.TryParse(reader.GetAttribute("protonum"), NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
-                    draft.Protocol = (IPProtocol)number;
+                    (draft.Protocol, _hasProtocol) = ((IPProtocol)number, true);
                 return true;
             case "assured":
                 draft.SetStatus(ConntrackStatus.Assured);

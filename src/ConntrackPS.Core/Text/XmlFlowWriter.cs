@@ -12,12 +12,8 @@ internal static class XmlFlowWriter
     public static void Append(TextBuffer text, ConntrackEntry entry, ConntrackTextDetails details, LabelNames labels, ulong now)
     {
         text.Append("<flow>");
-        AppendDirection(
-            text, "original", entry.Original, entry.OriginalZone,
-            entry.Has(EntryFields.OriginalCounters) ? (entry.RawOriginalPackets, entry.RawOriginalBytes) : null);
-        AppendDirection(
-            text, "reply", entry.Reply, entry.ReplyZone,
-            entry.Has(EntryFields.ReplyCounters) ? (entry.RawReplyPackets, entry.RawReplyBytes) : null);
+        AppendDirection(text, "original", entry.Original, entry.OriginalZone, entry.OriginalPackets, entry.OriginalBytes);
+        AppendDirection(text, "reply", entry.Reply, entry.ReplyZone, entry.ReplyPackets, entry.ReplyBytes);
         text.Append("<meta direction=\"independent\">");
         if (entry.Has(EntryFields.State))
             AppendElement(text, "state", NameOfState(entry.Protocol, entry.RawState));
@@ -41,7 +37,7 @@ internal static class XmlFlowWriter
     }
 
     private static void AppendDirection(
-        TextBuffer text, string direction, in ConntrackTuple tuple, ushort? zone, (ulong Packets, ulong Bytes)? counters)
+        TextBuffer text, string direction, in ConntrackTuple tuple, ushort? zone, ulong? packets, ulong? bytes)
     {
         text.Append($"<meta direction=\"{direction}\"><layer3 protonum=\"");
         text.Append((ulong)tuple.Family);
@@ -55,11 +51,11 @@ internal static class XmlFlowWriter
         AppendPorts(text, tuple);
         text.Append("</layer4>");
         AppendElement(text, "zone", zone);
-        if (counters is { } both)
+        if (packets is not null || bytes is not null)
         {
             text.Append("<counters>");
-            AppendElement(text, "packets", both.Packets);
-            AppendElement(text, "bytes", both.Bytes);
+            AppendElement(text, "packets", packets);
+            AppendElement(text, "bytes", bytes);
             text.Append("</counters>");
         }
 

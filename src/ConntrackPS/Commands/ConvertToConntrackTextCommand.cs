@@ -48,13 +48,17 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.NotAnEntry(InputObject, exception.Message));
+            WriteError(ErrorFactory.NotAnEntry(InputObject, exception));
             return;
         }
 
         try
         {
             WriteObject(_writer!.Write(entry));
+        }
+        catch (IncompleteTupleException exception)
+        {
+            WriteError(ErrorFactory.IncompleteEntry(exception, InputObject));
         }
         catch (NotSupportedException exception)
         {

@@ -106,7 +106,7 @@ public abstract class ExpectationCommand : ConntrackCommand
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.NotAMaster(master, exception.Message));
+            WriteError(ErrorFactory.NotAMaster(master, exception));
             return null;
         }
     }

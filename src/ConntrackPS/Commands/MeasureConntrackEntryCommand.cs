@@ -134,7 +134,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.NotAnEntry(InputObject, exception.Message));
+            WriteError(ErrorFactory.NotAnEntry(InputObject, exception));
         }
     }
 

@@ -46,7 +46,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
         catch (FormatException exception)
         {
-            ThrowTerminatingError(ErrorFactory.NotAMaster(Master!, exception.Message));
+            ThrowTerminatingError(ErrorFactory.NotAMaster(Master!, exception));
         }
     }
 
@@ -57,13 +57,14 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         long number = isInput ? ++_number : 0;
         try
         {
-            ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.Read(InputObject)) : _template.Create(BuildTuples());
+            ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.ReadToCreate(InputObject)) : _template.Create(BuildTuples());
+            entry.ThrowIfIncomplete();
             if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
                 Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));
         }
         catch (FormatException exception)
         {
-            ErrorRecord error = ErrorFactory.InvalidEntry(exception.Message, isInput ? InputObject : null, number);
+            ErrorRecord error = ErrorFactory.InvalidEntry(exception, isInput ? InputObject : null, number);
             if (!isInput)
                 ThrowTerminatingError(error);
 
@@ -113,7 +114,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         entry.Namespace = networkNamespace;
         if (entry.Protocol == IPProtocol.Dccp && entry.Original.HasPorts && !TracksDccp(networkNamespace))
         {
-            WriteError(ErrorFactory.InvalidEntry("This kernel does not track DCCP, and would make an entry without ports.", entry, number));
+            WriteError(ErrorFactory.InvalidEntry(new FormatException("This kernel does not track DCCP, and would make an entry without ports."), entry, number));
             return;
         }
 

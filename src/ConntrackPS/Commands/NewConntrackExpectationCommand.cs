@@ -28,7 +28,7 @@ public sealed partial class NewConntrackExpectationCommand : ConntrackCommand
         }
         catch (FormatException exception)
         {
-            ErrorRecord error = ErrorFactory.InvalidExpectation(exception.Message, InputObject, number);
+            ErrorRecord error = ErrorFactory.InvalidExpectation(exception, InputObject, number);
             if (InputObject is null)
                 ThrowTerminatingError(error);
             WriteError(error);

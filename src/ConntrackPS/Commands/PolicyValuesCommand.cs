@@ -13,6 +13,7 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
     private const string Single = "TimeoutSeconds";
 
     private RuntimeDefinedParameterDictionary? _states;
+    private bool _isTyped;
 
     /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -25,6 +26,9 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
 
     /// <summary>The protocol, as far as it is known while parameters are bound.</summary>
     private protected abstract TimeoutProtocol? KnownProtocol { get; }
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing() => _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
 
     /// <summary>A parameter for each state of the protocol, of all protocols while none is known.</summary>
     public object GetDynamicParameters()
@@ -45,15 +49,20 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
     {
         Dictionary<TimeoutDefinition, uint> values = [];
         foreach ((string state, TimeSpan span) in Timeout ?? [])
-            Add(state, span);
+            Add(state, span, isTold: !_isTyped);
         foreach (RuntimeDefinedParameter parameter in _states?.Values.Where(parameter => parameter.IsSet) ?? [])
-            Add(parameter.Name == Single ? TimeoutValues.SingleKey : parameter.Name, (TimeSpan)parameter.Value);
+            Add(parameter.Name == Single ? TimeoutValues.SingleKey : parameter.Name, (TimeSpan)parameter.Value, isTold: false);
         return values;
 
-        void Add(string state, TimeSpan span)
+        void Add(string state, TimeSpan span, bool isTold)
         {
             bool isSingle = state.Equals(TimeoutValues.SingleKey, StringComparison.OrdinalIgnoreCase);
-            values[TimeoutCatalog.Find(protocol, isSingle ? null : state)] = TimeoutRange.Check(span);
+            TimeoutDefinition definition = TimeoutCatalog.Find(protocol, isSingle ? null : state);
+
+            // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
+            if (isTold && definition.IsRelic)
+                return;
+            values[definition] = isTold ? TimeoutRange.CheckTold(span) : TimeoutRange.Check(span);
         }
     }
 

@@ -74,7 +74,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
         {
             // The error may end the pipeline, and what came before it was meant.
             Flush();
-            WriteError(ErrorFactory.NotAnExpectation(InputObject, exception.Message));
+            WriteError(ErrorFactory.NotAnExpectation(InputObject, exception));
         }
     }
 

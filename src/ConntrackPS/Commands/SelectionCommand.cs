@@ -324,7 +324,7 @@ public abstract class SelectionCommand : ConntrackCommand
         {
             // The error may end the pipeline, and what came before it was meant.
             Flush();
-            WriteError(ErrorFactory.NotAnEntry(input, exception.Message));
+            WriteError(ErrorFactory.NotAnEntry(input, exception));
             return null;
         }
     }

@@ -16,6 +16,8 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     private const string ValueSet = "Value";
     private const string ResetSet = "Reset";
 
+    private bool _isTyped;
+
     /// <summary>The protocol.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [TimeoutProtocolArgument(TakesOne = true)]
@@ -38,6 +40,9 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     public SwitchParameter Reset { get; set; }
 
     /// <inheritdoc/>
+    protected override void BeginProcessing() => _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(TimeoutSeconds));
+
+    /// <inheritdoc/>
     protected override void ProcessRecord() => RunOne(Change, $"{Protocol} {State}".TrimEnd());
 
     private void Change()
@@ -47,7 +52,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
             throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
-        uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds);
+        uint? wanted = Reset ? null : _isTyped ? TimeoutRange.Check(TimeoutSeconds) : TimeoutRange.CheckTold(TimeoutSeconds);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
         string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";

@@ -64,6 +64,7 @@ internal static partial class ErrorFactory
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
         StatusNotSettableException => Create(exception, "StatusNotChangeable", ErrorCategory.InvalidArgument, target, null),
+        IncompleteTupleException incomplete => IncompleteEntry(incomplete, target),
         FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
@@ -102,10 +103,17 @@ internal static partial class ErrorFactory
             : $"{protocol} connections have no state.");
 
     /// <summary>An object in the pipeline does not name an entry.</summary>
-    public static ErrorRecord NotAnEntry(object input, string problem) => Create(
-        new ArgumentException($"The object in the pipeline does not name a connection-tracking entry: {problem}"),
+    public static ErrorRecord NotAnEntry(object input, FormatException problem) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input) : Create(
+        new ArgumentException($"The object in the pipeline does not name a connection-tracking entry: {problem.Message}"),
         "NotAnEntry", ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
+
+    /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
+    public static ErrorRecord IncompleteEntry(IncompleteTupleException exception, object? input, long number = 0) => Create(
+        new ArgumentException($"{Record(number)}The object does not say which flow it is: {exception.Message}", exception),
+        "IncompleteEntry", ErrorCategory.InvalidData, input,
+        "conntrack's XML leaves these out for ICMP: read 'conntrack -L -o extended' in its place, or objects kept by Export-Clixml or Export-Csv; "
+        + "or name the flow by parameters.");
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
@@ -126,8 +134,8 @@ internal static partial class ErrorFactory
         "ContradictoryFilter", ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
-    public static ErrorRecord InvalidEntry(string problem, object? input, long number) => Create(
-        new ArgumentException($"{Record(number)}{problem}"), "InvalidEntry", ErrorCategory.InvalidArgument, input,
+    public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input, number) : Create(
+        new ArgumentException($"{Record(number)}{problem.Message}"), "InvalidEntry", ErrorCategory.InvalidArgument, input,
         "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
 
     /// <summary>The kernel did not make an entry.</summary>

@@ -9,13 +9,20 @@ namespace ConntrackPS.Pipeline;
 /// <summary>Makes a whole entry of an object of the pipeline: a live one, or a bag of the properties of one.</summary>
 internal static class EntryFromProperties
 {
+    /// <remarks>It need not have a whole tuple: who sends it to the kernel checks that.</remarks>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
-    public static ConntrackEntry Read(PSObject input)
+    public static ConntrackEntry Read(PSObject input) => Read(input, withTimes: true);
+
+    /// <summary>Reads what can be created again; the kernel gives a new entry its start, so that nobody needs the old one.</summary>
+    /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
+    public static ConntrackEntry ReadToCreate(PSObject input) => Read(input, withTimes: false);
+
+    private static ConntrackEntry Read(PSObject input, bool withTimes)
     {
         if (input.BaseObject is ConntrackEntry live)
             return live.Clone();
         PropertyBag properties = new(input);
-        EntryKey key = InputEntry.KeyOf(input);
+        EntryKey key = InputEntry.ReadKey(input);
 
         // Of the reply alone, the original as it is without translation.
         ConntrackTuple original = key.IsByReply ? ExactTuple.ReplyTo(key.Reply!.Value) : key.Original;
@@ -24,12 +31,14 @@ internal static class EntryFromProperties
             Original = original,
             Reply = InputEntry.ReplyTuple(properties, original),
             Status = (ConntrackStatus?)properties.Flags<ConntrackStatus>("Status") ?? ConntrackStatus.None,
-            Mark = properties.Number("Mark", uint.MaxValue) ?? 0,
-            Zone = key.Zone,
+            Mark = properties.Number("Mark", uint.MaxValue),
+            Zone = properties.Port("Zone") ?? 0,
             Namespace = properties.Text("Namespace"),
         };
         ReadState(properties, entry);
         ReadNumbers(properties, entry);
+        if (withTimes)
+            ReadTimes(properties, entry);
         ReadDetails(properties, entry);
         return entry;
     }
@@ -49,12 +58,10 @@ internal static class EntryFromProperties
         Set(EntryFields.Id, ref entry.RawId, properties.Number("Id", uint.MaxValue));
         Set(EntryFields.Timeout, ref entry.RawTimeout, properties.Number("TimeoutSeconds", uint.MaxValue));
         Set(EntryFields.UseCount, ref entry.RawUse, properties.Number("UseCount", uint.MaxValue));
-        Set(EntryFields.OriginalCounters, ref entry.RawOriginalPackets, properties.LongNumber("OriginalPackets"));
-        Set(EntryFields.OriginalCounters, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
-        Set(EntryFields.ReplyCounters, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
-        Set(EntryFields.ReplyCounters, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
-        Set(EntryFields.StartTime, ref entry.RawStart, properties.Time("StartTime"));
-        Set(EntryFields.StopTime, ref entry.RawStop, properties.Time("StopTime"));
+        Set(EntryFields.OriginalPackets, ref entry.RawOriginalPackets, properties.LongNumber("OriginalPackets"));
+        Set(EntryFields.OriginalBytes, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
+        Set(EntryFields.ReplyPackets, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
+        Set(EntryFields.ReplyBytes, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
         Set(EntryFields.OriginalZone, ref entry.RawOriginalZone, properties.Port("OriginalZone"));
         Set(EntryFields.ReplyZone, ref entry.RawReplyZone, properties.Port("ReplyZone"));
         Set(EntryFields.OriginalWindowScale, ref entry.RawOriginalWindowScale, (byte?)properties.Number("OriginalWindowScale", byte.MaxValue));
@@ -70,6 +77,14 @@ internal static class EntryFromProperties
             target = present;
             entry.Fields |= field;
         }
+    }
+
+    private static void ReadTimes(PropertyBag properties, ConntrackEntry entry)
+    {
+        if (properties.Time("StartTime", "StartTimestamp") is { } start)
+            (entry.RawStart, entry.Fields) = (start, entry.Fields | EntryFields.StartTime);
+        if (properties.Time("StopTime", "StopTimestamp") is { } stop)
+            (entry.RawStop, entry.Fields) = (stop, entry.Fields | EntryFields.StopTime);
     }
 
     private static void ReadDetails(PropertyBag properties, ConntrackEntry entry)
@@ -117,6 +132,8 @@ internal static class EntryFromProperties
     private static SequenceAdjustment? ReadSequence(PropertyBag properties, string direction) =>
         properties.Number(direction + "Position", uint.MaxValue) is { } position
             ? new SequenceAdjustment(
-                position, properties.SignedNumber(direction + "OffsetBefore") ?? 0, properties.SignedNumber(direction + "OffsetAfter") ?? 0)
+                position,
+                properties.SignedNumber(direction + "OffsetBefore") ?? throw new FormatException($"it has {direction}Position, and no {direction}OffsetBefore."),
+                properties.SignedNumber(direction + "OffsetAfter") ?? throw new FormatException($"it has {direction}Position, and no {direction}OffsetAfter."))
             : null;
 }

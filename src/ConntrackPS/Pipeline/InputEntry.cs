@@ -14,6 +14,15 @@ internal static class InputEntry
     /// <exception cref="FormatException">The object does not name an entry exactly; the message completes a sentence.</exception>
     public static EntryKey KeyOf(PSObject input, bool needsOriginal = false)
     {
+        EntryKey key = ReadKey(input, needsOriginal);
+        key.ThrowIfIncomplete();
+        return key;
+    }
+
+    /// <summary>The key as far as the object tells it: its tuples need not be whole.</summary>
+    /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
+    public static EntryKey ReadKey(PSObject input, bool needsOriginal = false)
+    {
         if (input.BaseObject is ConntrackEntry entry)
             return EntryKey.Of(entry);
         PropertyBag properties = new(input);
@@ -22,11 +31,11 @@ internal static class InputEntry
             return new EntryKey(default, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
             {
                 ReplyZone = properties.Port("ReplyZone"),
-                Reply = Tuple(properties, "Reply"),
+                Reply = properties.EntryTuple("Reply"),
             };
         }
 
-        ConntrackTuple original = Tuple(properties, "");
+        ConntrackTuple original = properties.EntryTuple("");
         return new EntryKey(original, properties.Port("Zone") ?? 0, properties.Port("OriginalZone"), properties.Number("Id", uint.MaxValue))
         {
             ReplyZone = properties.Port("ReplyZone"),
@@ -43,6 +52,8 @@ internal static class InputEntry
             reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
         if (properties.Text("ReplyDestinationAddress") is not null)
             reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
+        if (!original.HasPorts)
+            return reply;
         if (original.IsIcmp)
         {
             uint type = properties.Number("ReplyIcmpType", byte.MaxValue) ?? (uint)reply.DestinationPort >> 8;
@@ -54,7 +65,7 @@ internal static class InputEntry
             };
         }
 
-        (string source, string destination) = PortNames(original);
+        (string source, string destination) = PropertyBag.PortNames(original.Protocol);
         return reply with
         {
             SourcePort = properties.Port("Reply" + source) ?? reply.SourcePort,
@@ -70,65 +81,14 @@ internal static class InputEntry
         properties.Text("SourceAddress") is null && properties.Text("DestinationAddress") is null
         && properties.Text("ReplySourceAddress") is not null && properties.Text("ReplyDestinationAddress") is not null;
 
-    /// <summary>The tuple of a direction, whole.</summary>
-    /// <param name="properties">The object's properties.</param>
-    /// <param name="direction">What their names begin with: nothing, or "Reply".</param>
-    private static ConntrackTuple Tuple(PropertyBag properties, string direction)
-    {
-        string name = properties.Text("Protocol") ?? throw new FormatException("it has no Protocol.");
-        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
-            throw new FormatException($"its Protocol '{name}' is not known.");
-        ConntrackTuple tuple = new()
-        {
-            Source = properties.Address(direction + "SourceAddress", out IPFamily family),
-            Destination = properties.Address(direction + "DestinationAddress", out IPFamily other),
-            Family = family,
-            Protocol = protocol,
-        };
-        if (family != other)
-            throw new FormatException($"its {direction}SourceAddress and {direction}DestinationAddress are of different families.");
-        return WithPorts(tuple, properties, direction);
-    }
-
-    private static ConntrackTuple WithPorts(ConntrackTuple tuple, PropertyBag properties, string direction)
-    {
-        if (tuple.IsIcmp)
-        {
-            uint type = Needed(properties.Number(direction + "IcmpType", byte.MaxValue), direction + "IcmpType");
-            uint code = Needed(properties.Number(direction + "IcmpCode", byte.MaxValue), direction + "IcmpCode");
-            ushort id = Needed(properties.Port(direction + "IcmpId"), direction + "IcmpId");
-            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
-        }
-
-        (string source, string destination) = PortNames(tuple);
-        (source, destination) = (direction + source, direction + destination);
-        if (!tuple.MayHavePorts && properties.Text(source) is not null)
-            throw new FormatException($"it has a {source}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
-        return tuple.MustHavePorts || properties.Text(source) is not null
-            ? tuple with
-            {
-                HasPorts = true,
-                SourcePort = Needed(properties.Port(source), source),
-                DestinationPort = Needed(properties.Port(destination), destination),
-            }
-            : tuple;
-    }
-
     /// <summary>False where the object leaves something of the reply open, so that any reply will do.</summary>
     private static bool HasReply(PropertyBag properties, in ConntrackTuple original)
     {
         string[] needed = ["ReplySourceAddress", "ReplyDestinationAddress"];
-        if (original.IsIcmp)
+        if (original is { IsIcmp: true, HasPorts: true })
             needed = [.. needed, "ReplyIcmpType", "ReplyIcmpCode", "ReplyIcmpId"];
-        else if (original.HasPorts && PortNames(original) is var (source, destination))
+        else if (original.HasPorts && PropertyBag.PortNames(original.Protocol) is var (source, destination))
             needed = [.. needed, "Reply" + source, "Reply" + destination];
         return needed.All(name => properties.Text(name) is not null);
     }
-
-    private static (string Source, string Destination) PortNames(in ConntrackTuple tuple) => tuple.Protocol == IPProtocol.Gre
-        ? ("GreSourceKey", "GreDestinationKey")
-        : ("SourcePort", "DestinationPort");
-
-    private static T Needed<T>(T? value, string name)
-        where T : struct => value ?? throw new FormatException($"it has no {name}.");
 }

@@ -25,6 +25,7 @@ internal static class InputExpectation
             throw new FormatException("it has no SourceMask.");
         PropertyBag properties = new(input);
         ConntrackTuple tuple = properties.Tuple("");
+        IncompleteTupleException.ThrowIfIncomplete(tuple);
         uint id = properties.Number("Id", uint.MaxValue) ?? throw new FormatException("it has no Id.");
         return properties.Port("Zone") is { } zone ? new ExpectationKey(tuple, zone, id) : table.Locate(tuple, id);
     }
@@ -39,9 +40,11 @@ internal static class InputExpectation
     {
         if (input.BaseObject is ConntrackExpectation live)
             return new EntryKey(live.Master, live.Zone ?? 0, null, null);
-        return IsExpectation(input)
-            ? new EntryKey(new PropertyBag(input).Tuple("Master"), new PropertyBag(input).Port("Zone") ?? 0, null, null)
-            : InputEntry.KeyOf(input, needsOriginal: true);
+        if (!IsExpectation(input))
+            return InputEntry.KeyOf(input, needsOriginal: true);
+        ConntrackTuple master = new PropertyBag(input).Tuple("Master");
+        IncompleteTupleException.ThrowIfIncomplete(master, "Master");
+        return new EntryKey(master, new PropertyBag(input).Port("Zone") ?? 0, null, null);
     }
 
     /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>
@@ -51,13 +54,16 @@ internal static class InputExpectation
         PropertyBag properties = new(input);
         ConntrackTuple tuple = properties.Tuple("");
         ConntrackTuple master = properties.Tuple("Master");
+        IncompleteTupleException.ThrowIfIncomplete(tuple);
+        IncompleteTupleException.ThrowIfIncomplete(master, "Master");
         return new ConntrackExpectation
         {
             Expected = tuple,
             Mask = tuple with
             {
                 Source = properties.Address("SourceMask", out _),
-                SourcePort = properties.Port("SourcePortMask") ?? 0,
+                SourcePort = properties.Port("SourcePortMask")
+                    ?? (tuple.SourcePort == 0 ? (ushort)0 : throw new FormatException("it has a SourcePort, and no SourcePortMask: 65535 for that port alone.")),
             },
             Master = master,
             Nat = ReadNat(properties, master),

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
@@ -7,6 +8,11 @@ namespace ConntrackPS.Pipeline;
 /// <summary>Reads the properties of any object as text: deserialised ones, those of Import-Csv and of JSON alike.</summary>
 internal readonly struct PropertyBag(PSObject source)
 {
+    private static readonly string[] TimeForms = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
+
+    /// <summary>Marks of direction, which some cultures put beside a minus.</summary>
+    private static readonly SearchValues<char> DirectionMarks = SearchValues.Create("\u061c\u200e\u200f");
+
     /// <summary>The property as text; null where it is missing or empty.</summary>
     public string? Text(string name)
     {
@@ -40,29 +46,78 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not an address.");
     }
 
-    /// <summary>A tuple of the properties Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, each
-    /// behind a prefix; without ports where there is no source port.</summary>
+    /// <summary>An entry's tuple: Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, or the properties of ICMP
+    /// or GRE in the ports' place. ICMP may lack all of its own, and is not whole then.</summary>
+    /// <param name="direction">What the names begin with, but for Protocol: nothing, or "Reply".</param>
     /// <exception cref="FormatException">One is missing or bad.</exception>
+    public ConntrackTuple EntryTuple(string direction)
+    {
+        ConntrackTuple tuple = Addresses("Protocol", direction);
+        if (tuple.IsIcmp)
+        {
+            (string typeName, string codeName, string idName) = (direction + "IcmpType", direction + "IcmpCode", direction + "IcmpId");
+            if (!HasAny(typeName, codeName, idName))
+                return tuple;
+            uint type = Needed(Number(typeName, byte.MaxValue), typeName);
+            uint code = Needed(Number(codeName, byte.MaxValue), codeName);
+            ushort id = Needed(Port(idName), idName);
+            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
+        }
+
+        (string source, string destination) = PortNames(tuple.Protocol);
+        (source, destination) = (direction + source, direction + destination);
+        if (!tuple.MayHavePorts && HasAny(source, destination))
+            throw new FormatException($"it has a {(HasAny(source) ? source : destination)}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
+        return tuple.MustHavePorts || HasAny(source, destination) ? WithPorts(tuple, source, destination) : tuple;
+    }
+
+    /// <summary>The tuple of an expectation or a master, which have the fields of ICMP and GRE under the ports' names, each behind
+    /// a prefix. Without ports the tuple has none.</summary>
+    /// <exception cref="FormatException">One is missing or bad, or one of the two ports is missing.</exception>
     public ConntrackTuple Tuple(string prefix)
     {
-        string name = Text(prefix + "Protocol") ?? throw new FormatException($"it has no {prefix}Protocol.");
+        ConntrackTuple tuple = Addresses(prefix + "Protocol", prefix);
+        string source = prefix + "SourcePort", destination = prefix + "DestinationPort";
+        return HasAny(source, destination) ? WithPorts(tuple, source, destination) : tuple;
+    }
+
+    /// <summary>What the properties for a protocol's ports or keys are called.</summary>
+    public static (string Source, string Destination) PortNames(IPProtocol protocol) =>
+        protocol == IPProtocol.Gre ? ("GreSourceKey", "GreDestinationKey") : ("SourcePort", "DestinationPort");
+
+    private ConntrackTuple Addresses(string protocolName, string prefix)
+    {
+        string name = Text(protocolName) ?? throw new FormatException($"it has no {protocolName}.");
         if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
-            throw new FormatException($"its {prefix}Protocol '{name}' is not known.");
+            throw new FormatException($"its {protocolName} '{name}' is not known.");
         AddressBits source = Address(prefix + "SourceAddress", out IPFamily family);
         AddressBits destination = Address(prefix + "DestinationAddress", out IPFamily other);
         if (family != other)
             throw new FormatException($"its {prefix}SourceAddress and {prefix}DestinationAddress are of different families.");
-        return new ConntrackTuple
-        {
-            Family = family,
-            Protocol = protocol,
-            Source = source,
-            Destination = destination,
-            HasPorts = Text(prefix + "SourcePort") is not null,
-            SourcePort = Port(prefix + "SourcePort") ?? 0,
-            DestinationPort = Port(prefix + "DestinationPort") ?? 0,
-        };
+        return new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination };
     }
+
+    /// <summary>Both ports: half of them would be made whole by a zero.</summary>
+    private ConntrackTuple WithPorts(in ConntrackTuple tuple, string source, string destination) => tuple with
+    {
+        HasPorts = true,
+        SourcePort = Needed(Port(source), source),
+        DestinationPort = Needed(Port(destination), destination),
+    };
+
+    private bool HasAny(params string[] names)
+    {
+        foreach (string name in names)
+        {
+            if (Text(name) is not null)
+                return true;
+        }
+
+        return false;
+    }
+
+    private static T Needed<T>(T? value, string name)
+        where T : struct => value ?? throw new FormatException($"it has no {name}.");
 
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
     /// <exception cref="FormatException">It is none.</exception>
@@ -81,7 +136,10 @@ internal readonly struct PropertyBag(PSObject source)
     {
         if (Text(name) is not { } text)
             return null;
-        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+
+        // Export-Csv writes a minus as the writer's culture does.
+        string plain = string.Concat(text.Where(letter => !DirectionMarks.Contains(letter))).Replace('\u2212', '-');
+        return int.TryParse(plain, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
             ? number
             : throw new FormatException($"its {name} '{text}' is not a number.");
     }
@@ -106,17 +164,35 @@ internal readonly struct PropertyBag(PSObject source)
         return bits;
     }
 
-    /// <summary>The property as a point in time, in nanoseconds since 1970; null where it is missing or empty.</summary>
+    /// <summary>A point in time in nanoseconds since 1970, by the property that counts them or, without it, the one that has the
+    /// time; null where both are missing or empty.</summary>
+    /// <remarks>Export-Csv writes times in the writer's culture, order of day and month, and calendar, and without their offset.
+    /// So text is a time in one form alone, which means the same to everybody.</remarks>
     /// <exception cref="FormatException">It is none.</exception>
-    public ulong? Time(string name)
+    public ulong? Time(string name, string timestampName)
     {
-        if (source.Properties[name]?.Value is not { } value || Text(name) is not { } text)
+        if (LongNumber(timestampName) is { } timestamp)
+            return timestamp;
+        if (Text(name) is not { } text)
             return null;
-        DateTime? time = value is PSObject wrapped ? wrapped.BaseObject as DateTime? : value as DateTime?;
-        if (time is null && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTime parsed))
-            time = parsed;
-        return time is { } given
-            ? (ulong)(given.ToUniversalTime() - DateTime.UnixEpoch).Ticks * 100
-            : throw new FormatException($"its {name} '{text}' is not a time.");
+        DateTimeOffset? time = BaseValue(name) switch
+        {
+            DateTime local => new DateTimeOffset(local.ToUniversalTime()),
+            DateTimeOffset exact => exact,
+
+            // What Clixml makes of a DateTimeOffset.
+            PSObject { Properties: var parts } when parts["UtcDateTime"]?.Value is DateTime utc => new DateTimeOffset(utc.ToUniversalTime()),
+            _ => DateTimeOffset.TryParseExact(text, TimeForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTimeOffset parsed) ? parsed : null,
+        };
+        return time is { } given && given >= DateTimeOffset.UnixEpoch
+            ? (ulong)(given - DateTimeOffset.UnixEpoch).Ticks * 100
+            : throw new FormatException(
+                $"its {name} '{text}' is not a time that means the same everywhere, such as 2026-03-04T05:06:07+01:00. Give {timestampName}, or leave {name} out.");
     }
+
+    private object? BaseValue(string name) => source.Properties[name]?.Value switch
+    {
+        PSObject { BaseObject: not PSCustomObject and var plain } => plain,
+        var value => value,
+    };
 }

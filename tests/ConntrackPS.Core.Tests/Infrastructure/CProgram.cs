@@ -5,6 +5,8 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <param name="options">Options that it needs.</param>
 internal sealed class CProgram(string compiler, params IEnumerable<string> options)
 {
+    private string? _emulator;
+
     /// <summary>musl's compiler, on Debian of the package musl-tools.</summary>
     public const string MuslCompiler = "musl-gcc";
 
@@ -49,6 +51,18 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
     public static CProgram OfMusl() => new(
         MuslCompiler, "-idirafter", "/usr/include", "-idirafter", "/usr/include/" + Shell.Run("gcc", "-print-multiarch").Trim());
 
+    /// <summary>Another processor: Debian's cross compiler with the headers for it, and an emulator that runs what it makes.</summary>
+    /// <param name="processor">The processor as GNU names it, such as s390x.</param>
+    public static CProgram OfProcessor(string processor) => new(CrossCompilerOf(processor), "-static") { _emulator = EmulatorOf(processor) };
+
+    public static string CrossCompilerOf(string processor) => $"{processor}-linux-gnu-gcc";
+
+    public static string EmulatorOf(string processor) => $"qemu-{processor.Replace("powerpc", "ppc", StringComparison.Ordinal)}-static";
+
+    /// <summary>True for a command that is on the path.</summary>
+    public static bool IsInstalled(string command) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, command)));
+
     /// <returns>Each expression's value, in the order given.</returns>
     /// <exception cref="System.ComponentModel.Win32Exception">There is no such compiler. The test fails then, on purpose:
     /// without the headers nothing else proves the numbers.</exception>
@@ -61,7 +75,8 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
             IEnumerable<string> prints = expressions.Select(expression => $"    printf(\"%lld\\n\", (long long)({expression}));");
             File.WriteAllText(source, $"#define _GNU_SOURCE\n{Includes}\nint main(void)\n{{\n{string.Join('\n', prints)}\n    return 0;\n}}\n");
             Shell.Run(compiler, [.. options, "-Wall", "-Werror", "-o", program, source]);
-            return [.. Shell.Run(program).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse)];
+            string output = _emulator is null ? Shell.Run(program) : Shell.Run(_emulator, program);
+            return [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse)];
         }
         finally
         {

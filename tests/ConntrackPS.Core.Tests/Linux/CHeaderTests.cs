@@ -1,3 +1,7 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Runtime.Loader;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Linux;
@@ -20,7 +24,7 @@ public sealed class CHeaderTests
         Check(CProgram.OfSystem(), CLayouts.OfTheWire());
 
     [Fact]
-    public void A_file_s_status_lies_where_the_code_reads_it() => Check(CProgram.OfSystem(), CLayouts.OfFileStatus());
+    public void What_the_library_takes_of_Tmds_LibC_is_as_in_C() => Check(CProgram.OfSystem(), OfTmds(RuntimeInformation.ProcessArchitecture));
 
     [Fact]
     public void Every_function_is_in_the_C_library()
@@ -30,12 +34,38 @@ public sealed class CHeaderTests
     }
 
     [MuslFact]
-    public void All_of_it_holds_for_musl() => Check(
-        CProgram.OfMusl(),
-        [
-            .. CNames.OfEveryConstant(), .. CNames.OfEveryState(), .. CLayouts.OfEveryStruct(), .. CLayouts.OfTheWire(),
-            .. CLayouts.OfEveryFunction(), .. CLayouts.OfFileStatus(),
-        ]);
+    public void All_of_it_holds_for_musl() =>
+        Check(CProgram.OfMusl(), [.. OfEveryProcessor, .. CLayouts.OfEveryFunction(), .. OfTmds(RuntimeInformation.ProcessArchitecture)]);
+
+    [ProcessorFact("aarch64")]
+    public void All_of_it_holds_for_arm64() =>
+        Check(CProgram.OfProcessor("aarch64"), [.. OfEveryProcessor, .. CLayouts.OfEveryFunction(), .. OfTmds(Architecture.Arm64), AttributeWord(isLittleEndian: true)]);
+
+    [ProcessorFact("riscv64")]
+    public void What_is_of_netlink_holds_for_riscv64() =>
+        Check(CProgram.OfProcessor("riscv64"), [.. OfEveryProcessor, AttributeWord(isLittleEndian: true)]);
+
+    [ProcessorFact("s390x")]
+    public void What_is_of_netlink_holds_for_s390x_which_is_big_endian() =>
+        Check(CProgram.OfProcessor("s390x"), [.. OfEveryProcessor, AttributeWord(isLittleEndian: false)]);
+
+    /// <summary>Netlink's part, which no processor has of its own.</summary>
+    private static IEnumerable<(string Expression, long Value)> OfEveryProcessor =>
+        [.. CNames.OfEveryConstant(), .. CNames.OfEveryState(), .. CLayouts.OfEveryStruct(), .. CLayouts.OfTheWire()];
+
+    /// <summary>Tmds.LibC has an assembly for each processor; whatever this one is, its numbers can be read.</summary>
+    private static IReadOnlyList<(string Expression, long Value)> OfTmds(Architecture processor)
+    {
+        string platform = "linux-" + processor.ToString().ToLowerInvariant();
+        string file = Path.Combine(AppContext.BaseDirectory, "runtimes", platform, "lib", "netstandard2.0", "Tmds.LibC.dll");
+        Assembly tmds = new AssemblyLoadContext(platform).LoadFromAssemblyPath(file);
+        return [.. CNames.OfProcessor(tmds, processor), .. CLayouts.OfProcessor(tmds)];
+    }
+
+    /// <summary>struct nlattr as one number, in the processor's order.</summary>
+    private static (string Expression, long Value) AttributeWord(bool isLittleEndian) => (
+        "({ union { struct nlattr attribute; unsigned word; } header = { { 20, NLA_F_NESTED | 1 } }; header.word; })",
+        AttributeHeader.Word(20, 0x8001, isLittleEndian));
 
     private static void Check(CProgram compiler, IReadOnlyList<(string Expression, long Value)> ours)
     {

@@ -4,7 +4,6 @@ using System.Text.RegularExpressions;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
-using Tmds.Linux;
 using LibC = ConntrackPS.Linux.LibC;
 
 namespace ConntrackPS.Tests.Linux;
@@ -44,15 +43,25 @@ internal static class CLayouts
         ("NLA_ALIGN(16)", Wire.Align(16)),
     ];
 
-    /// <summary>What the library reads of a file's status.</summary>
-    public static IReadOnlyList<(string Expression, long Value)> OfFileStatus() =>
-    [
-        ("sizeof(struct statx)", Marshal.SizeOf<statx>()),
-        .. ((string[])["stx_uid", "stx_gid", "stx_mode", "stx_ino", "stx_size", "stx_rdev_major", "stx_rdev_minor", "stx_dev_major", "stx_dev_minor"])
-            .Select(field => ($"offsetof(struct statx, {field})", (long)Marshal.OffsetOf<statx>(field))),
-        .. ((string[])["tv_sec", "tv_nsec"])
-            .Select(field => ($"offsetof(struct statx, stx_mtime.{field})", (long)(Marshal.OffsetOf<statx>("stx_mtime") + Marshal.OffsetOf<statx_timestamp>(field)))),
-    ];
+    /// <summary>Sizes and offsets of Tmds.LibC's types that the library uses.</summary>
+    /// <param name="tmds">The package's assembly for a processor.</param>
+    public static IReadOnlyList<(string Expression, long Value)> OfProcessor(Assembly tmds)
+    {
+        return
+        [
+            .. ((string[])["ssize_t", "size_t", "socklen_t", "mode_t"]).Select(name => ($"sizeof({name})", Size(name))),
+            .. ((string[])["pollfd", "epoll_event", "statx"]).Select(name => ($"sizeof(struct {name})", Size(name))),
+            ("offsetof(struct epoll_event, data)", Offset("epoll_event", "data")),
+            .. ((string[])["stx_uid", "stx_gid", "stx_mode", "stx_ino", "stx_size", "stx_rdev_major", "stx_rdev_minor", "stx_dev_major", "stx_dev_minor"])
+                .Select(field => ($"offsetof(struct statx, {field})", Offset("statx", field))),
+            .. ((string[])["tv_sec", "tv_nsec"])
+                .Select(field => ($"offsetof(struct statx, stx_mtime.{field})", Offset("statx", "stx_mtime") + Offset("statx_timestamp", field))),
+        ];
+
+        Type Find(string name) => tmds.GetType("Tmds.Linux." + name, throwOnError: true)!;
+        long Size(string name) => Marshal.SizeOf(Find(name));
+        long Offset(string name, string field) => Marshal.OffsetOf(Find(name), field);
+    }
 
     /// <summary>The library is linked, so that a function it lacks fails the compilation.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryFunction() =>
@@ -63,15 +72,8 @@ internal static class CLayouts
             .Concat(OfTmds())
             .Select(name => ($"({{ void *volatile address = (void *){name}; address != NULL; }})", 1L)),
 
-        // What we declare as nint and nuint, int and uint.
-        ("sizeof(ssize_t)", Marshal.SizeOf<ssize_t>()),
-        ("sizeof(size_t)", Marshal.SizeOf<size_t>()),
+        // What we declare as nuint and int.
         ("sizeof(nfds_t)", nuint.Size),
-        ("sizeof(socklen_t)", Marshal.SizeOf<socklen_t>()),
-        ("sizeof(mode_t)", Marshal.SizeOf<mode_t>()),
-        ("sizeof(struct pollfd)", Marshal.SizeOf<pollfd>()),
-        ("sizeof(struct epoll_event)", Marshal.SizeOf<epoll_event>()),
-        ("offsetof(struct epoll_event, data)", (long)Marshal.OffsetOf<epoll_event>("data")),
         ("sizeof(int)", sizeof(int)),
     ];
 

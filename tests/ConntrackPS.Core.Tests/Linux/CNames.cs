@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using ConntrackPS.Blocking.Wire;
 using ConntrackPS.Conntrack;
@@ -154,16 +155,13 @@ internal static class CNames
         ["Wire.DatagramSize"] = null,
     };
 
-    /// <summary>Each constant's C expression, and our value.</summary>
+    /// <summary>The C expression of each constant of ours, and its value: all are the same for every processor.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryConstant() =>
     [
         .. Prefixes.SelectMany(pair => OfEnum(pair.Key, pair.Value)),
         .. OfConstants(typeof(LibC), "", isCName: true),
-        .. OfTmds(),
         .. OfConstants(typeof(ControlMessage), "NLMSG_"),
         .. OfConstants(typeof(ConntrackPS.Netlink.Wire), ""),
-        ("SYS_statx", LibC.SYS_statx),
-        ("SYS_renameat2", LibC.SYS_renameat2),
         ("AF_UNSPEC", (long)IPFamily.Unspecified),
         ("AF_INET", (long)IPFamily.IPv4),
         ("AF_INET6", (long)IPFamily.IPv6),
@@ -184,20 +182,23 @@ internal static class CNames
         // In the kernel's source only (CTA_FILTER_F_* of nf_internals.h): the tests of filters check what these do.
         typeof(TupleFields)];
 
-    /// <summary>Those constants of Tmds.LibC that the library's source names.</summary>
-    private static (string Expression, long Value)[] OfTmds()
+    /// <summary>Those constants of Tmds.LibC that the library's source names, and the numbers of system calls.</summary>
+    /// <param name="tmds">The package's assembly for a processor.</param>
+    /// <param name="processor">The processor.</param>
+    public static IReadOnlyList<(string Expression, long Value)> OfProcessor(Assembly tmds, Architecture processor)
     {
         string[] sources = [.. Repository.Sources("src/ConntrackPS.Core").Where(text => text.Contains("using static Tmds.Linux.LibC;", StringComparison.Ordinal))];
         Assert.NotEmpty(sources);
         HashSet<string> words = [.. sources.SelectMany(text => Regex.Matches(text, @"(?<![\w.])[A-Z][A-Z0-9]*_?[A-Z0-9_]+\b").Select(match => match.Value))];
         (string, long)[] found =
         [
-            .. typeof(Tmds.Linux.LibC).GetProperties(BindingFlags.Public | BindingFlags.Static)
+            .. tmds.GetType("Tmds.Linux.LibC", throwOnError: true)!.GetProperties(BindingFlags.Public | BindingFlags.Static)
                 .Where(property => words.Contains(property.Name))
                 .Select(property => (property.Name, Convert.ToInt64(property.GetValue(null)!.ToString(), CultureInfo.InvariantCulture))),
         ];
         Assert.True(found.Length > 20, $"only {found.Length} constants of Tmds.LibC were found in the source");
-        return found;
+        (int statx, int renameAt2) = LibC.SystemCallsOf(processor);
+        return [.. found, ("SYS_statx", statx), ("SYS_renameat2", renameAt2)];
     }
 
     private static IEnumerable<(string Expression, long Value)> OfStates(IPProtocol protocol, string prefix) =>

@@ -45,6 +45,8 @@ public class XmlTextTests
 
         Assert.Equal((IPProtocol.Icmp, "10.0.0.2"), (entry.Protocol, entry.DestinationAddress));
         Assert.False(entry.Original.HasPorts);
+        Assert.Equal((null, null, null), (entry.IcmpType, entry.IcmpCode, entry.IcmpId));
+        Assert.Equal((null, null, null), (entry.ReplyIcmpType, entry.ReplyIcmpCode, entry.ReplyIcmpId));
     }
 
     [Theory]
@@ -56,6 +58,8 @@ public class XmlTextTests
     [InlineData("<sport>1</sport>", "<sport>1", "<flow><meta direction=\"o")]
     [InlineData("<mark>0</mark>", "<mark>&lol;</mark>", "lol;</mark><use>1</use><")]
     [InlineData("<mark>0</mark>", "<mark><a/></mark>", "a/></mark><use>1</use><i")]
+    [InlineData("<layer4 protonum=\"132\"", "<layer4", "")]
+    [InlineData("<layer4 protonum=\"132\"", "<layer4 protonum=\"256\"", "")]
     [InlineData("<flow>", "<flow><flow>", "")]
     [InlineData("</flow>", "", "")]
     public void A_malformed_flow_costs_itself_only(string part, string instead, string found)

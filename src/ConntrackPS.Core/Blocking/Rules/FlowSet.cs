@@ -17,7 +17,7 @@ internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
     public static FlowSet? Of(in ConntrackTuple tuple)
     {
         if (tuple.IsIcmp)
-            return new FlowSet(tuple.Family, FlowParts.Icmp);
+            return tuple.HasPorts ? new FlowSet(tuple.Family, FlowParts.Icmp) : null;
         if (tuple.Protocol == IPProtocol.Gre)
             return tuple.SourcePort == 0 && tuple.DestinationPort == 0 ? new FlowSet(tuple.Family, FlowParts.None) : null;
         return new FlowSet(tuple.Family, tuple.HasPorts ? FlowParts.Ports : FlowParts.None);

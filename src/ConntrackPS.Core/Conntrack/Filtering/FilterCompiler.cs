@@ -61,7 +61,7 @@ internal static class FilterCompiler
         Flag(nameof(filter.Unreplied), "no reply seen", filter.Unreplied, entry => (entry.Status & ConntrackStatus.SeenReply) == 0));
 
     private static IEnumerable<FilterTerm> Marks(ConntrackFilter filter) => Given(
-        AnyOf(nameof(filter.Mark), "mark", filter.Mark, (entry, mark) => mark.Matches(entry.Mark), filter.Mark.Any(mark => mark.Mask == 0)),
+        AnyOf(nameof(filter.Mark), "mark", filter.Mark, (entry, mark) => entry.Mark is { } present && mark.Matches(present), filter.Mark.Any(mark => mark.Mask == 0)),
         AnyOf(nameof(filter.Label), "label", [.. filter.Label.Select(LabelNames.System.ToName)], filter.Label, (entry, bit) => entry.Details?.Labels?[bit] == true),
         Names(nameof(filter.Helper), "helper", filter.Helper, entry => entry.Helper),
         Names(nameof(filter.SecurityContext), "security context", filter.SecurityContext, entry => entry.SecurityContext));

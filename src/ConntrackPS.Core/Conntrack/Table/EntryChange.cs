@@ -45,7 +45,7 @@ public sealed record EntryChange
         ArgumentNullException.ThrowIfNull(entry);
         return LabelLike(entry) with
         {
-            Mark = new MaskedMark(entry.Mark),
+            Mark = entry.Mark is { } mark ? new MaskedMark(mark) : null,
             TimeoutSeconds = entry.TimeoutSeconds,
             State = entry.State,
             SetStatus = (entry.Status & SettableStatus.OfNew) == ConntrackStatus.None ? null : entry.Status & SettableStatus.OfNew,

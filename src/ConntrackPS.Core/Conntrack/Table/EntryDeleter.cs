@@ -27,9 +27,11 @@ public sealed class EntryDeleter : NamedEntryBatch
     /// <summary>Adds an entry to delete.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="entry">Comes back with the result.</param>
+    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
     /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Add(in EntryKey key, object entry)
     {
+        key.ThrowIfIncomplete();
         NamedEntry named = new(key, null, entry);
         if (key.Id is { } id)
             Add(TableRequests.Delete, (EntryAddress.Of(key), id), named);

@@ -15,10 +15,12 @@ public sealed class EntryFinder : IDisposable
     /// <param name="key">Its original tuple and zones; a reply and an id must be the entry's too.</param>
     /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
     /// <returns>The entry, or null where there is none.</returns>
+    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
     /// <exception cref="HiddenEntryException">It is there, and other entries keep it from being found.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
     public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
     {
+        key.ThrowIfIncomplete();
         EntryFinding finding = _lookup.Find([key])[0];
         if (finding.Failure is { } failure)
             throw failure;
@@ -32,6 +34,7 @@ public sealed class EntryFinder : IDisposable
     /// <summary>Looks an entry up by a tuple, in whichever direction it goes, and the zone of that direction.</summary>
     /// <param name="key">The tuple and zone; an id must be the entry's too. A reply alone is looked up as that, not either way.</param>
     /// <returns>The entry; null where there is none. Of two, the one whose original tuple it is.</returns>
+    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
     public ConntrackEntry? FindEitherWay(in EntryKey key)
     {
@@ -47,6 +50,7 @@ public sealed class EntryFinder : IDisposable
     /// <summary>The entry whose original tuple it is, then the one whose reply it is, of those that there are.</summary>
     internal IEnumerable<ConntrackEntry> FindBothWays(EntryKey key)
     {
+        key.ThrowIfIncomplete();
         ConntrackEntry? original = null, reply = null;
         foreach (EntryAddress address in (EntryAddress[])[EntryAddress.Of(key), EntryAddress.OriginalOnly(key), EntryAddress.ReplyOnly(key, key.Original)])
         {

@@ -57,6 +57,16 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
     /// <summary>The direction that is known.</summary>
     internal string Flow => IsByReply ? $"with the reply {Reply}" : Original.ToString();
 
+    /// <summary>Lets keys through that name one entry, and no others.</summary>
+    /// <exception cref="IncompleteTupleException">Parts of a tuple are missing.</exception>
+    internal void ThrowIfIncomplete()
+    {
+        if (!IsByReply)
+            IncompleteTupleException.ThrowIfIncomplete(Original);
+        if (Reply is { } reply)
+            IncompleteTupleException.ThrowIfIncomplete(reply, "Reply");
+    }
+
     internal static (ushort Original, ushort Reply) ZonesOf(ConntrackEntry entry) => ZonesOf(entry.Zone, entry.OriginalZone, entry.ReplyZone);
 
     private static (ushort Original, ushort Reply) ZonesOf(ushort both, ushort? original, ushort? reply) =>

@@ -28,8 +28,13 @@ public sealed class EntryUpdater : NamedEntryBatch
     /// <param name="key">Which one.</param>
     /// <param name="change">What to change.</param>
     /// <param name="entry">Comes back with the result.</param>
+    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
-    public void Add(in EntryKey key, EntryChange change, object entry) => AddToLookUp(new NamedEntry(key, change, entry));
+    public void Add(in EntryKey key, EntryChange change, object entry)
+    {
+        key.ThrowIfIncomplete();
+        AddToLookUp(new NamedEntry(key, change, entry));
+    }
 
     private protected override void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address) =>
         Enqueue(Write, (address, named.Change!, present), named);

@@ -7,8 +7,9 @@ namespace ConntrackPS.Conntrack.Wire;
 internal static class EntryDecoder
 {
     /// <summary>CTA_SYNPROXY of an entry that was created through netlink, whoever did it: three zeros.</summary>
-    private static ReadOnlySpan<byte> UnusedSynproxy =>
-        [8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 0];
+    private static ReadOnlySpan<byte> UnusedSynproxy => BitConverter.IsLittleEndian
+        ? [8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 0]
+        : [0, 8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0];
 
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
     public static ConntrackEntry Decode(NetlinkMessage message)
@@ -45,7 +46,7 @@ internal static class EntryDecoder
                     (entry.RawTimeout, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.Timeout);
                     break;
                 case EntryAttribute.Mark:
-                    entry.Mark = attributes.UInt32;
+                    entry.RawMark = attributes.UInt32;
                     break;
                 case EntryAttribute.CountersOrig:
                     ReadCounters(attributes.Value, out entry.RawOriginalPackets, out entry.RawOriginalBytes);

@@ -26,8 +26,8 @@ internal static class EntryEncoder
             writer.PutUInt16((ushort)EntryAttribute.Zone, entry.Zone);
         writer.PutUInt32((ushort)EntryAttribute.Timeout, entry.RawTimeout);
         writer.PutUInt32((ushort)EntryAttribute.Status, (uint)(entry.Status & ~NotSettable | ConntrackStatus.Confirmed));
-        if (entry.Mark != 0)
-            writer.PutUInt32((ushort)EntryAttribute.Mark, entry.Mark);
+        if (entry.RawMark != 0)
+            writer.PutUInt32((ushort)EntryAttribute.Mark, entry.RawMark);
         if (entry.Has(EntryFields.State))
             ProtoinfoEncoder.Write(ref writer, entry);
         if (entry.Details is { } details)

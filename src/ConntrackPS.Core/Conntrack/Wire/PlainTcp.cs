@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Wire;
 
@@ -7,16 +8,23 @@ namespace ConntrackPS.Conntrack.Wire;
 /// <remarks>Where the attributes' headers are the expected ones, the values stand at known places.</remarks>
 internal static class PlainTcp
 {
-    // struct nlattr as one number: the length in the lower half, the type in the upper one.
-    private const uint Tcp = 0x8001_002c, State = 0x0001_0005;
-    private const uint WscaleOriginal = 0x0002_0005, WscaleReply = 0x0003_0005;
-    private const uint FlagsOriginal = 0x0004_0006, FlagsReply = 0x0005_0006;
-
     private const int Length = 44;
 
     private const EntryFields Fields =
         EntryFields.State | EntryFields.OriginalWindowScale | EntryFields.ReplyWindowScale
         | EntryFields.OriginalTcpFlags | EntryFields.ReplyTcpFlags;
+
+    private static uint Tcp => AttributeHeader.Word(Length, (ushort)ProtoinfoAttribute.Tcp | Netlink.Wire.NestedFlag);
+
+    private static uint State => AttributeHeader.Word(5, (ushort)TcpAttribute.State);
+
+    private static uint WscaleOriginal => AttributeHeader.Word(5, (ushort)TcpAttribute.WscaleOriginal);
+
+    private static uint WscaleReply => AttributeHeader.Word(5, (ushort)TcpAttribute.WscaleReply);
+
+    private static uint FlagsOriginal => AttributeHeader.Word(6, (ushort)TcpAttribute.FlagsOriginal);
+
+    private static uint FlagsReply => AttributeHeader.Word(6, (ushort)TcpAttribute.FlagsReply);
 
     /// <summary>Reads the value of CTA_PROTOINFO into an entry.</summary>
     /// <returns>False where it is something else; the entry is then as it was.</returns>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ConntrackPS.Netlink;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace ConntrackPS.Conntrack.Wire;
@@ -8,12 +9,27 @@ namespace ConntrackPS.Conntrack.Wire;
 /// <remarks>Where the attributes' headers are the expected ones, the values stand at known places.</remarks>
 internal static class PlainTuple
 {
-    // struct nlattr as one number: the length in the lower half, the type in the upper one.
-    private const uint IPv4 = 0x8001_0014, V4Src = 0x0001_0008, V4Dst = 0x0002_0008;
-    private const uint IPv6 = 0x8001_002c, V6Src = 0x0003_0014, V6Dst = 0x0004_0014;
-    private const uint Proto = 0x8002_001c, Num = 0x0001_0005, SrcPort = 0x0002_0006, DstPort = 0x0003_0006;
-
     private const int IPv4Length = 20, IPv6Length = 44, ProtoLength = 28;
+
+    private static uint IPv4 => AttributeHeader.Word(IPv4Length, (ushort)TupleAttribute.Ip | Netlink.Wire.NestedFlag);
+
+    private static uint V4Src => AttributeHeader.Word(8, (ushort)AddressAttribute.V4Src);
+
+    private static uint V4Dst => AttributeHeader.Word(8, (ushort)AddressAttribute.V4Dst);
+
+    private static uint IPv6 => AttributeHeader.Word(IPv6Length, (ushort)TupleAttribute.Ip | Netlink.Wire.NestedFlag);
+
+    private static uint V6Src => AttributeHeader.Word(20, (ushort)AddressAttribute.V6Src);
+
+    private static uint V6Dst => AttributeHeader.Word(20, (ushort)AddressAttribute.V6Dst);
+
+    private static uint Proto => AttributeHeader.Word(ProtoLength, (ushort)TupleAttribute.Proto | Netlink.Wire.NestedFlag);
+
+    private static uint Num => AttributeHeader.Word(5, (ushort)ProtocolAttribute.Num);
+
+    private static uint SrcPort => AttributeHeader.Word(6, (ushort)ProtocolAttribute.SrcPort);
+
+    private static uint DstPort => AttributeHeader.Word(6, (ushort)ProtocolAttribute.DstPort);
 
     /// <summary>Reads a tuple.</summary>
     /// <returns>False where it is not such a tuple.</returns>

@@ -43,14 +43,14 @@ internal struct GroupTotals
         if (entry.Has(EntryFields.OriginalCounters))
         {
             WithCounters++;
-            OriginalPackets += entry.RawOriginalPackets;
-            OriginalBytes += entry.RawOriginalBytes;
+            OriginalPackets += entry.OriginalPackets ?? 0;
+            OriginalBytes += entry.OriginalBytes ?? 0;
         }
 
         if (entry.Has(EntryFields.ReplyCounters))
         {
-            ReplyPackets += entry.RawReplyPackets;
-            ReplyBytes += entry.RawReplyBytes;
+            ReplyPackets += entry.ReplyPackets ?? 0;
+            ReplyBytes += entry.ReplyBytes ?? 0;
         }
 
         if (entry.Has(EntryFields.StartTime))

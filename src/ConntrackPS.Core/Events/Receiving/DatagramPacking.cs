@@ -116,7 +116,9 @@ internal sealed class DatagramSlots
         int words = WordCount(datagram.Length);
         if (words > WordsOfSlot)
             return None;
-        int kind = datagram.Length > MessageTypeOffset ? datagram[MessageTypeOffset] : 0;
+
+        // Both bytes of the type: which of them tells events apart depends on the machine's order.
+        int kind = datagram.Length > MessageTypeOffset + 1 ? datagram[MessageTypeOffset] ^ datagram[MessageTypeOffset + 1] : 0;
         return (words ^ kind << 5) % Count;
     }
 

@@ -47,7 +47,7 @@ internal struct TopEntry
         (Original, Reply) = (entry.Original, entry.Reply);
         (Packets, Bytes) = (entry.RawPackets, entry.RawBytes);
         (MovedPackets, MovedBytes) = (0, 0);
-        (Id, Timeout, Mark, Status, Fields) = (entry.RawId, entry.RawTimeout, entry.Mark, entry.Status, entry.Fields);
+        (Id, Timeout, Mark, Status, Fields) = (entry.RawId, entry.RawTimeout, entry.RawMark, entry.Status, entry.Fields);
         (Zone, OriginalZone, ReplyZone, State) = (entry.Zone, entry.RawOriginalZone, entry.RawReplyZone, entry.RawState);
     }
 
@@ -58,7 +58,7 @@ internal struct TopEntry
             | EntryFields.OriginalZone | EntryFields.ReplyZone;
         (entry.Original, entry.Reply) = (Original, Reply);
         (entry.RawOriginalPackets, entry.RawOriginalBytes) = (Packets, Bytes);
-        (entry.RawId, entry.RawTimeout, entry.Mark, entry.Status, entry.Fields) = (Id, Timeout, Mark, Status, Fields & Kept);
+        (entry.RawId, entry.RawTimeout, entry.RawMark, entry.Status, entry.Fields) = (Id, Timeout, Mark, Status, Fields & Kept);
         (entry.Zone, entry.RawOriginalZone, entry.RawReplyZone, entry.RawState) = (Zone, OriginalZone, ReplyZone, State);
     }
 }

@@ -63,7 +63,7 @@ internal static class PolicyCodec
 
         foreach (TimeoutDefinition definition in TimeoutCatalog.Of(policy.Protocol))
         {
-            if (seconds.TryGetValue(definition.Attribute, out uint value))
+            if (seconds.TryGetValue(definition.Attribute, out uint value) && !definition.IsRelic)
                 policy.Timeout.Add(TimeoutValues.KeyOf(definition), value);
         }
 

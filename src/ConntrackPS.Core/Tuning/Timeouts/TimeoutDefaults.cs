@@ -67,7 +67,7 @@ internal sealed class TimeoutDefaults(
         {
             uint? seconds = byNetlink is null ? Sysctl.TryRead(() => ReadSysctl(definition), tell)
                 : byNetlink.TryGetValue(definition.Attribute, out uint value) ? value : null;
-            if (seconds is { } present && !IsRelic(definition))
+            if (seconds is { } present && !definition.IsRelic)
                 yield return new ConntrackTimeout(definition, present, DefaultOf(definition), persisted?.Find(definition.Sysctl), networkNamespace);
         }
     }
@@ -126,13 +126,8 @@ internal sealed class TimeoutDefaults(
     private static bool IsUntracked(TimeoutProtocol protocol, Errno errno) =>
         protocol == TimeoutProtocol.UdpLite && errno == Errno.NotSupported;
 
-    /// <summary>Kernels that gave SCTP's state HEARTBEAT_ACKED up still answer with a 0 for it.</summary>
-    private static bool IsRelic(TimeoutDefinition definition) => definition.State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
-
-    private static bool HasHeartbeatAcked => File.Exists(Sysctl.Netfilter + "nf_conntrack_sctp_timeout_heartbeat_acked");
-
     private static uint DefaultOf(TimeoutDefinition definition) =>
-        definition is { Protocol: TimeoutProtocol.Sctp, State: TimeoutState.Established } && HasHeartbeatAcked
+        definition is { Protocol: TimeoutProtocol.Sctp, State: TimeoutState.Established } && TimeoutDefinition.HasHeartbeatAcked
             ? TimeoutCatalog.FormerSctpEstablished
             : definition.DefaultSeconds;
 

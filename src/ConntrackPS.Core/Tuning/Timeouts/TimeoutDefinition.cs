@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using LinuxSysctl = ConntrackPS.Linux.Sysctl;
 
 namespace ConntrackPS.Tuning.Timeouts;
 
@@ -11,6 +12,12 @@ namespace ConntrackPS.Tuning.Timeouts;
 internal sealed record TimeoutDefinition(
     TimeoutProtocol Protocol, TimeoutState? State, byte Attribute, string? Sysctl, uint DefaultSeconds)
 {
+    /// <summary>False on kernels that gave SCTP's state HEARTBEAT_ACKED up.</summary>
+    public static bool HasHeartbeatAcked => File.Exists(LinuxSysctl.Netfilter + "nf_conntrack_sctp_timeout_heartbeat_acked");
+
+    /// <summary>True for a state that the kernel gave up: it answers with a 0 for it, which is no timeout, and takes none.</summary>
+    public bool IsRelic => State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
+
     /// <summary>For people: <c>tcp SYN_SENT</c>.</summary>
     public override string ToString() =>
         State is { } state ? $"{NameOf(Protocol)} {KernelSpelling.Of(state)}" : NameOf(Protocol);

@@ -13,6 +13,11 @@ public static class TimeoutRange
     /// <summary>The longest, in seconds: INT_MAX ticks at 1,000 Hz, nearly 25 days.</summary>
     public const uint Maximum = int.MaxValue / 1000;
 
+    /// <summary>A span that the kernel told, as seconds: 0 too, where another program has set that. What it had before may be
+    /// given back to it.</summary>
+    /// <exception cref="ValueRangeException">It is longer; the message names the range.</exception>
+    internal static uint CheckTold(TimeSpan span) => span == TimeSpan.Zero ? 0 : Check(span);
+
     /// <summary>A span as seconds.</summary>
     /// <exception cref="ValueRangeException">It is shorter or longer; the message names the range.</exception>
     public static uint Check(TimeSpan span) =>
