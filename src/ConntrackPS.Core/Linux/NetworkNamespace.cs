@@ -38,9 +38,7 @@ public sealed class NetworkNamespace
     {
         ArgumentNullException.ThrowIfNull(value);
         NetworkNamespace found = new(value, PathOf(value));
-        if (File.Exists(found.FilePath))
-            return found;
-        throw new NetworkNamespaceException(value, Directory.Exists(found.FilePath) ? Errno.InvalidArgument : Errno.NotFound);
+        return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
     }
 
     /// <summary>The namespace of a name, as <see cref="Parse"/> finds it; null for no name: the caller's own.</summary>

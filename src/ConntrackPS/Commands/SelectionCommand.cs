@@ -344,12 +344,12 @@ public abstract class SelectionCommand : ConntrackCommand
         if (MinimumBytes is not null || MinimumPackets is not null)
             WarnAboutMissingCounters(networkNamespace);
         if (OlderThan is not null)
-            WarnIfOff("nf_conntrack_timestamp", "Timestamp", "Timestamps are off, and entries have no start time", networkNamespace);
+            WarnIfOff("nf_conntrack_timestamp", "Timestamp", "Timestamps are off (nf_conntrack_timestamp=0), and entries have no start time", networkNamespace);
     }
 
     /// <summary>Says so where packets and bytes are not counted.</summary>
     private protected void WarnAboutMissingCounters(NetworkNamespace? networkNamespace) =>
-        WarnIfOff("nf_conntrack_acct", "Accounting", "Accounting is off, and entries have no counters", networkNamespace);
+        WarnIfOff("nf_conntrack_acct", "Accounting", "Accounting is off (nf_conntrack_acct=0), and entries have no counters", networkNamespace);
 
     /// <summary>Tells how often the table was read again.</summary>
     private protected void ReportRepeats(int repeats)

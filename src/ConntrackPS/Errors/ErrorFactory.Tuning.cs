@@ -42,7 +42,7 @@ internal static partial class ErrorFactory
     private static string SetForAll(ReadOnlySettingException exception)
     {
         const string Shared = "All network namespaces of the machine share it, and the initial network namespace alone can set it, for all of them: ";
-        if (MachineNamespace.IsInitial(exception.NetworkNamespace is { } name ? NetworkNamespace.Parse(name) : null) == true)
+        if (IsInitial(exception.NetworkNamespace))
             return "The kernel lets nobody change it.";
         return MachineNamespace.Place() switch
         {
@@ -50,6 +50,19 @@ internal static partial class ErrorFactory
             MachinePlace.OfFirstProcess => $"{Shared}-NetworkNamespace {MachineNamespace.OfFirstProcess}.",
             _ => Shared + "that is the host's.",
         };
+    }
+
+    private static bool IsInitial(string? name)
+    {
+        try
+        {
+            return MachineNamespace.IsInitial(NetworkNamespace.ParseOrOwn(name)) == true;
+        }
+        catch (NetworkNamespaceException)
+        {
+            // Gone meanwhile: a named one that can go is not the initial one.
+            return false;
+        }
     }
 
     private static string Quoted(string path) => path.Replace("'", "''", StringComparison.Ordinal);
