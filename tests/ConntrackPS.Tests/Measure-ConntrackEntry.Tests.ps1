@@ -145,7 +145,7 @@ Describe 'Measure-ConntrackEntry' {
 
     It 'warns where bytes are asked for and not counted' {
         $null = Measure-ConntrackEntry -GroupBy Protocol -SortBy Bytes @here -WarningVariable warnings -WarningAction SilentlyContinue
-        "$warnings" | Should -BeLike '*nf_conntrack_acct=1*'
+        "$warnings" | Should -BeLike '*nf_conntrack_acct=0*Set-ConntrackSetting -Name Accounting*'
         $null = Get-ConntrackEntry @here | Measure-ConntrackEntry -GroupBy Protocol -SortBy TotalPackets -WarningVariable warnings -WarningAction SilentlyContinue
         "$warnings" | Should -BeLike '*accounting was off*'
         $null = Measure-ConntrackEntry -GroupBy Protocol -SortBy Count @here -WarningVariable warnings -WarningAction SilentlyContinue

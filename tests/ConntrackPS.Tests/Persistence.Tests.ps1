@@ -180,7 +180,7 @@ Describe 'Other files that users name' {
     }
 
     It 'are no network namespaces, if they are pipes' {
-        $seen = Invoke-Shielded "try { Get-ConntrackEntry -NetworkNamespace '$TestDrive/pipe' } catch { `$_.FullyQualifiedErrorId }"
+        $seen = Invoke-Shielded "try { Get-ConntrackEntry -NetworkNamespace '$TestDrive/pipe' -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId }"
         $seen | Should -Be 'NetworkNamespaceInvalid,ConntrackPS.Commands.GetConntrackEntryCommand'
     }
 

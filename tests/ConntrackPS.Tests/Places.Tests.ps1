@@ -17,9 +17,9 @@ BeforeAll {
         Invoke-Child ([scriptblock]::Create($Script)) -Prefix ($prefix + 'unshare', '-m', 'sh', '-c', "${command}exec `"`$@`"", 'sh')
     }
 
-    <# A kernel's log of one line, a minute old. #>
-    function New-KernelLog([string] $Text) {
-        $microseconds = [long] (([double] ((Get-Content /proc/uptime) -split ' ')[0] - 60) * 1e6)
+    <# A kernel's log of one line, of now or earlier. #>
+    function New-KernelLog([string] $Text, [int] $Age) {
+        $microseconds = [long] (([double] ((Get-Content /proc/uptime) -split ' ')[0] - $Age) * 1e6)
         Set-Content "$TestDrive/kmsg" "4,1,$microseconds,-;$Text"
         "--bind $TestDrive/kmsg /dev/kmsg"
     }
@@ -48,10 +48,12 @@ Describe 'The caller''s own network namespace' {
         Invoke-With $log ($health -replace '\*Logged', 'ExpectationTableFull') $namespace | Should -Be 'end'
     }
 
-    It 'takes those with its number for its own' {
+    It 'takes those with its number for its own, but for those from before its time: numbers are given again' {
         $log = New-KernelLog "nf_conntrack: nf_conntrack: table full in netns $inode, dropping packet"
         Invoke-With $log $health $namespace | Select-Object -First 1 | Should -BeLike '*table full*'
         Invoke-With $log $health | Should -Be 'end'
+        $log = New-KernelLog "nf_conntrack: nf_conntrack: table full in netns $inode, dropping packet" -Age 3600
+        Invoke-With $log $health $namespace | Should -Be 'end'
         $log = New-KernelLog "nf_conntrack: nf_conntrack: table full in netns 7, dropping packet"
         Invoke-With $log $health $namespace | Should -Be 'end'
     }

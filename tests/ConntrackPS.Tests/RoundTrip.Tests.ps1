@@ -28,6 +28,8 @@ BeforeDiscovery {
 }
 
 BeforeAll {
+    # As at a prompt: errors are written, and the next object follows.
+    $ErrorActionPreference = 'Continue'
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-Module "$PSScriptRoot/Support/ExpectationSupport.psm1" -Force
     Import-PackagedModule

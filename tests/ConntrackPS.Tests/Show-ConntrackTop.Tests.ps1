@@ -64,7 +64,7 @@ Describe 'Show-ConntrackTop -Once' {
 
     It 'warns where a filter asks for what is not counted' {
         $null = Show-ConntrackTop @once -MinimumBytes 1 -WarningVariable warnings -WarningAction SilentlyContinue
-        "$warnings" | Should -BeLike '*nf_conntrack_acct=1*'
+        "$warnings" | Should -BeLike '*nf_conntrack_acct=0*Set-ConntrackSetting -Name Accounting*'
     }
 
     It 'groups' {

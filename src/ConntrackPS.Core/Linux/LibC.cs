@@ -196,8 +196,9 @@ internal static unsafe partial class LibC
         return (int)result;
     }
 
-    /// <summary>renameat2(2). glibc has had a function for it since 2.28, musl since 1.2.5.</summary>
-    public static int RenameAt(SafeFileHandle fromFolder, string from, SafeFileHandle toFolder, string to, int flags = 0)
+    /// <summary>renameat2(2), which some sandboxes don't let through. glibc has had a function for it since 2.28, musl since 1.2.5.
+    /// </summary>
+    public static int RenameAt2(SafeFileHandle fromFolder, string from, SafeFileHandle toFolder, string to, int flags)
     {
         using HeldHandle heldFrom = new(fromFolder);
         using HeldHandle heldTo = new(toFolder);
@@ -216,6 +217,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc.so.6", EntryPoint = "flock", SetLastError = true)]
     public static partial int FLock(SafeFileHandle file, int operation);
+
+    [LibraryImport("libc.so.6", EntryPoint = "renameat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int RenameAt(SafeFileHandle fromFolder, string from, SafeFileHandle toFolder, string to);
 
     public static SafeFileHandle InotifyInit(int flags) => new(InotifyInit1(flags), ownsHandle: true);
 

@@ -87,8 +87,9 @@ internal static class Sysctl
             byte[] bytes = new byte[MostBytes];
             text = Encoding.Latin1.GetString(bytes, 0, file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)).Trim();
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is (IOException and not FileNotFoundException) or UnauthorizedAccessException)
         {
+            // What is not found is an assembly: libc's, on a processor that there is none for.
             throw new UnreadableSettingException(path, $"can't be read: {exception.Message}", exception);
         }
 

@@ -409,9 +409,9 @@ public sealed class PersistenceNodeTests : IDisposable
         {
             foreach (string name in (string[])["node", "away", "file"])
             {
-                LibC.RenameAt(folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
+                LibC.RenameAt2(folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
                 Thread.SpinWait(2000);
-                LibC.RenameAt(folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
+                LibC.RenameAt2(folder, name, folder, "99-conntrackps.conf", LibC.RENAME_EXCHANGE);
                 Thread.SpinWait(20000);
             }
         }

@@ -92,7 +92,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         const string Prefix = "net:[";
         string link = new FileInfo("/proc/thread-self/ns/net").LinkTarget ?? "";
         string inode = link.StartsWith(Prefix, StringComparison.Ordinal) ? link[Prefix.Length..^1] : link;
-        return LogSummary.Read(inode, DateTime.UtcNow - networkNamespace?.Made, MachineNamespace.IsInitial(null) == true);
+        return LogSummary.Read(inode, () => NamespaceAge.Of(networkNamespace, link), MachineNamespace.IsInitial(null) == true);
     }
 
     private static void Wait(long started, TimeSpan sample, CancellationToken stop)

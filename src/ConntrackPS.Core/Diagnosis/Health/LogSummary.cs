@@ -17,30 +17,38 @@ internal sealed record LogSummary(int TableFull, TimeSpan TableFullAge, int Expe
 
     /// <summary>Reads the log.</summary>
     /// <param name="inode">The network namespace's inode number.</param>
-    /// <param name="namespaceAge">How long there has been that namespace, where it is known.</param>
+    /// <param name="findAge">Finds out how long there has been that namespace for sure; asked only if lines have the number.</param>
     /// <param name="takesUnnamed">Whether lines that name no namespace may be about it.</param>
     /// <returns>Null where it can't be read.</returns>
-    public static LogSummary? Read(string inode, TimeSpan? namespaceAge, bool takesUnnamed) =>
-        KernelLog.Read(Prefix) is { } records ? Of(records, inode, namespaceAge, takesUnnamed, KernelLog.Now) : null;
+    public static LogSummary? Read(string inode, Func<TimeSpan> findAge, bool takesUnnamed)
+    {
+        if (KernelLog.Read(Prefix) is not { } records)
+            return null;
+        bool isNumbered = records.Any(record => IsOf(WithoutPrefix(record), inode));
+        return Of(records, inode, isNumbered ? findAge() : TimeSpan.Zero, takesUnnamed, KernelLog.Now);
+    }
 
     /// <summary>Newer kernels name the namespace of a full table, unless it is the initial one; never that of expectations.
     /// They number a new one as one that is gone: lines from before its time were about that.</summary>
-    internal static LogSummary Of(IEnumerable<KernelLogRecord> records, string inode, TimeSpan? namespaceAge, bool takesUnnamed, TimeSpan now)
+    internal static LogSummary Of(IEnumerable<KernelLogRecord> records, string inode, TimeSpan namespaceAge, bool takesUnnamed, TimeSpan now)
     {
         LogSummary summary = new(0, default, 0, default);
         foreach (KernelLogRecord record in records)
         {
-            string text = record.Text.Replace("nf_conntrack: ", "", StringComparison.Ordinal);
+            string text = WithoutPrefix(record);
             TimeSpan age = now - record.SinceBoot;
             if (text.StartsWith(ExpectationText, StringComparison.Ordinal) && takesUnnamed)
                 summary = summary with { ExpectationTableFull = summary.ExpectationTableFull + 1, ExpectationTableFullAge = age };
-            else if (text.StartsWith(OtherNamespace, StringComparison.Ordinal) ? age < (namespaceAge ?? TimeSpan.MaxValue) && IsOf(text, inode) : takesUnnamed && text.StartsWith(TableFullText, StringComparison.Ordinal))
+            else if (text.StartsWith(OtherNamespace, StringComparison.Ordinal) ? age < namespaceAge && IsOf(text, inode) : takesUnnamed && text.StartsWith(TableFullText, StringComparison.Ordinal))
                 summary = summary with { TableFull = summary.TableFull + 1, TableFullAge = age };
         }
 
         return summary;
     }
 
+    private static string WithoutPrefix(KernelLogRecord record) => record.Text.Replace("nf_conntrack: ", "", StringComparison.Ordinal);
+
     private static bool IsOf(string text, string inode) =>
-        text.AsSpan(OtherNamespace.Length).StartsWith(string.Create(CultureInfo.InvariantCulture, $"{inode},"), StringComparison.Ordinal);
+        text.StartsWith(OtherNamespace, StringComparison.Ordinal)
+        && text.AsSpan(OtherNamespace.Length).StartsWith(string.Create(CultureInfo.InvariantCulture, $"{inode},"), StringComparison.Ordinal);
 }

@@ -191,7 +191,7 @@ internal static class AtomicFile
     /// <exception cref="FileChangedException">There is no file to take the place of, or there is one already.</exception>
     private static bool TryRename(FilePlace place, string from, string to, int flags)
     {
-        if (LibC.RenameAt(place.Folder, from, place.Folder, to, flags) == 0)
+        if (LibC.RenameAt2(place.Folder, from, place.Folder, to, flags) == 0)
             return true;
         int errno = Marshal.GetLastPInvokeError();
         return (Errno)errno switch
