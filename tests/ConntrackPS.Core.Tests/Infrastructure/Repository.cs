@@ -9,13 +9,6 @@ internal static class Repository
     /// <summary>The folder of the solution.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>An assembly below src, as it was built in the configuration of these tests.</summary>
-    public static string Built(string assembly)
-    {
-        string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
-        return Path.Combine(Root, "src", assembly, "bin", configuration, "net8.0", $"{assembly}.dll");
-    }
-
     /// <summary>The text of each C# file below a folder of the checkout, without comments.</summary>
     public static IEnumerable<string> Sources(string folder) =>
         from file in Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
