@@ -18,9 +18,9 @@ AfterAll {
 Describe 'Assemblies in the process' {
     It 'are our two and Tmds.LibC, which comes with the first call into libc' {
         $said = Invoke-Bare (
-            '$before = [AppDomain]::CurrentDomain.GetAssemblies().Location;' +
+            '$before = [AppDomain]::CurrentDomain.GetAssemblies().Location; $runtime = Split-Path ([object].Assembly.Location);' +
             'Import-Module $Package/ConntrackPS.psd1; function Show { [AppDomain]::CurrentDomain.GetAssemblies().Location |' +
-            ' Where-Object { $_ -and $_ -notin $before -and -not $_.StartsWith($PSHOME) } | Sort-Object };' +
+            ' Where-Object { $_ -and $_ -notin $before -and -not $_.StartsWith($PSHOME) -and -not $_.StartsWith($runtime) } | Sort-Object };' +
             'Show; "used"; $null = Get-ConntrackEntry -NetworkNamespace $Namespace; Show')
         $used = [array]::IndexOf($said, 'used')
         $said[0..($used - 1)] | Should -Be "$package/ConntrackPS.Core.dll", "$package/ConntrackPS.dll"
