@@ -28,7 +28,7 @@ public static class Duration
     }
 
     /// <summary>A number of seconds, with the days that long ones come to.</summary>
-    public static string Describe(long seconds) => seconds < 86400
+    public static string Describe(long seconds) => seconds == 1 ? "1 second" : seconds < 86400
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds")
         : string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds ({seconds / 86400} days)");
 
