@@ -46,13 +46,13 @@ Describe 'What the kernel ignores' {
     It 'is refused of a timeout of 0, given or piped, which would make no entry' {
         Clear-ConntrackTable -Confirm:$false
         foreach ($none in 0, '0s', [timespan]::Zero, [timespan]::FromMilliseconds(500)) {
-            "$(Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds $none })" | Should -BeLike '*from 1 seconds to 2147483 seconds (24 days)*'
+            "$(Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds $none })" | Should -BeLike '*from 1 second to 2147483 seconds (24 days)*'
         }
         $failure = Get-Failure { [pscustomobject] ($flow + @{ TimeoutSeconds = 0 }) | New-ConntrackEntry }
         $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidEntry,*'
         "$failure" | Should -BeLike '*timeout is 0 seconds*'
         Get-KernelCount $namespace | Should -Be 0
-        "$(Get-Failure { New-ConntrackExpectation 0.0.0.0/0 198.51.100.7 -DestinationPort 5 -Master ([pscustomobject] $flow) -TimeoutSeconds 0 })" | Should -BeLike '*from 1 seconds to 2147483 seconds*'
+        "$(Get-Failure { New-ConntrackExpectation 0.0.0.0/0 198.51.100.7 -DestinationPort 5 -Master ([pscustomobject] $flow) -TimeoutSeconds 0 })" | Should -BeLike '*from 1 second to 2147483 seconds*'
     }
 
     It 'is refused of a timeout that the kernel would cut: <_>' -ForEach '4294967295', '2147484', '99999999999999999999', '25d', '99999999999d' {
