@@ -103,6 +103,29 @@ Describe 'The reply direction names an entry' {
         Get-KernelCount $namespace | Should -Be 2
     }
 
+    It 'to Block-ConntrackTraffic, which knows then how the flow is translated' {
+        try {
+            $block = [pscustomobject] $reply | Block-ConntrackTraffic
+            $rules = (Invoke-InNamespace $namespace nft list table inet $block.Table) -join "`n"
+            $rules | Should -Match '10\.0\.0\.1' -Because 'its packets have this source before they are translated'
+            $rules | Should -Match '203\.0\.113\.1' -Because 'its replies go there'
+        }
+        finally {
+            Get-ConntrackBlock | Unblock-ConntrackTraffic
+        }
+    }
+
+    It 'to Block-ConntrackTraffic, though the flow has ended: as it is without translation' {
+        Clear-ConntrackTable -Confirm:$false
+        try {
+            $block = [pscustomobject] $reply | Block-ConntrackTraffic
+            (Invoke-InNamespace $namespace nft list table inet $block.Table) -join "`n" | Should -Match '203\.0\.113\.1'
+        }
+        finally {
+            Get-ConntrackBlock | Unblock-ConntrackTraffic
+        }
+    }
+
     It 'is restored as the plain entry that it belongs to' {
         Clear-ConntrackTable -Confirm:$false
         [pscustomobject] ($reply + @{ State = 'Established'; TimeoutSeconds = 60 }) | New-ConntrackEntry

@@ -57,13 +57,23 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand
         }
     }
 
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _entries.Dispose();
+        base.Dispose(disposing);
+    }
+
     private void Collect(PSObject input)
     {
-        if (ReadKey(input) is null)
+        if (ReadKey(input) is not { } key)
             return;
-        ConntrackEntry entry = EntryFromProperties.Read(input);
+        string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
+
+        // A flow that has ended is blocked all the same, should it begin anew.
+        ConntrackEntry entry = _entries.Read(input, key, networkNamespace) ?? EntryFromProperties.Read(input);
         if (ShouldProcess(entry.ToString(), Action))
-            _entries.Add(NamespaceName ?? InputEntry.NamespaceOf(input), entry);
+            _entries.Add(networkNamespace, entry);
     }
 
     private void BlockByFilter()

@@ -47,10 +47,7 @@ public sealed partial class RemoveConntrackEntryCommand
         if (ReadKey(input) is not { } key)
             return;
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
-
-        // The reply alone does not tell how the flow is translated, and so not what its packets look like.
-        ConntrackEntry? entry = key.IsByReply ? new ConntrackTable(NamespaceNamed(networkNamespace)).Find(key) : EntryFromProperties.Read(input);
-        if (entry is null)
+        if (_toBlock.Read(input, key, networkNamespace) is not { } entry)
             _sum = _sum with { AlreadyGone = _sum.AlreadyGone + 1 };
         else if (ShouldProcess(entry.ToString(), BlockAndRemoveAction))
             _toBlock.Add(networkNamespace, entry);

@@ -71,6 +71,7 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand
     protected override void Dispose(bool disposing)
     {
         DisposeBlocks();
+        _toBlock.Dispose();
         _deleters?.Dispose();
         base.Dispose(disposing);
     }
