@@ -40,8 +40,7 @@ public sealed record EntryTuples
     /// <exception cref="FormatException">An address is of another family, or an ICMP type has no reply.</exception>
     public ConntrackTuple MakeReply()
     {
-        ConntrackTuple reply = TupleInversion.Invert(Original)
-            ?? throw new FormatException($"Connection tracking knows no reply to ICMP type {Original.DestinationPort >> 8}.");
+        ConntrackTuple reply = TupleInversion.ReplyTo(Original);
         return reply with
         {
             Source = Bits(TranslatedDestination ?? ReplySource, reply.Source),

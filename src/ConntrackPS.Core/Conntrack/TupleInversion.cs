@@ -3,6 +3,10 @@ namespace ConntrackPS.Conntrack;
 /// <summary>The tuple of the replies to a tuple's packets, without translation (nf_ct_invert_tuple).</summary>
 internal static class TupleInversion
 {
+    /// <exception cref="FormatException">An ICMP message that has no reply.</exception>
+    public static ConntrackTuple ReplyTo(in ConntrackTuple tuple) => Invert(tuple)
+        ?? throw new FormatException($"Connection tracking knows no reply to ICMP type {tuple.DestinationPort >> 8}.");
+
     /// <returns>The reply's tuple, or null for an ICMP message that has no reply.</returns>
     public static ConntrackTuple? Invert(in ConntrackTuple tuple)
     {

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Pipeline;
@@ -25,7 +24,7 @@ internal static class EntryFromProperties
         EntryKey key = InputEntry.ReadKey(input);
 
         // Of the reply alone, the original as it is without translation.
-        ConntrackTuple original = key.IsByReply ? ExactTuple.ReplyTo(key.Reply!.Value) : key.Original;
+        ConntrackTuple original = key.IsByReply ? TupleInversion.ReplyTo(key.Reply!.Value) : key.Original;
         ConntrackEntry entry = new()
         {
             Original = original,

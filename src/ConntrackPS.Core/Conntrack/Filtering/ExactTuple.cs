@@ -16,7 +16,7 @@ internal static class ExactTuple
         uint? id = filter.Id.Count == 0 ? null : One(filter.Id, "Id");
         ConntrackTuple tuple = FirstPacket(filter);
         return IsByReply(filter)
-            ? new EntryKey(default, zone, originalZone, id) { ReplyZone = replyZone, Reply = ReplyTo(tuple) }
+            ? new EntryKey(default, zone, originalZone, id) { ReplyZone = replyZone, Reply = TupleInversion.ReplyTo(tuple) }
             : new EntryKey(tuple, zone, originalZone, id) { ReplyZone = replyZone };
     }
 
@@ -40,10 +40,6 @@ internal static class ExactTuple
             ? rest with { ReplySourceAddress = [], ReplyDestinationAddress = [], ReplySourcePort = [], ReplyDestinationPort = [] }
             : rest with { SourceAddress = [], DestinationAddress = [], SourcePort = [], DestinationPort = [] };
     }
-
-    /// <exception cref="FormatException">An ICMP message that has no reply.</exception>
-    public static ConntrackTuple ReplyTo(in ConntrackTuple tuple) => TupleInversion.Invert(tuple)
-        ?? throw new FormatException($"Connection tracking knows no reply to ICMP type {tuple.DestinationPort >> 8}.");
 
     private static bool IsByReply(ConntrackFilter filter) =>
         filter is { SourceAddress.Count: 0, DestinationAddress.Count: 0 }
