@@ -161,7 +161,7 @@ public sealed record ConntrackFilter
     public bool NamesEntries => Terms.Any(term => !term.IsTrivial);
 
     /// <summary>True where an entry that matches has always matched, and will as long as it lives.</summary>
-    internal bool IsSteady => !Terms.Any(term => Unsteady.Contains(term.Property));
+    internal bool IsSteady => !AsksFor(Unsteady);
 
     /// <summary>Conditions that no property can say. They are always checked here, never by the kernel.</summary>
     internal IReadOnlyList<FilterTerm> Conditions { get; init; } = [];
@@ -214,10 +214,10 @@ public sealed record ConntrackFilter
 
     /// <summary>What is left without all that may change while an entry lives: a wider filter, and this one where nothing may.
     /// What is compared over time is found by it; otherwise an entry that changes would pass for one that ends or begins.</summary>
-    internal ConntrackFilter SteadyPart() => IsSteady ? this : Without(Unsteady);
+    internal ConntrackFilter SteadyPart() => Without(Unsteady);
 
     /// <summary>What is left without all that changes silently. An entry that comes to match it has had an event.</summary>
-    internal ConntrackFilter WithoutAmounts() => Terms.Any(term => Amounts.Contains(term.Property)) ? Without(Amounts) : this;
+    internal ConntrackFilter WithoutAmounts() => Without(Amounts);
 
     /// <summary>The filter as it would be if IPv4-mapped addresses were those of IPv4.</summary>
     internal ConntrackFilter Unmapped()
@@ -237,7 +237,9 @@ public sealed record ConntrackFilter
         static IReadOnlyList<AddressPrefix> Of(IReadOnlyList<AddressPrefix> prefixes) => [.. prefixes.Select(prefix => prefix.Unmapped)];
     }
 
-    private ConntrackFilter Without(HashSet<string> properties) => this with
+    private bool AsksFor(HashSet<string> properties) => Terms.Any(term => properties.Contains(term.Property));
+
+    private ConntrackFilter Without(HashSet<string> properties) => !AsksFor(properties) ? this : this with
     {
         State = properties.Contains(nameof(State)) ? [] : State,
         Status = properties.Contains(nameof(Status)) ? null : Status,
