@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Expectations;
@@ -18,15 +17,14 @@ internal static partial class ErrorFactory
         $"Name expectations by at least one filter, or pipe them in. To delete all of them: Clear-ConntrackTable -Expectation{Remedies.Where(networkNamespace)}");
 
     /// <summary>An object in the pipeline does not name an expectation.</summary>
-    public static ErrorRecord NotAnExpectation(object input, FormatException problem) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input) : Create(
-        new ArgumentException($"The object in the pipeline does not name an expectation: {problem.Message}"),
-        "NotAnExpectation", ErrorCategory.InvalidData, input,
+    public static ErrorRecord NotAnExpectation(object input, FormatException problem) => Unreadable(
+        problem, $"The object in the pipeline does not name an expectation: {problem.Message}", "NotAnExpectation", ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackExpectation, or such as were exported from it.");
 
     /// <summary>An object names no connection that may have announced others.</summary>
-    public static ErrorRecord NotAMaster(object input, FormatException problem) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input) : Create(
-        new ArgumentException($"The object does not name a connection: {problem.Message}"),
-        "NotAnEntry", ErrorCategory.InvalidData, input, "Give entries of Get-ConntrackEntry.");
+    public static ErrorRecord NotAMaster(object input, FormatException problem) => Unreadable(
+        problem, $"The object does not name a connection: {problem.Message}", "NotAnEntry", ErrorCategory.InvalidData, input,
+        "Give entries of Get-ConntrackEntry.");
 
     /// <summary>No expectation would meet such a connection.</summary>
     public static ErrorRecord NoSuchExpectation(ExpectationKey key) => Create(
@@ -35,9 +33,9 @@ internal static partial class ErrorFactory
         "It may have come, its time may be up, or it is in another zone (-Zone) or network namespace.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an expectation.</summary>
-    public static ErrorRecord InvalidExpectation(FormatException problem, object? input, long number) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input, number) : Create(
-        new ArgumentException($"{Record(number)}{problem.Message}"), "InvalidExpectation", ErrorCategory.InvalidArgument, input,
-        "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort where the protocol has ports.");
+    public static ErrorRecord InvalidExpectation(FormatException problem, object? input, long number) => Unreadable(
+        problem, problem.Message, "InvalidExpectation", ErrorCategory.InvalidArgument, input,
+        "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort where the protocol has ports.", number);
 
     /// <summary>The kernel did not make an expectation.</summary>
     public static ErrorRecord ExpectationNotCreated(NetlinkException exception, ConntrackExpectation expectation, long number, string? networkNamespace)

@@ -103,9 +103,8 @@ internal static partial class ErrorFactory
             : $"{protocol} connections have no state.");
 
     /// <summary>An object in the pipeline does not name an entry.</summary>
-    public static ErrorRecord NotAnEntry(object input, FormatException problem) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input) : Create(
-        new ArgumentException($"The object in the pipeline does not name a connection-tracking entry: {problem.Message}"),
-        "NotAnEntry", ErrorCategory.InvalidData, input,
+    public static ErrorRecord NotAnEntry(object input, FormatException problem) => Unreadable(
+        problem, $"The object in the pipeline does not name a connection-tracking entry: {problem.Message}", "NotAnEntry", ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
 
     /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
@@ -134,9 +133,9 @@ internal static partial class ErrorFactory
         "ContradictoryFilter", ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
-    public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => problem is IncompleteTupleException incomplete ? IncompleteEntry(incomplete, input, number) : Create(
-        new ArgumentException($"{Record(number)}{problem.Message}"), "InvalidEntry", ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.");
+    public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
+        problem, problem.Message, "InvalidEntry", ErrorCategory.InvalidArgument, input,
+        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.", number);
 
     /// <summary>The kernel did not make an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
@@ -247,6 +246,13 @@ internal static partial class ErrorFactory
         };
         return Create(exception, id, category, target, remedy);
     }
+
+    /// <summary>An object can't be read. That it leaves out parts of a tuple is the same error everywhere.</summary>
+    private static ErrorRecord Unreadable(
+        FormatException problem, string message, string id, ErrorCategory category, object? input, string remedy, long number = 0) =>
+        problem is IncompleteTupleException incomplete
+            ? IncompleteEntry(incomplete, input, number)
+            : Create(new ArgumentException(Record(number) + message), id, category, input, remedy);
 
     /// <summary>The remedy goes into the message, which every view and every log shows.</summary>
     private static ErrorRecord Create(Exception exception, string id, ErrorCategory category, object? target, string? remedy)
