@@ -83,8 +83,10 @@ function Invoke-Xunit {
         throw 'xunit ran no test.'
     }
     [pscustomobject]@{
-        Line   = "xunit: $($total.Groups['passed'].Value) passed, $($total.Groups['failed'].Value) failed"
-        Failed = $failed
+        Line     = "xunit: $($total.Groups['passed'].Value) passed, $($total.Groups['failed'].Value) failed"
+        Failed   = $failed
+        # From a test's "Failed" line to where its stack begins.
+        Failures = [regex]::Matches($log, '(?ms)^\s*Failed (?!:).+?(?=^\s*Stack Trace:|^\s*$)').Value
     }
 }
 
@@ -100,8 +102,9 @@ function Invoke-PesterSuite {
     }
     $count = Get-Content $result -Raw | ConvertFrom-Json
     [pscustomobject]@{
-        Line   = "pester: $($count.Passed) passed, $($count.Failed) failed, $($count.Skipped) skipped"
-        Failed = $count.Failed -gt 0 -or $count.Passed -eq 0
+        Line     = "pester: $($count.Passed) passed, $($count.Failed) failed, $($count.Skipped) skipped"
+        Failed   = $count.Failed -gt 0 -or $count.Passed -eq 0
+        Failures = $count.Failures
     }
 }
 
@@ -109,6 +112,8 @@ function Invoke-Test {
     $env:CONNTRACKPS_EXHAUSTIVE = $Exhaustive ? '1' : $null
     Invoke-Pack
     $results = @(Invoke-Xunit) + @(Invoke-PesterSuite)
+    # Told again at the end, where thousands of lines do not hide them.
+    $results.Failures | Write-Host
     $results.Line | Write-Host
     if ($results.Failed -contains $true) {
         Write-Host 'Test: failed'

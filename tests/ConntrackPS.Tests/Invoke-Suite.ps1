@@ -24,9 +24,13 @@ $configuration.Output.Verbosity = $Output
 $run = Invoke-Pester -Configuration $configuration
 if ($ResultPath) {
     # A file that fails to load counts as a failure too: its tests did not run.
+    $failures = @($run.Failed) + @($run.FailedContainers) + @($run.FailedBlocks) | ForEach-Object {
+        "$($_.ExpandedPath ?? $_.Path ?? $_.Item): $($_.ErrorRecord | ForEach-Object { $_.Exception.Message })"
+    }
     [ordered]@{
-        Passed  = $run.PassedCount
-        Failed  = $run.FailedCount + $run.FailedContainersCount + $run.FailedBlocksCount
-        Skipped = $run.SkippedCount
+        Passed   = $run.PassedCount
+        Failed   = $run.FailedCount + $run.FailedContainersCount + $run.FailedBlocksCount
+        Skipped  = $run.SkippedCount
+        Failures = @($failures)
     } | ConvertTo-Json | Set-Content $ResultPath
 }
