@@ -1,7 +1,6 @@
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Top.Control;
 using ConntrackPS.Top.Drawing;
-using ConntrackPS.Top.Names;
 using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Terminal;

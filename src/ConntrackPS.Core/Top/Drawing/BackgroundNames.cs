@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using ConntrackPS.Conntrack;
 
-namespace ConntrackPS.Top.Names;
+namespace ConntrackPS.Top.Drawing;
 
 /// <summary>Looks names up in the background, a few at a time, and remembers what came of it.</summary>
 internal sealed class BackgroundNames : INameSource, IDisposable
@@ -17,7 +17,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
     /// <summary>Then all is forgotten: a scan of addresses must not fill memory.</summary>
     private const int MaximumKnown = 65536;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LookUpTimeout = TimeSpan.FromSeconds(5);
 
     private readonly Func<IPAddress, CancellationToken, Task<string?>> _resolve;
     private readonly ConcurrentDictionary<HostAddress, string?> _known = new();
@@ -66,7 +66,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Nobody asks any more.
+            // Dispose cancelled the look-ups.
         }
     }
 
@@ -75,7 +75,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
         string? name;
         try
         {
-            name = await _resolve(IPAddress.Parse(address.ToString()), _stop.Token).WaitAsync(Patience, _stop.Token).ConfigureAwait(false);
+            name = await _resolve(IPAddress.Parse(address.ToString()), _stop.Token).WaitAsync(LookUpTimeout, _stop.Token).ConfigureAwait(false);
         }
         catch (Exception) when (!_stop.IsCancellationRequested)
         {
@@ -101,4 +101,11 @@ internal sealed class BackgroundNames : INameSource, IDisposable
             return null;
         }
     }
+}
+
+/// <summary>Names of addresses, as far as they are known by now.</summary>
+internal interface INameSource
+{
+    /// <summary>The name of an address; null where there is none, or none yet. Never waits.</summary>
+    string? NameOf(HostAddress address);
 }
