@@ -11,7 +11,7 @@ internal sealed class EventSubscription : IDisposable
     private const int On = 1;
 
     private readonly NetlinkSocket _socket;
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(NetlinkProtocol.DatagramSize);
     private readonly bool _onlyDestroyed;
     private volatile bool _losesNothing;
     private uint _drops;

@@ -2,8 +2,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Wire;
 
-/// <summary>Fills an entry from a conntrack message. Attributes unknown here are skipped; what is cut off or lies
-/// about its length is an error.</summary>
+/// <summary>Fills an entry from a conntrack message. Attributes unknown here are skipped; truncated
+/// ones and malformed lengths are errors.</summary>
 internal static class EntryDecoder
 {
     /// <summary>CTA_SYNPROXY of an entry that was created through netlink, whoever did it: three zeros.</summary>

@@ -14,7 +14,7 @@ internal static class PlainTcp
         EntryFields.State | EntryFields.OriginalWindowScale | EntryFields.ReplyWindowScale
         | EntryFields.OriginalTcpFlags | EntryFields.ReplyTcpFlags;
 
-    private static uint Tcp => AttributeHeader.Word(Length, (ushort)ProtoinfoAttribute.Tcp | Netlink.Wire.NestedFlag);
+    private static uint Tcp => AttributeHeader.Word(Length, (ushort)ProtoinfoAttribute.Tcp | NetlinkProtocol.NestedFlag);
 
     private static uint State => AttributeHeader.Word(5, (ushort)TcpAttribute.State);
 

@@ -11,19 +11,19 @@ internal static class PlainTuple
 {
     private const int IPv4Length = 20, IPv6Length = 44, ProtoLength = 28;
 
-    private static uint IPv4 => AttributeHeader.Word(IPv4Length, (ushort)TupleAttribute.Ip | Netlink.Wire.NestedFlag);
+    private static uint IPv4 => AttributeHeader.Word(IPv4Length, (ushort)TupleAttribute.Ip | NetlinkProtocol.NestedFlag);
 
     private static uint V4Src => AttributeHeader.Word(8, (ushort)AddressAttribute.V4Src);
 
     private static uint V4Dst => AttributeHeader.Word(8, (ushort)AddressAttribute.V4Dst);
 
-    private static uint IPv6 => AttributeHeader.Word(IPv6Length, (ushort)TupleAttribute.Ip | Netlink.Wire.NestedFlag);
+    private static uint IPv6 => AttributeHeader.Word(IPv6Length, (ushort)TupleAttribute.Ip | NetlinkProtocol.NestedFlag);
 
     private static uint V6Src => AttributeHeader.Word(20, (ushort)AddressAttribute.V6Src);
 
     private static uint V6Dst => AttributeHeader.Word(20, (ushort)AddressAttribute.V6Dst);
 
-    private static uint Proto => AttributeHeader.Word(ProtoLength, (ushort)TupleAttribute.Proto | Netlink.Wire.NestedFlag);
+    private static uint Proto => AttributeHeader.Word(ProtoLength, (ushort)TupleAttribute.Proto | NetlinkProtocol.NestedFlag);
 
     private static uint Num => AttributeHeader.Word(5, (ushort)ProtocolAttribute.Num);
 

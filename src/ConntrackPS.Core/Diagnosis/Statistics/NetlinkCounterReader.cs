@@ -49,7 +49,7 @@ internal static class NetlinkCounterReader
 
     private static void Dump(NetlinkConnection connection, ushort type, Action onBegin, MessageHandler onMessage)
     {
-        byte[] request = new byte[Wire.HeaderSize + Wire.NetfilterHeaderSize];
+        byte[] request = new byte[NetlinkProtocol.HeaderSize + NetlinkProtocol.NetfilterHeaderSize];
         MessageWriter writer = new(request);
         writer.BeginMessage(type, MessageFlags.Dump | MessageFlags.Ack, 0);
         writer.EndMessage();

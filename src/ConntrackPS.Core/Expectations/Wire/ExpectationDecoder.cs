@@ -4,8 +4,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Expectations.Wire;
 
-/// <summary>Fills an expectation from a message. Attributes unknown here are skipped; what is cut off or lies about its
-/// length is an error.</summary>
+/// <summary>Fills an expectation from a message. Attributes unknown here are skipped; truncated ones and
+/// malformed lengths are errors.</summary>
 internal static class ExpectationDecoder
 {
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using ConntrackPS.Events.Receiving;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events.Receiving;
@@ -89,7 +90,7 @@ public sealed class EventBacklogTests
     public void A_datagram_of_any_size_finds_room_once_all_others_are_taken()
     {
         using EventBacklog backlog = new(65536);
-        byte[] large = new byte[ConntrackPS.Netlink.Wire.DatagramSize];
+        byte[] large = new byte[NetlinkProtocol.DatagramSize];
         for (int round = 0; round < 10; round++)
         {
             Assert.True(backlog.TryAppend(this, Datagram(1)));
