@@ -67,7 +67,7 @@ public static class BlockSession
 }
 
 /// <summary>Looks every second, while this process has blocks, whether the kernel still has their tables.</summary>
-/// <remarks>By asking, since nobody tells: the kernel removes the tables of a closed socket without an event to
+/// <remarks>By asking, since there is no event: the kernel removes the tables of a closed socket without an event to
 /// NFNLGRP_NFTABLES (nf_tables_api.c: nft_rcv_nl_event). To ask for one table takes microseconds.</remarks>
 internal static class BlockWatch
 {

@@ -13,7 +13,7 @@ namespace ConntrackPS.Events;
 /// changed.</para>
 /// <para>Knows nothing of sockets and threads; a test drives it through every order of things.</para></remarks>
 /// <typeparam name="TKey">What names an entry. Of two that follow each other under one key and whose change-over was lost,
-/// nobody can tell that they are two.</typeparam>
+/// one can't tell that they are two.</typeparam>
 /// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
 /// <param name="keyOf">What names an entry.</param>
 /// <param name="heals">Whether the table is read after losses. Otherwise it is read once, and what it showed is remembered

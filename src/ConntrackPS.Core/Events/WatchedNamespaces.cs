@@ -190,7 +190,7 @@ internal sealed class WatchedNamespace : IDisposable
     /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize { get; }
 
-    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and nobody took them.</summary>
+    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and the events were not read.</summary>
     public bool GaveUpReliability { get; private set; }
 
     public void Start() => _receiver.Join(_channel);
@@ -273,7 +273,7 @@ internal sealed class WatchedNamespace : IDisposable
         return exception;
     }
 
-    /// <summary>Destroy events that nobody takes fill the table, and then packets are dropped.</summary>
+    /// <summary>Destroy events that are not read fill the table, and then packets are dropped.</summary>
     private void GiveUpBeforeTheTableIsFull()
     {
         if (GaveUpReliability || _options.ReadFillPercent(Namespace) < NearlyFullPercent)

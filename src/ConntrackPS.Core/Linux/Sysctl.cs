@@ -117,7 +117,7 @@ internal static class Sysctl
     private static bool HasWriteBit(string path) => OperatingSystem.IsLinux() && File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
 }
 
-/// <summary>Why nobody can write a kernel parameter from here, whatever the privilege.</summary>
+/// <summary>Why a kernel parameter can't be written from here, whatever the privilege.</summary>
 public enum ReadOnlyReason
 {
     /// <summary>The file's mode says so: the network namespace can only read it, since all share it.</summary>

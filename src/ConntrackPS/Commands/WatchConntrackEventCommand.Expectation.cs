@@ -17,7 +17,7 @@ public sealed partial class WatchConntrackEventCommand
     private void WatchExpectations()
     {
         Linux.NetworkNamespace? target = Namespace();
-        string? silence = FindSilence(target);
+        string? warning = FindMissingEvents(target);
         using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
         bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
         using ExpectationWatcher watcher = new(
@@ -27,7 +27,7 @@ public sealed partial class WatchConntrackEventCommand
             BacklogSize);
         using CancellationTokenRegistration registration = Stop.Register(watcher.Cancel);
         TellOfBuffers(watcher.ReceiveBufferSize);
-        WarnAboutSilence(silence);
+        WarnAboutMissingEvents(warning);
         EmitUntilDone(watcher.Take, () => watcher.WaitingCountWhenFull, "");
     }
 }

@@ -113,7 +113,7 @@ public sealed class ConntrackTable
 
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 
-    /// <summary>Opens what speaks to the kernel, and says so where there is nobody to speak to.</summary>
+    /// <summary>Opens a netlink connection, and says so where the kernel has no such subsystem.</summary>
     internal static T Attempt<T>(Func<T> open)
     {
         if (!OperatingSystem.IsLinux())

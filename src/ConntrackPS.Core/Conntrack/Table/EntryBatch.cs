@@ -5,11 +5,11 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Changes entries one by one, sent in batches.</summary>
 /// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and at the latest after
-/// <see cref="Linger"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
+/// <see cref="MaximumDelay"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
 public abstract class EntryBatch : IDisposable
 {
-    /// <summary>How long an added entry may wait for company.</summary>
-    public static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
+    /// <summary>How long an added entry waits at most before its batch is sent.</summary>
+    public static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(20);
 
     private readonly NetlinkConnection _connection;
     private readonly NetlinkBatch _batch;
@@ -110,7 +110,7 @@ public abstract class EntryBatch : IDisposable
         if (isFull)
             SendAll();
         else if (!_isScheduled)
-            _isScheduled = _timer.Change(Linger, Timeout.InfiniteTimeSpan);
+            _isScheduled = _timer.Change(MaximumDelay, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Decides on a refusal: true where it is none after all.</summary>
@@ -170,7 +170,7 @@ public abstract class EntryBatch : IDisposable
             }
             catch (Exception exception)
             {
-                // Kept for the caller: nobody listens on a timer's thread.
+                // Kept for the caller: an exception on the timer's thread would end the process.
                 _failure = exception;
             }
         }

@@ -28,7 +28,7 @@ public sealed class EntryFinder : IDisposable
             return finding.Entry;
 
         // Only now, when it is known whose counters these are.
-        return _lookup.Get(finding.Address, resetCounter: true) is { } last && EntryKey.Of(entry).Names(last) ? last : null;
+        return _lookup.Get(finding.Address, resetCounter: true) is { } last && EntryKey.Of(entry).Matches(last) ? last : null;
     }
 
     /// <summary>Looks an entry up by a tuple, in whichever direction it goes, and the zone of that direction.</summary>

@@ -41,7 +41,7 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
 
     /// <summary>True for the entry that is named. The kernel finds entries by either direction, and hands out another one
     /// where its reply has this tuple.</summary>
-    public bool Names(ConntrackEntry entry)
+    public bool Matches(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return (IsByReply || entry.Original == Original)

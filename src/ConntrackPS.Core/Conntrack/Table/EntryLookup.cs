@@ -8,7 +8,7 @@ namespace ConntrackPS.Conntrack.Table;
 /// <summary>What a look-up came to: the entry and where it is found; nothing where it is gone.</summary>
 /// <param name="Entry">The entry as it is now.</param>
 /// <param name="Address">What a request must say to reach it.</param>
-/// <param name="Failure">Why nobody knows: the kernel refused, or another entry stands in the way.</param>
+/// <param name="Failure">Why the look-up failed: the kernel refused, or another entry stands in the way.</param>
 internal readonly record struct EntryFinding(ConntrackEntry? Entry, EntryAddress Address, NetlinkException? Failure);
 
 /// <summary>Looks entries up by name, many at once. The kernel takes a tuple for either direction of any entry, so that what
@@ -126,7 +126,7 @@ internal sealed class EntryLookup : IDisposable
             .Read(key.IsByReply
                 ? filter with { ReplySourceAddress = source, ReplyDestinationAddress = destination }
                 : filter with { SourceAddress = source, DestinationAddress = destination })
-            .Any(entry => key.Names(entry));
+            .Any(entry => key.Matches(entry));
     }
 
     /// <summary>The search for one entry, address by address.</summary>
@@ -169,7 +169,7 @@ internal sealed class EntryLookup : IDisposable
 
         public void Take(ConntrackEntry entry)
         {
-            if (key.Names(entry))
+            if (key.Matches(entry))
             {
                 Found = entry;
                 return;

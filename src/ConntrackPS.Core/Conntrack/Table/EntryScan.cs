@@ -8,7 +8,7 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>One pass over the table, a datagram at a time, which hands over what a filter lets through.</summary>
 /// <remarks>Begins again when the table is resized under it, and without the kernel's help when the kernel refuses its
-/// share of the filter. Ends with an exception where no attempt was whole, so that nobody takes what came for all there is.
+/// share of the filter. Ends with an exception where no attempt was whole, so that an incomplete listing never passes for a complete one.
 /// </remarks>
 internal sealed class EntryScan : IDisposable
 {
@@ -175,7 +175,7 @@ internal sealed class EntryScan : IDisposable
             _isLast = IsTimeToGiveUp();
     }
 
-    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstSpoilt) >= _terms.Patience;
+    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstSpoilt) >= _terms.RepeatTimeout;
 
     private bool IsFilterRefused(NetlinkException exception) =>
         !_answered && !_plan.Kernel.IsEmpty

@@ -23,5 +23,5 @@ internal sealed record ScanTerms
 
     /// <summary>How long after the first resize a scan begins again in any case: somebody may be trying sizes out, or a
     /// script may write several, and that passes.</summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan RepeatTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }

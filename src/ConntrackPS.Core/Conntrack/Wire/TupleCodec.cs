@@ -45,7 +45,7 @@ internal static class TupleCodec
         Write(ref writer, (ushort)type, tuple, zone);
 
     /// <summary>Writes a tuple as a nest whose type is another enum's.</summary>
-    /// <exception cref="IncompleteTupleException">It is not whole. No request may have zeros for what nobody knows, so that
+    /// <exception cref="IncompleteTupleException">It is not whole. No request may have zeros for what is unknown, so that
     /// this is checked here too, behind all that checks before.</exception>
     public static void Write(ref MessageWriter writer, ushort type, in ConntrackTuple tuple, ushort? zone = null)
     {

@@ -5,13 +5,13 @@ namespace ConntrackPS.Tuning.Settings;
 
 /// <summary>The settings of a network namespace.</summary>
 /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <param name="persisted">What the files of sysctl.d set; null where nobody wants to know.</param>
+/// <param name="persisted">What the files of sysctl.d set; null to leave them out.</param>
 internal sealed class ConntrackSettings(NetworkNamespace? networkNamespace, PersistedSettings? persisted = null)
 {
     /// <summary>Reads all settings that this kernel and namespace have.</summary>
     /// <param name="tell">Is told of each that can't be read, and the others follow; null to end with the first.</param>
     /// <exception cref="ConntrackUnavailableException">It has none.</exception>
-    /// <exception cref="UnreadableSettingException">One has no value that can be used, and nobody is to be told.</exception>
+    /// <exception cref="UnreadableSettingException">One has no value that can be used, and <paramref name="tell"/> is null.</exception>
     public IReadOnlyList<ConntrackSetting> Read(Action<UnreadableSettingException>? tell = null) => NetworkNamespace.RunIn(networkNamespace, IReadOnlyList<ConntrackSetting> () =>
     {
         IReadOnlyList<SettingDefinition> present = SettingCatalog.Present(null);

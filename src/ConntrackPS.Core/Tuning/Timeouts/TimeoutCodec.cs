@@ -19,7 +19,7 @@ internal static class TimeoutCodec
         writer.EndNest(data);
     }
 
-    /// <summary>Reads CTA_TIMEOUT_DATA: seconds by attribute. States unknown here are kept, for nobody to ask after.</summary>
+    /// <summary>Reads CTA_TIMEOUT_DATA: seconds by attribute. States unknown here are kept, and not shown.</summary>
     public static Dictionary<byte, uint> ReadData(AttributeReader data)
     {
         Dictionary<byte, uint> seconds = [];
