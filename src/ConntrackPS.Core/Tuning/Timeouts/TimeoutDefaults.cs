@@ -144,3 +144,8 @@ internal sealed class TimeoutDefaults(
     private static string? PathOf(TimeoutDefinition definition) =>
         definition.Sysctl is null ? null : Sysctl.Netfilter + definition.Sysctl;
 }
+
+/// <summary>The running kernel does not do what was asked of its timeouts.</summary>
+/// <param name="message">What it lacks.</param>
+/// <param name="inner">How that showed.</param>
+public sealed class UnsupportedTimeoutException(string message, Exception? inner = null) : Exception(message, inner);
