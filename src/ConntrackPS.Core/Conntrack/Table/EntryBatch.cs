@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -198,4 +199,58 @@ public abstract class EntryBatch : IDisposable
             }
         }
     }
+}
+
+/// <summary>What became of one entry of a batch.</summary>
+/// <param name="Entry">Whatever the caller gave along.</param>
+/// <param name="Failure">Why the kernel refused; null where it did what was asked.</param>
+public sealed record EntryResult(object Entry, NetlinkException? Failure);
+
+/// <summary>A batch of requests about what exists already. What is gone meanwhile is counted, and no failure.</summary>
+public abstract class ExistingEntryBatch : EntryBatch
+{
+    private protected ExistingEntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
+        : base(networkNamespace, operation, keepDone)
+    {
+    }
+
+    /// <summary>How many were gone already.</summary>
+    public long AlreadyGone { get; private protected set; }
+
+    private protected override bool Forgives(object entry, Errno errno)
+    {
+        if (errno != Errno.NotFound)
+            return false;
+        AlreadyGone++;
+        return true;
+    }
+}
+
+/// <summary>Creates entries one by one, in batches.</summary>
+public sealed class EntryCreator : EntryBatch
+{
+    internal EntryCreator(NetworkNamespace? networkNamespace, bool keepCreated)
+        : base(networkNamespace, "create a connection-tracking entry", keepCreated)
+    {
+    }
+
+    /// <summary>Entries created so far.</summary>
+    public long Created => Done;
+
+    /// <summary>Adds an entry to create.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="tag">Comes back with the result.</param>
+    /// <exception cref="IncompleteTupleException">A tuple of the entry or its master's is not whole.</exception>
+    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    public void Add(ConntrackEntry entry, object tag)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        entry.ThrowIfIncomplete();
+        Add(Write, entry, tag);
+    }
+
+    private protected override bool Forgives(object entry, Errno errno) => false;
+
+    private static int Write(Span<byte> buffer, in ConntrackEntry entry) =>
+        EntryEncoder.Create(buffer, entry, MessageFlags.Create | MessageFlags.Exclusive);
 }

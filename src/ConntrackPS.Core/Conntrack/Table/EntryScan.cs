@@ -191,3 +191,45 @@ internal sealed class EntryScan : IDisposable
         _sink.Take(entry);
     }
 }
+
+/// <summary>What a scan works with, and how long it puts up with a table that is resized under it.</summary>
+internal sealed record ScanTerms
+{
+    /// <summary>The kernel's, and what users get.</summary>
+    public static readonly ScanTerms Default = new();
+
+    /// <summary>Opens the connection, anew at each repeat.</summary>
+    public Func<NetworkNamespace?, NetlinkConnection> Open { get; init; } = NetlinkConnection.Open;
+
+    /// <summary>Tells how many entries there are in the connection's network namespace; null where that is not known.</summary>
+    public Func<NetlinkConnection, uint?> ReadCount { get; init; } = TableCount.TryRead;
+
+    /// <summary>Tells the number of buckets; null: it is read from /proc/sys.</summary>
+    public Func<long>? ReadBuckets { get; init; }
+
+    /// <summary>How often a scan begins again in any case. One pass over millions of entries takes seconds.</summary>
+    public int LeastRepeats { get; init; } = 5;
+
+    /// <summary>How long after the first resize a scan begins again in any case: somebody may be trying sizes out, or a
+    /// script may write several, and that passes.</summary>
+    public TimeSpan RepeatTimeout { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>Takes the entries of a scan, one after another.</summary>
+internal interface IEntrySink
+{
+    /// <summary>The object that the next entry is read into: a new one, or one that is used again and again.</summary>
+    ConntrackEntry NextEntry();
+
+    /// <summary>Takes the entry that was read, where it matches the filter.</summary>
+    void Take(ConntrackEntry entry);
+
+    /// <summary>Whether what is read of a table that was resized is of use, with some missing and some twice. If so it is
+    /// read to its end before it is read again: in a storm of resizes no reading would get far else, and all would show the
+    /// same. If not it is read again at once, and only what the last attempt shows is taken as it is.</summary>
+    bool TakesSpoilt { get; }
+
+    /// <summary>The table was resized: what was taken may come again, or will, when the table is read from its beginning.
+    /// </summary>
+    void Restart();
+}
