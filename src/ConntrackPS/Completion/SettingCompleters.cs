@@ -15,3 +15,16 @@ public sealed class SettingNameCompleter : IArgumentCompleter
             .Where(definition => definition.Name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
             .Select(definition => new CompletionResult(definition.Name, definition.Name, CompletionResultType.ParameterValue, definition.Description));
 }
+
+/// <summary>Completes the words that the setting typed before takes; numbers have none.</summary>
+public sealed class SettingValueCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        fakeBoundParameters["Name"] is string name && SettingCatalog.Find(name, SettingCatalog.Present(null)) is { } definition
+            ? SettingValue.Choices(definition)
+                .Where(choice => choice.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
+                .Select(choice => new CompletionResult(choice, choice, CompletionResultType.ParameterValue, definition.Description))
+            : [];
+}
