@@ -94,7 +94,7 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
             TimeoutDefinition definition = TimeoutCatalog.Find(protocol, isSingle ? null : state);
 
             // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
-            if (isTold && definition.IsRelic)
+            if (isTold && definition.IsObsolete)
                 return;
             values[definition] = isTold ? TimeoutRange.CheckTold(span) : TimeoutRange.Check(span);
         }

@@ -27,9 +27,9 @@ internal sealed class EntryScan : IDisposable
     private FilterPlan _plan;
     private DumpReader? _dump;
     private bool _answered;
-    private bool _isSpoilt;
+    private bool _wasResized;
     private bool _isLast;
-    private long _firstSpoilt;
+    private long _firstResize;
     private ulong _now;
 
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
@@ -107,14 +107,14 @@ internal sealed class EntryScan : IDisposable
         }
 
         _answered = true;
-        if (isDisturbed && !_isSpoilt)
+        if (isDisturbed && !_wasResized)
             Spoil();
-        if (!_isSpoilt || (more && (_isLast || _sink.TakesSpoilt)))
+        if (!_wasResized || (more && (_isLast || _sink.TakesInterrupted)))
             return more;
-        if (_isLast || (_sink.TakesSpoilt && IsTimeToGiveUp()))
+        if (_isLast || (_sink.TakesInterrupted && IsTimeToGiveUp()))
             throw new IncompleteListingException(Operation, Repeats + 1);
         Repeats++;
-        _isSpoilt = false;
+        _wasResized = false;
         _sink.Restart();
         Restart();
         return true;
@@ -166,16 +166,16 @@ internal sealed class EntryScan : IDisposable
     /// </summary>
     private void Spoil()
     {
-        _isSpoilt = true;
+        _wasResized = true;
         if (Repeats == 0)
-            _firstSpoilt = Stopwatch.GetTimestamp();
-        if (_sink.TakesSpoilt)
+            _firstResize = Stopwatch.GetTimestamp();
+        if (_sink.TakesInterrupted)
             _sink.Restart();
         else
             _isLast = IsTimeToGiveUp();
     }
 
-    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstSpoilt) >= _terms.RepeatTimeout;
+    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstResize) >= _terms.RepeatTimeout;
 
     private bool IsFilterRefused(NetlinkException exception) =>
         !_answered && !_plan.Kernel.IsEmpty
@@ -227,7 +227,7 @@ internal interface IEntrySink
     /// <summary>Whether what is read of a table that was resized is of use, with some missing and some twice. If so it is
     /// read to its end before it is read again: in a storm of resizes no reading would get far else, and all would show the
     /// same. If not it is read again at once, and only what the last attempt shows is taken as it is.</summary>
-    bool TakesSpoilt { get; }
+    bool TakesInterrupted { get; }
 
     /// <summary>The table was resized: what was taken may come again, or will, when the table is read from its beginning.
     /// </summary>

@@ -161,7 +161,7 @@ internal sealed class EntryReader : IEntrySink, IDisposable
 
     void IEntrySink.Take(ConntrackEntry entry) => _batch.Add(entry);
 
-    bool IEntrySink.TakesSpoilt => true;
+    bool IEntrySink.TakesInterrupted => true;
 
     void IEntrySink.Restart() => _emitted.Repeat();
 

@@ -159,7 +159,7 @@ internal class CountingSink(GroupTable groups) : IEntrySink
         return _entry;
     }
 
-    public bool TakesSpoilt => false;
+    public bool TakesInterrupted => false;
 
     public virtual void Take(ConntrackEntry entry) => Groups.Add(entry);
 

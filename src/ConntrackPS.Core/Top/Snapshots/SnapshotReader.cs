@@ -86,7 +86,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         _snapshot.Totals.Add(added);
     }
 
-    bool IEntrySink.TakesSpoilt => false;
+    bool IEntrySink.TakesInterrupted => false;
 
     void IEntrySink.Restart() => Restart();
 

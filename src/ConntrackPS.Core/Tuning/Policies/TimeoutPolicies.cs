@@ -170,7 +170,7 @@ internal static class PolicyCodec
 
         foreach (TimeoutDefinition definition in TimeoutCatalog.Of(policy.Protocol))
         {
-            if (seconds.TryGetValue(definition.Attribute, out uint value) && !definition.IsRelic)
+            if (seconds.TryGetValue(definition.Attribute, out uint value) && !definition.IsObsolete)
                 policy.Timeout.Add(TimeoutValues.KeyOf(definition), value);
         }
 

@@ -131,7 +131,7 @@ internal sealed record TimeoutDefinition(
     public static bool HasHeartbeatAcked => File.Exists(LinuxSysctl.Netfilter + "nf_conntrack_sctp_timeout_heartbeat_acked");
 
     /// <summary>True for a state that the kernel gave up: it answers with a 0 for it, which is no timeout, and takes none.</summary>
-    public bool IsRelic => State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
+    public bool IsObsolete => State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
 
     /// <summary>For people: <c>tcp SYN_SENT</c>.</summary>
     public override string ToString() =>

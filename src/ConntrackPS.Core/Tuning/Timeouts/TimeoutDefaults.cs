@@ -67,7 +67,7 @@ internal sealed class TimeoutDefaults(
         {
             uint? seconds = byNetlink is null ? Sysctl.TryRead(() => ReadSysctl(definition), tell)
                 : byNetlink.TryGetValue(definition.Attribute, out uint value) ? value : null;
-            if (seconds is { } present && !definition.IsRelic)
+            if (seconds is { } present && !definition.IsObsolete)
                 yield return new ConntrackTimeout(definition, present, DefaultOf(definition), persisted?.Find(definition.Sysctl), networkNamespace);
         }
     }
