@@ -14,7 +14,7 @@ internal static class RawLoop
     private const string Operation = "list connection-tracking entries";
 
     /// <summary>struct nlmsghdr and the errno: how an NLMSG_DONE ends the last datagram.</summary>
-    private const int DoneSize = Wire.HeaderSize + sizeof(int);
+    private const int DoneSize = NetlinkProtocol.HeaderSize + sizeof(int);
 
     /// <returns>The bytes received.</returns>
     public static long Read(NetworkNamespace networkNamespace) => Read(networkNamespace, KernelFilter.None);
@@ -31,7 +31,7 @@ internal static class RawLoop
     private static long Read(NetworkNamespace networkNamespace, KernelFilter filter)
     {
         using NetlinkSocket socket = NetlinkSocket.Open(networkNamespace);
-        byte[] buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(NetlinkProtocol.DatagramSize);
         socket.Send(TableRequests.Dump(buffer, TableKind.Main, filter), Operation);
         long total = 0;
         ReadOnlySpan<byte> datagram;

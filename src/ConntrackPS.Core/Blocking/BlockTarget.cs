@@ -65,7 +65,7 @@ public sealed class BlockTarget
     }
 
     /// <summary>True where the flow is meant. A given flow that begins anew from its other end is still the same.</summary>
-    public bool Names(ConntrackEntry entry)
+    public bool Matches(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return _filter?.Matches(entry) ?? _given.Contains(ByOriginal(entry));
@@ -73,7 +73,7 @@ public sealed class BlockTarget
 
     /// <summary>True where the flow is meant, or would be if IPv4-mapped addresses were those of IPv4.</summary>
     internal bool MayMean(ConntrackEntry entry) =>
-        Names(entry) || (_filter is null
+        Matches(entry) || (_filter is null
             ? Given.Any(given => Unmap(given.Original) == entry.Original || Unmap(given.Reply) == entry.Original)
             : _filter.Unmapped().Matches(entry));
 
@@ -89,7 +89,7 @@ public sealed class BlockTarget
         ArgumentNullException.ThrowIfNull(found);
         using EntryStream stream = table.Open(_filter);
         using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
-        foreach (ConntrackEntry entry in stream.Batches().SelectMany(batch => batch).Where(Names))
+        foreach (ConntrackEntry entry in stream.Batches().SelectMany(batch => batch).Where(Matches))
             found.Add(entry);
     }
 
@@ -104,3 +104,7 @@ public sealed class BlockTarget
             : tuple;
     }
 }
+
+/// <summary>A block by zone was asked for, but packets have no zone before connection tracking gives them one.</summary>
+public sealed class ZoneNotBlockableException()
+    : Exception("Traffic can't be blocked by zone: packets don't show it, and equal flows of other zones would be dropped too.");

@@ -271,3 +271,15 @@ public sealed class TrafficBlock : IDisposable
     private static bool IsToldByPackets(ConntrackEntry entry) =>
         entry is { Zone: 0, OriginalZone: null or 0, ReplyZone: null or 0 } && FlowSet.Of(entry.Original) is not null && FlowSet.Of(entry.Reply) is not null;
 }
+
+/// <summary>The kernel has the table of a block no more, so that the block's traffic passes. The table belongs to one socket
+/// of this process, which is still open; nothing but a fault takes it away.</summary>
+/// <param name="table">The table's name.</param>
+/// <param name="inner">How that showed.</param>
+public sealed class BlockLostException(string table, Exception? inner = null)
+    : Exception($"The kernel has the block's table {table} no more, so that the traffic passes.", inner);
+
+/// <summary>The running kernel can't block traffic for as long as a process lives; nothing was blocked or deleted.</summary>
+/// <param name="message">What is missing.</param>
+/// <param name="inner">How that showed.</param>
+public sealed class BlockingUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

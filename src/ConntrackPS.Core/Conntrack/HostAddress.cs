@@ -1,4 +1,82 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net;
+
 namespace ConntrackPS.Conntrack;
+
+/// <summary>The bits of an IP address; IPv4 addresses stand in the lowest 32. Text is made when asked for.</summary>
+/// <param name="High">The upper half of an IPv6 address, else 0.</param>
+/// <param name="Low">The lower half of an IPv6 address, or an IPv4 address.</param>
+public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<AddressBits>
+{
+    /// <summary>Reads an address from the wire: 4 bytes or 16.</summary>
+    internal static AddressBits FromBytes(ReadOnlySpan<byte> bytes) => bytes.Length switch
+    {
+        4 => new AddressBits(0, BinaryPrimitives.ReadUInt32BigEndian(bytes)),
+        16 => new AddressBits(BinaryPrimitives.ReadUInt64BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes[8..])),
+        _ => throw new Netlink.NetlinkProtocolException($"An IP address of {bytes.Length} bytes."),
+    };
+
+    /// <summary>Writes the address as it stands on the wire.</summary>
+    /// <returns>The number of bytes: 4 or 16.</returns>
+    internal int CopyTo(IPFamily family, Span<byte> destination)
+    {
+        if (family == IPFamily.IPv4)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(destination, (uint)Low);
+            return 4;
+        }
+
+        BinaryPrimitives.WriteUInt64BigEndian(destination, High);
+        BinaryPrimitives.WriteUInt64BigEndian(destination[8..], Low);
+        return 16;
+    }
+
+    /// <summary>The address as text: dotted decimal, or RFC 5952 for IPv6.</summary>
+    public string ToString(IPFamily family)
+    {
+        if (family == IPFamily.IPv4)
+            return string.Create(CultureInfo.InvariantCulture, $"{(byte)(Low >> 24)}.{(byte)(Low >> 16)}.{(byte)(Low >> 8)}.{(byte)Low}");
+        Span<byte> bytes = stackalloc byte[16];
+        CopyTo(family, bytes);
+        return new IPAddress(bytes).ToString();
+    }
+
+    /// <summary>Reads an address; a zone index such as <c>%eth0</c> is not part of one.</summary>
+    public static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
+    {
+        (family, address) = (IPFamily.Unspecified, default);
+        bool looksIPv6 = text.Contains(':');
+        if (text.ContainsAny("%[]") || !IPAddress.TryParse(text, out IPAddress? parsed))
+            return false;
+
+        // IPAddress also takes "10.1", "0x0a000001", and "010.0.0.1" for 8.0.0.1; here these are slips of the pen.
+        if (!looksIPv6 && !text.SequenceEqual(parsed.ToString()))
+            return false;
+        family = looksIPv6 ? IPFamily.IPv6 : IPFamily.IPv4;
+        address = FromBytes(parsed.GetAddressBytes());
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public int CompareTo(AddressBits other)
+    {
+        int order = High.CompareTo(other.High);
+        return order != 0 ? order : Low.CompareTo(other.Low);
+    }
+
+    /// <summary>True where the left address is the lower number.</summary>
+    public static bool operator <(AddressBits left, AddressBits right) => left.CompareTo(right) < 0;
+
+    /// <summary>True where the left address is the higher number.</summary>
+    public static bool operator >(AddressBits left, AddressBits right) => left.CompareTo(right) > 0;
+
+    /// <summary>True where the left address is the lower number or the same.</summary>
+    public static bool operator <=(AddressBits left, AddressBits right) => left.CompareTo(right) <= 0;
+
+    /// <summary>True where the left address is the higher number or the same.</summary>
+    public static bool operator >=(AddressBits left, AddressBits right) => left.CompareTo(right) >= 0;
+}
 
 /// <summary>One IPv4 or IPv6 address.</summary>
 /// <param name="Family">Its family.</param>
@@ -25,4 +103,17 @@ public readonly record struct HostAddress(IPFamily Family, AddressBits Bits)
 
     /// <summary>The address as text.</summary>
     public override string ToString() => Bits.ToString(Family);
+}
+
+/// <summary>The address family of an entry, with the kernel's numbers (AF_*, sys/socket.h).</summary>
+public enum IPFamily : byte
+{
+    /// <summary>AF_UNSPEC: none, or both.</summary>
+    Unspecified = 0,
+
+    /// <summary>AF_INET.</summary>
+    IPv4 = 2,
+
+    /// <summary>AF_INET6.</summary>
+    IPv6 = 10,
 }

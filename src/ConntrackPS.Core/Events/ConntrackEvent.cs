@@ -1,4 +1,6 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Wire;
+using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Events;
 
@@ -51,4 +53,73 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     internal override void SetEventTime(ulong nanoseconds) => _nanoseconds = nanoseconds;
 
     internal void SetEventTime(DateTime utc) => _nanoseconds = (ulong)(utc - DateTime.UnixEpoch).Ticks * 100;
+}
+
+/// <summary>What happened to a connection.</summary>
+public enum ConntrackEventType
+{
+    /// <summary>It began (IPCTNL_MSG_CT_NEW with NLM_F_CREATE).</summary>
+    New,
+
+    /// <summary>It changed (IPCTNL_MSG_CT_NEW without).</summary>
+    Update,
+
+    /// <summary>It ended (IPCTNL_MSG_CT_DELETE).</summary>
+    Destroy,
+
+    /// <summary>It was there when the watch began; nothing happened.</summary>
+    Existing,
+
+    /// <summary>No connection's event: events were lost here, and their number is known.</summary>
+    Lost,
+}
+
+/// <summary>Makes an event of a message of the groups NFNLGRP_CONNTRACK_*.</summary>
+internal static class EventDecoder
+{
+    /// <returns>Null for a message that is no event of a connection.</returns>
+    /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
+    public static ConntrackEvent? Decode(NetlinkMessage message)
+    {
+        ConntrackEventType? type = (ConntrackMessage)message.Type switch
+        {
+            ConntrackMessage.New when message.Flags.HasFlag(MessageFlags.Create) => ConntrackEventType.New,
+            ConntrackMessage.New => ConntrackEventType.Update,
+            ConntrackMessage.Delete => ConntrackEventType.Destroy,
+            _ => null,
+        };
+        if (type is not { } known)
+            return null;
+        ConntrackEvent result = new(known) { PortId = message.PortId == 0 ? null : message.PortId };
+        EntryDecoder.Decode(message, result);
+        if (!result.HasTime)
+            result.SetEventTime(DateTime.UtcNow);
+        return result;
+    }
+}
+
+/// <summary>What the events of connections and of expectations have in common: their number, and losses among them.</summary>
+internal interface INumberedEvent
+{
+    /// <summary>The event's number in its stream, from 1.</summary>
+    ulong Sequence { set; }
+
+    /// <summary>How many events were lost, where this is not an event but the news of a loss.</summary>
+    ulong? LostCount { get; }
+}
+
+/// <summary>Gives events their numbers. Lost events have numbers too, so that a gap is a loss.</summary>
+internal sealed class EventNumbers
+{
+    private ulong _last;
+
+    /// <summary>Numbers the next events of a stream.</summary>
+    public void Assign(IEnumerable<INumberedEvent> events)
+    {
+        foreach (INumberedEvent happened in events)
+        {
+            _last += happened.LostCount ?? 1;
+            happened.Sequence = _last;
+        }
+    }
 }

@@ -64,7 +64,7 @@ public sealed class EventStream : IDisposable
     /// <summary>What the kernel granted as receive buffer of each socket, in bytes, doubled for its own account.</summary>
     public int ReceiveBufferSize => _watched.ReceiveBufferSize;
 
-    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and nobody took them.</summary>
+    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and the events were not read.</summary>
     public bool GaveUpReliability => _watched.GaveUpReliability;
 
     /// <summary>How many events have been received and wait in the backlog.</summary>

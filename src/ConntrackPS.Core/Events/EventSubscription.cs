@@ -11,7 +11,7 @@ internal sealed class EventSubscription : IDisposable
     private const int On = 1;
 
     private readonly NetlinkSocket _socket;
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(NetlinkProtocol.DatagramSize);
     private readonly bool _onlyDestroyed;
     private volatile bool _losesNothing;
     private uint _drops;
@@ -127,3 +127,9 @@ internal sealed class EventSubscription : IDisposable
         _ => throw new ArgumentException($"{type} is not an event of the kernel. Name New, Update or Destroy.", nameof(type)),
     };
 }
+
+/// <summary>The kernel did not give the receive buffer that was asked for.</summary>
+/// <param name="requested">What was asked for, in bytes.</param>
+/// <param name="granted">What it gave, in bytes: net.core.rmem_max.</param>
+public sealed class ReceiveBufferException(int requested, int granted)
+    : Exception($"The kernel refused a receive buffer of {requested} bytes; {granted} is what it allows.");

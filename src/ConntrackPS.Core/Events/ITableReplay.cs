@@ -38,3 +38,30 @@ internal interface ITableReplay<TEntry>
     /// <summary>True, once each time, where the table could not be read whole for too long. It is tried on.</summary>
     bool TakeIncompleteness();
 }
+
+/// <summary>Where a <see cref="TableReplay{TKey, TEntry}"/> stands, and so what it needs.</summary>
+internal enum ReplayPhase
+{
+    /// <summary>Events are enough.</summary>
+    InStep,
+
+    /// <summary>The table is to be read, but not before all that is older has been taken: a fence.</summary>
+    Approaching,
+
+    /// <summary>The table is to be read now.</summary>
+    Listing,
+
+    /// <summary>The table was read. What happened meanwhile must be taken before the two can be compared: a fence.</summary>
+    Settling,
+
+    /// <summary>The table is to be read again after a while.</summary>
+    Pausing,
+}
+
+/// <summary>Which entries a consumer wants to hear of, where that may change while an entry lives.</summary>
+/// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
+/// <param name="IsWanted">Whether what happens to an entry is told, as the entry is at that moment.</param>
+/// <param name="HasTurned">Whether an entry that was the first has come to be wanted, by a change of which the kernel tells.</param>
+/// <param name="Complete">Adds to an event what it leaves out of an entry that is known: an Update holds little but what changed.</param>
+internal sealed record ReplayWish<TEntry>(
+    Func<TEntry, bool> IsWanted, Func<TEntry, TEntry, bool> HasTurned, Func<TEntry, TEntry, TEntry> Complete);

@@ -1,32 +1,5 @@
 namespace ConntrackPS.Events;
 
-/// <summary>Where a <see cref="TableReplay{TKey, TEntry}"/> stands, and so what it needs.</summary>
-internal enum ReplayPhase
-{
-    /// <summary>Events are enough.</summary>
-    InStep,
-
-    /// <summary>The table is to be read, but not before all that is older has been taken: a fence.</summary>
-    Approaching,
-
-    /// <summary>The table is to be read now.</summary>
-    Listing,
-
-    /// <summary>The table was read. What happened meanwhile must be taken before the two can be compared: a fence.</summary>
-    Settling,
-
-    /// <summary>The table is to be read again after a while.</summary>
-    Pausing,
-}
-
-/// <summary>Which entries a consumer wants to hear of, where that may change while an entry lives.</summary>
-/// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
-/// <param name="IsWanted">Whether what happens to an entry is told, as the entry is at that moment.</param>
-/// <param name="HasTurned">Whether an entry that was the first has come to be wanted, by a change of which the kernel tells.</param>
-/// <param name="Complete">Adds to an event what it leaves out of an entry that is known: an Update holds little but what changed.</param>
-internal sealed record ReplayWish<TEntry>(
-    Func<TEntry, bool> IsWanted, Func<TEntry, TEntry, bool> HasTurned, Func<TEntry, TEntry, TEntry> Complete);
-
 /// <summary>Tells from events, and from the table after a loss, what a consumer must hear to know the table: where New and
 /// Existing add an entry and Destroy removes it, the consumer's table becomes the kernel's.</summary>
 /// <remarks><para>The table is compared only with what is neither older nor newer. Events that the kernel had queued before
@@ -40,7 +13,7 @@ internal sealed record ReplayWish<TEntry>(
 /// changed.</para>
 /// <para>Knows nothing of sockets and threads; a test drives it through every order of things.</para></remarks>
 /// <typeparam name="TKey">What names an entry. Of two that follow each other under one key and whose change-over was lost,
-/// nobody can tell that they are two.</typeparam>
+/// one can't tell that they are two.</typeparam>
 /// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
 /// <param name="keyOf">What names an entry.</param>
 /// <param name="heals">Whether the table is read after losses. Otherwise it is read once, and what it showed is remembered

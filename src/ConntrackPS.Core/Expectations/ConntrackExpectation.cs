@@ -102,3 +102,31 @@ public class ConntrackExpectation
         return $"{Expected} expected by {Master}{zone}";
     }
 }
+
+/// <summary>How an expectation behaves (NF_CT_EXPECT_*, linux/netfilter/nf_conntrack_common.h).</summary>
+[Flags]
+public enum ExpectationFlags : uint
+{
+    /// <summary>No bit is set: it goes with the first connection that it meets.</summary>
+    None = 0,
+
+    /// <summary>NF_CT_EXPECT_PERMANENT: it stays when a connection meets it, until its time is up.</summary>
+    Permanent = 1 << 0,
+
+    /// <summary>NF_CT_EXPECT_INACTIVE: it meets no connection yet.</summary>
+    Inactive = 1 << 1,
+
+    /// <summary>NF_CT_EXPECT_USERSPACE: a helper in user space made it; the kernel clears the bit in requests.</summary>
+    Userspace = 1 << 2,
+}
+
+/// <summary>What names one expectation exactly.</summary>
+/// <param name="Tuple">Its tuple, exactly as listed.</param>
+/// <param name="Zone">Its master's zone.</param>
+/// <param name="Id">The kernel's id: the tuple alone names whichever expectation it meets, perhaps another one.</param>
+public readonly record struct ExpectationKey(ConntrackTuple Tuple, ushort Zone, uint Id)
+{
+    /// <summary>The expected connection on one line, with its zone where that is not 0.</summary>
+    public override string ToString() =>
+        Zone == 0 ? Tuple.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Tuple} zone {Zone}");
+}

@@ -80,7 +80,7 @@ public sealed class ExpectationCreator : IDisposable
         if (_masters.Find(keys).Select(finding => finding.Entry).FirstOrDefault(entry => entry is not null) is not { } master)
             throw new NetlinkException(Operation, Errno.NotFound);
         ConntrackEntry? answering = At(master.Reply);
-        if (answering is not null && EntryKey.Of(master).Names(answering))
+        if (answering is not null && EntryKey.Of(master).Matches(answering))
             return master.Reply;
         taken ??= answering;
         throw taken is null ? new NetlinkException(Operation, Errno.NotFound) : new HiddenEntryException(Operation, taken);
@@ -88,7 +88,7 @@ public sealed class ExpectationCreator : IDisposable
         ConntrackEntry? At(in ConntrackTuple tuple) => _masters.Get(new EntryAddress(EntryAttribute.TupleOrig, tuple, null, zone));
 
         bool IsMaster(ConntrackEntry entry) => expectation.MasterKey is { } whole
-            ? whole.Names(entry)
+            ? whole.Matches(entry)
             : entry.Original == expectation.Master && EntryKey.Of(entry).AnyZone == zone;
     }
 

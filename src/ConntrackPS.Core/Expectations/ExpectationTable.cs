@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Linux;
@@ -109,4 +110,108 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
     }
 
     private NetlinkConnection Open() => ConntrackTable.Attempt(() => NetlinkConnection.Open(networkNamespace));
+}
+
+/// <summary>Looks expectations up one by one, as the kernel does when a connection begins.</summary>
+/// <remarks>For one thread at a time.</remarks>
+public sealed class ExpectationFinder : IDisposable
+{
+    private readonly NetlinkConnection _connection;
+    private readonly string? _namespace;
+    private readonly byte[] _request = new byte[NetlinkBatch.MaximumMessageSize];
+
+    internal ExpectationFinder(NetworkNamespace? networkNamespace) =>
+        (_connection, _namespace) = (NetlinkConnection.Open(networkNamespace), networkNamespace?.Name);
+
+    /// <summary>Looks up the expectation that a connection of this tuple and zone would meet.</summary>
+    /// <returns>The expectation, or null where there is none.</returns>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    public ConntrackExpectation? Find(in ConntrackTuple tuple, ushort zone)
+    {
+        ConntrackExpectation? found = null;
+        bool exists = _connection.TryRequest(
+            ExpectationRequests.Get(_request, tuple, zone),
+            "look up an expectation",
+            message => found = ExpectationDecoder.Decode(message));
+        if (!exists || found is null)
+            return null;
+        (found.Zone, found.Namespace) = (zone, _namespace);
+        return found;
+    }
+
+    /// <summary>Closes the socket.</summary>
+    public void Dispose() => _connection.Dispose();
+}
+
+/// <summary>Deletes expectations one by one, in batches. One that is gone already is counted, and no failure.</summary>
+public sealed class ExpectationDeleter : ExistingEntryBatch
+{
+    internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted)
+        : base(networkNamespace, "delete an expectation", keepDeleted)
+    {
+    }
+
+    /// <summary>Expectations deleted so far.</summary>
+    public long Deleted => Done;
+
+    /// <summary>Adds an expectation to delete.</summary>
+    /// <param name="key">Which one.</param>
+    /// <param name="expectation">Comes back with the result.</param>
+    /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    public void Add(in ExpectationKey key, object expectation) => Add(ExpectationRequests.Delete, key, expectation);
+}
+
+/// <summary>Finds out the zones of listed expectations, which the kernel doesn't tell: an expectation is in the zone in
+/// which the kernel finds it.</summary>
+internal sealed class ZoneFinder(ExpectationFinder finder, ConntrackTable table)
+{
+    /// <summary>Connections that got their helper by a rule or by netlink have the status Helper; those that an
+    /// expectation gave theirs have not.</summary>
+    private static readonly ConntrackFilter[] WhereMastersAre = [new() { Status = ConntrackStatus.Helper }, new()];
+
+    /// <summary>Sets the zone of each expectation; one that is gone meanwhile keeps none.</summary>
+    /// <exception cref="IncompleteListingException">One has none, but its master may have been missed.</exception>
+    public void Assign(IReadOnlyCollection<ConntrackExpectation> expectations)
+    {
+        IncompleteListingException? incomplete = null;
+        foreach (ConntrackExpectation expectation in expectations)
+            Try(expectation, 0);
+        foreach (ConntrackFilter filter in WhereMastersAre)
+        {
+            ConntrackExpectation[] open = [.. expectations.Where(expectation => expectation.Zone is null)];
+            if (open.Length == 0)
+                return;
+            incomplete = AssignByMaster(open.ToLookup(expectation => expectation.Master), filter);
+        }
+
+        // Only the last of the filters lets all masters through. What is without a zone counts as gone.
+        if (incomplete is not null && expectations.Any(expectation => expectation.Zone is null))
+            throw incomplete;
+    }
+
+    /// <returns>What is to be thrown where a master may have been missed.</returns>
+    private IncompleteListingException? AssignByMaster(ILookup<ConntrackTuple, ConntrackExpectation> byMaster, ConntrackFilter filter)
+    {
+        try
+        {
+            foreach (ConntrackEntry master in table.Read(filter))
+            {
+                ushort zone = master.OriginalZone ?? master.ReplyZone ?? master.Zone;
+                foreach (ConntrackExpectation expectation in zone == 0 ? [] : byMaster[master.Original])
+                    Try(expectation, zone);
+            }
+
+            return null;
+        }
+        catch (IncompleteListingException exception)
+        {
+            return exception;
+        }
+    }
+
+    private void Try(ConntrackExpectation expectation, ushort zone)
+    {
+        if (expectation.Zone is null && finder.Find(expectation.Expected, zone)?.Id == expectation.Id)
+            expectation.Zone = zone;
+    }
 }

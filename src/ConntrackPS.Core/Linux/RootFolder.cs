@@ -68,31 +68,31 @@ internal sealed class RootFolder : IDisposable
 
     private FilePlace? Walk(string name, bool isForWriting, bool makesFolders)
     {
-        using Way way = new(_root, _path.TrimEnd('/'), name);
-        while (way.TryStep(out string next, out bool isOfLink))
+        using PathWalk walk = new(_root, _path.TrimEnd('/'), name);
+        while (walk.TryStep(out string next, out bool isOfLink))
         {
-            SafeFileHandle? opened = way.TryOpen(next);
-            if (opened is null && way.HasMore)
+            SafeFileHandle? opened = walk.TryOpen(next);
+            if (opened is null && walk.HasMore)
             {
-                way.RefuseMask(next);
+                walk.RefuseMask(next);
                 if (isForWriting && isOfLink)
-                    throw way.NowhereToGo(next);
+                    throw walk.NowhereToGo(next);
                 if (!makesFolders)
                     return null;
-                opened = way.Make(next);
+                opened = walk.Make(next);
             }
 
             if (opened is null)
-                return way.End(next, null);
-            if (way.Go(next, opened) is { } status)
-                return way.End(next, status);
+                return walk.End(next, null);
+            if (walk.Go(next, opened) is { } status)
+                return walk.End(next, status);
         }
 
-        return way.End(".", null);
+        return walk.End(".", null);
     }
 
-    /// <summary>The way from the root to where a name leads.</summary>
-    private sealed class Way : IDisposable
+    /// <summary>Resolves a path step by step, from the root to what it names.</summary>
+    private sealed class PathWalk : IDisposable
     {
         private readonly string _root;
 
@@ -105,7 +105,7 @@ internal sealed class RootFolder : IDisposable
         private string? _firstLink;
         private int _links;
 
-        public Way(SafeFileHandle root, string path, string name)
+        public PathWalk(SafeFileHandle root, string path, string name)
         {
             _root = path;
             _stack.Add((OpenFolder(root), ""));

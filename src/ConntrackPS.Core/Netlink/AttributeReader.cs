@@ -19,20 +19,20 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
 
     /// <summary>Moves to the next attribute.</summary>
     /// <returns>False at the end.</returns>
-    /// <exception cref="NetlinkProtocolException">The attribute is cut off, or its length lies.</exception>
+    /// <exception cref="NetlinkProtocolException">The attribute is truncated, or its length is malformed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Read()
     {
         ReadOnlySpan<byte> rest = Rest;
-        if (rest.Length < Wire.AttributeHeaderSize)
+        if (rest.Length < NetlinkProtocol.AttributeHeaderSize)
             return rest.IsEmpty ? false : throw TooFew(rest.Length);
         uint header = MemoryMarshal.Read<uint>(rest);
         int length = AttributeHeader.LengthOf(header, BitConverter.IsLittleEndian);
-        if (length < Wire.AttributeHeaderSize || length > rest.Length)
+        if (length < NetlinkProtocol.AttributeHeaderSize || length > rest.Length)
             throw Lie(length, rest.Length);
-        Type = (ushort)(AttributeHeader.TypeOf(header, BitConverter.IsLittleEndian) & Wire.AttributeTypeMask);
-        Value = rest[Wire.AttributeHeaderSize..length];
-        Rest = rest[Math.Min(Wire.Align(length), rest.Length)..];
+        Type = (ushort)(AttributeHeader.TypeOf(header, BitConverter.IsLittleEndian) & NetlinkProtocol.AttributeTypeMask);
+        Value = rest[NetlinkProtocol.AttributeHeaderSize..length];
+        Rest = rest[Math.Min(NetlinkProtocol.Align(length), rest.Length)..];
         return true;
     }
 
@@ -85,4 +85,25 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
 
     private static NetlinkProtocolException Lie(int length, int rest) =>
         new($"A netlink attribute claims {length} bytes where {rest} are left.");
+}
+
+/// <summary>struct nlattr as one number, for readers that look at length and type at once. Both are of 16 bits and in the
+/// order of the machine: in a word of 32 bits the length is the lower half on most, and the upper one on s390x.</summary>
+internal static class AttributeHeader
+{
+    /// <summary>The header's word as a machine reads it.</summary>
+    /// <param name="length">nla_len: header and value, without padding.</param>
+    /// <param name="type">nla_type, with its flags.</param>
+    /// <param name="isLittleEndian">The machine's order; tests ask for the other.</param>
+    public static uint Word(ushort length, ushort type, bool isLittleEndian) =>
+        isLittleEndian ? (uint)type << 16 | length : (uint)length << 16 | type;
+
+    /// <summary>The header's word on this machine; a constant once compiled.</summary>
+    public static uint Word(ushort length, ushort type) => Word(length, type, BitConverter.IsLittleEndian);
+
+    /// <summary>nla_len.</summary>
+    public static ushort LengthOf(uint word, bool isLittleEndian) => (ushort)(isLittleEndian ? word : word >> 16);
+
+    /// <summary>nla_type, with its flags.</summary>
+    public static ushort TypeOf(uint word, bool isLittleEndian) => (ushort)(isLittleEndian ? word >> 16 : word);
 }

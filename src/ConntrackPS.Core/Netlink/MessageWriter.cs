@@ -29,7 +29,7 @@ internal ref struct MessageWriter(Span<byte> buffer)
     public void BeginMessage(ushort type, MessageFlags flags, byte family, byte version = 0, ushort resourceId = 0)
     {
         _messageStart = _length;
-        Span<byte> header = Take(Wire.HeaderSize + Wire.NetfilterHeaderSize);
+        Span<byte> header = Take(NetlinkProtocol.HeaderSize + NetlinkProtocol.NetfilterHeaderSize);
         header.Clear();
         BitConverter.TryWriteBytes(header[4..], type);
         BitConverter.TryWriteBytes(header[6..], (ushort)(flags | MessageFlags.Request));
@@ -44,8 +44,8 @@ internal ref struct MessageWriter(Span<byte> buffer)
     public Nest BeginNest(ushort type)
     {
         int start = _length;
-        Span<byte> header = Take(Wire.AttributeHeaderSize);
-        BitConverter.TryWriteBytes(header[2..], (ushort)(type | Wire.NestedFlag));
+        Span<byte> header = Take(NetlinkProtocol.AttributeHeaderSize);
+        BitConverter.TryWriteBytes(header[2..], (ushort)(type | NetlinkProtocol.NestedFlag));
         return new Nest(start);
     }
 
@@ -79,12 +79,12 @@ internal ref struct MessageWriter(Span<byte> buffer)
 
     private Span<byte> TakeAttribute(ushort type, int valueLength)
     {
-        int length = Wire.AttributeHeaderSize + valueLength;
-        Span<byte> space = Take(Wire.Align(length));
+        int length = NetlinkProtocol.AttributeHeaderSize + valueLength;
+        Span<byte> space = Take(NetlinkProtocol.Align(length));
         space[^Math.Min(space.Length, 4)..].Clear();
         BitConverter.TryWriteBytes(space, (ushort)length);
         BitConverter.TryWriteBytes(space[2..], type);
-        return space[Wire.AttributeHeaderSize..length];
+        return space[NetlinkProtocol.AttributeHeaderSize..length];
     }
 
     private Span<byte> Take(int length)

@@ -26,15 +26,15 @@ internal readonly record struct NetlinkAnswer(Errno Errno, string? KernelMessage
         int skip = sizeof(int);
         if (message.Type == ControlMessage.Error)
         {
-            if (payload.Length < sizeof(int) + Wire.HeaderSize)
+            if (payload.Length < sizeof(int) + NetlinkProtocol.HeaderSize)
                 throw new NetlinkProtocolException("A netlink error message does not hold the request's header.");
             uint requestLength = message.Flags.HasFlag(MessageFlags.Capped)
-                ? Wire.HeaderSize
+                ? NetlinkProtocol.HeaderSize
                 : MemoryMarshal.Read<uint>(payload[sizeof(int)..]);
             skip += (int)Math.Min(requestLength, (uint)payload.Length);
         }
 
-        return DecodeAttributes(errno, new AttributeReader(payload[Math.Min(Wire.Align(skip), payload.Length)..]));
+        return DecodeAttributes(errno, new AttributeReader(payload[Math.Min(NetlinkProtocol.Align(skip), payload.Length)..]));
     }
 
     /// <summary>Throws unless the answer is an acknowledgement.</summary>

@@ -14,7 +14,7 @@ internal sealed class NetlinkConnection : IDisposable
     private const int MaximumAttempts = 6;
 
     private readonly NetlinkSocket _socket;
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Wire.DatagramSize);
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(NetlinkProtocol.DatagramSize);
     private ReadAhead? _ahead;
     private uint _sequence;
 

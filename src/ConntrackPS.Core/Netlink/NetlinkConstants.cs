@@ -42,7 +42,7 @@ internal static class ControlMessage
 }
 
 /// <summary>Sizes and masks of the wire format (linux/netlink.h, linux/netfilter/nfnetlink.h).</summary>
-internal static class Wire
+internal static class NetlinkProtocol
 {
     /// <summary>NETLINK_NETFILTER.</summary>
     public const int NetfilterFamily = 12;

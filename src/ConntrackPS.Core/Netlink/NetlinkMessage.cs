@@ -16,7 +16,7 @@ internal readonly ref struct NetlinkMessage(ReadOnlySpan<byte> bytes)
 
     public uint PortId => MemoryMarshal.Read<uint>(Bytes[12..]);
 
-    public ReadOnlySpan<byte> Payload => Bytes[Wire.HeaderSize..];
+    public ReadOnlySpan<byte> Payload => Bytes[NetlinkProtocol.HeaderSize..];
 
     /// <summary>nfgenmsg.nfgen_family: an AF_ number, 0 for none.</summary>
     /// <exception cref="NetlinkProtocolException">The message is too short for a netfilter header.</exception>
@@ -32,15 +32,39 @@ internal readonly ref struct NetlinkMessage(ReadOnlySpan<byte> bytes)
         get
         {
             _ = NetfilterHeader;
-            return new AttributeReader(Bytes[(Wire.HeaderSize + Wire.NetfilterHeaderSize)..]);
+            return new AttributeReader(Bytes[(NetlinkProtocol.HeaderSize + NetlinkProtocol.NetfilterHeaderSize)..]);
         }
     }
 
     private ReadOnlySpan<byte> NetfilterHeader =>
-        Bytes.Length >= Wire.HeaderSize + Wire.NetfilterHeaderSize
-            ? Bytes.Slice(Wire.HeaderSize, Wire.NetfilterHeaderSize)
+        Bytes.Length >= NetlinkProtocol.HeaderSize + NetlinkProtocol.NetfilterHeaderSize
+            ? Bytes.Slice(NetlinkProtocol.HeaderSize, NetlinkProtocol.NetfilterHeaderSize)
             : throw TooShort(Bytes.Length);
 
     private static NetlinkProtocolException TooShort(int length) =>
         new($"A netfilter message of {length} bytes has no room for its header.");
+}
+
+/// <summary>Walks the messages of one datagram.</summary>
+internal ref struct MessageReader(ReadOnlySpan<byte> datagram)
+{
+    private ReadOnlySpan<byte> _rest = datagram;
+
+    /// <summary>Takes the next message.</summary>
+    /// <returns>False at the end of the datagram.</returns>
+    /// <exception cref="NetlinkProtocolException">The header is truncated, or its length is malformed.</exception>
+    public bool TryRead(out NetlinkMessage message)
+    {
+        message = default;
+        if (_rest.IsEmpty)
+            return false;
+        if (_rest.Length < NetlinkProtocol.HeaderSize)
+            throw new NetlinkProtocolException($"{_rest.Length} bytes are too few for a netlink header.");
+        uint length = MemoryMarshal.Read<uint>(_rest);
+        if (length < NetlinkProtocol.HeaderSize || length > (uint)_rest.Length)
+            throw new NetlinkProtocolException($"A netlink message claims {length} bytes where {_rest.Length} are left.");
+        message = new NetlinkMessage(_rest[..(int)length]);
+        _rest = _rest[Math.Min(NetlinkProtocol.Align((int)length), _rest.Length)..];
+        return true;
+    }
 }

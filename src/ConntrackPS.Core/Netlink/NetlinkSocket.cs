@@ -30,8 +30,8 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         try
         {
             socket.Bind();
-            socket.SetOption(Wire.SocketLevel, (int)NetlinkSocketOption.ExtAck, 1);
-            socket.SetOption(Wire.SocketLevel, (int)NetlinkSocketOption.CapAck, 1);
+            socket.SetOption(NetlinkProtocol.SocketLevel, (int)NetlinkSocketOption.ExtAck, 1);
+            socket.SetOption(NetlinkProtocol.SocketLevel, (int)NetlinkSocketOption.CapAck, 1);
             return socket;
         }
         catch
@@ -75,7 +75,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// <exception cref="NetlinkException">The kernel refused: EPERM for a group without CAP_NET_ADMIN.</exception>
     public void SetNetlinkOption(NetlinkSocketOption option, int value, string operation)
     {
-        if (!TrySetOption(Wire.SocketLevel, (int)option, value))
+        if (!TrySetOption(NetlinkProtocol.SocketLevel, (int)option, value))
             throw new NetlinkException(operation, LastError());
     }
 
@@ -214,7 +214,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private static SafeFileHandle Create()
     {
-        SafeFileHandle socket = LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, Wire.NetfilterFamily);
+        SafeFileHandle socket = LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NetlinkProtocol.NetfilterFamily);
         return socket.IsInvalid ? throw new NetlinkException("open a netfilter netlink socket", LastError()) : socket;
     }
 

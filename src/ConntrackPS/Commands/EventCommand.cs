@@ -61,12 +61,12 @@ public abstract class EventCommand : FilterCommand
             return null;
         }
 
-        string?[] silences = [.. targets.Select(FindSilence)];
+        string?[] warnings = [.. targets.Select(FindMissingEvents)];
         EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
         try
         {
             TellOfBuffers(stream.ReceiveBufferSize);
-            WarnAboutSilence(silences);
+            WarnAboutMissingEvents(warnings);
             foreach (NetworkNamespace? target in targets)
                 WarnAboutMissingData(target);
 
@@ -74,7 +74,7 @@ public abstract class EventCommand : FilterCommand
         }
         catch
         {
-            // Ctrl+C, or -WarningAction Stop: nobody else knows of the stream yet.
+            // Ctrl+C, or -WarningAction Stop: nothing else holds the stream yet.
             stream.Dispose();
             throw;
         }
@@ -98,8 +98,8 @@ public abstract class EventCommand : FilterCommand
         FollowNamespaces = AllNamespace,
     };
 
-    /// <summary>What will not be heard of a namespace, or null where all will be; to be asked before anybody listens.</summary>
-    private protected string? FindSilence(NetworkNamespace? target)
+    /// <summary>A warning of the events that a namespace will not send, or null where it sends all; ask before listening begins.</summary>
+    private protected string? FindMissingEvents(NetworkNamespace? target)
     {
         long setting = EventSwitch.Read(target);
         string where = target is null ? "" : $" in network namespace '{target}'";
@@ -113,10 +113,10 @@ public abstract class EventCommand : FilterCommand
                     : $"To hear of all that begin from then on: {Remedies.TurnOn("Events", "On", target)}");
     }
 
-    /// <summary>Says what will not be heard, once somebody listens: a warning may end the command.</summary>
-    private protected void WarnAboutSilence(params string?[] silences)
+    /// <summary>Warns of events that will not come, once listening has begun: a warning may end the command.</summary>
+    private protected void WarnAboutMissingEvents(params string?[] warnings)
     {
-        foreach (string silence in silences.OfType<string>())
-            WriteWarning(silence);
+        foreach (string warning in warnings.OfType<string>())
+            WriteWarning(warning);
     }
 }

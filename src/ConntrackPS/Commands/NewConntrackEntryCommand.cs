@@ -192,7 +192,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _withoutShift += entry.LacksSequenceShift ? 1 : 0;
     }
 
-    /// <summary>What text leaves out, and nobody can make up.</summary>
+    /// <summary>What text leaves out, and can't be derived.</summary>
     private void WarnAboutGaps()
     {
         if (_withoutTags > 0)

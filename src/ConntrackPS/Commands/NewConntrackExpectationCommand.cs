@@ -1,20 +1,122 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Errors;
 using ConntrackPS.Expectations;
 using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
 /// <summary>Announces connections to the kernel, as helpers do: one made of parameters, or those of the pipeline.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackExpectation", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackExpectation))]
-public sealed partial class NewConntrackExpectationCommand : ConntrackCommand
+public sealed class NewConntrackExpectationCommand : ConntrackCommand
 {
     private readonly PerNamespace<ExpectationCreator> _creators =
         new(table => new ExpectationTable(table.NetworkNamespace).CreateCreator());
 
     private long _number;
+
+    /// <summary>An entry, which becomes the master; or an expectation to create again, by its property names: of
+    /// Get-ConntrackExpectation, Import-Clixml, Import-Csv or the like. Parameters given beside it take precedence.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    public PSObject? InputObject { get; set; }
+
+    /// <summary>Where the expected connection may come from: one address, or a prefix such as 0.0.0.0/0 for any.</summary>
+    [Parameter(Position = 0)]
+    [AddressArgument(TakesOne = true)]
+    public AddressPrefix? SourceAddress { get; set; }
+
+    /// <summary>Where the expected connection goes to, before translation.</summary>
+    [Parameter(Position = 1)]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? DestinationAddress { get; set; }
+
+    /// <summary>The layer 4 protocol, by name or number; the master's unless given.</summary>
+    [Parameter]
+    [ProtocolArgument(TakesOne = true)]
+    public IPProtocol? Protocol { get; set; }
+
+    /// <summary>The source port; any unless given.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? SourcePort { get; set; }
+
+    /// <summary>The destination port.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? DestinationPort { get; set; }
+
+    /// <summary>The bits of the source address that must be met, where they are no prefix: 0.0.0.255.</summary>
+    [Parameter]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? SourceMask { get; set; }
+
+    /// <summary>The bits of the source port that must be met; all where -SourcePort is given, else none.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? SourcePortMask { get; set; }
+
+    /// <summary>The entry of the connection that announces it; it must have a helper.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public PSObject? Master { get; set; }
+
+    /// <summary>Time until it goes: seconds, or a span such as 5m; that of the helper's class unless given.</summary>
+    [Parameter]
+    [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
+    public TimeSpan? TimeoutSeconds { get; set; }
+
+    /// <summary>Which of the helper's kinds of expectations, 0 for its first.</summary>
+    [Parameter]
+    [NumberArgument(uint.MaxValue, TakesOne = true)]
+    public long? Class { get; set; }
+
+    /// <summary>Permanent: it stays when a connection meets it. Inactive: it meets none.</summary>
+    [Parameter]
+    [ValidateSet(nameof(ExpectationFlags.Permanent), nameof(ExpectationFlags.Inactive))]
+    public ExpectationFlags[]? Flag { get; set; }
+
+    /// <summary>What the kernel calls when the connection comes, such as nat-follow-master.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Function { get; set; }
+
+    /// <summary>A helper for the expected connection, on kernels that take one; newer ones ignore it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Helper { get; set; }
+
+    /// <summary>The master's direction that the expected connection takes, for -Function to translate it.</summary>
+    [Parameter]
+    [ValidateSet(nameof(TupleDirection.Original), nameof(TupleDirection.Reply))]
+    public TupleDirection? NatDirection { get; set; }
+
+    /// <summary>The address that -Function translates to.</summary>
+    [Parameter]
+    [HostAddressArgument(TakesOne = true)]
+    public HostAddress? NatAddress { get; set; }
+
+    /// <summary>The port that -Function translates to.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? NatPort { get; set; }
+
+    /// <summary>The master's zone, 0 to 65535; an entry given as master has its own.</summary>
+    [Parameter]
+    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    public long? Zone { get; set; }
+
+    /// <summary>One that exists already, with the same mask and master, is no error: it gets the timeout.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Emits each expectation as the kernel has it then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => Run(() =>
@@ -71,4 +173,25 @@ public sealed partial class NewConntrackExpectationCommand : ConntrackCommand
             WriteError(ErrorFactory.ExpectationNotCreated(exception, expectation, number, networkNamespace));
         }
     }
+
+    private ExpectationTemplate BuildTemplate(PSObject? master) => new()
+    {
+        Source = SourceAddress,
+        SourceMask = SourceMask,
+        Destination = DestinationAddress,
+        Protocol = Protocol,
+        SourcePort = (ushort?)SourcePort,
+        SourcePortMask = (ushort?)SourcePortMask,
+        DestinationPort = (ushort?)DestinationPort,
+        Master = master is null ? null : InputExpectation.MasterOf(master),
+        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        Class = (uint?)Class,
+        Flags = Flag?.Aggregate((all, bit) => all | bit),
+        Function = Function,
+        Helper = Helper,
+        NatDirection = NatDirection,
+        NatAddress = NatAddress,
+        NatPort = (ushort?)NatPort,
+        Zone = (ushort?)Zone,
+    };
 }

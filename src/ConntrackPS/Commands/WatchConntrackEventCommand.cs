@@ -10,8 +10,10 @@ namespace ConntrackPS.Commands;
 [Cmdlet(VerbsCommon.Watch, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEvent), ParameterSetName = [FilterSet])]
 [OutputType(typeof(ConntrackExpectationEvent), ParameterSetName = [ExpectationSet])]
-public sealed partial class WatchConntrackEventCommand : EventCommand
+public sealed class WatchConntrackEventCommand : EventCommand
 {
+    private const string ExpectationSet = "Expectation";
+
     private bool _toldOfReliability;
     private bool _toldOfBacklog;
 
@@ -24,6 +26,11 @@ public sealed partial class WatchConntrackEventCommand : EventCommand
     [Parameter]
     [ValidateRange(1, long.MaxValue)]
     public long? MaxEvents { get; set; }
+
+    /// <summary>Emits the events of expected connections instead: New when one is announced, Destroy when it came, its
+    /// time was up or it was deleted.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ExpectationSet)]
+    public SwitchParameter Expectation { get; set; }
 
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(Expectation ? WatchExpectations : Watch);
@@ -91,5 +98,22 @@ public sealed partial class WatchConntrackEventCommand : EventCommand
             return;
         _toldOfReliability = true;
         WriteWarning("The table was nearly full of ended connections whose events nobody took: destroy events may be lost from now on.");
+    }
+
+    private void WatchExpectations()
+    {
+        Linux.NetworkNamespace? target = Namespace();
+        string? warning = FindMissingEvents(target);
+        using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
+        bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
+        using ExpectationWatcher watcher = new(
+            target,
+            isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy],
+            ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
+            BacklogSize);
+        using CancellationTokenRegistration registration = Stop.Register(watcher.Cancel);
+        TellOfBuffers(watcher.ReceiveBufferSize);
+        WarnAboutMissingEvents(warning);
+        EmitUntilDone(watcher.Take, () => watcher.WaitingCountWhenFull, "");
     }
 }

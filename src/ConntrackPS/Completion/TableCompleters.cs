@@ -11,7 +11,7 @@ namespace ConntrackPS.Completion;
 public abstract class TableCompleter : ChoiceCompleter
 {
     private const int MaximumChoices = 100;
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan ReadTimeout = TimeSpan.FromMilliseconds(200);
 
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound)
     {
@@ -46,7 +46,7 @@ public abstract class TableCompleter : ChoiceCompleter
     /// <returns>False where there was no time for the whole table, or it would not hold still.</returns>
     private static bool TryReadWhole(GroupMeasurement measurement, string? networkNamespace)
     {
-        using CancellationTokenSource stop = new(Patience);
+        using CancellationTokenSource stop = new(ReadTimeout);
         try
         {
             measurement.Read(new ConntrackTable(NetworkNamespace.ParseOrOwn(networkNamespace)), stop: stop.Token);

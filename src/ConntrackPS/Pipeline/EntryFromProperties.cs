@@ -12,7 +12,7 @@ internal static class EntryFromProperties
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackEntry Read(PSObject input) => Read(input, withTimes: true);
 
-    /// <summary>Reads what can be created again; the kernel gives a new entry its start, so that nobody needs the old one.</summary>
+    /// <summary>Reads what can be created again; the kernel gives a new entry its start, so that the old one is not needed.</summary>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackEntry ReadToCreate(PSObject input) => Read(input, withTimes: false);
 

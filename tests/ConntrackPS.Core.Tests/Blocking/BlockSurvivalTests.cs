@@ -158,7 +158,7 @@ public sealed class BlockSurvivalTests : IDisposable
     /// <summary>A socket as other libraries open it: the kernel picks its port.</summary>
     private static SafeFileHandle OpenAutobound()
     {
-        SafeFileHandle socket = LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, Wire.NetfilterFamily);
+        SafeFileHandle socket = LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NetlinkProtocol.NetfilterFamily);
         NativeMethods.BindToAny(socket);
         return socket;
     }

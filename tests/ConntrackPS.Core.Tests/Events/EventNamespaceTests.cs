@@ -9,7 +9,7 @@ namespace ConntrackPS.Tests.Events;
 public sealed class EventNamespaceTests
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
     [Fact]
     public void One_that_is_deleted_is_an_error_after_its_last_events()
@@ -21,7 +21,7 @@ public sealed class EventNamespaceTests
         List<ConntrackEvent> events = [];
         NetworkNamespaceException gone = Assert.Throws<NetworkNamespaceException>(() =>
         {
-            for (DateTime end = DateTime.UtcNow + Patience; DateTime.UtcNow < end;)
+            for (DateTime end = DateTime.UtcNow + WaitTimeout; DateTime.UtcNow < end;)
                 events.AddRange(stream.Take(Look));
         });
         Assert.Equal((ns.Name, Errno.Stale), (gone.NetworkNamespace, gone.Errno));
@@ -35,7 +35,7 @@ public sealed class EventNamespaceTests
         using EventStream stream = new(new EventOptions(), ns.Namespace);
         Shell.Run("ip", "netns", "delete", ns.Name);
         Shell.Run("ip", "netns", "add", ns.Name);
-        Assert.Throws<NetworkNamespaceException>(() => stream.Take(Patience));
+        Assert.Throws<NetworkNamespaceException>(() => stream.Take(WaitTimeout));
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class EventNamespaceTests
         Assert.True(stream.TryTakeFailure(out failure));
         Assert.Equal(goes.Name, Assert.IsType<NetworkNamespaceException>(failure).NetworkNamespace);
         TableFiller.Create(stays, Entries.Any());
-        Assert.Equal(stays.Name, Assert.Single(stream.Take(Patience)).Namespace);
+        Assert.Equal(stays.Name, Assert.Single(stream.Take(WaitTimeout)).Namespace);
     }
 
     [Fact]

@@ -9,7 +9,7 @@ namespace ConntrackPS.Tests.Events;
 
 public sealed class EventStreamTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
     private readonly NetworkNamespaceFixture _ns = new();
 
@@ -72,7 +72,7 @@ public sealed class EventStreamTests : IDisposable
         TableFiller.Fill(_ns, Count);
         _ns.Table.Delete(new ConntrackFilter { SourceAddress = [AddressPrefix.Parse("192.0.2.99")] }, _ => { });
         ulong lost = 0;
-        DateTime end = DateTime.UtcNow + Patience;
+        DateTime end = DateTime.UtcNow + WaitTimeout;
         while ((known.Count != Count || lost == 0) && DateTime.UtcNow < end)
         {
             foreach (ConntrackEvent happened in stream.Take(TimeSpan.FromMilliseconds(100)))
@@ -169,9 +169,9 @@ public sealed class EventStreamTests : IDisposable
     {
         TableFiller.Fill(_ns, 50_000);
         using EventStream stream = new(new EventOptions { IncludeExisting = true }, _ns.Namespace);
-        Assert.NotEmpty(stream.Take(Patience));
+        Assert.NotEmpty(stream.Take(WaitTimeout));
         stream.Cancel();
-        Assert.Throws<OperationCanceledException>(() => stream.Take(Patience));
+        Assert.Throws<OperationCanceledException>(() => stream.Take(WaitTimeout));
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public sealed class EventStreamTests : IDisposable
     {
         using EventStream stream = new(new EventOptions(), _ns.Namespace);
         stream.Cancel();
-        Assert.Throws<OperationCanceledException>(() => stream.Take(Patience));
+        Assert.Throws<OperationCanceledException>(() => stream.Take(WaitTimeout));
     }
 
     private void Fill(int first, int count) => TableFiller.Create(_ns, Enumerable.Range(first, count).Select(TableFiller.Numbered));
@@ -195,7 +195,7 @@ public sealed class EventStreamTests : IDisposable
     private static List<ConntrackEvent> Take(EventStream stream, int count)
     {
         List<ConntrackEvent> events = [];
-        DateTime end = DateTime.UtcNow + Patience;
+        DateTime end = DateTime.UtcNow + WaitTimeout;
         while (events.Count < count && DateTime.UtcNow < end)
             events.AddRange(stream.Take(TimeSpan.FromMilliseconds(100)));
         Assert.Equal(count, events.Count);

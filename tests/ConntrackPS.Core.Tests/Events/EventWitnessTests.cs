@@ -14,7 +14,7 @@ public sealed class EventWitnessTests
     // As many as conntrack holds while it does not read, and some to spare.
     private const int AtOnce = 60;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
     [Fact]
     public void Of_entries_of_every_kind_made_changed_and_removed_in_batches()
@@ -109,6 +109,6 @@ public sealed class EventWitnessTests
         Assert.Equal(shown.Stop is null, read.StopTime is null);
         if (shown is { Start: { } start, Stop: { } stop })
             Assert.Equal(Math.Round((stop - start) / 1e9, 3), read.Duration);
-        Assert.InRange(read.EventTime, shown.When - Patience, shown.When + Patience);
+        Assert.InRange(read.EventTime, shown.When - WaitTimeout, shown.When + WaitTimeout);
     }
 }

@@ -63,7 +63,7 @@ public sealed class ExpectationTableTests : IDisposable
         using ExpectationFinder finder = _table.CreateFinder();
         long buckets = 0;
         bool isEmpty = true;
-        ScanTerms terms = new() { ReadBuckets = () => ++buckets, LeastRepeats = 0, Patience = TimeSpan.Zero, ReadCount = _ => null };
+        ScanTerms terms = new() { ReadBuckets = () => ++buckets, LeastRepeats = 0, RepeatTimeout = TimeSpan.Zero, ReadCount = _ => null };
         ZoneFinder blind = new(finder, new ConntrackTable(_ns.Namespace, KernelFeatures.All, terms with { Open = _ => Empty() }));
         ZoneFinder lucky = new(finder, new ConntrackTable(_ns.Namespace, KernelFeatures.All, terms));
         listed.Zone = null;

@@ -13,7 +13,7 @@ namespace ConntrackPS.Tests.Expectations;
 /// <summary>What the kernel's ftp helper makes of real control connections through a NAT router.</summary>
 public sealed class FtpTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
     private readonly FtpLab _lab = new();
 
@@ -128,7 +128,7 @@ public sealed class FtpTests : IDisposable
     private static ConntrackExpectationEvent[] Take(ExpectationWatcher watcher, int count)
     {
         List<ConntrackExpectationEvent> events = [];
-        long deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        long deadline = Environment.TickCount64 + (long)WaitTimeout.TotalMilliseconds;
         while (events.Count < count && Environment.TickCount64 < deadline)
             events.AddRange(watcher.Take(TimeSpan.FromMilliseconds(200)));
         return [.. events];

@@ -3,12 +3,12 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <summary>Waits for what happens soon, without saying how soon: these machines are busy.</summary>
 internal static class Wait
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
-    /// <returns>True as soon as the condition holds; false when patience ends.</returns>
+    /// <returns>True as soon as the condition holds; false at the timeout.</returns>
     public static bool Until(Func<bool> condition)
     {
-        long deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        long deadline = Environment.TickCount64 + (long)WaitTimeout.TotalMilliseconds;
         while (!condition())
         {
             if (Environment.TickCount64 > deadline)
@@ -19,6 +19,6 @@ internal static class Wait
         return true;
     }
 
-    /// <summary>True where the thread ended within the patience.</summary>
-    public static bool For(Thread thread) => thread.Join(Patience);
+    /// <summary>True where the thread ended before the timeout.</summary>
+    public static bool For(Thread thread) => thread.Join(WaitTimeout);
 }

@@ -24,23 +24,23 @@ internal static class CLayouts
     /// <summary>The library reads and writes these at fixed offsets.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfTheWire() =>
     [
-        ("sizeof(struct nlmsghdr)", Wire.HeaderSize),
+        ("sizeof(struct nlmsghdr)", NetlinkProtocol.HeaderSize),
         ("offsetof(struct nlmsghdr, nlmsg_len)", 0),
         ("offsetof(struct nlmsghdr, nlmsg_type)", 4),
         ("offsetof(struct nlmsghdr, nlmsg_flags)", 6),
         ("offsetof(struct nlmsghdr, nlmsg_seq)", 8),
         ("offsetof(struct nlmsghdr, nlmsg_pid)", 12),
-        ("sizeof(struct nfgenmsg)", Wire.NetfilterHeaderSize),
+        ("sizeof(struct nfgenmsg)", NetlinkProtocol.NetfilterHeaderSize),
         ("offsetof(struct nfgenmsg, nfgen_family)", 0),
         ("offsetof(struct nfgenmsg, version)", 1),
         ("offsetof(struct nfgenmsg, res_id)", 2),
-        ("sizeof(struct nlattr)", Wire.AttributeHeaderSize),
+        ("sizeof(struct nlattr)", NetlinkProtocol.AttributeHeaderSize),
         ("offsetof(struct nlattr, nla_len)", 0),
         ("offsetof(struct nlattr, nla_type)", 2),
         ("offsetof(struct nlmsgerr, msg)", sizeof(int)),
         ("sizeof(struct nf_ct_tcp_flags)", 2),
-        ("NLMSG_ALIGN(13)", Wire.Align(13)),
-        ("NLA_ALIGN(16)", Wire.Align(16)),
+        ("NLMSG_ALIGN(13)", NetlinkProtocol.Align(13)),
+        ("NLA_ALIGN(16)", NetlinkProtocol.Align(16)),
     ];
 
     /// <summary>Sizes and offsets of Tmds.LibC's types that the library uses.</summary>

@@ -145,14 +145,14 @@ internal static class CNames
         // Newer than the headers of most distributions.
         ["EntryAttribute.TimestampEvent"] = null,
         ["ControlMessage.FirstData"] = "NLMSG_MIN_TYPE",
-        ["Wire.NetfilterFamily"] = "NETLINK_NETFILTER",
-        ["Wire.SocketLevel"] = "SOL_NETLINK",
-        ["Wire.HeaderSize"] = "sizeof(struct nlmsghdr)",
-        ["Wire.NetfilterHeaderSize"] = "sizeof(struct nfgenmsg)",
-        ["Wire.AttributeHeaderSize"] = "sizeof(struct nlattr)",
-        ["Wire.NestedFlag"] = "NLA_F_NESTED",
-        ["Wire.AttributeTypeMask"] = "NLA_TYPE_MASK & 0xffff",
-        ["Wire.DatagramSize"] = null,
+        ["NetlinkProtocol.NetfilterFamily"] = "NETLINK_NETFILTER",
+        ["NetlinkProtocol.SocketLevel"] = "SOL_NETLINK",
+        ["NetlinkProtocol.HeaderSize"] = "sizeof(struct nlmsghdr)",
+        ["NetlinkProtocol.NetfilterHeaderSize"] = "sizeof(struct nfgenmsg)",
+        ["NetlinkProtocol.AttributeHeaderSize"] = "sizeof(struct nlattr)",
+        ["NetlinkProtocol.NestedFlag"] = "NLA_F_NESTED",
+        ["NetlinkProtocol.AttributeTypeMask"] = "NLA_TYPE_MASK & 0xffff",
+        ["NetlinkProtocol.DatagramSize"] = null,
     };
 
     /// <summary>The C expression of each constant of ours, and its value: all are the same for every processor.</summary>
@@ -161,7 +161,7 @@ internal static class CNames
         .. Prefixes.SelectMany(pair => OfEnum(pair.Key, pair.Value)),
         .. OfConstants(typeof(LibC), "", isCName: true),
         .. OfConstants(typeof(ControlMessage), "NLMSG_"),
-        .. OfConstants(typeof(ConntrackPS.Netlink.Wire), ""),
+        .. OfConstants(typeof(NetlinkProtocol), ""),
         ("AF_UNSPEC", (long)IPFamily.Unspecified),
         ("AF_INET", (long)IPFamily.IPv4),
         ("AF_INET6", (long)IPFamily.IPv6),

@@ -174,7 +174,7 @@ public sealed class HostileKernelTests
             10 => new Step([], []),
             11 => new Step([Messages.Message(1, Own), Messages.Message(4, Own)], []),
             12 => new Step([Messages.Data(Own, number)[..random.Next(1, 20)]], [], Malformed),
-            13 => new Step([Messages.Message(Messages.DataType, Own, MessageFlags.None, new byte[Wire.DatagramSize])], [], Malformed),
+            13 => new Step([Messages.Message(Messages.DataType, Own, MessageFlags.None, new byte[NetlinkProtocol.DatagramSize])], [], Malformed),
             14 => new Step([Messages.Data(Own, number), Messages.Error(Own, Errno.Busy), Messages.Data(Own, 1)], [number], nameof(Errno.Busy)),
             _ => new Step([Messages.Data(Own, number), Messages.Done(Own), Messages.Data(Own, 1)], [number], Complete),
         };

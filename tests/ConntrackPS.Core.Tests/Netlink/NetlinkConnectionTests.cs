@@ -81,7 +81,7 @@ public sealed class NetlinkConnectionTests : IDisposable
     [Fact]
     public void A_datagram_larger_than_the_buffer_is_an_error_and_not_cut()
     {
-        _kernel.Answer(Messages.Message(Messages.DataType, 1, MessageFlags.None, new byte[Wire.DatagramSize]));
+        _kernel.Answer(Messages.Message(Messages.DataType, 1, MessageFlags.None, new byte[NetlinkProtocol.DatagramSize]));
         Assert.Contains("32784 bytes", Assert.Throws<NetlinkProtocolException>(Ask).Message, StringComparison.Ordinal);
     }
 
@@ -89,7 +89,7 @@ public sealed class NetlinkConnectionTests : IDisposable
     public void A_datagram_as_large_as_the_buffer_is_read()
     {
         byte[] acknowledgement = Messages.Acknowledgement(1);
-        int payload = Wire.DatagramSize - acknowledgement.Length - 16;
+        int payload = NetlinkProtocol.DatagramSize - acknowledgement.Length - 16;
         _kernel.Answer(Messages.Message(Messages.DataType, 1, MessageFlags.None, new byte[payload]), acknowledgement);
         Assert.Single(Ask());
     }

@@ -70,7 +70,7 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
 
     private SafeFileHandle Bind(out uint port)
     {
-        SafeFileHandle handle = ns.Namespace.Run(() => LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, Wire.NetfilterFamily));
+        SafeFileHandle handle = ns.Namespace.Run(() => LibC.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NetlinkProtocol.NetfilterFamily));
         port = NativeMethods.BindToAny(handle);
         return handle;
     }

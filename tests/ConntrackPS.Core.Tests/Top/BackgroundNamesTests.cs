@@ -1,6 +1,6 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Tests.Infrastructure;
-using ConntrackPS.Top.Names;
+using ConntrackPS.Top.Drawing;
 
 namespace ConntrackPS.Tests.Top;
 

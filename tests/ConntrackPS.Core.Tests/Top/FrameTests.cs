@@ -5,7 +5,6 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Tests.Infrastructure;
 using ConntrackPS.Top.Control;
 using ConntrackPS.Top.Drawing;
-using ConntrackPS.Top.Names;
 using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Top;

@@ -176,7 +176,7 @@ public sealed record ConntrackFilter
         }
     }
 
-    /// <summary>Filters are compared by reference: what their lists hold is nobody's identity.</summary>
+    /// <summary>Filters are compared by reference: two with equal lists are still two filters.</summary>
     public bool Equals(ConntrackFilter? other) => ReferenceEquals(this, other);
 
     /// <inheritdoc/>

@@ -113,7 +113,7 @@ public sealed class ConntrackTable
 
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 
-    /// <summary>Opens what speaks to the kernel, and says so where there is nobody to speak to.</summary>
+    /// <summary>Opens a netlink connection, and says so where the kernel has no such subsystem.</summary>
     internal static T Attempt<T>(Func<T> open)
     {
         if (!OperatingSystem.IsLinux())
@@ -127,4 +127,17 @@ public sealed class ConntrackTable
             throw new ConntrackUnavailableException("This kernel has no netfilter netlink.", exception);
         }
     }
+}
+
+/// <summary>The lists of entries that the kernel keeps.</summary>
+public enum TableKind
+{
+    /// <summary>The hash table: all connections (IPCTNL_MSG_CT_GET).</summary>
+    Main,
+
+    /// <summary>Entries that are out of the table but not freed yet (IPCTNL_MSG_CT_GET_DYING); normally none.</summary>
+    Dying,
+
+    /// <summary>Entries whose first packet is still on its way (IPCTNL_MSG_CT_GET_UNCONFIRMED); none on kernels from 5.19.</summary>
+    Unconfirmed,
 }

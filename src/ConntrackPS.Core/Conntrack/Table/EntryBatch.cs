@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -5,11 +6,11 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>Changes entries one by one, sent in batches.</summary>
 /// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and at the latest after
-/// <see cref="Linger"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
+/// <see cref="MaximumDelay"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
 public abstract class EntryBatch : IDisposable
 {
-    /// <summary>How long an added entry may wait for company.</summary>
-    public static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
+    /// <summary>How long an added entry waits at most before its batch is sent.</summary>
+    public static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(20);
 
     private readonly NetlinkConnection _connection;
     private readonly NetlinkBatch _batch;
@@ -110,7 +111,7 @@ public abstract class EntryBatch : IDisposable
         if (isFull)
             SendAll();
         else if (!_isScheduled)
-            _isScheduled = _timer.Change(Linger, Timeout.InfiniteTimeSpan);
+            _isScheduled = _timer.Change(MaximumDelay, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Decides on a refusal: true where it is none after all.</summary>
@@ -170,7 +171,7 @@ public abstract class EntryBatch : IDisposable
             }
             catch (Exception exception)
             {
-                // Kept for the caller: nobody listens on a timer's thread.
+                // Kept for the caller: an exception on the timer's thread would end the process.
                 _failure = exception;
             }
         }
@@ -198,4 +199,58 @@ public abstract class EntryBatch : IDisposable
             }
         }
     }
+}
+
+/// <summary>What became of one entry of a batch.</summary>
+/// <param name="Entry">Whatever the caller gave along.</param>
+/// <param name="Failure">Why the kernel refused; null where it did what was asked.</param>
+public sealed record EntryResult(object Entry, NetlinkException? Failure);
+
+/// <summary>A batch of requests about what exists already. What is gone meanwhile is counted, and no failure.</summary>
+public abstract class ExistingEntryBatch : EntryBatch
+{
+    private protected ExistingEntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
+        : base(networkNamespace, operation, keepDone)
+    {
+    }
+
+    /// <summary>How many were gone already.</summary>
+    public long AlreadyGone { get; private protected set; }
+
+    private protected override bool Forgives(object entry, Errno errno)
+    {
+        if (errno != Errno.NotFound)
+            return false;
+        AlreadyGone++;
+        return true;
+    }
+}
+
+/// <summary>Creates entries one by one, in batches.</summary>
+public sealed class EntryCreator : EntryBatch
+{
+    internal EntryCreator(NetworkNamespace? networkNamespace, bool keepCreated)
+        : base(networkNamespace, "create a connection-tracking entry", keepCreated)
+    {
+    }
+
+    /// <summary>Entries created so far.</summary>
+    public long Created => Done;
+
+    /// <summary>Adds an entry to create.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="tag">Comes back with the result.</param>
+    /// <exception cref="IncompleteTupleException">A tuple of the entry or its master's is not whole.</exception>
+    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    public void Add(ConntrackEntry entry, object tag)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        entry.ThrowIfIncomplete();
+        Add(Write, entry, tag);
+    }
+
+    private protected override bool Forgives(object entry, Errno errno) => false;
+
+    private static int Write(Span<byte> buffer, in ConntrackEntry entry) =>
+        EntryEncoder.Create(buffer, entry, MessageFlags.Create | MessageFlags.Exclusive);
 }

@@ -8,7 +8,7 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>One pass over the table, a datagram at a time, which hands over what a filter lets through.</summary>
 /// <remarks>Begins again when the table is resized under it, and without the kernel's help when the kernel refuses its
-/// share of the filter. Ends with an exception where no attempt was whole, so that nobody takes what came for all there is.
+/// share of the filter. Ends with an exception where no attempt was whole, so that an incomplete listing never passes for a complete one.
 /// </remarks>
 internal sealed class EntryScan : IDisposable
 {
@@ -27,9 +27,9 @@ internal sealed class EntryScan : IDisposable
     private FilterPlan _plan;
     private DumpReader? _dump;
     private bool _answered;
-    private bool _isSpoilt;
+    private bool _wasResized;
     private bool _isLast;
-    private long _firstSpoilt;
+    private long _firstResize;
     private ulong _now;
 
     /// <param name="networkNamespace">Where; null for the caller's own.</param>
@@ -107,14 +107,14 @@ internal sealed class EntryScan : IDisposable
         }
 
         _answered = true;
-        if (isDisturbed && !_isSpoilt)
+        if (isDisturbed && !_wasResized)
             Spoil();
-        if (!_isSpoilt || (more && (_isLast || _sink.TakesSpoilt)))
+        if (!_wasResized || (more && (_isLast || _sink.TakesInterrupted)))
             return more;
-        if (_isLast || (_sink.TakesSpoilt && IsTimeToGiveUp()))
+        if (_isLast || (_sink.TakesInterrupted && IsTimeToGiveUp()))
             throw new IncompleteListingException(Operation, Repeats + 1);
         Repeats++;
-        _isSpoilt = false;
+        _wasResized = false;
         _sink.Restart();
         Restart();
         return true;
@@ -166,16 +166,16 @@ internal sealed class EntryScan : IDisposable
     /// </summary>
     private void Spoil()
     {
-        _isSpoilt = true;
+        _wasResized = true;
         if (Repeats == 0)
-            _firstSpoilt = Stopwatch.GetTimestamp();
-        if (_sink.TakesSpoilt)
+            _firstResize = Stopwatch.GetTimestamp();
+        if (_sink.TakesInterrupted)
             _sink.Restart();
         else
             _isLast = IsTimeToGiveUp();
     }
 
-    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstSpoilt) >= _terms.Patience;
+    private bool IsTimeToGiveUp() => Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstResize) >= _terms.RepeatTimeout;
 
     private bool IsFilterRefused(NetlinkException exception) =>
         !_answered && !_plan.Kernel.IsEmpty
@@ -190,4 +190,46 @@ internal sealed class EntryScan : IDisposable
         entry.Namespace = _networkNamespace?.Name;
         _sink.Take(entry);
     }
+}
+
+/// <summary>What a scan works with, and how long it puts up with a table that is resized under it.</summary>
+internal sealed record ScanTerms
+{
+    /// <summary>The kernel's, and what users get.</summary>
+    public static readonly ScanTerms Default = new();
+
+    /// <summary>Opens the connection, anew at each repeat.</summary>
+    public Func<NetworkNamespace?, NetlinkConnection> Open { get; init; } = NetlinkConnection.Open;
+
+    /// <summary>Tells how many entries there are in the connection's network namespace; null where that is not known.</summary>
+    public Func<NetlinkConnection, uint?> ReadCount { get; init; } = TableCount.TryRead;
+
+    /// <summary>Tells the number of buckets; null: it is read from /proc/sys.</summary>
+    public Func<long>? ReadBuckets { get; init; }
+
+    /// <summary>How often a scan begins again in any case. One pass over millions of entries takes seconds.</summary>
+    public int LeastRepeats { get; init; } = 5;
+
+    /// <summary>How long after the first resize a scan begins again in any case: somebody may be trying sizes out, or a
+    /// script may write several, and that passes.</summary>
+    public TimeSpan RepeatTimeout { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>Takes the entries of a scan, one after another.</summary>
+internal interface IEntrySink
+{
+    /// <summary>The object that the next entry is read into: a new one, or one that is used again and again.</summary>
+    ConntrackEntry NextEntry();
+
+    /// <summary>Takes the entry that was read, where it matches the filter.</summary>
+    void Take(ConntrackEntry entry);
+
+    /// <summary>Whether what is read of a table that was resized is of use, with some missing and some twice. If so it is
+    /// read to its end before it is read again: in a storm of resizes no reading would get far else, and all would show the
+    /// same. If not it is read again at once, and only what the last attempt shows is taken as it is.</summary>
+    bool TakesInterrupted { get; }
+
+    /// <summary>The table was resized: what was taken may come again, or will, when the table is read from its beginning.
+    /// </summary>
+    void Restart();
 }

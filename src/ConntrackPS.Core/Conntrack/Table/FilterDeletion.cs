@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
@@ -73,4 +74,25 @@ internal sealed class FilterDeletion(
         foreach (EntryResult result in deleter.TakeResults())
             onFailure(result);
     }
+}
+
+/// <summary>What a deletion by filter came to.</summary>
+/// <param name="Deleted">Entries deleted.</param>
+/// <param name="AlreadyGone">Entries that went by themselves between listing and deleting.</param>
+/// <param name="Failed">Entries that the kernel refused to delete.</param>
+/// <param name="IsEstimate">True where the kernel deleted all at once, and <paramref name="Deleted"/> is the difference
+/// of the table's count before and after.</param>
+public readonly record struct DeleteSummary(long Deleted, long AlreadyGone, long Failed, bool IsEstimate);
+
+/// <summary>What a listing showed was deleted, but the listing was not whole: entries that were meant may be left.</summary>
+/// <param name="summary">What was deleted.</param>
+/// <param name="listing">What was wrong with the listing.</param>
+public sealed class IncompleteDeletionException(DeleteSummary summary, IncompleteListingException listing)
+    : IncompleteListingException(
+        string.Create(CultureInfo.InvariantCulture, $"{summary.Deleted} entries were deleted, and others that were meant may be left. {listing.Message}"),
+        listing.Attempts,
+        listing)
+{
+    /// <summary>What was deleted all the same.</summary>
+    public DeleteSummary Summary { get; } = summary;
 }

@@ -22,7 +22,7 @@ internal static class TableCount
         return TryRead(connection);
     });
 
-    /// <summary>Asks for the count, as a help that nobody depends on.</summary>
+    /// <summary>Asks for the count, where it helps and is not needed.</summary>
     /// <returns>Null where the kernel does not tell; whatever is wrong then shows in what comes after.</returns>
     public static uint? TryRead(NetlinkConnection connection)
     {

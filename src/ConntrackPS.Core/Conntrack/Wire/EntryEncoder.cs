@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Wire;
@@ -77,5 +78,100 @@ internal static class EntryEncoder
         }
 
         writer.EndNest(nest);
+    }
+}
+
+/// <summary>Writes the attributes that few entries have.</summary>
+internal static class DetailsEncoder
+{
+    public static void Write(ref MessageWriter writer, EntryDetails details)
+    {
+        if (details.Labels is { IsEmpty: false } labels)
+            PutLabels(ref writer, EntryAttribute.Labels, labels);
+        if (details.Helper is { } helper)
+            WriteHelper(ref writer, helper);
+
+        if (details.Master is { } master)
+            TupleCodec.Write(ref writer, EntryAttribute.TupleMaster, master);
+        WriteSequence(ref writer, EntryAttribute.SeqAdjOrig, details.OriginalSequence);
+        WriteSequence(ref writer, EntryAttribute.SeqAdjReply, details.ReplySequence);
+        if (details is { SynproxyIsn: { } isn, SynproxyIts: { } its, SynproxyTimestampOffset: { } offset })
+        {
+            MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Synproxy);
+            writer.PutUInt32((ushort)SynproxyAttribute.Isn, isn);
+            writer.PutUInt32((ushort)SynproxyAttribute.Its, its);
+            writer.PutUInt32((ushort)SynproxyAttribute.Tsoff, offset);
+            writer.EndNest(nest);
+        }
+    }
+
+    public static void WriteHelper(ref MessageWriter writer, string helper)
+    {
+        MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Help);
+        writer.PutText((ushort)HelperAttribute.Name, helper);
+        writer.EndNest(nest);
+    }
+
+    public static void PutLabels(ref MessageWriter writer, EntryAttribute type, LabelBits labels)
+    {
+        Span<byte> bits = stackalloc byte[LabelBits.Count / 8];
+        labels.CopyTo(bits);
+        writer.Put((ushort)type, bits);
+    }
+
+    private static void WriteSequence(ref MessageWriter writer, EntryAttribute type, SequenceAdjustment? adjustment)
+    {
+        if (adjustment is null)
+            return;
+        MessageWriter.Nest nest = writer.BeginNest((ushort)type);
+        writer.PutUInt32((ushort)SequenceAttribute.CorrectionPos, adjustment.CorrectionPosition);
+        writer.PutUInt32((ushort)SequenceAttribute.OffsetBefore, (uint)adjustment.OffsetBefore);
+        writer.PutUInt32((ushort)SequenceAttribute.OffsetAfter, (uint)adjustment.OffsetAfter);
+        writer.EndNest(nest);
+    }
+}
+
+/// <summary>Writes a change of an entry: IPCTNL_MSG_CT_NEW without NLM_F_CREATE.</summary>
+internal static class ChangeEncoder
+{
+    /// <summary>Writes a request that changes an entry.</summary>
+    /// <param name="buffer">At least <see cref="NetlinkBatch.MaximumMessageSize"/> bytes.</param>
+    /// <param name="address">Where the kernel finds the entry, and no other one.</param>
+    /// <param name="change">What to change.</param>
+    /// <param name="present">The entry as it is now: the kernel takes status as a whole, and SCTP's state with its tags.</param>
+    /// <returns>The message's length.</returns>
+    public static int Encode(Span<byte> buffer, in EntryAddress address, EntryChange change, ConntrackEntry present)
+    {
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)ConntrackMessage.New, MessageFlags.None, (byte)address.Tuple.Family);
+        TableRequests.WriteAddress(ref writer, address);
+        if (change.TimeoutSeconds is { } timeout)
+            writer.PutUInt32((ushort)EntryAttribute.Timeout, timeout);
+        if (change.SetStatus is { } bits)
+            writer.PutUInt32((ushort)EntryAttribute.Status, (uint)(bits | present.Status));
+        if (change.Mark is { } mark)
+        {
+            writer.PutUInt32((ushort)EntryAttribute.Mark, mark.Value);
+            writer.PutUInt32((ushort)EntryAttribute.MarkMask, mark.Mask);
+        }
+
+        if (change.State is { } state && ConntrackStates.ToKernel(present.Protocol, state) is { } number)
+            ProtoinfoEncoder.WriteState(ref writer, number, present);
+        WriteLabels(ref writer, change);
+        if (change.Helper is { } helper)
+            DetailsEncoder.WriteHelper(ref writer, helper);
+        writer.EndMessage();
+        return writer.Written.Length;
+    }
+
+    /// <summary>The kernel makes each label (old AND NOT mask) XOR value.</summary>
+    private static void WriteLabels(ref MessageWriter writer, EntryChange change)
+    {
+        if (change.AddLabel.Count == 0 && change.RemoveLabel.Count == 0)
+            return;
+        LabelBits value = change.AddLabel.Aggregate(default(LabelBits), (bits, bit) => bits.With(bit));
+        LabelBits mask = change.RemoveLabel.Aggregate(value, (bits, bit) => bits.With(bit));
+        DetailsEncoder.PutLabels(ref writer, EntryAttribute.Labels, value);
+        DetailsEncoder.PutLabels(ref writer, EntryAttribute.LabelsMask, mask);
     }
 }

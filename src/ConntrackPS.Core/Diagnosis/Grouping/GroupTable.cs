@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -39,5 +40,69 @@ internal sealed class GroupTable(GroupIndex index)
     {
         _totals.Empty();
         Count = 0;
+    }
+}
+
+/// <summary>What is summed up for a group.</summary>
+/// <remarks>What every entry changes comes first, on one line of the processor's cache.</remarks>
+internal struct GroupTotals
+{
+    /// <summary>Places of counts in <see cref="States"/>; those between are TCP's states, whose numbers in
+    /// <see cref="ConntrackState"/> are 1 to 9.</summary>
+    public const int Stateless = 0, OtherState = 10;
+
+    public int Count;
+    public int Assured;
+    public int Unreplied;
+    public int WithCounters;
+    public StateCounts States;
+
+    public ulong OriginalPackets;
+    public ulong OriginalBytes;
+    public ulong ReplyPackets;
+    public ulong ReplyBytes;
+
+    /// <summary>Nanoseconds since 1970; 0 where no entry has a start time.</summary>
+    public ulong Oldest;
+    public ulong Newest;
+
+    /// <summary>What changed since an earlier pass; all 0 without one.</summary>
+    public ulong MovedPackets;
+    public ulong MovedBytes;
+    public int Began;
+    public int Ended;
+
+    public void Add(ConntrackEntry entry)
+    {
+        Count++;
+        if ((entry.Status & ConntrackStatus.Assured) != 0)
+            Assured++;
+        if ((entry.Status & ConntrackStatus.SeenReply) == 0)
+            Unreplied++;
+        States[!entry.Has(EntryFields.State) ? Stateless : Math.Min((int)entry.RawState, OtherState)]++;
+        if (entry.Has(EntryFields.OriginalCounters))
+        {
+            WithCounters++;
+            OriginalPackets += entry.OriginalPackets ?? 0;
+            OriginalBytes += entry.OriginalBytes ?? 0;
+        }
+
+        if (entry.Has(EntryFields.ReplyCounters))
+        {
+            ReplyPackets += entry.ReplyPackets ?? 0;
+            ReplyBytes += entry.ReplyBytes ?? 0;
+        }
+
+        if (entry.Has(EntryFields.StartTime))
+        {
+            Oldest = Oldest == 0 ? entry.RawStart : Math.Min(Oldest, entry.RawStart);
+            Newest = Math.Max(Newest, entry.RawStart);
+        }
+    }
+
+    [InlineArray(OtherState + 1)]
+    internal struct StateCounts
+    {
+        private int _first;
     }
 }

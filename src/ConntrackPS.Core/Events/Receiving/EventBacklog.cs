@@ -156,7 +156,7 @@ internal sealed class EventBacklog : IDisposable
         }
     }
 
-    /// <summary>Gives the memory back; nobody may use it any more.</summary>
+    /// <summary>Gives the memory back; it must not be used any more.</summary>
     public void Dispose()
     {
         lock (_lock)

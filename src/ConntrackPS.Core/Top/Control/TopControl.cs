@@ -1,3 +1,5 @@
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Top.Drawing;
 using ConntrackPS.Top.Snapshots;
 
@@ -130,4 +132,99 @@ internal static class TopControl
 
     private static TopView Slower(TopView view) =>
         view with { Interval = TimeSpan.FromSeconds(Math.Min(TopLimits.MostInterval, view.Interval.TotalSeconds * 2)) };
+}
+
+/// <summary>The keys that change the order of rows.</summary>
+internal static class SortControl
+{
+    private static readonly TopColumn[] Columns = Enum.GetValues<TopColumn>();
+
+    /// <returns>Null for a key that is none of these.</returns>
+    public static TopView? Press(TopView view, TopKey key, TopFrame frame)
+    {
+        if (key.Code is TopKeyCode.Right or TopKeyCode.Left)
+            return Step(view, key.Code == TopKeyCode.Right ? 1 : -1);
+        return key.Character switch
+        {
+            'b' or '>' => Step(view, 1),
+            'B' or '<' => Step(view, -1),
+            'r' => Reverse(view),
+            'w' => view with { Order = view.Order with { Then = Next(Columns, view.Order.Then, 1) } },
+            'W' => view with { Order = view.Order with { Then = Next(Columns, view.Order.Then, -1) } },
+            >= '1' and <= '9' => ByPlace(view, frame, key.Character - '1'),
+            _ => null,
+        };
+    }
+
+    private static TopView Step(TopView view, int step) => view.Grouping == TopGrouping.None
+        ? By(view, Next(Columns, view.Order.Column, step))
+        : view with { GroupOrder = Next(GroupRows.Orders, view.GroupOrder, step) };
+
+    private static TopView Reverse(TopView view) => view.Grouping == TopGrouping.None
+        ? view with { Order = view.Order with { IsReversed = !view.Order.IsReversed } }
+        : view with { IsGroupOrderReversed = !view.IsGroupOrderReversed };
+
+    private static TopView ByPlace(TopView view, TopFrame frame, int place)
+    {
+        if (view.Grouping != TopGrouping.None)
+            return place < GroupRows.Orders.Length ? view with { GroupOrder = GroupRows.Orders[place] } : view;
+        return place < frame.Columns.Count ? By(view, frame.Columns[place]) : view;
+    }
+
+    /// <summary>Another column comes first; the second one stays, as one asked for it.</summary>
+    private static TopView By(TopView view, TopColumn column) => view with { Order = view.Order with { Column = column } };
+
+    private static T Next<T>(T[] all, T present, int step)
+    {
+        int index = Array.IndexOf(all, present) + step;
+        return all[(index + all.Length) % all.Length];
+    }
+}
+
+/// <summary>The keys that are no characters.</summary>
+internal enum TopKeyCode
+{
+    Character,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Enter,
+    Escape,
+    Backspace,
+    Delete,
+    Other,
+}
+
+/// <summary>A key that was pressed.</summary>
+/// <param name="Code">Which.</param>
+/// <param name="Character">The character, control characters included; for <see cref="TopKeyCode.Character"/>.</param>
+internal readonly record struct TopKey(TopKeyCode Code, char Character = '\0')
+{
+    public static TopKey Of(char character) => new(TopKeyCode.Character, character);
+}
+
+/// <summary>What a key asks of whoever runs the view: what can't be done by changing the view alone.</summary>
+internal abstract record TopRequest
+{
+    public sealed record Quit : TopRequest;
+
+    /// <summary>Look at the table now.</summary>
+    public sealed record Refresh : TopRequest;
+
+    /// <summary>Draw the whole screen anew.</summary>
+    public sealed record Redraw : TopRequest;
+
+    /// <summary>Read a filter that was typed.</summary>
+    public sealed record SetFilter(string Text) : TopRequest;
+
+    /// <summary>Delete one entry; it was confirmed.</summary>
+    public sealed record DeleteEntry(EntryKey Key) : TopRequest;
+
+    /// <summary>Delete the entries of a filter; it was confirmed.</summary>
+    public sealed record DeleteMany(ConntrackFilter Filter, string What) : TopRequest;
 }

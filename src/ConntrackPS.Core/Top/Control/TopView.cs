@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Reflection;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Top.Snapshots;
@@ -77,4 +80,23 @@ internal sealed record TopView
 
     /// <summary>Where the table is, for the title; null for the caller's own namespace.</summary>
     public string? Namespace { get; init; }
+}
+
+/// <summary>How often a view may look at the table, in seconds.</summary>
+internal static class TopLimits
+{
+    public const double LeastInterval = 0.1, MostInterval = 3600;
+}
+
+/// <summary>All that an entry says, for the pane of one entry.</summary>
+internal static class EntryDetail
+{
+    private static readonly PropertyInfo[] Properties = typeof(ConntrackEntry).GetProperties();
+
+    /// <summary>Each property that is not null, by name.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string>> Of(ConntrackEntry entry) =>
+        [.. from property in Properties
+            let value = property.GetValue(entry)
+            where value is not null
+            select KeyValuePair.Create(property.Name, Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
 }

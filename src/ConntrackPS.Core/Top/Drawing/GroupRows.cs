@@ -2,7 +2,6 @@ using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Top.Control;
-using ConntrackPS.Top.Names;
 using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;

@@ -39,3 +39,78 @@ internal sealed class TopFrame
     /// <summary>The picture as plain text, without what is blank at the ends of lines.</summary>
     public IEnumerable<string> ToText() => Lines.Select(line => string.Concat(line.Select(span => span.Text)).TrimEnd());
 }
+
+/// <summary>What a piece of a frame is; the renderer decides how that looks.</summary>
+internal enum TopStyle
+{
+    Plain,
+    Title,
+    Header,
+    Selected,
+    Faint,
+    Prompt,
+    Warning,
+
+    // By what an entry is.
+    Tcp,
+    Udp,
+    Icmp,
+    Other,
+    Opening,
+    Open,
+    Closing,
+}
+
+/// <summary>Adds lines to a frame, each made exactly as wide as the screen.</summary>
+internal sealed class LineBuilder(TopFrame frame, int width, bool hasUnicode)
+{
+    private readonly List<TopSpan> _line = [];
+
+    public TopFrame Frame { get; } = frame;
+
+    public int Width { get; } = width;
+
+    /// <summary>What stands where a text was cut off.</summary>
+    public string CutSign { get; } = hasUnicode ? "…" : "+";
+
+    /// <summary>Adds a line.</summary>
+    public void Add(params TopSpan[] spans)
+    {
+        _line.Clear();
+        int room = Width;
+        foreach (TopSpan span in spans)
+        {
+            int wanted = TextWidth.Of(span.Text);
+            if (wanted > room)
+                _line.Add(span with { Text = Fit(span.Text, room) });
+            else if (wanted > 0)
+                _line.Add(span);
+            room -= Math.Min(wanted, room);
+        }
+
+        // The last piece's style goes on to the edge.
+        if (room > 0)
+            _line.Add(new TopSpan(new string(' ', room), spans.Length > 0 ? spans[^1].Style : TopStyle.Plain));
+        Frame.Lines.Add([.. _line]);
+    }
+
+    /// <summary>Adds empty lines until the frame has so many.</summary>
+    public void Fill(int lines)
+    {
+        while (Frame.Lines.Count < lines)
+            Add();
+    }
+
+    /// <summary>Makes a text as wide as its place.</summary>
+    public string Fit(string text, int place, bool isRight = false) => TextWidth.Fit(text, place, isRight, CutSign);
+
+    /// <summary>Decides which rows are seen, so that the selected one is among them.</summary>
+    public void Scroll(int rows, int selected, int offset, int page)
+    {
+        page = Math.Max(1, page);
+        selected = Math.Clamp(selected, 0, Math.Max(0, rows - 1));
+        offset = Math.Clamp(offset, selected - page + 1, selected);
+        offset = Math.Clamp(offset, 0, Math.Max(0, rows - page));
+        (Frame.RowCount, Frame.PageSize, Frame.Selected, Frame.Offset) = (rows, page, selected, offset);
+    }
+}

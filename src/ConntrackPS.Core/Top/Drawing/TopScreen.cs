@@ -1,5 +1,6 @@
+using System.Globalization;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Top.Control;
-using ConntrackPS.Top.Names;
 using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;
@@ -39,5 +40,90 @@ internal static class TopScreen
         lines.Fill(height - 1);
         lines.Add(StatusLine.Of(snapshot, view, width));
         return frame;
+    }
+}
+
+/// <summary>The lines above the rows: what is looked at, sums, and the filter.</summary>
+internal static class Banner
+{
+    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view)
+    {
+        DrawTitle(lines, snapshot, view);
+        if (view.ShowsTotals)
+            lines.Add(new TopSpan(Totals(snapshot)));
+        if (view.Filter.IsActive)
+            lines.Add(new TopSpan("Filter: ", TopStyle.Title), new TopSpan(TextWidth.Harmless(view.Filter.Combined.ToString())));
+    }
+
+    private static void DrawTitle(LineBuilder lines, TopSnapshot snapshot, TopView view)
+    {
+        string where = view.Namespace is null ? "" : $" in {TextWidth.Harmless(view.Namespace)}";
+        string when = snapshot.Time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+        string left = $"Conntrack{where}  {when}{Pace(view)}";
+        string right = Fill(snapshot);
+        int gap = lines.Width - TextWidth.Of(left) - right.Length;
+        if (gap < 1)
+            lines.Add(new TopSpan(left, TopStyle.Title));
+        else
+            lines.Add(new TopSpan(left + new string(' ', gap) + right, TopStyle.Title));
+    }
+
+    private static string Pace(TopView view)
+    {
+        if (view.IsStill)
+            return "";
+        return view.IsFrozen ? "  frozen" : string.Create(CultureInfo.InvariantCulture, $"  every {view.Interval.TotalSeconds:0.##} s");
+    }
+
+    private static string Fill(TopSnapshot snapshot)
+    {
+        if (snapshot.TableMaximum == 0)
+            return $"{Amount.Count(snapshot.TableCount)} entries";
+        double percent = 100.0 * snapshot.TableCount / snapshot.TableMaximum;
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{Amount.Count(snapshot.TableCount)} of {Amount.Count(snapshot.TableMaximum)} entries ({percent:0.0} %)");
+    }
+
+    private static string Totals(TopSnapshot snapshot)
+    {
+        TopTotals totals = snapshot.Totals;
+        int icmp = totals[IPProtocol.Icmp] + totals[IPProtocol.IcmpV6];
+        int other = snapshot.Entries.Count - totals[IPProtocol.Tcp] - totals[IPProtocol.Udp] - icmp;
+        string rates = totals.HasCounters && snapshot.Seconds is not null
+            ? $"  {Amount.Of(snapshot.PerSecond(totals.MovedBytes * 8), "bit/s")}  {Amount.Of(snapshot.PerSecond(totals.MovedPackets), "pkt/s")}"
+            : "";
+
+        // What matters most comes first: a narrow screen cuts the line.
+        return $"Shown {Amount.Count(snapshot.Entries.Count)}{rates}  unreplied {Amount.Count(totals.Unreplied)}  assured {Amount.Count(totals.Assured)}"
+            + $"  TCP {Amount.Count(totals[IPProtocol.Tcp])}  UDP {Amount.Count(totals[IPProtocol.Udp])}  ICMP {Amount.Count(icmp)}"
+            + (other > 0 ? $"  other {Amount.Count(other)}" : "");
+    }
+}
+
+/// <summary>The last line: a question, what happened, or the keys one needs first.</summary>
+internal static class StatusLine
+{
+    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p freeze  Enter detail";
+
+    public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
+    {
+        TextPrompt prompt => new TopSpan(KeepEnd(prompt.Label + prompt.Text + "_", width), TopStyle.Prompt),
+        DeleteEntryPrompt prompt => new TopSpan($"Delete {prompt.Key.Original}{ZoneOf(prompt)}? (y/n)", TopStyle.Prompt),
+        DeleteManyPrompt prompt => new TopSpan($"Delete {prompt.What}? (y/n)", TopStyle.Prompt),
+        _ when view.Message.Length > 0 => new TopSpan(TextWidth.Harmless(view.Message), TopStyle.Warning),
+        _ when snapshot.IsInterrupted => new TopSpan("The table changed while it was read; entries may be missing.", TopStyle.Warning),
+        _ when view.IsStill => new TopSpan(""),
+        _ => new TopSpan(Hints, TopStyle.Faint),
+    };
+
+    private static string ZoneOf(DeleteEntryPrompt prompt) =>
+        (prompt.Key.OriginalZone ?? prompt.Key.Zone) is > 0 and var zone ? $" zone {zone}" : "";
+
+    /// <summary>Of a line that is too long, what is being typed must be seen.</summary>
+    private static string KeepEnd(string text, int width)
+    {
+        while (TextWidth.Of(text) > width)
+            text = text[1..];
+        return text;
     }
 }

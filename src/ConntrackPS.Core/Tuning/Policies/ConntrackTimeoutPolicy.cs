@@ -1,3 +1,7 @@
+using System.Collections;
+using System.Collections.Specialized;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -32,4 +36,25 @@ public sealed class ConntrackTimeoutPolicy
 
     /// <summary>On one line: <c>web: IPv4 Tcp SynSent=120,...</c>.</summary>
     public override string ToString() => $"{Name}: {AddressFamily} {Protocol} {Timeout}";
+}
+
+/// <summary>A policy's timeouts in seconds, by state, in the kernel's order: a dictionary to PowerShell and to JSON, text
+/// such as <c>SynSent=120,Established=600</c> to CSV.</summary>
+[SuppressMessage("Design", "CA1010", Justification = "PowerShell and its JSON look for the dictionary without types.")]
+public sealed class TimeoutValues : OrderedDictionary
+{
+    /// <summary>The key for protocols with one timeout.</summary>
+    public const string SingleKey = "Timeout";
+
+    internal TimeoutValues()
+        : base(StringComparer.OrdinalIgnoreCase)
+    {
+    }
+
+    /// <summary>The key of a timeout.</summary>
+    internal static string KeyOf(TimeoutDefinition definition) => definition.State?.ToString() ?? SingleKey;
+
+    /// <summary>All timeouts as text; -Timeout takes it back.</summary>
+    public override string ToString() => string.Join(
+        ',', this.Cast<DictionaryEntry>().Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Key}={entry.Value}")));
 }

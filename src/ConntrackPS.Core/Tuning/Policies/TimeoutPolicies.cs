@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -106,6 +108,90 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
         catch (NetlinkException exception) when (exception.Errno == Errno.InvalidArgument)
         {
             return false;
+        }
+    }
+}
+
+/// <summary>Timeout policies as messages (enum ctattr_timeout, linux/netfilter/nfnetlink_cttimeout.h).</summary>
+internal static class PolicyCodec
+{
+    /// <summary>A request about the policy of a name, or about all.</summary>
+    public static byte[] Encode(TimeoutMessage message, MessageFlags flags, string? name)
+    {
+        byte[] buffer = new byte[NetlinkBatch.MaximumMessageSize];
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)message, flags, 0);
+        if (name is not null)
+            writer.PutText((ushort)TimeoutAttribute.Name, name);
+        writer.EndMessage();
+        return buffer[..writer.Written.Length];
+    }
+
+    /// <summary>A request with a whole policy in it.</summary>
+    public static byte[] Encode(
+        TimeoutMessage message, MessageFlags flags, string name, IPFamily family, TimeoutProtocol protocol, IReadOnlyDictionary<TimeoutDefinition, uint> values)
+    {
+        byte[] buffer = new byte[NetlinkBatch.MaximumMessageSize];
+        MessageWriter writer = new(buffer);
+        writer.BeginMessage((ushort)message, flags, 0);
+        writer.PutText((ushort)TimeoutAttribute.Name, name);
+        TimeoutCodec.Write(ref writer, family, protocol, values.Select(pair => (pair.Key, pair.Value)));
+        writer.EndMessage();
+        return buffer[..writer.Written.Length];
+    }
+
+    /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
+    public static ConntrackTimeoutPolicy Decode(NetlinkMessage message, NetworkNamespace? networkNamespace)
+    {
+        ConntrackTimeoutPolicy policy = new() { Namespace = networkNamespace?.Name };
+        Dictionary<byte, uint> seconds = [];
+        AttributeReader attributes = message.Attributes;
+        while (attributes.Read())
+        {
+            switch ((TimeoutAttribute)attributes.Type)
+            {
+                case TimeoutAttribute.Name:
+                    policy.Name = attributes.Text;
+                    break;
+                case TimeoutAttribute.L3proto:
+                    policy.AddressFamily = (IPFamily)attributes.UInt16;
+                    break;
+                case TimeoutAttribute.L4proto:
+                    policy.Protocol = (TimeoutProtocol)attributes.Byte;
+                    break;
+                case TimeoutAttribute.Data:
+                    seconds = TimeoutCodec.ReadData(attributes.Nested);
+                    break;
+                case TimeoutAttribute.Use:
+                    policy.UseCount = Math.Max(attributes.UInt32, 1) - 1;
+                    break;
+            }
+        }
+
+        foreach (TimeoutDefinition definition in TimeoutCatalog.Of(policy.Protocol))
+        {
+            if (seconds.TryGetValue(definition.Attribute, out uint value) && !definition.IsObsolete)
+                policy.Timeout.Add(TimeoutValues.KeyOf(definition), value);
+        }
+
+        return policy;
+    }
+}
+
+/// <summary>What the kernel takes for a policy's name.</summary>
+internal static class PolicyName
+{
+    /// <summary>CTNL_TIMEOUT_NAME_MAX, less the terminating NUL.</summary>
+    public const int MaximumBytes = 31;
+
+    /// <exception cref="ArgumentException">It is empty or too long.</exception>
+    public static void Check(string name)
+    {
+        if (name.Length == 0 || !KernelName.Fits(name, MaximumBytes))
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"'{name}' is not a name for a timeout policy: it has {Encoding.UTF8.GetByteCount(name)} bytes, and the kernel takes 1 to {MaximumBytes}, without NUL."));
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Timeouts;
@@ -65,4 +66,71 @@ internal static class SettingCatalog
 
     private static SettingDefinition Boolean(string name, string file, bool defaultValue, string description) =>
         new(name, Prefix + file, SettingKind.Boolean, 0, 1, defaultValue ? 1 : 0, null, description);
+}
+
+/// <summary>One of the kernel's settings for connection tracking.</summary>
+/// <param name="Name">Our name for it.</param>
+/// <param name="FileName">Its file below /proc/sys/net/netfilter.</param>
+/// <param name="Kind">What its number means.</param>
+/// <param name="Minimum">The lowest number accepted.</param>
+/// <param name="Maximum">The highest number accepted.</param>
+/// <param name="Default">The kernel's default; null where it depends on the machine.</param>
+/// <param name="Unit">Of what it is a number; null for nothing in particular.</param>
+/// <param name="Description">What it does, in a sentence.</param>
+internal sealed record SettingDefinition(
+    string Name, string FileName, SettingKind Kind, Int128 Minimum, Int128 Maximum, Int128? Default, string? Unit, string Description)
+{
+    /// <summary>A setting that this library has no words for: a newer kernel's.</summary>
+    public static SettingDefinition Unknown(string fileName) => new(
+        NameOf(fileName), fileName, SettingKind.Number, long.MinValue, ulong.MaxValue, null, null, "Not known to ConntrackPS: see nf_conntrack-sysctl.rst of this kernel.");
+
+    /// <summary>The kernel rounds the number up to a multiple of this: a hash table takes whole pages.</summary>
+    public long Step { get; init; } = 1;
+
+    /// <summary>The number that the kernel makes of one.</summary>
+    public Int128 Round(Int128 number) => (number + Step - 1) / Step * Step;
+
+    /// <summary>The range, for messages.</summary>
+    public string AcceptedForm => Kind switch
+    {
+        SettingKind.Boolean => "$true or $false",
+        SettingKind.Events => "Off, On or Auto",
+        SettingKind.Protocol => "None, All, or a protocol such as tcp, udp, icmp, icmpv6, or its number",
+        _ => string.Create(CultureInfo.InvariantCulture, $"a number from {Minimum} to {Maximum}"),
+    };
+
+    /// <summary>nf_conntrack_tcp_loose becomes TcpLoose.</summary>
+    private static string NameOf(string fileName) => string.Concat(
+        fileName["nf_conntrack_".Length..].Split('_', StringSplitOptions.RemoveEmptyEntries).Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
+}
+
+/// <summary>What a setting's number means.</summary>
+internal enum SettingKind
+{
+    /// <summary>A number, of something.</summary>
+    Number,
+
+    /// <summary>0 for no, 1 for yes.</summary>
+    Boolean,
+
+    /// <summary>0 for off, 1 for on, 2 for automatic.</summary>
+    Events,
+
+    /// <summary>0 for none, 255 for all, else a protocol's IANA number.</summary>
+    Protocol,
+}
+
+/// <summary>This kernel has no such setting.</summary>
+/// <param name="name">What was asked for.</param>
+/// <param name="choices">The settings it has.</param>
+public sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
+    : Exception($"This kernel has no setting '{name}'. {Hint(name, choices)}")
+{
+    /// <summary>What was asked for.</summary>
+    public string Name { get; } = name;
+
+    private static string Hint(string name, IReadOnlyList<string> choices) =>
+        name.Contains("timeout", StringComparison.OrdinalIgnoreCase)
+            ? "Timeouts are with Get-ConntrackTimeout and Set-ConntrackTimeout."
+            : $"It has {string.Join(", ", choices)}.";
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
 
@@ -52,4 +53,53 @@ public sealed class ConntrackTimeout
 
     /// <summary>On one line: <c>tcp ESTABLISHED 432000 s</c>.</summary>
     public override string ToString() => $"{Definition} {TimeoutSeconds} s";
+}
+
+/// <summary>The timeouts that every kernel keeps as they are.</summary>
+/// <remarks>The kernel counts in ticks of up to a thousandth of a second, in 32 bits. By netlink a longer timeout wraps
+/// without a word: 20,000,000 s become 2,820,130 s.</remarks>
+public static class TimeoutRange
+{
+    /// <summary>The shortest, in seconds: 0 would end connections at once.</summary>
+    public const uint Minimum = 1;
+
+    /// <summary>The longest, in seconds: INT_MAX ticks at 1,000 Hz, nearly 25 days.</summary>
+    public const uint Maximum = int.MaxValue / 1000;
+
+    /// <summary>A span that the kernel told, as seconds: 0 too, where another program has set that. What it had before may be
+    /// given back to it.</summary>
+    /// <exception cref="ValueRangeException">It is longer; the message names the range.</exception>
+    internal static uint CheckTold(TimeSpan span) => span == TimeSpan.Zero ? 0 : Check(span);
+
+    /// <summary>A span as seconds.</summary>
+    /// <exception cref="ValueRangeException">It is shorter or longer; the message names the range.</exception>
+    public static uint Check(TimeSpan span) =>
+        span.TotalSeconds is >= Minimum and <= Maximum
+            ? (uint)span.TotalSeconds
+            : throw new ValueRangeException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"A timeout of {span.TotalSeconds} seconds is out of range: {Minimum} to {Maximum} seconds (24 days 20 hours) are possible."));
+}
+
+/// <summary>What the RFCs demand of translators, and many hosts rely on.</summary>
+internal static class TimeoutAdvice
+{
+    /// <summary>RFC 5382, REQ-5: 2 hours 4 minutes for established TCP connections, past the keep-alives of hosts.</summary>
+    public const uint EstablishedTcp = 7440;
+
+    /// <summary>RFC 4787, REQ-5: 2 minutes for UDP.</summary>
+    public const uint Udp = 120;
+
+    /// <summary>Why a timeout may be too short; null where it is not.</summary>
+    public static string? Check(TimeoutDefinition definition, uint seconds) => (definition.Protocol, definition.State) switch
+    {
+        (TimeoutProtocol.Tcp, TimeoutState.Established) when seconds < EstablishedTcp => Warn(
+            definition, seconds, EstablishedTcp, "2 h 4 min", "RFC 5382", "idle connections may break before the hosts' keep-alives come"),
+        (TimeoutProtocol.Udp or TimeoutProtocol.UdpLite, _) when seconds < Udp => Warn(
+            definition, seconds, Udp, "2 min", "RFC 4787", "replies that come later may be dropped"),
+        _ => null,
+    };
+
+    private static string Warn(TimeoutDefinition definition, uint seconds, uint limit, string span, string source, string effect) =>
+        string.Create(CultureInfo.InvariantCulture, $"{definition}: {seconds} s is less than the {limit} s ({span}) of {source}; {effect}.");
 }

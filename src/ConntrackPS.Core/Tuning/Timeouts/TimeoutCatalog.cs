@@ -1,5 +1,6 @@
 using System.Globalization;
 using ConntrackPS.Conntrack;
+using LinuxSysctl = ConntrackPS.Linux.Sysctl;
 
 namespace ConntrackPS.Tuning.Timeouts;
 
@@ -115,4 +116,46 @@ internal static class TimeoutCatalog
         TimeoutProtocol protocol, string prefix, params (TimeoutState State, string? Sysctl, uint Default)[] states) =>
         states.Select((entry, index) => new TimeoutDefinition(
             protocol, entry.State, (byte)(index + 1), entry.Sysctl is null ? null : prefix + entry.Sysctl, entry.Default));
+}
+
+/// <summary>One of the kernel's timeouts: where it is kept, and what it is unless changed.</summary>
+/// <param name="Protocol">The protocol.</param>
+/// <param name="State">The state; null for protocols with one timeout.</param>
+/// <param name="Attribute">CTA_TIMEOUT_{PROTOCOL}_{STATE} inside CTA_TIMEOUT_DATA.</param>
+/// <param name="Sysctl">The file below /proc/sys/net/netfilter; null where there is none.</param>
+/// <param name="DefaultSeconds">The kernel's default, in seconds.</param>
+internal sealed record TimeoutDefinition(
+    TimeoutProtocol Protocol, TimeoutState? State, byte Attribute, string? Sysctl, uint DefaultSeconds)
+{
+    /// <summary>False on kernels that gave SCTP's state HEARTBEAT_ACKED up.</summary>
+    public static bool HasHeartbeatAcked => File.Exists(LinuxSysctl.Netfilter + "nf_conntrack_sctp_timeout_heartbeat_acked");
+
+    /// <summary>True for a state that the kernel gave up: it answers with a 0 for it, which is no timeout, and takes none.</summary>
+    public bool IsObsolete => State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
+
+    /// <summary>For people: <c>tcp SYN_SENT</c>.</summary>
+    public override string ToString() =>
+        State is { } state ? $"{NameOf(Protocol)} {KernelSpelling.Of(state)}" : NameOf(Protocol);
+
+    private static string NameOf(TimeoutProtocol protocol) => protocol.ToString().ToLowerInvariant();
+}
+
+/// <summary>A protocol has no timeout for a state.</summary>
+/// <param name="protocols">The protocol, or several of which none has it.</param>
+/// <param name="state">What was asked for; null for no state.</param>
+/// <param name="choices">The states there are; none for a protocol with one timeout.</param>
+public sealed class UnknownTimeoutException(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
+    : Exception(Describe(protocols, state, choices))
+{
+    /// <summary>The states that there are timeouts for.</summary>
+    public IReadOnlyList<TimeoutState> Choices { get; } = choices;
+
+    private static string Describe(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
+    {
+        string who = string.Join(", ", protocols);
+        if (choices.Count == 0)
+            return $"{who} has one timeout and no states: leave '{state}' out.";
+        string problem = string.IsNullOrWhiteSpace(state) ? $"{who} has a timeout for each state: name one." : $"{who}: there is no timeout for a state '{state}'.";
+        return $"{problem} The states are {string.Join(", ", choices)}.";
+    }
 }

@@ -19,7 +19,7 @@ internal static class TimeoutCodec
         writer.EndNest(data);
     }
 
-    /// <summary>Reads CTA_TIMEOUT_DATA: seconds by attribute. States unknown here are kept, for nobody to ask after.</summary>
+    /// <summary>Reads CTA_TIMEOUT_DATA: seconds by attribute. States unknown here are kept, and not shown.</summary>
     public static Dictionary<byte, uint> ReadData(AttributeReader data)
     {
         Dictionary<byte, uint> seconds = [];
@@ -27,4 +27,25 @@ internal static class TimeoutCodec
             seconds[(byte)data.Type] = data.UInt32;
         return seconds;
     }
+}
+
+/// <summary>Messages of subsystem NFNL_SUBSYS_CTNETLINK_TIMEOUT (enum ctnl_timeout_msg_types,
+/// linux/netfilter/nfnetlink_cttimeout.h).</summary>
+internal enum TimeoutMessage : ushort
+{
+    New = 0x800,
+    Get,
+    Delete,
+    DefaultSet,
+    DefaultGet,
+}
+
+/// <summary>CTA_TIMEOUT_* (enum ctattr_timeout).</summary>
+internal enum TimeoutAttribute : ushort
+{
+    Name = 1,
+    L3proto,
+    L4proto,
+    Data,
+    Use,
 }

@@ -8,7 +8,7 @@ namespace ConntrackPS.Tuning.Timeouts;
 
 /// <summary>The default timeouts of a network namespace: by netlink, or by sysctl where netlink won't.</summary>
 /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <param name="persisted">What the files of sysctl.d set; null where nobody wants to know.</param>
+/// <param name="persisted">What the files of sysctl.d set; null to leave them out.</param>
 /// <param name="open">Makes the connection, on a thread in the namespace; null for the usual one.</param>
 internal sealed class TimeoutDefaults(
     NetworkNamespace? networkNamespace, PersistedSettings? persisted = null, Func<NetlinkConnection>? open = null)
@@ -18,7 +18,7 @@ internal sealed class TimeoutDefaults(
     /// <summary>Reads all timeouts that this kernel has.</summary>
     /// <exception cref="ConntrackUnavailableException">It has none.</exception>
     /// <param name="tell">Is told of each that can't be read, and the others follow; null to end with the first.</param>
-    /// <exception cref="UnreadableSettingException">One has no value that can be used, and nobody is to be told.</exception>
+    /// <exception cref="UnreadableSettingException">One has no value that can be used, and <paramref name="tell"/> is null.</exception>
     public IReadOnlyList<ConntrackTimeout> Read(Action<UnreadableSettingException>? tell = null) => NetworkNamespace.RunIn(networkNamespace, () =>
     {
         using NetlinkConnection? connection = TryOpen();
@@ -67,7 +67,7 @@ internal sealed class TimeoutDefaults(
         {
             uint? seconds = byNetlink is null ? Sysctl.TryRead(() => ReadSysctl(definition), tell)
                 : byNetlink.TryGetValue(definition.Attribute, out uint value) ? value : null;
-            if (seconds is { } present && !definition.IsRelic)
+            if (seconds is { } present && !definition.IsObsolete)
                 yield return new ConntrackTimeout(definition, present, DefaultOf(definition), persisted?.Find(definition.Sysctl), networkNamespace);
         }
     }
@@ -144,3 +144,8 @@ internal sealed class TimeoutDefaults(
     private static string? PathOf(TimeoutDefinition definition) =>
         definition.Sysctl is null ? null : Sysctl.Netfilter + definition.Sysctl;
 }
+
+/// <summary>The running kernel does not do what was asked of its timeouts.</summary>
+/// <param name="message">What it lacks.</param>
+/// <param name="inner">How that showed.</param>
+public sealed class UnsupportedTimeoutException(string message, Exception? inner = null) : Exception(message, inner);

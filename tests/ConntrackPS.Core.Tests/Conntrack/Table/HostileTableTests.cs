@@ -62,7 +62,7 @@ public sealed class HostileTableTests : IDisposable
     [Fact]
     public void An_event_larger_than_the_buffer_is_an_error()
     {
-        _kernel.Answer(Messages.Message(Messages.DataType, 0, MessageFlags.None, new byte[ConntrackPS.Netlink.Wire.DatagramSize]));
+        _kernel.Answer(Messages.Message(Messages.DataType, 0, MessageFlags.None, new byte[NetlinkProtocol.DatagramSize]));
         Assert.Throws<NetlinkProtocolException>(() => new EventSubscription(_kernel.Socket).ReadAll(_ => { }));
     }
 

@@ -71,12 +71,12 @@ public sealed class IncompleteListingTests : IDisposable
         }
     }
 
-    /// <summary>A storm of resizes is outlived while there is patience.</summary>
+    /// <summary>A storm of resizes is outlived until the timeout.</summary>
     [Fact]
-    public void Patience_begins_again_more_often()
+    public void A_longer_timeout_begins_again_more_often()
     {
         (List<int> read, EntryReader reader, Exception? end) = ReadAll(
-            [.. Enumerable.Repeat(Resize.Middle, 40), Resize.None], new ScanTerms { Patience = TimeSpan.FromHours(1) });
+            [.. Enumerable.Repeat(Resize.Middle, 40), Resize.None], new ScanTerms { RepeatTimeout = TimeSpan.FromHours(1) });
         Assert.Null(end);
         Assert.Equal(40, reader.Repeats);
         Assert.Equal(Enumerable.Range(0, Count).Union(ShownIn(40)).Order(), read.Order());
@@ -201,7 +201,7 @@ public sealed class IncompleteListingTests : IDisposable
     private static IEnumerable<int> ShownIn(int attempts) => Enumerable.Range(0, attempts).SelectMany(Shown);
 
     private static ConntrackTable Unsettled(NetworkNamespaceFixture ns, KernelFeatures features = KernelFeatures.All) =>
-        new(ns.Namespace, features, new ScanTerms { ReadBuckets = Buckets(() => true), Patience = TimeSpan.Zero });
+        new(ns.Namespace, features, new ScanTerms { ReadBuckets = Buckets(() => true), RepeatTimeout = TimeSpan.Zero });
 
     /// <summary>A table whose spoilt listings show nothing, and are not repeated.</summary>
     private ConntrackTable Spoilt(NetworkNamespaceFixture ns, Func<bool> isSpoilt, Action onListing) => new(ns.Namespace, KernelFeatures.All, new ScanTerms
@@ -214,7 +214,7 @@ public sealed class IncompleteListingTests : IDisposable
         },
         ReadBuckets = Buckets(isSpoilt),
         LeastRepeats = 0,
-        Patience = TimeSpan.Zero,
+        RepeatTimeout = TimeSpan.Zero,
     });
 
     /// <summary>A number of buckets that is another one each time, while it is to be.</summary>
@@ -228,7 +228,7 @@ public sealed class IncompleteListingTests : IDisposable
     {
         int attempt = -1, asked = 0;
         long buckets = 65536;
-        EntryReader reader = new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: (terms ?? new ScanTerms { Patience = TimeSpan.Zero }) with
+        EntryReader reader = new(null, FilterPlanner.Plan(new ConntrackFilter()), terms: (terms ?? new ScanTerms { RepeatTimeout = TimeSpan.Zero }) with
         {
             ReadCount = _ => null,
             Open = _ =>

@@ -2,7 +2,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>Messages that are cut off or lie: an error that says so or a shorter entry, and never anything else.</summary>
+/// <summary>Messages that are cut off or claimed: an error that says so or a shorter entry, and never anything else.</summary>
 public sealed class MalformedMessageTests
 {
     public static TheoryData<string> Names => CapturedMessage.Names;
@@ -46,14 +46,14 @@ public sealed class MalformedMessageTests
         foreach (int offset in AttributeTree.Offsets(whole))
         {
             int length = BitConverter.ToUInt16(whole, offset);
-            foreach (int lie in (int[])[0, 1, 2, 3, length - 1, length + 1, length + 4, length + 100, 0xffff])
+            foreach (int claimed in (int[])[0, 1, 2, 3, length - 1, length + 1, length + 4, length + 100, 0xffff])
             {
-                byte[] liar = [.. whole];
-                BitConverter.TryWriteBytes(liar.AsSpan(offset), (ushort)lie);
-                Exception? exception = Record.Exception(() => message.DecodeLike(liar));
-                AssertHarmless(exception, $"{name} at {offset}: {lie} for {length}");
-                if (lie < 4 || lie > whole.Length)
-                    Assert.True(exception is not null, $"{name} at {offset}: {lie} for {length} was believed.");
+                byte[] malformed = [.. whole];
+                BitConverter.TryWriteBytes(malformed.AsSpan(offset), (ushort)claimed);
+                Exception? exception = Record.Exception(() => message.DecodeLike(malformed));
+                AssertHarmless(exception, $"{name} at {offset}: {claimed} for {length}");
+                if (claimed < 4 || claimed > whole.Length)
+                    Assert.True(exception is not null, $"{name} at {offset}: {claimed} for {length} was believed.");
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using ConntrackPS.Events.Receiving;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events.Receiving;
@@ -7,7 +8,7 @@ namespace ConntrackPS.Tests.Events.Receiving;
 public sealed class EventBacklogTests
 {
     private const int MiB = 1 << 20;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
     [Fact]
     public void What_went_in_comes_out_in_its_order_with_the_notes_in_their_places()
@@ -18,7 +19,7 @@ public sealed class EventBacklogTests
             for (uint i = 0; i < 200_000; i++)
             {
                 while (!backlog.TryAppend(this, Datagram(i)))
-                    backlog.WaitForRoom(Patience);
+                    backlog.WaitForRoom(WaitTimeout);
                 if (i % 1000 == 999)
                     backlog.Post(this, new BacklogNote.Lost(i));
                 if (i % 10 == 0)
@@ -31,7 +32,7 @@ public sealed class EventBacklogTests
         uint next = 0;
         while (next < 200_000 || backlog.Count > 0)
         {
-            BacklogItem item = backlog.Take(Patience)!;
+            BacklogItem item = backlog.Take(WaitTimeout)!;
             if (item.Note is BacklogNote.Lost lost)
                 Assert.Equal(next - 1, lost.Count);
             while (backlog.TryRead(item, out ReadOnlySpan<byte> datagram))
@@ -75,7 +76,7 @@ public sealed class EventBacklogTests
         Thread writer = new(() =>
         {
             while (!backlog.TryAppend(this, Datagram(appended)))
-                backlog.WaitForRoom(Patience);
+                backlog.WaitForRoom(WaitTimeout);
             backlog.Signal();
             done.Set();
         });
@@ -89,7 +90,7 @@ public sealed class EventBacklogTests
     public void A_datagram_of_any_size_finds_room_once_all_others_are_taken()
     {
         using EventBacklog backlog = new(65536);
-        byte[] large = new byte[ConntrackPS.Netlink.Wire.DatagramSize];
+        byte[] large = new byte[NetlinkProtocol.DatagramSize];
         for (int round = 0; round < 10; round++)
         {
             Assert.True(backlog.TryAppend(this, Datagram(1)));

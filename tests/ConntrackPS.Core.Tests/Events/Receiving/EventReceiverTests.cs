@@ -7,7 +7,7 @@ namespace ConntrackPS.Tests.Events.Receiving;
 /// <summary>What a receiver says of its place.</summary>
 public sealed class EventReceiverTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
     private readonly NetworkNamespaceFixture _ns = new();
 
@@ -87,7 +87,7 @@ public sealed class EventReceiverTests : IDisposable
         Dictionary<object, int> received = new() { [first] = 0, [second] = 0 }, atFence = [];
         while (atFence.Count < 2)
         {
-            BacklogItem item = backlog.Take(Patience) ?? throw new TimeoutException("no fence came");
+            BacklogItem item = backlog.Take(WaitTimeout) ?? throw new TimeoutException("no fence came");
             while (backlog.TryRead(item, out _))
                 received[item.Source]++;
             if (item.Note is BacklogNote.Fence)
@@ -123,7 +123,7 @@ public sealed class EventReceiverTests : IDisposable
         (int received, uint lost) = (0, 0);
         while (true)
         {
-            BacklogItem item = backlog.Take(Patience) ?? throw new TimeoutException("no fence came");
+            BacklogItem item = backlog.Take(WaitTimeout) ?? throw new TimeoutException("no fence came");
             while (backlog.TryRead(item, out _))
                 received++;
             if (item.Note is BacklogNote.Lost note)

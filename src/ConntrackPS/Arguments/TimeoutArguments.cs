@@ -1,0 +1,73 @@
+using System.Collections;
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Arguments;
+
+/// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as
+/// <c>SynSent=30,Established=1h</c>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttribute
+{
+    private const string AcceptedForm = "a hashtable such as @{ SynSent = 30; Established = '1h' }";
+
+    /// <inheritdoc/>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        Dictionary<string, TimeSpan> timeouts = new(StringComparer.OrdinalIgnoreCase);
+        foreach ((string state, string span) in Pairs(inputData))
+        {
+            try
+            {
+                timeouts.Add(state, Duration.Parse(span, maximum: Duration.Longest));
+            }
+            catch (Exception exception) when (exception is FormatException or ArgumentException)
+            {
+                throw new ArgumentTransformationMetadataException($"{state}: {exception.Message}", exception);
+            }
+        }
+
+        return timeouts.Count > 0 ? timeouts : throw new ArgumentTransformationMetadataException($"No timeout is given. Write {AcceptedForm}.");
+    }
+
+    private static IEnumerable<(string State, string Span)> Pairs(object? input)
+    {
+        object? value = input is PSObject wrapped ? wrapped.BaseObject : input;
+        return value switch
+        {
+            IDictionary table => table.Cast<DictionaryEntry>().Select(entry => (Text(entry.Key), Text(entry.Value))),
+            string text => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
+            PSCustomObject => ((PSObject)input!).Properties.Select(property => (property.Name, Text(property.Value))),
+            _ => throw new ArgumentTransformationMetadataException($"These are no timeouts. Write {AcceptedForm}."),
+        };
+    }
+
+    private static (string State, string Span) Split(string pair) => pair.Split('=') is [string state, string span]
+        ? (state.Trim(), span.Trim())
+        : throw new ArgumentTransformationMetadataException($"'{pair}' is not a state and its timeout. Write {AcceptedForm}.");
+
+    private static string Text(object? value) => LanguagePrimitives.ConvertTo<string>(value) ?? "";
+}
+
+/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number.</summary>
+/// <remarks>PowerShell's own conversion of a positional argument says that there is no such parameter, and nothing about
+/// the names there are.</remarks>
+public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttribute<TimeoutProtocol>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one of " + string.Join(", ", Enum.GetNames<TimeoutProtocol>());
+
+    /// <inheritdoc/>
+    protected override TimeoutProtocol Parse(string text)
+    {
+        if (text.Equals(nameof(TimeoutProtocol.Generic), StringComparison.OrdinalIgnoreCase))
+            return TimeoutProtocol.Generic;
+        return ProtocolNames.TryParse(text, out IPProtocol protocol) && IsAccepted((TimeoutProtocol)protocol)
+            ? (TimeoutProtocol)protocol
+            : throw new FormatException($"'{text}' is not a protocol with timeouts of its own. Write {AcceptedForm}.");
+    }
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(TimeoutProtocol value) => Enum.IsDefined(value);
+}

@@ -1,0 +1,30 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using ConntrackPS.Tuning.Settings;
+
+namespace ConntrackPS.Completion;
+
+/// <summary>Completes the names of the settings that this kernel has.</summary>
+public sealed class SettingNameCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        SettingCatalog.Present(null)
+            .Where(definition => definition.Name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
+            .Select(definition => new CompletionResult(definition.Name, definition.Name, CompletionResultType.ParameterValue, definition.Description));
+}
+
+/// <summary>Completes the words that the setting typed before takes; numbers have none.</summary>
+public sealed class SettingValueCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        fakeBoundParameters["Name"] is string name && SettingCatalog.Find(name, SettingCatalog.Present(null)) is { } definition
+            ? SettingValue.Choices(definition)
+                .Where(choice => choice.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
+                .Select(choice => new CompletionResult(choice, choice, CompletionResultType.ParameterValue, definition.Description))
+            : [];
+}
