@@ -1,3 +1,4 @@
+using System.Text;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
@@ -20,7 +21,7 @@ namespace ConntrackPS.Text;
 /// <param name="format">The form.</param>
 public sealed class ConntrackTextWriter(ConntrackTextFormat format)
 {
-    private readonly TextBuffer _text = new();
+    private readonly StringBuilder _text = new(512);
 
     /// <summary>What to add to a list or an XML document.</summary>
     public ConntrackTextDetails Details { get; init; }

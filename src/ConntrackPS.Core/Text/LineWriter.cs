@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
@@ -8,7 +10,7 @@ namespace ConntrackPS.Text;
 internal static class ListWriter
 {
     public static void Append(
-        TextBuffer text, ConntrackEntry entry, bool isExtended, ConntrackTextDetails details, LabelNames labels, ulong now)
+        StringBuilder text, ConntrackEntry entry, bool isExtended, ConntrackTextDetails details, LabelNames labels, ulong now)
     {
         if (isExtended)
             FlowWriter.AppendFamily(text, entry.AddressFamily);
@@ -32,7 +34,7 @@ internal static class ListWriter
             text.AppendField("labels", string.Join(',', bits.SetBits().Select(labels.ToName)));
     }
 
-    private static void AppendDirections(TextBuffer text, ConntrackEntry entry)
+    private static void AppendDirections(StringBuilder text, ConntrackEntry entry)
     {
         TupleParts parts = ProtocolText.PartsOf(entry.Protocol);
         FlowWriter.AppendTuple(text, entry.Original, parts);
@@ -46,7 +48,7 @@ internal static class ListWriter
         FlowWriter.AppendReplyCounters(text, entry);
     }
 
-    private static void AppendRest(TextBuffer text, ConntrackEntry entry, ConntrackTextDetails details, ulong now)
+    private static void AppendRest(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details, ulong now)
     {
         FlowWriter.AppendMark(text, entry);
         if (entry.SecurityMark is { } secmark)
@@ -64,7 +66,7 @@ internal static class ListWriter
             text.AppendField("id", entry.RawId);
     }
 
-    private static void AppendTimes(TextBuffer text, ConntrackEntry entry)
+    private static void AppendTimes(StringBuilder text, ConntrackEntry entry)
     {
         if (entry.Has(EntryFields.StartTime))
         {
@@ -90,7 +92,7 @@ internal static class ProcWriter
 {
     private const string GreTimeouts = "timeout=30, stream_timeout=180 ";
 
-    public static void Append(TextBuffer text, ConntrackEntry entry, ulong now)
+    public static void Append(StringBuilder text, ConntrackEntry entry, ulong now)
     {
         // Without ports it is tracked by address alone, as protocols are that the kernel doesn't know.
         TupleParts parts = entry.Original.HasPorts ? ProtocolText.PartsOf(entry.Protocol) : TupleParts.None;
@@ -110,7 +112,7 @@ internal static class ProcWriter
         AppendRest(text, entry, now);
     }
 
-    private static void AppendState(TextBuffer text, ConntrackEntry entry, TupleParts parts)
+    private static void AppendState(StringBuilder text, ConntrackEntry entry, TupleParts parts)
     {
         bool isOffloaded = (entry.Status & ConntrackStatus.Offload) != 0;
         if (!isOffloaded)
@@ -130,7 +132,7 @@ internal static class ProcWriter
         }
     }
 
-    private static void AppendRest(TextBuffer text, ConntrackEntry entry, ulong now)
+    private static void AppendRest(StringBuilder text, ConntrackEntry entry, ulong now)
     {
         FlowWriter.AppendMark(text, entry);
         if (entry.SecurityMark is { } secmark)
@@ -152,8 +154,30 @@ internal static class FlowWriter
 
     public static string NameOf(IPFamily family) => family == IPFamily.IPv6 ? "ipv6" : "ipv4";
 
+    /// <summary>Appends <c>key=number</c> and a space.</summary>
+    public static void AppendField(this StringBuilder text, string key, ulong number) => text.Append(key).Append('=').Append(number).Append(' ');
+
+    /// <summary>Appends <c>key=text</c> and a space.</summary>
+    public static void AppendField(this StringBuilder text, string key, string value) => text.Append(key).Append('=').Append(value).Append(' ');
+
+    /// <summary>Appends a number in lower-case hexadecimal, with at least so many digits: 1 or 4.</summary>
+    public static void AppendHex(this StringBuilder text, ushort number, int digits = 1)
+    {
+        if (digits == 4)
+            text.Append(CultureInfo.InvariantCulture, $"{number:x4}");
+        else
+            text.Append(CultureInfo.InvariantCulture, $"{number:x}");
+    }
+
+    /// <summary>Appends a word, and spaces up to a column's width.</summary>
+    public static void AppendColumn(this StringBuilder text, string word, int width) =>
+        text.Append(word).Append(' ', Math.Max(0, width - word.Length));
+
+    /// <summary>The text without the space at its end.</summary>
+    public static string ToLine(this StringBuilder text) => text.ToString(0, text.Length > 0 && text[^1] == ' ' ? text.Length - 1 : text.Length);
+
     /// <summary>Appends the family and its number.</summary>
-    public static void AppendFamily(TextBuffer text, IPFamily family)
+    public static void AppendFamily(StringBuilder text, IPFamily family)
     {
         text.AppendColumn(NameOf(family), 8);
         text.Append(' ');
@@ -162,7 +186,7 @@ internal static class FlowWriter
     }
 
     /// <summary>Appends the protocol and its number.</summary>
-    public static void AppendProtocol(TextBuffer text, string name, IPProtocol protocol)
+    public static void AppendProtocol(StringBuilder text, string name, IPProtocol protocol)
     {
         text.AppendColumn(name, 8);
         text.Append(' ');
@@ -171,7 +195,7 @@ internal static class FlowWriter
     }
 
     /// <summary>Appends one direction: <c>src= dst=</c> and these parts.</summary>
-    public static void AppendTuple(TextBuffer text, in ConntrackTuple tuple, TupleParts parts, bool isExpanded = false)
+    public static void AppendTuple(StringBuilder text, in ConntrackTuple tuple, TupleParts parts, bool isExpanded = false)
     {
         AppendAddress(text, "src=", tuple.Family, tuple.Source, isExpanded);
         AppendAddress(text, "dst=", tuple.Family, tuple.Destination, isExpanded);
@@ -193,24 +217,24 @@ internal static class FlowWriter
         }
     }
 
-    public static void AppendOriginalCounters(TextBuffer text, ConntrackEntry entry)
+    public static void AppendOriginalCounters(StringBuilder text, ConntrackEntry entry)
     {
         AppendCounters(text, entry.OriginalPackets, entry.OriginalBytes);
     }
 
-    public static void AppendReplyCounters(TextBuffer text, ConntrackEntry entry)
+    public static void AppendReplyCounters(StringBuilder text, ConntrackEntry entry)
     {
         AppendCounters(text, entry.ReplyPackets, entry.ReplyBytes);
     }
 
-    public static void AppendMark(TextBuffer text, ConntrackEntry entry)
+    public static void AppendMark(StringBuilder text, ConntrackEntry entry)
     {
         if (entry.Mark is { } mark)
             text.AppendField("mark", mark);
     }
 
     /// <summary>Appends the one mark that the kernel and conntrack show of these.</summary>
-    public static void AppendAssured(TextBuffer text, ConntrackStatus status)
+    public static void AppendAssured(StringBuilder text, ConntrackStatus status)
     {
         if ((status & ConntrackStatus.HwOffload) != 0)
             text.Append("[HW_OFFLOAD] ");
@@ -220,20 +244,20 @@ internal static class FlowWriter
             text.Append("[ASSURED] ");
     }
 
-    public static void AppendUnreplied(TextBuffer text, ConntrackStatus status)
+    public static void AppendUnreplied(StringBuilder text, ConntrackStatus status)
     {
         if ((status & ConntrackStatus.SeenReply) == 0)
             text.Append("[UNREPLIED] ");
     }
 
     /// <summary>Appends a name that comes from elsewhere: blanks in it would make other words of the line, or another line.</summary>
-    public static void AppendName(TextBuffer text, string key, string? name)
+    public static void AppendName(StringBuilder text, string key, string? name)
     {
         if (name is not null)
             text.AppendField(key, string.Concat(name.Select(letter => char.IsWhiteSpace(letter) || char.IsControl(letter) ? '_' : letter)));
     }
 
-    public static void AppendUseCount(TextBuffer text, ConntrackEntry entry) => text.AppendField("use", entry.UseCount ?? LeastUseCount);
+    public static void AppendUseCount(StringBuilder text, ConntrackEntry entry) => text.AppendField("use", entry.UseCount ?? LeastUseCount);
 
     /// <summary>Seconds from one time to another, counted in whole seconds as time(2) gives them.</summary>
     public static ulong WholeSeconds(ulong from, ulong to)
@@ -245,21 +269,21 @@ internal static class FlowWriter
     /// <summary>Seconds from one time to another.</summary>
     public static ulong ElapsedSeconds(ulong from, ulong to) => to > from ? (to - from) / 1_000_000_000 : 0;
 
-    private static void AppendAddress(TextBuffer text, string key, IPFamily family, AddressBits address, bool isExpanded)
+    private static void AppendAddress(StringBuilder text, string key, IPFamily family, AddressBits address, bool isExpanded)
     {
         text.Append(key);
         AddressText.Append(text, family, address, isExpanded);
         text.Append(' ');
     }
 
-    private static void AppendKey(TextBuffer text, string key, ushort number)
+    private static void AppendKey(StringBuilder text, string key, ushort number)
     {
         text.Append(key);
         text.AppendHex(number);
         text.Append(' ');
     }
 
-    private static void AppendCounters(TextBuffer text, ulong? packets, ulong? bytes)
+    private static void AppendCounters(StringBuilder text, ulong? packets, ulong? bytes)
     {
         if (packets is { } count)
             text.AppendField("packets", count);

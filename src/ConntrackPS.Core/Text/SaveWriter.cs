@@ -1,3 +1,4 @@
+using System.Text;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
@@ -23,7 +24,7 @@ internal static class SaveWriter
         (ConntrackStatus.SeenReply, "SEEN_REPLY"), (ConntrackStatus.Assured, "ASSURED"), (ConntrackStatus.FixedTimeout, "FIXED_TIMEOUT"),
     ];
 
-    public static void Append(TextBuffer text, ConntrackEntry entry)
+    public static void Append(StringBuilder text, ConntrackEntry entry)
     {
         text.Append("-A ");
         Append(text, "-t ", entry.TimeoutSeconds ?? DefaultTimeout);
@@ -40,7 +41,7 @@ internal static class SaveWriter
         AppendProtocol(text, entry);
     }
 
-    private static void AppendStatus(TextBuffer text, ConntrackStatus status)
+    private static void AppendStatus(StringBuilder text, ConntrackStatus status)
     {
         string separator = "-u ";
         foreach ((ConntrackStatus bit, string name) in StatusNames)
@@ -55,7 +56,7 @@ internal static class SaveWriter
         text.Append(separator == "," ? " " : "-u UNSET ");
     }
 
-    private static void AppendAddresses(TextBuffer text, ConntrackEntry entry)
+    private static void AppendAddresses(StringBuilder text, ConntrackEntry entry)
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
         bool hasPorts = ProtocolText.PartsOf(entry.Protocol) is TupleParts.Ports or TupleParts.Keys;
@@ -80,7 +81,7 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes an option with an address, and perhaps a port.</summary>
-    public static void AppendAddress(TextBuffer text, string option, IPFamily family, AddressBits address, ushort? port = null)
+    public static void AppendAddress(StringBuilder text, string option, IPFamily family, AddressBits address, ushort? port = null)
     {
         text.Append(option);
         bool needsBrackets = port is not null && family == IPFamily.IPv6;
@@ -98,7 +99,7 @@ internal static class SaveWriter
         text.Append(' ');
     }
 
-    private static void AppendProtocol(TextBuffer text, ConntrackEntry entry)
+    private static void AppendProtocol(StringBuilder text, ConntrackEntry entry)
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
         AppendProtocolName(text, entry.Protocol);
@@ -124,7 +125,7 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes -p with the name, or the number where conntrack has no name.</summary>
-    public static void AppendProtocolName(TextBuffer text, IPProtocol protocol)
+    public static void AppendProtocolName(StringBuilder text, IPProtocol protocol)
     {
         string name = ProtocolText.NameOf(protocol);
         text.Append("-p ");
@@ -136,7 +137,7 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes type, code and id of an ICMP or ICMPv6 request.</summary>
-    public static void AppendIcmp(TextBuffer text, in ConntrackTuple original)
+    public static void AppendIcmp(StringBuilder text, in ConntrackTuple original)
     {
         string name = ProtocolText.NameOf(original.Protocol);
         Append(text, $"--{name}-type ", (uint)original.DestinationPort >> 8);
@@ -144,7 +145,7 @@ internal static class SaveWriter
         Append(text, $"--{name}-id ", original.SourcePort);
     }
 
-    private static void AppendState(TextBuffer text, ConntrackEntry entry)
+    private static void AppendState(StringBuilder text, ConntrackEntry entry)
     {
         if (!ProtocolText.HasState(entry.Protocol))
             return;
@@ -171,7 +172,7 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes an option with a number.</summary>
-    public static void Append(TextBuffer text, string option, uint number)
+    public static void Append(StringBuilder text, string option, uint number)
     {
         text.Append(option);
         text.Append(number);
@@ -185,7 +186,7 @@ internal static class SaveWriter
 internal static class DeleteWriter
 {
     /// <exception cref="NotSupportedException">conntrack can't tell the entry from others.</exception>
-    public static void Append(TextBuffer text, ConntrackEntry entry)
+    public static void Append(StringBuilder text, ConntrackEntry entry)
     {
         TupleParts parts = ProtocolText.PartsOf(entry.Protocol);
         if (parts == TupleParts.Keys)
