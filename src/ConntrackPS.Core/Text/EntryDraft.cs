@@ -123,11 +123,9 @@ internal sealed class EntryDraft
     /// <summary>Says that what differs between the directions is translated: most forms of text don't tell.</summary>
     public void DeriveNat()
     {
-        ConntrackTuple original = Entry.Original, reply = Entry.Reply;
-        bool isIcmp = original.IsIcmp;
-        if (original.Source != reply.Destination || original.SourcePort != (isIcmp ? reply.SourcePort : reply.DestinationPort))
+        if (Translation.SourceDiffers(Entry))
             SetStatus(SourceNat);
-        if (original.Destination != reply.Source || (!isIcmp && original.DestinationPort != reply.SourcePort))
+        if (Translation.DestinationDiffers(Entry))
             SetStatus(DestinationNat);
     }
 

@@ -60,10 +60,10 @@ internal static class SaveWriter
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
         bool hasPorts = ProtocolText.PartsOf(entry.Protocol) is TupleParts.Ports or TupleParts.Keys;
-        bool movesSource = (entry.Status & (ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone)) != 0 && reply.Destination != original.Source;
-        bool movesDestination = (entry.Status & (ConntrackStatus.DstNat | ConntrackStatus.DstNatDone)) != 0 && reply.Source != original.Destination;
-        bool movesSourcePort = hasPorts && reply.DestinationPort != original.SourcePort;
-        bool movesDestinationPort = hasPorts && reply.SourcePort != original.DestinationPort;
+        bool movesSource = (entry.Status & (ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone)) != 0 && Translation.SourceAddressDiffers(entry);
+        bool movesDestination = (entry.Status & (ConntrackStatus.DstNat | ConntrackStatus.DstNatDone)) != 0 && Translation.DestinationAddressDiffers(entry);
+        bool movesSourcePort = hasPorts && Translation.SourcePortDiffers(entry);
+        bool movesDestinationPort = hasPorts && Translation.DestinationPortDiffers(entry);
 
         // A port alone: only the status tells translation from a reply that is merely odd.
         bool movesPortOnly = movesSourcePort && !movesSource && (entry.Status & ConntrackStatus.SrcNat) != 0;
