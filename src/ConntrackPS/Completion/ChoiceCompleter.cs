@@ -1,6 +1,9 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS.Completion;
 
@@ -29,4 +32,37 @@ public abstract class ChoiceCompleter : IArgumentCompleter
         value.All(letter => char.IsLetterOrDigit(letter) || letter is '.' or ':' or '-' or '_' or '/') && value.Length > 0 && value[0] != '-'
             ? value
             : $"'{CodeGeneration.EscapeSingleQuotedStringContent(value)}'";
+}
+
+/// <summary>Completes the labels that have a name in connlabel.conf.</summary>
+public sealed class LabelCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        LabelNames.System.Names.Select(name => (name, LabelNames.System.TryGetBit(name, out int bit) ? $"label bit {bit}" : name));
+}
+
+/// <summary>Completes the properties that entries can be grouped by.</summary>
+public sealed class GroupPropertyCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        GroupProperties.All.Select(property => (property.Name, property.Description));
+}
+
+/// <summary>Completes the names that <c>ip netns</c> gave.</summary>
+public sealed class NetworkNamespaceCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        NetworkNamespace.Names()
+            .Where(name => name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
+            .Select(name => new CompletionResult(name, name, CompletionResultType.ParameterValue, $"{NetworkNamespace.NamedDirectory}/{name}"));
+
+    /// <summary>The first namespace that stands on the command line; null for none.</summary>
+    internal static string? FirstOf(IDictionary bound) => bound["NetworkNamespace"] switch
+    {
+        string name => name,
+        object[] and [string first, ..] => first,
+        _ => null,
+    };
 }
