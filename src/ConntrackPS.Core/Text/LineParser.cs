@@ -67,7 +67,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             cursor.Read(out word);
         }
 
-        if (!ProtocolText.TryParseName(word, out IPProtocol? protocol))
+        if (!ProtocolNames.TryParsePrinted(word, out IPProtocol? protocol))
             return IsBegun ? "a protocol such as tcp" : Beginning;
         if (!cursor.Read(out word) || !byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte protocolNumber)
             || (protocol ?? (IPProtocol)protocolNumber) != (IPProtocol)protocolNumber)

@@ -14,7 +14,7 @@ internal static class ListWriter
     {
         if (isExtended)
             FlowWriter.AppendFamily(text, entry.AddressFamily);
-        FlowWriter.AppendProtocol(text, ProtocolText.NameOf(entry.Protocol), entry.Protocol);
+        FlowWriter.AppendProtocol(text, ProtocolNames.ToTracked(entry.Protocol), entry.Protocol);
         if (entry.Has(EntryFields.Timeout))
         {
             text.Append(entry.RawTimeout);
@@ -97,7 +97,7 @@ internal static class ProcWriter
         // Without ports it is tracked by address alone, as protocols are that the kernel doesn't know.
         TupleParts parts = entry.Original.HasPorts ? ProtocolText.PartsOf(entry.Protocol) : TupleParts.None;
         FlowWriter.AppendFamily(text, entry.AddressFamily);
-        FlowWriter.AppendProtocol(text, parts == TupleParts.None ? ProtocolText.Unknown : ProtocolText.NameOf(entry.Protocol), entry.Protocol);
+        FlowWriter.AppendProtocol(text, parts == TupleParts.None ? ProtocolNames.Untracked : ProtocolNames.ToTracked(entry.Protocol), entry.Protocol);
         AppendState(text, entry, parts);
         FlowWriter.AppendTuple(text, entry.Original, parts, isExpanded: true);
         if (entry.Has(EntryFields.OriginalZone))

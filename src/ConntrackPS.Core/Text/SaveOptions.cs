@@ -65,7 +65,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
     private string? ReadState(ReadOnlySpan<char> value)
     {
         if (!StateNames.TryParse(value, draft.Protocol, out ConntrackState state))
-            return _hasProtocol ? $"a state of {ProtocolText.NameOf(draft.Protocol)}, such as ESTABLISHED" : "-p before --state";
+            return _hasProtocol ? $"a state of {ProtocolNames.ToTracked(draft.Protocol)}, such as ESTABLISHED" : "-p before --state";
         draft.SetState(state);
         return null;
     }

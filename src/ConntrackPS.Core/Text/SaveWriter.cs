@@ -127,9 +127,9 @@ internal static class SaveWriter
     /// <summary>Writes -p with the name, or the number where conntrack has no name.</summary>
     public static void AppendProtocolName(StringBuilder text, IPProtocol protocol)
     {
-        string name = ProtocolText.NameOf(protocol);
+        string name = ProtocolNames.ToTracked(protocol);
         text.Append("-p ");
-        if (name == ProtocolText.Unknown)
+        if (name == ProtocolNames.Untracked)
             text.Append((ulong)protocol);
         else
             text.Append(name);
@@ -139,7 +139,7 @@ internal static class SaveWriter
     /// <summary>Writes type, code and id of an ICMP or ICMPv6 request.</summary>
     public static void AppendIcmp(StringBuilder text, in ConntrackTuple original)
     {
-        string name = ProtocolText.NameOf(original.Protocol);
+        string name = ProtocolNames.ToTracked(original.Protocol);
         Append(text, $"--{name}-type ", (uint)original.DestinationPort >> 8);
         Append(text, $"--{name}-code ", (byte)original.DestinationPort);
         Append(text, $"--{name}-id ", original.SourcePort);

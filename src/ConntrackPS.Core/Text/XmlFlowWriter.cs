@@ -48,7 +48,7 @@ internal static class XmlFlowWriter
         AddressText.Append(text, tuple.Family, tuple.Destination);
         text.Append("</dst></layer3><layer4 protonum=\"");
         text.Append((ulong)tuple.Protocol);
-        text.Append("\" protoname=\"").Append(ProtocolText.NameOf(tuple.Protocol)).Append("\">");
+        text.Append("\" protoname=\"").Append(ProtocolNames.ToTracked(tuple.Protocol)).Append("\">");
         AppendPorts(text, tuple);
         text.Append("</layer4>");
         AppendElement(text, "zone", zone);
