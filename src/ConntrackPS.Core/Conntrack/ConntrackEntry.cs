@@ -233,10 +233,6 @@ public class ConntrackEntry
     /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; internal set; }
 
-    /// <summary>One direction as the kernel keys it.</summary>
-    /// <param name="direction">The original direction or the reply's.</param>
-    public ConntrackTuple GetTuple(TupleDirection direction) => direction == TupleDirection.Original ? Original : Reply;
-
     /// <summary>The flow on one line.</summary>
     public override string ToString() => EntryText.Describe(this);
 

@@ -7,11 +7,14 @@ internal static class EntryText
 {
     public static string Describe(ConntrackEntry entry)
     {
-        ConntrackTuple original = entry.Original, reply = entry.Reply;
-        string text = original.ToString();
-        if (original.Source != reply.Destination || (original.HasPorts && !original.IsIcmp && original.SourcePort != reply.DestinationPort))
+        ConntrackTuple reply = entry.Reply;
+        string text = entry.Original.ToString();
+
+        // The ICMP id is not shown behind an address.
+        bool hasPorts = entry.Original is { HasPorts: true, IsIcmp: false };
+        if (Translation.SourceAddressDiffers(entry) || (hasPorts && Translation.SourcePortDiffers(entry)))
             text += " source as " + Endpoint(reply, reply.Destination, reply.DestinationPort);
-        if (original.Destination != reply.Source || (original.HasPorts && !original.IsIcmp && original.DestinationPort != reply.SourcePort))
+        if (Translation.DestinationAddressDiffers(entry) || (hasPorts && Translation.DestinationPortDiffers(entry)))
             text += " destination as " + Endpoint(reply, reply.Source, reply.SourcePort);
         return entry.Zone == 0 ? text : text + string.Create(CultureInfo.InvariantCulture, $" zone {entry.Zone}");
     }

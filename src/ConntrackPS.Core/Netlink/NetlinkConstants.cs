@@ -32,10 +32,8 @@ internal enum MessageFlags : ushort
 /// <summary>Control message types (NLMSG_*, linux/netlink.h).</summary>
 internal static class ControlMessage
 {
-    public const ushort Noop = 1;
     public const ushort Error = 2;
     public const ushort Done = 3;
-    public const ushort Overrun = 4;
 
     /// <summary>NLMSG_MIN_TYPE: types below are control messages.</summary>
     public const ushort FirstData = 0x10;

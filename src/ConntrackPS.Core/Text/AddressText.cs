@@ -1,3 +1,4 @@
+using System.Text;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
@@ -21,7 +22,7 @@ internal static class AddressText
         return text.Contains(':') && !text.Contains('/') && AddressBits.TryParse(text, out family, out address);
     }
 
-    public static void Append(TextBuffer text, IPFamily family, AddressBits address, bool isExpanded = false)
+    public static void Append(StringBuilder text, IPFamily family, AddressBits address, bool isExpanded = false)
     {
         if (family == IPFamily.IPv6)
             AppendIPv6(text, address, isExpanded);
@@ -56,7 +57,7 @@ internal static class AddressText
         return dots == 3 && digits > 0;
     }
 
-    private static void AppendIPv4(TextBuffer text, uint bits)
+    private static void AppendIPv4(StringBuilder text, uint bits)
     {
         text.Append(bits >> 24);
         text.Append('.');
@@ -67,7 +68,7 @@ internal static class AddressText
         text.Append(bits & byte.MaxValue);
     }
 
-    private static void AppendIPv6(TextBuffer text, AddressBits address, bool isExpanded)
+    private static void AppendIPv6(StringBuilder text, AddressBits address, bool isExpanded)
     {
         (int gap, int gapEnd) = isExpanded ? (-1, -1) : LongestZeros(address);
         bool endsInIPv4 = gap == 0 && (gapEnd == 6 || (gapEnd == 5 && Group(address, 5) == ushort.MaxValue));

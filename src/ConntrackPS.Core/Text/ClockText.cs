@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace ConntrackPS.Text;
 
@@ -28,7 +29,7 @@ internal static class ClockText
         return true;
     }
 
-    public static void Append(TextBuffer text, ulong nanoseconds)
+    public static void Append(StringBuilder text, ulong nanoseconds)
     {
         DateTime time = DateTime.UnixEpoch.AddSeconds(nanoseconds / 1_000_000_000).ToLocalTime();
         text.Append(time.ToString(Days, CultureInfo.InvariantCulture));

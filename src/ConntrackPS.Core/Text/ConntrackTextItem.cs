@@ -1,3 +1,7 @@
+using System.Globalization;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
+
 namespace ConntrackPS.Text;
 
 /// <summary>What reading text yields: a <see cref="ConntrackTextRecord"/> or a <see cref="ConntrackTextProblem"/>.</summary>
@@ -9,4 +13,65 @@ public abstract class ConntrackTextItem
 
     /// <summary>The number of the line it begins in, from 1.</summary>
     public long LineNumber { get; internal set; }
+}
+
+/// <summary>An entry read from text, and what the line said beside it.</summary>
+public sealed class ConntrackTextRecord : ConntrackTextItem
+{
+    internal ConntrackTextRecord(ConntrackEntry entry) => Entry = entry;
+
+    /// <summary>The entry. Its status holds what the text tells or implies, not all that the kernel knew.</summary>
+    public ConntrackEntry Entry { get; }
+
+    /// <summary>The kind of event, of lines of <c>conntrack -E</c>; null for a table's.</summary>
+    public ConntrackEventType? EventType { get; internal set; }
+
+    /// <summary>When the event came, local time, where <c>-o timestamp</c> was given.</summary>
+    public DateTime? EventTime { get; internal set; }
+
+    /// <summary>The netlink port of the program that made the change: <c>[USERSPACE] portid=</c>.</summary>
+    public uint? PortId { get; internal set; }
+
+    /// <summary>What an entry can't hold, such as a label that connlabel.conf doesn't name; null for nothing.</summary>
+    public string? Omitted { get; internal set; }
+}
+
+/// <summary>A line that could not be read; the lines after it are read nonetheless.</summary>
+public sealed class ConntrackTextProblem : ConntrackTextItem
+{
+    private const int ShownLength = 1000;
+
+    internal ConntrackTextProblem(string line, TextFault fault) =>
+        (Line, Found, Column, Expected) = (line, fault.Found, fault.Column, fault.Expected);
+
+    /// <summary>The line; joined where it was wrapped.</summary>
+    public string Line { get; }
+
+    /// <summary>The word that doesn't fit; empty where the line ends too early.</summary>
+    public string Found { get; }
+
+    /// <summary>Where that word begins, from 1.</summary>
+    public int Column { get; }
+
+    /// <summary>What was expected in its place.</summary>
+    public string Expected { get; }
+
+    /// <summary>The problem as a sentence.</summary>
+    public override string ToString() => Found.Length == 0
+        ? string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber} ends too early: expected {Expected}. The line: {Shorten(Line.Trim())}")
+        : string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber}, column {Column}: found '{Shorten(Found)}', expected {Expected}. The line: {Shorten(Line.Trim())}");
+
+    private static string Shorten(string text) => text.Length > ShownLength ? text[..ShownLength] + "..." : text;
+}
+
+/// <summary>Why a line is not an entry.</summary>
+/// <param name="Found">The word that doesn't fit; empty at the end of the line.</param>
+/// <param name="Column">Where it begins, from 1.</param>
+/// <param name="Expected">What would have been accepted, as a phrase.</param>
+/// <param name="IsBegun">True where the line begins as an entry does.</param>
+/// <param name="IsAtEnd">True where nothing follows the word, so that a continuation line may mend it.</param>
+internal readonly record struct TextFault(string Found, int Column, string Expected, bool IsBegun, bool IsAtEnd)
+{
+    /// <summary>True where the line may be the first part of one that was wrapped.</summary>
+    public bool MayContinue => IsBegun && IsAtEnd;
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
@@ -20,7 +21,7 @@ namespace ConntrackPS.Text;
 /// <param name="format">The form.</param>
 public sealed class ConntrackTextWriter(ConntrackTextFormat format)
 {
-    private readonly TextBuffer _text = new();
+    private readonly StringBuilder _text = new(512);
 
     /// <summary>What to add to a list or an XML document.</summary>
     public ConntrackTextDetails Details { get; init; }
@@ -69,4 +70,43 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
 
         return _text.ToLine();
     }
+}
+
+/// <summary>The forms in which entries are written as text.</summary>
+public enum ConntrackTextFormat
+{
+    /// <summary>As <c>conntrack -L</c> prints it, and before it the /proc/net/ip_conntrack of kernels 2.4 and 2.6.</summary>
+    List,
+
+    /// <summary>As <c>conntrack -L -o extended</c> prints it: the list with the address family in front.</summary>
+    Extended,
+
+    /// <summary>As the kernel prints it in /proc/net/nf_conntrack.</summary>
+    Proc,
+
+    /// <summary>As <c>conntrack -L -o save</c> prints it: commands for <c>conntrack -R</c>.</summary>
+    Save,
+
+    /// <summary>Commands for <c>conntrack -R</c> that delete the entries, and no others.</summary>
+    Delete,
+
+    /// <summary>As <c>conntrack -L -o xml</c> prints it: one document.</summary>
+    Xml,
+}
+
+/// <summary>What conntrack prints only when asked for, in its list, extended and XML forms.</summary>
+[Flags]
+public enum ConntrackTextDetails
+{
+    /// <summary>Nothing more.</summary>
+    None = 0,
+
+    /// <summary>The entry's number: <c>-o id</c>. XML has it always.</summary>
+    Id = 1 << 0,
+
+    /// <summary>When the connection began and ended: <c>-o ktimestamp</c>.</summary>
+    Timestamp = 1 << 1,
+
+    /// <summary>Labels: <c>-o labels</c>. Bits that connlabel.conf doesn't name are written as numbers; conntrack leaves them out.</summary>
+    Label = 1 << 2,
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
 
@@ -122,11 +123,9 @@ internal sealed class EntryDraft
     /// <summary>Says that what differs between the directions is translated: most forms of text don't tell.</summary>
     public void DeriveNat()
     {
-        ConntrackTuple original = Entry.Original, reply = Entry.Reply;
-        bool isIcmp = original.IsIcmp;
-        if (original.Source != reply.Destination || original.SourcePort != (isIcmp ? reply.SourcePort : reply.DestinationPort))
+        if (Translation.SourceDiffers(Entry))
             SetStatus(SourceNat);
-        if (original.Destination != reply.Source || (!isIcmp && original.DestinationPort != reply.SourcePort))
+        if (Translation.DestinationDiffers(Entry))
             SetStatus(DestinationNat);
     }
 
@@ -137,4 +136,156 @@ internal sealed class EntryDraft
         PortId = PortId,
         Omitted = _omitted,
     };
+}
+
+/// <summary>One direction while it is being read: its parts come one by one, each once.</summary>
+internal struct TupleDraft
+{
+    private const TupleParts SourceSide = TupleParts.SourcePort | TupleParts.SourceKey | TupleParts.IcmpId;
+    private const TupleParts DestinationSide =
+        TupleParts.DestinationPort | TupleParts.DestinationKey | TupleParts.IcmpType | TupleParts.IcmpCode;
+
+    private IPFamily _sourceFamily;
+    private IPFamily _destinationFamily;
+    private AddressBits _source;
+    private AddressBits _destination;
+    private ushort _sourcePort;
+    private ushort _destinationPort;
+
+    public TupleParts Parts { get; private set; }
+
+    /// <summary>The family of both addresses; Unspecified where they differ.</summary>
+    public readonly IPFamily Family => _sourceFamily == _destinationFamily ? _sourceFamily : IPFamily.Unspecified;
+
+    public readonly bool Has(TupleParts parts) => (Parts & parts) == parts;
+
+    public bool TrySetAddress(TupleParts part, ReadOnlySpan<char> text)
+    {
+        if (!AddressText.TryParse(text, out IPFamily family, out AddressBits address) || !TryMark(part))
+            return false;
+        if (part == TupleParts.Source)
+            (_sourceFamily, _source) = (family, address);
+        else
+            (_destinationFamily, _destination) = (family, address);
+        return true;
+    }
+
+    /// <summary>Sets a port, a key or a field of ICMP.</summary>
+    public bool TrySet(TupleParts part, ushort number)
+    {
+        if (!TryMark(part))
+            return false;
+        switch (part)
+        {
+            case TupleParts.SourcePort or TupleParts.SourceKey or TupleParts.IcmpId:
+                _sourcePort = number;
+                break;
+            case TupleParts.IcmpType:
+                _destinationPort |= (ushort)(number << 8);
+                break;
+            default:
+                _destinationPort |= number;
+                break;
+        }
+
+        return true;
+    }
+
+    /// <summary>What is missing of these parts, by the words of a line; null for nothing.</summary>
+    public readonly string? NameMissing(TupleParts needed)
+    {
+        TupleParts missing = needed & ~Parts;
+        return missing == TupleParts.None ? null : (TupleParts)(1 << BitOperations.TrailingZeroCount((int)missing)) switch
+        {
+            TupleParts.Source => "src=",
+            TupleParts.Destination => "dst=",
+            TupleParts.SourcePort => "sport=",
+            TupleParts.DestinationPort => "dport=",
+            TupleParts.IcmpType => "type=",
+            TupleParts.IcmpCode => "code=",
+            TupleParts.IcmpId => "id=",
+            TupleParts.SourceKey => "srckey=",
+            _ => "dstkey=",
+        };
+    }
+
+    /// <summary>Takes from a tuple what has not been given.</summary>
+    /// <param name="tuple">What holds where nothing is given.</param>
+    /// <param name="ports">The parts beside the addresses that there are.</param>
+    /// <param name="sourcePort">The source port, where it is known better.</param>
+    /// <param name="destinationPort">The destination port, where it is known better.</param>
+    public void FillFrom(in ConntrackTuple tuple, TupleParts ports, ushort? sourcePort, ushort? destinationPort)
+    {
+        if (TryMark(TupleParts.Source))
+            (_sourceFamily, _source) = (tuple.Family, tuple.Source);
+        if (TryMark(TupleParts.Destination))
+            (_destinationFamily, _destination) = (tuple.Family, tuple.Destination);
+        if ((ports & SourceSide & ~Parts) != 0)
+            _sourcePort = sourcePort ?? tuple.SourcePort;
+        if ((ports & DestinationSide & ~Parts) != 0)
+            _destinationPort = destinationPort ?? tuple.DestinationPort;
+        Parts |= ports;
+    }
+
+    public readonly ConntrackTuple ToTuple(IPProtocol protocol) => new()
+    {
+        Family = _sourceFamily,
+        Protocol = protocol,
+        HasPorts = (Parts & ~TupleParts.Addresses) != 0,
+        SourcePort = _sourcePort,
+        DestinationPort = _destinationPort,
+        Source = _source,
+        Destination = _destination,
+    };
+
+    private bool TryMark(TupleParts part)
+    {
+        if ((Parts & part) != 0)
+            return false;
+        Parts |= part;
+        return true;
+    }
+}
+
+/// <summary>What a text says of one direction.</summary>
+[Flags]
+internal enum TupleParts : ushort
+{
+    None = 0,
+    Source = 1 << 0,
+    Destination = 1 << 1,
+    SourcePort = 1 << 2,
+    DestinationPort = 1 << 3,
+    IcmpType = 1 << 4,
+    IcmpCode = 1 << 5,
+    IcmpId = 1 << 6,
+    SourceKey = 1 << 7,
+    DestinationKey = 1 << 8,
+
+    Addresses = Source | Destination,
+    Ports = SourcePort | DestinationPort,
+    Icmp = IcmpType | IcmpCode | IcmpId,
+    Keys = SourceKey | DestinationKey,
+}
+
+/// <summary>What text has of each protocol.</summary>
+internal static class ProtocolText
+{
+    /// <summary>What connection tracking tells protocols' flows apart by, beside addresses.</summary>
+    public static TupleParts PartsOf(IPProtocol protocol) => protocol switch
+    {
+        IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Dccp => TupleParts.Ports,
+        IPProtocol.Icmp or IPProtocol.IcmpV6 => TupleParts.Icmp,
+        IPProtocol.Gre => TupleParts.Keys,
+        _ => TupleParts.None,
+    };
+
+    /// <summary>What must be there: a kernel may track all but TCP, UDP and ICMP by address alone.</summary>
+    public static TupleParts NeededParts(IPProtocol protocol, TupleParts given) =>
+        protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.Icmp or IPProtocol.IcmpV6 || (given & ~TupleParts.Addresses) != 0
+            ? PartsOf(protocol)
+            : TupleParts.None;
+
+    /// <summary>True for protocols that connection tracking keeps a state of.</summary>
+    public static bool HasState(IPProtocol protocol) => protocol is IPProtocol.Tcp or IPProtocol.Sctp or IPProtocol.Dccp;
 }

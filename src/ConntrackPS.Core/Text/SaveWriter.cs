@@ -1,3 +1,4 @@
+using System.Text;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
@@ -23,7 +24,7 @@ internal static class SaveWriter
         (ConntrackStatus.SeenReply, "SEEN_REPLY"), (ConntrackStatus.Assured, "ASSURED"), (ConntrackStatus.FixedTimeout, "FIXED_TIMEOUT"),
     ];
 
-    public static void Append(TextBuffer text, ConntrackEntry entry)
+    public static void Append(StringBuilder text, ConntrackEntry entry)
     {
         text.Append("-A ");
         Append(text, "-t ", entry.TimeoutSeconds ?? DefaultTimeout);
@@ -40,7 +41,7 @@ internal static class SaveWriter
         AppendProtocol(text, entry);
     }
 
-    private static void AppendStatus(TextBuffer text, ConntrackStatus status)
+    private static void AppendStatus(StringBuilder text, ConntrackStatus status)
     {
         string separator = "-u ";
         foreach ((ConntrackStatus bit, string name) in StatusNames)
@@ -55,14 +56,14 @@ internal static class SaveWriter
         text.Append(separator == "," ? " " : "-u UNSET ");
     }
 
-    private static void AppendAddresses(TextBuffer text, ConntrackEntry entry)
+    private static void AppendAddresses(StringBuilder text, ConntrackEntry entry)
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
         bool hasPorts = ProtocolText.PartsOf(entry.Protocol) is TupleParts.Ports or TupleParts.Keys;
-        bool movesSource = (entry.Status & (ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone)) != 0 && reply.Destination != original.Source;
-        bool movesDestination = (entry.Status & (ConntrackStatus.DstNat | ConntrackStatus.DstNatDone)) != 0 && reply.Source != original.Destination;
-        bool movesSourcePort = hasPorts && reply.DestinationPort != original.SourcePort;
-        bool movesDestinationPort = hasPorts && reply.SourcePort != original.DestinationPort;
+        bool movesSource = (entry.Status & (ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone)) != 0 && Translation.SourceAddressDiffers(entry);
+        bool movesDestination = (entry.Status & (ConntrackStatus.DstNat | ConntrackStatus.DstNatDone)) != 0 && Translation.DestinationAddressDiffers(entry);
+        bool movesSourcePort = hasPorts && Translation.SourcePortDiffers(entry);
+        bool movesDestinationPort = hasPorts && Translation.DestinationPortDiffers(entry);
 
         // A port alone: only the status tells translation from a reply that is merely odd.
         bool movesPortOnly = movesSourcePort && !movesSource && (entry.Status & ConntrackStatus.SrcNat) != 0;
@@ -80,7 +81,7 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes an option with an address, and perhaps a port.</summary>
-    public static void AppendAddress(TextBuffer text, string option, IPFamily family, AddressBits address, ushort? port = null)
+    public static void AppendAddress(StringBuilder text, string option, IPFamily family, AddressBits address, ushort? port = null)
     {
         text.Append(option);
         bool needsBrackets = port is not null && family == IPFamily.IPv6;
@@ -98,7 +99,7 @@ internal static class SaveWriter
         text.Append(' ');
     }
 
-    private static void AppendProtocol(TextBuffer text, ConntrackEntry entry)
+    private static void AppendProtocol(StringBuilder text, ConntrackEntry entry)
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
         AppendProtocolName(text, entry.Protocol);
@@ -124,11 +125,11 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes -p with the name, or the number where conntrack has no name.</summary>
-    public static void AppendProtocolName(TextBuffer text, IPProtocol protocol)
+    public static void AppendProtocolName(StringBuilder text, IPProtocol protocol)
     {
-        string name = ProtocolText.NameOf(protocol);
+        string name = ProtocolNames.ToTracked(protocol);
         text.Append("-p ");
-        if (name == ProtocolText.Unknown)
+        if (name == ProtocolNames.Untracked)
             text.Append((ulong)protocol);
         else
             text.Append(name);
@@ -136,15 +137,15 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes type, code and id of an ICMP or ICMPv6 request.</summary>
-    public static void AppendIcmp(TextBuffer text, in ConntrackTuple original)
+    public static void AppendIcmp(StringBuilder text, in ConntrackTuple original)
     {
-        string name = ProtocolText.NameOf(original.Protocol);
+        string name = ProtocolNames.ToTracked(original.Protocol);
         Append(text, $"--{name}-type ", (uint)original.DestinationPort >> 8);
         Append(text, $"--{name}-code ", (byte)original.DestinationPort);
         Append(text, $"--{name}-id ", original.SourcePort);
     }
 
-    private static void AppendState(TextBuffer text, ConntrackEntry entry)
+    private static void AppendState(StringBuilder text, ConntrackEntry entry)
     {
         if (!ProtocolText.HasState(entry.Protocol))
             return;
@@ -171,10 +172,42 @@ internal static class SaveWriter
     }
 
     /// <summary>Writes an option with a number.</summary>
-    public static void Append(TextBuffer text, string option, uint number)
+    public static void Append(StringBuilder text, string option, uint number)
     {
         text.Append(option);
         text.Append(number);
         text.Append(' ');
+    }
+}
+
+/// <summary>Writes commands for <c>conntrack -R</c> that delete an entry and no other.</summary>
+/// <remarks>conntrack -D filters by all that it is told, so that a line has the tuple and the zone and nothing that may have
+/// changed meanwhile. It does not look at GRE keys: a line for one tunnel would delete all between two hosts.</remarks>
+internal static class DeleteWriter
+{
+    /// <exception cref="NotSupportedException">conntrack can't tell the entry from others.</exception>
+    public static void Append(StringBuilder text, ConntrackEntry entry)
+    {
+        TupleParts parts = ProtocolText.PartsOf(entry.Protocol);
+        if (parts == TupleParts.Keys)
+            throw new NotSupportedException("conntrack -D does not look at GRE keys, and would delete other tunnels of the two hosts.");
+        text.Append("-D ");
+        SaveWriter.Append(text, "-w ", entry.Zone);
+        if (entry.OriginalZone is { } originalZone)
+            SaveWriter.Append(text, "--orig-zone ", originalZone);
+        if (entry.ReplyZone is { } replyZone)
+            SaveWriter.Append(text, "--reply-zone ", replyZone);
+        SaveWriter.AppendAddress(text, "-s ", entry.AddressFamily, entry.Original.Source);
+        SaveWriter.AppendAddress(text, "-d ", entry.AddressFamily, entry.Original.Destination);
+        SaveWriter.AppendProtocolName(text, entry.Protocol);
+        if (parts == TupleParts.Icmp)
+        {
+            SaveWriter.AppendIcmp(text, entry.Original);
+        }
+        else if (parts == TupleParts.Ports)
+        {
+            SaveWriter.Append(text, "--sport ", entry.Original.SourcePort);
+            SaveWriter.Append(text, "--dport ", entry.Original.DestinationPort);
+        }
     }
 }

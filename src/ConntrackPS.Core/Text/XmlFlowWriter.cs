@@ -1,4 +1,5 @@
 using System.Security;
+using System.Text;
 using System.Xml;
 using ConntrackPS.Conntrack;
 
@@ -9,7 +10,7 @@ namespace ConntrackPS.Text;
 /// names that TCP has for the same numbers. Text is escaped, which conntrack omits.</remarks>
 internal static class XmlFlowWriter
 {
-    public static void Append(TextBuffer text, ConntrackEntry entry, ConntrackTextDetails details, LabelNames labels, ulong now)
+    public static void Append(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details, LabelNames labels, ulong now)
     {
         text.Append("<flow>");
         AppendDirection(text, "original", entry.Original, entry.OriginalZone, entry.OriginalPackets, entry.OriginalBytes);
@@ -37,17 +38,17 @@ internal static class XmlFlowWriter
     }
 
     private static void AppendDirection(
-        TextBuffer text, string direction, in ConntrackTuple tuple, ushort? zone, ulong? packets, ulong? bytes)
+        StringBuilder text, string direction, in ConntrackTuple tuple, ushort? zone, ulong? packets, ulong? bytes)
     {
-        text.Append($"<meta direction=\"{direction}\"><layer3 protonum=\"");
+        text.Append("<meta direction=\"").Append(direction).Append("\"><layer3 protonum=\"");
         text.Append((ulong)tuple.Family);
-        text.Append($"\" protoname=\"{FlowWriter.NameOf(tuple.Family)}\"><src>");
+        text.Append("\" protoname=\"").Append(FlowWriter.NameOf(tuple.Family)).Append("\"><src>");
         AddressText.Append(text, tuple.Family, tuple.Source);
         text.Append("</src><dst>");
         AddressText.Append(text, tuple.Family, tuple.Destination);
         text.Append("</dst></layer3><layer4 protonum=\"");
         text.Append((ulong)tuple.Protocol);
-        text.Append($"\" protoname=\"{ProtocolText.NameOf(tuple.Protocol)}\">");
+        text.Append("\" protoname=\"").Append(ProtocolNames.ToTracked(tuple.Protocol)).Append("\">");
         AppendPorts(text, tuple);
         text.Append("</layer4>");
         AppendElement(text, "zone", zone);
@@ -62,7 +63,7 @@ internal static class XmlFlowWriter
         text.Append("</meta>");
     }
 
-    private static void AppendPorts(TextBuffer text, in ConntrackTuple tuple)
+    private static void AppendPorts(StringBuilder text, in ConntrackTuple tuple)
     {
         switch (ProtocolText.PartsOf(tuple.Protocol))
         {
@@ -80,7 +81,7 @@ internal static class XmlFlowWriter
         }
     }
 
-    private static void AppendTimes(TextBuffer text, ConntrackEntry entry, ConntrackTextDetails details, ulong now)
+    private static void AppendTimes(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details, ulong now)
     {
         bool hasStart = entry.Has(EntryFields.StartTime), hasStop = entry.Has(EntryFields.StopTime);
         if ((details & ConntrackTextDetails.Timestamp) != 0 && (hasStart || hasStop))
@@ -99,7 +100,7 @@ internal static class XmlFlowWriter
         }
     }
 
-    private static void AppendLabels(TextBuffer text, IEnumerable<string> names)
+    private static void AppendLabels(StringBuilder text, IEnumerable<string> names)
     {
         text.Append("<labels>");
         foreach (string name in names)
@@ -111,24 +112,18 @@ internal static class XmlFlowWriter
         ? StateNames.Of(IPProtocol.Tcp, ConntrackStates.FromKernel(IPProtocol.Tcp, ConntrackStates.ToKernel(protocol, state) ?? 0))
         : StateNames.Of(protocol, state);
 
-    private static void AppendElement(TextBuffer text, string name, ulong? number)
+    private static void AppendElement(StringBuilder text, string name, ulong? number)
     {
         if (number is null)
             return;
-        text.Append('<');
-        text.Append(name);
-        text.Append('>');
-        text.Append(number.Value);
-        text.Append("</");
-        text.Append(name);
-        text.Append('>');
+        text.Append('<').Append(name).Append('>').Append(number.Value).Append("</").Append(name).Append('>');
     }
 
-    private static void AppendElement(TextBuffer text, string name, string? value)
+    private static void AppendElement(StringBuilder text, string name, string? value)
     {
         if (value is null)
             return;
         string valid = string.Concat(value.Select(letter => XmlConvert.IsXmlChar(letter) ? letter : '?'));
-        text.Append($"<{name}>{SecurityElement.Escape(valid)}</{name}>");
+        text.Append('<').Append(name).Append('>').Append(SecurityElement.Escape(valid)).Append("</").Append(name).Append('>');
     }
 }

@@ -63,3 +63,26 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
 
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 }
+
+/// <summary>Names that may hold wildcards.</summary>
+internal static class NamePattern
+{
+    /// <summary>Reads a pattern.</summary>
+    /// <returns>False for a plain name.</returns>
+    /// <exception cref="FormatException">It has wildcards, and is no pattern: "[a-", for instance.</exception>
+    /// <remarks>PowerShell notices that only when something is compared with it.</remarks>
+    public static bool TryParse(string text, WildcardOptions options, out WildcardPattern pattern)
+    {
+        pattern = new WildcardPattern(text, options);
+        try
+        {
+            _ = pattern.IsMatch("");
+        }
+        catch (WildcardPatternException exception)
+        {
+            throw new FormatException($"'{text}' is not a pattern of names: close the bracket, or write `[ for the character itself.", exception);
+        }
+
+        return WildcardPattern.ContainsWildcardCharacters(text);
+    }
+}

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Formatting;
 

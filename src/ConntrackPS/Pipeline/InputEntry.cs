@@ -113,8 +113,3 @@ internal static class InputEvent
     /// <summary>How many events a notice of their loss stands for.</summary>
     public static ulong LostCountOf(PSObject notice) => new PropertyBag(notice).LongNumber(nameof(ConntrackEvent.LostCount)) ?? 0;
 }
-
-/// <summary>An entry of the pipeline and its place in it.</summary>
-/// <param name="Number">From 1; 0 for an entry made of parameters.</param>
-/// <param name="Entry">The entry.</param>
-internal sealed record NumberedEntry(long Number, ConntrackEntry Entry);

@@ -65,3 +65,8 @@ internal sealed class EntriesByNamespace : IDisposable
 
     public void Dispose() => _finders.Dispose();
 }
+
+/// <summary>An entry of the pipeline and its place in it.</summary>
+/// <param name="Number">From 1; 0 for an entry made of parameters.</param>
+/// <param name="Entry">The entry.</param>
+internal sealed record NumberedEntry(long Number, ConntrackEntry Entry);

@@ -75,15 +75,12 @@ internal static class FilterLine
         _ => throw new FormatException($"'{value.Extent.Text}' is no plain value."),
     };
 
+    /// <remarks>Every parameter of a filter that is no switch has a transformation of its own.</remarks>
     private static object? Convert(PropertyInfo parameter, object value)
     {
         try
         {
-            if (parameter.GetCustomAttribute<ArgumentTransformationAttribute>() is { } transformation)
-                return transformation.Transform(null, value);
-            return value is string text && KernelSpelling.TryParse(text, out IPFamily family) && family != IPFamily.Unspecified
-                ? family
-                : throw new FormatException($"-{parameter.Name} is IPv4 or IPv6.");
+            return parameter.GetCustomAttribute<ArgumentTransformationAttribute>()!.Transform(null, value);
         }
         catch (ArgumentTransformationMetadataException exception)
         {

@@ -97,7 +97,7 @@ public partial class AddressTextTests
 
     private static string Format(IPFamily family, AddressBits address, bool isExpanded = false)
     {
-        TextBuffer text = new();
+        StringBuilder text = new();
         AddressText.Append(text, family, address, isExpanded);
         return text.ToString();
     }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Top.Control;
 using ConntrackPS.Top.Snapshots;

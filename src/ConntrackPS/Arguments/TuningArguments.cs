@@ -5,6 +5,28 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Arguments;
 
+/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number.</summary>
+/// <remarks>PowerShell's own conversion of a positional argument says that there is no such parameter, and nothing about
+/// the names there are.</remarks>
+public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttribute<TimeoutProtocol>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one of " + string.Join(", ", Enum.GetNames<TimeoutProtocol>());
+
+    /// <inheritdoc/>
+    protected override TimeoutProtocol Parse(string text)
+    {
+        if (text.Equals(nameof(TimeoutProtocol.Generic), StringComparison.OrdinalIgnoreCase))
+            return TimeoutProtocol.Generic;
+        return ProtocolNames.TryParse(text, out IPProtocol protocol) && IsAccepted((TimeoutProtocol)protocol)
+            ? (TimeoutProtocol)protocol
+            : throw new FormatException($"'{text}' is not a protocol with timeouts of its own. Write {AcceptedForm}.");
+    }
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(TimeoutProtocol value) => Enum.IsDefined(value);
+}
+
 /// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as
 /// <c>SynSent=30,Established=1h</c>.</summary>
 [AttributeUsage(AttributeTargets.Property)]
@@ -48,26 +70,4 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
         : throw new ArgumentTransformationMetadataException($"'{pair}' is not a state and its timeout. Write {AcceptedForm}.");
 
     private static string Text(object? value) => LanguagePrimitives.ConvertTo<string>(value) ?? "";
-}
-
-/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number.</summary>
-/// <remarks>PowerShell's own conversion of a positional argument says that there is no such parameter, and nothing about
-/// the names there are.</remarks>
-public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttribute<TimeoutProtocol>
-{
-    /// <inheritdoc/>
-    protected override string AcceptedForm => "one of " + string.Join(", ", Enum.GetNames<TimeoutProtocol>());
-
-    /// <inheritdoc/>
-    protected override TimeoutProtocol Parse(string text)
-    {
-        if (text.Equals(nameof(TimeoutProtocol.Generic), StringComparison.OrdinalIgnoreCase))
-            return TimeoutProtocol.Generic;
-        return ProtocolNames.TryParse(text, out IPProtocol protocol) && IsAccepted((TimeoutProtocol)protocol)
-            ? (TimeoutProtocol)protocol
-            : throw new FormatException($"'{text}' is not a protocol with timeouts of its own. Write {AcceptedForm}.");
-    }
-
-    /// <inheritdoc/>
-    protected override bool IsAccepted(TimeoutProtocol value) => Enum.IsDefined(value);
 }
