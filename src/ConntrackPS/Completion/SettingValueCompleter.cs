@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using ConntrackPS.Errors;
 using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Completion;
@@ -12,7 +13,7 @@ public sealed class SettingValueCompleter : IArgumentCompleter
     public IEnumerable<CompletionResult> CompleteArgument(
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
         fakeBoundParameters["Name"] is string name && SettingCatalog.Find(name, SettingCatalog.Present(null)) is { } definition
-            ? SettingValue.Choices(definition)
+            ? (definition.Kind == SettingKind.Boolean ? [CommandLine.Value(true), CommandLine.Value(false)] : SettingValue.Choices(definition))
                 .Where(choice => choice.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
                 .Select(choice => new CompletionResult(choice, choice, CompletionResultType.ParameterValue, definition.Description))
             : [];

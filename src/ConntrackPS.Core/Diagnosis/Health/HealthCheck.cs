@@ -36,7 +36,7 @@ public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot r
     /// <returns>What was found, the worst first; nothing where all is well.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
-    public IReadOnlyList<ConntrackFinding> Run(CancellationToken stop = default)
+    public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
     {
         HealthReader reader = new(networkNamespace, root);
         HealthSnapshot snapshot = reader.Read(sample, stop);
@@ -47,6 +47,6 @@ public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot r
     /// <summary>Settings and timeouts that the last run could not read, and judged without; null before the first.</summary>
     public IReadOnlyList<UnreadableSettingException>? Unreadable { get; private set; }
 
-    internal static IReadOnlyList<ConntrackFinding> Judge(HealthSnapshot snapshot) =>
+    internal static IReadOnlyList<HealthFinding> Judge(HealthSnapshot snapshot) =>
         [.. Rules.SelectMany(rule => rule.Check(snapshot)).OrderByDescending(finding => finding.Severity)];
 }

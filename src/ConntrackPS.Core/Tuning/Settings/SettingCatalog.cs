@@ -1,4 +1,4 @@
-using ConntrackPS.Diagnosis;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -53,7 +53,7 @@ internal static class SettingCatalog
             || definition.FileName.Equals(name, StringComparison.Ordinal)
             || ("net.netfilter." + definition.FileName).Equals(name, StringComparison.Ordinal));
 
-    /// <summary>The count is no setting, but a figure of Get-ConntrackStat.</summary>
+    /// <summary>The count is no setting, but a figure that the kernel counts.</summary>
     private static bool IsUnknown(string file) =>
         file != Prefix + "count"
         && !Array.Exists(Known, definition => definition.FileName == file)

@@ -27,7 +27,7 @@ internal sealed record SettingDefinition(
     /// <summary>The range, for messages.</summary>
     public string AcceptedForm => Kind switch
     {
-        SettingKind.Boolean => "$true or $false",
+        SettingKind.Boolean => "true or false",
         SettingKind.Events => "Off, On or Auto",
         SettingKind.Protocol => "None, All, or a protocol such as tcp, udp, icmp, icmpv6, or its number",
         _ => string.Create(CultureInfo.InvariantCulture, $"a number from {Minimum} to {Maximum}"),

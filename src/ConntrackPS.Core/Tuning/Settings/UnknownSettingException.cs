@@ -4,13 +4,13 @@ namespace ConntrackPS.Tuning.Settings;
 /// <param name="name">What was asked for.</param>
 /// <param name="choices">The settings it has.</param>
 public sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
-    : Exception($"This kernel has no setting '{name}'. {Hint(name, choices)}")
+    : Exception($"This kernel has no setting '{name}'.{(IsNameOfTimeout(name) ? "" : $" It has {string.Join(", ", choices)}.")}")
 {
     /// <summary>What was asked for.</summary>
     public string Name { get; } = name;
 
-    private static string Hint(string name, IReadOnlyList<string> choices) =>
-        name.Contains("timeout", StringComparison.OrdinalIgnoreCase)
-            ? "Timeouts are with Get-ConntrackTimeout and Set-ConntrackTimeout."
-            : $"It has {string.Join(", ", choices)}.";
+    /// <summary>Whether the name is like that of a timeout, which is no setting.</summary>
+    internal bool IsOfTimeout { get; } = IsNameOfTimeout(name);
+
+    private static bool IsNameOfTimeout(string name) => name.Contains("timeout", StringComparison.OrdinalIgnoreCase);
 }
