@@ -10,7 +10,7 @@ namespace ConntrackPS.Blocking;
 /// <param name="ClientPort">The port there.</param>
 /// <param name="Server">The address the user dialled; null where only SSH_CLIENT tells, which does not hold it.</param>
 /// <param name="ServerPort">sshd's port.</param>
-public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
+internal sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
 {
     /// <summary>Where the user sits; an IPv4-mapped address, as an sshd with IPv6 sockets writes it, is that of IPv4.</summary>
     public HostAddress Client { get; init; } = Client.Unmapped;

@@ -7,7 +7,7 @@ namespace ConntrackPS.Blocking;
 /// <param name="table">The table of the namespace where something is to be blocked. Whichever that is: the connection may
 /// pass several.</param>
 /// <param name="connection">The connection; null for none.</param>
-public sealed class SshGuard(ConntrackTable table, SshConnection? connection)
+internal sealed class SshGuard(ConntrackTable table, SshConnection? connection)
 {
     private readonly Lazy<ConntrackEntry[]> _own = new(() => [.. connection?.Entries(table) ?? []]);
 
@@ -23,5 +23,5 @@ public sealed class SshGuard(ConntrackTable table, SshConnection? connection)
 
 /// <summary>A block would cut the SSH connection that asks for it.</summary>
 /// <param name="flow">The connection, on one line.</param>
-public sealed class OwnConnectionException(string flow)
+internal sealed class OwnConnectionException(string flow)
     : Exception($"This would block the SSH connection that the command runs in: {flow}.");

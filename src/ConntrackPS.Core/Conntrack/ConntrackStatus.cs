@@ -58,7 +58,7 @@ public enum ConntrackStatus : uint
 
 /// <summary>The status bits that a request can set. The kernel ignores others without a word (IPS_UNCHANGEABLE_MASK of
 /// nf_conntrack_common.h), or gives and takes them itself.</summary>
-public static class SettableStatus
+internal static class SettableStatus
 {
     /// <summary>What a new entry can be given. What an entry has been given can't be taken away again.</summary>
     public const ConntrackStatus OfNew = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;

@@ -1,5 +1,5 @@
-using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 

@@ -1,6 +1,6 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Errors;
 using ConntrackPS.Expectations;
 using ConntrackPS.Tests.Infrastructure;

@@ -9,7 +9,7 @@ namespace ConntrackPS.Conntrack.Table;
 public abstract class EntryBatch : IDisposable
 {
     /// <summary>How long an added entry may wait for company.</summary>
-    public static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
+    internal static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(20);
 
     private readonly NetlinkConnection _connection;
     private readonly NetlinkBatch _batch;

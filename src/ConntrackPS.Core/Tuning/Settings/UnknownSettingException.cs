@@ -3,7 +3,7 @@ namespace ConntrackPS.Tuning.Settings;
 /// <summary>This kernel has no such setting.</summary>
 /// <param name="name">What was asked for.</param>
 /// <param name="choices">The settings it has.</param>
-public sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
+internal sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
     : Exception($"This kernel has no setting '{name}'.{(IsNameOfTimeout(name) ? "" : $" It has {string.Join(", ", choices)}.")}")
 {
     /// <summary>What was asked for.</summary>
