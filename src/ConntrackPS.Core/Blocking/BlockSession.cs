@@ -1,7 +1,7 @@
 namespace ConntrackPS.Blocking;
 
 /// <summary>The blocks that this process holds for longer than one command. They end with the process at the latest.</summary>
-public static class BlockSession
+internal static class BlockSession
 {
     private static readonly object Gate = new();
     private static readonly SortedDictionary<int, TrafficBlock> Blocks = [];

@@ -10,7 +10,7 @@ namespace ConntrackPS.Blocking;
 /// <param name="onResult">Takes the entries that the kernel refused to delete; with <paramref name="keepDeleted"/> the
 /// deleted ones too.</param>
 /// <param name="keepDeleted">Whether deleted entries are of interest.</param>
-public sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, Action<EntryResult> onResult, bool keepDeleted = false)
+internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, Action<EntryResult> onResult, bool keepDeleted = false)
 {
     /// <summary>Only flows that the block does not cover can come back as often.</summary>
     public const int MaximumRounds = 50;

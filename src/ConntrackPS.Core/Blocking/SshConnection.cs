@@ -10,7 +10,7 @@ namespace ConntrackPS.Blocking;
 /// <param name="ClientPort">The port there.</param>
 /// <param name="Server">The address the user dialled; null where only SSH_CLIENT tells, which does not hold it.</param>
 /// <param name="ServerPort">sshd's port.</param>
-public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
+internal sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
 {
     /// <summary>Where the user sits; an IPv4-mapped address, as an sshd with IPv6 sockets writes it, is that of IPv4.</summary>
     public HostAddress Client { get; init; } = Client.Unmapped;
@@ -116,7 +116,7 @@ public sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAd
 /// <param name="table">The table of the namespace where something is to be blocked. Whichever that is: the connection may
 /// pass several.</param>
 /// <param name="connection">The connection; null for none.</param>
-public sealed class SshGuard(ConntrackTable table, SshConnection? connection)
+internal sealed class SshGuard(ConntrackTable table, SshConnection? connection)
 {
     private readonly Lazy<ConntrackEntry[]> _own = new(() => [.. connection?.Entries(table) ?? []]);
 
@@ -132,5 +132,5 @@ public sealed class SshGuard(ConntrackTable table, SshConnection? connection)
 
 /// <summary>A block would cut the SSH connection that asks for it.</summary>
 /// <param name="flow">The connection, on one line.</param>
-public sealed class OwnConnectionException(string flow)
+internal sealed class OwnConnectionException(string flow)
     : Exception($"This would block the SSH connection that the command runs in: {flow}.");

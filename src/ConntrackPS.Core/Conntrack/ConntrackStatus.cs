@@ -58,7 +58,7 @@ public enum ConntrackStatus : uint
 
 /// <summary>The status bits that a request can set. The kernel ignores others without a word (IPS_UNCHANGEABLE_MASK of
 /// nf_conntrack_common.h), or gives and takes them itself.</summary>
-public static class SettableStatus
+internal static class SettableStatus
 {
     /// <summary>What a new entry can be given. What an entry has been given can't be taken away again.</summary>
     public const ConntrackStatus OfNew = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
@@ -81,12 +81,16 @@ public static class SettableStatus
         ConntrackStatus refused = bits & ~(settable | Always);
         if (refused == ConntrackStatus.None)
             return bits;
-        string hint = (refused & Translation) != ConntrackStatus.None
-            ? " Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
-            : "";
-        throw new StatusNotSettableException($"The kernel lets nobody set the status {refused}. {settable} can be set.{hint}");
+        throw new StatusNotSettableException($"The kernel lets nobody set the status {refused}. {settable} can be set.")
+        {
+            IsOfTranslation = (refused & Translation) != ConntrackStatus.None,
+        };
     }
 }
 
 /// <summary>Status bits were to be set that the kernel sets alone.</summary>
-public sealed class StatusNotSettableException(string message) : FormatException(message);
+public sealed class StatusNotSettableException(string message) : FormatException(message)
+{
+    /// <summary>Whether some of them tell of a translation, and come with it.</summary>
+    internal bool IsOfTranslation { get; init; }
+}

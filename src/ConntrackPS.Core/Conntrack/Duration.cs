@@ -3,7 +3,7 @@ using System.Globalization;
 namespace ConntrackPS.Conntrack;
 
 /// <summary>Spans of time as people write them: <c>90</c> (seconds), <c>90s</c>, <c>5m</c>, <c>2h4m</c>, <c>1d</c>.</summary>
-public static class Duration
+internal static class Duration
 {
     /// <summary>What <see cref="Parse"/> takes, for messages.</summary>
     public const string AcceptedForm = "seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d";

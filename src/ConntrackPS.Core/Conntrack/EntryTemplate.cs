@@ -97,7 +97,7 @@ public sealed record EntryTemplate
     private void SetZones(ConntrackEntry entry)
     {
         if (new[] { Zone, OriginalZone, ReplyZone }.Count(zone => zone is not null) > 1)
-            throw new FormatException("An entry has one zone: give one of -Zone, -OriginalZone and -ReplyZone.");
+            throw new TemplateException("An entry has one zone: give one of {0}, {1} and {2}.", nameof(Zone), nameof(OriginalZone), nameof(ReplyZone));
         if (OriginalZone == 0 || ReplyZone == 0)
             throw new FormatException("Zone 0 can't be that of one direction: give a number from 1 to 65535.");
         if (Zone is { } zone)

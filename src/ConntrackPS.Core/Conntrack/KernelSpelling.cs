@@ -1,7 +1,7 @@
 namespace ConntrackPS.Conntrack;
 
 /// <summary>Enum members by their own names or the kernel's: <c>SynSent</c> and <c>SYN_SENT</c> are the same.</summary>
-public static class KernelSpelling
+internal static class KernelSpelling
 {
     /// <summary>Reads a name, in any case, with or without underscores. Numbers are no names.</summary>
     public static bool TryParse<T>(string text, out T value)

@@ -1,3 +1,5 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 
@@ -23,7 +25,7 @@ public sealed class ConntrackStat : ConntrackCounters
     public long Maximum { get; }
 
     /// <summary>Count as a share of Maximum, in percent; 0 without a limit.</summary>
-    public double FillPercent => Maximum == 0 ? 0 : Math.Round(100.0 * Count / Maximum, 2);
+    public double FillPercent => TableFill.Percent(Count, Maximum);
 
     /// <summary>Size of the hash table that all network namespaces share (nf_conntrack_buckets).</summary>
     public long Buckets { get; }

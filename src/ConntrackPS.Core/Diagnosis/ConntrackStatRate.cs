@@ -94,7 +94,7 @@ public sealed class ConntrackStatRate
 /// <summary>Rates of a network namespace's counters, from one reading to the next.</summary>
 /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
 /// <remarks>For one thread at a time.</remarks>
-public sealed class StatSampler(NetworkNamespace? networkNamespace = null)
+internal sealed class StatSampler(NetworkNamespace? networkNamespace = null)
 {
     private StatReading _last = StatReading.Read(networkNamespace);
 

@@ -1,5 +1,5 @@
 using ConntrackPS.Conntrack.Filtering;
-using ConntrackPS.Diagnosis;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
@@ -50,7 +50,7 @@ public sealed record EventOptions
     /// <summary>Watches all network namespaces that have a name, those of later included, beside the given ones.</summary>
     public bool FollowNamespaces { get; init; }
 
-    internal Func<NetworkNamespace?, double> ReadFillPercent { get; init; } = networkNamespace => ConntrackStat.Read(networkNamespace).FillPercent;
+    internal Func<NetworkNamespace?, double> ReadFillPercent { get; init; } = TableFill.ReadPercent;
 
     internal bool UseKernelFilter { get; init; } = true;
 }

@@ -4,7 +4,7 @@ namespace ConntrackPS.Events;
 
 /// <summary>Whether the kernel makes events at all (nf_conntrack_events): 0 never; 2, the default, for connections that
 /// begin while somebody listens; 1 for all, at 6 to 10 percent of the speed of connection set-up.</summary>
-public static class EventSwitch
+internal static class EventSwitch
 {
     private const string Setting = Sysctl.Netfilter + "nf_conntrack_events";
 

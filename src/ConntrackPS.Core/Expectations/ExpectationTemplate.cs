@@ -84,7 +84,7 @@ public sealed record ExpectationTemplate
             (made.Master, made.MasterKey, made.Zone) = (master.Original, master, master.AnyZone);
         made.Zone = Zone ?? made.Zone ?? 0;
         if (made.Master.Family == IPFamily.Unspecified)
-            throw new FormatException("The connection that announces it is missing: give -Master an entry of Get-ConntrackEntry, or pipe one in.");
+            throw new TemplateException("The connection that announces it is missing: give {0} an entry.", nameof(Master));
     }
 
     private void SetTuple(ConntrackExpectation made)
@@ -101,17 +101,17 @@ public sealed record ExpectationTemplate
         if (Source is { } source)
             tuple = tuple with { Source = Bits(new HostAddress(source.Family, source.Address), tuple) };
         else if (isNew)
-            throw new FormatException("-SourceAddress is missing: one address, or a prefix such as 0.0.0.0/0 for any.");
+            throw new TemplateException("{0} is missing: one address, or a prefix such as 0.0.0.0/0 for any.", nameof(Source));
         if (Destination is { } destination)
             tuple = tuple with { Destination = Bits(destination, tuple) };
         else if (isNew)
-            throw new FormatException("-DestinationAddress is missing.");
+            throw new TemplateException("{0} is missing.", nameof(Destination));
         if (isNew && tuple.MustHavePorts && DestinationPort is null)
-            throw new FormatException($"-DestinationPort is missing, which {ProtocolNames.ToKernel(tuple.Protocol)} has.");
+            throw new TemplateException($"{{0}} is missing, which {ProtocolNames.ToKernel(tuple.Protocol)} has.", nameof(DestinationPort));
         if ((SourcePort ?? SourcePortMask ?? DestinationPort) is not null && !tuple.MayHavePorts && !tuple.IsIcmp)
         {
-            string given = SourcePort is not null ? "-SourcePort" : SourcePortMask is not null ? "-SourcePortMask" : "-DestinationPort";
-            throw new FormatException($"{given} goes with protocols that have ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.");
+            string given = SourcePort is not null ? nameof(SourcePort) : SourcePortMask is not null ? nameof(SourcePortMask) : nameof(DestinationPort);
+            throw new TemplateException($"{{0}} goes with protocols that have ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.", given);
         }
 
         made.Expected = tuple with { HasPorts = tuple.MustHavePorts || tuple.HasPorts || DestinationPort is not null };
@@ -120,7 +120,7 @@ public sealed record ExpectationTemplate
     private void SetMask(ConntrackExpectation made, bool isNew)
     {
         if (SourceMask is not null && Source is { IsSingleAddress: false })
-            throw new FormatException("-SourceMask and a prefix as -SourceAddress say two things: give one of them.");
+            throw new TemplateException("{0} and a prefix as {1} say two things: give one of them.", nameof(SourceMask), nameof(Source));
         ConntrackTuple all = made.Expected with
         {
             Source = new AddressBits(ulong.MaxValue, ulong.MaxValue),
@@ -139,7 +139,7 @@ public sealed record ExpectationTemplate
     {
         made.NatDirection = NatDirection ?? made.NatDirection;
         if (NatDirection is not null && NatAddress is null && NatPort is null && made.Nat is null)
-            throw new FormatException("-NatDirection goes with -NatAddress or -NatPort: the kernel ignores it alone.");
+            throw new TemplateException("{0} goes with {1} or {2}: the kernel ignores it alone.", nameof(NatDirection), nameof(NatAddress), nameof(NatPort));
         if (NatAddress is null && NatPort is null)
             return;
 

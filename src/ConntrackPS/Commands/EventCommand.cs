@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Diagnosis;
-using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Errors;
 using ConntrackPS.Events;
 using ConntrackPS.Linux;
 
@@ -104,13 +104,13 @@ public abstract class EventCommand : FilterCommand
         long setting = EventSwitch.Read(target);
         string where = target is null ? "" : $" in network namespace '{target}'";
         if (setting == 0 && !EnableEvent)
-            return $"The kernel makes no events{where} (nf_conntrack_events=0): use -EnableEvent, or {Remedies.TurnOn("Events", "On", target)}";
+            return $"The kernel makes no events{where} (nf_conntrack_events=0): use -EnableEvent, or {CommandLine.TurnOn("Events", "On", target)}";
         return setting == 1 || ConntrackStat.Read(target).Count == 0
             ? null
             : $"Connections that began while nobody listened stay silent{where}, to their end (nf_conntrack_events={setting}). "
                 + (MachineNamespace.IsSetByBoot(target) == true
-                    ? $"To hear of all from the next boot on: {Remedies.TurnOn("Events", "On", target)} -Persist"
-                    : $"To hear of all that begin from then on: {Remedies.TurnOn("Events", "On", target)}");
+                    ? $"To hear of all from the next boot on: {CommandLine.TurnOn("Events", "On", target)} -Persist"
+                    : $"To hear of all that begin from then on: {CommandLine.TurnOn("Events", "On", target)}");
     }
 
     /// <summary>Warns of events that will not come, once listening has begun: a warning may end the command.</summary>

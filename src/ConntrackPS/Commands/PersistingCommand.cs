@@ -48,7 +48,7 @@ public abstract class PersistingCommand : TuningCommand
     {
         SystemRoot root = Root;
         IReadOnlyList<string> files;
-        SettingPersister persister = new(root);
+        SettingPersister persister = new(root, "Set-ConntrackTimeout, Set-ConntrackSetting -Persist");
         try
         {
             files = persister.Persist(changes);

@@ -5,7 +5,6 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
-using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -375,7 +374,7 @@ public abstract class SelectionCommand : ConntrackCommand
     private void WarnIfOff(string file, string setting, string problem, NetworkNamespace? networkNamespace)
     {
         if (Sysctl.ReadNumber(Sysctl.Netfilter + file, networkNamespace) == 0)
-            WriteWarning($"{problem}. Turn that on for new connections: {Remedies.TurnOn(setting, "$true", networkNamespace)}");
+            WriteWarning($"{problem}. Turn that on for new connections: {CommandLine.TurnOn(setting, true, networkNamespace)}");
     }
 
     private protected static ConntrackStatus? Combine(ConntrackStatus[]? bits) =>

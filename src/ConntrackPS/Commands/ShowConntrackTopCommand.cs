@@ -145,6 +145,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand
             SkipsLoopback = ExcludeLoopback,
             SkipsDns = ExcludeDns || ResolveName,
         },
+        FilterSyntax = FilterLine.Syntax,
         IsStill = Once,
         ShowsNames = ResolveName && !Once,
         ShowsTranslation = ShowTranslation,

@@ -63,14 +63,14 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     private bool Look(NetworkNamespace? target, SystemRoot root)
     {
         HealthCheck check = new(target, root, SampleSeconds);
-        IReadOnlyList<ConntrackFinding> findings = check.Run(Stop);
+        IReadOnlyList<HealthFinding> findings = check.Run(Stop);
         foreach (UnreadableSettingException unreadable in check.Unreadable!)
             TellUnreadable(unreadable);
-        ConntrackFinding[] shown = [.. findings.Where(finding => finding.Severity >= MinimumSeverity)];
+        HealthFinding[] shown = [.. findings.Where(finding => finding.Severity >= MinimumSeverity)];
         if (!Quiet)
         {
-            foreach (ConntrackFinding finding in shown.Where(finding => target?.Name == finding.Namespace || _ofTheMachine.Add(finding.Name)))
-                WriteObject(finding);
+            foreach (HealthFinding finding in shown.Where(finding => target?.Name == finding.Namespace || _ofTheMachine.Add(finding.Name)))
+                WriteObject(new ConntrackFinding(finding));
         }
 
         if (findings.Count > shown.Length)

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Policies;
@@ -28,7 +29,7 @@ public sealed class SettingValueCompleter : IArgumentCompleter
     public IEnumerable<CompletionResult> CompleteArgument(
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
         fakeBoundParameters["Name"] is string name && SettingCatalog.Find(name, SettingCatalog.Present(null)) is { } definition
-            ? SettingValue.Choices(definition)
+            ? (definition.Kind == SettingKind.Boolean ? [CommandLine.Value(true), CommandLine.Value(false)] : SettingValue.Choices(definition))
                 .Where(choice => choice.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
                 .Select(choice => new CompletionResult(choice, choice, CompletionResultType.ParameterValue, definition.Description))
             : [];

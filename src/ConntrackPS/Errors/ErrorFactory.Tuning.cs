@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tuning;
@@ -85,9 +84,9 @@ internal static partial class ErrorFactory
     {
         (string id, ErrorCategory category, string problem, string? remedy) = exception.Errno switch
         {
-            Errno.NotFound => ("PolicyNotFound", ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", $"Those there are: Get-ConntrackTimeoutPolicy{Remedies.Where(networkNamespace?.Name)}"),
-            Errno.Exists => ("PolicyExists", ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", $"To change it in place: Set-ConntrackTimeoutPolicy{Remedies.Where(networkNamespace?.Name)}"),
-            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", $"Delete these rules first; to see them: {(networkNamespace is null ? "" : $"nsenter --net={Remedies.Quote(networkNamespace.FilePath)} ")}iptables -t raw -S"),
+            Errno.NotFound => ("PolicyNotFound", ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", $"Those there are: Get-ConntrackTimeoutPolicy{CommandLine.Where(networkNamespace?.Name)}"),
+            Errno.Exists => ("PolicyExists", ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", $"To change it in place: Set-ConntrackTimeoutPolicy{CommandLine.Where(networkNamespace?.Name)}"),
+            Errno.Busy => ("PolicyInUse", ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", $"Delete these rules first; to see them: {(networkNamespace is null ? "" : $"nsenter --net={CommandLine.Quote(networkNamespace.FilePath)} ")}iptables -t raw -S"),
             Errno.NotSupported => ("ProtocolNotTracked", ErrorCategory.NotImplemented, $"The timeout policy '{name}' is for a protocol that this kernel does not track.", null),
             _ => ("", ErrorCategory.NotSpecified, "", null),
         };
@@ -110,7 +109,12 @@ internal static partial class ErrorFactory
             exception, "SettingUnreadable", ErrorCategory.InvalidData, target, "The others are not concerned."),
         UnknownTimeoutException => Create(exception, "TimeoutNotFound", ErrorCategory.InvalidArgument, target, null),
         UnsupportedTimeoutException => Create(exception, "TimeoutNotSupported", ErrorCategory.NotImplemented, target, null),
-        UnknownSettingException => Create(exception, "SettingNotFound", ErrorCategory.ObjectNotFound, target, null),
+        UnknownSettingException unknown => Create(
+            exception, "SettingNotFound", ErrorCategory.ObjectNotFound, target,
+            unknown.IsOfTimeout ? "Timeouts are with Get-ConntrackTimeout and Set-ConntrackTimeout." : null),
+        ValueRangeException { Setting.Kind: SettingKind.Boolean } refused => Create(
+            new ValueRangeException(refused.Describe($"{CommandLine.Value(true)} or {CommandLine.Value(false)}")),
+            "ValueOutOfRange", ErrorCategory.InvalidArgument, target, null),
         ValueRangeException => Create(exception, "ValueOutOfRange", ErrorCategory.InvalidArgument, target, null),
         UnauthorizedAccessException => Create(exception, "PermissionDenied", ErrorCategory.PermissionDenied, target, NeedPrivilege),
         IOException => Create(exception, "RefusedByKernel", ErrorCategory.InvalidArgument, target, null),

@@ -5,8 +5,8 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
-using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Events;
+using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Text;
@@ -63,8 +63,9 @@ internal static partial class ErrorFactory
             "ProcessorNotSupported", ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, as PowerShell for Linux itself."),
         NetlinkProtocolException => Create(
             exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
-        StatusNotSettableException => Create(exception, "StatusNotChangeable", ErrorCategory.InvalidArgument, target, null),
+        StatusNotSettableException refused => Create(exception, "StatusNotChangeable", ErrorCategory.InvalidArgument, target, WayToSet(refused)),
         IncompleteTupleException incomplete => IncompleteEntry(incomplete, target),
+        TemplateException template => Create(new FormatException(Describe(template), template), "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
@@ -92,8 +93,8 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} was given nothing to go by, and would have to take every entry."),
         "NoFilter", ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
-            ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{Remedies.Where(networkNamespace)}"
-            : $"Name entries by at least one filter, or pipe them in. For every entry: Get-ConntrackEntry{Remedies.Where(networkNamespace)} | {command}");
+            ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
+            : $"Name entries by at least one filter, or pipe them in. For every entry: Get-ConntrackEntry{CommandLine.Where(networkNamespace)} | {command}");
 
     /// <summary>A state that the flow's protocol does not have.</summary>
     public static ErrorRecord InvalidState(ConntrackState state, IPProtocol protocol, object entry) => Create(
@@ -104,7 +105,7 @@ internal static partial class ErrorFactory
 
     /// <summary>An object in the pipeline does not name an entry.</summary>
     public static ErrorRecord NotAnEntry(object input, FormatException problem) => Unreadable(
-        problem, $"The object in the pipeline does not name a connection-tracking entry: {problem.Message}", "NotAnEntry", ErrorCategory.InvalidData, input,
+        problem, $"The object in the pipeline does not name a connection-tracking entry: {Describe(problem)}", "NotAnEntry", ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
 
     /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
@@ -134,7 +135,7 @@ internal static partial class ErrorFactory
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
-        problem, problem.Message, "InvalidEntry", ErrorCategory.InvalidArgument, input,
+        problem, Describe(problem), "InvalidEntry", ErrorCategory.InvalidArgument, input,
         "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.", number);
 
     /// <summary>The kernel did not make an entry.</summary>
@@ -151,7 +152,7 @@ internal static partial class ErrorFactory
                 ? $"This kernel has no state {state} of SCTP."
                 : "A window scale is at most 14, and a state must be one that this kernel has."),
             Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
-            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + Remedies.Where(entry.Namespace)),
+            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + CommandLine.Where(entry.Namespace)),
             _ => ("", ErrorCategory.NotSpecified, ""),
         };
         return id.Length == 0
@@ -162,7 +163,7 @@ internal static partial class ErrorFactory
     /// <summary>-Force found no entry like the one that was to be created, but the kernel has another one in its place.</summary>
     public static ErrorRecord NotAlike(NetlinkException exception, ConntrackEntry entry, long number) => Create(
         new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), "EntryExists", ErrorCategory.ResourceExists, entry,
-        "Another entry has one of its two tuples, and was left alone: look it up, and remove it first: Get-ConntrackEntry" + Remedies.Where(entry.Namespace) + " -Address, with its addresses.");
+        "Another entry has one of its two tuples, and was left alone: look it up, and remove it first: Get-ConntrackEntry" + CommandLine.Where(entry.Namespace) + " -Address, with its addresses.");
 
     /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
     public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(
@@ -226,6 +227,29 @@ internal static partial class ErrorFactory
         exception, "UnreadableFile",
         exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
         exception is UnusableFileException ? "Name a file, or a pipe that something writes to; or pipe the lines in." : null);
+
+    /// <summary>What is wrong with a template or a value, by the names of parameters.</summary>
+    public static string Describe(FormatException problem) => problem switch
+    {
+        TemplateException { Properties: [nameof(ExpectationTemplate.Master)] } =>
+            "The connection that announces it is missing: give -Master an entry of Get-ConntrackEntry, or pipe one in.",
+        TemplateException template => template.Describe(property => "-" + ParameterOf(property)),
+        StatusNotSettableException refused => $"{refused.Message} {WayToSet(refused)}".TrimEnd(),
+        _ => problem.Message,
+    };
+
+    /// <summary>The parameter for a property of a template.</summary>
+    private static string ParameterOf(string property) => property switch
+    {
+        nameof(ExpectationTemplate.Source) => "SourceAddress",
+        nameof(ExpectationTemplate.Destination) => "DestinationAddress",
+        _ => property,
+    };
+
+    /// <summary>What sets bits of the status that can't be set by themselves; null where nothing does.</summary>
+    private static string? WayToSet(StatusNotSettableException exception) => exception.IsOfTranslation
+        ? "Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
+        : null;
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 

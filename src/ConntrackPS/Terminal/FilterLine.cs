@@ -6,6 +6,7 @@ using System.Reflection;
 using ConntrackPS.Commands;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Top.Control;
 
 namespace ConntrackPS.Terminal;
 
@@ -14,6 +15,9 @@ namespace ConntrackPS.Terminal;
 /// of them.</remarks>
 internal static class FilterLine
 {
+    /// <summary>How a line is written, for the live view's prompt and help.</summary>
+    public static FilterSyntax Syntax { get; } = new("the parameters of Get-ConntrackEntry", "-Protocol tcp -SourceAddress 10.0.0.0/8");
+
     private static readonly PropertyInfo[] Parameters =
         [.. typeof(FilterCommand).GetProperties().Where(property =>
             property.GetCustomAttribute<ParameterAttribute>() is not null && property.Name != nameof(ConntrackCommand.NetworkNamespace))];

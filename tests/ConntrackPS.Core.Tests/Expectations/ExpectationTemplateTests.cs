@@ -1,6 +1,7 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
 using ConntrackPS.Expectations;
 using ConntrackPS.Tests.Infrastructure;
 
@@ -65,5 +66,6 @@ public sealed class ExpectationTemplateTests
         Assert.Contains("-SourceMask", Refusal(Least with { Source = AddressPrefix.Parse("10.0.0.0/8"), SourceMask = HostAddress.Parse("255.0.0.0") }), StringComparison.Ordinal);
     }
 
-    private static string Refusal(ExpectationTemplate template) => Assert.Throws<FormatException>(() => template.Make()).Message;
+    /// <summary>As users of the module read it.</summary>
+    private static string Refusal(ExpectationTemplate template) => ErrorFactory.Describe(Assert.ThrowsAny<FormatException>(() => template.Make()));
 }

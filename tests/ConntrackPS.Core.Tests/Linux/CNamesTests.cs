@@ -10,7 +10,7 @@ public sealed class CNamesTests
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts",
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
-        "BootReaders", "MachinePlace", "ReadOnlyReason",
+        "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime",
     ];
 
     [Fact]

@@ -13,7 +13,10 @@ namespace ConntrackPS.Tests.Top;
 /// look at what git shows.</summary>
 public sealed class FrameTests
 {
-    private static readonly TopView Plain = new();
+    private static readonly TopView Plain = new()
+    {
+        FilterSyntax = new FilterSyntax("the parameters of Get-ConntrackEntry", "-Protocol tcp -SourceAddress 10.0.0.0/8"),
+    };
 
     [Theory]
     [InlineData(80, 24)]

@@ -11,9 +11,9 @@ public sealed class PersistenceFixture : IDisposable
 
     public PersistenceFixture() => Root = new SystemRoot(_directory.FullName, isModular: false);
 
-    public SystemRoot Root { get; }
+    internal SystemRoot Root { get; }
 
-    public SystemRoot ModularRoot => new(_directory.FullName, isModular: true);
+    internal SystemRoot ModularRoot => new(_directory.FullName, isModular: true);
 
     public string Path(string relative) => System.IO.Path.Combine(_directory.FullName, relative);
 

@@ -28,6 +28,18 @@ public sealed class SettingPersisterTests : IDisposable
     }
 
     [Fact]
+    public void A_file_of_ours_is_known_whatever_had_it_written()
+    {
+        new SettingPersister(_files.Root, "Set-ConntrackTimeout, Set-ConntrackSetting -Persist").Persist((Established, 600));
+        Assert.Equal(
+            ["# Written by ConntrackPS (Set-ConntrackTimeout, Set-ConntrackSetting -Persist). Other lines are kept.", EstablishedLine], File.ReadAllLines(_files.Path(Ours)));
+        Persister.Persist((Established, 700));
+        Assert.Equal(2, File.ReadAllLines(_files.Path(Ours)).Length);
+        Persister.Persist((Established, null));
+        Assert.False(File.Exists(_files.Path(Ours)));
+    }
+
+    [Fact]
     public void What_sysctl_reads_there_is_what_was_written()
     {
         Persister.Persist((Established, 600), ("nf_conntrack_udp_timeout", 31));

@@ -53,8 +53,8 @@ public sealed class SettingTests(NetworkNamespaceFixture ns) : IClassFixture<Net
     }
 
     [Theory]
-    [InlineData("Accounting", "maybe", "$true or $false")]
-    [InlineData("Accounting", "2", "$true or $false")]
+    [InlineData("Accounting", "maybe", "true or false")]
+    [InlineData("Accounting", "2", "true or false")]
     [InlineData("Events", "3", "Off, On or Auto")]
     [InlineData("Events", "-1", "Off, On or Auto")]
     [InlineData("TcpMaxRetrans", "256", "0 to 255")]

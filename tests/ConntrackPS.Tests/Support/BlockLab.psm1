@@ -132,7 +132,7 @@ function Remove-KernelTable([string] $Table, [switch] $Usurp) {
         param($Object, $Name)
         $Object.GetType().GetField($Name, [Reflection.BindingFlags] 'NonPublic, Instance').GetValue($Object)
     }
-    $watch = [ConntrackPS.Blocking.BlockSession].Assembly.GetType('ConntrackPS.Blocking.BlockWatch')
+    $watch = [ConntrackPS.Blocking.TrafficBlock].Assembly.GetType('ConntrackPS.Blocking.BlockWatch')
     $held = @($watch.GetField('Blocks', [Reflection.BindingFlags] 'NonPublic, Static').GetValue($null)) | Where-Object Table -EQ $Table
     $handle = & $value (& $value (& $value $held _connection) _socket) _handle
 

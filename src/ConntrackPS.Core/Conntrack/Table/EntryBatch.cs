@@ -10,7 +10,7 @@ namespace ConntrackPS.Conntrack.Table;
 public abstract class EntryBatch : IDisposable
 {
     /// <summary>How long an added entry waits at most before its batch is sent.</summary>
-    public static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(20);
+    internal static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(20);
 
     private readonly NetlinkConnection _connection;
     private readonly NetlinkBatch _batch;

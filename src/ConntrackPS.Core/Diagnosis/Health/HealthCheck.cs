@@ -5,10 +5,7 @@ using ConntrackPS.Tuning.Persistence;
 namespace ConntrackPS.Diagnosis.Health;
 
 /// <summary>Looks the connection tracking of a network namespace over.</summary>
-/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <param name="root">Where the files are that say what the next boot sets.</param>
-/// <param name="sample">How long to count drops and the like, at least.</param>
-public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot root, TimeSpan sample)
+public sealed class HealthCheck
 {
     private static readonly IHealthRule[] Rules =
     [
@@ -31,15 +28,32 @@ public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot r
         new BlockRule(),
     ];
 
+    private readonly NetworkNamespace? _networkNamespace;
+    private readonly SystemRoot _root;
+    private readonly TimeSpan _sample;
+
+    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+    /// <param name="sample">How long to count drops and the like, at least.</param>
+    public HealthCheck(NetworkNamespace? networkNamespace, TimeSpan sample)
+        : this(networkNamespace, new SystemRoot(), sample)
+    {
+    }
+
+    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+    /// <param name="root">Where the files are that say what the next boot sets.</param>
+    /// <param name="sample">How long to count drops and the like, at least.</param>
+    internal HealthCheck(NetworkNamespace? networkNamespace, SystemRoot root, TimeSpan sample) =>
+        (_networkNamespace, _root, _sample) = (networkNamespace, root, sample);
+
     /// <summary>Reads everything once, the table in one dump, and judges it.</summary>
     /// <param name="stop">Ends the reading.</param>
     /// <returns>What was found, the worst first; nothing where all is well.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
-    public IReadOnlyList<ConntrackFinding> Run(CancellationToken stop = default)
+    public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
     {
-        HealthReader reader = new(networkNamespace, root);
-        HealthSnapshot snapshot = reader.Read(sample, stop);
+        HealthReader reader = new(_networkNamespace, _root);
+        HealthSnapshot snapshot = reader.Read(_sample, stop);
         Unreadable = reader.Unreadable;
         return Judge(snapshot);
     }
@@ -47,6 +61,6 @@ public sealed class HealthCheck(NetworkNamespace? networkNamespace, SystemRoot r
     /// <summary>Settings and timeouts that the last run could not read, and judged without; null before the first.</summary>
     public IReadOnlyList<UnreadableSettingException>? Unreadable { get; private set; }
 
-    internal static IReadOnlyList<ConntrackFinding> Judge(HealthSnapshot snapshot) =>
+    internal static IReadOnlyList<HealthFinding> Judge(HealthSnapshot snapshot) =>
         [.. Rules.SelectMany(rule => rule.Check(snapshot)).OrderByDescending(finding => finding.Severity)];
 }

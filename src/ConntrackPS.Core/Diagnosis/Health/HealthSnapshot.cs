@@ -1,4 +1,5 @@
 using ConntrackPS.Blocking;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
@@ -84,10 +85,10 @@ internal sealed record HealthSnapshot
     public long? FieldRuleMaximum => MemoryBytes / 16384;
 
     /// <summary>A finding about what all network namespaces share.</summary>
-    public static ConntrackFinding MachineFinding(FindingSeverity severity, string name, string evidence, string explanation, string remedy) =>
-        new(severity, name, evidence, explanation, remedy);
+    public static HealthFinding MachineFinding(FindingSeverity severity, string name, string evidence, string explanation, params Remedy[] remedies) =>
+        new(severity, name, evidence, explanation, remedies);
 
     /// <summary>A finding in this network namespace.</summary>
-    public ConntrackFinding Finding(FindingSeverity severity, string name, string evidence, string explanation, string remedy) =>
-        new(severity, name, evidence, explanation, remedy, Namespace);
+    public HealthFinding Finding(FindingSeverity severity, string name, string evidence, string explanation, params Remedy[] remedies) =>
+        new(severity, name, evidence, explanation, remedies, Namespace);
 }

@@ -4,5 +4,5 @@ namespace ConntrackPS.Diagnosis.Health;
 internal interface IHealthRule
 {
     /// <summary>What it finds; nothing where all is well, or where the figures don't tell.</summary>
-    IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot);
+    IEnumerable<HealthFinding> Check(HealthSnapshot snapshot);
 }

@@ -12,22 +12,20 @@ internal static class PersistedComparison
     public static IEnumerable<PersistedDifference> Differences(
         IEnumerable<ConntrackSetting> settings, IEnumerable<ConntrackTimeout> timeouts, PersistedSettings persisted, SystemRoot root)
     {
-        string lasting = " -PersistOnly" + Remedies.Root(root);
+        RemedyScope atBoot = new(null, RemedyTime.AtBoot, root);
         foreach (ConntrackSetting setting in settings.Where(setting => setting.DiffersFromPersisted))
         {
             yield return new PersistedDifference(
                 setting.Sysctl, Text(setting.Value), Text(setting.PersistedValue), setting.PersistedIn!,
-                Unhide(setting.Sysctl, persisted, root) + $"Set-ConntrackSetting -Name {setting.Name} -Value {Argument(setting.Value)}" + lasting);
+                [.. Unhide(setting.Sysctl, persisted, root), new Remedy.SetSetting(setting.Name, setting.Value, atBoot)]);
         }
 
         // UDP-Lite's are UDP's again.
         foreach (ConntrackTimeout timeout in timeouts.Where(timeout => timeout.DiffersFromPersisted && timeout.Protocol != TimeoutProtocol.UdpLite))
         {
-            string state = timeout.State is { } named ? $" -State {named}" : "";
             yield return new PersistedDifference(
                 timeout.Sysctl!, Text(timeout.TimeoutSeconds), Text(timeout.PersistedText), timeout.PersistedIn!,
-                Unhide(timeout.Sysctl!, persisted, root)
-                    + $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{state} -TimeoutSeconds {Text(timeout.TimeoutSeconds)}" + lasting);
+                [.. Unhide(timeout.Sysctl!, persisted, root), new Remedy.SetTimeout(timeout.Protocol, timeout.State, timeout.TimeoutSeconds, atBoot)]);
         }
     }
 
@@ -50,17 +48,16 @@ internal static class PersistedComparison
             .ToDictionary(setting => setting.Definition.FileName, _ => age);
     }
 
-    private static string Argument(object value) => value is bool yes ? (yes ? "$true" : "$false") : Text(value);
-
     /// <summary>Lines that are read after our file would win again.</summary>
-    private static string Unhide(string key, PersistedSettings persisted, SystemRoot root) =>
-        TakeOut([.. persisted.BehindOurs(key, root.SysctlFile)], persisted) is { Length: > 0 } command ? command + "; " : "";
+    private static IReadOnlyList<Remedy> Unhide(string key, PersistedSettings persisted, SystemRoot root) =>
+        TakeOut(persisted.BehindOurs(key, root.SysctlFile), persisted);
 
-    private static string TakeOut(IReadOnlyList<PersistedValue> lines, PersistedSettings persisted) => string.Join(
-        "; ",
-        lines.Select(line => line.Readers == BootReaders.Modprobe
-            ? Remedies.TakeHashSizeOut(persisted.PathOf(line.File))
-            : Remedies.CommentOut(persisted.PathOf(line.File), line.Key)).Distinct());
+    private static IReadOnlyList<Remedy> TakeOut(IEnumerable<PersistedValue> lines, PersistedSettings persisted) =>
+    [
+        .. lines.Select(line => line.Readers == BootReaders.Modprobe
+            ? (Remedy)new Remedy.CommentOutHashSize(persisted.PathOf(line.File))
+            : new Remedy.CommentOut(persisted.PathOf(line.File), line.Key)).Distinct(),
+    ];
 
     private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }

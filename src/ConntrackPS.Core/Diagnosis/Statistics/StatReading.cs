@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -20,17 +21,14 @@ internal sealed record StatReading(
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static StatReading Read(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(networkNamespace, () => new StatReading(
-        Required("nf_conntrack_count"),
-        Required("nf_conntrack_max"),
-        Required("nf_conntrack_buckets"),
+        TableFill.Figure("nf_conntrack_count"),
+        TableFill.Figure("nf_conntrack_max"),
+        TableFill.Figure("nf_conntrack_buckets"),
         ReadCounters(),
         DateTime.Now,
         Stopwatch.GetTimestamp(),
         networkNamespace?.Name,
         networkNamespace?.Made));
-
-    private static long Required(string name) =>
-        Sysctl.ReadNumber(Sysctl.Netfilter + name) ?? throw new ConntrackUnavailableException("This kernel has no connection tracking.");
 
     /// <summary>Netlink is there without /proc/net/stat, and that without a privilege; they count the same.</summary>
     private static IReadOnlyList<CpuCounters> ReadCounters()

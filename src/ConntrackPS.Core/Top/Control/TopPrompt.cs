@@ -15,19 +15,24 @@ internal abstract record TopPrompt;
 internal abstract record TextPrompt(string Text) : TopPrompt
 {
     /// <summary>What stands before it.</summary>
-    public abstract string Label { get; }
+    public abstract string Label(TopView view);
 }
 
-/// <summary>Which entries to show, in the parameters of Get-ConntrackEntry.</summary>
+/// <summary>Which entries to show, in the view's <see cref="TopView.FilterSyntax"/>.</summary>
 internal sealed record FilterPrompt(string Text) : TextPrompt(Text)
 {
-    public override string Label => "Filter (such as -Protocol tcp -SourceAddress 10.0.0.0/8; empty for all): ";
+    public override string Label(TopView view) => $"Filter ({(view.FilterSyntax is { } syntax ? $"such as {syntax.Example}; " : "")}empty for all): ";
 }
+
+/// <summary>How filters are written, for whoever is asked for one.</summary>
+/// <param name="Name">A phrase that completes "filter, by ...".</param>
+/// <param name="Example">A filter.</param>
+internal sealed record FilterSyntax(string Name, string Example);
 
 /// <summary>How long to wait between two looks at the table.</summary>
 internal sealed record IntervalPrompt(string Text) : TextPrompt(Text)
 {
-    public override string Label => "Seconds between refreshes: ";
+    public override string Label(TopView view) => "Seconds between refreshes: ";
 }
 
 /// <summary>Whether to delete one entry: that which was selected when the key was pressed, whatever moves since.</summary>

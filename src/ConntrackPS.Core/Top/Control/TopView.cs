@@ -52,6 +52,9 @@ internal sealed record TopView
 
     public TopPrompt? Prompt { get; init; }
 
+    /// <summary>How filters are written, of which the core knows nothing; null: not told.</summary>
+    public FilterSyntax? FilterSyntax { get; init; }
+
     /// <summary>What happened last, for the last line.</summary>
     public string Message { get; init; } = "";
 

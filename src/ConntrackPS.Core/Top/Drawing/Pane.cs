@@ -5,6 +5,8 @@ namespace ConntrackPS.Top.Drawing;
 /// <summary>What covers the rows: the keys, or all that one entry says.</summary>
 internal static class Pane
 {
+    private const string FilterKey = "/";
+
     private static readonly (string Keys, string Meaning)[] Keys =
     [
         ("q", "quit"),
@@ -16,7 +18,7 @@ internal static class Pane
         ("w, W", "among equals sort by the next or previous column"),
         ("r", "reverse the order"),
         ("v", "group: by source, by destination, by port, not at all"),
-        ("/", "filter, by the parameters of Get-ConntrackEntry; what is empty shows all"),
+        (FilterKey, ""),
         ("i", "show what the filter leaves out"),
         ("f", "leave out the loopback"),
         ("L", "leave out queries to name servers"),
@@ -37,7 +39,7 @@ internal static class Pane
 
     public static void Draw(LineBuilder lines, TopView view, int page)
     {
-        List<TopSpan[]> content = view.Pane == TopPane.Help ? Help() : Detail(view);
+        List<TopSpan[]> content = view.Pane == TopPane.Help ? Help(view) : Detail(view);
         TopFrame frame = lines.Frame;
         (frame.RowCount, frame.PageSize) = (content.Count, page);
         (frame.Selected, frame.Offset) = (view.Selected, view.Offset);
@@ -45,10 +47,11 @@ internal static class Pane
             lines.Add(line);
     }
 
-    private static List<TopSpan[]> Help()
+    private static List<TopSpan[]> Help(TopView view)
     {
+        string syntax = view.FilterSyntax is { } known ? $", by {known.Name}" : "";
         int width = Keys.Max(key => key.Keys.Length) + 2;
-        return [.. Keys.Select(key => new TopSpan[] { new(key.Keys.PadRight(width), TopStyle.Title), new(key.Meaning) })];
+        return [.. Keys.Select(key => new TopSpan[] { new(key.Keys.PadRight(width), TopStyle.Title), new(key.Keys == FilterKey ? $"filter{syntax}; what is empty shows all" : key.Meaning) })];
     }
 
     private static List<TopSpan[]> Detail(TopView view)

@@ -107,7 +107,7 @@ internal static class StatusLine
 
     public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
     {
-        TextPrompt prompt => new TopSpan(KeepEnd(prompt.Label + prompt.Text + "_", width), TopStyle.Prompt),
+        TextPrompt prompt => new TopSpan(KeepEnd(prompt.Label(view) + prompt.Text + "_", width), TopStyle.Prompt),
         DeleteEntryPrompt prompt => new TopSpan($"Delete {prompt.Key.Original}{ZoneOf(prompt)}? (y/n)", TopStyle.Prompt),
         DeleteManyPrompt prompt => new TopSpan($"Delete {prompt.What}? (y/n)", TopStyle.Prompt),
         _ when view.Message.Length > 0 => new TopSpan(TextWidth.Harmless(view.Message), TopStyle.Warning),

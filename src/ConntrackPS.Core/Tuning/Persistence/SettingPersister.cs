@@ -5,9 +5,11 @@ namespace ConntrackPS.Tuning.Persistence;
 
 /// <summary>Writes what the next boot shall set: one file of ours in sysctl.d, in which the lines of others stay.</summary>
 /// <param name="root">The system to write to.</param>
-internal sealed class SettingPersister(SystemRoot root)
+/// <param name="how">What has them written, for the first line of a new file.</param>
+internal sealed class SettingPersister(SystemRoot root, string? how = null)
 {
-    private const string Header = "# Written by ConntrackPS (Set-ConntrackTimeout, Set-ConntrackSetting -Persist). Other lines are kept.";
+    private const string HeaderStart = "# Written by ConntrackPS";
+    private const string HeaderEnd = ". Other lines are kept.";
     private const string Module = "nf_conntrack";
     private const string Buckets = "nf_conntrack_buckets";
 
@@ -86,20 +88,21 @@ internal sealed class SettingPersister(SystemRoot root)
     }
 
     /// <summary>A file of ours with nothing left in it is deleted; an empty one of somebody else's may be there on purpose.</summary>
-    private static ConfigText? WithHeader(ConfigText before, ConfigText after)
+    private ConfigText? WithHeader(ConfigText before, ConfigText after)
     {
         if (after.Lines.Any(IsHeader))
             return after.Lines.All(line => IsHeader(line) || string.IsNullOrWhiteSpace(line)) ? null : after;
-        return after.Lines.Count == 0 || after.Lines.SequenceEqual(before.Lines) ? after : after.With([Header, .. after.Lines]);
+        return after.Lines.Count == 0 || after.Lines.SequenceEqual(before.Lines) ? after : after.With([HeaderStart + (how is null ? "" : $" ({how})") + HeaderEnd, .. after.Lines]);
     }
 
-    private static bool IsHeader(string line) => ConfigText.Content(line) == Header;
+    private static bool IsHeader(string line) => ConfigText.Content(line) is { } content
+        && content.StartsWith(HeaderStart, StringComparison.Ordinal) && content.EndsWith(HeaderEnd, StringComparison.Ordinal);
 }
 
 /// <summary>A file that boot reads could not be written; it is as it was.</summary>
 /// <param name="file">The file.</param>
 /// <param name="inner">Why.</param>
-public sealed class PersistenceException(string file, Exception inner)
+internal sealed class PersistenceException(string file, Exception inner)
     : Exception($"{file} could not be written, and is as it was: {inner.Message}.", inner)
 {
     /// <summary>Some of the files that go with it could not be undone.</summary>

@@ -6,7 +6,7 @@ namespace ConntrackPS.Tuning.Persistence;
 /// <param name="path">Where its root is.</param>
 /// <param name="isModular">Whether its connection tracking is a module that boot has to load; by default as in the
 /// running kernel.</param>
-public sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular = null)
+internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular = null)
 {
     private const string Running = "/";
     private const string OurName = "conntrackps.conf";

@@ -1,5 +1,5 @@
 using System.Globalization;
-using ConntrackPS.Diagnosis;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -54,7 +54,7 @@ internal static class SettingCatalog
             || definition.FileName.Equals(name, StringComparison.Ordinal)
             || ("net.netfilter." + definition.FileName).Equals(name, StringComparison.Ordinal));
 
-    /// <summary>The count is no setting, but a figure of Get-ConntrackStat.</summary>
+    /// <summary>The count is no setting, but a figure that the kernel counts.</summary>
     private static bool IsUnknown(string file) =>
         file != Prefix + "count"
         && !Array.Exists(Known, definition => definition.FileName == file)
@@ -93,7 +93,7 @@ internal sealed record SettingDefinition(
     /// <summary>The range, for messages.</summary>
     public string AcceptedForm => Kind switch
     {
-        SettingKind.Boolean => "$true or $false",
+        SettingKind.Boolean => "true or false",
         SettingKind.Events => "Off, On or Auto",
         SettingKind.Protocol => "None, All, or a protocol such as tcp, udp, icmp, icmpv6, or its number",
         _ => string.Create(CultureInfo.InvariantCulture, $"a number from {Minimum} to {Maximum}"),
@@ -123,14 +123,14 @@ internal enum SettingKind
 /// <summary>This kernel has no such setting.</summary>
 /// <param name="name">What was asked for.</param>
 /// <param name="choices">The settings it has.</param>
-public sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
-    : Exception($"This kernel has no setting '{name}'. {Hint(name, choices)}")
+internal sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
+    : Exception($"This kernel has no setting '{name}'.{(IsNameOfTimeout(name) ? "" : $" It has {string.Join(", ", choices)}.")}")
 {
     /// <summary>What was asked for.</summary>
     public string Name { get; } = name;
 
-    private static string Hint(string name, IReadOnlyList<string> choices) =>
-        name.Contains("timeout", StringComparison.OrdinalIgnoreCase)
-            ? "Timeouts are with Get-ConntrackTimeout and Set-ConntrackTimeout."
-            : $"It has {string.Join(", ", choices)}.";
+    /// <summary>Whether the name is like that of a timeout, which is no setting.</summary>
+    internal bool IsOfTimeout { get; } = IsNameOfTimeout(name);
+
+    private static bool IsNameOfTimeout(string name) => name.Contains("timeout", StringComparison.OrdinalIgnoreCase);
 }

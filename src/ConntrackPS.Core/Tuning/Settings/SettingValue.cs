@@ -20,7 +20,7 @@ internal static class SettingValue
         SettingKind.Protocol when number == AllProtocols => "All",
         SettingKind.Protocol when number > 0 && number < AllProtocols => ((IPProtocol)(byte)number).ToString(),
 
-        // PowerShell knows no wider number than the kernel.
+        // No number of the kernel's is wider.
         _ => number > long.MaxValue ? (object)(ulong)number : (long)number,
     };
 
@@ -39,13 +39,12 @@ internal static class SettingValue
         };
         return number >= definition.Minimum && number <= definition.Maximum
             ? number.Value
-            : throw new ValueRangeException($"'{text}' is not a value of {definition.Name}: write {definition.AcceptedForm}.");
+            : throw new ValueRangeException(definition, text);
     }
 
-    /// <summary>Words that may be completed.</summary>
+    /// <summary>Words that it takes; none where it takes a number or a Boolean.</summary>
     public static IEnumerable<string> Choices(SettingDefinition definition) => definition.Kind switch
     {
-        SettingKind.Boolean => ["$true", "$false"],
         SettingKind.Events => EventChoices,
         SettingKind.Protocol => ["None", "All", "Icmp", "Tcp", "Udp", "IcmpV6", "Sctp", "Gre", "UdpLite"],
         _ => [],

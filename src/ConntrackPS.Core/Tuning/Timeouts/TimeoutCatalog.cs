@@ -144,7 +144,7 @@ internal sealed record TimeoutDefinition(
 /// <param name="protocols">The protocol, or several of which none has it.</param>
 /// <param name="state">What was asked for; null for no state.</param>
 /// <param name="choices">The states there are; none for a protocol with one timeout.</param>
-public sealed class UnknownTimeoutException(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
+internal sealed class UnknownTimeoutException(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
     : Exception(Describe(protocols, state, choices))
 {
     /// <summary>The states that there are timeouts for.</summary>

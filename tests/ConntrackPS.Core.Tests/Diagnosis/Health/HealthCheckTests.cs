@@ -83,7 +83,7 @@ public sealed class HealthCheckTests : IDisposable
         _files.Write("etc/sysctl.d/99-zz.conf", "net.netfilter.nf_conntrack_generic_timeout = 500");
 
         // On the thread that is in the namespace: files are compared for the caller's own alone.
-        IReadOnlyList<ConntrackFinding> findings = _ns.Namespace.Run(() => new HealthReader(null, _files.Root).Read(TimeSpan.Zero, default) is { } snapshot ? HealthCheck.Judge(snapshot) : []);
+        ConntrackFinding[] findings = [.. _ns.Namespace.Run(() => HealthCheck.Judge(new HealthReader(null, _files.Root).Read(TimeSpan.Zero, default))).Shown()];
         Dictionary<string, ConntrackFinding> differences = findings.Where(finding => finding.Name == "PersistedDiffers").ToDictionary(finding => finding.Evidence.Split(' ')[0]);
         Assert.Equal(
             ["net.netfilter.nf_conntrack_acct", "net.netfilter.nf_conntrack_generic_timeout", "net.netfilter.nf_conntrack_udp_timeout"],
@@ -109,5 +109,5 @@ public sealed class HealthCheckTests : IDisposable
         Assert.ThrowsAny<OperationCanceledException>(() => new HealthCheck(_ns.Namespace, _files.Root, TimeSpan.FromHours(1)).Run(stop.Token));
     }
 
-    private IReadOnlyList<ConntrackFinding> Find() => new HealthCheck(_ns.Namespace, _files.Root, TimeSpan.Zero).Run();
+    private IReadOnlyList<ConntrackFinding> Find() => [.. new HealthCheck(_ns.Namespace, _files.Root, TimeSpan.Zero).Run().Shown()];
 }

@@ -17,7 +17,7 @@ public sealed class LimitRuleTests
     [InlineData(262144, "TableFull", FindingSeverity.Critical)]
     public void A_table_is_nearly_full_from_80_percent_and_full_from_98(long count, string? name, FindingSeverity severity)
     {
-        ConntrackFinding? finding = new TableFillRule().Check(Healthy with { Count = count }).SingleOrDefault();
+        ConntrackFinding? finding = new TableFillRule().Shown(Healthy with { Count = count }).SingleOrDefault();
         Assert.Equal(name, finding?.Name);
         if (finding is null)
             return;
@@ -27,7 +27,7 @@ public sealed class LimitRuleTests
     }
 
     [Fact]
-    public void Without_a_limit_no_table_is_full() => Assert.Empty(new TableFillRule().Check(Healthy with { Maximum = 0, Count = 1 << 30 }));
+    public void Without_a_limit_no_table_is_full() => Assert.Empty(new TableFillRule().Shown(Healthy with { Maximum = 0, Count = 1 << 30 }));
 
     [Fact]
     public void Where_memory_allows_no_larger_table_the_remedy_lists_who_fills_it()
@@ -52,10 +52,10 @@ public sealed class LimitRuleTests
     public void The_kernel_s_log_is_believed_for_a_day()
     {
         HealthSnapshot Logged(TimeSpan age) => Healthy with { Log = new LogSummary(12, age, 3, age) };
-        Assert.Equal(["TableFullLogged", "ExpectationTableFull"], new KernelLogRule().Check(Logged(TimeSpan.FromMinutes(90))).Select(finding => finding.Name));
-        Assert.Empty(new KernelLogRule().Check(Logged(TimeSpan.FromHours(25))));
-        Assert.Empty(new KernelLogRule().Check(Healthy with { Log = null }));
-        ConntrackFinding[] findings = [.. new KernelLogRule().Check(Logged(TimeSpan.FromMinutes(90)))];
+        Assert.Equal(["TableFullLogged", "ExpectationTableFull"], new KernelLogRule().Shown(Logged(TimeSpan.FromMinutes(90))).Select(finding => finding.Name));
+        Assert.Empty(new KernelLogRule().Shown(Logged(TimeSpan.FromHours(25))));
+        Assert.Empty(new KernelLogRule().Shown(Healthy with { Log = null }));
+        ConntrackFinding[] findings = [.. new KernelLogRule().Shown(Logged(TimeSpan.FromMinutes(90)))];
         Assert.Contains("on 12 lines, the last 90 minutes ago", findings[0].Evidence, StringComparison.Ordinal);
         Assert.Equal("Set-ConntrackSetting -Name ExpectationMaximum -Value 8192 -Persist", findings[1].Remedy);
     }
@@ -71,8 +71,8 @@ public sealed class LimitRuleTests
             Log = new LogSummary(1, hour, 1, hour),
             Persisted = new Dictionary<string, TimeSpan> { [setting] = age },
         };
-        Assert.Equal([table, expectations], new KernelLogRule().Check(Persisted(TimeSpan.FromMinutes(59))).Select(finding => finding.Severity));
-        Assert.All(new KernelLogRule().Check(Persisted(TimeSpan.FromMinutes(61))), finding => Assert.Equal(FindingSeverity.Warning, finding.Severity));
+        Assert.Equal([table, expectations], new KernelLogRule().Shown(Persisted(TimeSpan.FromMinutes(59))).Select(finding => finding.Severity));
+        Assert.All(new KernelLogRule().Shown(Persisted(TimeSpan.FromMinutes(61))), finding => Assert.Equal(FindingSeverity.Warning, finding.Severity));
     }
 
     [Theory]
@@ -86,7 +86,7 @@ public sealed class LimitRuleTests
     public void A_maximum_is_measured_by_the_memory(long maximum, long count, int mebibytes, string? name)
     {
         HealthSnapshot snapshot = Healthy with { Maximum = maximum, Count = count, MemoryBytes = (long)mebibytes << 20 };
-        ConntrackFinding? finding = new MaximumRule().Check(snapshot).SingleOrDefault();
+        ConntrackFinding? finding = new MaximumRule().Shown(snapshot).SingleOrDefault();
         Assert.Equal(name, finding?.Name);
         if (finding is not null)
             Assert.Contains("the field rule of 65,536 per GB gives 262,144", finding.Evidence, StringComparison.Ordinal);
@@ -103,7 +103,7 @@ public sealed class LimitRuleTests
             Snapshots.Only(new MaximumRule(), Healthy with { Maximum = 100000, Count = 90000, Buckets = 262144 }).Remedy);
         ConntrackFinding tooBig = Snapshots.Only(new MaximumRule(), Healthy with { Maximum = 6000000 });
         long value = long.Parse(tooBig.Remedy.Split(' ')[4], System.Globalization.CultureInfo.InvariantCulture);
-        Assert.Empty(new MaximumRule().Check(Healthy with { Maximum = value, Buckets = value }));
+        Assert.Empty(new MaximumRule().Shown(Healthy with { Maximum = value, Buckets = value }));
         Assert.Contains("256 bytes an entry by /proc/slabinfo", tooBig.Evidence, StringComparison.Ordinal);
         Assert.Contains("as usual", Snapshots.Only(new MaximumRule(), Healthy with { Maximum = 6000000, EntryBytes = null }).Evidence, StringComparison.Ordinal);
     }
@@ -115,7 +115,7 @@ public sealed class LimitRuleTests
     [InlineData(65535, 262144, "TooManyBuckets")]
     [InlineData(0, 262144, null)]
     public void Buckets_are_in_proportion_to_the_maximum(long maximum, long buckets, string? name) =>
-        Assert.Equal(name, new BucketRule().Check(Healthy with { Maximum = maximum, Buckets = buckets, Count = 1000 }).SingleOrDefault()?.Name);
+        Assert.Equal(name, new BucketRule().Shown(Healthy with { Maximum = maximum, Buckets = buckets, Count = 1000 }).SingleOrDefault()?.Name);
 
     [Fact]
     public void Buckets_follow_the_maximum_as_far_as_the_memory_goes()
@@ -128,8 +128,8 @@ public sealed class LimitRuleTests
     [Fact]
     public void A_table_that_is_resized_under_every_listing_is_a_finding_of_the_machine()
     {
-        Assert.Empty(new ResizeRule().Check(Healthy));
-        ConntrackFinding finding = Assert.Single(new ResizeRule().Check(Healthy with { VainListings = 7, Namespace = "blue" }));
+        Assert.Empty(new ResizeRule().Shown(Healthy));
+        ConntrackFinding finding = Assert.Single(new ResizeRule().Shown(Healthy with { VainListings = 7, Namespace = "blue" }));
         Assert.Equal((FindingSeverity.Warning, "TableResized", null), (finding.Severity, finding.Name, finding.Namespace));
         Assert.Equal("Listings of the table: 7, and the hash table was resized during each; buckets 262,144.", finding.Evidence);
         Assert.Contains(finding.Name, HealthCheck.Judge(Healthy with { VainListings = 7 }).Select(judged => judged.Name));

@@ -31,7 +31,7 @@ public sealed class SettingRuleTests
     [InlineData("nf_conntrack_events", "EventsOff", "Set-ConntrackSetting -Name Events -Value On -Persist")]
     public void What_is_off_is_worth_knowing(string setting, string name, string remedy)
     {
-        ConntrackFinding finding = Assert.Single(HealthCheck.Judge(Healthy.With(setting, 0)));
+        ConntrackFinding finding = Assert.Single(HealthCheck.Judge(Healthy.With(setting, 0)).Shown());
         Assert.Equal((FindingSeverity.Information, name, remedy), (finding.Severity, finding.Name, finding.Remedy));
     }
 
@@ -50,29 +50,29 @@ public sealed class SettingRuleTests
         Assert.Contains("ftp (3), sip (2)", inUse.Evidence, StringComparison.Ordinal);
         Assert.Equal("Get-ConntrackEntry -Helper ftp, sip", inUse.Remedy);
         Assert.Equal((FindingSeverity.Warning, "AutomaticHelper"), (Snapshots.Only(new HelperRule(), Healthy.With("nf_conntrack_helper", 1)) is var automatic ? automatic.Severity : default, automatic.Name));
-        Assert.Empty(new HelperRule().Check(Healthy.With("nf_conntrack_helper", 0)));
+        Assert.Empty(new HelperRule().Shown(Healthy.With("nf_conntrack_helper", 0)));
     }
 
     [Fact]
     public void Files_that_contradict_are_found()
     {
-        ConntrackFinding[] findings = [.. new PersistenceRule().Check(Healthy with
+        ConntrackFinding[] findings = [.. new PersistenceRule().Shown(Healthy with
         {
-            Differences = [new PersistedDifference("a.b", "1", "2", "/etc/sysctl.d/x.conf", "Set-Something")],
+            Differences = [new PersistedDifference("a.b", "1", "2", "/etc/sysctl.d/x.conf", [new Remedy.ShowSetting("Something")])],
             Overruled =
             [
                 new OverruledLine(
-                    "net.netfilter.c", "3", [new PersistedValue("net.netfilter.c", "4", "/etc/sysctl.conf", 7, "net.netfilter.c", BootReaders.Procps)], "Set-Another"),
+                    "net.netfilter.c", "3", [new PersistedValue("net.netfilter.c", "4", "/etc/sysctl.conf", 7, "net.netfilter.c", BootReaders.Procps)], [new Remedy.ShowSetting("Another")]),
             ],
         })];
         Assert.Equal(["PersistedDiffers", "PersistedElsewhere"], findings.Select(finding => finding.Name));
-        Assert.Equal("Set-Something", findings[0].Remedy);
-        Assert.Equal("Set-Another", findings[1].Remedy);
+        Assert.Equal("Get-ConntrackSetting -Name Something", findings[0].Remedy);
+        Assert.Equal("Get-ConntrackSetting -Name Another", findings[1].Remedy);
         Assert.Equal("net.netfilter.c is 3 in the file of ConntrackPS, and set again by /etc/sysctl.conf line 7 to 4 (sysctl --system).", findings[1].Evidence);
         Assert.Equal(
             @"(Get-Content -Raw -Encoding latin1 -LiteralPath '/etc/zz.conf') -replace '(?m)^(?=[ \t]*-*[ \t]*[./]*net\S*[./]c[ \t]*(?:=|\r?$))', '# ' | Set-Content -NoNewline -Encoding latin1 -LiteralPath '/etc/zz.conf'",
-            Remedies.CommentOut("/etc/zz.conf", "net.netfilter.c"));
-        Assert.Equal("PersistedUnread", Assert.Single(new PersistenceRule().Check(Healthy with { Unread = ["/x is a FIFO."] })).Name);
+            RemedyText.Of(new Remedy.CommentOut("/etc/zz.conf", "net.netfilter.c")));
+        Assert.Equal("PersistedUnread", Assert.Single(new PersistenceRule().Shown(Healthy with { Unread = ["/x is a FIFO."] })).Name);
     }
 
     [Fact]

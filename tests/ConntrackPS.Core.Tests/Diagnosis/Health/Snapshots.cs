@@ -40,7 +40,13 @@ internal static class Snapshots
     }
 
     /// <summary>The one finding of a rule.</summary>
-    public static ConntrackFinding Only(IHealthRule rule, HealthSnapshot snapshot) => Assert.Single(rule.Check(snapshot));
+    public static ConntrackFinding Only(IHealthRule rule, HealthSnapshot snapshot) => Assert.Single(rule.Shown(snapshot));
+
+    /// <summary>The findings of a rule, as users see them.</summary>
+    public static IEnumerable<ConntrackFinding> Shown(this IHealthRule rule, HealthSnapshot snapshot) => rule.Check(snapshot).Shown();
+
+    /// <summary>Findings as users see them.</summary>
+    public static IEnumerable<ConntrackFinding> Shown(this IEnumerable<HealthFinding> findings) => findings.Select(finding => new ConntrackFinding(finding));
 
     /// <summary>The same settings with one of another value.</summary>
     public static HealthSnapshot With(this HealthSnapshot snapshot, string setting, long value) =>

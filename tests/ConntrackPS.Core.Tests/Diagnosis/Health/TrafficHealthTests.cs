@@ -25,7 +25,7 @@ public sealed class TrafficHealthTests : IDisposable
     [Fact]
     public void Two_packets_that_begin_the_same_connection_are_found()
     {
-        ConntrackFinding finding = FindUnder(stop => Clash(ProtocolType.Icmp, stop), "InsertFailed");
+        HealthFinding finding = FindUnder(stop => Clash(ProtocolType.Icmp, stop), "InsertFailed");
         Assert.Equal(FindingSeverity.Warning, finding.Severity);
         Assert.Matches("^Entries not inserted: [1-9]", finding.Evidence);
         Assert.Matches("insert_failed=[1-9]", _ns.Exec("conntrack", "-S"));
@@ -34,7 +34,7 @@ public sealed class TrafficHealthTests : IDisposable
     [Fact]
     public void Those_that_the_kernel_resolves_cost_nothing()
     {
-        List<ConntrackFinding> findings = [];
+        List<HealthFinding> findings = [];
         CheckUnder(stop => Clash(ProtocolType.Udp, stop), found =>
         {
             findings.AddRange(found);
@@ -47,21 +47,21 @@ public sealed class TrafficHealthTests : IDisposable
     [Fact]
     public void Invalid_packets_are_found()
     {
-        ConntrackFinding finding = FindUnder(SendInvalid, "InvalidPackets");
+        HealthFinding finding = FindUnder(SendInvalid, "InvalidPackets");
         Assert.Matches("^Invalid packets: [1-9]", finding.Evidence);
         Assert.Matches("invalid=[1-9]", _ns.Exec("conntrack", "-S"));
     }
 
     /// <summary>The finding of that name, of the first check that has it while there is traffic.</summary>
-    private ConntrackFinding FindUnder(Action<CancellationToken> traffic, string name)
+    private HealthFinding FindUnder(Action<CancellationToken> traffic, string name)
     {
-        ConntrackFinding? finding = null;
+        HealthFinding? finding = null;
         CheckUnder(traffic, found => (finding = found.SingleOrDefault(one => one.Name == name)) is not null);
         return finding!;
     }
 
     /// <summary>Checks while there is traffic, again and again: it may take longer to begin than one check lasts.</summary>
-    private void CheckUnder(Action<CancellationToken> traffic, Func<IReadOnlyList<ConntrackFinding>, bool> isEnough)
+    private void CheckUnder(Action<CancellationToken> traffic, Func<IReadOnlyList<HealthFinding>, bool> isEnough)
     {
         using CancellationTokenSource stop = new();
         Task sending = Task.Run(() => traffic(stop.Token));

@@ -18,7 +18,7 @@ public sealed class TrafficRuleTests
     public void Idle_connections_matter_at_the_timeout_of_five_days(long seconds, int count, int idle, bool found)
     {
         TableSummary table = new(seconds, 300) { Count = count, IdleEstablished = idle };
-        ConntrackFinding? finding = new IdleEstablishedRule().Check(Healthy with { Table = table }).SingleOrDefault();
+        ConntrackFinding? finding = new IdleEstablishedRule().Shown(Healthy with { Table = table }).SingleOrDefault();
         Assert.Equal(found ? "Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d -Persist; "
             + "Remove-ConntrackEntry -Protocol tcp -State Established -TimeoutBelow 345600 -TimeoutAbove 300" : null, finding?.Remedy);
     }
@@ -34,7 +34,7 @@ public sealed class TrafficRuleTests
             summary.HalfOpen = halfOpen;
             summary.HalfOpenSources.Add(family, address, halfOpen);
         });
-        ConntrackFinding? finding = new HalfOpenRule().Check(Healthy with { Table = table, Namespace = "blue", IsSetByBoot = false }).SingleOrDefault();
+        ConntrackFinding? finding = new HalfOpenRule().Shown(Healthy with { Table = table, Namespace = "blue", IsSetByBoot = false }).SingleOrDefault();
         Assert.Equal(found ? "Remove-ConntrackEntry -SourceAddress 10.0.0.5 -State SynSent, SynRecv, SynSent2 -NetworkNamespace 'blue'" : null, finding?.Remedy);
         if (finding is not null)
             Assert.Contains("10.0.0.5 (1,000)", finding.Evidence, StringComparison.Ordinal);
@@ -63,7 +63,7 @@ public sealed class TrafficRuleTests
             summary.Unreplied = unreplied;
             summary.UnrepliedSources.Add(family, address, unreplied);
         });
-        Assert.Equal(remedy, new UnrepliedRule().Check(Healthy with { Table = table }).SingleOrDefault()?.Remedy);
+        Assert.Equal(remedy, new UnrepliedRule().Shown(Healthy with { Table = table }).SingleOrDefault()?.Remedy);
     }
 
     [Theory]
@@ -74,7 +74,7 @@ public sealed class TrafficRuleTests
     public void One_source_matters_from_half_of_the_table(int count, int share, string? remedy)
     {
         TableSummary table = Snapshots.Table(count, (summary, family, address) => summary.Sources.Add(family, address, share));
-        Assert.Equal(remedy, new SourceShareRule().Check(Healthy with { Table = table }).SingleOrDefault()?.Remedy);
+        Assert.Equal(remedy, new SourceShareRule().Shown(Healthy with { Table = table }).SingleOrDefault()?.Remedy);
     }
 
     [Theory]
@@ -83,7 +83,7 @@ public sealed class TrafficRuleTests
     [InlineData(0, 200, null)]
     public void Clashes_matter_where_they_cost_packets_or_are_many(uint failed, uint resolved, string? name) => Assert.Equal(
         name,
-        new InsertFailedRule().Check(Healthy with { Counted = Snapshots.Counted((Counter.InsertFailed, failed), (Counter.ClashResolve, resolved)) }).SingleOrDefault()?.Name);
+        new InsertFailedRule().Shown(Healthy with { Counted = Snapshots.Counted((Counter.InsertFailed, failed), (Counter.ClashResolve, resolved)) }).SingleOrDefault()?.Name);
 
     [Theory]
     [InlineData(1000u, 100000L, true)]
@@ -93,5 +93,5 @@ public sealed class TrafficRuleTests
     [InlineData(1000u, null, false)]
     public void Invalid_packets_matter_from_one_in_a_hundred(uint invalid, long? packets, bool found) => Assert.Equal(
         found,
-        new InvalidRule().Check(Healthy with { Counted = Snapshots.Counted((Counter.Invalid, invalid)), Packets = packets }).Any());
+        new InvalidRule().Shown(Healthy with { Counted = Snapshots.Counted((Counter.Invalid, invalid)), Packets = packets }).Any());
 }

@@ -3,7 +3,7 @@ namespace ConntrackPS.Diagnosis.Health.Rules;
 /// <summary>Entries come without counters or times.</summary>
 internal sealed class AccountingRule : IHealthRule
 {
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (IsOff(snapshot, "nf_conntrack_acct"))
         {
@@ -12,7 +12,7 @@ internal sealed class AccountingRule : IHealthRule
                 "AccountingOff",
                 "nf_conntrack_acct is 0.",
                 "Entries have no packet and byte counters: top talkers can't be told. Connections that begin later will have them.",
-                snapshot.Lasting("Set-ConntrackSetting -Name Accounting -Value $true"));
+                snapshot.LastingSetting("Accounting", true));
         }
 
         if (IsOff(snapshot, "nf_conntrack_timestamp"))
@@ -22,7 +22,7 @@ internal sealed class AccountingRule : IHealthRule
                 "TimestampOff",
                 "nf_conntrack_timestamp is 0.",
                 "Entries don't tell when they began, nor events how long a connection lasted. Connections that begin later will.",
-                snapshot.Lasting("Set-ConntrackSetting -Name Timestamp -Value $true"));
+                snapshot.LastingSetting("Timestamp", true));
         }
     }
 

@@ -6,7 +6,7 @@ namespace ConntrackPS.Diagnosis.Health.Rules;
 /// <summary>The kernel does not have, or did not always have, what this process holds as a block.</summary>
 internal sealed class BlockRule : IHealthRule
 {
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         foreach (ConntrackBlock block in snapshot.Blocks.Where(block => block.Problem is not null))
         {
@@ -31,6 +31,5 @@ internal sealed class BlockRule : IHealthRule
 
     /// <summary>Blocks have their numbers from the process, so that no namespace need be named; to list one is to try again.
     /// </summary>
-    private static string Show(ConntrackBlock block) =>
-        string.Create(CultureInfo.InvariantCulture, $"Get-ConntrackBlock -Id {block.Id} | Format-List");
+    private static Remedy.ShowBlock Show(ConntrackBlock block) => new(block.Id);
 }

@@ -11,7 +11,7 @@ internal sealed class BucketRule : IHealthRule
     /// <summary>Buckets for each entry at the maximum, past which they are of no use.</summary>
     private const int MostBuckets = 4;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot.Maximum == 0 || snapshot.Buckets == 0)
             yield break;
@@ -45,7 +45,7 @@ internal sealed class BucketRule : IHealthRule
     }
 
     /// <summary>A bucket for each entry; where the maximum is too big for the memory, for those that are not.</summary>
-    private static string Mend(HealthSnapshot snapshot) =>
+    private static Remedy Mend(HealthSnapshot snapshot) =>
         snapshot.Set("Buckets", Math.Max(1, Math.Min(snapshot.Maximum, snapshot.AffordableMaximum() ?? snapshot.Maximum)));
 
     private static string Evidence(HealthSnapshot snapshot) =>

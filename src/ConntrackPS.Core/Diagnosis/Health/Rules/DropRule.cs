@@ -5,7 +5,7 @@ namespace ConntrackPS.Diagnosis.Health.Rules;
 /// <summary>Packets are being dropped, or entries to make room for new ones, right now.</summary>
 internal sealed class DropRule : IHealthRule
 {
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot.Counted[Counter.Drop] is > 0 and ulong dropped)
         {

@@ -6,7 +6,7 @@ internal sealed class EventRule : IHealthRule
     private const long Off = 0;
     private const long On = 1;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (!snapshot.Settings.TryGetValue("nf_conntrack_events", out long setting) || setting == On)
             yield break;
@@ -15,8 +15,8 @@ internal sealed class EventRule : IHealthRule
             setting == Off ? "EventsOff" : "EventsAuto",
             $"nf_conntrack_events is {setting}.",
             setting == Off
-                ? "The kernel makes no events: Watch-ConntrackEvent and loggers see nothing."
+                ? "The kernel makes no events: loggers and others that listen hear nothing."
                 : "Connections that began while nobody listened never make an event, not even their end. All do once this is on, at 6 to 10 % of the speed of set-up.",
-            snapshot.Lasting("Set-ConntrackSetting -Name Events -Value On"));
+            snapshot.LastingSetting("Events", "On"));
     }
 }

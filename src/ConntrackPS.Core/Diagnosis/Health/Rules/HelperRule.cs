@@ -3,7 +3,7 @@ namespace ConntrackPS.Diagnosis.Health.Rules;
 /// <summary>Helpers read along, and open ports for what they read.</summary>
 internal sealed class HelperRule : IHealthRule
 {
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot.Settings.TryGetValue("nf_conntrack_helper", out long automatic) && automatic != 0)
         {
@@ -12,7 +12,7 @@ internal sealed class HelperRule : IHealthRule
                 "AutomaticHelper",
                 "nf_conntrack_helper is 1.",
                 "Helpers attach themselves to every connection on their port, whoever made it, and let further connections in. Attach them by rule where they are wanted.",
-                snapshot.Lasting("Set-ConntrackSetting -Name Helper -Value $false"));
+                snapshot.LastingSetting("Helper", false));
         }
 
         if (snapshot.Table.Helpers is { Count: > 0 } helpers)
@@ -22,7 +22,7 @@ internal sealed class HelperRule : IHealthRule
                 "HelperInUse",
                 $"Entries with helpers: {string.Join(", ", helpers.Select(helper => $"{helper.Key} ({Figures.Of(helper.Value)})"))}.",
                 "Helpers read what these connections say, and let the connections in that they announce. See that these are the ones you want.",
-                snapshot.In($"Get-ConntrackEntry -Helper {string.Join(", ", helpers.Keys)}"));
+                new Remedy.ListHelped(snapshot.Namespace, [.. helpers.Keys]));
         }
     }
 }

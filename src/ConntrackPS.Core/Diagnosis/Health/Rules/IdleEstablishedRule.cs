@@ -1,3 +1,6 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Tuning.Timeouts;
+
 namespace ConntrackPS.Diagnosis.Health.Rules;
 
 /// <summary>Idle connections stay for the kernel's five days.</summary>
@@ -8,7 +11,7 @@ internal sealed class IdleEstablishedRule : IHealthRule
     private const int Many = 1000;
     private const double Share = 0.2;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         TableSummary table = snapshot.Table;
         if (table.EstablishedSeconds < FiveDays || table.IdleEstablished < Many || table.IdleEstablished < table.Count * Share)
@@ -18,8 +21,13 @@ internal sealed class IdleEstablishedRule : IHealthRule
             "IdleEstablished",
             $"Established TCP connections idle for over 2 hours: {Figures.Share(table.IdleEstablished, table.Count)} entries; the timeout is {Figures.Of(table.EstablishedSeconds)} s.",
             "Most of these connections are dead: hosts went away without a word. The timeout of five days keeps them in the table. The remedy shortens it, and removes those that had gone under the shorter one.",
-            $"{snapshot.Lasting("Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d")}; "
-                + snapshot.In(FormattableString.Invariant(
-                    $"Remove-ConntrackEntry -Protocol tcp -State Established -TimeoutBelow {table.EstablishedSeconds - Day} -TimeoutAbove {table.ShortenedSeconds}")));
+            snapshot.LastingTimeout(TimeoutState.Established, Day),
+            new Remedy.DeleteEntries(snapshot.Namespace)
+            {
+                Protocol = IPProtocol.Tcp,
+                States = [ConntrackState.Established],
+                TimeoutBelow = table.EstablishedSeconds - Day,
+                TimeoutAbove = table.ShortenedSeconds,
+            });
     }
 }

@@ -8,7 +8,7 @@ internal sealed class InsertFailedRule : IHealthRule
     /// <summary>Clashes per second that the kernel resolved, which only tell of how the traffic is.</summary>
     private const int ManyClashes = 100;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         ulong failed = snapshot.Counted[Counter.InsertFailed] ?? 0, resolved = snapshot.Counted[Counter.ClashResolve] ?? 0;
         if (failed > 0)
@@ -18,7 +18,7 @@ internal sealed class InsertFailedRule : IHealthRule
                 "InsertFailed",
                 $"Entries not inserted: {Figures.In(failed, snapshot.Sample)}; clashes resolved: {Figures.Of((long)resolved)}.",
                 "Packets were dropped because another had taken their tuple: two requests from one port at once, as resolvers send them, or too few ports for translation (nft: masquerade fully-random).",
-                snapshot.In("Get-ConntrackStat -PerCpu -Interval 5 -Count 12"));
+                new Remedy.ShowCounters(snapshot.Namespace));
         }
         else if (resolved > snapshot.Sample.TotalSeconds * ManyClashes)
         {
@@ -27,7 +27,7 @@ internal sealed class InsertFailedRule : IHealthRule
                 "Clashes",
                 $"Clashes resolved: {Figures.In(resolved, snapshot.Sample)}.",
                 "Packets often begin the same connection at once. The kernel resolved it; nothing was lost.",
-                snapshot.In("Get-ConntrackStat -PerCpu -Interval 5 -Count 12"));
+                new Remedy.ShowCounters(snapshot.Namespace));
         }
     }
 }

@@ -5,7 +5,7 @@ internal sealed class KernelLogRule : IHealthRule
 {
     private static readonly TimeSpan Lately = TimeSpan.FromDays(1);
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot.Log is not { } log)
             yield break;

@@ -1,3 +1,5 @@
+using ConntrackPS.Conntrack;
+
 namespace ConntrackPS.Diagnosis.Health.Rules;
 
 /// <summary>The maximum suits the machine's memory badly.</summary>
@@ -9,7 +11,7 @@ internal sealed class MaximumRule : IHealthRule
     /// <summary>A maximum below the field rule matters only where the table fills.</summary>
     private const double WorthRaising = 0.5;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot is not { MemoryBytes: { } memory, FieldRuleMaximum: { } rule } || snapshot.Maximum == 0)
             yield break;

@@ -5,7 +5,7 @@ namespace ConntrackPS.Diagnosis.Health.Rules;
 /// <summary>The next boot will set other values than those of now, or than those persisted by us.</summary>
 internal sealed class PersistenceRule : IHealthRule
 {
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         foreach (PersistedDifference difference in snapshot.Differences)
         {
@@ -14,7 +14,7 @@ internal sealed class PersistenceRule : IHealthRule
                 "PersistedDiffers",
                 $"{difference.Key} is {difference.Running}, and {difference.Persisted} by {difference.File}.",
                 "The next boot will set the other value. The remedy keeps the present one.",
-                difference.Remedy);
+                [.. difference.Remedies]);
         }
 
         foreach (OverruledLine line in snapshot.Overruled)
@@ -24,7 +24,7 @@ internal sealed class PersistenceRule : IHealthRule
                 "PersistedElsewhere",
                 $"{line.Key} is {line.Ours} in the file of ConntrackPS, and set again by {string.Join("; ", line.Later)}.",
                 "The last line wins that a program reads. The remedy makes comments of those that come later.",
-                line.Remedy);
+                [.. line.Remedies]);
         }
 
         foreach (string line in snapshot.WithoutEffect)
@@ -33,8 +33,8 @@ internal sealed class PersistenceRule : IHealthRule
                 FindingSeverity.Warning,
                 "PersistedWithoutEffect",
                 line,
-                "Whoever wrote it wanted a value that boot does not set. Take the line out, and set what is wanted with -Persist.",
-                $"Get-ConntrackSetting | Format-Table Name, Value, PersistedValue, PersistedIn");
+                "Whoever wrote it wanted a value that boot does not set. Take the line out, and persist what is wanted.",
+                new Remedy.ShowPersisted());
         }
 
         // Mended by whoever knows what is wanted there: the remedy shows what boot has to read.
@@ -45,7 +45,7 @@ internal sealed class PersistenceRule : IHealthRule
                 "PersistedUnread",
                 problem,
                 "What the next boot sets is not to be told for sure, and boot itself may wait at such a file, or pass it over.",
-                $"Get-ChildItem -Path {string.Join(", ", SystemRoot.SysctlDirectories.Append(SystemRoot.LastSysctlName).Select(name => Remedies.Quote(snapshot.Root.In(name))))} -ErrorAction Ignore");
+                new Remedy.ListFiles([.. SystemRoot.SysctlDirectories.Append(SystemRoot.LastSysctlName).Select(snapshot.Root.In)]));
         }
     }
 }

@@ -6,7 +6,7 @@ internal sealed class TableFillRule : IHealthRule
     private const double Full = 0.98;
     private const double NearlyFull = 0.8;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot.Fill < NearlyFull)
             yield break;

@@ -7,18 +7,18 @@ internal sealed class UnrepliedRule : IHealthRule
     private const double Share = 0.5;
     private const double OneSource = 0.5;
 
-    public IEnumerable<ConntrackFinding> Check(HealthSnapshot snapshot)
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         TableSummary table = snapshot.Table;
         if (table.Unreplied < Many || table.Unreplied < table.Count * Share)
             yield break;
         IReadOnlyList<SourceCount> top = table.UnrepliedSources.Top(3);
-        string source = top[0].Count >= table.Unreplied * OneSource ? $" -SourceAddress {top[0].Text}" : "";
+        string? source = top[0].Count >= table.Unreplied * OneSource ? top[0].Text : null;
         yield return snapshot.Finding(
             FindingSeverity.Warning,
             "Unreplied",
             $"Entries without a reply, TCP handshakes apart: {Figures.Share(table.Unreplied, table.Count)}; most from {Figures.Sources(top)}.",
             "Packets that nobody answers: a scan or a flood, a rule that drops replies, or traffic that is one-way by nature.",
-            snapshot.In($"Remove-ConntrackEntry -Unreplied{source}"));
+            new Remedy.DeleteEntries(snapshot.Namespace) { Unreplied = true, Source = source });
     }
 }

@@ -1,4 +1,4 @@
-namespace ConntrackPS.Diagnosis;
+namespace ConntrackPS.Conntrack;
 
 /// <summary>What entries cost in kernel memory.</summary>
 internal static class EntryMemory

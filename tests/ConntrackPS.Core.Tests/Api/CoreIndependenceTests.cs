@@ -1,0 +1,96 @@
+using System.Reflection.Metadata;
+using System.Reflection.Metadata.Ecma335;
+using System.Reflection.PortableExecutable;
+using System.Text.RegularExpressions;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Api;
+
+/// <summary>The core is a library in its own right: it knows nothing of PowerShell, and its parts depend on each other one way.
+/// </summary>
+public partial class CoreIndependenceTests
+{
+    private static readonly string Sources = Path.Combine(Repository.Root, "src/ConntrackPS.Core");
+
+    [Fact]
+    public void No_text_of_the_core_speaks_of_PowerShell()
+    {
+        List<string> literals = [.. LiteralsOf(typeof(ConntrackPS.Conntrack.ConntrackEntry).Assembly.Location)];
+        Assert.Contains(literals, literal => literal.Contains("packets of new connections are dropped", StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(literals, literal => Cmdlet().IsMatch(literal) || Syntax().IsMatch(literal));
+    }
+
+    [Fact]
+    public void No_source_of_the_core_names_a_cmdlet() => Assert.Empty(
+        from file in Files()
+        from line in File.ReadLines(file)
+        where Cmdlet().IsMatch(line) || line.Contains("PowerShell", StringComparison.OrdinalIgnoreCase)
+        select $"{Path.GetRelativePath(Sources, file)}: {line.Trim()}");
+
+    [Theory]
+    [InlineData("Try Get-ConntrackStat -PerCpu", true)]
+    [InlineData("| Group-Object SourceAddress", true)]
+    [InlineData("-SourceAddress is missing.", true)]
+    [InlineData("give -Zone", true)]
+    [InlineData("write $true", true)]
+    [InlineData("tcp -s 10.0.0.1 --src-nat", false)]
+    [InlineData("Zero-Length", false)]
+    [InlineData("UDP-Lite", false)]
+    public void A_cmdlet_a_parameter_and_a_variable_are_known_when_seen(string text, bool isOfPowerShell) =>
+        Assert.Equal(isOfPowerShell, Cmdlet().IsMatch(text) || Syntax().IsMatch(text));
+
+    [Fact]
+    public void No_two_parts_of_the_core_depend_on_each_other()
+    {
+        Dictionary<string, HashSet<string>> uses = [];
+        foreach (string file in Files())
+        {
+            string part = Path.GetRelativePath(Sources, file).Split('/')[0];
+            uses.TryAdd(part, []);
+            uses[part].UnionWith(Part().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value));
+        }
+
+        Assert.Contains("Netlink", uses["Conntrack"]);
+        Assert.Empty(
+            from part in uses.Keys
+            where Reached(part).Contains(part)
+            select $"{part} depends on {string.Join(", ", uses[part].Where(used => used != part && Reached(used).Contains(part)))}, which depends on it");
+
+        HashSet<string> Reached(string part)
+        {
+            HashSet<string> reached = [];
+            Stack<string> open = new([part]);
+            while (open.TryPop(out string? next))
+            {
+                foreach (string used in uses.GetValueOrDefault(next, []).Where(used => used != next && reached.Add(used)))
+                    open.Push(used);
+            }
+
+            return reached;
+        }
+    }
+
+    private static IEnumerable<string> Files() =>
+        from file in Directory.EnumerateFiles(Sources, "*.cs", SearchOption.AllDirectories)
+        where Path.GetRelativePath(Sources, file).Split('/')[0] is not ("bin" or "obj")
+        select file;
+
+    private static IEnumerable<string> LiteralsOf(string assembly)
+    {
+        using PEReader file = new(File.OpenRead(assembly));
+        MetadataReader reader = file.GetMetadataReader();
+        for (UserStringHandle handle = MetadataTokens.UserStringHandle(1); !handle.IsNil; handle = reader.GetNextHandle(handle))
+            yield return reader.GetUserString(handle);
+    }
+
+    /// <summary>Our nouns with any verb, and the verbs of PowerShell's own cmdlets with any noun.</summary>
+    [GeneratedRegex(@"\b[A-Z][a-z]+-Conntrack[A-Z]|\b(Add|Block|Clear|ConvertFrom|ConvertTo|Enter|Export|ForEach|Format|Get|Group|Import|Invoke|Measure|New|Out|Read|Register|Remove|Rename|Select|Set|Show|Sort|Start|Stop|Test|Unblock|Wait|Watch|Where|Write)-[A-Z][a-z]")]
+    private static partial Regex Cmdlet();
+
+    /// <summary>A parameter such as -Zone, or a variable of PowerShell's.</summary>
+    [GeneratedRegex(@"(?<![\w-])-[A-Z][a-z]+|\$(true|false|null|_)\b|PowerShell")]
+    private static partial Regex Syntax();
+
+    [GeneratedRegex(@"\bConntrackPS\.([A-Z]\w*)(?=[.;])(?<!namespace ConntrackPS\.\w*)")]
+    private static partial Regex Part();
+}
