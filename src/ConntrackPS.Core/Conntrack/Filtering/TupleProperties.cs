@@ -10,7 +10,7 @@ internal static class TupleProperties
     /// <summary>DCCP has ports where the kernel tracks it (up to 6.17), and none where it doesn't.</summary>
     public static readonly IReadOnlyList<IPProtocol> WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp, IPProtocol.Dccp];
 
-    /// <summary>ICMP has its id in the place of the source's port.</summary>
+    /// <summary>Both ICMP and ICMPv6: their types, codes and ids are asked for by the same properties.</summary>
     public static readonly IReadOnlyList<IPProtocol> Icmp = [IPProtocol.Icmp, IPProtocol.IcmpV6];
 
     /// <summary>The type, in the upper byte of the destination's port.</summary>
@@ -35,6 +35,7 @@ internal static class TupleProperties
         Fields = (TupleFields.IcmpCode, TupleFields.IcmpV6Code),
     };
 
+    /// <summary>The id, in the place of the source's port.</summary>
     public static readonly NumberProperty<ushort> IcmpId = new(
         nameof(ConntrackFilter.IcmpId), "ICMP id", TuplePlaces.OriginalSource, filter => filter.IcmpId, (filter, values) => filter with { IcmpId = values })
     {
@@ -45,6 +46,7 @@ internal static class TupleProperties
         Fields = (TupleFields.IcmpId, TupleFields.IcmpV6Id),
     };
 
+    /// <summary>The key, in the place of the source's port.</summary>
     public static readonly NumberProperty<ushort> GreSourceKey = new(
         nameof(ConntrackFilter.GreSourceKey), "GRE source key", TuplePlaces.OriginalSource, filter => filter.GreSourceKey, (filter, values) => filter with { GreSourceKey = values })
     {
@@ -54,6 +56,7 @@ internal static class TupleProperties
         Numbers = key => [new PortRange(key)],
     };
 
+    /// <summary>The key, in the place of the destination's port.</summary>
     public static readonly NumberProperty<ushort> GreDestinationKey = new(
         nameof(ConntrackFilter.GreDestinationKey), "GRE destination key", TuplePlaces.OriginalDestination, filter => filter.GreDestinationKey, (filter, values) => filter with { GreDestinationKey = values })
     {
@@ -152,6 +155,17 @@ internal static class TupleProperties
 
     /// <summary>Finds a property by its name, in any case.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out TupleProperty? property) => ByName.TryGetValue(name, out property);
+
+    /// <summary>The property itself, or what it stands for where that is several: source and destination, of translated ends or of
+    /// the first packet.</summary>
+    public static IEnumerable<TupleProperty> EndsOf(TupleProperty property)
+    {
+        if (property.HasOnePlace)
+            return [property];
+        TuplePlaces places = property.IsTranslated ? TuplePlaces.Reply : TuplePlaces.Original;
+        return All.Where(end => end.GetType() == property.GetType() && end.HasOnePlace && end.IsTranslated == property.IsTranslated
+            && (end.Places & property.Places & places) != 0);
+    }
 
     /// <summary>The address that an entry has in a place, whether it is translated or not.</summary>
     public static AddressProperty AddressIn(TuplePlaces place) => Addresses.First(property => property.Places == place && !property.IsTranslated);
