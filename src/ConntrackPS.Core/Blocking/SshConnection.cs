@@ -57,12 +57,12 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
         return [.. tuples.SelectMany(tuple => finder.FindBothWays(new EntryKey(tuple, 0, null, null)))];
     }
 
-    private IEnumerable<ConntrackEntry> FindByClient(ConntrackTable table) => table.Read(new ConntrackFilter
+    private IEnumerable<ConntrackEntry> FindByClient(ConntrackTable table)
     {
-        Protocol = [IPProtocol.Tcp],
-        SourceAddress = [AddressPrefix.Of(Client)],
-        SourcePort = [new PortRange(ClientPort)],
-    });
+        ConntrackFilter filter = new() { Protocol = [IPProtocol.Tcp] };
+        filter = TupleProperties.AddressIn(TuplePlaces.OriginalSource).Set(filter, [AddressPrefix.Of(Client)]);
+        return table.Read(TupleProperties.PortIn(TuplePlaces.OriginalSource).Set(filter, [new PortRange(ClientPort)]));
+    }
 
     private static SshConnection? Make(string client, string clientPort, string? server, string serverPort)
     {

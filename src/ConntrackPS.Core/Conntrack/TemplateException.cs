@@ -2,14 +2,14 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>A template lacks a property, or has some that don't go together.</summary>
+/// <summary>A template, or a filter that has to name one tuple, lacks a property or has some that don't go together.</summary>
 /// <remarks>The message has the properties by their names; whoever calls them otherwise describes the problem anew.</remarks>
 internal sealed class TemplateException : FormatException
 {
     private readonly string _problem;
 
     /// <param name="problem">A sentence, with {0}, {1} and so on where the properties' names belong.</param>
-    /// <param name="properties">The properties of the template.</param>
+    /// <param name="properties">The properties of the template or filter.</param>
     public TemplateException(string problem, params string[] properties)
         : base(Fill(problem, properties, name => name)) => (_problem, Properties) = (problem, properties);
 

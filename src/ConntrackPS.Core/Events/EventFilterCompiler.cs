@@ -13,11 +13,6 @@ internal sealed class EventFilterCompiler
     private const uint FirstAttribute = 20;
     private const uint Value = 4;
 
-    private static readonly Place OriginalSource = new(EntryAttribute.TupleOrig, IsSource: true);
-    private static readonly Place OriginalDestination = new(EntryAttribute.TupleOrig, IsSource: false);
-    private static readonly Place ReplySource = new(EntryAttribute.TupleReply, IsSource: true);
-    private static readonly Place ReplyDestination = new(EntryAttribute.TupleReply, IsSource: false);
-
     private readonly BpfProgram _program = new();
     private readonly BpfProgram.Label _reject = new();
 
@@ -37,25 +32,8 @@ internal sealed class EventFilterCompiler
         }
 
         AnyOf(filter.Protocol, (protocol, next) => Protocol(protocol, next));
-        Addresses(filter.SourceAddress, OriginalSource);
-        Addresses(filter.DestinationAddress, OriginalDestination);
-        Addresses(filter.ReplySourceAddress, ReplySource);
-        Addresses(filter.ReplyDestinationAddress, ReplyDestination);
-        Addresses(filter.Address, OriginalSource, OriginalDestination, ReplySource, ReplyDestination);
-        Ports(filter.SourcePort, OriginalSource);
-        Ports(filter.DestinationPort, OriginalDestination);
-        Ports(filter.ReplySourcePort, ReplySource);
-        Ports(filter.ReplyDestinationPort, ReplyDestination);
-        Ports(filter.Port, OriginalSource, OriginalDestination, ReplySource, ReplyDestination);
-
-        // Where the reply shows what an end is translated to. Whether it is translated at all is for the check here: the
-        // status bits don't tell it of every entry.
-        Addresses(filter.TranslatedSourceAddress, ReplyDestination);
-        Addresses(filter.TranslatedDestinationAddress, ReplySource);
-        Addresses(filter.TranslatedAddress, ReplySource, ReplyDestination);
-        Ports(filter.TranslatedSourcePort, ReplyDestination);
-        Ports(filter.TranslatedDestinationPort, ReplySource);
-        Ports(filter.TranslatedPort, ReplySource, ReplyDestination);
+        foreach (TupleProperty property in TupleProperties.All)
+            Tuple(property, filter);
         AnyOf(filter.OriginalZone, (zone, next) => DirectionalZone(EntryAttribute.TupleOrig, zone, next));
         AnyOf(filter.ReplyZone, (zone, next) => DirectionalZone(EntryAttribute.TupleReply, zone, next));
         AnyOf(filter.Mark, Mark);
@@ -95,13 +73,17 @@ internal sealed class EventFilterCompiler
         _program.JumpUnlessEqual((byte)protocol, next);
     }
 
-    private void Addresses(IReadOnlyList<AddressPrefix> prefixes, params Place[] places) =>
-        AnyOf(Cross(prefixes, places), (pair, next) => Address(pair.Place, pair.Value, next));
+    /// <summary>Translated ends: where the reply shows what they are translated to. Whether they are translated at all is for the
+    /// check here, since the status bits don't tell it of every entry. So is what ICMP and GRE have in place of ports.</summary>
+    private void Tuple(TupleProperty property, ConntrackFilter filter)
+    {
+        if (property is AddressProperty addresses)
+            AnyOf(Cross(addresses.Of(filter), property.Places), (pair, next) => Address(pair.Place, pair.Value, next));
+        else if (property is PortProperty ports)
+            AnyOf(Cross(ports.Of(filter), property.Places), (pair, next) => Port(pair.Place, pair.Value, next));
+    }
 
-    private void Ports(IReadOnlyList<PortRange> ranges, params Place[] places) =>
-        AnyOf(Cross(ranges, places), (pair, next) => Port(pair.Place, pair.Value, next));
-
-    private void Address(Place place, AddressPrefix prefix, BpfProgram.Label next)
+    private void Address(TuplePlace place, AddressPrefix prefix, BpfProgram.Label next)
     {
         AddressAttribute attribute = (prefix.Family, place.IsSource) switch
         {
@@ -110,7 +92,7 @@ internal sealed class EventFilterCompiler
             (_, true) => AddressAttribute.V4Src,
             _ => AddressAttribute.V4Dst,
         };
-        Seek(next, place.Tuple, (ushort)TupleAttribute.Ip, (ushort)attribute);
+        Seek(next, place.Attribute, (ushort)TupleAttribute.Ip, (ushort)attribute);
         Span<byte> bytes = stackalloc byte[16];
         int words = prefix.Address.CopyTo(prefix.Family, bytes) / sizeof(uint);
         for (int i = 0; i < words && prefix.Length > i * 32; i++)
@@ -122,10 +104,10 @@ internal sealed class EventFilterCompiler
         }
     }
 
-    private void Port(Place place, PortRange range, BpfProgram.Label next)
+    private void Port(TuplePlace place, PortRange range, BpfProgram.Label next)
     {
         ProtocolAttribute attribute = place.IsSource ? ProtocolAttribute.SrcPort : ProtocolAttribute.DstPort;
-        Seek(next, place.Tuple, (ushort)TupleAttribute.Proto, (ushort)attribute);
+        Seek(next, place.Attribute, (ushort)TupleAttribute.Proto, (ushort)attribute);
         _program.LoadHalf(Value);
         _program.JumpUnlessInRange(range.First, range.Last, next);
     }
@@ -175,9 +157,6 @@ internal sealed class EventFilterCompiler
     private void Seek(BpfProgram.Label missing, EntryAttribute attribute, params ushort[] nested) =>
         _program.SeekAttribute(FirstAttribute, [(ushort)attribute, .. nested], missing);
 
-    private static (Place Place, T Value)[] Cross<T>(IReadOnlyList<T> values, Place[] places) =>
-        [.. values.SelectMany(value => places.Select(place => (place, value)))];
-
-    /// <summary>Where a message has an address or a port.</summary>
-    private sealed record Place(EntryAttribute Tuple, bool IsSource);
+    private static (TuplePlace Place, T Value)[] Cross<T>(IReadOnlyList<T> values, TuplePlaces places) =>
+        [.. values.SelectMany(value => TuplePlace.Each(places).Select(place => (place, value)))];
 }

@@ -107,7 +107,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand
         }
         catch (FormatException exception)
         {
-            ThrowTerminatingError(ErrorFactory.InexactTuple(exception.Message));
+            ThrowTerminatingError(ErrorFactory.InexactTuple(exception));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Errors;
@@ -51,15 +52,13 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
     {
         try
         {
-            EntryKey key = ExactTuple.Of(new ConntrackFilter
+            // Helpers mostly expect any source port, which is 0 in the tuple.
+            ConntrackFilter filter = TupleProperties.PortIn(TuplePlaces.OriginalSource).Set(new ConntrackFilter(), [new PortRange(0)]);
+            EntryKey key = ExactTuple.Of(TupleParameters.Read(this, filter with
             {
-                SourceAddress = SourceAddress ?? [],
-                DestinationAddress = DestinationAddress ?? [],
-                SourcePort = SourcePort ?? [new PortRange(0)],
-                DestinationPort = DestinationPort ?? [],
                 Protocol = Protocol ?? [],
                 Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
-            });
+            }));
             using ExpectationFinder finder = TableIn(NamespaceName).CreateFinder();
             if (finder.Find(key.Original, key.Zone) is { } found)
                 WriteObject(found);
@@ -68,7 +67,7 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
         }
         catch (FormatException exception)
         {
-            ThrowTerminatingError(ErrorFactory.InexactTuple(exception.Message));
+            ThrowTerminatingError(ErrorFactory.InexactTuple(exception));
         }
     }
 }

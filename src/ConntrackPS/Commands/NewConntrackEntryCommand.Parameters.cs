@@ -184,33 +184,15 @@ public sealed partial class NewConntrackEntryCommand
     /// <exception cref="FormatException">What was given makes no tuple, or the kernel would ignore some of it.</exception>
     private EntryTuples BuildTuples()
     {
-        ConntrackFilter named = new()
-        {
-            SourceAddress = Prefix(SourceAddress),
-            DestinationAddress = Prefix(DestinationAddress),
-            ReplySourceAddress = Prefix(ReplySourceAddress),
-            ReplyDestinationAddress = Prefix(ReplyDestinationAddress),
-            TranslatedSourceAddress = Prefix(TranslatedSourceAddress),
-            TranslatedDestinationAddress = Prefix(TranslatedDestinationAddress),
-            Protocol = [Protocol],
-            SourcePort = Range(SourcePort),
-            DestinationPort = Range(DestinationPort),
-            ReplySourcePort = Range(ReplySourcePort),
-            ReplyDestinationPort = Range(ReplyDestinationPort),
-            TranslatedSourcePort = Range(TranslatedSourcePort),
-            TranslatedDestinationPort = Range(TranslatedDestinationPort),
-            IcmpType = IcmpType is { } type ? [(byte)type] : [],
-            IcmpCode = IcmpCode is { } code ? [(byte)code] : Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 ? [0] : [],
-            IcmpId = IcmpId is { } id ? [(ushort)id] : [],
-            GreSourceKey = GreSourceKey is { } sourceKey ? [(ushort)sourceKey] : [],
-            GreDestinationKey = GreDestinationKey is { } destinationKey ? [(ushort)destinationKey] : [],
-        };
+        ConntrackFilter named = TupleParameters.Read(this, new ConntrackFilter { Protocol = [Protocol] });
+        if (Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 && !TupleProperties.IcmpCode.IsAsked(named))
+            named = TupleProperties.IcmpCode.Set(named, [0]);
 
         // What does not go together in a filter makes no entry either. But a reply that the original follows from is that
         // before translation, as it is to conntrack.
         bool isByReply = SourceAddress is null && DestinationAddress is null;
-        ConntrackFilter untranslated = named with { TranslatedSourceAddress = [], TranslatedDestinationAddress = [], TranslatedSourcePort = [], TranslatedDestinationPort = [] };
-        ConntrackFilter withoutReply = named with { ReplySourceAddress = [], ReplyDestinationAddress = [], ReplySourcePort = [], ReplyDestinationPort = [] };
+        ConntrackFilter untranslated = Without(named, property => property.IsTranslated);
+        ConntrackFilter withoutReply = Without(named, property => !property.IsTranslated && (property.Places & TuplePlaces.Reply) != 0);
         if ((isByReply ? untranslated.Contradiction ?? withoutReply.Contradiction : named.Contradiction) is { } contradiction)
             throw new FormatException(contradiction.Describe(property => "-" + property) + ".");
 
@@ -228,7 +210,6 @@ public sealed partial class NewConntrackEntryCommand
         };
     }
 
-    private static AddressPrefix[] Prefix(HostAddress? address) => address is { } given ? [AddressPrefix.Of(given)] : [];
-
-    private static PortRange[] Range(long? port) => port is { } number ? [new PortRange((int)number)] : [];
+    private static ConntrackFilter Without(ConntrackFilter filter, Func<TupleProperty, bool> which) =>
+        TupleProperties.All.Where(which).Aggregate(filter, (rest, property) => property.Without(rest));
 }

@@ -251,24 +251,8 @@ public abstract class SelectionCommand : ConntrackCommand
     }
 
     /// <summary>The filter as the parameters have it, whether anything can match or not.</summary>
-    private protected ConntrackFilter ReadParameters() => new()
+    private protected ConntrackFilter ReadParameters() => TupleParameters.Read(this, new ConntrackFilter
     {
-        SourceAddress = SourceAddress ?? [],
-        DestinationAddress = DestinationAddress ?? [],
-        ReplySourceAddress = ReplySourceAddress ?? [],
-        ReplyDestinationAddress = ReplyDestinationAddress ?? [],
-        Address = Address ?? [],
-        TranslatedSourceAddress = TranslatedSourceAddress ?? [],
-        TranslatedDestinationAddress = TranslatedDestinationAddress ?? [],
-        TranslatedAddress = TranslatedAddress ?? [],
-        SourcePort = SourcePort ?? [],
-        DestinationPort = DestinationPort ?? [],
-        ReplySourcePort = ReplySourcePort ?? [],
-        ReplyDestinationPort = ReplyDestinationPort ?? [],
-        TranslatedSourcePort = TranslatedSourcePort ?? [],
-        TranslatedDestinationPort = TranslatedDestinationPort ?? [],
-        TranslatedPort = TranslatedPort ?? [],
-        Port = Port ?? [],
         Protocol = Protocol ?? [],
         State = StateFilter ?? [],
         Status = Combine(Status),
@@ -281,11 +265,6 @@ public abstract class SelectionCommand : ConntrackCommand
         Label = Label ?? [],
         Helper = HelperFilter ?? [],
         SecurityContext = SecurityContext ?? [],
-        IcmpType = [.. (IcmpType ?? []).Select(type => (byte)type)],
-        IcmpCode = [.. (IcmpCode ?? []).Select(code => (byte)code)],
-        IcmpId = [.. (IcmpId ?? []).Select(id => (ushort)id)],
-        GreSourceKey = [.. (GreSourceKey ?? []).Select(key => (ushort)key)],
-        GreDestinationKey = [.. (GreDestinationKey ?? []).Select(key => (ushort)key)],
         MinimumBytes = (ulong?)MinimumBytes,
         MinimumPackets = (ulong?)MinimumPackets,
         TimeoutBelow = (uint?)TimeoutBelow?.TotalSeconds,
@@ -296,7 +275,7 @@ public abstract class SelectionCommand : ConntrackCommand
         ReplyZone = [.. (ReplyZone ?? []).Select(zone => (ushort)zone)],
         AddressFamily = AddressFamily,
         Id = [.. (Id ?? []).Select(id => (uint)id)],
-    };
+    });
 
     /// <summary>The filter, where it names something: a changing cmdlet never takes a missing filter for "everything".</summary>
     private protected ConntrackFilter RefuseEmptyFilter()

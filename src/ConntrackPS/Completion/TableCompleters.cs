@@ -1,4 +1,5 @@
 using System.Collections;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
@@ -62,14 +63,8 @@ public abstract class TableCompleter : ChoiceCompleter
 /// <summary>Completes addresses of the table's entries.</summary>
 public sealed class AddressCompleter : TableCompleter
 {
-    /// <remarks>A parameter that is no property stands for either end: -Address, -TranslatedAddress.</remarks>
-    private protected override string[] PropertiesOf(string parameter)
-    {
-        if (GroupProperties.TryFind(parameter, out GroupProperty? property))
-            return [property.Name];
-        string which = parameter[..^"Address".Length];
-        return [$"{which}SourceAddress", $"{which}DestinationAddress"];
-    }
+    private protected override string[] PropertiesOf(string parameter) =>
+        TupleProperties.TryFind(parameter, out TupleProperty? property) ? [.. TupleProperties.EndsOf(property).Select(end => end.Name)] : [];
 }
 
 /// <summary>Completes zones of the table's entries.</summary>

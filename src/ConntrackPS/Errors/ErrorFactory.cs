@@ -121,8 +121,8 @@ internal static partial class ErrorFactory
         "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>
-    public static ErrorRecord InexactTuple(string problem) => Create(
-        new ArgumentException($"-Exact needs one whole tuple: {problem}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
+    public static ErrorRecord InexactTuple(FormatException problem) => Create(
+        new ArgumentException($"-Exact needs one whole tuple: {Describe(problem)}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
         "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, or -Protocol, -ReplySourceAddress, "
         + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
 

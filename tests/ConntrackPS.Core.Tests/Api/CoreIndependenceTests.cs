@@ -15,7 +15,7 @@ public partial class CoreIndependenceTests
     [Fact]
     public void No_text_of_the_core_speaks_of_PowerShell()
     {
-        List<string> literals = [.. LiteralsOf(typeof(ConntrackPS.Conntrack.ConntrackEntry).Assembly.Location)];
+        List<string> literals = [.. LiteralsOf(Repository.Built("ConntrackPS.Core"))];
         Assert.Contains(literals, literal => literal.Contains("packets of new connections are dropped", StringComparison.OrdinalIgnoreCase));
         Assert.DoesNotContain(literals, literal => Cmdlet().IsMatch(literal) || Syntax().IsMatch(literal));
     }

@@ -9,6 +9,9 @@ internal static class Repository
     /// <summary>The folder of the solution.</summary>
     public static string Root { get; } = FindRoot();
 
+    /// <summary>The file of an assembly that these tests are of.</summary>
+    public static string Built(string assembly) => Path.Combine(AppContext.BaseDirectory, $"{assembly}.dll");
+
     /// <summary>The text of each C# file below a folder of the checkout, without comments.</summary>
     public static IEnumerable<string> Sources(string folder) =>
         from file in Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)

@@ -7,7 +7,7 @@ public sealed class CNamesTests
     /// <summary>Enums of our own making, which share no number with the kernel.</summary>
     private static readonly string[] Ours =
     [
-        "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts",
+        "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts", "TuplePlaces",
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
         "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime",

@@ -6,52 +6,41 @@ namespace ConntrackPS.Blocking.Rules;
 /// <summary>The ways to meet one term of a filter, each as a rule that is to be combined with those of other terms.</summary>
 internal static class RuleAlternatives
 {
-    /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would name all of it.</summary>
-    private static readonly IPProtocol[] WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp];
-    private static readonly IPProtocol[] Icmp = [IPProtocol.Icmp, IPProtocol.IcmpV6];
     private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
 
-    /// <summary>By the filter's property; properties that are missing here can't be told by rules.</summary>
-    public static readonly IReadOnlyDictionary<string, Func<ConntrackFilter, IEnumerable<BlockRule>>> OfTuples =
-        new Dictionary<string, Func<ConntrackFilter, IEnumerable<BlockRule>>>
+    /// <summary>By the filter's property, those that are not in the table of tuple properties.</summary>
+    private static readonly Dictionary<string, Func<ConntrackFilter, IEnumerable<BlockRule>>> OfOthers = new()
+    {
+        [nameof(ConntrackFilter.AddressFamily)] = filter => [new BlockRule([new FamilyCondition(filter.AddressFamily)])],
+        [nameof(ConntrackFilter.Protocol)] = filter => [new BlockRule([IsProtocol(filter.Protocol)])],
+        [nameof(ConntrackFilter.SourceNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat)],
+        [nameof(ConntrackFilter.DestinationNat)] = _ => [IsTranslated(ConntrackStatus.DstNat)],
+        [nameof(ConntrackFilter.AnyNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat | ConntrackStatus.DstNat)],
+    };
+
+    /// <summary>True where rules can tell what a property asks for. All that stands in a tuple they can.</summary>
+    public static bool Know(string property) => TupleProperties.TryFind(property, out _) || OfOthers.ContainsKey(property);
+
+    /// <summary>True where a packet shows it, whichever way the packet goes.</summary>
+    public static bool IsOfEitherDirection(string property) => TupleProperties.TryFind(property, out TupleProperty? tuple)
+        ? tuple.IsOfEitherDirection
+        : property is nameof(ConntrackFilter.AddressFamily) or nameof(ConntrackFilter.Protocol);
+
+    /// <summary>The ways to meet a property that look at the packet's entry where they must.</summary>
+    public static IEnumerable<BlockRule> OfEntry(ConntrackFilter filter, string property) =>
+        TupleProperties.TryFind(property, out TupleProperty? tuple) ? OfTuple(tuple, filter) : OfOthers[property](filter);
+
+    /// <summary>The ways to meet a property of either direction that look at the packet alone.</summary>
+    public static IEnumerable<BlockRule> OfPacket(ConntrackFilter filter, string property) => TupleProperties.TryFind(property, out TupleProperty? tuple)
+        ? tuple switch
         {
-            [nameof(ConntrackFilter.AddressFamily)] = filter => [new BlockRule([new FamilyCondition(filter.AddressFamily)])],
-            [nameof(ConntrackFilter.Protocol)] = filter => [new BlockRule([IsProtocol(filter.Protocol)])],
-            [nameof(ConntrackFilter.SourceAddress)] = filter => Addresses(filter.SourceAddress, TupleDirection.Original, isSource: true),
-            [nameof(ConntrackFilter.DestinationAddress)] = filter => Addresses(filter.DestinationAddress, TupleDirection.Original, isSource: false),
-            [nameof(ConntrackFilter.ReplySourceAddress)] = filter => Addresses(filter.ReplySourceAddress, TupleDirection.Reply, isSource: true),
-            [nameof(ConntrackFilter.ReplyDestinationAddress)] = filter => Addresses(filter.ReplyDestinationAddress, TupleDirection.Reply, isSource: false),
-            [nameof(ConntrackFilter.Address)] = filter => Either((direction, isSource) => Addresses(filter.Address, direction, isSource)),
-            [nameof(ConntrackFilter.SourcePort)] = filter => Ports(filter.SourcePort, TupleDirection.Original, isSource: true),
-            [nameof(ConntrackFilter.DestinationPort)] = filter => Ports(filter.DestinationPort, TupleDirection.Original, isSource: false),
-            [nameof(ConntrackFilter.ReplySourcePort)] = filter => Ports(filter.ReplySourcePort, TupleDirection.Reply, isSource: true),
-            [nameof(ConntrackFilter.ReplyDestinationPort)] = filter => Ports(filter.ReplyDestinationPort, TupleDirection.Reply, isSource: false),
-            [nameof(ConntrackFilter.Port)] = filter => Either((direction, isSource) => Ports(filter.Port, direction, isSource)),
-            [nameof(ConntrackFilter.SourceNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat)],
-            [nameof(ConntrackFilter.DestinationNat)] = _ => [IsTranslated(ConntrackStatus.DstNat)],
-            [nameof(ConntrackFilter.AnyNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat | ConntrackStatus.DstNat)],
-            [nameof(ConntrackFilter.TranslatedSourceAddress)] = filter =>
-                Translated(ConntrackStatus.SrcNat, Addresses(filter.TranslatedSourceAddress, TupleDirection.Reply, isSource: false)),
-            [nameof(ConntrackFilter.TranslatedDestinationAddress)] = filter =>
-                Translated(ConntrackStatus.DstNat, Addresses(filter.TranslatedDestinationAddress, TupleDirection.Reply, isSource: true)),
-            [nameof(ConntrackFilter.TranslatedAddress)] = filter =>
-                EitherTranslated(isSource => Addresses(filter.TranslatedAddress, TupleDirection.Reply, isSource)),
-            [nameof(ConntrackFilter.TranslatedSourcePort)] = filter =>
-                Translated(ConntrackStatus.SrcNat, Ports(filter.TranslatedSourcePort, TupleDirection.Reply, isSource: false)),
-            [nameof(ConntrackFilter.TranslatedDestinationPort)] = filter =>
-                Translated(ConntrackStatus.DstNat, Ports(filter.TranslatedDestinationPort, TupleDirection.Reply, isSource: true)),
-            [nameof(ConntrackFilter.TranslatedPort)] = filter =>
-                EitherTranslated(isSource => Ports(filter.TranslatedPort, TupleDirection.Reply, isSource)),
-            [nameof(ConntrackFilter.IcmpId)] = filter => Identifiers(Icmp, filter.IcmpId, isSource: true),
-            [nameof(ConntrackFilter.IcmpType)] = filter => TypesAndCodes(filter.IcmpType.Select(type => new PortRange(type << 8, type << 8 | byte.MaxValue))),
-            [nameof(ConntrackFilter.IcmpCode)] = filter =>
-                TypesAndCodes(Enumerable.Range(0, 256).SelectMany(type => filter.IcmpCode.Select(code => new PortRange(type << 8 | code)))),
-            [nameof(ConntrackFilter.GreSourceKey)] = filter => Identifiers([IPProtocol.Gre], filter.GreSourceKey, isSource: true),
-            [nameof(ConntrackFilter.GreDestinationKey)] = filter => Identifiers([IPProtocol.Gre], filter.GreDestinationKey, isSource: false),
-        };
+            AddressProperty addresses => HeaderAddresses(addresses.Of(filter)),
+            _ => HeaderNumbers(tuple, filter),
+        }
+        : OfEntry(filter, property);
 
     /// <summary>Either address in the packet itself.</summary>
-    public static IEnumerable<BlockRule> HeaderAddresses(IReadOnlyList<AddressPrefix> prefixes) =>
+    private static IEnumerable<BlockRule> HeaderAddresses(IReadOnlyList<AddressPrefix> prefixes) =>
         from family in Families
         where prefixes.Any(prefix => prefix.Family == family)
         from isSource in (bool[])[true, false]
@@ -62,46 +51,38 @@ internal static class RuleAlternatives
         ]);
 
     /// <summary>Either port in the packet itself.</summary>
-    public static IEnumerable<BlockRule> HeaderPorts(IReadOnlyList<PortRange> ports) =>
+    private static IEnumerable<BlockRule> HeaderNumbers(TupleProperty property, ConntrackFilter filter) =>
         from isSource in (bool[])[true, false]
-        select new BlockRule([IsProtocol(WithPorts), new ValueCondition(BlockStage.Packet, HeaderField.Port(isSource), ValueRanges.Of(ports))]);
+        select new BlockRule(
+        [
+            HasProtocol(property), new ValueCondition(BlockStage.Packet, HeaderField.Port(isSource), ValueRanges.Of(property.ToNumbers(filter)!)),
+        ]);
 
-    private static IEnumerable<BlockRule> Either(Func<TupleDirection, bool, IEnumerable<BlockRule>> alternatives) =>
-        from direction in (TupleDirection[])[TupleDirection.Original, TupleDirection.Reply]
-        from isSource in (bool[])[true, false]
-        from rule in alternatives(direction, isSource)
-        select rule;
+    /// <summary>In any of the property's places. The source is translated to what replies go to, the destination to what they come
+    /// from.</summary>
+    private static IEnumerable<BlockRule> OfTuple(TupleProperty property, ConntrackFilter filter) =>
+        from place in TuplePlace.Each(property.Places)
+        from rule in property is AddressProperty addresses ? Addresses(addresses.Of(filter), place) : [Numbers(property, filter, place)]
+        select property.IsTranslated ? rule.And(IsTranslated(place.TranslationBit))! : rule;
 
-    private static IEnumerable<BlockRule> Addresses(IReadOnlyList<AddressPrefix> prefixes, TupleDirection direction, bool isSource) =>
+    private static IEnumerable<BlockRule> Addresses(IReadOnlyList<AddressPrefix> prefixes, TuplePlace place) =>
         from family in Families
         where prefixes.Any(prefix => prefix.Family == family)
         select new BlockRule(
         [
             new FamilyCondition(family),
-            new ValueCondition(StageOf(direction), TupleField.Address(family, direction, isSource), ValueRanges.Of(family, prefixes)),
+            new ValueCondition(StageOf(place), TupleField.Address(family, place.Direction, place.IsSource), ValueRanges.Of(family, prefixes)),
         ]);
 
-    private static IEnumerable<BlockRule> Ports(IReadOnlyList<PortRange> ports, TupleDirection direction, bool isSource) =>
-        [Numbers(WithPorts, ports, direction, isSource)];
-
-    private static IEnumerable<BlockRule> Identifiers(IPProtocol[] protocols, IEnumerable<ushort> values, bool isSource) =>
-        [Numbers(protocols, values.Select(value => new PortRange(value)), TupleDirection.Original, isSource)];
-
-    private static IEnumerable<BlockRule> TypesAndCodes(IEnumerable<PortRange> values) =>
-        [Numbers(Icmp, values, TupleDirection.Original, isSource: false)];
-
-    private static BlockRule Numbers(IPProtocol[] protocols, IEnumerable<PortRange> values, TupleDirection direction, bool isSource) => new(
+    private static BlockRule Numbers(TupleProperty property, ConntrackFilter filter, TuplePlace place) => new(
     [
-        IsProtocol(protocols),
-        new ValueCondition(StageOf(direction), TupleField.Port(direction, isSource), ValueRanges.Of(values)),
+        HasProtocol(property),
+        new ValueCondition(StageOf(place), TupleField.Port(place.Direction, place.IsSource), ValueRanges.Of(property.ToNumbers(filter)!)),
     ]);
 
-    /// <summary>The source is translated to what replies go to, the destination to what they come from.</summary>
-    private static IEnumerable<BlockRule> EitherTranslated(Func<bool, IEnumerable<BlockRule>> replies) =>
-        [.. Translated(ConntrackStatus.SrcNat, replies(false)), .. Translated(ConntrackStatus.DstNat, replies(true))];
-
-    private static IEnumerable<BlockRule> Translated(ConntrackStatus bit, IEnumerable<BlockRule> rules) =>
-        rules.Select(rule => rule.And(IsTranslated(bit))!);
+    /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would name all of it.</summary>
+    private static ValueCondition HasProtocol(TupleProperty property) =>
+        IsProtocol(property.Protocols.Where(protocol => protocol != IPProtocol.Dccp));
 
     private static BlockRule IsTranslated(ConntrackStatus bits) => new([new TranslationCondition(bits)]);
 
@@ -109,6 +90,6 @@ internal static class RuleAlternatives
         new(BlockStage.Packet, new ProtocolField(), ValueRanges.Of(protocols));
 
     /// <summary>The reply's tuple is final only once the flow is translated.</summary>
-    private static BlockStage StageOf(TupleDirection direction) =>
-        direction == TupleDirection.Original ? BlockStage.Tracked : BlockStage.Translated;
+    private static BlockStage StageOf(TuplePlace place) =>
+        place.Direction == TupleDirection.Original ? BlockStage.Tracked : BlockStage.Translated;
 }

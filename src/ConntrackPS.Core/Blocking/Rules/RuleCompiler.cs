@@ -10,20 +10,16 @@ namespace ConntrackPS.Blocking.Rules;
 /// the packet itself, and are met before connection tracking as well.</remarks>
 internal static class RuleCompiler
 {
-    /// <summary>What a packet shows, whichever way it goes.</summary>
-    private static readonly HashSet<string> OfEitherDirection =
-    [
-        nameof(ConntrackFilter.AddressFamily), nameof(ConntrackFilter.Protocol), nameof(ConntrackFilter.Address), nameof(ConntrackFilter.Port),
-    ];
-
     /// <returns>The rules; none where the filter asks for something that new flows don't have or show.</returns>
     public static IReadOnlyList<BlockRule> Compile(ConntrackFilter filter)
     {
-        if (!filter.Terms.All(term => OfEitherDirection.Contains(term.Property) || OfTuples.ContainsKey(term.Property)))
+        if (!filter.Terms.All(term => Know(term.Property)))
             return [];
-        bool isSymmetric = filter.Terms.All(term => OfEitherDirection.Contains(term.Property));
+        bool isSymmetric = filter.Terms.All(term => IsOfEitherDirection(term.Property));
         BlockRule[] ofPackets = isSymmetric ? [.. Combine(filter, OfPacket)] : [];
-        bool isComplete = isSymmetric && filter.Address.Count == 0 && filter.Port.Count == 0;
+
+        // Family and protocol are the same in every packet of a flow; an address or port may have been translated.
+        bool isComplete = isSymmetric && !filter.Terms.Any(term => TupleProperties.TryFind(term.Property, out _));
         return isComplete ? ofPackets : [.. ofPackets, .. Combine(filter, OfEntry)];
     }
 
@@ -39,13 +35,4 @@ internal static class RuleCompiler
 
         return rules;
     }
-
-    private static IEnumerable<BlockRule> OfEntry(ConntrackFilter filter, string property) => OfTuples[property](filter);
-
-    private static IEnumerable<BlockRule> OfPacket(ConntrackFilter filter, string property) => property switch
-    {
-        nameof(filter.Address) => HeaderAddresses(filter.Address),
-        nameof(filter.Port) => HeaderPorts(filter.Port),
-        _ => OfEntry(filter, property),
-    };
 }

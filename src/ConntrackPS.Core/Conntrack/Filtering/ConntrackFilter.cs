@@ -220,22 +220,8 @@ public sealed record ConntrackFilter
     internal ConntrackFilter WithoutAmounts() => Without(Amounts);
 
     /// <summary>The filter as it would be if IPv4-mapped addresses were those of IPv4.</summary>
-    internal ConntrackFilter Unmapped()
-    {
-        return this with
-        {
-            SourceAddress = Of(SourceAddress),
-            DestinationAddress = Of(DestinationAddress),
-            ReplySourceAddress = Of(ReplySourceAddress),
-            ReplyDestinationAddress = Of(ReplyDestinationAddress),
-            Address = Of(Address),
-            TranslatedSourceAddress = Of(TranslatedSourceAddress),
-            TranslatedDestinationAddress = Of(TranslatedDestinationAddress),
-            TranslatedAddress = Of(TranslatedAddress),
-        };
-
-        static IReadOnlyList<AddressPrefix> Of(IReadOnlyList<AddressPrefix> prefixes) => [.. prefixes.Select(prefix => prefix.Unmapped)];
-    }
+    internal ConntrackFilter Unmapped() => TupleProperties.Addresses.Aggregate(
+        this, (filter, property) => property.IsAsked(filter) ? property.Set(filter, [.. property.Of(filter).Select(prefix => prefix.Unmapped)]) : filter);
 
     private bool AsksFor(HashSet<string> properties) => Terms.Any(term => properties.Contains(term.Property));
 

@@ -23,37 +23,44 @@ internal static class ExactTuple
     /// <summary>The original tuple, taken from the reply where that alone is named: as it is without translation.</summary>
     /// <exception cref="FormatException">The filter names more or less than one tuple; the message says what is wrong.</exception>
     public static ConntrackTuple FirstPacket(ConntrackFilter filter) => IsByReply(filter)
-        ? FirstPacket(
-            filter,
-            (nameof(filter.ReplyDestinationAddress), filter.ReplyDestinationAddress, nameof(filter.ReplyDestinationPort), filter.ReplyDestinationPort),
-            (nameof(filter.ReplySourceAddress), filter.ReplySourceAddress, nameof(filter.ReplySourcePort), filter.ReplySourcePort))
-        : FirstPacket(
-            filter,
-            (nameof(filter.SourceAddress), filter.SourceAddress, nameof(filter.SourcePort), filter.SourcePort),
-            (nameof(filter.DestinationAddress), filter.DestinationAddress, nameof(filter.DestinationPort), filter.DestinationPort));
+        ? FirstPacket(filter, TuplePlaces.ReplyDestination, TuplePlaces.ReplySource)
+        : FirstPacket(filter, TuplePlaces.OriginalSource, TuplePlaces.OriginalDestination);
+
+    /// <summary>The filter that asks for one tuple's addresses, and for its protocol.</summary>
+    public static ConntrackFilter ByAddresses(in ConntrackTuple tuple, TupleDirection direction)
+    {
+        (TuplePlaces source, TuplePlaces destination) = direction == TupleDirection.Reply
+            ? (TuplePlaces.ReplySource, TuplePlaces.ReplyDestination)
+            : (TuplePlaces.OriginalSource, TuplePlaces.OriginalDestination);
+        ConntrackFilter filter = new() { Protocol = [tuple.Protocol] };
+        filter = TupleProperties.AddressIn(source).Set(filter, [AddressPrefix.Of(new HostAddress(tuple.Family, tuple.Source))]);
+        return TupleProperties.AddressIn(destination).Set(filter, [AddressPrefix.Of(new HostAddress(tuple.Family, tuple.Destination))]);
+    }
 
     /// <summary>What a filter asks besides the tuple that it names, and the zone that this direction is in.</summary>
     public static ConntrackFilter Rest(ConntrackFilter filter)
     {
-        ConntrackFilter rest = filter with { Zone = [], IcmpType = [], IcmpCode = [], IcmpId = [], GreSourceKey = [], GreDestinationKey = [] };
-        return IsByReply(filter)
-            ? rest with { ReplySourceAddress = [], ReplyDestinationAddress = [], ReplySourcePort = [], ReplyDestinationPort = [] }
-            : rest with { SourceAddress = [], DestinationAddress = [], SourcePort = [], DestinationPort = [] };
+        // Numbers of ICMP and GRE are the first packet's in either case.
+        TuplePlaces places = IsByReply(filter) ? TuplePlaces.Reply : TuplePlaces.Original;
+        return TupleProperties.All
+            .Where(property => property is { HasOnePlace: true, IsTranslated: false }
+                && (property is not (AddressProperty or PortProperty) || (property.Places & places) != 0))
+            .Aggregate(filter with { Zone = [] }, (rest, property) => property.Without(rest));
     }
 
     private static bool IsByReply(ConntrackFilter filter) =>
-        filter is { SourceAddress.Count: 0, DestinationAddress.Count: 0 }
-        && filter.ReplySourceAddress.Count + filter.ReplyDestinationAddress.Count > 0;
+        !IsAsked(filter, TuplePlaces.OriginalSource) && !IsAsked(filter, TuplePlaces.OriginalDestination)
+        && (IsAsked(filter, TuplePlaces.ReplySource) || IsAsked(filter, TuplePlaces.ReplyDestination));
 
-    private static ConntrackTuple FirstPacket(
-        ConntrackFilter filter,
-        (string AddressName, IReadOnlyList<AddressPrefix> Address, string PortName, IReadOnlyList<PortRange> Port) sender,
-        (string AddressName, IReadOnlyList<AddressPrefix> Address, string PortName, IReadOnlyList<PortRange> Port) receiver)
+    private static bool IsAsked(ConntrackFilter filter, TuplePlaces place) => TupleProperties.AddressIn(place).IsAsked(filter);
+
+    private static ConntrackTuple FirstPacket(ConntrackFilter filter, TuplePlaces sender, TuplePlaces receiver)
     {
-        AddressPrefix source = Address(sender.Address, sender.AddressName);
-        AddressPrefix destination = Address(receiver.Address, receiver.AddressName);
+        AddressProperty senderAddress = TupleProperties.AddressIn(sender), receiverAddress = TupleProperties.AddressIn(receiver);
+        PortProperty senderPort = TupleProperties.PortIn(sender), receiverPort = TupleProperties.PortIn(receiver);
+        AddressPrefix source = Address(senderAddress, filter), destination = Address(receiverAddress, filter);
         if (source.Family != destination.Family)
-            throw new FormatException($"-{sender.AddressName} and -{receiver.AddressName} are of different families.");
+            throw new TemplateException("{0} and {1} are of different families.", senderAddress.Name, receiverAddress.Name);
         ConntrackTuple tuple = new()
         {
             Family = source.Family,
@@ -63,8 +70,8 @@ internal static class ExactTuple
         };
         if (tuple.IsIcmp)
         {
-            ushort typeAndCode = (ushort)(One(filter.IcmpType, "IcmpType") << 8 | One(filter.IcmpCode, "IcmpCode"));
-            return tuple with { HasPorts = true, SourcePort = One(filter.IcmpId, "IcmpId"), DestinationPort = typeAndCode };
+            ushort typeAndCode = (ushort)(TupleProperties.IcmpType.One(filter) << 8 | TupleProperties.IcmpCode.One(filter));
+            return tuple with { HasPorts = true, SourcePort = TupleProperties.IcmpId.One(filter), DestinationPort = typeAndCode };
         }
 
         if (tuple.Protocol == IPProtocol.Gre)
@@ -72,22 +79,26 @@ internal static class ExactTuple
             return tuple with
             {
                 HasPorts = true,
-                SourcePort = One(filter.GreSourceKey, "GreSourceKey"),
-                DestinationPort = One(filter.GreDestinationKey, "GreDestinationKey"),
+                SourcePort = TupleProperties.GreSourceKey.One(filter),
+                DestinationPort = TupleProperties.GreDestinationKey.One(filter),
             };
         }
 
-        return tuple.MustHavePorts || sender.Port.Count > 0 || receiver.Port.Count > 0
-            ? tuple with { HasPorts = true, SourcePort = Port(sender.Port, sender.PortName), DestinationPort = Port(receiver.Port, receiver.PortName) }
+        return tuple.MustHavePorts || senderPort.IsAsked(filter) || receiverPort.IsAsked(filter)
+            ? tuple with { HasPorts = true, SourcePort = Port(senderPort, filter), DestinationPort = Port(receiverPort, filter) }
             : tuple;
     }
 
-    private static AddressPrefix Address(IReadOnlyList<AddressPrefix> prefixes, string name) =>
-        One(prefixes, name) is { IsSingleAddress: true } address ? address : throw new FormatException($"-{name} must be one address, not a prefix.");
+    private static AddressPrefix Address(AddressProperty property, ConntrackFilter filter) =>
+        property.One(filter) is { IsSingleAddress: true } address
+            ? address
+            : throw new TemplateException("{0} must be one address, not a prefix.", property.Name);
 
-    private static ushort Port(IReadOnlyList<PortRange> ranges, string name) =>
-        One(ranges, name) is var range && range.First == range.Last ? range.First : throw new FormatException($"-{name} must be one port, not a range.");
+    private static ushort Port(PortProperty property, ConntrackFilter filter) =>
+        property.One(filter) is var range && range.First == range.Last
+            ? range.First
+            : throw new TemplateException("{0} must be one port, not a range.", property.Name);
 
     private static T One<T>(IReadOnlyList<T> values, string name) =>
-        values.Count == 1 ? values[0] : throw new FormatException($"-{name} must have exactly one value.");
+        values.Count == 1 ? values[0] : throw new TemplateException("{0} must have exactly one value.", name);
 }

@@ -15,40 +15,28 @@ internal static class FilterCompiler
     }
 
     private static IEnumerable<FilterTerm> Tuples(ConntrackFilter filter) => Given(
+    [
         filter.AddressFamily == IPFamily.Unspecified
             ? null
             : new FilterTerm(nameof(filter.AddressFamily), $"address family {filter.AddressFamily}", entry => entry.AddressFamily == filter.AddressFamily),
         OneOf(nameof(filter.Protocol), "protocol", filter.Protocol, entry => entry.Protocol),
-        Addresses(nameof(filter.SourceAddress), "source address", filter.SourceAddress, entry => entry.Original.Source),
-        Addresses(nameof(filter.DestinationAddress), "destination address", filter.DestinationAddress, entry => entry.Original.Destination),
-        Addresses(nameof(filter.ReplySourceAddress), "reply source address", filter.ReplySourceAddress, entry => entry.Reply.Source),
-        Addresses(nameof(filter.ReplyDestinationAddress), "reply destination address", filter.ReplyDestinationAddress, entry => entry.Reply.Destination),
-        AnyAddress(nameof(filter.Address), "any address", filter.Address),
-        Ports(nameof(filter.SourcePort), "source port", filter.SourcePort, entry => entry.SourcePort),
-        Ports(nameof(filter.DestinationPort), "destination port", filter.DestinationPort, entry => entry.DestinationPort),
-        Ports(nameof(filter.ReplySourcePort), "reply source port", filter.ReplySourcePort, entry => entry.ReplySourcePort),
-        Ports(nameof(filter.ReplyDestinationPort), "reply destination port", filter.ReplyDestinationPort, entry => entry.ReplyDestinationPort),
-        AnyPort(nameof(filter.Port), "any port", filter.Port),
-        OneOf(nameof(filter.IcmpType), "ICMP type", filter.IcmpType, entry => entry.IcmpType),
-        OneOf(nameof(filter.IcmpCode), "ICMP code", filter.IcmpCode, entry => entry.IcmpCode),
-        OneOf(nameof(filter.IcmpId), "ICMP id", filter.IcmpId, entry => entry.IcmpId),
-        OneOf(nameof(filter.GreSourceKey), "GRE source key", filter.GreSourceKey, entry => entry.GreSourceKey),
-        OneOf(nameof(filter.GreDestinationKey), "GRE destination key", filter.GreDestinationKey, entry => entry.GreDestinationKey),
+        .. TupleTerms(filter, areTranslated: false),
         OneOf(nameof(filter.Zone), "zone", filter.Zone, entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone),
         OneOf(nameof(filter.OriginalZone), "original zone", filter.OriginalZone, entry => entry.OriginalZone),
         OneOf(nameof(filter.ReplyZone), "reply zone", filter.ReplyZone, entry => entry.ReplyZone),
-        OneOf(nameof(filter.Id), "id", filter.Id, entry => entry.Id));
+        OneOf(nameof(filter.Id), "id", filter.Id, entry => entry.Id),
+    ]);
 
     private static IEnumerable<FilterTerm> Translations(ConntrackFilter filter) => Given(
+    [
         Flag(nameof(filter.SourceNat), "a translated source", filter.SourceNat, Translation.OfSource),
         Flag(nameof(filter.DestinationNat), "a translated destination", filter.DestinationNat, Translation.OfDestination),
         Flag(nameof(filter.AnyNat), "a translated source or destination", filter.AnyNat, entry => Translation.OfSource(entry) || Translation.OfDestination(entry)),
-        Addresses(nameof(filter.TranslatedSourceAddress), "source translated to", filter.TranslatedSourceAddress, entry => entry.Reply.Destination, Translation.OfSource),
-        Addresses(nameof(filter.TranslatedDestinationAddress), "destination translated to", filter.TranslatedDestinationAddress, entry => entry.Reply.Source, Translation.OfDestination),
-        AnyTranslatedAddress(nameof(filter.TranslatedAddress), "source or destination translated to", filter.TranslatedAddress),
-        Ports(nameof(filter.TranslatedSourcePort), "source port translated to", filter.TranslatedSourcePort, entry => Translation.OfSource(entry) ? entry.ReplyDestinationPort : null),
-        Ports(nameof(filter.TranslatedDestinationPort), "destination port translated to", filter.TranslatedDestinationPort, entry => Translation.OfDestination(entry) ? entry.ReplySourcePort : null),
-        AnyTranslatedPort(nameof(filter.TranslatedPort), "source or destination port translated to", filter.TranslatedPort));
+        .. TupleTerms(filter, areTranslated: true),
+    ]);
+
+    private static IEnumerable<FilterTerm?> TupleTerms(ConntrackFilter filter, bool areTranslated) =>
+        TupleProperties.All.Where(property => property.IsTranslated == areTranslated).Select(property => property.ToTerm(filter));
 
     private static IEnumerable<FilterTerm> StatusTerms(ConntrackFilter filter) => Given(
         OneOf(nameof(filter.State), "state", filter.State, entry => entry.State),

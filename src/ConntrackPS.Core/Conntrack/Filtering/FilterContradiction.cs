@@ -23,10 +23,7 @@ public sealed record FilterContradiction(IReadOnlyList<string> Properties, strin
 /// are all of one family, a protocol either has ports or has none, and so on.</summary>
 internal static class ContradictionFinder
 {
-    /// <summary>DCCP has ports where the kernel tracks it (up to 6.17), and none where it doesn't.</summary>
-    private static readonly IPProtocol[] WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp, IPProtocol.Dccp];
     private static readonly IPProtocol[] WithStates = [IPProtocol.Tcp, IPProtocol.Sctp, IPProtocol.Dccp];
-    private static readonly IPProtocol[] Icmp = [IPProtocol.Icmp, IPProtocol.IcmpV6];
 
     public static FilterContradiction? Find(ConntrackFilter filter) =>
         OfFamilies(filter) ?? OfProtocols(filter) ?? OfPlaces(filter) ?? OfZones(filter) ?? OfStatus(filter) ?? OfTimeouts(filter);
@@ -51,60 +48,47 @@ internal static class ContradictionFinder
             demands, (first, second) => first == second, ProtocolNames.ToKernel,
             "{{0}} can be met by {0} alone, {{1}} by {1}");
 
-    /// <summary>The protocols that a condition on ports can be met by.</summary>
-    public static (string Property, IReadOnlyList<IPProtocol> Protocols) Ports(string property, IReadOnlyList<PortRange> ranges) =>
-        (property, ranges.Count == 0 ? [] : WithPorts);
-
-    /// <summary>The same of expectations, whose ports may be an ICMP id or GRE keys.</summary>
+    /// <summary>The protocols that a condition on ports of expectations can be met by: theirs may be an ICMP id or GRE keys.</summary>
     public static (string Property, IReadOnlyList<IPProtocol> Protocols) PortsOrKeys(string property, IReadOnlyList<PortRange> ranges) =>
-        (property, ranges.Count == 0 ? [] : [.. WithPorts, IPProtocol.Gre, .. Icmp]);
+        (property, ranges.Count == 0 ? [] : [.. TupleProperties.WithPorts, IPProtocol.Gre, .. TupleProperties.Icmp]);
 
-    private static FilterContradiction? OfFamilies(ConntrackFilter filter) => OfFamilies(
-        filter.AddressFamily,
-        (nameof(filter.SourceAddress), filter.SourceAddress),
-        (nameof(filter.DestinationAddress), filter.DestinationAddress),
-        (nameof(filter.ReplySourceAddress), filter.ReplySourceAddress),
-        (nameof(filter.ReplyDestinationAddress), filter.ReplyDestinationAddress),
-        (nameof(filter.Address), filter.Address),
-        (nameof(filter.TranslatedSourceAddress), filter.TranslatedSourceAddress),
-        (nameof(filter.TranslatedDestinationAddress), filter.TranslatedDestinationAddress),
-        (nameof(filter.TranslatedAddress), filter.TranslatedAddress));
+    private static FilterContradiction? OfFamilies(ConntrackFilter filter) =>
+        OfFamilies(filter.AddressFamily, [.. TupleProperties.Addresses.Select(property => (property.Name, property.Of(filter)))]);
 
     private static FilterContradiction? OfProtocols(ConntrackFilter filter) => OfProtocols(
+    [
         (nameof(filter.Protocol), filter.Protocol),
-        Ports(nameof(filter.SourcePort), filter.SourcePort),
-        Ports(nameof(filter.DestinationPort), filter.DestinationPort),
-        Ports(nameof(filter.ReplySourcePort), filter.ReplySourcePort),
-        Ports(nameof(filter.ReplyDestinationPort), filter.ReplyDestinationPort),
-        Ports(nameof(filter.Port), filter.Port),
-        Ports(nameof(filter.TranslatedSourcePort), filter.TranslatedSourcePort),
-        Ports(nameof(filter.TranslatedDestinationPort), filter.TranslatedDestinationPort),
-        Ports(nameof(filter.TranslatedPort), filter.TranslatedPort),
-        (nameof(filter.IcmpType), filter.IcmpType.Count == 0 ? [] : Icmp),
-        (nameof(filter.IcmpCode), filter.IcmpCode.Count == 0 ? [] : Icmp),
-        (nameof(filter.IcmpId), filter.IcmpId.Count == 0 ? [] : Icmp),
-        (nameof(filter.GreSourceKey), filter.GreSourceKey.Count == 0 ? [] : [IPProtocol.Gre]),
-        (nameof(filter.GreDestinationKey), filter.GreDestinationKey.Count == 0 ? [] : [IPProtocol.Gre]),
-        (nameof(filter.State), [.. WithStates.Where(protocol => filter.State.Any(state => ConntrackStates.ToKernel(protocol, state) is not null))]));
+        .. TupleProperties.All.Where(property => property.IsAsked(filter)).Select(property => (property.Name, property.Protocols)),
+        (nameof(filter.State), [.. WithStates.Where(protocol => filter.State.Any(state => ConntrackStates.ToKernel(protocol, state) is not null))]),
+    ]);
 
     /// <summary>What an end is translated to is what the reply has there.</summary>
     private static FilterContradiction? OfPlaces(ConntrackFilter filter)
     {
-        return Addresses(nameof(filter.TranslatedSourceAddress), filter.TranslatedSourceAddress, nameof(filter.ReplyDestinationAddress), filter.ReplyDestinationAddress)
-            ?? Addresses(nameof(filter.TranslatedDestinationAddress), filter.TranslatedDestinationAddress, nameof(filter.ReplySourceAddress), filter.ReplySourceAddress)
-            ?? Ranges(nameof(filter.TranslatedSourcePort), filter.TranslatedSourcePort, nameof(filter.ReplyDestinationPort), filter.ReplyDestinationPort)
-            ?? Ranges(nameof(filter.TranslatedDestinationPort), filter.TranslatedDestinationPort, nameof(filter.ReplySourcePort), filter.ReplySourcePort);
+        foreach (TupleProperty translated in TupleProperties.All.Where(property => property is { IsTranslated: true, HasOnePlace: true } && property.IsAsked(filter)))
+        {
+            FilterContradiction? found = translated switch
+            {
+                AddressProperty address => FirstDisjoint(
+                    Demands(address, TupleProperties.AddressIn(address.Places), filter),
+                    (one, other) => one.Contains(other.Family, other.Address) || other.Contains(one.Family, one.Address),
+                    prefix => prefix.ToString(),
+                    SamePlace),
+                PortProperty port => FirstDisjoint(
+                    Demands(port, TupleProperties.PortIn(port.Places), filter),
+                    (one, other) => one.First <= other.Last && other.First <= one.Last,
+                    range => range.ToString(),
+                    SamePlace),
+                _ => null,
+            };
+            if (found is not null)
+                return found;
+        }
 
-        static FilterContradiction? Addresses(string first, IReadOnlyList<AddressPrefix> firsts, string second, IReadOnlyList<AddressPrefix> seconds) =>
-            FirstDisjoint(
-                [(first, firsts), (second, seconds)],
-                (one, other) => one.Contains(other.Family, other.Address) || other.Contains(one.Family, one.Address),
-                prefix => prefix.ToString(), SamePlace);
+        return null;
 
-        static FilterContradiction? Ranges(string first, IReadOnlyList<PortRange> firsts, string second, IReadOnlyList<PortRange> seconds) =>
-            FirstDisjoint(
-                [(first, firsts), (second, seconds)], (one, other) => one.First <= other.Last && other.First <= one.Last,
-                range => range.ToString(), SamePlace);
+        static (string Property, IReadOnlyList<T> Values)[] Demands<T>(TupleProperty<T> first, TupleProperty<T> second, ConntrackFilter filter) =>
+            [(first.Name, first.Of(filter)), (second.Name, second.Of(filter))];
     }
 
     private const string SamePlace = "{{0}} asks for {0}, {{1}} for {1}, and both stand in the same place";

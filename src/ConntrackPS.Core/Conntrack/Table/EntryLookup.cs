@@ -119,13 +119,9 @@ internal sealed class EntryLookup : IDisposable
     private bool IsListed(EntryKey key)
     {
         ConntrackTuple known = key.IsByReply ? key.Reply!.Value : key.Original;
-        IReadOnlyList<AddressPrefix> source = [AddressPrefix.Of(new HostAddress(known.Family, known.Source))];
-        IReadOnlyList<AddressPrefix> destination = [AddressPrefix.Of(new HostAddress(known.Family, known.Destination))];
-        ConntrackFilter filter = new() { Protocol = [known.Protocol] };
+        ConntrackFilter filter = ExactTuple.ByAddresses(known, key.IsByReply ? TupleDirection.Reply : TupleDirection.Original);
         return new ConntrackTable(_networkNamespace)
-            .Read(key.IsByReply
-                ? filter with { ReplySourceAddress = source, ReplyDestinationAddress = destination }
-                : filter with { SourceAddress = source, DestinationAddress = destination })
+            .Read(filter)
             .Any(entry => key.Matches(entry));
     }
 

@@ -19,6 +19,8 @@ internal enum TupleFields : uint
     IcmpV6Type = 1 << 9,
     IcmpV6Code = 1 << 10,
     IcmpV6Id = 1 << 11,
+
+    Ports = SourcePort | DestinationPort,
 }
 
 /// <summary>Fields of one direction's tuple that the kernel compares. Addresses are IPv4 only: the kernel inverts the
@@ -44,6 +46,24 @@ internal sealed record TupleFilter
     public byte IcmpCode { get; init; }
 
     public ushort IcmpId { get; init; }
+
+    /// <summary>The filter that compares one more field.</summary>
+    public TupleFilter With(TupleFields field, uint value)
+    {
+        TupleFilter filter = this with { Fields = Fields | field };
+        return field switch
+        {
+            TupleFields.SourceAddress => filter with { SourceAddress = value },
+            TupleFields.DestinationAddress => filter with { DestinationAddress = value },
+            TupleFields.Protocol => filter with { Protocol = (IPProtocol)value },
+            TupleFields.SourcePort => filter with { SourcePort = (ushort)value },
+            TupleFields.DestinationPort => filter with { DestinationPort = (ushort)value },
+            TupleFields.IcmpType or TupleFields.IcmpV6Type => filter with { IcmpType = (byte)value },
+            TupleFields.IcmpCode or TupleFields.IcmpV6Code => filter with { IcmpCode = (byte)value },
+            TupleFields.IcmpId or TupleFields.IcmpV6Id => filter with { IcmpId = (ushort)value },
+            _ => throw new ArgumentOutOfRangeException(nameof(field), field, "The kernel compares no single field of that kind."),
+        };
+    }
 
     /// <summary>Writes the compared fields as a nest, or nothing where there are none.</summary>
     public void WriteTo(ref MessageWriter writer, EntryAttribute type)

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Events;
@@ -10,18 +11,8 @@ public static class GroupProperties
 {
     private static readonly GroupProperty[] Properties =
     [
-        Address("SourceAddress", "where the first packet came from", entry => entry.Original.Source, filter => filter.SourceAddress.Count > 0, (filter, prefixes) => filter with { SourceAddress = prefixes }),
-        Address("DestinationAddress", "where the first packet was sent to, before translation", entry => entry.Original.Destination, filter => filter.DestinationAddress.Count > 0, (filter, prefixes) => filter with { DestinationAddress = prefixes }),
-        Address("ReplySourceAddress", "where replies come from", entry => entry.Reply.Source, filter => filter.ReplySourceAddress.Count > 0, (filter, prefixes) => filter with { ReplySourceAddress = prefixes }),
-        Address("ReplyDestinationAddress", "where replies go to", entry => entry.Reply.Destination, filter => filter.ReplyDestinationAddress.Count > 0, (filter, prefixes) => filter with { ReplyDestinationAddress = prefixes }),
-        Address("TranslatedSourceAddress", "what replaces the source", entry => entry.Reply.Destination, filter => filter.TranslatedSourceAddress.Count > 0, (filter, prefixes) => filter with { TranslatedSourceAddress = prefixes }, Translation.OfSource),
-        Address("TranslatedDestinationAddress", "what replaces the destination", entry => entry.Reply.Source, filter => filter.TranslatedDestinationAddress.Count > 0, (filter, prefixes) => filter with { TranslatedDestinationAddress = prefixes }, Translation.OfDestination),
-        Port("SourcePort", "the first packet's source port", entry => entry.SourcePort, filter => filter.SourcePort.Count > 0, (filter, ports) => filter with { SourcePort = ports }),
-        Port("DestinationPort", "the first packet's destination port, before translation", entry => entry.DestinationPort, filter => filter.DestinationPort.Count > 0, (filter, ports) => filter with { DestinationPort = ports }),
-        Port("ReplySourcePort", "the port replies come from", entry => entry.ReplySourcePort, filter => filter.ReplySourcePort.Count > 0, (filter, ports) => filter with { ReplySourcePort = ports }),
-        Port("ReplyDestinationPort", "the port replies go to", entry => entry.ReplyDestinationPort, filter => filter.ReplyDestinationPort.Count > 0, (filter, ports) => filter with { ReplyDestinationPort = ports }),
-        Port("TranslatedSourcePort", "what replaces the source port", entry => Translation.OfSource(entry) ? entry.ReplyDestinationPort : null, filter => filter.TranslatedSourcePort.Count > 0, (filter, ports) => filter with { TranslatedSourcePort = ports }),
-        Port("TranslatedDestinationPort", "what replaces the destination port", entry => Translation.OfDestination(entry) ? entry.ReplySourcePort : null, filter => filter.TranslatedDestinationPort.Count > 0, (filter, ports) => filter with { TranslatedDestinationPort = ports }),
+        .. TupleProperties.Addresses.Where(property => property.HasOnePlace).Select(Address),
+        .. TupleProperties.All.OfType<PortProperty>().Where(property => property.HasOnePlace).Select(Port),
         Number("Protocol", "the layer 4 protocol", entry => (byte)entry.Protocol, number => (IPProtocol)number, filter => filter.Protocol.Count > 0, (filter, values) => filter with { Protocol = values }),
         Number("State", "the state of a TCP, SCTP or DCCP connection", entry => (byte?)entry.State, number => (ConntrackState)number, filter => filter.State.Count > 0, (filter, values) => filter with { State = values }),
         new("Status", "the status bits, all together", (entry, _) => GroupValue.Of((uint)entry.Status), (value, _) => (ConntrackStatus)value.Low, NarrowStatus) { IsExact = false },
@@ -31,11 +22,8 @@ public static class GroupProperties
         new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null),
         Text("Helper", "the helper that reads along", entry => entry.Helper),
         Text("SecurityContext", "the security context", entry => entry.SecurityContext),
-        Number("IcmpType", "the ICMP type of the first packet", entry => entry.IcmpType, number => (byte)number, filter => filter.IcmpType.Count > 0, (filter, values) => filter with { IcmpType = values }),
-        Number("IcmpCode", "the ICMP code of the first packet", entry => entry.IcmpCode, number => (byte)number, filter => filter.IcmpCode.Count > 0, (filter, values) => filter with { IcmpCode = values }),
-        Number("IcmpId", "the ICMP identifier", entry => entry.IcmpId, number => (ushort)number, filter => filter.IcmpId.Count > 0, (filter, values) => filter with { IcmpId = values }),
-        Number("GreSourceKey", "the GRE key of the source", entry => entry.GreSourceKey, number => (ushort)number, filter => filter.GreSourceKey.Count > 0, (filter, values) => filter with { GreSourceKey = values }),
-        Number("GreDestinationKey", "the GRE key of the destination", entry => entry.GreDestinationKey, number => (ushort)number, filter => filter.GreDestinationKey.Count > 0, (filter, values) => filter with { GreDestinationKey = values }),
+        .. TupleProperties.All.OfType<NumberProperty<byte>>().Select(Number),
+        .. TupleProperties.All.OfType<NumberProperty<ushort>>().Select(Number),
         new("EventType", "what happened, of events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
         Text("Namespace", "the network namespace, of objects in the pipeline", entry => entry.Namespace, Always),
     ];
@@ -57,37 +45,41 @@ public static class GroupProperties
     internal static GroupProperty Named(string name) =>
         TryFind(name, out GroupProperty? property) ? property : throw new ArgumentException($"Entries have no '{name}' to group by.", nameof(name));
 
-    private static GroupProperty Address(
-        string name,
-        string description,
-        Func<ConntrackEntry, AddressBits> read,
-        Func<ConntrackFilter, bool> isAsked,
-        Func<ConntrackFilter, AddressPrefix[], ConntrackFilter> ask,
-        Func<ConntrackEntry, bool>? onlyWhere = null) =>
-        new(
-            name,
-            description,
-            onlyWhere is null
+    private static GroupProperty Address(AddressProperty property)
+    {
+        Func<ConntrackEntry, AddressBits> read = property.Reader;
+        return new(
+            property.Name,
+            property.Meaning,
+            property.OnlyWhere is not { } onlyWhere
                 ? (entry, context) => context.Address(entry.Original.Family, read(entry))
                 : (entry, context) => onlyWhere(entry) ? context.Address(entry.Original.Family, read(entry)) : GroupValue.Absent,
             (value, context) => context.Prefix(value).ToString(),
-            (filter, value, context) => isAsked(filter) ? null : ask(filter, [context.Prefix(value)]))
+            (filter, value, context) => property.IsAsked(filter) ? null : property.Set(filter, [context.Prefix(value)]))
         {
             IsTrivial = (value, context) => !value.IsAbsent && context.Prefix(value).Length == 0,
         };
+    }
 
-    private static GroupProperty Port(
-        string name,
-        string description,
-        Func<ConntrackEntry, ushort?> read,
-        Func<ConntrackFilter, bool> isAsked,
-        Func<ConntrackFilter, PortRange[], ConntrackFilter> ask) =>
-        new(
-            name,
-            description,
+    private static GroupProperty Port(PortProperty property)
+    {
+        Func<ConntrackEntry, ushort?> read = property.Reader;
+        return new(
+            property.Name,
+            property.Meaning,
             (entry, _) => GroupValue.Of(read(entry)),
             (value, _) => (ushort)value.Low,
-            (filter, value, _) => isAsked(filter) ? null : ask(filter, [new PortRange((int)value.Low)]));
+            (filter, value, _) => property.IsAsked(filter) ? null : property.Set(filter, [new PortRange((int)value.Low)]));
+    }
+
+    private static GroupProperty Number<T>(NumberProperty<T> property)
+        where T : struct, INumber<T> => Number(
+            property.Name,
+            property.Meaning,
+            entry => property.Reader(entry) is { } number ? ulong.CreateChecked(number) : null,
+            T.CreateChecked,
+            property.IsAsked,
+            (filter, values) => property.Set(filter, values));
 
     private static GroupProperty Number<T>(
         string name,

@@ -80,5 +80,5 @@ public sealed class ExactTupleTests
     }
 
     private static void Refused(string problem, ConntrackFilter filter) =>
-        Assert.Contains(problem, Assert.Throws<FormatException>(() => ExactTuple.Of(filter)).Message, StringComparison.Ordinal);
+        Assert.Contains(problem, Assert.Throws<TemplateException>(() => ExactTuple.Of(filter)).Message, StringComparison.Ordinal);
 }
