@@ -71,7 +71,7 @@ internal static class MessageReading
         Span<byte> buffer = stackalloc byte[NetlinkBatch.MaximumMessageSize];
         try
         {
-            _ = TableRequests.Delete(buffer, (EntryAddress.Of(EntryKey.Of(entry)), entry.RawId));
+            _ = TableRequests.Delete(buffer, (EntryAddress.Of(EntryKey.Of(entry)), entry.Data.Id));
             _ = EntryEncoder.Create(buffer, new EntryTemplate { TimeoutSeconds = 1 }.Copy(entry), MessageFlags.Create);
         }
         catch (FormatException)

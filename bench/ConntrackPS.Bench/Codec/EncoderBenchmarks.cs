@@ -26,5 +26,5 @@ public class EncoderBenchmarks
 
     /// <summary>IPCTNL_MSG_CT_DELETE.</summary>
     [Benchmark]
-    public int Delete() => TableRequests.Delete(_buffer, (EntryAddress.Of(EntryKey.Of(_entry!)), _entry!.RawId));
+    public int Delete() => TableRequests.Delete(_buffer, (EntryAddress.Of(EntryKey.Of(_entry!)), _entry!.Data.Id));
 }

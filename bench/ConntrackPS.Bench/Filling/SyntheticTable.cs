@@ -38,17 +38,20 @@ internal static class SyntheticTable
         ConntrackTuple original = Tuple(index, isBusy, isV6, protocol, dice);
         ConntrackEntry entry = new()
         {
-            Original = original,
-            Reply = ReplyTo(original),
-            RawTimeout = 3600,
-            Fields = EntryFields.Timeout,
-            Mark = index / 2 % 2 == 0 ? 1u : 0,
-            Status = ConntrackStatus.Confirmed,
+            Data = new EntryData
+            {
+                Original = original,
+                Reply = ReplyTo(original),
+                Timeout = 3600,
+                Fields = EntryFields.Timeout,
+                Mark = index / 2 % 2 == 0 ? 1u : 0,
+                Status = ConntrackStatus.Confirmed,
+            },
         };
         if (protocol == IPProtocol.Tcp)
-            (entry.RawState, entry.Fields) = (TcpStates[dice / 10_000 % TcpStates.Length], entry.Fields | EntryFields.State);
+            (entry.Data.State, entry.Fields) = (TcpStates[dice / 10_000 % TcpStates.Length], entry.Fields | EntryFields.State);
         bool isAnswered = protocol == IPProtocol.Tcp
-            ? entry.RawState is not (ConntrackState.SynSent or ConntrackState.SynSent2)
+            ? entry.Data.State is not (ConntrackState.SynSent or ConntrackState.SynSent2)
             : dice / 10_000 % 2 == 0;
         if (isAnswered)
             entry.Status |= ConntrackStatus.SeenReply | ConntrackStatus.Assured;

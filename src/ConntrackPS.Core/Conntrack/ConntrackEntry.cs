@@ -5,32 +5,19 @@ namespace ConntrackPS.Conntrack;
 /// <remarks>Attributes CTA_* of linux/netfilter/nfnetlink_conntrack.h. Text is made when a property is read.</remarks>
 public class ConntrackEntry
 {
-    // Fields, not properties: the decoder fills a million of these a second.
-    internal ConntrackTuple Original;
-    internal ConntrackTuple Reply;
-    internal EntryFields Fields;
-    internal uint RawId;
-    internal uint RawTimeout;
-    internal uint RawUse;
-    internal uint RawMark;
-    internal ulong RawOriginalPackets;
-    internal ulong RawOriginalBytes;
-    internal ulong RawReplyPackets;
-    internal ulong RawReplyBytes;
-    internal ulong RawStart;
-    internal ulong RawStop;
-    internal ushort RawOriginalZone;
-    internal ushort RawReplyZone;
-    internal ConntrackState RawState;
-    internal byte RawOriginalWindowScale;
-    internal byte RawReplyWindowScale;
-    internal TcpTrackingFlags RawOriginalTcpFlags;
-    internal TcpTrackingFlags RawReplyTcpFlags;
-    internal EntryDetails? Details;
+    internal EntryData Data;
 
     internal ConntrackEntry()
     {
     }
+
+    internal ref ConntrackTuple Original => ref Data.Original;
+
+    internal ref ConntrackTuple Reply => ref Data.Reply;
+
+    internal ref EntryFields Fields => ref Data.Fields;
+
+    internal EntryDetails? Details => Data.Details;
 
     /// <summary>IPv4 or IPv6 (nfgenmsg.nfgen_family).</summary>
     public IPFamily AddressFamily => Original.Family;
@@ -39,13 +26,17 @@ public class ConntrackEntry
     public IPProtocol Protocol => Original.Protocol;
 
     /// <summary>The state of a TCP, SCTP or DCCP connection; null for the others (CTA_PROTOINFO_*_STATE).</summary>
-    public ConntrackState? State => Has(EntryFields.State) ? RawState : null;
+    public ConntrackState? State => Has(EntryFields.State) ? Data.State : null;
 
     /// <summary>The status bits (CTA_STATUS).</summary>
-    public ConntrackStatus Status { get; internal set; }
+    public ConntrackStatus Status
+    {
+        get => Data.Status;
+        internal set => Data.Status = value;
+    }
 
     /// <summary>Seconds until the entry goes, unless a packet renews it (CTA_TIMEOUT).</summary>
-    public uint? TimeoutSeconds => Has(EntryFields.Timeout) ? RawTimeout : null;
+    public uint? TimeoutSeconds => Has(EntryFields.Timeout) ? Data.Timeout : null;
 
     /// <summary>The address of the connection's first packet's sender.</summary>
     public string SourceAddress => Original.Source.ToString(Original.Family);
@@ -102,52 +93,56 @@ public class ConntrackEntry
     public ushort? ReplyGreDestinationKey => GreKey(Reply, Reply.DestinationPort);
 
     /// <summary>Packets from the source; null while nf_conntrack_acct is off (CTA_COUNTERS_ORIG).</summary>
-    public ulong? OriginalPackets => Has(EntryFields.OriginalPackets) ? RawOriginalPackets : null;
+    public ulong? OriginalPackets => Has(EntryFields.OriginalPackets) ? Data.OriginalPackets : null;
 
     /// <summary>Bytes from the source, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
-    public ulong? OriginalBytes => Has(EntryFields.OriginalBytes) ? RawOriginalBytes : null;
+    public ulong? OriginalBytes => Has(EntryFields.OriginalBytes) ? Data.OriginalBytes : null;
 
     /// <summary>Packets of replies; null while nf_conntrack_acct is off (CTA_COUNTERS_REPLY).</summary>
-    public ulong? ReplyPackets => Has(EntryFields.ReplyPackets) ? RawReplyPackets : null;
+    public ulong? ReplyPackets => Has(EntryFields.ReplyPackets) ? Data.ReplyPackets : null;
 
     /// <summary>Bytes of replies, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
-    public ulong? ReplyBytes => Has(EntryFields.ReplyBytes) ? RawReplyBytes : null;
+    public ulong? ReplyBytes => Has(EntryFields.ReplyBytes) ? Data.ReplyBytes : null;
 
     /// <summary>Bytes both ways; null while nf_conntrack_acct is off.</summary>
     public ulong? TotalBytes => OriginalBytes + ReplyBytes;
 
     /// <summary>When the connection began, local time; null while nf_conntrack_timestamp is off (CTA_TIMESTAMP_START).</summary>
-    public DateTime? StartTime => Has(EntryFields.StartTime) ? ToLocalTime(RawStart) : null;
+    public DateTime? StartTime => Has(EntryFields.StartTime) ? ToLocalTime(Data.Start) : null;
 
     /// <summary>When the connection ended, local time, on entries that have (CTA_TIMESTAMP_STOP).</summary>
-    public DateTime? StopTime => Has(EntryFields.StopTime) ? ToLocalTime(RawStop) : null;
+    public DateTime? StopTime => Has(EntryFields.StopTime) ? ToLocalTime(Data.Stop) : null;
 
     /// <summary>When the connection began, in nanoseconds since 1970 in UTC, as the kernel counts. CSV has times in the culture and
     /// calendar of who wrote it, and without their offset; this number is the same everywhere.</summary>
-    public ulong? StartTimestamp => Has(EntryFields.StartTime) ? RawStart : null;
+    public ulong? StartTimestamp => Has(EntryFields.StartTime) ? Data.Start : null;
 
     /// <summary>When the connection ended, in nanoseconds since 1970 in UTC, on entries that have.</summary>
-    public ulong? StopTimestamp => Has(EntryFields.StopTime) ? RawStop : null;
+    public ulong? StopTimestamp => Has(EntryFields.StopTime) ? Data.Stop : null;
 
     /// <summary>The connection mark, 0 for none (CTA_MARK); null where a text or file says nothing of marks, as
     /// <c>conntrack -o save</c> doesn't.</summary>
     public uint? Mark
     {
-        get => Has(EntryFields.UnknownMark) ? null : RawMark;
-        internal set => (RawMark, Fields) = (value ?? 0, value is null ? Fields | EntryFields.UnknownMark : Fields & ~EntryFields.UnknownMark);
+        get => Has(EntryFields.UnknownMark) ? null : Data.Mark;
+        internal set => (Data.Mark, Fields) = (value ?? 0, value is null ? Fields | EntryFields.UnknownMark : Fields & ~EntryFields.UnknownMark);
     }
 
     /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers (CTA_LABELS).</summary>
     public string? Labels => Details?.Labels is { IsEmpty: false } labels ? labels.ToNames() : null;
 
     /// <summary>The zone that holds for both directions, 0 for none (CTA_ZONE).</summary>
-    public ushort Zone { get; internal set; }
+    public ushort Zone
+    {
+        get => Data.Zone;
+        internal set => Data.Zone = value;
+    }
 
     /// <summary>The zone of the original direction, where it has one of its own (CTA_TUPLE_ZONE).</summary>
-    public ushort? OriginalZone => Has(EntryFields.OriginalZone) ? RawOriginalZone : null;
+    public ushort? OriginalZone => Has(EntryFields.OriginalZone) ? Data.OriginalZone : null;
 
     /// <summary>The zone of the reply direction, where it has one of its own (CTA_TUPLE_ZONE).</summary>
-    public ushort? ReplyZone => Has(EntryFields.ReplyZone) ? RawReplyZone : null;
+    public ushort? ReplyZone => Has(EntryFields.ReplyZone) ? Data.ReplyZone : null;
 
     /// <summary>The helper that reads along, such as ftp (CTA_HELP_NAME).</summary>
     public string? Helper => Details?.Helper;
@@ -174,16 +169,16 @@ public class ConntrackEntry
     public ushort? MasterDestinationPort => Details?.Master is { } master ? Port(master, master.DestinationPort) : null;
 
     /// <summary>The source's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_ORIGINAL).</summary>
-    public byte? OriginalWindowScale => Has(EntryFields.OriginalWindowScale) ? RawOriginalWindowScale : null;
+    public byte? OriginalWindowScale => Has(EntryFields.OriginalWindowScale) ? Data.OriginalWindowScale : null;
 
     /// <summary>The destination's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_REPLY).</summary>
-    public byte? ReplyWindowScale => Has(EntryFields.ReplyWindowScale) ? RawReplyWindowScale : null;
+    public byte? ReplyWindowScale => Has(EntryFields.ReplyWindowScale) ? Data.ReplyWindowScale : null;
 
     /// <summary>What TCP tracking noted of the source (CTA_PROTOINFO_TCP_FLAGS_ORIGINAL).</summary>
-    public TcpTrackingFlags? OriginalTcpFlags => Has(EntryFields.OriginalTcpFlags) ? RawOriginalTcpFlags : null;
+    public TcpTrackingFlags? OriginalTcpFlags => Has(EntryFields.OriginalTcpFlags) ? Data.OriginalTcpFlags : null;
 
     /// <summary>What TCP tracking noted of the destination (CTA_PROTOINFO_TCP_FLAGS_REPLY).</summary>
-    public TcpTrackingFlags? ReplyTcpFlags => Has(EntryFields.ReplyTcpFlags) ? RawReplyTcpFlags : null;
+    public TcpTrackingFlags? ReplyTcpFlags => Has(EntryFields.ReplyTcpFlags) ? Data.ReplyTcpFlags : null;
 
     /// <summary>The SCTP verification tag of the original direction (CTA_PROTOINFO_SCTP_VTAG_ORIGINAL).</summary>
     public uint? OriginalVerificationTag => Details?.OriginalVerificationTag;
@@ -225,13 +220,17 @@ public class ConntrackEntry
     public uint? SynproxyTimestampOffset => Synproxy(Details?.SynproxyTimestampOffset);
 
     /// <summary>How many hold the entry in the kernel (CTA_USE).</summary>
-    public uint? UseCount => Has(EntryFields.UseCount) ? RawUse : null;
+    public uint? UseCount => Has(EntryFields.UseCount) ? Data.Use : null;
 
     /// <summary>The kernel's number for the entry while it lives, not unique in itself (CTA_ID).</summary>
-    public uint? Id => Has(EntryFields.Id) ? RawId : null;
+    public uint? Id => Has(EntryFields.Id) ? Data.Id : null;
 
     /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
-    public string? Namespace { get; internal set; }
+    public string? Namespace
+    {
+        get => Data.Namespace;
+        internal set => Data.Namespace = value;
+    }
 
     /// <summary>The flow on one line.</summary>
     public override string ToString() => EntryText.Describe(this);
@@ -242,10 +241,10 @@ public class ConntrackEntry
     }
 
     /// <summary>Packets both ways, 0 without counters.</summary>
-    internal ulong RawPackets => (Has(EntryFields.OriginalPackets) ? RawOriginalPackets : 0) + (Has(EntryFields.ReplyPackets) ? RawReplyPackets : 0);
+    internal ulong RawPackets => (Has(EntryFields.OriginalPackets) ? Data.OriginalPackets : 0) + (Has(EntryFields.ReplyPackets) ? Data.ReplyPackets : 0);
 
     /// <summary>Bytes both ways, 0 without counters.</summary>
-    internal ulong RawBytes => (Has(EntryFields.OriginalBytes) ? RawOriginalBytes : 0) + (Has(EntryFields.ReplyBytes) ? RawReplyBytes : 0);
+    internal ulong RawBytes => (Has(EntryFields.OriginalBytes) ? Data.OriginalBytes : 0) + (Has(EntryFields.ReplyBytes) ? Data.ReplyBytes : 0);
 
     /// <summary>True for an SCTP entry whose tags are not known. The kernel takes 0 for them, and what is no such tag's for
     /// invalid, until a HEARTBEAT of each direction shows the tag (nf_conntrack_sctp_packet).</summary>
@@ -269,12 +268,8 @@ public class ConntrackEntry
 
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
-    /// <summary>Empties the object for the next entry; numbers that <see cref="Fields"/> vouches for may stay.</summary>
-    internal void Reset()
-    {
-        (Original, Reply, Fields, Details, Namespace) = (default, default, EntryFields.None, null, null);
-        (Status, RawMark, Zone) = (ConntrackStatus.None, 0, 0);
-    }
+    /// <summary>Empties the object for the next entry.</summary>
+    internal void Reset() => Data = default;
 
     /// <summary>A copy that shares nothing that could be changed.</summary>
     internal ConntrackEntry Clone() => CloneAs(new ConntrackEntry());
@@ -282,34 +277,12 @@ public class ConntrackEntry
     /// <summary>Makes another object describe the same connection.</summary>
     internal ConntrackEntry CloneAs(ConntrackEntry copy)
     {
-        copy.Original = Original;
-        copy.Reply = Reply;
-        copy.Fields = Fields;
-        copy.RawId = RawId;
-        copy.RawTimeout = RawTimeout;
-        copy.RawUse = RawUse;
-        copy.RawOriginalPackets = RawOriginalPackets;
-        copy.RawOriginalBytes = RawOriginalBytes;
-        copy.RawReplyPackets = RawReplyPackets;
-        copy.RawReplyBytes = RawReplyBytes;
-        copy.RawStart = RawStart;
-        copy.RawStop = RawStop;
-        copy.RawOriginalZone = RawOriginalZone;
-        copy.RawReplyZone = RawReplyZone;
-        copy.RawState = RawState;
-        copy.RawOriginalWindowScale = RawOriginalWindowScale;
-        copy.RawReplyWindowScale = RawReplyWindowScale;
-        copy.RawOriginalTcpFlags = RawOriginalTcpFlags;
-        copy.RawReplyTcpFlags = RawReplyTcpFlags;
-        copy.Status = Status;
-        copy.RawMark = RawMark;
-        copy.Zone = Zone;
-        copy.Namespace = Namespace;
-        copy.Details = Details?.Clone();
+        copy.Data = Data;
+        copy.Data.Details = Data.Details?.Clone();
         return copy;
     }
 
-    internal EntryDetails MakeDetails() => Details ??= new EntryDetails();
+    internal EntryDetails MakeDetails() => Data.Details ??= new EntryDetails();
 
     private uint? Synproxy(uint? used) => Has(EntryFields.UnusedSynproxy) ? 0 : used;
 

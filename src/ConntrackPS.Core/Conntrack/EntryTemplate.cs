@@ -60,10 +60,10 @@ public sealed record EntryTemplate
     private void Apply(ConntrackEntry entry)
     {
         if (TimeoutSeconds is { } timeout)
-            (entry.RawTimeout, entry.Fields) = (timeout, entry.Fields | EntryFields.Timeout);
+            (entry.Data.Timeout, entry.Fields) = (timeout, entry.Fields | EntryFields.Timeout);
         if (!entry.Has(EntryFields.Timeout))
             throw new FormatException("The entry needs a timeout.");
-        if (entry.RawTimeout == 0)
+        if (entry.Data.Timeout == 0)
             throw new FormatException("The entry's timeout is 0 seconds, and the kernel makes no entry that would end at once: give it a longer one.");
         if (State is { } state)
             SetState(entry, state);
@@ -90,7 +90,7 @@ public sealed record EntryTemplate
                 : $"{state} is not a state of {entry.Protocol}; these are {choices}.");
         }
 
-        entry.RawState = state;
+        entry.Data.State = state;
         entry.Fields |= EntryFields.State;
     }
 
@@ -106,16 +106,16 @@ public sealed record EntryTemplate
             return;
         entry.Zone = 0;
         entry.Fields &= ~(EntryFields.OriginalZone | EntryFields.ReplyZone);
-        (entry.RawOriginalZone, entry.RawReplyZone) = (OriginalZone ?? 0, ReplyZone ?? 0);
+        (entry.Data.OriginalZone, entry.Data.ReplyZone) = (OriginalZone ?? 0, ReplyZone ?? 0);
         entry.Fields |= OriginalZone is null ? EntryFields.ReplyZone : EntryFields.OriginalZone;
     }
 
     private static void SetZone(ConntrackEntry entry, ushort zone)
     {
         if (entry.Has(EntryFields.OriginalZone))
-            entry.RawOriginalZone = zone;
+            entry.Data.OriginalZone = zone;
         else if (entry.Has(EntryFields.ReplyZone))
-            entry.RawReplyZone = zone;
+            entry.Data.ReplyZone = zone;
         else
             entry.Zone = zone;
     }

@@ -34,8 +34,8 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
 
     /// <summary>Seconds from the connection's start to its end, on Destroy events while nf_conntrack_timestamp is on.</summary>
     public double? Duration =>
-        Has(EntryFields.StartTime) && Has(EntryFields.StopTime) && RawStop >= RawStart
-            ? Math.Round((RawStop - RawStart) / 1e9, 3)
+        Has(EntryFields.StartTime) && Has(EntryFields.StopTime) && Data.Stop >= Data.Start
+            ? Math.Round((Data.Stop - Data.Start) / 1e9, 3)
             : null;
 
     ulong INumberedEvent.Sequence

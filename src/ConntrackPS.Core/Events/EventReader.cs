@@ -145,13 +145,13 @@ internal sealed class EventReader(
         ConntrackEvent whole = (ConntrackEvent)happened.CloneAs(new ConntrackEvent(happened.EventType));
         whole.Fields |= missing;
         if (missing.HasFlag(EntryFields.State))
-            whole.RawState = known.RawState;
+            whole.Data.State = known.Data.State;
         if (missing.HasFlag(EntryFields.StartTime))
-            whole.RawStart = known.RawStart;
+            whole.Data.Start = known.Data.Start;
         if (missing.HasFlag(EntryFields.OriginalCounters))
-            (whole.RawOriginalPackets, whole.RawOriginalBytes) = (known.RawOriginalPackets, known.RawOriginalBytes);
+            (whole.Data.OriginalPackets, whole.Data.OriginalBytes) = (known.Data.OriginalPackets, known.Data.OriginalBytes);
         if (missing.HasFlag(EntryFields.ReplyCounters))
-            (whole.RawReplyPackets, whole.RawReplyBytes) = (known.RawReplyPackets, known.RawReplyBytes);
+            (whole.Data.ReplyPackets, whole.Data.ReplyBytes) = (known.Data.ReplyPackets, known.Data.ReplyBytes);
         if (lacksLabels)
             whole.MakeDetails().Labels = known.Details!.Labels;
         return whole;

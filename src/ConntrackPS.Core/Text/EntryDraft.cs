@@ -49,38 +49,38 @@ internal sealed class EntryDraft
 
     public void SetStatus(ConntrackStatus bits) => Entry.Status |= bits;
 
-    public void SetTimeout(uint seconds) => (Entry.RawTimeout, Entry.Fields) = (seconds, Entry.Fields | EntryFields.Timeout);
+    public void SetTimeout(uint seconds) => (Entry.Data.Timeout, Entry.Fields) = (seconds, Entry.Fields | EntryFields.Timeout);
 
-    public void SetState(ConntrackState state) => (Entry.RawState, Entry.Fields) = (state, Entry.Fields | EntryFields.State);
+    public void SetState(ConntrackState state) => (Entry.Data.State, Entry.Fields) = (state, Entry.Fields | EntryFields.State);
 
-    public void SetUseCount(uint count) => (Entry.RawUse, Entry.Fields) = (count, Entry.Fields | EntryFields.UseCount);
+    public void SetUseCount(uint count) => (Entry.Data.Use, Entry.Fields) = (count, Entry.Fields | EntryFields.UseCount);
 
-    public void SetId(uint id) => (Entry.RawId, Entry.Fields) = (id, Entry.Fields | EntryFields.Id);
+    public void SetId(uint id) => (Entry.Data.Id, Entry.Fields) = (id, Entry.Fields | EntryFields.Id);
 
     public void SetSecmark(uint mark) => (Entry.MakeDetails().Secmark, Entry.Fields) = (mark, Entry.Fields | EntryFields.Secmark);
 
-    public void SetStart(ulong nanoseconds) => (Entry.RawStart, Entry.Fields) = (nanoseconds, Entry.Fields | EntryFields.StartTime);
+    public void SetStart(ulong nanoseconds) => (Entry.Data.Start, Entry.Fields) = (nanoseconds, Entry.Fields | EntryFields.StartTime);
 
-    public void SetStop(ulong nanoseconds) => (Entry.RawStop, Entry.Fields) = (nanoseconds, Entry.Fields | EntryFields.StopTime);
+    public void SetStop(ulong nanoseconds) => (Entry.Data.Stop, Entry.Fields) = (nanoseconds, Entry.Fields | EntryFields.StopTime);
 
-    public void SetOriginalZone(ushort zone) => (Entry.RawOriginalZone, Entry.Fields) = (zone, Entry.Fields | EntryFields.OriginalZone);
+    public void SetOriginalZone(ushort zone) => (Entry.Data.OriginalZone, Entry.Fields) = (zone, Entry.Fields | EntryFields.OriginalZone);
 
-    public void SetReplyZone(ushort zone) => (Entry.RawReplyZone, Entry.Fields) = (zone, Entry.Fields | EntryFields.ReplyZone);
+    public void SetReplyZone(ushort zone) => (Entry.Data.ReplyZone, Entry.Fields) = (zone, Entry.Fields | EntryFields.ReplyZone);
 
     public void SetPackets(ulong count)
     {
         if (_direction == TupleDirection.Original)
-            (Entry.RawOriginalPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalPackets);
+            (Entry.Data.OriginalPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalPackets);
         else
-            (Entry.RawReplyPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyPackets);
+            (Entry.Data.ReplyPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyPackets);
     }
 
     public void SetBytes(ulong count)
     {
         if (_direction == TupleDirection.Original)
-            (Entry.RawOriginalBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalBytes);
+            (Entry.Data.OriginalBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalBytes);
         else
-            (Entry.RawReplyBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyBytes);
+            (Entry.Data.ReplyBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyBytes);
     }
 
     /// <summary>Sets the labels that have a bit, and notes those that have none.</summary>

@@ -17,13 +17,13 @@ internal static class ListWriter
         FlowWriter.AppendProtocol(text, ProtocolNames.ToTracked(entry.Protocol), entry.Protocol);
         if (entry.Has(EntryFields.Timeout))
         {
-            text.Append(entry.RawTimeout);
+            text.Append(entry.Data.Timeout);
             text.Append(' ');
         }
 
         if (entry.Has(EntryFields.State))
         {
-            text.Append(StateNames.Of(entry.Protocol, entry.RawState));
+            text.Append(StateNames.Of(entry.Protocol, entry.Data.State));
             text.Append(' ');
         }
 
@@ -39,12 +39,12 @@ internal static class ListWriter
         TupleParts parts = ProtocolText.PartsOf(entry.Protocol);
         FlowWriter.AppendTuple(text, entry.Original, parts);
         if (entry.Has(EntryFields.OriginalZone))
-            text.AppendField("zone-orig", entry.RawOriginalZone);
+            text.AppendField("zone-orig", entry.Data.OriginalZone);
         FlowWriter.AppendOriginalCounters(text, entry);
         FlowWriter.AppendUnreplied(text, entry.Status);
         FlowWriter.AppendTuple(text, entry.Reply, parts);
         if (entry.Has(EntryFields.ReplyZone))
-            text.AppendField("zone-reply", entry.RawReplyZone);
+            text.AppendField("zone-reply", entry.Data.ReplyZone);
         FlowWriter.AppendReplyCounters(text, entry);
     }
 
@@ -57,13 +57,13 @@ internal static class ListWriter
         if (entry.Zone != 0)
             text.AppendField("zone", entry.Zone);
         if (entry.Has(EntryFields.StartTime))
-            text.AppendField("delta-time", FlowWriter.WholeSeconds(entry.RawStart, entry.Has(EntryFields.StopTime) ? entry.RawStop : now));
+            text.AppendField("delta-time", FlowWriter.WholeSeconds(entry.Data.Start, entry.Has(EntryFields.StopTime) ? entry.Data.Stop : now));
         if ((details & ConntrackTextDetails.Timestamp) != 0)
             AppendTimes(text, entry);
         FlowWriter.AppendName(text, "helper", entry.Helper);
         FlowWriter.AppendUseCount(text, entry);
         if ((details & ConntrackTextDetails.Id) != 0 && entry.Has(EntryFields.Id))
-            text.AppendField("id", entry.RawId);
+            text.AppendField("id", entry.Data.Id);
     }
 
     private static void AppendTimes(StringBuilder text, ConntrackEntry entry)
@@ -71,14 +71,14 @@ internal static class ListWriter
         if (entry.Has(EntryFields.StartTime))
         {
             text.Append("[start=");
-            ClockText.Append(text, entry.RawStart);
+            ClockText.Append(text, entry.Data.Start);
             text.Append("] ");
         }
 
         if (entry.Has(EntryFields.StopTime))
         {
             text.Append("[stop=");
-            ClockText.Append(text, entry.RawStop);
+            ClockText.Append(text, entry.Data.Stop);
             text.Append("] ");
         }
     }
@@ -101,12 +101,12 @@ internal static class ProcWriter
         AppendState(text, entry, parts);
         FlowWriter.AppendTuple(text, entry.Original, parts, isExpanded: true);
         if (entry.Has(EntryFields.OriginalZone))
-            text.AppendField("zone-orig", entry.RawOriginalZone);
+            text.AppendField("zone-orig", entry.Data.OriginalZone);
         FlowWriter.AppendOriginalCounters(text, entry);
         FlowWriter.AppendUnreplied(text, entry.Status);
         FlowWriter.AppendTuple(text, entry.Reply, parts, isExpanded: true);
         if (entry.Has(EntryFields.ReplyZone))
-            text.AppendField("zone-reply", entry.RawReplyZone);
+            text.AppendField("zone-reply", entry.Data.ReplyZone);
         FlowWriter.AppendReplyCounters(text, entry);
         FlowWriter.AppendAssured(text, entry.Status);
         AppendRest(text, entry, now);
@@ -127,7 +127,7 @@ internal static class ProcWriter
         }
         else if (parts == TupleParts.Ports && ProtocolText.HasState(entry.Protocol) && !(isOffloaded && entry.Protocol == IPProtocol.Tcp))
         {
-            text.Append(StateNames.Of(entry.Protocol, entry.RawState));
+            text.Append(StateNames.Of(entry.Protocol, entry.Data.State));
             text.Append(' ');
         }
     }
@@ -141,7 +141,7 @@ internal static class ProcWriter
         if (!entry.Has(EntryFields.OriginalZone) && !entry.Has(EntryFields.ReplyZone))
             text.AppendField("zone", entry.Zone);
         if (entry.Has(EntryFields.StartTime))
-            text.AppendField("delta-time", FlowWriter.ElapsedSeconds(entry.RawStart, now));
+            text.AppendField("delta-time", FlowWriter.ElapsedSeconds(entry.Data.Start, now));
         FlowWriter.AppendUseCount(text, entry);
     }
 }

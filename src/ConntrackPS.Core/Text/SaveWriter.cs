@@ -35,8 +35,8 @@ internal static class SaveWriter
             Append(text, "--orig-zone ", originalZone);
         if (entry.ReplyZone is { } replyZone)
             Append(text, "--reply-zone ", replyZone);
-        if (entry.RawMark != 0)
-            Append(text, "-m ", entry.RawMark);
+        if (entry.Data.Mark != 0)
+            Append(text, "-m ", entry.Data.Mark);
         AppendAddresses(text, entry);
         AppendProtocol(text, entry);
     }

@@ -17,7 +17,7 @@ internal static class XmlFlowWriter
         AppendDirection(text, "reply", entry.Reply, entry.ReplyZone, entry.ReplyPackets, entry.ReplyBytes);
         text.Append("<meta direction=\"independent\">");
         if (entry.Has(EntryFields.State))
-            AppendElement(text, "state", NameOfState(entry.Protocol, entry.RawState));
+            AppendElement(text, "state", NameOfState(entry.Protocol, entry.Data.State));
         AppendElement(text, "timeout", entry.TimeoutSeconds);
         AppendElement(text, "mark", entry.Mark);
         if ((details & ConntrackTextDetails.Label) != 0 && entry.Details?.Labels is { IsEmpty: false } bits)
@@ -87,16 +87,16 @@ internal static class XmlFlowWriter
         if ((details & ConntrackTextDetails.Timestamp) != 0 && (hasStart || hasStop))
         {
             text.Append("<timestamp>");
-            AppendElement(text, "start", hasStart ? entry.RawStart : null);
-            AppendElement(text, "stop", hasStop ? entry.RawStop : null);
+            AppendElement(text, "start", hasStart ? entry.Data.Start : null);
+            AppendElement(text, "stop", hasStop ? entry.Data.Stop : null);
             text.Append("</timestamp>");
         }
 
         if (hasStart)
         {
             AppendElement(text, "deltatime", hasStop
-                ? FlowWriter.ElapsedSeconds(entry.RawStart, entry.RawStop)
-                : FlowWriter.WholeSeconds(entry.RawStart, now));
+                ? FlowWriter.ElapsedSeconds(entry.Data.Start, entry.Data.Stop)
+                : FlowWriter.WholeSeconds(entry.Data.Start, now));
         }
     }
 

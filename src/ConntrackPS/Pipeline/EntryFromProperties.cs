@@ -46,7 +46,7 @@ internal static class EntryFromProperties
     {
         if (properties.Text("State") is not { } text)
             return;
-        entry.RawState = byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
+        entry.Data.State = byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
             ? (ConntrackState)number
             : ConntrackStates.TryParse(text, out ConntrackState state) ? state : throw new FormatException($"its State '{text}' is not known.");
         entry.Fields |= EntryFields.State;
@@ -54,19 +54,19 @@ internal static class EntryFromProperties
 
     private static void ReadNumbers(PropertyBag properties, ConntrackEntry entry)
     {
-        Set(EntryFields.Id, ref entry.RawId, properties.Number("Id", uint.MaxValue));
-        Set(EntryFields.Timeout, ref entry.RawTimeout, properties.Number("TimeoutSeconds", uint.MaxValue));
-        Set(EntryFields.UseCount, ref entry.RawUse, properties.Number("UseCount", uint.MaxValue));
-        Set(EntryFields.OriginalPackets, ref entry.RawOriginalPackets, properties.LongNumber("OriginalPackets"));
-        Set(EntryFields.OriginalBytes, ref entry.RawOriginalBytes, properties.LongNumber("OriginalBytes"));
-        Set(EntryFields.ReplyPackets, ref entry.RawReplyPackets, properties.LongNumber("ReplyPackets"));
-        Set(EntryFields.ReplyBytes, ref entry.RawReplyBytes, properties.LongNumber("ReplyBytes"));
-        Set(EntryFields.OriginalZone, ref entry.RawOriginalZone, properties.Port("OriginalZone"));
-        Set(EntryFields.ReplyZone, ref entry.RawReplyZone, properties.Port("ReplyZone"));
-        Set(EntryFields.OriginalWindowScale, ref entry.RawOriginalWindowScale, (byte?)properties.Number("OriginalWindowScale", byte.MaxValue));
-        Set(EntryFields.ReplyWindowScale, ref entry.RawReplyWindowScale, (byte?)properties.Number("ReplyWindowScale", byte.MaxValue));
-        Set(EntryFields.OriginalTcpFlags, ref entry.RawOriginalTcpFlags, (TcpTrackingFlags?)properties.Flags<TcpTrackingFlags>("OriginalTcpFlags"));
-        Set(EntryFields.ReplyTcpFlags, ref entry.RawReplyTcpFlags, (TcpTrackingFlags?)properties.Flags<TcpTrackingFlags>("ReplyTcpFlags"));
+        Set(EntryFields.Id, ref entry.Data.Id, properties.Number("Id", uint.MaxValue));
+        Set(EntryFields.Timeout, ref entry.Data.Timeout, properties.Number("TimeoutSeconds", uint.MaxValue));
+        Set(EntryFields.UseCount, ref entry.Data.Use, properties.Number("UseCount", uint.MaxValue));
+        Set(EntryFields.OriginalPackets, ref entry.Data.OriginalPackets, properties.LongNumber("OriginalPackets"));
+        Set(EntryFields.OriginalBytes, ref entry.Data.OriginalBytes, properties.LongNumber("OriginalBytes"));
+        Set(EntryFields.ReplyPackets, ref entry.Data.ReplyPackets, properties.LongNumber("ReplyPackets"));
+        Set(EntryFields.ReplyBytes, ref entry.Data.ReplyBytes, properties.LongNumber("ReplyBytes"));
+        Set(EntryFields.OriginalZone, ref entry.Data.OriginalZone, properties.Port("OriginalZone"));
+        Set(EntryFields.ReplyZone, ref entry.Data.ReplyZone, properties.Port("ReplyZone"));
+        Set(EntryFields.OriginalWindowScale, ref entry.Data.OriginalWindowScale, (byte?)properties.Number("OriginalWindowScale", byte.MaxValue));
+        Set(EntryFields.ReplyWindowScale, ref entry.Data.ReplyWindowScale, (byte?)properties.Number("ReplyWindowScale", byte.MaxValue));
+        Set(EntryFields.OriginalTcpFlags, ref entry.Data.OriginalTcpFlags, (TcpTrackingFlags?)properties.Flags<TcpTrackingFlags>("OriginalTcpFlags"));
+        Set(EntryFields.ReplyTcpFlags, ref entry.Data.ReplyTcpFlags, (TcpTrackingFlags?)properties.Flags<TcpTrackingFlags>("ReplyTcpFlags"));
 
         void Set<T>(EntryFields field, ref T target, T? value)
             where T : struct
@@ -81,9 +81,9 @@ internal static class EntryFromProperties
     private static void ReadTimes(PropertyBag properties, ConntrackEntry entry)
     {
         if (properties.Time("StartTime", "StartTimestamp") is { } start)
-            (entry.RawStart, entry.Fields) = (start, entry.Fields | EntryFields.StartTime);
+            (entry.Data.Start, entry.Fields) = (start, entry.Fields | EntryFields.StartTime);
         if (properties.Time("StopTime", "StopTimestamp") is { } stop)
-            (entry.RawStop, entry.Fields) = (stop, entry.Fields | EntryFields.StopTime);
+            (entry.Data.Stop, entry.Fields) = (stop, entry.Fields | EntryFields.StopTime);
     }
 
     private static void ReadDetails(PropertyBag properties, ConntrackEntry entry)
@@ -110,7 +110,7 @@ internal static class EntryFromProperties
             entry.Fields |= EntryFields.Secmark;
         }
 
-        entry.Details = details;
+        entry.Data.Details = details;
     }
 
     private static LabelBits? ReadLabels(PropertyBag properties)

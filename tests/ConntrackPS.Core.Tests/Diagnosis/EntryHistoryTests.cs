@@ -38,7 +38,7 @@ public sealed class EntryHistoryTests
     {
         _history.Add(Counted(1, 1));
         ConntrackEntry newcomer = Counted(1, 1);
-        newcomer.RawId++;
+        newcomer.Data.Id++;
         Assert.False(_history.See(newcomer, out _, out _));
         Assert.Equal([0], _history.UnseenTags());
     }

@@ -48,11 +48,14 @@ internal static class Entries
             : reply with { SourcePort = original.DestinationPort, DestinationPort = original.SourcePort };
         return new ConntrackEntry
         {
-            Original = original,
-            Reply = reply,
-            Status = ConntrackStatus.Confirmed,
-            RawTimeout = LongTimeout,
-            Fields = EntryFields.Timeout,
+            Data = new EntryData
+            {
+                Original = original,
+                Reply = reply,
+                Status = ConntrackStatus.Confirmed,
+                Timeout = LongTimeout,
+                Fields = EntryFields.Timeout,
+            },
         };
     }
 
@@ -80,7 +83,7 @@ internal static class Entries
 
     public static ConntrackEntry WithState(this ConntrackEntry entry, ConntrackState state)
     {
-        entry.RawState = state;
+        entry.Data.State = state;
         entry.Fields |= EntryFields.State;
         return entry;
     }
@@ -88,7 +91,7 @@ internal static class Entries
     /// <summary>Counts packets and bytes of the original direction.</summary>
     public static ConntrackEntry WithCounters(this ConntrackEntry entry, ulong packets, ulong bytes)
     {
-        (entry.RawOriginalPackets, entry.RawOriginalBytes) = (packets, bytes);
+        (entry.Data.OriginalPackets, entry.Data.OriginalBytes) = (packets, bytes);
         entry.Fields |= EntryFields.OriginalCounters;
         return entry;
     }
@@ -96,7 +99,7 @@ internal static class Entries
     /// <summary>Gives one direction a zone of its own; the kernel takes one for one direction alone.</summary>
     public static ConntrackEntry WithZone(this ConntrackEntry entry, TupleDirection direction, ushort zone)
     {
-        (entry.RawOriginalZone, entry.RawReplyZone) = direction == TupleDirection.Original ? (zone, (ushort)0) : ((ushort)0, zone);
+        (entry.Data.OriginalZone, entry.Data.ReplyZone) = direction == TupleDirection.Original ? (zone, (ushort)0) : ((ushort)0, zone);
         entry.Fields |= direction == TupleDirection.Original ? EntryFields.OriginalZone : EntryFields.ReplyZone;
         return entry;
     }

@@ -27,8 +27,8 @@ internal static class KernelRules
         details.SynproxyTimestampOffset ??= 0;
 
         // Window scales hold only where both ends offered scaling.
-        if (entry.Protocol == IPProtocol.Tcp && !(entry.RawOriginalTcpFlags & entry.RawReplyTcpFlags).HasFlag(TcpTrackingFlags.WindowScale))
-            (entry.RawOriginalWindowScale, entry.RawReplyWindowScale) = (0, 0);
+        if (entry.Protocol == IPProtocol.Tcp && !(entry.Data.OriginalTcpFlags & entry.Data.ReplyTcpFlags).HasFlag(TcpTrackingFlags.WindowScale))
+            (entry.Data.OriginalWindowScale, entry.Data.ReplyWindowScale) = (0, 0);
         return entry;
     }
 }

@@ -11,7 +11,7 @@ internal sealed class RandomExtras(Random random, IReadOnlyList<(string Name, IP
     public void Decorate(ConntrackEntry entry)
     {
         // The longest timeout a kernel of 1000 ticks a second can hold is 2,147,483 seconds; others clamp later.
-        entry.RawTimeout = (uint)random.Next(300, random.Next(4) == 0 ? 2_147_000 : 432_000);
+        entry.Data.Timeout = (uint)random.Next(300, random.Next(4) == 0 ? 2_147_000 : 432_000);
         entry.Mark = random.Next(2) == 0 ? (uint)random.NextInt64(uint.MaxValue + 1L) : 0;
         Decide(entry, ConntrackStatus.SeenReply, 2);
         Decide(entry, ConntrackStatus.Assured, 3);
@@ -54,10 +54,10 @@ internal sealed class RandomExtras(Random random, IReadOnlyList<(string Name, IP
         IReadOnlyList<ConntrackState> states = ConntrackStates.Of(IPProtocol.Tcp);
         entry.WithState(states[_tcpState++ % states.Count]);
         entry.Fields |= EntryFields.OriginalTcpFlags | EntryFields.ReplyTcpFlags | EntryFields.OriginalWindowScale | EntryFields.ReplyWindowScale;
-        entry.RawOriginalTcpFlags = (TcpTrackingFlags)random.Next(256);
-        entry.RawReplyTcpFlags = (TcpTrackingFlags)random.Next(256);
-        entry.RawOriginalWindowScale = (byte)random.Next(15);
-        entry.RawReplyWindowScale = (byte)random.Next(15);
+        entry.Data.OriginalTcpFlags = (TcpTrackingFlags)random.Next(256);
+        entry.Data.ReplyTcpFlags = (TcpTrackingFlags)random.Next(256);
+        entry.Data.OriginalWindowScale = (byte)random.Next(15);
+        entry.Data.ReplyWindowScale = (byte)random.Next(15);
         if (random.Next(4) == 0)
         {
             entry.MakeDetails().OriginalSequence = Sequence();

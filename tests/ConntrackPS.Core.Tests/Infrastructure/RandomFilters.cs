@@ -42,7 +42,7 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
             Unreplied = ask[15],
             SourceNat = ask[16],
             DestinationNat = ask[17],
-            Mark = ask[18] ? Some(() => Mark(Trait().RawMark)) : [],
+            Mark = ask[18] ? Some(() => Mark(Trait().Data.Mark)) : [],
             Zone = ask[19] ? Some(() => Trait().OriginalZone ?? Trait().Zone) : [],
             IcmpType = ask[20] ? Some(() => Trait().IcmpType ?? 8) : [],
             IcmpId = ask[21] ? Some(() => Trait().IcmpId ?? 1) : [],
@@ -65,7 +65,7 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
         return random.Next(5) switch
         {
             0 => new ConntrackFilter { AddressFamily = one.AddressFamily, Protocol = [one.Protocol] },
-            1 => new ConntrackFilter { Mark = [Mark(one.RawMark)] },
+            1 => new ConntrackFilter { Mark = [Mark(one.Data.Mark)] },
             2 => new ConntrackFilter { Zone = [one.OriginalZone ?? one.ReplyZone ?? one.Zone], Unreplied = random.Next(2) == 0 },
             3 => new ConntrackFilter { AddressFamily = one.AddressFamily, ExcludeStatus = ConntrackStatus.Assured },
             _ => new ConntrackFilter { AddressFamily = one.AddressFamily, Status = RandomBits() },

@@ -36,7 +36,7 @@ public sealed class TopOrderTests
     {
         ConntrackEntry first = Entries.Tcp("10.0.0.1", 1, "198.51.100.7", 80), second = Entries.Tcp("2.0.0.1", 1, "198.51.100.7", 443);
         ConntrackEntry third = Entries.Tcp("2001:db8::1", 1, "2001:db8::2", 8080);
-        (first.RawTimeout, second.RawTimeout, third.RawTimeout) = (100, 99, 1000);
+        (first.Data.Timeout, second.Data.Timeout, third.Data.Timeout) = (100, 99, 1000);
         TopFrame frame = TopScreen.Draw(TopSample.Make([first, second, third]), new() { Order = new TopOrder(column), ShowsTotals = false }, 120, 20);
         Assert.Equal(sources, frame.ToText().Skip(2).Take(3).Select(line => line.Split(' ')[0]));
     }

@@ -41,7 +41,7 @@ internal static class TopSample
             ConntrackEntry entry = i % 3 == 0
                 ? Entries.Udp($"10.0.{i % 5}.{i % 250}", 1024 + i % 60_000, $"198.51.100.{i % 200}", 53)
                 : Entries.Tcp($"10.0.{i % 5}.{i % 250}", 1024 + i % 60_000, $"198.51.100.{i % 200}", 443).WithState((ConntrackState)(1 + i % 9));
-            entry.RawTimeout = (uint)(i * 37 % 432_000);
+            entry.Data.Timeout = (uint)(i * 37 % 432_000);
             entry.Mark = (uint)(i % 4);
             return entry;
         }));
@@ -58,7 +58,7 @@ internal static class TopSample
         uint id = 100;
         foreach (ConntrackEntry entry in entries)
         {
-            entry.RawId = id++;
+            entry.Data.Id = id++;
             entry.Fields |= EntryFields.Id;
             ref TopEntry added = ref snapshot.Entries.Add();
             added.Take(entry);
@@ -73,7 +73,7 @@ internal static class TopSample
     private static ConntrackEntry Counted(ConntrackEntry entry, ulong packets, ulong bytes, ConntrackStatus status)
     {
         entry.Status |= status;
-        entry.RawTimeout = (uint)(packets * 50 % 432_000);
+        entry.Data.Timeout = (uint)(packets * 50 % 432_000);
         return entry.WithCounters(packets, bytes);
     }
 }

@@ -82,8 +82,8 @@ internal static class FilterCompiler
     {
         if (!entry.Has(EntryFields.StartTime))
             return false;
-        ulong until = entry.Has(EntryFields.StopTime) ? entry.RawStop : now;
-        return until > entry.RawStart && (long)((until - entry.RawStart) / 100) > Math.Max(0, span.Ticks);
+        ulong until = entry.Has(EntryFields.StopTime) ? entry.Data.Stop : now;
+        return until > entry.Data.Start && (long)((until - entry.Data.Start) / 100) > Math.Max(0, span.Ticks);
     }
 
     private static IEnumerable<FilterTerm> Given(params FilterTerm?[] terms) => terms.OfType<FilterTerm>();

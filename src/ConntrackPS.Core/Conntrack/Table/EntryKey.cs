@@ -127,6 +127,6 @@ internal static class EntryFingerprint
         ulong mix = entry.Original.Source.Low ^ entry.Original.Source.High;
         mix = mix * Odd ^ entry.Original.Destination.Low ^ entry.Original.Destination.High;
         mix = mix * Odd ^ ((ulong)entry.Original.SourcePort << 32 | (ulong)entry.Original.DestinationPort << 16 | (byte)entry.Protocol);
-        return mix * Odd ^ ((ulong)entry.RawId << 16 | entry.Zone);
+        return mix * Odd ^ ((ulong)entry.Data.Id << 16 | entry.Zone);
     }
 }

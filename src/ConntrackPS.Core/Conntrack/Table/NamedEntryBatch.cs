@@ -139,7 +139,7 @@ public sealed class EntryDeleter : NamedEntryBatch
     }
 
     private protected override void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address) =>
-        Enqueue(TableRequests.Delete, (address, present.RawId), named);
+        Enqueue(TableRequests.Delete, (address, present.Data.Id), named);
 }
 
 /// <summary>Changes entries one by one, in batches. An entry that is gone already is counted, and no failure.</summary>

@@ -28,11 +28,11 @@ internal static class EntryDecoder
             {
                 case EntryAttribute.TupleOrig:
                     if (ReadTuple(attributes.Value, out entry.Original) is { } original)
-                        (entry.RawOriginalZone, entry.Fields) = (original, entry.Fields | EntryFields.OriginalZone);
+                        (entry.Data.OriginalZone, entry.Fields) = (original, entry.Fields | EntryFields.OriginalZone);
                     break;
                 case EntryAttribute.TupleReply:
                     if (ReadTuple(attributes.Value, out entry.Reply) is { } reply)
-                        (entry.RawReplyZone, entry.Fields) = (reply, entry.Fields | EntryFields.ReplyZone);
+                        (entry.Data.ReplyZone, entry.Fields) = (reply, entry.Fields | EntryFields.ReplyZone);
                     break;
                 case EntryAttribute.Status:
                     entry.Status = (ConntrackStatus)attributes.UInt32;
@@ -43,24 +43,24 @@ internal static class EntryDecoder
                     ProtoinfoDecoder.Decode(attributes.Nested, entry);
                     break;
                 case EntryAttribute.Timeout:
-                    (entry.RawTimeout, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.Timeout);
+                    (entry.Data.Timeout, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.Timeout);
                     break;
                 case EntryAttribute.Mark:
-                    entry.RawMark = attributes.UInt32;
+                    entry.Data.Mark = attributes.UInt32;
                     break;
                 case EntryAttribute.CountersOrig:
-                    ReadCounters(attributes.Value, out entry.RawOriginalPackets, out entry.RawOriginalBytes);
+                    ReadCounters(attributes.Value, out entry.Data.OriginalPackets, out entry.Data.OriginalBytes);
                     entry.Fields |= EntryFields.OriginalCounters;
                     break;
                 case EntryAttribute.CountersReply:
-                    ReadCounters(attributes.Value, out entry.RawReplyPackets, out entry.RawReplyBytes);
+                    ReadCounters(attributes.Value, out entry.Data.ReplyPackets, out entry.Data.ReplyBytes);
                     entry.Fields |= EntryFields.ReplyCounters;
                     break;
                 case EntryAttribute.Use:
-                    (entry.RawUse, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.UseCount);
+                    (entry.Data.Use, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.UseCount);
                     break;
                 case EntryAttribute.Id:
-                    (entry.RawId, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.Id);
+                    (entry.Data.Id, entry.Fields) = (attributes.UInt32, entry.Fields | EntryFields.Id);
                     break;
                 case EntryAttribute.Zone:
                     entry.Zone = attributes.UInt16;
@@ -113,10 +113,10 @@ internal static class EntryDecoder
             switch ((TimestampAttribute)attributes.Type)
             {
                 case TimestampAttribute.Start:
-                    (entry.RawStart, entry.Fields) = (attributes.UInt64, entry.Fields | EntryFields.StartTime);
+                    (entry.Data.Start, entry.Fields) = (attributes.UInt64, entry.Fields | EntryFields.StartTime);
                     break;
                 case TimestampAttribute.Stop:
-                    (entry.RawStop, entry.Fields) = (attributes.UInt64, entry.Fields | EntryFields.StopTime);
+                    (entry.Data.Stop, entry.Fields) = (attributes.UInt64, entry.Fields | EntryFields.StopTime);
                     break;
             }
         }

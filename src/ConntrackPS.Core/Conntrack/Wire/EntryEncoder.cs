@@ -25,10 +25,10 @@ internal static class EntryEncoder
         WriteReply(ref writer, entry);
         if (entry.Zone != 0)
             writer.PutUInt16((ushort)EntryAttribute.Zone, entry.Zone);
-        writer.PutUInt32((ushort)EntryAttribute.Timeout, entry.RawTimeout);
+        writer.PutUInt32((ushort)EntryAttribute.Timeout, entry.Data.Timeout);
         writer.PutUInt32((ushort)EntryAttribute.Status, (uint)(entry.Status & ~NotSettable | ConntrackStatus.Confirmed));
-        if (entry.RawMark != 0)
-            writer.PutUInt32((ushort)EntryAttribute.Mark, entry.RawMark);
+        if (entry.Data.Mark != 0)
+            writer.PutUInt32((ushort)EntryAttribute.Mark, entry.Data.Mark);
         if (entry.Has(EntryFields.State))
             ProtoinfoEncoder.Write(ref writer, entry);
         if (entry.Details is { } details)

@@ -35,18 +35,18 @@ internal static class ProtoinfoDecoder
                     SetState(entry, IPProtocol.Tcp, attributes.Byte);
                     break;
                 case TcpAttribute.WscaleOriginal:
-                    (entry.RawOriginalWindowScale, entry.Fields) = (attributes.Byte, entry.Fields | EntryFields.OriginalWindowScale);
+                    (entry.Data.OriginalWindowScale, entry.Fields) = (attributes.Byte, entry.Fields | EntryFields.OriginalWindowScale);
                     break;
                 case TcpAttribute.WscaleReply:
-                    (entry.RawReplyWindowScale, entry.Fields) = (attributes.Byte, entry.Fields | EntryFields.ReplyWindowScale);
+                    (entry.Data.ReplyWindowScale, entry.Fields) = (attributes.Byte, entry.Fields | EntryFields.ReplyWindowScale);
                     break;
 
                 // struct nf_ct_tcp_flags: the flags, then a mask that means nothing in this direction.
                 case TcpAttribute.FlagsOriginal:
-                    (entry.RawOriginalTcpFlags, entry.Fields) = ((TcpTrackingFlags)attributes.Byte, entry.Fields | EntryFields.OriginalTcpFlags);
+                    (entry.Data.OriginalTcpFlags, entry.Fields) = ((TcpTrackingFlags)attributes.Byte, entry.Fields | EntryFields.OriginalTcpFlags);
                     break;
                 case TcpAttribute.FlagsReply:
-                    (entry.RawReplyTcpFlags, entry.Fields) = ((TcpTrackingFlags)attributes.Byte, entry.Fields | EntryFields.ReplyTcpFlags);
+                    (entry.Data.ReplyTcpFlags, entry.Fields) = ((TcpTrackingFlags)attributes.Byte, entry.Fields | EntryFields.ReplyTcpFlags);
                     break;
             }
         }
@@ -92,7 +92,7 @@ internal static class ProtoinfoDecoder
 
     private static void SetState(ConntrackEntry entry, IPProtocol protocol, byte number)
     {
-        entry.RawState = ConntrackStates.FromKernel(protocol, number);
+        entry.Data.State = ConntrackStates.FromKernel(protocol, number);
         entry.Fields |= EntryFields.State;
     }
 }
@@ -110,7 +110,7 @@ internal static class ProtoinfoEncoder
 
     public static void Write(ref MessageWriter writer, ConntrackEntry entry)
     {
-        if (ConntrackStates.ToKernel(entry.Protocol, entry.RawState) is not { } state)
+        if (ConntrackStates.ToKernel(entry.Protocol, entry.Data.State) is not { } state)
             return;
         MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Protoinfo);
         if (entry.Protocol == IPProtocol.Tcp)
@@ -146,12 +146,12 @@ internal static class ProtoinfoEncoder
         // The kernel takes window scales as a pair only.
         if (entry.Has(EntryFields.OriginalWindowScale) && entry.Has(EntryFields.ReplyWindowScale))
         {
-            writer.PutByte((ushort)TcpAttribute.WscaleOriginal, entry.RawOriginalWindowScale);
-            writer.PutByte((ushort)TcpAttribute.WscaleReply, entry.RawReplyWindowScale);
+            writer.PutByte((ushort)TcpAttribute.WscaleOriginal, entry.Data.OriginalWindowScale);
+            writer.PutByte((ushort)TcpAttribute.WscaleReply, entry.Data.ReplyWindowScale);
         }
 
-        WriteTcpFlags(ref writer, TcpAttribute.FlagsOriginal, entry, EntryFields.OriginalTcpFlags, entry.RawOriginalTcpFlags, state);
-        WriteTcpFlags(ref writer, TcpAttribute.FlagsReply, entry, EntryFields.ReplyTcpFlags, entry.RawReplyTcpFlags, state);
+        WriteTcpFlags(ref writer, TcpAttribute.FlagsOriginal, entry, EntryFields.OriginalTcpFlags, entry.Data.OriginalTcpFlags, state);
+        WriteTcpFlags(ref writer, TcpAttribute.FlagsReply, entry, EntryFields.ReplyTcpFlags, entry.Data.ReplyTcpFlags, state);
         writer.EndNest(nest);
     }
 
@@ -215,11 +215,11 @@ internal static class PlainTcp
             return false;
         }
 
-        entry.RawState = ConntrackStates.FromKernel(IPProtocol.Tcp, nest[8]);
-        entry.RawOriginalWindowScale = nest[16];
-        entry.RawReplyWindowScale = nest[24];
-        entry.RawOriginalTcpFlags = (TcpTrackingFlags)nest[32];
-        entry.RawReplyTcpFlags = (TcpTrackingFlags)nest[40];
+        entry.Data.State = ConntrackStates.FromKernel(IPProtocol.Tcp, nest[8]);
+        entry.Data.OriginalWindowScale = nest[16];
+        entry.Data.ReplyWindowScale = nest[24];
+        entry.Data.OriginalTcpFlags = (TcpTrackingFlags)nest[32];
+        entry.Data.ReplyTcpFlags = (TcpTrackingFlags)nest[40];
         entry.Fields |= Fields;
         return true;
     }

@@ -79,7 +79,7 @@ internal struct GroupTotals
             Assured++;
         if ((entry.Status & ConntrackStatus.SeenReply) == 0)
             Unreplied++;
-        States[!entry.Has(EntryFields.State) ? Stateless : Math.Min((int)entry.RawState, OtherState)]++;
+        States[!entry.Has(EntryFields.State) ? Stateless : Math.Min((int)entry.Data.State, OtherState)]++;
         if (entry.Has(EntryFields.OriginalCounters))
         {
             WithCounters++;
@@ -95,8 +95,8 @@ internal struct GroupTotals
 
         if (entry.Has(EntryFields.StartTime))
         {
-            Oldest = Oldest == 0 ? entry.RawStart : Math.Min(Oldest, entry.RawStart);
-            Newest = Math.Max(Newest, entry.RawStart);
+            Oldest = Oldest == 0 ? entry.Data.Start : Math.Min(Oldest, entry.Data.Start);
+            Newest = Math.Max(Newest, entry.Data.Start);
         }
     }
 

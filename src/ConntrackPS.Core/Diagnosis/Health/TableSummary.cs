@@ -54,7 +54,7 @@ internal sealed class TableSummary(long establishedSeconds, long shortenedSecond
         Sources.Add(original.Family, original.Source);
         if (entry.Details?.Helper is { } helper)
             _helpers[helper] = _helpers.GetValueOrDefault(helper) + 1;
-        if (original.Protocol == IPProtocol.Tcp && entry.RawState is ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2)
+        if (original.Protocol == IPProtocol.Tcp && entry.Data.State is ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2)
         {
             HalfOpen++;
             HalfOpenSources.Add(original.Family, original.Source);
@@ -65,10 +65,10 @@ internal sealed class TableSummary(long establishedSeconds, long shortenedSecond
             UnrepliedSources.Add(original.Family, original.Source);
         }
 
-        if (original.Protocol == IPProtocol.Tcp && entry.RawState == ConntrackState.Established)
+        if (original.Protocol == IPProtocol.Tcp && entry.Data.State == ConntrackState.Established)
         {
             Established++;
-            if (entry.RawTimeout > ShortenedSeconds && EstablishedSeconds - entry.RawTimeout > IdleSeconds)
+            if (entry.Data.Timeout > ShortenedSeconds && EstablishedSeconds - entry.Data.Timeout > IdleSeconds)
                 IdleEstablished++;
         }
     }

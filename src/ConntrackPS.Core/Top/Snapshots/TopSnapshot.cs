@@ -137,8 +137,8 @@ internal struct TopEntry
         (Original, Reply) = (entry.Original, entry.Reply);
         (Packets, Bytes) = (entry.RawPackets, entry.RawBytes);
         (MovedPackets, MovedBytes) = (0, 0);
-        (Id, Timeout, Mark, Status, Fields) = (entry.RawId, entry.RawTimeout, entry.RawMark, entry.Status, entry.Fields);
-        (Zone, OriginalZone, ReplyZone, State) = (entry.Zone, entry.RawOriginalZone, entry.RawReplyZone, entry.RawState);
+        (Id, Timeout, Mark, Status, Fields) = (entry.Data.Id, entry.Data.Timeout, entry.Data.Mark, entry.Status, entry.Fields);
+        (Zone, OriginalZone, ReplyZone, State) = (entry.Zone, entry.Data.OriginalZone, entry.Data.ReplyZone, entry.Data.State);
     }
 
     /// <summary>Makes an entry that has what this has; both ways' counters become the original direction's.</summary>
@@ -147,8 +147,8 @@ internal struct TopEntry
         const EntryFields Kept = EntryFields.Id | EntryFields.Timeout | EntryFields.State | EntryFields.OriginalCounters
             | EntryFields.OriginalZone | EntryFields.ReplyZone;
         (entry.Original, entry.Reply) = (Original, Reply);
-        (entry.RawOriginalPackets, entry.RawOriginalBytes) = (Packets, Bytes);
-        (entry.RawId, entry.RawTimeout, entry.RawMark, entry.Status, entry.Fields) = (Id, Timeout, Mark, Status, Fields & Kept);
-        (entry.Zone, entry.RawOriginalZone, entry.RawReplyZone, entry.RawState) = (Zone, OriginalZone, ReplyZone, State);
+        (entry.Data.OriginalPackets, entry.Data.OriginalBytes) = (Packets, Bytes);
+        (entry.Data.Id, entry.Data.Timeout, entry.Data.Mark, entry.Status, entry.Fields) = (Id, Timeout, Mark, Status, Fields & Kept);
+        (entry.Zone, entry.Data.OriginalZone, entry.Data.ReplyZone, entry.Data.State) = (Zone, OriginalZone, ReplyZone, State);
     }
 }

@@ -29,7 +29,7 @@ internal static class SmallTable
     private static ConntrackEntry With(ConntrackEntry entry, ConntrackStatus status = 0, uint mark = 0, ushort zone = 0, uint id = 0)
     {
         entry.Status |= status;
-        (entry.Mark, entry.Zone, entry.RawId) = (mark, zone, id);
+        (entry.Mark, entry.Zone, entry.Data.Id) = (mark, zone, id);
         entry.Fields |= EntryFields.Id;
         return entry;
     }

@@ -25,7 +25,7 @@ public sealed class EntryUpdaterTests : IDisposable
         Assert.Equal((chosen.Count, 0L, 0L), (updater.Changed, updater.AlreadyGone, updater.Failed));
         Assert.Equal(chosen.Order(), updater.TakeResults().Select(result => (uint?)result.Entry).Order());
         Assert.Equal(
-            entries.Select(entry => (entry.Id, chosen.Contains(entry.Id) ? 0xabcu : entry.RawMark)).Order(),
+            entries.Select(entry => (entry.Id, chosen.Contains(entry.Id) ? 0xabcu : entry.Data.Mark)).Order(),
             ConntrackTool.ListXml(_ns).Select(flow => (flow.Id, (uint)(flow.Mark ?? 0))).Order());
     }
 

@@ -113,7 +113,7 @@ public sealed class KernelFaultTests : IDisposable
     private static void AddDeletions(NetlinkBatch batch, IEnumerable<ConntrackEntry> entries)
     {
         foreach (ConntrackEntry entry in entries)
-            batch.Add(TableRequests.Delete(batch.NextMessage, (EntryAddress.Of(EntryKey.Of(entry)), entry.RawId)));
+            batch.Add(TableRequests.Delete(batch.NextMessage, (EntryAddress.Of(EntryKey.Of(entry)), entry.Data.Id)));
     }
 
     private void Delete()

@@ -252,7 +252,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
 
     /// <summary>Nothing of a listing that has an entry twice.</summary>
     private static SortedDictionary<uint, uint> Marks(List<ConntrackEntry> entries) =>
-        new(entries.DistinctBy(entry => entry.Id).Count() == entries.Count ? entries.ToDictionary(entry => entry.Id!.Value, entry => entry.RawMark) : []);
+        new(entries.DistinctBy(entry => entry.Id).Count() == entries.Count ? entries.ToDictionary(entry => entry.Id!.Value, entry => entry.Data.Mark) : []);
 
     private void Count(string what, int number) => _done[what] = _done.GetValueOrDefault(what) + number;
 

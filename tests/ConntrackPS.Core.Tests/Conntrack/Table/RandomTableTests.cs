@@ -52,7 +52,7 @@ public sealed class RandomTableTests : IClassFixture<RandomTableFixture>
         {
             ConntrackEntry entry = read[Key(created)];
             EntryProperties.AssertSame(KernelRules.Apply(created), entry, GivenByTheKernel);
-            Assert.InRange(entry.TimeoutSeconds!.Value, created.RawTimeout - 300, created.RawTimeout);
+            Assert.InRange(entry.TimeoutSeconds!.Value, created.Data.Timeout - 300, created.Data.Timeout);
         }
     }
 

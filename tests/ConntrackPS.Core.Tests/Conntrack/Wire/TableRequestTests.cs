@@ -67,7 +67,7 @@ public sealed class TableRequestTests
     public void The_key_of_an_entry_has_all_that_names_it()
     {
         ConntrackEntry entry = Entries.Any().WithZone(TupleDirection.Original, 7);
-        (entry.RawId, entry.Fields) = (99, entry.Fields | EntryFields.Id);
+        (entry.Data.Id, entry.Fields) = (99, entry.Fields | EntryFields.Id);
         Assert.Equal(new EntryKey(entry.Original, 0, 7, 99) { Reply = entry.Reply }, EntryKey.Of(entry));
         Assert.Throws<ArgumentNullException>(() => EntryKey.Of(null!));
     }

@@ -130,7 +130,7 @@ public sealed class FiguresTests
     {
         ConntrackEntry entry = Entries.Tcp("192.0.2.1", 1, "198.51.100.7", 80).WithState(state);
         entry.Status = status;
-        entry.RawTimeout = timeout;
+        entry.Data.Timeout = timeout;
         return entry;
     }
 }

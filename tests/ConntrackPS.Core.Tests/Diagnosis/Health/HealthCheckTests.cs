@@ -61,7 +61,7 @@ public sealed class HealthCheckTests : IDisposable
         {
             ConntrackEntry entry = Entries.Tcp($"10.0.{port / 250}.{port % 250}", port, "198.51.100.7", 80).WithState(ConntrackState.Established);
             entry.Status = ConntrackStatus.Confirmed | ConntrackStatus.SeenReply | ConntrackStatus.Assured;
-            entry.RawTimeout = 300000;
+            entry.Data.Timeout = 300000;
             return entry;
         }
     }
