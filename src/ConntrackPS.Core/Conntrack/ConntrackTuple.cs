@@ -45,8 +45,7 @@ public readonly record struct ConntrackTuple
     {
         { Family: IPFamily.Unspecified } => "SourceAddress, DestinationAddress",
         { HasPorts: true } => null,
-        { IsIcmp: true } => "IcmpType, IcmpCode, IcmpId",
-        { Protocol: IPProtocol.Tcp or IPProtocol.Udp } => "SourcePort, DestinationPort",
+        { IsIcmp: true } or { Protocol: IPProtocol.Tcp or IPProtocol.Udp } => string.Join(", ", TupleNumbers.Of(Protocol).Names),
         _ => null,
     };
 
@@ -75,6 +74,48 @@ public enum TupleDirection
 
     /// <summary>IP_CT_DIR_REPLY: the way back.</summary>
     Reply,
+}
+
+/// <summary>What a protocol has in the places of the ports, by the names that properties and filters have for it.</summary>
+/// <param name="Source">What is in the place of the source port.</param>
+/// <param name="Destination">What is in the place of the destination port, or in its upper byte.</param>
+/// <param name="LowByte">What is in the lower byte of the destination port; null where the other is 16 bits wide.</param>
+internal sealed record TupleNumbers(string Source, string Destination, string? LowByte = null)
+{
+    /// <summary>Ports; expectations and masters have all numbers under these names.</summary>
+    public static readonly TupleNumbers Ports = new("SourcePort", "DestinationPort");
+
+    private static readonly TupleNumbers Icmp = new("IcmpId", "IcmpType", "IcmpCode");
+
+    private static readonly TupleNumbers Gre = new("GreSourceKey", "GreDestinationKey");
+
+    /// <summary>The names, in the order in which people give them.</summary>
+    public IReadOnlyList<string> Names => LowByte is null ? [Source, Destination] : [Destination, LowByte, Source];
+
+    public static TupleNumbers Of(IPProtocol protocol) => protocol switch
+    {
+        IPProtocol.Icmp or IPProtocol.IcmpV6 => Icmp,
+        IPProtocol.Gre => Gre,
+        _ => Ports,
+    };
+
+    /// <summary>Puts the numbers into a tuple.</summary>
+    /// <param name="tuple">The tuple, with the protocol.</param>
+    /// <param name="read">Reads the number of a name, up to a maximum; of null the tuple keeps its own.</param>
+    public ConntrackTuple Fill(ConntrackTuple tuple, Func<string, uint, uint?> read)
+    {
+        if (LowByte is null)
+        {
+            uint source = read(Source, ushort.MaxValue) ?? tuple.SourcePort;
+            uint destination = read(Destination, ushort.MaxValue) ?? tuple.DestinationPort;
+            return tuple with { HasPorts = true, SourcePort = (ushort)source, DestinationPort = (ushort)destination };
+        }
+
+        uint high = read(Destination, byte.MaxValue) ?? (uint)tuple.DestinationPort >> 8;
+        uint low = read(LowByte, byte.MaxValue) ?? (byte)tuple.DestinationPort;
+        uint number = read(Source, ushort.MaxValue) ?? tuple.SourcePort;
+        return tuple with { HasPorts = true, SourcePort = (ushort)number, DestinationPort = (ushort)(high << 8 | low) };
+    }
 }
 
 /// <summary>The tuple of the replies to a tuple's packets, without translation (nf_ct_invert_tuple).</summary>

@@ -53,25 +53,9 @@ internal static class InputEntry
             reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
         if (properties.Text("ReplyDestinationAddress") is not null)
             reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
-        if (!original.HasPorts)
-            return reply;
-        if (original.IsIcmp)
-        {
-            uint type = properties.Number("ReplyIcmpType", byte.MaxValue) ?? (uint)reply.DestinationPort >> 8;
-            uint code = properties.Number("ReplyIcmpCode", byte.MaxValue) ?? (byte)reply.DestinationPort;
-            return reply with
-            {
-                SourcePort = properties.Port("ReplyIcmpId") ?? reply.SourcePort,
-                DestinationPort = (ushort)(type << 8 | code),
-            };
-        }
-
-        (string source, string destination) = PropertyBag.PortNames(original.Protocol);
-        return reply with
-        {
-            SourcePort = properties.Port("Reply" + source) ?? reply.SourcePort,
-            DestinationPort = properties.Port("Reply" + destination) ?? reply.DestinationPort,
-        };
+        return original.HasPorts
+            ? TupleNumbers.Of(original.Protocol).Fill(reply, (name, maximum) => properties.Number("Reply" + name, maximum))
+            : reply;
     }
 
     /// <summary>The network namespace the object was read in; null for the caller's own.</summary>
@@ -85,11 +69,9 @@ internal static class InputEntry
     /// <summary>False where the object leaves something of the reply open, so that any reply will do.</summary>
     private static bool HasReply(PropertyBag properties, in ConntrackTuple original)
     {
-        string[] needed = ["ReplySourceAddress", "ReplyDestinationAddress"];
-        if (original is { IsIcmp: true, HasPorts: true })
-            needed = [.. needed, "ReplyIcmpType", "ReplyIcmpCode", "ReplyIcmpId"];
-        else if (original.HasPorts && PropertyBag.PortNames(original.Protocol) is var (source, destination))
-            needed = [.. needed, "Reply" + source, "Reply" + destination];
+        IEnumerable<string> needed = ["ReplySourceAddress", "ReplyDestinationAddress"];
+        if (original.HasPorts)
+            needed = needed.Concat(TupleNumbers.Of(original.Protocol).Names.Select(name => "Reply" + name));
         return needed.All(name => properties.Text(name) is not null);
     }
 }

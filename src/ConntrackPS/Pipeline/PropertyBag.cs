@@ -53,22 +53,11 @@ internal readonly struct PropertyBag(PSObject source)
     public ConntrackTuple EntryTuple(string direction)
     {
         ConntrackTuple tuple = Addresses("Protocol", direction);
-        if (tuple.IsIcmp)
-        {
-            (string typeName, string codeName, string idName) = (direction + "IcmpType", direction + "IcmpCode", direction + "IcmpId");
-            if (!HasAny(typeName, codeName, idName))
-                return tuple;
-            uint type = Needed(Number(typeName, byte.MaxValue), typeName);
-            uint code = Needed(Number(codeName, byte.MaxValue), codeName);
-            ushort id = Needed(Port(idName), idName);
-            return tuple with { HasPorts = true, SourcePort = id, DestinationPort = (ushort)(type << 8 | code) };
-        }
-
-        (string source, string destination) = PortNames(tuple.Protocol);
-        (source, destination) = (direction + source, direction + destination);
-        if (!tuple.MayHavePorts && HasAny(source, destination))
-            throw new FormatException($"it has a {(HasAny(source) ? source : destination)}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
-        return tuple.MustHavePorts || HasAny(source, destination) ? WithPorts(tuple, source, destination) : tuple;
+        TupleNumbers numbers = TupleNumbers.Of(tuple.Protocol);
+        string? given = FirstGiven(numbers, direction);
+        if (given is not null && !tuple.IsIcmp && !tuple.MayHavePorts)
+            throw new FormatException($"it has a {given}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
+        return given is not null || tuple.MustHavePorts ? WithNumbers(tuple, numbers, direction) : tuple;
     }
 
     /// <summary>The tuple of an expectation or a master, which have the fields of ICMP and GRE under the ports' names, each behind
@@ -77,13 +66,8 @@ internal readonly struct PropertyBag(PSObject source)
     public ConntrackTuple Tuple(string prefix)
     {
         ConntrackTuple tuple = Addresses(prefix + "Protocol", prefix);
-        string source = prefix + "SourcePort", destination = prefix + "DestinationPort";
-        return HasAny(source, destination) ? WithPorts(tuple, source, destination) : tuple;
+        return FirstGiven(TupleNumbers.Ports, prefix) is null ? tuple : WithNumbers(tuple, TupleNumbers.Ports, prefix);
     }
-
-    /// <summary>What the properties for a protocol's ports or keys are called.</summary>
-    public static (string Source, string Destination) PortNames(IPProtocol protocol) =>
-        protocol == IPProtocol.Gre ? ("GreSourceKey", "GreDestinationKey") : ("SourcePort", "DestinationPort");
 
     private ConntrackTuple Addresses(string protocolName, string prefix)
     {
@@ -97,27 +81,24 @@ internal readonly struct PropertyBag(PSObject source)
         return new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination };
     }
 
-    /// <summary>Both ports: half of them would be made whole by a zero.</summary>
-    private ConntrackTuple WithPorts(in ConntrackTuple tuple, string source, string destination) => tuple with
+    private string? FirstGiven(TupleNumbers numbers, string prefix)
     {
-        HasPorts = true,
-        SourcePort = Needed(Port(source), source),
-        DestinationPort = Needed(Port(destination), destination),
-    };
-
-    private bool HasAny(params string[] names)
-    {
-        foreach (string name in names)
+        foreach (string name in numbers.Names)
         {
-            if (Text(name) is not null)
-                return true;
+            if (Text(prefix + name) is not null)
+                return prefix + name;
         }
 
-        return false;
+        return null;
     }
 
-    private static T Needed<T>(T? value, string name)
-        where T : struct => value ?? throw new FormatException($"it has no {name}.");
+    /// <summary>All numbers: some of them would be made whole by a zero.</summary>
+    private ConntrackTuple WithNumbers(ConntrackTuple tuple, TupleNumbers numbers, string prefix)
+    {
+        PropertyBag bag = this;
+        return numbers.Fill(tuple, (name, maximum) =>
+            bag.Number(prefix + name, maximum) ?? throw new FormatException($"it has no {prefix}{name}."));
+    }
 
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
     /// <exception cref="FormatException">It is none.</exception>

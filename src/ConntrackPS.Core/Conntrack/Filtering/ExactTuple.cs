@@ -68,36 +68,19 @@ internal static class ExactTuple
             Destination = destination.Address,
             Protocol = One(filter.Protocol, nameof(filter.Protocol)),
         };
-        if (tuple.IsIcmp)
-        {
-            ushort typeAndCode = (ushort)(TupleProperties.IcmpType.One(filter) << 8 | TupleProperties.IcmpCode.One(filter));
-            return tuple with { HasPorts = true, SourcePort = TupleProperties.IcmpId.One(filter), DestinationPort = typeAndCode };
-        }
-
-        if (tuple.Protocol == IPProtocol.Gre)
-        {
-            return tuple with
-            {
-                HasPorts = true,
-                SourcePort = TupleProperties.GreSourceKey.One(filter),
-                DestinationPort = TupleProperties.GreDestinationKey.One(filter),
-            };
-        }
-
-        return tuple.MustHavePorts || senderPort.IsAsked(filter) || receiverPort.IsAsked(filter)
-            ? tuple with { HasPorts = true, SourcePort = Port(senderPort, filter), DestinationPort = Port(receiverPort, filter) }
+        TupleNumbers numbers = TupleNumbers.Of(tuple.Protocol);
+        return tuple.IsIcmp || tuple.MustHavePorts || senderPort.IsAsked(filter) || receiverPort.IsAsked(filter)
+            ? numbers.Fill(tuple, (name, _) => Property(name).OneNumber(filter))
             : tuple;
+
+        TupleProperty Property(string name) =>
+            numbers == TupleNumbers.Ports ? name == numbers.Source ? senderPort : receiverPort : TupleProperties.Named(name);
     }
 
     private static AddressPrefix Address(AddressProperty property, ConntrackFilter filter) =>
         property.One(filter) is { IsSingleAddress: true } address
             ? address
             : throw new TemplateException("{0} must be one address, not a prefix.", property.Name);
-
-    private static ushort Port(PortProperty property, ConntrackFilter filter) =>
-        property.One(filter) is var range && range.First == range.Last
-            ? range.First
-            : throw new TemplateException("{0} must be one port, not a range.", property.Name);
 
     private static T One<T>(IReadOnlyList<T> values, string name) =>
         values.Count == 1 ? values[0] : throw new TemplateException("{0} must have exactly one value.", name);

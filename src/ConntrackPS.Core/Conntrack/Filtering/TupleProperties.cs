@@ -156,6 +156,9 @@ internal static class TupleProperties
     /// <summary>Finds a property by its name, in any case.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out TupleProperty? property) => ByName.TryGetValue(name, out property);
 
+    /// <summary>The property of a name that there is.</summary>
+    public static TupleProperty Named(string name) => ByName[name];
+
     /// <summary>The property itself, or what it stands for where that is several: source and destination, of translated ends or of
     /// the first packet.</summary>
     public static IEnumerable<TupleProperty> EndsOf(TupleProperty property)

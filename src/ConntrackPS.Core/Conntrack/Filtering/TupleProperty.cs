@@ -89,6 +89,10 @@ internal abstract class TupleProperty(string name, string phrase, TuplePlaces pl
     /// <summary>What is asked, as values of the 16 bits that the tuple has in the place; null for addresses.</summary>
     public virtual IEnumerable<PortRange>? ToNumbers(ConntrackFilter filter) => null;
 
+    /// <summary>The only number that is asked for.</summary>
+    /// <exception cref="FormatException">There are none or several, or it is an address.</exception>
+    public virtual ushort OneNumber(ConntrackFilter filter) => throw new TemplateException("{0} is no number.", Name);
+
     /// <summary>The property's name.</summary>
     public override string ToString() => Name;
 
@@ -204,6 +208,10 @@ internal sealed class PortProperty(
 
     public override IEnumerable<PortRange> ToNumbers(ConntrackFilter filter) => Of(filter);
 
+    public override ushort OneNumber(ConntrackFilter filter) => One(filter) is var range && range.First == range.Last
+        ? range.First
+        : throw new TemplateException("{0} must be one port, not a range.", Name);
+
     protected override IReadOnlyList<PortRange> Convert(object values) =>
         values is long port ? [new PortRange((int)port)] : base.Convert(values);
 
@@ -247,6 +255,8 @@ internal sealed class NumberProperty<T>(
     }
 
     public override IEnumerable<PortRange> ToNumbers(ConntrackFilter filter) => Of(filter).SelectMany(Numbers);
+
+    public override ushort OneNumber(ConntrackFilter filter) => ushort.CreateChecked(One(filter));
 
     protected override IReadOnlyList<T> Convert(object values) => values switch
     {
