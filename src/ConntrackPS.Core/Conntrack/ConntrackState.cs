@@ -87,3 +87,177 @@ public enum ConntrackState : byte
     /// <summary>From here on: a state this library doesn't know, plus the kernel's number for it.</summary>
     Unknown = 0x80,
 }
+
+/// <summary>Each protocol's numbers for its states.</summary>
+public static class ConntrackStates
+{
+    private static readonly ConntrackState[] Tcp =
+    [
+        ConntrackState.None, ConntrackState.SynSent, ConntrackState.SynRecv, ConntrackState.Established,
+        ConntrackState.FinWait, ConntrackState.CloseWait, ConntrackState.LastAck, ConntrackState.TimeWait,
+        ConntrackState.Close, ConntrackState.SynSent2,
+    ];
+
+    private static readonly ConntrackState[] Sctp =
+    [
+        ConntrackState.None, ConntrackState.Closed, ConntrackState.CookieWait, ConntrackState.CookieEchoed,
+        ConntrackState.Established, ConntrackState.ShutdownSent, ConntrackState.ShutdownRecd,
+        ConntrackState.ShutdownAckSent, ConntrackState.HeartbeatSent, ConntrackState.HeartbeatAcked,
+    ];
+
+    private static readonly ConntrackState[] Dccp =
+    [
+        ConntrackState.None, ConntrackState.Request, ConntrackState.Respond, ConntrackState.PartOpen,
+        ConntrackState.Open, ConntrackState.CloseReq, ConntrackState.Closing, ConntrackState.TimeWait,
+        ConntrackState.Ignore, ConntrackState.Invalid,
+    ];
+
+    /// <summary>The states a protocol can be in, indexed by the kernel's number; none for a protocol without state.</summary>
+    public static IReadOnlyList<ConntrackState> Of(IPProtocol protocol) => Numbers(protocol);
+
+    /// <summary>The state behind the kernel's number; a number unknown here becomes <see cref="ConntrackState.Unknown"/> plus it.</summary>
+    public static ConntrackState FromKernel(IPProtocol protocol, byte number)
+    {
+        ConntrackState[] states = Numbers(protocol);
+        return number < states.Length ? states[number] : ConntrackState.Unknown | (ConntrackState)number;
+    }
+
+    /// <summary>The kernel's number for a state, or null where the protocol has no such state.</summary>
+    public static byte? ToKernel(IPProtocol protocol, ConntrackState state)
+    {
+        if (state > ConntrackState.Unknown)
+            return (byte)(state & ~ConntrackState.Unknown);
+        int number = Array.IndexOf(Numbers(protocol), state);
+        return number < 0 ? null : (byte)number;
+    }
+
+    /// <summary>Reads a state by its name or any other spelling: <c>SynSent</c>, <c>SYN_SENT</c>, <c>LISTEN</c> for SynSent2, in any case.
+    /// Numbers are no names.</summary>
+    public static bool TryParse(string text, out ConntrackState state)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return StateNames.TryParse(text, out state);
+    }
+
+    /// <summary>How far a connection in this state has come.</summary>
+    internal static StatePhase PhaseOf(ConntrackState state) => state switch
+    {
+        ConntrackState.Established or ConntrackState.Open => StatePhase.Open,
+        ConntrackState.SynSent or ConntrackState.SynRecv or ConntrackState.SynSent2
+            or ConntrackState.CookieWait or ConntrackState.CookieEchoed
+            or ConntrackState.Request or ConntrackState.Respond or ConntrackState.PartOpen => StatePhase.Opening,
+        _ => StatePhase.Closing,
+    };
+
+    private static ConntrackState[] Numbers(IPProtocol protocol) => protocol switch
+    {
+        IPProtocol.Tcp => Tcp,
+        IPProtocol.Sctp => Sctp,
+        IPProtocol.Dccp => Dccp,
+        _ => [],
+    };
+}
+
+/// <summary>The one table of how states are written: by us, by the kernel, by libnetfilter_conntrack and by older kernels.</summary>
+/// <remarks>tcp_conntrack_names, sctp_conntrack_names and dccp_state_names of net/netfilter/nf_conntrack_proto_*.c; states of
+/// src/conntrack/proto in libnetfilter_conntrack.</remarks>
+internal static class StateNames
+{
+    private const string None = "NONE";
+
+    /// <summary>The kernel's word for each state, and others that mean it.</summary>
+    private static readonly (ConntrackState State, string Word, string[] Others)[] Table =
+    [
+        (ConntrackState.None, None, []),
+        (ConntrackState.SynSent, "SYN_SENT", []),
+        (ConntrackState.SynRecv, "SYN_RECV", []),
+        (ConntrackState.Established, "ESTABLISHED", []),
+        (ConntrackState.FinWait, "FIN_WAIT", []),
+        (ConntrackState.CloseWait, "CLOSE_WAIT", []),
+        (ConntrackState.LastAck, "LAST_ACK", []),
+        (ConntrackState.TimeWait, "TIME_WAIT", ["TIMEWAIT"]),
+        (ConntrackState.Close, "CLOSE", []),
+
+        // LISTEN had this number before Linux 2.6.31, and conntrack takes it to this day.
+        (ConntrackState.SynSent2, "SYN_SENT2", ["LISTEN"]),
+        (ConntrackState.Closed, "CLOSED", []),
+        (ConntrackState.CookieWait, "COOKIE_WAIT", []),
+        (ConntrackState.CookieEchoed, "COOKIE_ECHOED", []),
+        (ConntrackState.ShutdownSent, "SHUTDOWN_SENT", []),
+        (ConntrackState.ShutdownRecd, "SHUTDOWN_RECD", []),
+        (ConntrackState.ShutdownAckSent, "SHUTDOWN_ACK_SENT", []),
+        (ConntrackState.HeartbeatSent, "HEARTBEAT_SENT", []),
+        (ConntrackState.HeartbeatAcked, "HEARTBEAT_ACKED", []),
+        (ConntrackState.Request, "REQUEST", []),
+        (ConntrackState.Respond, "RESPOND", []),
+        (ConntrackState.PartOpen, "PARTOPEN", []),
+        (ConntrackState.Open, "OPEN", []),
+        (ConntrackState.CloseReq, "CLOSEREQ", []),
+        (ConntrackState.Closing, "CLOSING", []),
+        (ConntrackState.Ignore, "IGNORE", []),
+        (ConntrackState.Invalid, "INVALID", []),
+    ];
+
+    private static readonly Dictionary<string, ConntrackState> BySpelling = Table
+        .SelectMany(row => Spellings(row.Word, row.Others).Select(word => (Word: Plain(word), row.State)))
+        .DistinctBy(pair => pair.Word)
+        .ToDictionary(pair => pair.Word, pair => pair.State);
+
+    /// <summary>The word for a state; NONE for one that has none, as conntrack prints it.</summary>
+    public static string Of(IPProtocol protocol, ConntrackState state)
+    {
+        if (state == ConntrackState.TimeWait && protocol == IPProtocol.Dccp)
+            return "TIMEWAIT";
+        return (int)state < Table.Length && Table[(int)state].State == state ? Table[(int)state].Word : None;
+    }
+
+    /// <summary>Reads a word as the kernel or conntrack prints it; false where the protocol has no such state.</summary>
+    public static bool TryParse(ReadOnlySpan<char> word, IPProtocol protocol, out ConntrackState state)
+    {
+        foreach ((ConntrackState known, string name, string[] others) in Table)
+        {
+            if (!word.SequenceEqual(name) && !IsAmong(others, word))
+                continue;
+            state = known;
+            return ConntrackStates.ToKernel(protocol, known) is not null;
+        }
+
+        state = default;
+        return false;
+    }
+
+    /// <summary>Reads a state as a person writes it: any spelling, in any case, with or without underscores.</summary>
+    public static bool TryParse(string text, out ConntrackState state) => BySpelling.TryGetValue(Plain(text), out state);
+
+    /// <summary>Every way to write the member of an enumeration of states: its own name, and those of the state of that name.</summary>
+    public static IEnumerable<string> Spellings(string name) =>
+        TryParse(name, out ConntrackState state) && Table[(int)state] is var row ? [name, .. Spellings(row.Word, row.Others)] : [name];
+
+    private static IEnumerable<string> Spellings(string word, string[] others) => [word, .. others];
+
+    private static bool IsAmong(string[] words, ReadOnlySpan<char> word)
+    {
+        foreach (string other in words)
+        {
+            if (word.SequenceEqual(other))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static string Plain(string text) => text.Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
+}
+
+/// <summary>How far a connection has come, whatever its protocol calls that.</summary>
+internal enum StatePhase
+{
+    /// <summary>The ends have not agreed yet.</summary>
+    Opening,
+
+    /// <summary>Data may flow both ways.</summary>
+    Open,
+
+    /// <summary>It is ending, or has ended.</summary>
+    Closing,
+}

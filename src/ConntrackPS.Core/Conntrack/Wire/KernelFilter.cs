@@ -80,3 +80,107 @@ internal sealed record KernelFilter
         writer.EndNest(filter);
     }
 }
+
+/// <summary>Which fields of a tuple the kernel compares (CTA_FILTER_F_*, net/netfilter/nf_conntrack_netlink.c).</summary>
+[Flags]
+internal enum TupleFields : uint
+{
+    None = 0,
+    SourceAddress = 1 << 0,
+    DestinationAddress = 1 << 1,
+    Zone = 1 << 2,
+    Protocol = 1 << 3,
+    SourcePort = 1 << 4,
+    DestinationPort = 1 << 5,
+    IcmpType = 1 << 6,
+    IcmpCode = 1 << 7,
+    IcmpId = 1 << 8,
+    IcmpV6Type = 1 << 9,
+    IcmpV6Code = 1 << 10,
+    IcmpV6Id = 1 << 11,
+
+    Ports = SourcePort | DestinationPort,
+}
+
+/// <summary>Fields of one direction's tuple that the kernel compares. Addresses are IPv4 only: the kernel inverts the
+/// comparison of IPv6 addresses (6.12 to 7.2). Ports are those of TCP and UDP only: it ignores others.</summary>
+internal sealed record TupleFilter
+{
+    public static readonly TupleFilter None = new();
+
+    public TupleFields Fields { get; init; }
+
+    public uint SourceAddress { get; init; }
+
+    public uint DestinationAddress { get; init; }
+
+    public IPProtocol Protocol { get; init; }
+
+    public ushort SourcePort { get; init; }
+
+    public ushort DestinationPort { get; init; }
+
+    public byte IcmpType { get; init; }
+
+    public byte IcmpCode { get; init; }
+
+    public ushort IcmpId { get; init; }
+
+    /// <summary>The filter that compares one more field.</summary>
+    public TupleFilter With(TupleFields field, uint value)
+    {
+        TupleFilter filter = this with { Fields = Fields | field };
+        return field switch
+        {
+            TupleFields.SourceAddress => filter with { SourceAddress = value },
+            TupleFields.DestinationAddress => filter with { DestinationAddress = value },
+            TupleFields.Protocol => filter with { Protocol = (IPProtocol)value },
+            TupleFields.SourcePort => filter with { SourcePort = (ushort)value },
+            TupleFields.DestinationPort => filter with { DestinationPort = (ushort)value },
+            TupleFields.IcmpType or TupleFields.IcmpV6Type => filter with { IcmpType = (byte)value },
+            TupleFields.IcmpCode or TupleFields.IcmpV6Code => filter with { IcmpCode = (byte)value },
+            TupleFields.IcmpId or TupleFields.IcmpV6Id => filter with { IcmpId = (ushort)value },
+            _ => throw new ArgumentOutOfRangeException(nameof(field), field, "The kernel compares no single field of that kind."),
+        };
+    }
+
+    /// <summary>Writes the compared fields as a nest, or nothing where there are none.</summary>
+    public void WriteTo(ref MessageWriter writer, EntryAttribute type)
+    {
+        if (Fields == TupleFields.None)
+            return;
+        MessageWriter.Nest tuple = writer.BeginNest((ushort)type);
+        if ((Fields & (TupleFields.SourceAddress | TupleFields.DestinationAddress)) != 0)
+        {
+            MessageWriter.Nest addresses = writer.BeginNest((ushort)TupleAttribute.Ip);
+            if (Has(TupleFields.SourceAddress))
+                writer.PutUInt32((ushort)AddressAttribute.V4Src, SourceAddress);
+            if (Has(TupleFields.DestinationAddress))
+                writer.PutUInt32((ushort)AddressAttribute.V4Dst, DestinationAddress);
+            writer.EndNest(addresses);
+        }
+
+        if (Has(TupleFields.Protocol))
+            WriteProtocol(ref writer);
+        writer.EndNest(tuple);
+    }
+
+    private void WriteProtocol(ref MessageWriter writer)
+    {
+        MessageWriter.Nest protocol = writer.BeginNest((ushort)TupleAttribute.Proto);
+        writer.PutByte((ushort)ProtocolAttribute.Num, (byte)Protocol);
+        if (Has(TupleFields.SourcePort))
+            writer.PutUInt16((ushort)ProtocolAttribute.SrcPort, SourcePort);
+        if (Has(TupleFields.DestinationPort))
+            writer.PutUInt16((ushort)ProtocolAttribute.DstPort, DestinationPort);
+        if (Has(TupleFields.IcmpType | TupleFields.IcmpV6Type))
+            writer.PutByte((ushort)(Has(TupleFields.IcmpType) ? ProtocolAttribute.IcmpType : ProtocolAttribute.Icmpv6Type), IcmpType);
+        if (Has(TupleFields.IcmpCode | TupleFields.IcmpV6Code))
+            writer.PutByte((ushort)(Has(TupleFields.IcmpCode) ? ProtocolAttribute.IcmpCode : ProtocolAttribute.Icmpv6Code), IcmpCode);
+        if (Has(TupleFields.IcmpId | TupleFields.IcmpV6Id))
+            writer.PutUInt16((ushort)(Has(TupleFields.IcmpId) ? ProtocolAttribute.IcmpId : ProtocolAttribute.Icmpv6Id), IcmpId);
+        writer.EndNest(protocol);
+    }
+
+    private bool Has(TupleFields fields) => (Fields & fields) != 0;
+}
