@@ -15,9 +15,12 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
     /// <summary>A filter of one to four conditions; each asks something of an entry that may be another one's trait.</summary>
     public ConntrackFilter Next()
     {
-        bool[] ask = new bool[31];
+        bool[] ask = new bool[34];
         for (int conditions = random.Next(1, 5); conditions > 0; conditions--)
             ask[random.Next(ask.Length)] = true;
+
+        // What only excludes names nothing.
+        ask[1] |= !ask.AsSpan(0, 31).Contains(true);
 
         // Mostly of one entry, so that conditions meet in it.
         ConntrackEntry one = Any();
@@ -54,6 +57,12 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
             TranslatedPort = ask[27] ? Some(() => Range(random.Next(2) == 0 ? Trait().Reply.SourcePort : Trait().Reply.DestinationPort)) : [],
             AnyNat = ask[28],
             OriginalZone = ask[29] ? Some(() => Trait().OriginalZone ?? (ushort)(Trait().Zone + 1)) : [],
+            Exclude =
+            [
+                .. ask[31] ? [new ConntrackFilter { SourceAddress = Some(() => Prefix(Trait().Original, tuple => tuple.Source)) }] : Array.Empty<ConntrackFilter>(),
+                .. ask[32] ? [new ConntrackFilter { Port = Some(() => Range(Trait().Reply.SourcePort)) }] : Array.Empty<ConntrackFilter>(),
+                .. ask[33] ? [new ConntrackFilter { Status = ConntrackStatus.SeenReply, Protocol = [Trait().Protocol] }] : Array.Empty<ConntrackFilter>(),
+            ],
             ReplyZone = ask[30] ? Some(() => Trait().ReplyZone ?? (ushort)(Trait().Zone + 1)) : [],
         };
     }

@@ -150,6 +150,10 @@ public sealed record ConntrackFilter
     /// <summary>The kernel's number of the entry.</summary>
     public IReadOnlyList<uint> Id { get; init; } = [];
 
+    /// <summary>What is left out: entries that match any of these filters. That names nothing by itself, so that nothing can be
+    /// deleted by it alone, and is always checked here, never by the kernel.</summary>
+    public IReadOnlyList<ConntrackFilter> Exclude { get; init; } = [];
+
     /// <summary>Why nothing can match, whatever the table holds; null where something can. A filter that nothing can match is no
     /// error here: it matches nothing.</summary>
     public FilterContradiction? Contradiction => ContradictionFinder.Find(this);
@@ -223,7 +227,8 @@ public sealed record ConntrackFilter
     internal ConntrackFilter Unmapped() => TupleProperties.Addresses.Aggregate(
         this, (filter, property) => property.IsAsked(filter) ? property.Set(filter, [.. property.Of(filter).Select(prefix => prefix.Unmapped)]) : filter);
 
-    private bool AsksFor(HashSet<string> properties) => Terms.Any(term => properties.Contains(term.Property));
+    private bool AsksFor(HashSet<string> properties) =>
+        Terms.Any(term => properties.Contains(term.Property)) || Exclude.Any(filter => filter.AsksFor(properties));
 
     private ConntrackFilter Without(HashSet<string> properties) => !AsksFor(properties) ? this : this with
     {
@@ -241,6 +246,7 @@ public sealed record ConntrackFilter
         TimeoutAbove = properties.Contains(nameof(TimeoutAbove)) ? null : TimeoutAbove,
         OlderThan = properties.Contains(nameof(OlderThan)) ? null : OlderThan,
         Conditions = [.. Conditions.Where(condition => !properties.Contains(condition.Property))],
+        Exclude = [.. Exclude.Where(filter => !filter.AsksFor(properties))],
     };
 
     private sealed class CompiledTerms(ConntrackFilter of, FilterTerm[] terms)

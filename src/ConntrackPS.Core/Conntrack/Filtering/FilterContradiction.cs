@@ -26,7 +26,7 @@ internal static class ContradictionFinder
     private static readonly IPProtocol[] WithStates = [IPProtocol.Tcp, IPProtocol.Sctp, IPProtocol.Dccp];
 
     public static FilterContradiction? Find(ConntrackFilter filter) =>
-        OfFamilies(filter) ?? OfProtocols(filter) ?? OfPlaces(filter) ?? OfZones(filter) ?? OfStatus(filter) ?? OfTimeouts(filter);
+        OfFamilies(filter) ?? OfProtocols(filter) ?? OfPlaces(filter) ?? OfZones(filter) ?? OfStatus(filter) ?? OfTimeouts(filter) ?? OfExclusions(filter);
 
     /// <summary>Addresses that can't be those of one connection, which has one family.</summary>
     /// <param name="family">The family that is asked for; Unspecified for either.</param>
@@ -128,6 +128,14 @@ internal static class ContradictionFinder
                 string.Create(CultureInfo.InvariantCulture, $"{{0}} asks for less than {below} seconds, {{1}} for more than {above}, and no whole number is both"))
             : null;
     }
+
+    /// <summary>What is asked for and excluded again. Of two properties nothing is said: an entry may differ in them.</summary>
+    private static FilterContradiction? OfExclusions(ConntrackFilter filter) =>
+        (from excluded in filter.Exclude
+         where excluded.Terms.Length == 1
+         from property in TupleProperties.All
+         where property.HasOnePlace && property.IsWithin(filter, excluded)
+         select new FilterContradiction([property.Name, property.ExcludeName], "{1} excludes all that {0} asks for")).FirstOrDefault();
 
     /// <summary>The first two of several demands on the same thing that have no value in common.</summary>
     /// <param name="demands">What each property allows; nothing where it asks for nothing.</param>

@@ -105,7 +105,7 @@ internal static class FilterCompiler
     {
         RejectEmptyBits(filter.Status, nameof(filter.Status));
         RejectEmptyBits(filter.ExcludeStatus, nameof(filter.ExcludeStatus));
-        return [.. Tuples(filter), .. Translations(filter), .. StatusTerms(filter), .. Marks(filter), .. Amounts(filter), .. filter.Conditions];
+        return [.. Tuples(filter), .. Translations(filter), .. StatusTerms(filter), .. Marks(filter), .. Amounts(filter), .. filter.Conditions, .. Exclusions(filter)];
     }
 
     private static IEnumerable<FilterTerm> Tuples(ConntrackFilter filter) => Given(
@@ -158,6 +158,16 @@ internal static class FilterCompiler
             ? null
             : new FilterTerm(nameof(filter.TimeoutAbove), Invariant($"more than {above} s left"), entry => entry.TimeoutSeconds > above, IsTrivial: above == 0),
         OlderThan(filter.OlderThan));
+
+    /// <summary>What is left out names nothing, however little that leaves.</summary>
+    /// <exception cref="ArgumentException">A filter to leave out asks for nothing, and would leave out everything.</exception>
+    private static IEnumerable<FilterTerm> Exclusions(ConntrackFilter filter) => filter.Exclude.Select(excluded => new FilterTerm(
+        nameof(filter.Exclude),
+        $"not {string.Join(" and ", excluded.Terms.Select(term => term.Description))}",
+        excluded.IsEmpty
+            ? throw new ArgumentException("A filter to exclude asks for nothing, which would exclude every entry.", nameof(filter))
+            : entry => !excluded.Matches(entry),
+        IsTrivial: true));
 
     private static FilterTerm? OlderThan(TimeSpan? age) => age is not { } span
         ? null

@@ -49,6 +49,9 @@ internal abstract class TupleProperty(string name, string phrase, TuplePlaces pl
 
     public string Phrase { get; } = phrase;
 
+    /// <summary>The name of the parameter that leaves out what this one would ask for.</summary>
+    public string ExcludeName { get; } = "Exclude" + name;
+
     public TuplePlaces Places { get; } = places;
 
     /// <summary>What it is of an entry, in a few words; empty where it stands for several places, and entries can't be grouped by it.</summary>
@@ -75,6 +78,14 @@ internal abstract class TupleProperty(string name, string phrase, TuplePlaces pl
     /// <summary>The filter that asks for a parameter's value or values: as the property has them, or as numbers (long).</summary>
     /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
     public abstract ConntrackFilter Ask(ConntrackFilter filter, object values);
+
+    /// <summary>The filter without the entries that a parameter's value or values would ask for.</summary>
+    /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
+    public ConntrackFilter Leave(ConntrackFilter filter, object values) =>
+        filter with { Exclude = [.. filter.Exclude, Ask(new ConntrackFilter(), values)] };
+
+    /// <summary>True where all that a filter asks for is what another one excludes.</summary>
+    public abstract bool IsWithin(ConntrackFilter filter, ConntrackFilter excluded);
 
     /// <summary>The condition that is checked on each entry; null where the filter doesn't ask for it.</summary>
     public abstract FilterTerm? ToTerm(ConntrackFilter filter);
@@ -127,10 +138,16 @@ internal abstract class TupleProperty<T>(
         _ => Convert(values),
     });
 
+    public override bool IsWithin(ConntrackFilter filter, ConntrackFilter excluded) =>
+        IsAsked(filter) && get(filter).All(value => get(excluded).Any(other => Contains(other, value)));
+
     /// <summary>The only value that is asked for.</summary>
     /// <exception cref="FormatException">There are none or several.</exception>
     public T One(ConntrackFilter filter) =>
         get(filter) is [var only] ? only : throw new TemplateException("{0} must have exactly one value.", Name);
+
+    /// <summary>True where whoever meets a value also meets another.</summary>
+    protected virtual bool Contains(T wider, T value) => EqualityComparer<T>.Default.Equals(wider, value);
 
     protected virtual IReadOnlyList<T> Convert(object values) =>
         throw new InvalidCastException($"{Name} can't be {values.GetType().Name}.");
@@ -168,6 +185,9 @@ internal sealed class AddressProperty(
 
     protected override IReadOnlyList<AddressPrefix> Convert(object values) =>
         values is HostAddress address ? [AddressPrefix.Of(address)] : base.Convert(values);
+
+    protected override bool Contains(AddressPrefix wider, AddressPrefix value) =>
+        wider.Length <= value.Length && wider.Contains(value.Family, value.Address);
 
     private bool Matches(ConntrackEntry entry, AddressPrefix prefix) =>
         (IsIn(TuplePlaces.OriginalSource) && prefix.Contains(entry.Original.Family, entry.Original.Source))
@@ -214,6 +234,8 @@ internal sealed class PortProperty(
 
     protected override IReadOnlyList<PortRange> Convert(object values) =>
         values is long port ? [new PortRange((int)port)] : base.Convert(values);
+
+    protected override bool Contains(PortRange wider, PortRange value) => wider.First <= value.First && value.Last <= wider.Last;
 
     private bool Matches(ConntrackEntry entry, PortRange range) =>
         (IsIn(TuplePlaces.OriginalSource) && entry.SourcePort is { } source && range.Contains(source))

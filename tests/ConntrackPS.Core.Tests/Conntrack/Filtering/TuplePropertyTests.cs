@@ -21,7 +21,7 @@ public sealed class TuplePropertyTests
         nameof(ConntrackFilter.State), nameof(ConntrackFilter.Status), nameof(ConntrackFilter.ExcludeStatus), nameof(ConntrackFilter.Unreplied),
         nameof(ConntrackFilter.Mark), nameof(ConntrackFilter.Label), nameof(ConntrackFilter.Helper), nameof(ConntrackFilter.SecurityContext),
         nameof(ConntrackFilter.MinimumBytes), nameof(ConntrackFilter.MinimumPackets), nameof(ConntrackFilter.TimeoutBelow),
-        nameof(ConntrackFilter.TimeoutAbove), nameof(ConntrackFilter.OlderThan), nameof(ConntrackFilter.Id),
+        nameof(ConntrackFilter.TimeoutAbove), nameof(ConntrackFilter.OlderThan), nameof(ConntrackFilter.Id), nameof(ConntrackFilter.Exclude),
     ];
 
     /// <summary>What a block refuses.</summary>
