@@ -70,6 +70,8 @@ public static class ProtocolNames
     /// <summary>What connection tracking prints for protocols that it doesn't know.</summary>
     internal const string Untracked = "unknown";
 
+    private static readonly Lazy<Dictionary<string, IPProtocol>> SystemNumbers = new(() => ParseFile(NameFile.Read("/", "etc/protocols")));
+
     /// <summary>The protocols that connection tracking knows, the most frequent first.</summary>
     private static readonly (IPProtocol Protocol, string Name)[] Tracked =
     [
@@ -120,9 +122,10 @@ public static class ProtocolNames
         return true;
     }
 
-    /// <summary>Reads a name in any case, or a number.</summary>
+    /// <summary>Reads a name in any case, also one of /etc/protocols, or a number.</summary>
     public static bool TryParse(string text, out IPProtocol protocol)
     {
+        ArgumentNullException.ThrowIfNull(text);
         if (byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
         {
             protocol = (IPProtocol)number;
@@ -132,7 +135,25 @@ public static class ProtocolNames
         string name = text.Equals("ipv6-icmp", StringComparison.OrdinalIgnoreCase) ? nameof(IPProtocol.IcmpV6) : text;
 
         // Enum.TryParse also takes "icmp,udp", and makes one number of both.
-        return Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol)
-            && char.IsAsciiLetter(name[0]) && !name.Contains(',', StringComparison.Ordinal);
+        if (Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol)
+            && char.IsAsciiLetter(name[0]) && !name.Contains(',', StringComparison.Ordinal))
+            return true;
+        return SystemNumbers.Value.TryGetValue(text, out protocol);
+    }
+
+    /// <summary>Reads the lines of a protocols file: <c>esp 50 IPSEC-ESP # comment</c>. Others are skipped.</summary>
+    /// <remarks>protocols(5).</remarks>
+    internal static Dictionary<string, IPProtocol> ParseFile(IEnumerable<string> lines)
+    {
+        Dictionary<string, IPProtocol> numbers = new(StringComparer.OrdinalIgnoreCase);
+        foreach (string[] words in NameFile.Words(lines))
+        {
+            if (words.Length < 2 || !byte.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
+                continue;
+            foreach (string name in words.Where((_, index) => index != 1))
+                numbers.TryAdd(name, (IPProtocol)number);
+        }
+
+        return numbers;
     }
 }

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Text;
-using ConntrackPS.Linux;
 
 namespace ConntrackPS.Conntrack;
 
@@ -28,9 +26,8 @@ public sealed class LabelNames
     public static LabelNames Parse(IEnumerable<string> lines)
     {
         LabelNames names = new();
-        foreach (string line in lines)
+        foreach (string[] words in NameFile.Words(lines))
         {
-            string[] words = line.Split('#', 2)[0].Split((char[]?)null, 3, StringSplitOptions.RemoveEmptyEntries);
             if (words.Length >= 2 && TryParseBit(words[0], out int bit) && names._bits.TryAdd(words[1], bit))
                 names._names.TryAdd(bit, words[1]);
         }
@@ -49,26 +46,7 @@ public sealed class LabelNames
     private static bool TryParseBit(string text, out int bit) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out bit) && bit < LabelBits.Count;
 
-    /// <summary>The first of the files that is there counts. What is no file, or has no end, is not waited for.</summary>
-    internal static LabelNames Load(string root)
-    {
-        try
-        {
-            using RootFolder? folder = OperatingSystem.IsLinux() ? RootFolder.TryOpen(root) : null;
-            foreach (string path in folder is null ? [] : DefaultPaths)
-            {
-                using FilePlace? place = folder!.Find(path);
-                if (place?.Read() is { } bytes)
-                    return Parse(Encoding.UTF8.GetString(bytes).Split('\n'));
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // Names are a convenience: without them labels show as numbers.
-        }
-
-        return Parse([]);
-    }
+    internal static LabelNames Load(string root) => Parse(NameFile.Read(root, DefaultPaths));
 }
 
 /// <summary>The 128 label bits of an entry (CTA_LABELS, struct nf_conn_labels).</summary>

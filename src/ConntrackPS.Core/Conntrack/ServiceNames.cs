@@ -1,0 +1,104 @@
+using System.Globalization;
+using System.Text;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Conntrack;
+
+/// <summary>The names of ports, as /etc/services has them.</summary>
+/// <remarks>services(5). Where the file is missing, as on a minimal system without the package netbase, ports have no names.</remarks>
+internal sealed class ServiceNames
+{
+    private static readonly Lazy<ServiceNames> SystemNames = new(() => Parse(NameFile.Read("/", "etc/services")));
+
+    private readonly Dictionary<string, SortedSet<ushort>> _ports = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<(string Protocol, ushort Port), string> _names = [];
+
+    private ServiceNames()
+    {
+    }
+
+    /// <summary>The names of this machine, read once.</summary>
+    public static ServiceNames System => SystemNames.Value;
+
+    /// <summary>True where there are no names, since the file is missing.</summary>
+    public bool IsEmpty => _ports.Count == 0;
+
+    /// <summary>Reads the lines of a services file: <c>domain 53/udp nameserver # comment</c>. Others are skipped.</summary>
+    public static ServiceNames Parse(IEnumerable<string> lines)
+    {
+        ServiceNames services = new();
+        foreach (string[] words in NameFile.Words(lines))
+        {
+            if (words.Length < 2
+                || words[1].Split('/') is not [var number, { Length: > 0 } protocol]
+                || !ushort.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+                continue;
+            services._names.TryAdd((protocol.ToLowerInvariant(), port), words[0]);
+            foreach (string name in words.Where((_, index) => index != 1))
+            {
+                if (!services._ports.TryGetValue(name, out SortedSet<ushort>? ports))
+                    services._ports.Add(name, ports = []);
+                ports.Add(port);
+            }
+        }
+
+        return services;
+    }
+
+    /// <summary>The port of a name or an alias of it, in any case.</summary>
+    /// <returns>Null for a name that the file doesn't have.</returns>
+    /// <exception cref="FormatException">Protocols have different ports under the name.</exception>
+    public ushort? PortOf(string name)
+    {
+        if (!_ports.TryGetValue(name, out SortedSet<ushort>? ports))
+            return null;
+        return ports.Count == 1
+            ? ports.Min
+            : throw new FormatException($"'{name}' has several ports in /etc/services. Write one of {string.Join(", ", ports)}.");
+    }
+
+    /// <summary>The name of a protocol's port; null where it has none.</summary>
+    public string? NameOf(IPProtocol protocol, ushort port) => _names.GetValueOrDefault((ProtocolNames.ToKernel(protocol), port));
+
+    /// <summary>The services that have a name beginning with a prefix, the names of one port once.</summary>
+    public IEnumerable<(string Name, ushort Port)> StartingWith(string prefix) =>
+        from pair in _ports
+        where pair.Value.Count == 1 && pair.Key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
+        orderby pair.Key
+        select (pair.Key, pair.Value.Min);
+}
+
+/// <summary>Files in /etc that give names to numbers, a line each, with comments after '#'.</summary>
+internal static class NameFile
+{
+    /// <summary>The lines of the first of the files that is there; none where no one is, or it can't be read. What is no file, or
+    /// has no end, is not waited for.</summary>
+    /// <param name="root">The system's root.</param>
+    /// <param name="paths">The files, relative to it.</param>
+    public static IReadOnlyList<string> Read(string root, params string[] paths)
+    {
+        try
+        {
+            using RootFolder? folder = OperatingSystem.IsLinux() ? RootFolder.TryOpen(root) : null;
+            foreach (string path in folder is null ? [] : paths)
+            {
+                using FilePlace? place = folder!.Find(path);
+                if (place?.Read() is { } bytes)
+                    return Encoding.UTF8.GetString(bytes).Split('\n');
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Names are a convenience: without them people see numbers.
+        }
+
+        return [];
+    }
+
+    /// <summary>The words of each line that has any.</summary>
+    public static IEnumerable<string[]> Words(IEnumerable<string> lines) =>
+        from line in lines
+        let words = line.Split('#', 2)[0].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
+        where words.Length > 0
+        select words;
+}
