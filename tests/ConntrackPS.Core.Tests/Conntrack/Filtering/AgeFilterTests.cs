@@ -9,7 +9,7 @@ namespace ConntrackPS.Tests.Conntrack.Filtering;
 /// <summary>Ages are compared with the time at which they are asked for, however long the filter has been in use.</summary>
 public sealed class AgeFilterTests : IDisposable
 {
-    private static readonly TimeSpan Age = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Age = TimeSpan.FromSeconds(3);
 
     private readonly NetworkNamespaceFixture _ns = new();
 
