@@ -78,7 +78,7 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand
 
     private void BlockByFilter()
     {
-        ConntrackTable table = new(Namespace());
+        ConntrackTable table = new(OneNamespace());
         BlockTarget target = BlockTargets.OfFilter(RefuseEmptyFilter(), table, Force);
         WarnAboutMissingData(table.NetworkNamespace);
         if (ShouldProcess(target.Description, Action))

@@ -105,7 +105,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         WriteWarning($"{outcome} {exception.Message} {ErrorFactory.WaitForResizes}".TrimStart());
 
     /// <summary>The one namespace the user named, or null for the caller's own.</summary>
-    internal NetworkNamespace? Namespace() => NamespaceNamed(NamespaceName);
+    private protected NetworkNamespace? OneNamespace() => NamespaceNamed(NamespaceName);
 
     /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
     private protected static NetworkNamespace? NamespaceNamed(string? name) => Linux.NetworkNamespace.ParseOrOwn(name);
@@ -115,7 +115,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     private protected IEnumerable<NetworkNamespace?> Namespaces()
     {
         if (!NamesSeveral)
-            return [Namespace()];
+            return [OneNamespace()];
         return NetworkNamespace!.SelectMany(Expand).Select(ParseOne).Where(found => found is not null);
     }
 
@@ -127,7 +127,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         if (NamesSeveral)
             Run(() => RunInAll(needsEntries ? Occupied() : Namespaces(), work));
         else
-            Run(() => work(Namespace()));
+            Run(() => work(OneNamespace()));
     }
 
     /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>

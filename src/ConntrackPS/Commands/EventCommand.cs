@@ -1,4 +1,8 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Errors;
 using ConntrackPS.Events;
@@ -7,7 +11,8 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Commands;
 
 /// <summary>What is the same for cmdlets that listen to events.</summary>
-public abstract class EventCommand : FilterCommand
+/// <remarks>It has the parameters of <see cref="FilterCommand"/> as its own, so that no cmdlet is more than four classes deep.</remarks>
+public abstract class EventCommand : SelectionCommand
 {
     /// <summary>The kinds of events; all three unless given.</summary>
     [Parameter]
@@ -46,18 +51,34 @@ public abstract class EventCommand : FilterCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AllNamespace { get; set; }
 
+    /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StateArgument]
+    public ConntrackState[]? State { get; set; }
+
+    /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [MarkArgument]
+    public MaskedMark[]? Mark { get; set; }
+
+    /// <summary>Names of helpers, such as ftp.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
+    public string[]? Helper { get; set; }
+
     /// <summary>Starts listening, and says what will not be heard.</summary>
     /// <returns>Null where none of the namespaces is there, which has been told.</returns>
     private protected EventStream? Listen()
     {
         if (AllNamespace && NetworkNamespace is not null)
-            ThrowTerminatingError(Errors.ErrorFactory.AllOrOneNamespace());
+            ThrowTerminatingError(ErrorFactory.AllOrOneNamespace());
         NetworkNamespace?[] targets = [.. Namespaces()];
         if (targets.Length == 0)
         {
             string[] patterns = [.. NetworkNamespace!.Where(WildcardPattern.ContainsWildcardCharacters)];
             if (patterns.Length > 0)
-                WriteError(Errors.ErrorFactory.NoNamespaceMatches(patterns));
+                WriteError(ErrorFactory.NoNamespaceMatches(patterns));
             return null;
         }
 

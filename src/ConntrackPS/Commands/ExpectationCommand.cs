@@ -13,7 +13,7 @@ namespace ConntrackPS.Commands;
 public abstract class ExpectationCommand : ConntrackCommand
 {
     /// <summary>The parameter set in which expectations are selected by filter.</summary>
-    protected const string FilterSet = "Filter";
+    protected const string FilterSet = FilterParameters.Set;
 
     /// <summary>Addresses or prefixes the expected connection comes from, as they stand in the expectation.</summary>
     [Parameter(Position = 0, ParameterSetName = FilterSet)]
@@ -75,27 +75,11 @@ public abstract class ExpectationCommand : ConntrackCommand
     /// <param name="masters">The connections that announced the expectations; empty for any.</param>
     private protected ExpectationFilter BuildFilter(IReadOnlyList<EntryKey> masters)
     {
-        ExpectationFilter filter = ReadParameters(masters);
+        ExpectationFilter filter = FilterParameters.Fill(this, new ExpectationFilter { Master = masters });
         if (filter.Contradiction is { } contradiction)
             ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, property => property));
         return filter;
     }
-
-    private ExpectationFilter ReadParameters(IReadOnlyList<EntryKey> masters) => new()
-    {
-        SourceAddress = SourceAddress ?? [],
-        DestinationAddress = DestinationAddress ?? [],
-        SourcePort = SourcePort ?? [],
-        DestinationPort = DestinationPort ?? [],
-        Protocol = Protocol ?? [],
-        MasterSourceAddress = MasterSourceAddress ?? [],
-        MasterDestinationAddress = MasterDestinationAddress ?? [],
-        Helper = Helper ?? [],
-        Master = masters,
-        Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
-        Id = [.. (Id ?? []).Select(id => (uint)id)],
-        AddressFamily = AddressFamily,
-    };
 
     /// <summary>The connection that an object means; null where it means none, which is then reported.</summary>
     private protected EntryKey? ReadMaster(PSObject master)

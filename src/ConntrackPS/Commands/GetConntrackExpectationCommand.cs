@@ -54,7 +54,7 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
         {
             // Helpers mostly expect any source port, which is 0 in the tuple.
             ConntrackFilter filter = TupleProperties.PortIn(TuplePlaces.OriginalSource).Set(new ConntrackFilter(), [new PortRange(0)]);
-            EntryKey key = ExactTuple.Of(TupleParameters.Read(this, filter with
+            EntryKey key = ExactTuple.Of(FilterParameters.ReadTuple(this, filter with
             {
                 Protocol = Protocol ?? [],
                 Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],

@@ -171,7 +171,7 @@ public sealed partial class NewConntrackEntryCommand
     {
         TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
         State = State,
-        Status = Status?.Aggregate((all, bit) => all | bit),
+        Status = Status is null ? null : FilterParameters.Combine(Status),
         Mark = Mark,
         Zone = (ushort?)Zone,
         OriginalZone = (ushort?)OriginalZone,
@@ -184,7 +184,7 @@ public sealed partial class NewConntrackEntryCommand
     /// <exception cref="FormatException">What was given makes no tuple, or the kernel would ignore some of it.</exception>
     private EntryTuples BuildTuples()
     {
-        ConntrackFilter named = TupleParameters.Read(this, new ConntrackFilter { Protocol = [Protocol] });
+        ConntrackFilter named = FilterParameters.ReadTuple(this, new ConntrackFilter { Protocol = [Protocol] });
         if (Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 && !TupleProperties.IcmpCode.IsAsked(named))
             named = TupleProperties.IcmpCode.Set(named, [0]);
 

@@ -41,34 +41,23 @@ public abstract class PolicyCommand : TuningCommand
         name);
 }
 
-/// <summary>What the cmdlets share that give a policy its timeouts: by a table, or by a parameter for each state.</summary>
-public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
+/// <summary>The timeouts that New- and Set-ConntrackTimeoutPolicy are given: by the table of -Timeout, or by a parameter for each
+/// state.</summary>
+internal sealed class PolicyTimeouts
 {
     private const string Single = "TimeoutSeconds";
 
-    private RuntimeDefinedParameterDictionary? _states;
-    private bool _isTyped;
+    private RuntimeDefinedParameterDictionary _states = [];
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [TimeoutTableArgument]
-    public Dictionary<string, TimeSpan>? Timeout { get; set; }
+    /// <summary>Whether -Timeout was typed: objects of the pipeline bring what a kernel told.</summary>
+    public bool IsTyped { get; set; }
 
-    /// <summary>Emits the policy as it is then.</summary>
-    [Parameter]
-    public SwitchParameter PassThru { get; set; }
-
-    /// <summary>The protocol, as far as it is known while parameters are bound.</summary>
-    private protected abstract TimeoutProtocol? KnownProtocol { get; }
-
-    /// <inheritdoc/>
-    protected override void BeginProcessing() => _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
-
-    /// <summary>A parameter for each state of the protocol, of all protocols while none is known.</summary>
-    public object GetDynamicParameters()
+    /// <summary>A parameter for each state of the protocol, of all protocols where it is not known while parameters are bound.</summary>
+    public RuntimeDefinedParameterDictionary Offer(TimeoutProtocol? protocol)
     {
         _states = [];
-        foreach (string name in TimeoutCatalog.All.Where(IsOffered).Select(ParameterOf).Distinct())
+        IEnumerable<TimeoutDefinition> offered = TimeoutCatalog.All.Where(definition => protocol is null || definition.Protocol == protocol);
+        foreach (string name in offered.Select(definition => definition.State?.ToString() ?? Single).Distinct())
         {
             Collection<Attribute> attributes = [new ParameterAttribute(), new DurationArgumentAttribute { TakesOne = true, Maximum = Duration.Longest }];
             _states.Add(name, new RuntimeDefinedParameter(name, typeof(TimeSpan), attributes));
@@ -79,28 +68,23 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
 
     /// <summary>What was given, for a protocol; a state's own parameter goes before the table.</summary>
     /// <exception cref="UnknownTimeoutException">The protocol has no such state.</exception>
-    private protected IReadOnlyDictionary<TimeoutDefinition, uint> Values(TimeoutProtocol protocol)
+    public IReadOnlyDictionary<TimeoutDefinition, uint> Read(TimeoutProtocol protocol, Dictionary<string, TimeSpan>? table)
     {
         Dictionary<TimeoutDefinition, uint> values = [];
-        foreach ((string state, TimeSpan span) in Timeout ?? [])
-            Add(state, span, isTold: !_isTyped);
-        foreach (RuntimeDefinedParameter parameter in _states?.Values.Where(parameter => parameter.IsSet) ?? [])
-            Add(parameter.Name == Single ? TimeoutValues.SingleKey : parameter.Name, (TimeSpan)parameter.Value, isTold: false);
+        foreach ((string state, TimeSpan span) in table ?? [])
+            Add(state, span, IsTyped);
+        foreach (RuntimeDefinedParameter parameter in _states.Values.Where(parameter => parameter.IsSet))
+            Add(parameter.Name == Single ? TimeoutValues.SingleKey : parameter.Name, (TimeSpan)parameter.Value, isTyped: true);
         return values;
 
-        void Add(string state, TimeSpan span, bool isTold)
+        void Add(string state, TimeSpan span, bool isTyped)
         {
             bool isSingle = state.Equals(TimeoutValues.SingleKey, StringComparison.OrdinalIgnoreCase);
             TimeoutDefinition definition = TimeoutCatalog.Find(protocol, isSingle ? null : state);
 
             // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
-            if (isTold && definition.IsObsolete)
-                return;
-            values[definition] = isTold ? TimeoutRange.CheckTold(span) : TimeoutRange.Check(span);
+            if (isTyped || !definition.IsObsolete)
+                values[definition] = TimeoutRange.Check(span, isTyped);
         }
     }
-
-    private bool IsOffered(TimeoutDefinition definition) => KnownProtocol is not { } protocol || definition.Protocol == protocol;
-
-    private static string ParameterOf(TimeoutDefinition definition) => definition.State?.ToString() ?? Single;
 }

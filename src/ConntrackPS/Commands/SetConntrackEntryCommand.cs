@@ -91,15 +91,6 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     private long Changed => _updaters!.All.Sum(updater => updater.Changed);
 
-    private protected override MaskedMark[]? MarkFilter => WhereMark;
-
-    private protected override ConntrackState[]? StateFilter => WhereState;
-
-    private protected override string[]? HelperFilter => WhereHelper;
-
-    private protected override string ParameterOf(string property) =>
-        property is nameof(Mark) or nameof(State) or nameof(Helper) ? "Where" + property : property;
-
     /// <inheritdoc/>
     protected override void BeginProcessing()
     {
@@ -225,7 +216,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
         AddLabel = AddLabel ?? [],
         RemoveLabel = RemoveLabel ?? [],
-        SetStatus = Combine(SetStatus),
+        SetStatus = SetStatus is null ? null : FilterParameters.Combine(SetStatus),
         State = State,
         Helper = Helper,
     };

@@ -52,7 +52,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
             throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
-        uint? wanted = Reset ? null : _isTyped ? TimeoutRange.Check(TimeoutSeconds) : TimeoutRange.CheckTold(TimeoutSeconds);
+        uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
         string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Errors;
 using ConntrackPS.Tuning.Policies;
@@ -10,21 +11,36 @@ namespace ConntrackPS.Commands;
 /// States that are not named stay as they are.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackTimeoutPolicy))]
-public sealed class SetConntrackTimeoutPolicyCommand : PolicyValuesCommand
+public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicParameters
 {
+    private readonly PolicyTimeouts _timeouts = new();
+
     /// <summary>The policy's name.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string Name { get; set; } = "";
 
-    private protected override TimeoutProtocol? KnownProtocol => null;
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [TimeoutTableArgument]
+    public Dictionary<string, TimeSpan>? Timeout { get; set; }
+
+    /// <summary>Emits the policy as it is then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>A parameter for each state.</summary>
+    public object GetDynamicParameters() => _timeouts.Offer(null);
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing() => _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunOn(Name, Change);
 
     private void Change(TimeoutPolicies policies)
     {
-        IReadOnlyDictionary<TimeoutDefinition, uint> values = Values(policies.Find(Name).Protocol);
+        IReadOnlyDictionary<TimeoutDefinition, uint> values = _timeouts.Read(policies.Find(Name).Protocol, Timeout);
         if (values.Count == 0)
         {
             WriteError(ErrorFactory.NoTimeout());

@@ -120,7 +120,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand
 
     private ConntrackTable OpenTable()
     {
-        ConntrackTable table = new(Namespace());
+        ConntrackTable table = new(OneNamespace());
         WarnAboutMissingData(table.NetworkNamespace);
         return table;
     }

@@ -10,9 +10,9 @@ public abstract class TuningCommand : ConntrackCommand
     [Parameter(ValueFromPipelineByPropertyName = true, DontShow = true)]
     [AllowNull]
     [AllowEmptyString]
-    public new string? Namespace { get; set; }
+    public string? Namespace { get; set; }
 
     /// <summary>Where to work: null for the caller's own namespace.</summary>
     private protected NetworkNamespace? Target() =>
-        base.Namespace() ?? NamespaceNamed(string.IsNullOrEmpty(Namespace) ? null : Namespace);
+        OneNamespace() ?? NamespaceNamed(string.IsNullOrEmpty(Namespace) ? null : Namespace);
 }

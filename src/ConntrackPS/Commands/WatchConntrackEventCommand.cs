@@ -102,7 +102,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
 
     private void WatchExpectations()
     {
-        Linux.NetworkNamespace? target = Namespace();
+        Linux.NetworkNamespace? target = OneNamespace();
         string? warning = FindMissingEvents(target);
         using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
         bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
