@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
@@ -141,7 +142,13 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         SystemRoot system = new(GetUnresolvedProviderPathFromPSPath(root));
         if (system.IsRunning && !system.HoldsFor(networkNamespace))
             return null;
-        PersistedSettings persisted = PersistedSettings.Read(system);
+        return ReadPersisted(system);
+    }
+
+    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read.</summary>
+    private protected PersistedSettings ReadPersisted(SystemRoot root)
+    {
+        PersistedSettings persisted = PersistedSettings.Read(root);
         WarnOnce(persisted.Problems);
         return persisted;
     }
@@ -227,5 +234,68 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         NetworkNamespace? found = null;
         RunOne(() => found = Linux.NetworkNamespace.Parse(name), name);
         return found;
+    }
+}
+
+/// <summary>Whether a cmdlet's user wants to see or decide on each change.</summary>
+internal static class Decisions
+{
+    /// <summary>True under -WhatIf or -Confirm, or where the preferences say so for changes of medium impact.</summary>
+    /// <remarks>Otherwise ShouldProcess would always answer yes, and is not worth its price on each of a million entries.
+    /// </remarks>
+    public static bool AsksForEach(this PSCmdlet command) =>
+        IsWhatIf(command) || Confirms(command);
+
+    /// <summary>True under -WhatIf, or where the preference says so.</summary>
+    public static bool IsWhatIf(this PSCmdlet command) => Preference(command, "WhatIf", "WhatIfPreference");
+
+    private static bool Preference(PSCmdlet command, string parameter, string variable) =>
+        command.MyInvocation.BoundParameters.TryGetValue(parameter, out object? given)
+            ? LanguagePrimitives.IsTrue(given)
+            : LanguagePrimitives.IsTrue(command.GetVariableValue(variable));
+
+    private static bool Confirms(PSCmdlet command)
+    {
+        if (command.MyInvocation.BoundParameters.TryGetValue("Confirm", out object? given))
+            return LanguagePrimitives.IsTrue(given);
+        return LanguagePrimitives.TryConvertTo(command.GetVariableValue("ConfirmPreference"), out ConfirmImpact preference)
+            && preference is not ConfirmImpact.None and <= ConfirmImpact.Medium;
+    }
+}
+
+/// <summary>Shows how far work has come that takes longer than a second: how many entries, and how many a second.</summary>
+/// <remarks>The host shows none where its output is redirected, and -ProgressAction decides the rest.</remarks>
+internal sealed class WorkProgress(Cmdlet cmdlet, string activity)
+{
+    private const int Delay = 1000;
+    private const int Period = 200;
+
+    // Any number, as long as it is the same in all records of the activity.
+    private const int ActivityId = 2604;
+
+    private readonly long _started = Environment.TickCount64;
+    private long _due = Environment.TickCount64 + Delay;
+    private long _count;
+    private bool _isShown;
+
+    /// <summary>Counts entries that are done.</summary>
+    public void Advance(long count = 1)
+    {
+        _count += count;
+        long now = Environment.TickCount64;
+        if (now < _due)
+            return;
+        (_due, _isShown) = (now + Period, true);
+        double rate = _count * 1000.0 / (now - _started);
+        cmdlet.WriteProgress(new ProgressRecord(
+            ActivityId, activity, string.Create(CultureInfo.InvariantCulture, $"{_count:N0} entries, {rate:N0} a second")));
+    }
+
+    /// <summary>Takes the display away.</summary>
+    public void Complete()
+    {
+        if (_isShown)
+            cmdlet.WriteProgress(new ProgressRecord(ActivityId, activity, "Done") { RecordType = ProgressRecordType.Completed });
+        _isShown = false;
     }
 }

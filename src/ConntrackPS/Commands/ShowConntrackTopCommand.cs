@@ -125,6 +125,12 @@ public sealed class ShowConntrackTopCommand : FilterCommand
         return table;
     }
 
+    /// <summary>True where the user wants no escape sequences: NO_COLOR, or $PSStyle.OutputRendering.</summary>
+    private bool WantsPlainText() =>
+        !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+        || (GetVariableValue("PSStyle") is { } style
+            && PSObject.AsPSObject(style).Properties["OutputRendering"]?.Value?.ToString() == "PlainText");
+
     private TopView BuildView() => new()
     {
         Order = new TopOrder(SortBy ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
@@ -151,7 +157,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand
         ShowsTranslation = ShowTranslation,
         ShowsCounters = !NoCounter,
         ShowsTotals = !NoTotal,
-        HasColour = !NoColor && !this.WantsPlainText(),
+        HasColour = !NoColor && !WantsPlainText(),
         HasFixedWidth = FixedWidth,
         HasUnicode = Console.OutputEncoding.CodePage == System.Text.Encoding.UTF8.CodePage,
         Namespace = NamespaceName,
