@@ -18,7 +18,7 @@ internal static partial class ErrorFactory
 {
     private const string NeedPrivilege = "Run pwsh as root (sudo pwsh), or give it the capability CAP_NET_ADMIN.";
 
-    /// <summary>What to do when the table would not hold still.</summary>
+    /// <summary>What to do when the table was resized each time it was read.</summary>
     public const string WaitForResizes =
         "Something sets nf_conntrack_buckets again and again, and each time the hash table is rearranged: run the command again when that is over.";
 
@@ -76,8 +76,8 @@ internal static partial class ErrorFactory
     public static bool IsAboutMissing(ErrorRecord record) =>
         record.CategoryInfo.Category == ErrorCategory.ObjectNotFound || record.Exception is NetworkNamespaceException;
 
-    /// <summary>PowerShell's own error where a question can't be asked, with the way to need no question; null for any other
-    /// exception.</summary>
+    /// <summary>PowerShell's own error where it can't ask for confirmation, with the parameter that makes asking needless; null
+    /// for any other exception.</summary>
     public static ErrorRecord? FromPrompt(Exception exception)
     {
         if (exception is not (PSInvalidOperationException or HostException))
@@ -223,6 +223,7 @@ internal static class CommandLine
     public static string Value(object value) =>
         value is bool yes ? (yes ? "$true" : "$false") : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 
-    /// <summary>Text in single quotes, in which PowerShell expands nothing.</summary>
-    public static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+    /// <summary>Text in single quotes, in which PowerShell expands nothing. Typographic quotes end it as well, unless doubled.</summary>
+    public static string Quote(string text) =>
+        $"'{string.Concat(text.Select(letter => letter is '\'' or (>= '\u2018' and <= '\u201b') ? new string(letter, 2) : letter.ToString()))}'";
 }
