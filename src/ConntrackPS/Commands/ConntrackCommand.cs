@@ -14,11 +14,11 @@ namespace ConntrackPS.Commands;
 /// core become error records; how Ctrl+C ends the work.</summary>
 public abstract class ConntrackCommand : PSCmdlet, IDisposable
 {
-    /// <summary>How many namespaces are asked for their counts at once.</summary>
-    private const int AskedAhead = 64;
+    /// <summary>How many namespaces' counts are read at once.</summary>
+    private const int CountsAtOnce = 64;
 
-    /// <summary>For how long a count may be relied on, in milliseconds.</summary>
-    private const int CountIsGoodFor = 500;
+    /// <summary>The age up to which a count is used, in milliseconds.</summary>
+    private const int MaximumCountAge = 500;
 
     private readonly CancellationTokenSource _stop = new();
 
@@ -59,7 +59,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // It comes on another thread, and the command is done in this moment.
+            // This runs on another thread, and the command may just have ended.
         }
     }
 
@@ -70,12 +70,12 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Lets go of what the command holds.</summary>
+    /// <summary>Releases what the command holds.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stop.Dispose();
 
     /// <summary>Runs the cmdlet's work. What the core throws ends the cmdlet with one error record; what was not found is
-    /// written, and ends this work alone.</summary>
+    /// written, and ends only this work.</summary>
     private protected void Run(Action work, object? target = null) => Attempt(work, target, endsCommand: true);
 
     /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
@@ -111,7 +111,10 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
     private protected static NetworkNamespace? NamespaceNamed(string? name) => Linux.NetworkNamespace.ParseOrOwn(name);
 
-    /// <summary>The namespaces the user named, or null alone for the caller's own; of several, one that isn't there is an
+    /// <summary>A namespace in a sentence; nothing for the caller's own.</summary>
+    private protected static string Within(NetworkNamespace? networkNamespace) => networkNamespace is null ? "" : $" in network namespace '{networkNamespace}'";
+
+    /// <summary>The namespaces the user named, or one null for the caller's own; of several, one that isn't there is an
     /// error, and the others follow.</summary>
     private protected IEnumerable<NetworkNamespace?> Namespaces()
     {
@@ -126,7 +129,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     private protected void RunInEach(Action<NetworkNamespace?> work, bool needsEntries = false)
     {
         if (NamesSeveral)
-            Run(() => RunInAll(needsEntries ? Occupied() : Namespaces(), work));
+            Run(() => RunInAll(needsEntries ? NamespacesWithEntries() : Namespaces(), work));
         else
             Run(() => work(OneNamespace()));
     }
@@ -167,7 +170,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
         catch (OperationCanceledException) when (Stopping)
         {
-            // Ctrl+C: leave without a word, as cmdlets do.
+            // Ctrl+C: cmdlets end without an error.
         }
         catch (Exception exception) when (ErrorFactory.FromPrompt(exception) is { } unanswered)
         {
@@ -190,21 +193,21 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         && NetworkNamespace?.Contains(missing.NetworkNamespace) == true
         && !_told.Add(missing.Message);
 
-    /// <summary>PowerShell's own exceptions steer its flow and are never caught.</summary>
+    /// <summary>PowerShell's own exceptions control its flow and are never caught.</summary>
     private static bool IsOfTheCore(Exception exception) =>
         exception is not (PipelineStoppedException or FlowControlException or TerminateException or RuntimeException);
 
-    /// <summary>The namespaces without those that have no entries. They are asked ahead, some at once, of which a container host
-    /// has hundreds; what was asked a while ago, since a consumer takes its time, is not relied on.</summary>
-    private IEnumerable<NetworkNamespace?> Occupied()
+    /// <summary>The namespaces without those that have no entries. Counts are read for several at once, since a container host has
+    /// hundreds. A count that has become too old, because the consumer was slow, is not used.</summary>
+    private IEnumerable<NetworkNamespace?> NamespacesWithEntries()
     {
-        foreach (NetworkNamespace?[] some in Namespaces().Chunk(AskedAhead))
+        foreach (NetworkNamespace?[] some in Namespaces().Chunk(CountsAtOnce))
         {
             uint?[] counts = TableCount.ReadAll([.. some.OfType<NetworkNamespace>()]);
-            long asked = Environment.TickCount64;
+            long read = Environment.TickCount64;
             for (int i = 0; i < some.Length; i++)
             {
-                if (counts[i] != 0 || Environment.TickCount64 - asked > CountIsGoodFor)
+                if (counts[i] != 0 || Environment.TickCount64 - read > MaximumCountAge)
                     yield return some[i];
                 else
                     WriteVerbose($"Network namespace '{some[i]}' has no entries.");

@@ -45,7 +45,7 @@ public abstract class EventCommand : SelectionCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Resync { get; set; }
 
-    /// <summary>Turns nf_conntrack_events on (1) while this runs, and puts it back. Connections that began before stay silent.</summary>
+    /// <summary>Turns nf_conntrack_events on (1) while this runs, and restores it. Connections that began before send no events.</summary>
     [Parameter]
     public SwitchParameter EnableEvent { get; set; }
 
@@ -69,7 +69,7 @@ public abstract class EventCommand : SelectionCommand
     [ArgumentCompleter(typeof(HelperCompleter))]
     public string[]? Helper { get; set; }
 
-    /// <summary>Starts listening, and says what will not be heard.</summary>
+    /// <summary>Starts listening, and warns of events that will not come.</summary>
     /// <returns>Null where none of the namespaces is there, which has been told.</returns>
     private protected EventStream? Listen()
     {
@@ -103,7 +103,7 @@ public abstract class EventCommand : SelectionCommand
         }
     }
 
-    /// <summary>Says what the kernel granted, and what waits behind it.</summary>
+    /// <summary>Reports the size of the receive buffer that the kernel granted, and of the backlog behind it.</summary>
     private protected void TellOfBuffers(int receiveBufferSize) => WriteVerbose(
         $"Receive buffer: {receiveBufferSize} bytes, about {receiveBufferSize / EventOptions.BytesPerWaitingEvent} events. "
         + $"Backlog: up to {BacklogSize} bytes.");
@@ -125,7 +125,7 @@ public abstract class EventCommand : SelectionCommand
     private protected string? FindMissingEvents(NetworkNamespace? target)
     {
         long setting = EventSwitch.Read(target);
-        string where = target is null ? "" : $" in network namespace '{target}'";
+        string where = Within(target);
         if (setting == 0 && !EnableEvent)
             return $"The kernel makes no events{where} (nf_conntrack_events=0): use -EnableEvent, or {CommandLine.TurnOn("Events", "On", target)}";
         return setting == 1 || ConntrackStat.Read(target).Count == 0
@@ -225,7 +225,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
             + $"take events faster, raise -BacklogSize{otherRemedy}.");
     }
 
-    /// <summary>How long to wait next; without a limit just long, and then again.</summary>
+    /// <summary>How long to wait next; without a limit an hour at a time.</summary>
     private TimeSpan Remaining(long started) => TimeoutSeconds is { } limit
         ? limit - TimeSpan.FromMilliseconds(Environment.TickCount64 - started)
         : TimeSpan.FromHours(1);

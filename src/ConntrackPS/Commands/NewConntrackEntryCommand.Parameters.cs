@@ -130,13 +130,13 @@ public sealed partial class NewConntrackEntryCommand
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
 
-    /// <summary>The zone of the original direction alone, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the original direction only, 1 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? OriginalZone { get; set; }
 
-    /// <summary>The zone of the reply direction alone, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the reply direction only, 1 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]

@@ -206,13 +206,13 @@ public abstract class SelectionCommand : ConntrackCommand
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long[]? Zone { get; set; }
 
-    /// <summary>Zones of the original direction alone, 1 to 65535.</summary>
+    /// <summary>Zones of the original direction only, 1 to 65535.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(ushort.MaxValue, Minimum = 1)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long[]? OriginalZone { get; set; }
 
-    /// <summary>Zones of the reply direction alone, 1 to 65535.</summary>
+    /// <summary>Zones of the reply direction only, 1 to 65535.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(ushort.MaxValue, Minimum = 1)]
     [ArgumentCompleter(typeof(ZoneCompleter))]

@@ -31,7 +31,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The new mark: whole (7, 0x100), or the bits of a mask alone (0x100/0xff00; 0/0xffff0000 clears these).</summary>
+    /// <summary>The new mark: whole (7, 0x100), or only the bits of a mask (0x100/0xff00; 0/0xffff0000 clears these).</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
     public MaskedMark? Mark { get; set; }

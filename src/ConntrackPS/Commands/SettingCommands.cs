@@ -99,14 +99,14 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
             changes.ForEach(change => change.Setting.RequireWritable());
         string text = string.Join(", ", changes.Select(change => $"{change.Setting.Name} to {SettingValue.ToObject(change.Setting.Definition, change.Number)}"));
         Warn(changes[0].Setting, changes[0].Number);
-        if (!ShouldProcess(target is null ? "connection tracking" : $"connection tracking in network namespace '{target}'", Describe("Set " + text)))
+        if (!ShouldProcess("connection tracking" + Within(target), Describe("Set " + text)))
             return;
 
         // The buckets before the maximum: where there is no memory for them, nothing has changed.
         if (!PersistOnly)
             Enumerable.Reverse(changes).ToList().ForEach(change => settings.Set(change.Setting, change.Number));
         if (Persists)
-            Keep([.. changes.Select(change => (change.Setting.Definition.FileName, (Int128?)change.Number))]);
+            WriteFiles([.. changes.Select(change => (change.Setting.Definition.FileName, (Int128?)change.Number))]);
         if (PassThru)
             changes.ForEach(change => WriteObject(new ConntrackSettings(target, ReadAgain(target)).Find(change.Setting.Name)));
     }

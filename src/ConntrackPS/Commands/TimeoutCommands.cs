@@ -106,13 +106,13 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
         string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";
-        if (!ShouldProcess($"{definition}{(target is null ? "" : $" in network namespace '{target}'")}", Describe(change)))
+        if (!ShouldProcess(definition + Within(target), Describe(change)))
             return;
         TimeoutDefaults defaults = new(target);
         if (!PersistOnly)
             defaults.Set(definition, wanted ?? defaults.Read(definition).DefaultSeconds);
         if (Persists)
-            Keep((definition.Sysctl!, wanted));
+            WriteFiles((definition.Sysctl!, wanted));
         if (PassThru)
             WriteObject(new TimeoutDefaults(target, ReadAgain(target)).Read(definition));
     }

@@ -187,7 +187,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     }
 }
 
-/// <summary>Changes the timeouts of a policy in place: connections that have it already obey with their next packet.
+/// <summary>Changes the timeouts of a policy in place: connections that have it already get the new timeouts with their next packet.
 /// States that are not named stay as they are.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackTimeoutPolicy))]

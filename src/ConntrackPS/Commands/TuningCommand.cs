@@ -57,8 +57,8 @@ public abstract class PersistingCommand : TuningCommand
     /// <summary>What the files say about the namespace now, to be emitted with the value.</summary>
     private protected PersistedSettings? ReadAgain(NetworkNamespace? target) => Root.HoldsFor(target) ? PersistedSettings.Read(Root) : null;
 
-    /// <summary>Writes the files, says which, and tells where another one has the last word.</summary>
-    private protected void Keep(params (string Name, Int128? Value)[] changes)
+    /// <summary>Writes the files, says which, and warns where a later file sets a value again.</summary>
+    private protected void WriteFiles(params (string Name, Int128? Value)[] changes)
     {
         SystemRoot root = Root;
         IReadOnlyList<string> files;
@@ -93,6 +93,6 @@ public abstract class PersistingCommand : TuningCommand
         }
     }
 
-    /// <summary>To be seen without -Verbose, and yet no output.</summary>
+    /// <summary>Shown without -Verbose, and no part of the output.</summary>
     private void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
 }
