@@ -26,7 +26,7 @@ public sealed class ModuleAssembly : IModuleAssemblyInitializer, IModuleAssembly
     public void OnRemove(PSModuleInfo psModuleInfo) => BlockSession.EndAll();
 
     /// <summary>Tmds.LibC has a file for each processor, below runtimes, where an application finds it by its deps.json.
-    /// PowerShell looks for a module's assemblies beside the module alone.</summary>
+    /// PowerShell looks for a module's assemblies only beside the module.</summary>
     private static Assembly? FindLibC(AssemblyLoadContext asking, AssemblyName name)
     {
         if (name.Name != "Tmds.LibC" || name.Version != LibCVersion)

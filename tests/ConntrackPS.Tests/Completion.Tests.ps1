@@ -53,6 +53,31 @@ Describe 'Completion' {
         $found[0].ToolTip | Should -Be $ToolTip
     }
 
+    It 'knows settings and their words, which are typed without quotes: <Line>' -ForEach @(
+        @{ Line = 'Get-ConntrackSetting -Name Accou'; Values = @('Accounting') }
+        @{ Line = 'Set-ConntrackSetting -Name Accounting -Value '; Values = '$true', '$false' }
+        @{ Line = 'Set-ConntrackSetting -Name Events -Value A'; Values = @('Auto') }
+    ) {
+        (Get-Completion $Line).CompletionText | Should -Be $Values
+    }
+
+    It 'quotes names that would mean something else to PowerShell' {
+        $odd = "$namespace it’s"
+        ip netns add $odd
+        try {
+            $null = New-ConntrackTimeoutPolicy -NetworkNamespace $namespace -Name '$(a); b' -Protocol Udp -Replied 5
+            foreach ($line in "Get-ConntrackEntry -NetworkNamespace '$namespace ", "Get-ConntrackTimeoutPolicy -NetworkNamespace $namespace -Name ") {
+                $text = (Get-Completion $line).CompletionText
+                @($text).Count | Should -Be 1
+                $value = [System.Management.Automation.Language.Parser]::ParseInput($text, [ref]$null, [ref]$null).EndBlock.Statements
+                $value.Count | Should -Be 1
+                $value[0].PipelineElements[0].Expression.Value | Should -BeIn $odd, '$(a); b'
+            }
+        } finally {
+            ip netns delete $odd
+        }
+    }
+
     It 'says nothing where there is nothing to say' {
         @(Get-Completion "Get-ConntrackEntry -NetworkNamespace no-such-namespace -Zone ").CompletionText | Should -Not -Contain '5'
     }

@@ -141,6 +141,17 @@ Describe 'Several network namespaces' {
         (Get-Failure { Watch-ConntrackEvent -NetworkNamespace 'nothing-*' }).FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceNotFound*'
     }
 
+    It 'the command line of an error names it, whatever its name holds: <_>' -ForEach "it's", "it’s; Get-Date", "‘a‚b‛", '$(1)', '"`' {
+        $name = $_
+        $line = (Get-Failure { Remove-ConntrackEntry -NetworkNamespace $name }).ErrorDetails.Message -replace '^.*whole table: '
+        $script = [System.Management.Automation.Language.Parser]::ParseInput($line, [ref]$null, [ref]$null)
+        $script.EndBlock.Statements.Count | Should -Be 1
+        $elements = $script.EndBlock.Statements[0].PipelineElements[0].CommandElements
+        "$($elements[0..1].Extent.Text)" | Should -Be 'Clear-ConntrackTable -NetworkNamespace'
+        $elements.Count | Should -Be 3
+        $elements[2].Value | Should -BeExactly $name
+    }
+
     It '<Name> takes one, and changes nothing' -ForEach @(
         @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; Mark = 77 } }

@@ -24,7 +24,7 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
-        NetworkNamespace? target = Namespace();
+        NetworkNamespace? target = OneNamespace();
         string what = Expectation ? "expectations" : "entries";
         string which = AddressFamily == IPFamily.Unspecified ? $"all {what}" : $"all {AddressFamily} {what}";
         if (ShouldProcess($"{which} of {(target is null ? "this network namespace" : $"network namespace {target}")}", "Remove"))

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
@@ -13,11 +14,11 @@ namespace ConntrackPS.Commands;
 /// core become error records; how Ctrl+C ends the work.</summary>
 public abstract class ConntrackCommand : PSCmdlet, IDisposable
 {
-    /// <summary>How many namespaces are asked for their counts at once.</summary>
-    private const int AskedAhead = 64;
+    /// <summary>How many namespaces' counts are read at once.</summary>
+    private const int CountsAtOnce = 64;
 
-    /// <summary>For how long a count may be relied on, in milliseconds.</summary>
-    private const int CountIsGoodFor = 500;
+    /// <summary>The age up to which a count is used, in milliseconds.</summary>
+    private const int MaximumCountAge = 500;
 
     private readonly CancellationTokenSource _stop = new();
 
@@ -58,7 +59,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // It comes on another thread, and the command is done in this moment.
+            // This runs on another thread, and the command may just have ended.
         }
     }
 
@@ -69,12 +70,12 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Lets go of what the command holds.</summary>
+    /// <summary>Releases what the command holds.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stop.Dispose();
 
     /// <summary>Runs the cmdlet's work. What the core throws ends the cmdlet with one error record; what was not found is
-    /// written, and ends this work alone.</summary>
+    /// written, and ends only this work.</summary>
     private protected void Run(Action work, object? target = null) => Attempt(work, target, endsCommand: true);
 
     /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
@@ -105,17 +106,20 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         WriteWarning($"{outcome} {exception.Message} {ErrorFactory.WaitForResizes}".TrimStart());
 
     /// <summary>The one namespace the user named, or null for the caller's own.</summary>
-    internal NetworkNamespace? Namespace() => NamespaceNamed(NamespaceName);
+    private protected NetworkNamespace? OneNamespace() => NamespaceNamed(NamespaceName);
 
     /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
     private protected static NetworkNamespace? NamespaceNamed(string? name) => Linux.NetworkNamespace.ParseOrOwn(name);
 
-    /// <summary>The namespaces the user named, or null alone for the caller's own; of several, one that isn't there is an
+    /// <summary>A namespace in a sentence; nothing for the caller's own.</summary>
+    private protected static string Within(NetworkNamespace? networkNamespace) => networkNamespace is null ? "" : $" in network namespace '{networkNamespace}'";
+
+    /// <summary>The namespaces the user named, or one null for the caller's own; of several, one that isn't there is an
     /// error, and the others follow.</summary>
     private protected IEnumerable<NetworkNamespace?> Namespaces()
     {
         if (!NamesSeveral)
-            return [Namespace()];
+            return [OneNamespace()];
         return NetworkNamespace!.SelectMany(Expand).Select(ParseOne).Where(found => found is not null);
     }
 
@@ -125,9 +129,9 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     private protected void RunInEach(Action<NetworkNamespace?> work, bool needsEntries = false)
     {
         if (NamesSeveral)
-            Run(() => RunInAll(needsEntries ? Occupied() : Namespaces(), work));
+            Run(() => RunInAll(needsEntries ? NamespacesWithEntries() : Namespaces(), work));
         else
-            Run(() => work(Namespace()));
+            Run(() => work(OneNamespace()));
     }
 
     /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>
@@ -141,7 +145,13 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         SystemRoot system = new(GetUnresolvedProviderPathFromPSPath(root));
         if (system.IsRunning && !system.HoldsFor(networkNamespace))
             return null;
-        PersistedSettings persisted = PersistedSettings.Read(system);
+        return ReadPersisted(system);
+    }
+
+    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read.</summary>
+    private protected PersistedSettings ReadPersisted(SystemRoot root)
+    {
+        PersistedSettings persisted = PersistedSettings.Read(root);
         WarnOnce(persisted.Problems);
         return persisted;
     }
@@ -160,7 +170,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
         catch (OperationCanceledException) when (Stopping)
         {
-            // Ctrl+C: leave without a word, as cmdlets do.
+            // Ctrl+C: cmdlets end without an error.
         }
         catch (Exception exception) when (ErrorFactory.FromPrompt(exception) is { } unanswered)
         {
@@ -183,21 +193,21 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         && NetworkNamespace?.Contains(missing.NetworkNamespace) == true
         && !_told.Add(missing.Message);
 
-    /// <summary>PowerShell's own exceptions steer its flow and are never caught.</summary>
+    /// <summary>PowerShell's own exceptions control its flow and are never caught.</summary>
     private static bool IsOfTheCore(Exception exception) =>
         exception is not (PipelineStoppedException or FlowControlException or TerminateException or RuntimeException);
 
-    /// <summary>The namespaces without those that have no entries. They are asked ahead, some at once, of which a container host
-    /// has hundreds; what was asked a while ago, since a consumer takes its time, is not relied on.</summary>
-    private IEnumerable<NetworkNamespace?> Occupied()
+    /// <summary>The namespaces without those that have no entries. Counts are read for several at once, since a container host has
+    /// hundreds. A count that has become too old, because the consumer was slow, is not used.</summary>
+    private IEnumerable<NetworkNamespace?> NamespacesWithEntries()
     {
-        foreach (NetworkNamespace?[] some in Namespaces().Chunk(AskedAhead))
+        foreach (NetworkNamespace?[] some in Namespaces().Chunk(CountsAtOnce))
         {
             uint?[] counts = TableCount.ReadAll([.. some.OfType<NetworkNamespace>()]);
-            long asked = Environment.TickCount64;
+            long read = Environment.TickCount64;
             for (int i = 0; i < some.Length; i++)
             {
-                if (counts[i] != 0 || Environment.TickCount64 - asked > CountIsGoodFor)
+                if (counts[i] != 0 || Environment.TickCount64 - read > MaximumCountAge)
                     yield return some[i];
                 else
                     WriteVerbose($"Network namespace '{some[i]}' has no entries.");
@@ -227,5 +237,68 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         NetworkNamespace? found = null;
         RunOne(() => found = Linux.NetworkNamespace.Parse(name), name);
         return found;
+    }
+}
+
+/// <summary>Whether a cmdlet's user wants to see or decide on each change.</summary>
+internal static class Decisions
+{
+    /// <summary>True under -WhatIf or -Confirm, or where the preferences say so for changes of medium impact.</summary>
+    /// <remarks>Otherwise ShouldProcess would always answer yes, and is not worth its price on each of a million entries.
+    /// </remarks>
+    public static bool AsksForEach(this PSCmdlet command) =>
+        IsWhatIf(command) || Confirms(command);
+
+    /// <summary>True under -WhatIf, or where the preference says so.</summary>
+    public static bool IsWhatIf(this PSCmdlet command) => Preference(command, "WhatIf", "WhatIfPreference");
+
+    private static bool Preference(PSCmdlet command, string parameter, string variable) =>
+        command.MyInvocation.BoundParameters.TryGetValue(parameter, out object? given)
+            ? LanguagePrimitives.IsTrue(given)
+            : LanguagePrimitives.IsTrue(command.GetVariableValue(variable));
+
+    private static bool Confirms(PSCmdlet command)
+    {
+        if (command.MyInvocation.BoundParameters.TryGetValue("Confirm", out object? given))
+            return LanguagePrimitives.IsTrue(given);
+        return LanguagePrimitives.TryConvertTo(command.GetVariableValue("ConfirmPreference"), out ConfirmImpact preference)
+            && preference is not ConfirmImpact.None and <= ConfirmImpact.Medium;
+    }
+}
+
+/// <summary>Shows how far work has come that takes longer than a second: how many entries, and how many a second.</summary>
+/// <remarks>The host shows none where its output is redirected, and -ProgressAction decides the rest.</remarks>
+internal sealed class WorkProgress(Cmdlet cmdlet, string activity)
+{
+    private const int Delay = 1000;
+    private const int Period = 200;
+
+    // Any number, as long as it is the same in all records of the activity.
+    private const int ActivityId = 2604;
+
+    private readonly long _started = Environment.TickCount64;
+    private long _due = Environment.TickCount64 + Delay;
+    private long _count;
+    private bool _isShown;
+
+    /// <summary>Counts entries that are done.</summary>
+    public void Advance(long count = 1)
+    {
+        _count += count;
+        long now = Environment.TickCount64;
+        if (now < _due)
+            return;
+        (_due, _isShown) = (now + Period, true);
+        double rate = _count * 1000.0 / (now - _started);
+        cmdlet.WriteProgress(new ProgressRecord(
+            ActivityId, activity, string.Create(CultureInfo.InvariantCulture, $"{_count:N0} entries, {rate:N0} a second")));
+    }
+
+    /// <summary>Takes the display away.</summary>
+    public void Complete()
+    {
+        if (_isShown)
+            cmdlet.WriteProgress(new ProgressRecord(ActivityId, activity, "Done") { RecordType = ProgressRecordType.Completed });
+        _isShown = false;
     }
 }

@@ -123,7 +123,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand
             WriteObject(entry);
     }
 
-    /// <summary>By a request for this entry alone: a dump that resets would reset what other kernels don't filter.</summary>
+    /// <summary>By a request for this entry only: a dump that resets would reset what other kernels don't filter.</summary>
     private void Reset(ConntrackEntry entry)
     {
         if (ShouldProcess(entry.ToString(), "Reset counters")

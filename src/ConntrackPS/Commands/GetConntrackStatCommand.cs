@@ -67,7 +67,7 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
             if (wait > TimeSpan.Zero && Stop.WaitHandle.WaitOne(wait))
                 return;
 
-            // One that is gone is told of once.
+            // A namespace that is gone is reported once.
             samplers.RemoveAll(pair => !TryEmit(pair.Namespace, pair.Sampler));
         }
     }

@@ -42,7 +42,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand
     [ValidateRange(0, 128)]
     public int PrefixIPv6 { get; set; } = 128;
 
-    /// <summary>The first so many groups alone.</summary>
+    /// <summary>Only the first so many groups.</summary>
     [Parameter]
     [ValidateRange(1, int.MaxValue)]
     public int? Top { get; set; }

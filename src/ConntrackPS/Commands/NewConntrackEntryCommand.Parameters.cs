@@ -130,13 +130,13 @@ public sealed partial class NewConntrackEntryCommand
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
 
-    /// <summary>The zone of the original direction alone, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the original direction only, 1 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? OriginalZone { get; set; }
 
-    /// <summary>The zone of the reply direction alone, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the reply direction only, 1 to 65535; a piped entry moves there.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
@@ -171,7 +171,7 @@ public sealed partial class NewConntrackEntryCommand
     {
         TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
         State = State,
-        Status = Status?.Aggregate((all, bit) => all | bit),
+        Status = Status is null ? null : FilterParameters.Combine(Status),
         Mark = Mark,
         Zone = (ushort?)Zone,
         OriginalZone = (ushort?)OriginalZone,
@@ -184,7 +184,7 @@ public sealed partial class NewConntrackEntryCommand
     /// <exception cref="FormatException">What was given makes no tuple, or the kernel would ignore some of it.</exception>
     private EntryTuples BuildTuples()
     {
-        ConntrackFilter named = TupleParameters.Read(this, new ConntrackFilter { Protocol = [Protocol] });
+        ConntrackFilter named = FilterParameters.ReadTuple(this, new ConntrackFilter { Protocol = [Protocol] });
         if (Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 && !TupleProperties.IcmpCode.IsAsked(named))
             named = TupleProperties.IcmpCode.Set(named, [0]);
 

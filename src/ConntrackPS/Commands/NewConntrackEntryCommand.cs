@@ -130,7 +130,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _progress.Advance();
     }
 
-    /// <summary>Linux 6.18 gave DCCP up. It takes such entries, and drops their ports and state without a word.</summary>
+    /// <summary>Linux 6.18 no longer tracks DCCP. It accepts such entries, and ignores their ports and state without an error.</summary>
     private static bool TracksDccp(string? networkNamespace)
     {
         NetworkNamespace? target = NamespaceNamed(networkNamespace);
@@ -152,7 +152,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
     }
 
-    /// <summary>The kernel looks for a master by its tuple, in the entry's own zone, and would take a newcomer as well.</summary>
+    /// <summary>The kernel looks for a master by its tuple, in the entry's own zone, and would accept an entry that came later.</summary>
     private bool IsThere(in EntryKey master, ConntrackEntry entry) =>
         master.AnyZone == EntryKey.Of(entry).AnyZone && _finders!.In(entry.Namespace).Find(master) is not null;
 
@@ -172,7 +172,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), EntryChange.MakeLike(entry), numbered);
     }
 
-    /// <summary>The kernel drops labels that no rule uses without a word when it creates an entry, but tells when they
+    /// <summary>When the kernel creates an entry it ignores labels that no rule uses, without an error; it returns one when they
     /// are set again.</summary>
     private void Finish(NumberedEntry numbered, EntryBatch batch)
     {

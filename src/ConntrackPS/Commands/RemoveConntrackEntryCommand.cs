@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Management.Automation;
+using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
@@ -12,15 +13,33 @@ namespace ConntrackPS.Commands;
 /// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed partial class RemoveConntrackEntryCommand : FilterCommand
+public sealed class RemoveConntrackEntryCommand : FilterCommand
 {
     private const string Action = "Remove conntrack entry";
+    private const string BlockAction = "Block conntrack traffic";
+    private const string BlockAndRemoveAction = "Block the traffic of, and remove, conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly EntriesByNamespace _toBlock = new();
+    private readonly List<TrafficBlock> _blocks = [];
     private DeleteSummary _sum;
     private WorkProgress _progress = null!;
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
+
+    /// <summary>Drops the traffic of what is deleted, deletes until a listing shows none of it, and lets traffic pass
+    /// again. The block goes by itself if the process ends.</summary>
+    [Parameter]
+    public SwitchParameter Block { get; set; }
+
+    /// <summary>Keeps the block up for so many seconds after the last entry is gone; Ctrl+C ends it at once.</summary>
+    [Parameter]
+    [ValidateRange(1, 7 * 24 * 3600)]
+    public int? BlockSeconds { get; set; }
+
+    /// <summary>Blocks even the SSH connection that the command runs in.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
     /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
@@ -87,6 +106,8 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand
 
     private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 
+    private bool Blocks => Block || BlockSeconds is not null;
+
     private void RemoveInput(PSObject input)
     {
         if (Blocks)
@@ -116,6 +137,85 @@ public sealed partial class RemoveConntrackEntryCommand : FilterCommand
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
             Sum(() => table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), Stop));
+    }
+
+    private void RemoveBlocked(ConntrackTable table, ConntrackFilter filter)
+    {
+        BlockTarget target = BlockTargets.OfFilter(filter, table, Force);
+        if (ShouldProcess(filter.ToString(), BlockAction))
+            RemoveBlocked(table, target);
+        else if (this.IsWhatIf())
+            RemoveEach(table, filter);
+    }
+
+    /// <summary>What comes by the pipeline is blocked and deleted together, once all of it is known.</summary>
+    private void CollectToBlock(PSObject input)
+    {
+        if (ReadKey(input) is not { } key)
+            return;
+        string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
+        if (_toBlock.Read(input, key, networkNamespace) is not { } entry)
+            _sum = _sum with { AlreadyGone = _sum.AlreadyGone + 1 };
+        else if (ShouldProcess(entry.ToString(), BlockAndRemoveAction))
+            _toBlock.Add(networkNamespace, entry);
+    }
+
+    private void RemoveCollected()
+    {
+        foreach ((string? name, IReadOnlyList<ConntrackEntry> entries) in _toBlock.All)
+        {
+            RunOne(
+                () =>
+                {
+                    ConntrackTable table = new(NamespaceNamed(name));
+                    if (BlockTargets.OfEntries(this, entries, table, Force) is { } target)
+                        RemoveBlocked(table, target);
+                },
+                name);
+        }
+    }
+
+    private void RemoveBlocked(ConntrackTable table, BlockTarget target)
+    {
+        TrafficBlock block = TrafficBlock.Open(target, table.NetworkNamespace);
+        _blocks.Add(block);
+        BlockedDeletion deletion = new(table, block, Report, PassThru);
+        Sum(() => deletion.Run(Stop));
+        WarnAboutBlock(block, deletion);
+    }
+
+    /// <summary>Waits as long as blocks are to last, all of them together, and takes them down.</summary>
+    private void EndBlocks()
+    {
+        if (_blocks.Count > 0 && BlockSeconds is { } seconds)
+            Stop.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
+        foreach (TrafficBlock block in _blocks)
+        {
+            WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");
+            if (block.Problem is { } problem)
+                WriteWarning(problem);
+        }
+
+        DisposeBlocks();
+    }
+
+    private void DisposeBlocks()
+    {
+        foreach (TrafficBlock block in _blocks)
+            block.Dispose();
+        _blocks.Clear();
+    }
+
+    private void WarnAboutBlock(TrafficBlock block, BlockedDeletion deletion)
+    {
+        if (block.LeftOut > 0)
+            WriteWarning($"{block.LeftOut} flows were deleted but not blocked, since no packet tells them from others (zones, PPTP).");
+        if (deletion.Remaining > 0)
+        {
+            WriteWarning(
+                $"{deletion.Remaining} entries were still there after {deletion.Rounds} rounds: see the errors, or name the "
+                + "flows by addresses and ports alone, so that new ones are blocked too.");
+        }
     }
 
     /// <summary>Decisions and -PassThru need each entry's object.</summary>

@@ -15,7 +15,7 @@ namespace ConntrackPS.Commands;
 public abstract class SelectionCommand : ConntrackCommand
 {
     /// <summary>The parameter set in which entries are selected by filter.</summary>
-    protected const string FilterSet = "Filter";
+    protected const string FilterSet = FilterParameters.Set;
 
     /// <summary>The parameter set in which entries come through the pipeline.</summary>
     protected const string InputSet = "InputObject";
@@ -206,13 +206,13 @@ public abstract class SelectionCommand : ConntrackCommand
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long[]? Zone { get; set; }
 
-    /// <summary>Zones of the original direction alone, 1 to 65535.</summary>
+    /// <summary>Zones of the original direction only, 1 to 65535.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(ushort.MaxValue, Minimum = 1)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long[]? OriginalZone { get; set; }
 
-    /// <summary>Zones of the reply direction alone, 1 to 65535.</summary>
+    /// <summary>Zones of the reply direction only, 1 to 65535.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(ushort.MaxValue, Minimum = 1)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
@@ -229,53 +229,17 @@ public abstract class SelectionCommand : ConntrackCommand
     [NumberArgument(uint.MaxValue)]
     public long[]? Id { get; set; }
 
-    /// <summary>The marks to select by, under whatever name the cmdlet has for them.</summary>
-    private protected abstract MaskedMark[]? MarkFilter { get; }
-
-    /// <summary>The states to select by.</summary>
-    private protected abstract ConntrackState[]? StateFilter { get; }
-
-    /// <summary>The helpers to select by.</summary>
-    private protected abstract string[]? HelperFilter { get; }
-
-    /// <summary>The parameter that stands for a property of the filter.</summary>
-    private protected virtual string ParameterOf(string property) => property;
-
     /// <summary>The filter that the parameters make; one that nothing can match ends the cmdlet.</summary>
     private protected ConntrackFilter BuildFilter()
     {
         ConntrackFilter filter = ReadParameters();
         if (filter.Contradiction is { } contradiction)
-            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, ParameterOf));
+            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, property => FilterParameters.NameOf(this, property)));
         return filter;
     }
 
     /// <summary>The filter as the parameters have it, whether anything can match or not.</summary>
-    private protected ConntrackFilter ReadParameters() => TupleParameters.Read(this, new ConntrackFilter
-    {
-        Protocol = Protocol ?? [],
-        State = StateFilter ?? [],
-        Status = Combine(Status),
-        ExcludeStatus = Combine(ExcludeStatus),
-        Unreplied = Unreplied,
-        SourceNat = SourceNat,
-        DestinationNat = DestinationNat,
-        AnyNat = AnyNat,
-        Mark = MarkFilter ?? [],
-        Label = Label ?? [],
-        Helper = HelperFilter ?? [],
-        SecurityContext = SecurityContext ?? [],
-        MinimumBytes = (ulong?)MinimumBytes,
-        MinimumPackets = (ulong?)MinimumPackets,
-        TimeoutBelow = (uint?)TimeoutBelow?.TotalSeconds,
-        TimeoutAbove = (uint?)TimeoutAbove?.TotalSeconds,
-        OlderThan = OlderThan,
-        Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
-        OriginalZone = [.. (OriginalZone ?? []).Select(zone => (ushort)zone)],
-        ReplyZone = [.. (ReplyZone ?? []).Select(zone => (ushort)zone)],
-        AddressFamily = AddressFamily,
-        Id = [.. (Id ?? []).Select(id => (uint)id)],
-    });
+    private protected ConntrackFilter ReadParameters() => FilterParameters.Read(this);
 
     /// <summary>The filter, where it names something: a changing cmdlet never takes a missing filter for "everything".</summary>
     private protected ConntrackFilter RefuseEmptyFilter()
@@ -355,7 +319,24 @@ public abstract class SelectionCommand : ConntrackCommand
         if (Sysctl.ReadNumber(Sysctl.Netfilter + file, networkNamespace) == 0)
             WriteWarning($"{problem}. Turn that on for new connections: {CommandLine.TurnOn(setting, true, networkNamespace)}");
     }
+}
 
-    private protected static ConntrackStatus? Combine(ConntrackStatus[]? bits) =>
-        bits?.Aggregate(ConntrackStatus.None, (all, bit) => all | bit);
+/// <summary>All filter parameters, for cmdlets that change nothing of the same name.</summary>
+public abstract class FilterCommand : SelectionCommand
+{
+    /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StateArgument]
+    public ConntrackState[]? State { get; set; }
+
+    /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [MarkArgument]
+    public MaskedMark[]? Mark { get; set; }
+
+    /// <summary>Names of helpers, such as ftp.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
+    public string[]? Helper { get; set; }
 }

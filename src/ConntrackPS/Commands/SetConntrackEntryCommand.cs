@@ -31,7 +31,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The new mark: whole (7, 0x100), or the bits of a mask alone (0x100/0xff00; 0/0xffff0000 clears these).</summary>
+    /// <summary>The new mark: whole (7, 0x100), or only the bits of a mask (0x100/0xff00; 0/0xffff0000 clears these).</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
     public MaskedMark? Mark { get; set; }
@@ -90,15 +90,6 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     public SwitchParameter PassThru { get; set; }
 
     private long Changed => _updaters!.All.Sum(updater => updater.Changed);
-
-    private protected override MaskedMark[]? MarkFilter => WhereMark;
-
-    private protected override ConntrackState[]? StateFilter => WhereState;
-
-    private protected override string[]? HelperFilter => WhereHelper;
-
-    private protected override string ParameterOf(string property) =>
-        property is nameof(Mark) or nameof(State) or nameof(Helper) ? "Where" + property : property;
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
@@ -225,7 +216,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
         AddLabel = AddLabel ?? [],
         RemoveLabel = RemoveLabel ?? [],
-        SetStatus = Combine(SetStatus),
+        SetStatus = SetStatus is null ? null : FilterParameters.Combine(SetStatus),
         State = State,
         Helper = Helper,
     };

@@ -120,10 +120,16 @@ public sealed class ShowConntrackTopCommand : FilterCommand
 
     private ConntrackTable OpenTable()
     {
-        ConntrackTable table = new(Namespace());
+        ConntrackTable table = new(OneNamespace());
         WarnAboutMissingData(table.NetworkNamespace);
         return table;
     }
+
+    /// <summary>True where the user wants no escape sequences: NO_COLOR, or $PSStyle.OutputRendering.</summary>
+    private bool WantsPlainText() =>
+        !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+        || (GetVariableValue("PSStyle") is { } style
+            && PSObject.AsPSObject(style).Properties["OutputRendering"]?.Value?.ToString() == "PlainText");
 
     private TopView BuildView() => new()
     {
@@ -151,7 +157,7 @@ public sealed class ShowConntrackTopCommand : FilterCommand
         ShowsTranslation = ShowTranslation,
         ShowsCounters = !NoCounter,
         ShowsTotals = !NoTotal,
-        HasColour = !NoColor && !this.WantsPlainText(),
+        HasColour = !NoColor && !WantsPlainText(),
         HasFixedWidth = FixedWidth,
         HasUnicode = Console.OutputEncoding.CodePage == System.Text.Encoding.UTF8.CodePage,
         Namespace = NamespaceName,

@@ -28,16 +28,16 @@ internal static partial class ErrorFactory
         {
             UnusableFileException { IsMask: true } mask => (
                 "PersistenceMasked", ErrorCategory.InvalidOperation,
-                $" Somebody wants no such file: take the mask away (Remove-Item -LiteralPath '{Quoted(mask.Path)}'), or set the value in another file that boot reads."),
+                $" Somebody wants no such file: take the mask away (Remove-Item -LiteralPath {CommandLine.Quote(mask.Path)}), or set the value in another file that boot reads."),
             UnusableFileException other => (
-                "NotPersisted", ErrorCategory.WriteError, $" Look at it (Get-Item -Force -LiteralPath '{Quoted(other.Path)}'), and put a file in its place, or nothing."),
+                "NotPersisted", ErrorCategory.WriteError, $" Look at it (Get-Item -Force -LiteralPath {CommandLine.Quote(other.Path)}), and put a file in its place, or nothing."),
             UnauthorizedAccessException => ("NotPersisted", ErrorCategory.PermissionDenied, " Run pwsh as root (sudo pwsh)."),
             _ => ("NotPersisted", ErrorCategory.WriteError, ""),
         };
         return Create(exception, id, category, exception.File, (isSet ? "The present value is set." : "The present value is as it was.") + remedy);
     }
 
-    /// <summary>Where what all namespaces share can be set; nobody is to change a host without knowing that it is one.</summary>
+    /// <summary>Where a value that all namespaces share can be set. It says so, since setting it changes the whole machine.</summary>
     private static string SetForAll(ReadOnlySettingException exception)
     {
         const string Shared = "All network namespaces of the machine share it, and the initial network namespace alone can set it, for all of them: ";
@@ -63,8 +63,6 @@ internal static partial class ErrorFactory
             return false;
         }
     }
-
-    private static string Quoted(string path) => path.Replace("'", "''", StringComparison.Ordinal);
 
     /// <summary>-ScaleBucket without a maximum to go by.</summary>
     public static ErrorRecord NothingToScale(string setting) => Create(

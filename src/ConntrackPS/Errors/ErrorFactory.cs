@@ -1,15 +1,15 @@
+using System.Globalization;
 using System.Management.Automation;
 using System.Management.Automation.Host;
 using System.Runtime.InteropServices;
+using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
-using ConntrackPS.Text;
+using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Errors;
 
@@ -18,7 +18,7 @@ internal static partial class ErrorFactory
 {
     private const string NeedPrivilege = "Run pwsh as root (sudo pwsh), or give it the capability CAP_NET_ADMIN.";
 
-    /// <summary>What to do when the table would not hold still.</summary>
+    /// <summary>What to do when the table was resized each time it was read.</summary>
     public const string WaitForResizes =
         "Something sets nf_conntrack_buckets again and again, and each time the hash table is rearranged: run the command again when that is over.";
 
@@ -76,8 +76,8 @@ internal static partial class ErrorFactory
     public static bool IsAboutMissing(ErrorRecord record) =>
         record.CategoryInfo.Category == ErrorCategory.ObjectNotFound || record.Exception is NetworkNamespaceException;
 
-    /// <summary>PowerShell's own error where a question can't be asked, with the way to need no question; null for any other
-    /// exception.</summary>
+    /// <summary>PowerShell's own error where it can't ask for confirmation, with the parameter that makes asking needless; null
+    /// for any other exception.</summary>
     public static ErrorRecord? FromPrompt(Exception exception)
     {
         if (exception is not (PSInvalidOperationException or HostException))
@@ -88,119 +88,34 @@ internal static partial class ErrorFactory
         };
     }
 
-    /// <summary>Nothing was named to delete or change.</summary>
-    public static ErrorRecord NoFilter(string command, string? networkNamespace) => Create(
-        new ArgumentException($"{command} was given nothing to go by, and would have to take every entry."),
-        "NoFilter", ErrorCategory.InvalidArgument, null,
-        command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
-            ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
-            : $"Name entries by at least one filter, or pipe them in. For every entry: Get-ConntrackEntry{CommandLine.Where(networkNamespace)} | {command}");
+    /// <summary>Several network namespaces where one is changed.</summary>
+    public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
+        new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
+        "SeveralNamespaces", ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
 
-    /// <summary>A state that the flow's protocol does not have.</summary>
-    public static ErrorRecord InvalidState(ConntrackState state, IPProtocol protocol, object entry) => Create(
-        new ArgumentException($"{state} is not a state of {protocol}."), "InvalidState", ErrorCategory.InvalidArgument, entry,
-        ConntrackStates.Of(protocol) is { Count: > 0 } states
-            ? $"Its states are {string.Join(", ", states.Where(choice => choice != ConntrackState.None))}."
-            : $"{protocol} connections have no state.");
+    /// <summary>-AllNamespace and -NetworkNamespace at once.</summary>
+    public static ErrorRecord AllOrOneNamespace() => Create(
+        new ArgumentException("-AllNamespace and -NetworkNamespace exclude each other."), "AllOrOneNamespace", ErrorCategory.InvalidArgument, null,
+        "Leave one of them out.");
 
-    /// <summary>An object in the pipeline does not name an entry.</summary>
-    public static ErrorRecord NotAnEntry(object input, FormatException problem) => Unreadable(
-        problem, $"The object in the pipeline does not name a connection-tracking entry: {Describe(problem)}", "NotAnEntry", ErrorCategory.InvalidData, input,
-        "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
+    /// <summary>Wildcards that match no network namespace.</summary>
+    public static ErrorRecord NoNamespaceMatches(string[] names) => Create(
+        new ItemNotFoundException($"No network namespace has a name such as '{string.Join("', '", names)}'."), "NetworkNamespaceNotFound",
+        ErrorCategory.ObjectNotFound, names, "'ip netns list' shows the names; -AllNamespace waits for namespaces to come.");
 
-    /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
-    public static ErrorRecord IncompleteEntry(IncompleteTupleException exception, object? input, long number = 0) => Create(
-        new ArgumentException($"{Record(number)}The object does not say which flow it is: {exception.Message}", exception),
-        "IncompleteEntry", ErrorCategory.InvalidData, input,
-        "conntrack's XML leaves these out for ICMP: read 'conntrack -L -o extended' in its place, or objects kept by Export-Clixml or Export-Csv; "
-        + "or name the flow by parameters.");
+    /// <summary>-Forward and -Action at once.</summary>
+    public static ErrorRecord ForwardWithAction() => Create(
+        new ArgumentException("-Forward and -Action exclude each other."), "ForwardWithAction", ErrorCategory.InvalidArgument, null,
+        "Leave -Action out, and register it where the events are forwarded to.");
 
-    /// <summary>No entry has this tuple, zone and id.</summary>
-    public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
-        new ItemNotFoundException($"There is no connection-tracking entry {key.Flow} in zone {key.AnyZone}."),
-        "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
+    /// <summary>The name of a subscription is taken.</summary>
+    public static ErrorRecord SubscriberExists(string sourceIdentifier) => Create(
+        new ArgumentException($"There is a subscription '{sourceIdentifier}' already."), "SubscriberExists", ErrorCategory.ResourceExists, sourceIdentifier,
+        $"Give another -SourceIdentifier, or end that one: Unregister-Event '{sourceIdentifier}'.");
 
-    /// <summary>-Exact without a whole tuple.</summary>
-    public static ErrorRecord InexactTuple(FormatException problem) => Create(
-        new ArgumentException($"-Exact needs one whole tuple: {Describe(problem)}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
-        "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, or -Protocol, -ReplySourceAddress, "
-        + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
-
-    /// <summary>A filter that no entry can match.</summary>
-    /// <param name="contradiction">Why.</param>
-    /// <param name="nameOf">The parameter that stands for a property of the filter.</param>
-    public static ErrorRecord Contradiction(FilterContradiction contradiction, Func<string, string> nameOf) => Create(
-        new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + nameOf(property))}."),
-        "ContradictoryFilter", ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
-
-    /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
-    public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
-        problem, Describe(problem), "InvalidEntry", ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.", number);
-
-    /// <summary>The kernel did not make an entry.</summary>
-    public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
-    {
-        (string id, ErrorCategory category, string remedy) = exception.Errno switch
-        {
-            Errno.Exists => ("EntryExists", ErrorCategory.ResourceExists, "It exists already; -Force makes that no error."),
-            Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that expected it (its master) does not exist; create that one first."),
-            Errno.NotSupported when entry.Helper is { } helper => (
-                "HelperUnknown", ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
-            Errno.NoSpace => ("LabelsUnused", ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
-            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, entry.Protocol == IPProtocol.Sctp && entry.State is { } state
-                ? $"This kernel has no state {state} of SCTP."
-                : "A window scale is at most 14, and a state must be one that this kernel has."),
-            Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
-            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + CommandLine.Where(entry.Namespace)),
-            _ => ("", ErrorCategory.NotSpecified, ""),
-        };
-        return id.Length == 0
-            ? From(exception, entry)
-            : Create(new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), id, category, entry, remedy);
-    }
-
-    /// <summary>-Force found no entry like the one that was to be created, but the kernel has another one in its place.</summary>
-    public static ErrorRecord NotAlike(NetlinkException exception, ConntrackEntry entry, long number) => Create(
-        new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), "EntryExists", ErrorCategory.ResourceExists, entry,
-        "Another entry has one of its two tuples, and was left alone: look it up, and remove it first: Get-ConntrackEntry" + CommandLine.Where(entry.Namespace) + " -Address, with its addresses.");
-
-    /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
-    public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(
-        new InvalidOperationException($"{Record(number)}Another entry stands in the way of the connection that expected it, {master}, and the kernel took that one for its master."),
-        "MasterHidden", ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. Remove the one that has this tuple as its reply first.");
-
-    /// <summary>The kernel did not change an entry.</summary>
-    public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch
-    {
-        // EBUSY where the entry has, or once had, another one.
-        Errno.NotSupported or Errno.Busy when change.Helper is not null => Create(
-            exception, "HelperNotChangeable", ErrorCategory.InvalidOperation, entry,
-            "The kernel gives a helper to new entries only: remove the entry and create it with New-ConntrackEntry -Helper."),
-        Errno.NoSpace => Create(
-            exception, "LabelsUnused", ErrorCategory.LimitsExceeded, entry,
-            "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
-        Errno.NotPermitted when entry is ConntrackEntry { Status: var status } && (status & ConntrackStatus.FixedTimeout) != 0 => Create(
-            exception, "FixedTimeout", ErrorCategory.InvalidOperation, entry, "The timeout of an entry with status FixedTimeout can't be changed."),
-        Errno.Busy => Create(
-            exception, "StatusNotChangeable", ErrorCategory.ResourceBusy, entry, "The kernel lets Assured, SeenReply, FixedTimeout and Helper be set, and none be cleared."),
-        _ => From(exception, entry),
-    };
-
-    /// <summary>Nothing to change was named.</summary>
-    public static ErrorRecord NoChange() => Create(
-        new ArgumentException("Set-ConntrackEntry was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
-        "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
-
-    /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
-    public static ErrorRecord UnusableGroup(ConntrackGroup group, string problem) => Create(
-        new ArgumentException($"The group '{group.Name}' names no entries: {problem}"), "GroupNamesNoEntries", ErrorCategory.InvalidArgument, group,
-        "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
-
-    /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
-    public static ErrorRecord NoInterval(GroupOrder order) => Create(
-        new ArgumentException($"-SortBy {order} needs two looks at the table."), "NoInterval", ErrorCategory.InvalidArgument, null,
-        "Add -Interval, such as -Interval 5 for five seconds.");
+    /// <summary>The engine did not take the subscription.</summary>
+    public static ErrorRecord InvalidSubscription(ArgumentException exception, string sourceIdentifier) => Create(
+        exception, "InvalidSubscription", ErrorCategory.InvalidArgument, sourceIdentifier, "Give another -SourceIdentifier.");
 
     /// <summary>A live view has no terminal to itself.</summary>
     public static ErrorRecord NoTerminal() => Create(
@@ -208,25 +123,10 @@ internal static partial class ErrorFactory
         "NoTerminal", ErrorCategory.InvalidOperation, null,
         "For one frame as text use -Once; for figures as objects use Measure-ConntrackEntry.");
 
-    /// <summary>A line of text is no entry.</summary>
-    public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(
-        new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
-        "InvalidConntrackText", ErrorCategory.InvalidData, problem.Line, null);
-
-    /// <summary>A form of text can't say what an entry is.</summary>
-    public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
-        exception, "NoTextForm", ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
-
-    /// <summary>Several network namespaces where one is changed.</summary>
-    public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
-        new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
-        "SeveralNamespaces", ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
-
-    /// <summary>A file of text can't be read.</summary>
-    public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
-        exception, "UnreadableFile",
-        exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
-        exception is UnusableFileException ? "Name a file, or a pipe that something writes to; or pipe the lines in." : null);
+    /// <summary>This process holds no block of this number.</summary>
+    public static ErrorRecord NoSuchBlock(int id) => Create(
+        new ItemNotFoundException(string.Create(CultureInfo.InvariantCulture, $"This PowerShell process holds no block {id} here.")),
+        "BlockNotFound", ErrorCategory.ObjectNotFound, id, "Get-ConntrackBlock lists those there are.");
 
     /// <summary>What is wrong with a template or a value, by the names of parameters.</summary>
     public static string Describe(FormatException problem) => problem switch
@@ -252,6 +152,23 @@ internal static partial class ErrorFactory
         : null;
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
+
+    private static ErrorRecord? FromBlocking(Exception exception, object? target) => exception switch
+    {
+        BlockingUnavailableException => Create(
+            exception, "BlockingUnavailable", ErrorCategory.NotInstalled, target,
+            "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
+        BlockLostException => Create(
+            exception, "BlockLost", ErrorCategory.ResourceUnavailable, target,
+            "Block it again; nft monitor and nft list tables show what else works on nf_tables."),
+        OwnConnectionException => Create(
+            exception, "OwnConnection", ErrorCategory.InvalidOperation, target,
+            "Name less, such as -DestinationPort or -Protocol; -Force blocks it all the same."),
+        ZoneNotBlockableException => Create(
+            exception, "ZoneNotBlockable", ErrorCategory.InvalidArgument, target,
+            "Leave -Zone out, or remove entries without -Block."),
+        _ => null,
+    };
 
     private static ErrorRecord FromErrno(NetlinkException exception, object? target)
     {
@@ -287,4 +204,26 @@ internal static partial class ErrorFactory
             record.ErrorDetails = new ErrorDetails($"{exception.Message}{flow} {remedy}".TrimEnd());
         return record;
     }
+}
+
+/// <summary>Pieces of the command lines that remedies, warnings and errors show.</summary>
+internal static class CommandLine
+{
+    /// <summary>The parameter that names a network namespace; nothing for the caller's own.</summary>
+    public static string Where(string? networkNamespace) => networkNamespace is null ? "" : " -NetworkNamespace " + Quote(networkNamespace);
+
+    /// <summary>Turns a setting on, for a namespace as it is now.</summary>
+    public static string TurnOn(string name, object value, NetworkNamespace? networkNamespace) =>
+        $"Set-ConntrackSetting -Name {name} -Value {Value(value)}{Where(networkNamespace?.Name)}";
+
+    /// <summary>The parameter that names the files' root, where it is not the running system's.</summary>
+    public static string Root(SystemRoot root) => root.IsRunning ? "" : " -PersistRoot " + Quote(root.Path);
+
+    /// <summary>A Boolean, a number or a word as the value of a parameter.</summary>
+    public static string Value(object value) =>
+        value is bool yes ? (yes ? "$true" : "$false") : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+
+    /// <summary>Text in single quotes, in which PowerShell expands nothing. Typographic quotes end it as well, unless doubled.</summary>
+    public static string Quote(string text) =>
+        $"'{string.Concat(text.Select(letter => letter is '\'' or (>= '\u2018' and <= '\u201b') ? new string(letter, 2) : letter.ToString()))}'";
 }

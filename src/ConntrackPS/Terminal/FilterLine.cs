@@ -6,6 +6,7 @@ using System.Reflection;
 using ConntrackPS.Commands;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Errors;
 using ConntrackPS.Top.Control;
 
 namespace ConntrackPS.Terminal;
@@ -111,7 +112,7 @@ internal static class FilterLine
         IList list => string.Join(',', list.Cast<object>().Select(TextOf)),
         TimeSpan time => ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture),
         ConntrackStatus bits => bits.ToString().Replace(" ", "", StringComparison.Ordinal),
-        string name when name.Any(letter => !char.IsLetterOrDigit(letter)) => $"'{CodeGeneration.EscapeSingleQuotedStringContent(name)}'",
+        string name when name.Any(letter => !char.IsLetterOrDigit(letter)) => CommandLine.Quote(name),
         _ => System.Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
     };
 

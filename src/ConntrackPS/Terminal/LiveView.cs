@@ -31,7 +31,7 @@ internal sealed class LiveView : IDisposable
         _loop = new SnapshotLoop(new SnapshotReader(table), stop);
     }
 
-    /// <summary>Shows the table until the user has enough.</summary>
+    /// <summary>Shows the table until the user quits.</summary>
     /// <exception cref="Netlink.NetlinkException">The kernel refused to show the table.</exception>
     public void Run()
     {

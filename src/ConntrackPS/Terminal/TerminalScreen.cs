@@ -4,8 +4,8 @@ using ConntrackPS.Top.Control;
 
 namespace ConntrackPS.Terminal;
 
-/// <summary>The terminal's alternate screen, for as long as this lives; what stood on the screen before comes back then,
-/// whatever happened.</summary>
+/// <summary>The terminal's alternate screen, until it is disposed, which restores the screen before. SIGTERM restores it
+/// too.</summary>
 internal sealed class TerminalScreen : IDisposable
 {
     // Alternate screen, no cursor, no line wrap (DECSET 1049, 25, 7), and all of it back.
@@ -31,7 +31,7 @@ internal sealed class TerminalScreen : IDisposable
     /// <summary>Lines of the screen, now.</summary>
     public static int Height => Math.Max(1, Console.WindowHeight);
 
-    /// <summary>Writes all at once, so that no half of a picture is seen.</summary>
+    /// <summary>Writes all at once, so that no half-drawn frame shows.</summary>
     /// <param name="text">What to write.</param>
     /// <param name="clear">Whether the screen is cleared first.</param>
     public void Write(string text, bool clear = false)

@@ -66,15 +66,13 @@ internal static class TimeoutRange
     /// <summary>The longest, in seconds: INT_MAX ticks at 1,000 Hz, nearly 25 days.</summary>
     public const uint Maximum = int.MaxValue / 1000;
 
-    /// <summary>A span that the kernel told, as seconds: 0 too, where another program has set that. What it had before may be
-    /// given back to it.</summary>
-    /// <exception cref="ValueRangeException">It is longer; the message names the range.</exception>
-    internal static uint CheckTold(TimeSpan span) => span == TimeSpan.Zero ? 0 : Check(span);
-
     /// <summary>A span as seconds.</summary>
+    /// <param name="span">The span.</param>
+    /// <param name="isTyped">False for a span that the kernel told: that may be 0, where another program has set that, and may be
+    /// given back to it.</param>
     /// <exception cref="ValueRangeException">It is shorter or longer; the message names the range.</exception>
-    public static uint Check(TimeSpan span) =>
-        span.TotalSeconds is >= Minimum and <= Maximum
+    public static uint Check(TimeSpan span, bool isTyped = true) =>
+        span.TotalSeconds is >= Minimum and <= Maximum || (!isTyped && span == TimeSpan.Zero)
             ? (uint)span.TotalSeconds
             : throw new ValueRangeException(string.Create(
                 CultureInfo.InvariantCulture,

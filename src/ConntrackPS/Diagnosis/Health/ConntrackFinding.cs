@@ -1,3 +1,8 @@
+using System.Globalization;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Errors;
+using ConntrackPS.Linux;
+
 namespace ConntrackPS.Diagnosis.Health;
 
 /// <summary>Something about connection tracking that an administrator should know, with the command line that mends it.</summary>
@@ -34,4 +39,86 @@ public sealed class ConntrackFinding
 
     /// <summary>On one line: <c>Critical TableFull: 262144 of 262144 entries</c>.</summary>
     public override string ToString() => $"{Severity} {Name}: {Evidence}";
+}
+
+/// <summary>What findings say in PowerShell: remedies as command lines, and explanations that name cmdlets.</summary>
+internal static class RemedyText
+{
+    private const int Day = 86400;
+
+    /// <summary>Remedies as one command line, to be run from left to right.</summary>
+    public static string Of(IEnumerable<Remedy> remedies) => string.Join("; ", remedies.Select(Of).Distinct());
+
+    /// <summary>A remedy as a command line.</summary>
+    public static string Of(Remedy remedy) => remedy switch
+    {
+        Remedy.SetSetting setting =>
+            $"Set-ConntrackSetting -Name {setting.Name} -Value {CommandLine.Value(setting.Value)}{(setting.ScaleBucket ? " -ScaleBucket" : "")}{At(setting.Scope)}",
+        Remedy.SetTimeout timeout => Line(
+            $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{(timeout.State is { } state ? $" -State {state}" : "")} -TimeoutSeconds {Duration(timeout)}{At(timeout.Scope)}"),
+        Remedy.DeleteEntries deletion => Delete(deletion),
+        Remedy.ListHelped helped => $"Get-ConntrackEntry -Helper {string.Join(", ", helped.Helpers)}{CommandLine.Where(helped.Namespace)}",
+        Remedy.ListBusiestSources sources =>
+            $"Get-ConntrackEntry{CommandLine.Where(sources.Namespace)} | Group-Object SourceAddress -NoElement | Sort-Object Count -Descending | Select-Object -First 10",
+        Remedy.ShowCounters counters => "Get-ConntrackStat -PerCpu -Interval 5 -Count 12" + CommandLine.Where(counters.Namespace),
+        Remedy.ShowSetting setting => "Get-ConntrackSetting -Name " + setting.Name,
+        Remedy.ShowPersisted => "Get-ConntrackSetting | Format-Table Name, Value, PersistedValue, PersistedIn",
+        Remedy.ListFiles files => $"Get-ChildItem -Path {string.Join(", ", files.Paths.Select(CommandLine.Quote))} -ErrorAction Ignore",
+        Remedy.ShowBlock block => Line($"Get-ConntrackBlock -Id {block.Id} | Format-List"),
+        Remedy.CommentOut line => CommentOut(line.File, $@"[ \t]*-*[ \t]*[./]*net\S*[./]{line.Key.Split('.')[^1]}[ \t]*(?:=|\r?$)"),
+        Remedy.CommentOutHashSize options => CommentOut(options.File, @"[ \t]*options[ \t]+nf[-_]conntrack[ \t].*\bhashsize\b"),
+        _ => throw new NotSupportedException($"{remedy.GetType().Name} has no command line."),
+    };
+
+    /// <summary>What a finding means, with the cmdlets that a user of PowerShell has.</summary>
+    public static string Explain(HealthFinding finding) => finding.Name switch
+    {
+        "EventsOff" => "The kernel makes no events: Watch-ConntrackEvent and loggers see nothing.",
+        "SourceShare" => "One source with that much of the table is a proxy, a scanner, or an infected machine. Look at what it does with Get-ConntrackEntry first.",
+        "PersistedWithoutEffect" => "Whoever wrote it wanted a value that boot does not set. Take the line out, and set what is wanted with -Persist.",
+        _ => finding.Explanation,
+    };
+
+    /// <summary>The parameters that say where, and until when.</summary>
+    private static string At(RemedyScope scope) => scope.Machine switch
+    {
+        // Run here it would be refused, and change nothing.
+        MachinePlace.Elsewhere => " # on the host: in the initial network namespace",
+        MachinePlace.OfFirstProcess => $" -NetworkNamespace {MachineNamespace.OfFirstProcess}{Until(scope)}",
+        _ => CommandLine.Where(scope.Namespace) + Until(scope),
+    };
+
+    private static string Until(RemedyScope scope) => scope.Time switch
+    {
+        RemedyTime.NowAndAtBoot => " -Persist" + CommandLine.Root(scope.Root),
+        RemedyTime.AtBoot => " -PersistOnly" + CommandLine.Root(scope.Root),
+        _ => "",
+    };
+
+    /// <summary>A value that boot is to keep is written as it is now; a new one as people write it.</summary>
+    private static string Duration(Remedy.SetTimeout timeout) => timeout.Scope.Time != RemedyTime.AtBoot && timeout.Seconds % Day == 0
+        ? Line($"{timeout.Seconds / Day}d")
+        : Line($"{timeout.Seconds}");
+
+    /// <summary>Without a condition it would take every entry.</summary>
+    private static string Delete(Remedy.DeleteEntries deletion)
+    {
+        string conditions = string.Concat(
+            deletion.Unreplied ? " -Unreplied" : "",
+            deletion.Source is { } source ? $" -SourceAddress {source}" : "",
+            deletion.Protocol is { } protocol ? $" -Protocol {ProtocolNames.ToKernel(protocol)}" : "",
+            deletion.States.Count > 0 ? $" -State {string.Join(", ", deletion.States)}" : "") + string.Concat(
+            deletion.TimeoutBelow is { } below ? Line($" -TimeoutBelow {below}") : "",
+            deletion.TimeoutAbove is { } above ? Line($" -TimeoutAbove {above}") : "");
+        return conditions.Length > 0
+            ? $"Remove-ConntrackEntry{conditions}{CommandLine.Where(deletion.Namespace)}"
+            : throw new ArgumentException("No entry is named.", nameof(deletion));
+    }
+
+    /// <summary>Puts a comment's sign before the lines that begin so. Latin-1 keeps every byte.</summary>
+    private static string CommentOut(string file, string beginning) =>
+        $"(Get-Content -Raw -Encoding latin1 -LiteralPath {CommandLine.Quote(file)}) -replace '(?m)^(?={beginning})', '# '"
+        + $" | Set-Content -NoNewline -Encoding latin1 -LiteralPath {CommandLine.Quote(file)}";
+
+    private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,7 +1,9 @@
 using System.Management.Automation;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
@@ -78,7 +80,7 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand
 
     private void BlockByFilter()
     {
-        ConntrackTable table = new(Namespace());
+        ConntrackTable table = new(OneNamespace());
         BlockTarget target = BlockTargets.OfFilter(RefuseEmptyFilter(), table, Force);
         WarnAboutMissingData(table.NetworkNamespace);
         if (ShouldProcess(target.Description, Action))
@@ -110,5 +112,108 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand
 
         // A pipeline that wants no more, or Ctrl+C, throws here: the block stands, and Get-ConntrackBlock has it.
         WriteObject(held);
+    }
+}
+
+/// <summary>Lists the blocks that this PowerShell process holds, with what each has dropped.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackBlock")]
+[OutputType(typeof(ConntrackBlock))]
+public sealed class GetConntrackBlockCommand : ConntrackCommand
+{
+    /// <summary>The blocks' numbers; without it all are listed.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    public int[]? Id { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        foreach (int id in Id ?? BlockSession.Ids())
+            RunOne(() => Write(id), id);
+    }
+
+    private void Write(int id)
+    {
+        ConntrackBlock? block = BlockSession.Read(id);
+        if (block is null && Id is not null)
+            WriteError(ErrorFactory.NoSuchBlock(id));
+        if (block is null || !IsNamed(block.Namespace))
+            return;
+        if (block.Problem is { } problem)
+            WriteWarning($"Block {id}: {problem}");
+        WriteObject(block);
+    }
+}
+
+/// <summary>Lets traffic pass again that Block-ConntrackTraffic of this PowerShell process drops.</summary>
+[Cmdlet(VerbsSecurity.Unblock, "ConntrackTraffic", SupportsShouldProcess = true)]
+[OutputType(typeof(ConntrackBlock))]
+public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
+{
+    /// <summary>The blocks' numbers, or objects of Block-ConntrackTraffic or Get-ConntrackBlock.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    public int[] Id { get; set; } = [];
+
+    /// <summary>Emits each block that was ended, with what it dropped in all.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        foreach (int id in Id)
+            RunOne(() => End(id), id);
+    }
+
+    private void End(int id)
+    {
+        ConntrackBlock? block = BlockSession.Read(id);
+        if (block is null || !IsNamed(block.Namespace))
+        {
+            WriteError(ErrorFactory.NoSuchBlock(id));
+            return;
+        }
+
+        if (!ShouldProcess(block.ToString(), "Unblock conntrack traffic") || !BlockSession.End(id))
+            return;
+        if (block.Problem is { } problem)
+            WriteWarning($"Block {id}: {problem}");
+        if (PassThru)
+            WriteObject(block);
+    }
+}
+
+/// <summary>What cmdlets may block: never the SSH connection they run in, unless they are forced.</summary>
+internal static class BlockTargets
+{
+    /// <exception cref="OwnConnectionException">The filter names the SSH connection.</exception>
+    public static BlockTarget OfFilter(ConntrackFilter filter, ConntrackTable table, bool force)
+    {
+        BlockTarget target = BlockTarget.Of(filter);
+        if (!force)
+            new SshGuard(table, SshConnection.Find()).Check(target);
+        return target;
+    }
+
+    /// <summary>The given flows but the SSH connection, which is an error; null where nothing is left.</summary>
+    public static BlockTarget? OfEntries(PSCmdlet command, IReadOnlyList<ConntrackEntry> entries, ConntrackTable table, bool force)
+    {
+        if (force)
+            return BlockTarget.Of(entries);
+        SshGuard guard = new(table, SshConnection.Find());
+        List<ConntrackEntry> others = [];
+        foreach (ConntrackEntry entry in entries)
+        {
+            try
+            {
+                guard.Check(BlockTarget.Of([entry]));
+                others.Add(entry);
+            }
+            catch (OwnConnectionException exception)
+            {
+                command.WriteError(ErrorFactory.From(exception, entry));
+            }
+        }
+
+        return others.Count == 0 ? null : BlockTarget.Of(others);
     }
 }

@@ -1,12 +1,61 @@
 using System.Globalization;
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
+
+/// <summary>Shows the kernel's settings for connection tracking; timeouts have a cmdlet of their own.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackSetting")]
+[OutputType(typeof(ConntrackSetting))]
+public sealed class GetConntrackSettingCommand : ConntrackCommand
+{
+    /// <summary>The settings, with wildcards; all unless given. Names of sysctl are accepted too.</summary>
+    [Parameter(Position = 0)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(SettingNameCompleter))]
+    public string[]? Name { get; set; }
+
+    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string PersistRoot { get; set; } = "/";
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => RunInEach(networkNamespace =>
+    {
+        PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
+        ConntrackSettings settings = new(networkNamespace, persisted);
+        Lazy<IReadOnlyList<ConntrackSetting>> present = new(() => settings.Read(TellUnreadable));
+        foreach (string name in Name ?? ["*"])
+        {
+            RunOne(
+                () =>
+                {
+                    if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+                        Emit(present.Value, pattern);
+                    else
+                        WriteObject(settings.Find(name));
+                },
+                name);
+        }
+    });
+
+    private void Emit(IEnumerable<ConntrackSetting> present, WildcardPattern pattern)
+    {
+        foreach (ConntrackSetting setting in present)
+        {
+            if (pattern.IsMatch(setting.Name))
+                WriteObject(setting);
+        }
+    }
+}
 
 /// <summary>Changes a setting of the kernel's connection tracking, now and after the next boot.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackSetting", SupportsShouldProcess = true)]
@@ -50,14 +99,14 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
             changes.ForEach(change => change.Setting.RequireWritable());
         string text = string.Join(", ", changes.Select(change => $"{change.Setting.Name} to {SettingValue.ToObject(change.Setting.Definition, change.Number)}"));
         Warn(changes[0].Setting, changes[0].Number);
-        if (!ShouldProcess(target is null ? "connection tracking" : $"connection tracking in network namespace '{target}'", Describe("Set " + text)))
+        if (!ShouldProcess("connection tracking" + Within(target), Describe("Set " + text)))
             return;
 
         // The buckets before the maximum: where there is no memory for them, nothing has changed.
         if (!PersistOnly)
             Enumerable.Reverse(changes).ToList().ForEach(change => settings.Set(change.Setting, change.Number));
         if (Persists)
-            Keep([.. changes.Select(change => (change.Setting.Definition.FileName, (Int128?)change.Number))]);
+            WriteFiles([.. changes.Select(change => (change.Setting.Definition.FileName, (Int128?)change.Number))]);
         if (PassThru)
             changes.ForEach(change => WriteObject(new ConntrackSettings(target, ReadAgain(target)).Find(change.Setting.Name)));
     }

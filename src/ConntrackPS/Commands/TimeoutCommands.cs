@@ -4,9 +4,59 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
+using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
+
+/// <summary>Shows how long the kernel keeps idle connections, by protocol and state.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackTimeout")]
+[OutputType(typeof(ConntrackTimeout))]
+public sealed class GetConntrackTimeoutCommand : ConntrackCommand
+{
+    /// <summary>The protocols; all unless given.</summary>
+    [Parameter(Position = 0)]
+    [TimeoutProtocolArgument]
+    public TimeoutProtocol[]? Protocol { get; set; }
+
+    /// <summary>The states; all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
+    [Parameter(Position = 1)]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(TimeoutStateCompleter))]
+    public string[]? State { get; set; }
+
+    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string PersistRoot { get; set; } = "/";
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => RunInEach(networkNamespace =>
+    {
+        HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
+        PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
+        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable);
+        foreach (TimeoutProtocol protocol in Protocol ?? [])
+        {
+            if (present.All(timeout => timeout.Protocol != protocol))
+                RunOne(() => throw new UnsupportedTimeoutException($"This kernel keeps no timeouts for {protocol}."), protocol);
+        }
+
+        foreach (ConntrackTimeout timeout in present)
+        {
+            if (Protocol?.Contains(timeout.Protocol) != false && wanted?.Contains(timeout.Definition) != false)
+                WriteObject(timeout);
+        }
+    });
+
+    /// <summary>A state is an error only where none of the protocols has it.</summary>
+    private IEnumerable<TimeoutDefinition> Find(string state)
+    {
+        TimeoutProtocol[] protocols = Protocol ?? Enum.GetValues<TimeoutProtocol>();
+        TimeoutDefinition[] found = [.. protocols.Select(protocol => TimeoutCatalog.TryFind(protocol, state)).OfType<TimeoutDefinition>()];
+        return found.Length > 0 ? found : throw TimeoutCatalog.Unknown(protocols, state);
+    }
+}
 
 /// <summary>Sets how long the kernel keeps idle connections of a protocol and state, now and after the next boot.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackTimeout", SupportsShouldProcess = true, DefaultParameterSetName = ValueSet)]
@@ -52,17 +102,17 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
             throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
-        uint? wanted = Reset ? null : _isTyped ? TimeoutRange.Check(TimeoutSeconds) : TimeoutRange.CheckTold(TimeoutSeconds);
+        uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
         string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";
-        if (!ShouldProcess($"{definition}{(target is null ? "" : $" in network namespace '{target}'")}", Describe(change)))
+        if (!ShouldProcess(definition + Within(target), Describe(change)))
             return;
         TimeoutDefaults defaults = new(target);
         if (!PersistOnly)
             defaults.Set(definition, wanted ?? defaults.Read(definition).DefaultSeconds);
         if (Persists)
-            Keep((definition.Sysctl!, wanted));
+            WriteFiles((definition.Sysctl!, wanted));
         if (PassThru)
             WriteObject(new TimeoutDefaults(target, ReadAgain(target)).Read(definition));
     }

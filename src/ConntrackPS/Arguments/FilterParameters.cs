@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using System.Management.Automation;
+using System.Reflection;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Arguments;
+
+/// <summary>Makes filters of a cmdlet's parameters. A parameter has the name of the filter's property; where a cmdlet has another
+/// parameter of that name, which changes what the filter asks for, it begins with "Where".</summary>
+internal static class FilterParameters
+{
+    /// <summary>The parameter set in which cmdlets select by filter.</summary>
+    public const string Set = "Filter";
+
+    private const string Prefix = "Where";
+
+    private static readonly ConcurrentDictionary<Type, (TupleProperty Property, PropertyInfo Parameter, bool IsExclusion)[]> OfTuples = [];
+    private static readonly ConcurrentDictionary<(Type Cmdlet, Type Filter), (PropertyInfo Property, PropertyInfo Parameter)[]> OfFilters = [];
+
+    /// <summary>The filter of all parameters of the set.</summary>
+    public static ConntrackFilter Read(Cmdlet cmdlet) => ReadTuple(cmdlet, Fill(cmdlet, new ConntrackFilter()));
+
+    /// <summary>The filter, with what the parameters ask for of addresses, ports and what ICMP and GRE have instead, whatever set
+    /// they are of.</summary>
+    public static ConntrackFilter ReadTuple(Cmdlet cmdlet, ConntrackFilter filter)
+    {
+        foreach ((TupleProperty property, PropertyInfo parameter, bool isExclusion) in OfTuples.GetOrAdd(cmdlet.GetType(), FindTuple))
+        {
+            if (parameter.GetValue(cmdlet) is { } value)
+                filter = isExclusion ? property.Leave(filter, value) : property.Ask(filter, value);
+        }
+
+        return filter;
+    }
+
+    /// <summary>Sets those properties of a new filter that the cmdlet has a parameter for, but for those of the table of tuple
+    /// properties.</summary>
+    /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
+    public static T Fill<T>(Cmdlet cmdlet, T filter)
+        where T : class
+    {
+        foreach ((PropertyInfo property, PropertyInfo parameter) in OfFilters.GetOrAdd((cmdlet.GetType(), typeof(T)), Find))
+        {
+            if (parameter.GetValue(cmdlet) is { } value)
+                property.SetValue(filter, Convert(value, property));
+        }
+
+        return filter;
+    }
+
+    /// <summary>The parameter for a property of the filter.</summary>
+    public static string NameOf(Cmdlet cmdlet, string property) => ParameterFor(cmdlet.GetType(), property)?.Name ?? property;
+
+    private static (TupleProperty Property, PropertyInfo Parameter, bool IsExclusion)[] FindTuple(Type cmdlet) =>
+    [
+        .. from property in TupleProperties.All
+           from isExclusion in (bool[])[false, true]
+           let parameter = cmdlet.GetProperty(isExclusion ? property.ExcludeName : property.Name)
+           where parameter?.GetCustomAttribute<ParameterAttribute>() is not null
+           select (property, parameter, isExclusion),
+    ];
+
+    private static (PropertyInfo Property, PropertyInfo Parameter)[] Find((Type Cmdlet, Type Filter) pair) =>
+    [
+        .. from property in pair.Filter.GetProperties()
+           where property.CanWrite && !(pair.Filter == typeof(ConntrackFilter) && TupleProperties.TryFind(property.Name, out _))
+           let parameter = ParameterFor(pair.Cmdlet, property.Name)
+           where parameter is not null && !IsObject(parameter)
+           select (property, parameter),
+    ];
+
+    private static PropertyInfo? ParameterFor(Type cmdlet, string property) =>
+        new[] { cmdlet.GetProperty(property), cmdlet.GetProperty(Prefix + property) }.FirstOrDefault(
+            parameter => parameter?.GetCustomAttributes<ParameterAttribute>().Any(attribute => attribute.ParameterSetName == Set) == true);
+
+    /// <summary>Objects of the pipeline are read by their cmdlet, which can tell of an error.</summary>
+    private static bool IsObject(PropertyInfo parameter) => parameter.PropertyType == typeof(PSObject) || parameter.PropertyType == typeof(PSObject[]);
+
+    private static object Convert(object value, PropertyInfo property)
+    {
+        Type wanted = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        return value switch
+        {
+            _ when wanted.IsInstanceOfType(value) => value,
+            SwitchParameter isGiven when wanted == typeof(bool) => isGiven.IsPresent,
+            ConntrackStatus[] bits when wanted == typeof(ConntrackStatus) => Combine(bits),
+            TimeSpan span when wanted == typeof(uint) => (uint)span.TotalSeconds,
+            long number when wanted == typeof(ulong) => checked((ulong)number),
+            long[] numbers when wanted == typeof(IReadOnlyList<ushort>) => Array.ConvertAll(numbers, number => checked((ushort)number)),
+            long[] numbers when wanted == typeof(IReadOnlyList<uint>) => Array.ConvertAll(numbers, number => checked((uint)number)),
+            _ => throw new InvalidCastException($"{property.Name} can't be {value.GetType().Name}."),
+        };
+    }
+
+    /// <summary>All bits that the values have.</summary>
+    public static ConntrackStatus Combine(ConntrackStatus[] bits) => bits.Aggregate(ConntrackStatus.None, (all, bit) => all | bit);
+}

@@ -1,0 +1,331 @@
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Errors;
+using ConntrackPS.Eventing;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations.Events;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>What is the same for cmdlets that listen to events.</summary>
+/// <remarks>It has the parameters of <see cref="FilterCommand"/> as its own, so that no cmdlet is more than four classes deep.</remarks>
+public abstract class EventCommand : SelectionCommand
+{
+    /// <summary>The kinds of events; all three unless given.</summary>
+    [Parameter]
+    [ValidateSet(nameof(ConntrackEventType.New), nameof(ConntrackEventType.Update), nameof(ConntrackEventType.Destroy))]
+    public ConntrackEventType[] EventType { get; set; } =
+        [ConntrackEventType.New, ConntrackEventType.Update, ConntrackEventType.Destroy];
+
+    /// <summary>The kernel's buffer in bytes, 640 of which it needs for an event; 64 MiB unless given, or what is allowed.</summary>
+    [Parameter]
+    [ValidateRange(4096, int.MaxValue / 2)]
+    public int ReceiveBufferSize { get; set; }
+
+    /// <summary>The memory in bytes that received events may take until they are emitted; 64 MiB unless given, which holds about
+    /// a million of a burst.</summary>
+    [Parameter]
+    [ValidateRange(65536, long.MaxValue)]
+    public long BacklogSize { get; set; } = EventOptions.DefaultBacklogSize;
+
+    /// <summary>The kernel keeps destroy events until they are taken, as long as the table has room.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter Reliable { get; set; }
+
+    /// <summary>Emits the present table first, as events of type Existing.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter IncludeExisting { get; set; }
+
+    /// <summary>After a loss emits what the table shows to have changed, as derived New, Update and Destroy events.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter Resync { get; set; }
+
+    /// <summary>Turns nf_conntrack_events on (1) while this runs, and restores it. Connections that began before send no events.</summary>
+    [Parameter]
+    public SwitchParameter EnableEvent { get; set; }
+
+    /// <summary>Watches this network namespace and all that have a name, those that get one later included.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter AllNamespace { get; set; }
+
+    /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StateArgument]
+    public ConntrackState[]? State { get; set; }
+
+    /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [MarkArgument]
+    public MaskedMark[]? Mark { get; set; }
+
+    /// <summary>Names of helpers, such as ftp.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
+    public string[]? Helper { get; set; }
+
+    /// <summary>Starts listening, and warns of events that will not come.</summary>
+    /// <returns>Null where none of the namespaces is there, which has been told.</returns>
+    private protected EventStream? Listen()
+    {
+        if (AllNamespace && NetworkNamespace is not null)
+            ThrowTerminatingError(ErrorFactory.AllOrOneNamespace());
+        NetworkNamespace?[] targets = [.. Namespaces()];
+        if (targets.Length == 0)
+        {
+            string[] patterns = [.. NetworkNamespace!.Where(WildcardPattern.ContainsWildcardCharacters)];
+            if (patterns.Length > 0)
+                WriteError(ErrorFactory.NoNamespaceMatches(patterns));
+            return null;
+        }
+
+        string?[] warnings = [.. targets.Select(FindMissingEvents)];
+        EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
+        try
+        {
+            TellOfBuffers(stream.ReceiveBufferSize);
+            WarnAboutMissingEvents(warnings);
+            foreach (NetworkNamespace? target in targets)
+                WarnAboutMissingData(target);
+
+            return stream;
+        }
+        catch
+        {
+            // Ctrl+C, or -WarningAction Stop: nothing else holds the stream yet.
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reports the size of the receive buffer that the kernel granted, and of the backlog behind it.</summary>
+    private protected void TellOfBuffers(int receiveBufferSize) => WriteVerbose(
+        $"Receive buffer: {receiveBufferSize} bytes, about {receiveBufferSize / EventOptions.BytesPerWaitingEvent} events. "
+        + $"Backlog: up to {BacklogSize} bytes.");
+
+    private EventOptions BuildOptions() => new()
+    {
+        EventType = EventType,
+        Filter = BuildFilter(),
+        ReceiveBufferSize = ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
+        BacklogSize = BacklogSize,
+        IsReliable = Reliable,
+        IncludeExisting = IncludeExisting,
+        Resync = Resync,
+        EnableEvents = EnableEvent,
+        FollowNamespaces = AllNamespace,
+    };
+
+    /// <summary>A warning of the events that a namespace will not send, or null where it sends all; ask before listening begins.</summary>
+    private protected string? FindMissingEvents(NetworkNamespace? target)
+    {
+        long setting = EventSwitch.Read(target);
+        string where = Within(target);
+        if (setting == 0 && !EnableEvent)
+            return $"The kernel makes no events{where} (nf_conntrack_events=0): use -EnableEvent, or {CommandLine.TurnOn("Events", "On", target)}";
+        return setting == 1 || ConntrackStat.Read(target).Count == 0
+            ? null
+            : $"Connections that began while nobody listened stay silent{where}, to their end (nf_conntrack_events={setting}). "
+                + (MachineNamespace.IsSetByBoot(target) == true
+                    ? $"To hear of all from the next boot on: {CommandLine.TurnOn("Events", "On", target)} -Persist"
+                    : $"To hear of all that begin from then on: {CommandLine.TurnOn("Events", "On", target)}");
+    }
+
+    /// <summary>Warns of events that will not come, once listening has begun: a warning may end the command.</summary>
+    private protected void WarnAboutMissingEvents(params string?[] warnings)
+    {
+        foreach (string warning in warnings.OfType<string>())
+            WriteWarning(warning);
+    }
+}
+
+/// <summary>Emits the events of connections as they happen. Use it in a pipeline: foreach would collect them first.</summary>
+[Cmdlet(VerbsCommon.Watch, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
+[OutputType(typeof(ConntrackEvent), ParameterSetName = [FilterSet])]
+[OutputType(typeof(ConntrackExpectationEvent), ParameterSetName = [ExpectationSet])]
+public sealed class WatchConntrackEventCommand : EventCommand
+{
+    private const string ExpectationSet = "Expectation";
+
+    private bool _toldOfReliability;
+    private bool _toldOfBacklog;
+
+    /// <summary>Ends after this time: seconds, or a span such as 5m.</summary>
+    [Parameter]
+    [DurationArgument(TakesOne = true)]
+    public TimeSpan? TimeoutSeconds { get; set; }
+
+    /// <summary>Ends after so many events.</summary>
+    [Parameter]
+    [ValidateRange(1, long.MaxValue)]
+    public long? MaxEvents { get; set; }
+
+    /// <summary>Emits the events of expected connections instead: New when one is announced, Destroy when it came, its
+    /// time was up or it was deleted.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ExpectationSet)]
+    public SwitchParameter Expectation { get; set; }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(Expectation ? WatchExpectations : Watch);
+
+    private void Watch()
+    {
+        using EventStream? stream = Listen();
+        if (stream is null)
+            return;
+        using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
+        EmitUntilDone(stream.Take, () => stream.WaitingCountWhenFull, ", or narrow the filter", () =>
+        {
+            while (stream.TryTakeFailure(out Exception? failure))
+                WriteError(ErrorFactory.From(failure));
+            WarnOnceAboutReliability(stream);
+        });
+    }
+
+    /// <summary>Emits events until the time is up, or there were enough.</summary>
+    /// <param name="take">Waits for events.</param>
+    /// <param name="waitingWhenFull">How many waited when the backlog was full for the first time; null while it never was.</param>
+    /// <param name="otherRemedy">What else helps against losses than a larger buffer.</param>
+    /// <param name="afterEach">What is to be done each time events were emitted, or none came.</param>
+    private void EmitUntilDone<T>(
+        Func<TimeSpan, IReadOnlyList<T>> take, Func<long?> waitingWhenFull, string otherRemedy, Action? afterEach = null)
+        where T : INumberedEvent
+    {
+        long started = Environment.TickCount64;
+        long count = 0;
+        for (TimeSpan wait; !Stopping && (wait = Remaining(started)) > TimeSpan.Zero;)
+        {
+            IReadOnlyList<T> taken = take(wait);
+            WarnOnceAboutBacklog(waitingWhenFull(), otherRemedy);
+            foreach (T happened in taken)
+            {
+                if (happened.LostCount is { } lost)
+                    WriteWarning($"{lost} events were lost: raise {(_toldOfBacklog ? "-BacklogSize" : "-ReceiveBufferSize")}{otherRemedy}.");
+                WriteObject(happened);
+                if (happened.LostCount is null && ++count == MaxEvents)
+                    return;
+            }
+
+            afterEach?.Invoke();
+        }
+    }
+
+    private void WarnOnceAboutBacklog(long? waiting, string otherRemedy)
+    {
+        if (_toldOfBacklog || waiting is null)
+            return;
+        _toldOfBacklog = true;
+        WriteWarning(
+            $"The backlog of {BacklogSize} bytes is full: {waiting} events wait. What the kernel's buffer can't hold beside them is lost: "
+            + $"take events faster, raise -BacklogSize{otherRemedy}.");
+    }
+
+    /// <summary>How long to wait next; without a limit an hour at a time.</summary>
+    private TimeSpan Remaining(long started) => TimeoutSeconds is { } limit
+        ? limit - TimeSpan.FromMilliseconds(Environment.TickCount64 - started)
+        : TimeSpan.FromHours(1);
+
+    private void WarnOnceAboutReliability(EventStream stream)
+    {
+        if (_toldOfReliability || !stream.GaveUpReliability)
+            return;
+        _toldOfReliability = true;
+        WriteWarning("The table was nearly full of ended connections whose events nobody took: destroy events may be lost from now on.");
+    }
+
+    private void WatchExpectations()
+    {
+        Linux.NetworkNamespace? target = OneNamespace();
+        string? warning = FindMissingEvents(target);
+        using IDisposable? enabled = EnableEvent ? EventSwitch.Enable(target) : null;
+        bool isTypeGiven = MyInvocation.BoundParameters.ContainsKey(nameof(EventType));
+        using ExpectationWatcher watcher = new(
+            target,
+            isTypeGiven ? EventType : [ConntrackEventType.New, ConntrackEventType.Destroy],
+            ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
+            BacklogSize);
+        using CancellationTokenRegistration registration = Stop.Register(watcher.Cancel);
+        TellOfBuffers(watcher.ReceiveBufferSize);
+        WarnAboutMissingEvents(warning);
+        EmitUntilDone(watcher.Take, () => watcher.WaitingCountWhenFull, "");
+    }
+}
+
+/// <summary>Subscribes to the events of connections in the background, as engine events; Unregister-Event ends it.</summary>
+[Cmdlet(VerbsLifecycle.Register, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
+[OutputType(typeof(PSEventJob))]
+public sealed class RegisterConntrackEventCommand : EventCommand
+{
+    /// <summary>The subscription's name.</summary>
+    [Parameter(Position = 100)]
+    [ValidateNotNullOrEmpty]
+    public string SourceIdentifier { get; set; } = Guid.NewGuid().ToString();
+
+    /// <summary>Runs for each event, which is $EventArgs.Event there; without it events wait for Get-Event or Wait-Event.</summary>
+    [Parameter(Position = 101)]
+    [ValidateNotNull]
+    public ScriptBlock? Action { get; set; }
+
+    /// <summary>Anything that the action needs; it is $Event.MessageData there.</summary>
+    [Parameter]
+    public PSObject? MessageData { get; set; }
+
+    /// <summary>Hides the subscription, which serves another one.</summary>
+    [Parameter]
+    public SwitchParameter SupportEvent { get; set; }
+
+    /// <summary>Sends the events to the session that called, where this runs remotely.</summary>
+    [Parameter]
+    public SwitchParameter Forward { get; set; }
+
+    /// <summary>Ends after so many events; 0, the default, means never.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int MaxTriggerCount { get; set; }
+
+    /// <summary>How many events at most one engine event carries, in $EventArgs.Events, where several wait: an engine event
+    /// takes PowerShell about half a millisecond, and far longer while a script runs in the foreground.</summary>
+    [Parameter]
+    [ValidateRange(1, 512)]
+    public int BatchSize { get; set; } = 1;
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(Subscribe);
+
+    private void Subscribe()
+    {
+        if (Forward && Action is not null)
+            ThrowTerminatingError(ErrorFactory.ForwardWithAction());
+        if (Events.GetEventSubscribers(SourceIdentifier).Any())
+            ThrowTerminatingError(ErrorFactory.SubscriberExists(SourceIdentifier));
+        if (Listen() is not { } stream)
+            return;
+        PSEventSubscriber subscriber = Subscribe(stream);
+        new EventPump(stream, Events, subscriber, MessageData, BatchSize).Start();
+        if (Action is not null && !SupportEvent)
+            WriteObject(subscriber.Action);
+    }
+
+    /// <summary>Makes the subscription, to which the stream belongs from then on.</summary>
+    private PSEventSubscriber Subscribe(EventStream stream)
+    {
+        try
+        {
+            return Events.SubscribeEvent(
+                new ConntrackEventSource(stream), nameof(ConntrackEventSource.EventArrived), SourceIdentifier,
+                MessageData, Action, SupportEvent, Forward, MaxTriggerCount);
+        }
+        catch (Exception exception)
+        {
+            stream.Dispose();
+            if (exception is ArgumentException refused)
+                ThrowTerminatingError(ErrorFactory.InvalidSubscription(refused, SourceIdentifier));
+            throw;
+        }
+    }
+}

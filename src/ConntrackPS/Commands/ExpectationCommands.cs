@@ -1,0 +1,286 @@
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Errors;
+using ConntrackPS.Expectations;
+using ConntrackPS.Pipeline;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>The filter parameters that are the same on the cmdlets that select expectations.</summary>
+public abstract class ExpectationCommand : ConntrackCommand
+{
+    /// <summary>The parameter set in which expectations are selected by filter.</summary>
+    protected const string FilterSet = FilterParameters.Set;
+
+    /// <summary>Addresses or prefixes the expected connection comes from, as they stand in the expectation.</summary>
+    [Parameter(Position = 0, ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? SourceAddress { get; set; }
+
+    /// <summary>Addresses or prefixes the expected connection goes to.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? DestinationAddress { get; set; }
+
+    /// <summary>Source ports as they stand in the expectation, or ranges; 0 usually stands for any.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? SourcePort { get; set; }
+
+    /// <summary>Destination ports, or ranges such as 1000-2000.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [PortArgument]
+    public PortRange[]? DestinationPort { get; set; }
+
+    /// <summary>Layer 4 protocols, by name or number.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [ProtocolArgument]
+    public IPProtocol[]? Protocol { get; set; }
+
+    /// <summary>Addresses or prefixes of the source of the connection that announced it.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? MasterSourceAddress { get; set; }
+
+    /// <summary>Addresses or prefixes of the destination of the connection that announced it.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [AddressArgument]
+    public AddressPrefix[]? MasterDestinationAddress { get; set; }
+
+    /// <summary>Names of the masters' helpers, such as ftp.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    public string[]? Helper { get; set; }
+
+    /// <summary>The masters' zones, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? Zone { get; set; }
+
+    /// <summary>IPv4 or IPv6.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [FamilyArgument]
+    [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
+    public IPFamily AddressFamily { get; set; }
+
+    /// <summary>The kernel's numbers of expectations, as Get-ConntrackExpectation shows them.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(uint.MaxValue)]
+    public long[]? Id { get; set; }
+
+    /// <summary>The filter that the parameters make; one that nothing can match ends the cmdlet.</summary>
+    /// <param name="masters">The connections that announced the expectations; empty for any.</param>
+    private protected ExpectationFilter BuildFilter(IReadOnlyList<EntryKey> masters)
+    {
+        ExpectationFilter filter = FilterParameters.Fill(this, new ExpectationFilter { Master = masters });
+        if (filter.Contradiction is { } contradiction)
+            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, property => property));
+        return filter;
+    }
+
+    /// <summary>The connection that an object means; null where it means none, which is then reported.</summary>
+    private protected EntryKey? ReadMaster(PSObject master)
+    {
+        try
+        {
+            return InputExpectation.MasterOf(master);
+        }
+        catch (FormatException exception)
+        {
+            WriteError(ErrorFactory.NotAMaster(master, exception));
+            return null;
+        }
+    }
+
+    private protected static ExpectationTable TableIn(string? networkNamespace) =>
+        new(NamespaceNamed(networkNamespace));
+}
+
+/// <summary>Lists the connections that helpers have announced and that have not come yet.</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackExpectation", DefaultParameterSetName = FilterSet)]
+[OutputType(typeof(ConntrackExpectation))]
+public sealed class GetConntrackExpectationCommand : ExpectationCommand
+{
+    /// <summary>Entries of connections, whose expectations are meant.</summary>
+    [Parameter(ValueFromPipeline = true, ParameterSetName = FilterSet)]
+    [ValidateNotNull]
+    public PSObject? Master { get; set; }
+
+    /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort and -Zone for a
+    /// connection, and emits the expectation that it would meet.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter Exact { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (Exact)
+            Run(LookUp, Master?.BaseObject);
+        else if (Master is not null)
+            Run(ListOfMaster, Master.BaseObject);
+        else
+            RunInEach(networkNamespace => List(new ExpectationTable(networkNamespace), []));
+    }
+
+    private void ListOfMaster()
+    {
+        if (ReadMaster(Master!) is { } key)
+            List(TableIn(NamespaceName ?? InputExpectation.NamespaceOf(Master!)), [key]);
+    }
+
+    private void List(ExpectationTable table, IReadOnlyList<EntryKey> masters)
+    {
+        IReadOnlyList<ConntrackExpectation> found = table.Read(BuildFilter(masters));
+        foreach (ConntrackExpectation expectation in found)
+            WriteObject(expectation);
+        WriteVerbose($"{found.Count} expectations.");
+    }
+
+    private void LookUp()
+    {
+        try
+        {
+            // Helpers mostly expect any source port, which is 0 in the tuple.
+            ConntrackFilter filter = TupleProperties.PortIn(TuplePlaces.OriginalSource).Set(new ConntrackFilter(), [new PortRange(0)]);
+            EntryKey key = ExactTuple.Of(FilterParameters.ReadTuple(this, filter with
+            {
+                Protocol = Protocol ?? [],
+                Zone = [.. (Zone ?? []).Select(zone => (ushort)zone)],
+            }));
+            using ExpectationFinder finder = TableIn(NamespaceName).CreateFinder();
+            if (finder.Find(key.Original, key.Zone) is { } found)
+                WriteObject(found);
+            else
+                WriteError(ErrorFactory.NoSuchExpectation(new ExpectationKey(key.Original, key.Zone, 0)));
+        }
+        catch (FormatException exception)
+        {
+            ThrowTerminatingError(ErrorFactory.InexactTuple(exception));
+        }
+    }
+}
+
+/// <summary>Deletes expectations: those of the pipeline, or those that a filter names. Their connections, when they come,
+/// are then connections like others.</summary>
+[Cmdlet(VerbsCommon.Remove, "ConntrackExpectation", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
+[OutputType(typeof(ConntrackExpectation))]
+public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
+{
+    private const string InputSet = "InputObject";
+
+    private PerNamespace<ExpectationDeleter>? _deleters;
+    private long _gone;
+
+    /// <summary>An expectation of Get-ConntrackExpectation, or an object that has kept its properties through a file or
+    /// remoting.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    public PSObject InputObject { get; set; } = null!;
+
+    /// <summary>Entries of connections, all of whose expectations are meant.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [ValidateNotNullOrEmpty]
+    public PSObject[]? Master { get; set; }
+
+    /// <summary>Emits each expectation that was deleted.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == InputSet)
+            Run(RemoveInput, InputObject.BaseObject);
+        else
+            Run(RemoveByFilter);
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(() =>
+    {
+        Flush();
+        WriteVerbose(
+            $"{Deleters.All.Sum(deleter => deleter.Deleted)} expectations removed, "
+            + $"{_gone + Deleters.All.Sum(deleter => deleter.AlreadyGone)} were gone already, {Deleters.All.Sum(deleter => deleter.Failed)} failed.");
+    });
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _deleters?.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private PerNamespace<ExpectationDeleter> Deleters =>
+        _deleters ??= new(table => new ExpectationTable(table.NetworkNamespace).CreateDeleter(keepDeleted: PassThru));
+
+    private void RemoveInput()
+    {
+        string? networkNamespace = NamespaceName ?? InputExpectation.NamespaceOf(InputObject);
+        try
+        {
+            object input = InputObject.BaseObject is ConntrackExpectation live ? live : InputObject;
+            if (InputExpectation.KeyOf(InputObject, TableIn(networkNamespace)) is { } key)
+                Remove(key, input, networkNamespace);
+            else
+                _gone++;
+        }
+        catch (FormatException exception)
+        {
+            // The error may end the pipeline, and what came before it was meant.
+            Flush();
+            WriteError(ErrorFactory.NotAnExpectation(InputObject, exception));
+        }
+    }
+
+    private void RemoveByFilter()
+    {
+        EntryKey?[] masters = [.. (Master ?? []).Select(ReadMaster)];
+        if (masters.Contains(null))
+            return;
+        ExpectationFilter filter = BuildFilter([.. masters.OfType<EntryKey>()]);
+        if (!filter.NamesExpectations)
+            ThrowTerminatingError(ErrorFactory.NoExpectationFilter(NamespaceName));
+        string? networkNamespace = NamespaceName ?? (Master is null ? null : InputExpectation.NamespaceOf(Master[0]));
+        ExpectationTable table = TableIn(networkNamespace);
+        foreach (ConntrackExpectation expectation in table.Read(filter))
+        {
+            if (table.KeyOf(expectation) is { } key)
+                Remove(key, expectation, networkNamespace);
+            else
+                _gone++;
+        }
+    }
+
+    private void Remove(in ExpectationKey key, object expectation, string? networkNamespace)
+    {
+        string target = expectation is ConntrackExpectation live ? live.ToString() : key.ToString();
+        if (!ShouldProcess(target, "Remove expectation"))
+            return;
+        ExpectationDeleter deleter = Deleters.In(networkNamespace);
+        deleter.Add(key, expectation);
+        Report(deleter);
+    }
+
+    private void Flush()
+    {
+        foreach (ExpectationDeleter deleter in Deleters.All)
+        {
+            deleter.Flush();
+            Report(deleter);
+        }
+    }
+
+    private void Report(ExpectationDeleter deleter)
+    {
+        foreach (EntryResult result in deleter.TakeResults())
+        {
+            if (result.Failure is { } failure)
+                WriteError(ErrorFactory.From(failure, result.Entry));
+            else
+                WriteObject(result.Entry);
+        }
+    }
+}

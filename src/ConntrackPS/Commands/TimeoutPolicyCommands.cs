@@ -1,0 +1,277 @@
+using System.Collections.ObjectModel;
+using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Errors;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tuning.Policies;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Commands;
+
+/// <summary>What the cmdlets of timeout policies share: where policies are, and errors about one by its name.</summary>
+public abstract class PolicyCommand : TuningCommand
+{
+    /// <summary>The policies of the namespace that is named, or that an object is from.</summary>
+    private protected TimeoutPolicies Policies() => new(Target());
+
+    /// <summary>Runs work on the policy of a name; refusals are errors about that one.</summary>
+    private protected void RunOn(string name, Action<TimeoutPolicies> work) => RunOn(Policies, name, work);
+
+    /// <summary>Runs work on one of certain policies.</summary>
+    private protected void RunOn(Func<TimeoutPolicies> open, string name, Action<TimeoutPolicies> work) => RunOne(
+        () =>
+        {
+            TimeoutPolicies policies = open();
+            try
+            {
+                PolicyName.Check(name);
+                work(policies);
+            }
+            catch (NetlinkException exception)
+            {
+                WriteError(ErrorFactory.PolicyRefused(exception, name, exception.Errno == Errno.Busy ? policies.Find(name).UseCount : 0, policies.NetworkNamespace));
+            }
+            catch (ArgumentException exception)
+            {
+                WriteError(ErrorFactory.InvalidPolicyName(exception, name));
+            }
+        },
+        name);
+}
+
+/// <summary>The timeouts that New- and Set-ConntrackTimeoutPolicy are given: by the table of -Timeout, or by a parameter for each
+/// state.</summary>
+internal sealed class PolicyTimeouts
+{
+    private const string Single = "TimeoutSeconds";
+
+    private RuntimeDefinedParameterDictionary _states = [];
+
+    /// <summary>Whether -Timeout was typed: objects of the pipeline bring what a kernel told.</summary>
+    public bool IsTyped { get; set; }
+
+    /// <summary>A parameter for each state of the protocol, of all protocols where it is not known while parameters are bound.</summary>
+    public RuntimeDefinedParameterDictionary Offer(TimeoutProtocol? protocol)
+    {
+        _states = [];
+        IEnumerable<TimeoutDefinition> offered = TimeoutCatalog.All.Where(definition => protocol is null || definition.Protocol == protocol);
+        foreach (string name in offered.Select(definition => definition.State?.ToString() ?? Single).Distinct())
+        {
+            Collection<Attribute> attributes = [new ParameterAttribute(), new DurationArgumentAttribute { TakesOne = true, Maximum = Duration.Longest }];
+            _states.Add(name, new RuntimeDefinedParameter(name, typeof(TimeSpan), attributes));
+        }
+
+        return _states;
+    }
+
+    /// <summary>What was given, for a protocol; a state's own parameter goes before the table.</summary>
+    /// <exception cref="UnknownTimeoutException">The protocol has no such state.</exception>
+    public IReadOnlyDictionary<TimeoutDefinition, uint> Read(TimeoutProtocol protocol, Dictionary<string, TimeSpan>? table)
+    {
+        Dictionary<TimeoutDefinition, uint> values = [];
+        foreach ((string state, TimeSpan span) in table ?? [])
+            Add(state, span, IsTyped);
+        foreach (RuntimeDefinedParameter parameter in _states.Values.Where(parameter => parameter.IsSet))
+            Add(parameter.Name == Single ? TimeoutValues.SingleKey : parameter.Name, (TimeSpan)parameter.Value, isTyped: true);
+        return values;
+
+        void Add(string state, TimeSpan span, bool isTyped)
+        {
+            bool isSingle = state.Equals(TimeoutValues.SingleKey, StringComparison.OrdinalIgnoreCase);
+            TimeoutDefinition definition = TimeoutCatalog.Find(protocol, isSingle ? null : state);
+
+            // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
+            if (isTyped || !definition.IsObsolete)
+                values[definition] = TimeoutRange.Check(span, isTyped);
+        }
+    }
+}
+
+/// <summary>Shows the timeout policies that rules attach to connections (iptables -j CT --timeout NAME).</summary>
+[Cmdlet(VerbsCommon.Get, "ConntrackTimeoutPolicy")]
+[OutputType(typeof(ConntrackTimeoutPolicy))]
+public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
+{
+    /// <summary>The policies' names, with wildcards; all unless given.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
+    public string[]? Name { get; set; }
+
+    /// <summary>Only policies for these protocols.</summary>
+    [Parameter]
+    [TimeoutProtocolArgument]
+    public TimeoutProtocol[]? Protocol { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => RunInEach(networkNamespace =>
+    {
+        TimeoutPolicies policies = new(networkNamespace ?? Target());
+        foreach (string name in Name ?? ["*"])
+        {
+            if (NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+                EmitAll(policies, pattern);
+            else
+                RunOn(() => policies, name, found => Emit(found.Find(name)));
+        }
+    });
+
+    private void EmitAll(TimeoutPolicies policies, WildcardPattern pattern)
+    {
+        foreach (ConntrackTimeoutPolicy policy in policies.Read())
+        {
+            if (pattern.IsMatch(policy.Name))
+                Emit(policy);
+        }
+    }
+
+    private void Emit(ConntrackTimeoutPolicy policy)
+    {
+        if (Protocol?.Contains(policy.Protocol) != false)
+            WriteObject(policy);
+    }
+}
+
+/// <summary>Creates a timeout policy, for rules to attach to connections. States that are not named take the present
+/// default timeouts.</summary>
+[Cmdlet(VerbsCommon.New, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
+[OutputType(typeof(ConntrackTimeoutPolicy))]
+public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicParameters
+{
+    private readonly PolicyTimeouts _timeouts = new();
+
+    /// <summary>The policy's name, at most 31 bytes.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    public string Name { get; set; } = "";
+
+    /// <summary>The protocol of the connections it is for.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [TimeoutProtocolArgument(TakesOne = true)]
+    public TimeoutProtocol Protocol { get; set; }
+
+    /// <summary>The family of the connections it is for; a rule of the other family can't use it.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
+    public IPFamily AddressFamily { get; set; } = IPFamily.IPv4;
+
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [TimeoutTableArgument]
+    public Dictionary<string, TimeSpan>? Timeout { get; set; }
+
+    /// <summary>Emits the policy as it is then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>A parameter for each state of the protocol.</summary>
+    public object GetDynamicParameters() => _timeouts.Offer(Protocol == 0 ? null : Protocol);
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing() => _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => RunOn(Name, Create);
+
+    private void Create(TimeoutPolicies policies)
+    {
+        IReadOnlyDictionary<TimeoutDefinition, uint> values = _timeouts.Read(Protocol, Timeout);
+        if (!ShouldProcess($"{Name} ({AddressFamily} {Protocol})", "Create timeout policy"))
+            return;
+        policies.Create(Name, AddressFamily, Protocol, values);
+        if (PassThru)
+            WriteObject(policies.Find(Name));
+    }
+}
+
+/// <summary>Changes the timeouts of a policy in place: connections that have it already get the new timeouts with their next packet.
+/// States that are not named stay as they are.</summary>
+[Cmdlet(VerbsCommon.Set, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
+[OutputType(typeof(ConntrackTimeoutPolicy))]
+public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicParameters
+{
+    private readonly PolicyTimeouts _timeouts = new();
+
+    /// <summary>The policy's name.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
+    public string Name { get; set; } = "";
+
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [TimeoutTableArgument]
+    public Dictionary<string, TimeSpan>? Timeout { get; set; }
+
+    /// <summary>Emits the policy as it is then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>A parameter for each state.</summary>
+    public object GetDynamicParameters() => _timeouts.Offer(null);
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing() => _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => RunOn(Name, Change);
+
+    private void Change(TimeoutPolicies policies)
+    {
+        IReadOnlyDictionary<TimeoutDefinition, uint> values = _timeouts.Read(policies.Find(Name).Protocol, Timeout);
+        if (values.Count == 0)
+        {
+            WriteError(ErrorFactory.NoTimeout());
+            return;
+        }
+
+        if (!ShouldProcess(Name, $"Set timeouts: {string.Join(", ", values.Select(pair => $"{pair.Key} {pair.Value} s"))}"))
+            return;
+        policies.Change(Name, values);
+        if (PassThru)
+            WriteObject(policies.Find(Name));
+    }
+}
+
+/// <summary>Removes timeout policies that no rule uses.</summary>
+[Cmdlet(VerbsCommon.Remove, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
+[OutputType(typeof(ConntrackTimeoutPolicy))]
+public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
+{
+    /// <summary>The policies' names, with wildcards; <c>*</c> for all.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
+    public string[] Name { get; set; } = [];
+
+    /// <summary>Emits each policy that was removed.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => Run(() =>
+    {
+        foreach (string name in Name.SelectMany(Expand))
+            RunOn(name, policies => Remove(policies, name));
+    });
+
+    private IEnumerable<string> Expand(string name)
+    {
+        if (!NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+            return [name];
+        return Policies().Read().Select(policy => policy.Name).Where(pattern.IsMatch).ToArray();
+    }
+
+    private void Remove(TimeoutPolicies policies, string name)
+    {
+        if (!ShouldProcess(name, "Remove timeout policy"))
+            return;
+        ConntrackTimeoutPolicy? last = PassThru ? policies.Find(name) : null;
+        policies.Remove(name);
+        if (last is not null)
+            WriteObject(last);
+    }
+}

@@ -1,0 +1,205 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Errors;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Tuning.Policies;
+using ConntrackPS.Tuning.Settings;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Completion;
+
+/// <summary>Completes a parameter from a list of values, each with a word on what it means.</summary>
+/// <remarks>Not for parameters of an enum: PowerShell completes these by itself, and asks no completer.</remarks>
+public abstract class ChoiceCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        string typed = (wordToComplete ?? "").Trim('\'', '"');
+        return Choices(parameterName, typed, fakeBoundParameters)
+            .Where(choice => choice.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
+            .Select(choice => new CompletionResult(TextOf(choice.Value), choice.Value, CompletionResultType.ParameterValue, choice.Meaning));
+    }
+
+    /// <summary>The values; those that don't begin with what was typed are left out afterwards.</summary>
+    /// <param name="parameter">The parameter's name.</param>
+    /// <param name="typed">What was typed so far.</param>
+    /// <param name="bound">The other parameters on the line.</param>
+    private protected abstract IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound);
+
+    /// <summary>The value as it is typed: names that people give, to labels for instance, may hold what means something to PowerShell.</summary>
+    private protected virtual string TextOf(string value) =>
+        value.All(letter => char.IsLetterOrDigit(letter) || letter is '.' or ':' or '-' or '_' or '/') && value.Length > 0 && value[0] != '-'
+            ? value
+            : CommandLine.Quote(value);
+}
+
+/// <summary>Completes the labels that have a name in connlabel.conf.</summary>
+public sealed class LabelCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        LabelNames.System.Names.Select(name => (name, LabelNames.System.TryGetBit(name, out int bit) ? $"label bit {bit}" : name));
+}
+
+/// <summary>Completes the properties that entries can be grouped by.</summary>
+public sealed class GroupPropertyCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        GroupProperties.All.Select(property => (property.Name, property.Description));
+}
+
+/// <summary>Completes the names that <c>ip netns</c> gave.</summary>
+public sealed class NetworkNamespaceCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        NetworkNamespace.Names().Select(name => (name, $"{NetworkNamespace.NamedDirectory}/{name}"));
+
+    /// <summary>The first namespace that stands on the command line; null for none.</summary>
+    internal static string? FirstOf(IDictionary bound) => bound["NetworkNamespace"] switch
+    {
+        string name => name,
+        object[] and [string first, ..] => first,
+        _ => null,
+    };
+}
+
+/// <summary>Completes values that entries of the table have, the most frequent first, from as much of the table as can be
+/// read in a fifth of a second.</summary>
+public abstract class TableCompleter : ChoiceCompleter
+{
+    private const int MaximumChoices = 100;
+    private static readonly TimeSpan ReadTimeout = TimeSpan.FromMilliseconds(200);
+
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound)
+    {
+        try
+        {
+            return [.. PropertiesOf(parameter)
+                .SelectMany(name => Read(name, bound))
+                .Where(choice => choice.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
+                .DistinctBy(choice => choice.Value)
+                .Take(MaximumChoices)];
+        }
+        catch (Exception)
+        {
+            // Without a privilege, a namespace or connection tracking there is nothing to offer, and completion
+            // shows no errors.
+            return [];
+        }
+    }
+
+    /// <summary>The properties of entries whose values the parameter takes.</summary>
+    private protected abstract string[] PropertiesOf(string parameter);
+
+    private static IEnumerable<(string Value, string Meaning)> Read(string property, IDictionary bound)
+    {
+        GroupMeasurement measurement = new(new GroupOptions { GroupBy = [GroupProperties.Named(property)] });
+        bool isWhole = TryReadWhole(measurement, NetworkNamespaceCompleter.FirstOf(bound));
+        return measurement.Groups()
+            .Where(group => group.GetValues()[0].Value is not null)
+            .Select(group => (group.Name, $"{property} of {(isWhole ? "" : "at least ")}{group.Count} {(group.Count == 1 ? "entry" : "entries")}"));
+    }
+
+    /// <returns>False where there was no time for the whole table, or it was resized again and again.</returns>
+    private static bool TryReadWhole(GroupMeasurement measurement, string? networkNamespace)
+    {
+        using CancellationTokenSource stop = new(ReadTimeout);
+        try
+        {
+            measurement.Read(new ConntrackTable(NetworkNamespace.ParseOrOwn(networkNamespace)), stop: stop.Token);
+            return true;
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IncompleteListingException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>Completes addresses of the table's entries.</summary>
+public sealed class AddressCompleter : TableCompleter
+{
+    private protected override string[] PropertiesOf(string parameter) =>
+        TupleProperties.TryFind(parameter, out TupleProperty? property) ? [.. TupleProperties.EndsOf(property).Select(end => end.Name)] : [];
+}
+
+/// <summary>Completes zones of the table's entries.</summary>
+public sealed class ZoneCompleter : TableCompleter
+{
+    private protected override string[] PropertiesOf(string parameter) => ["Zone"];
+}
+
+/// <summary>Completes helpers of the table's entries.</summary>
+public sealed class HelperCompleter : TableCompleter
+{
+    private protected override string[] PropertiesOf(string parameter) => ["Helper"];
+}
+
+/// <summary>Completes the names of the settings that this kernel has.</summary>
+public sealed class SettingNameCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        SettingCatalog.Present(null).Select(definition => (definition.Name, definition.Description));
+}
+
+/// <summary>Completes the words that the setting typed before takes; numbers have none.</summary>
+public sealed class SettingValueCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        bound["Name"] is string name && SettingCatalog.Find(name, SettingCatalog.Present(null)) is { } definition
+            ? (definition.Kind == SettingKind.Boolean ? [CommandLine.Value(true), CommandLine.Value(false)] : SettingValue.Choices(definition))
+                .Select(choice => (choice, definition.Description))
+            : [];
+
+    /// <summary>Words of the kernel, and $true and $false, which quotes would make text.</summary>
+    private protected override string TextOf(string value) => value;
+}
+
+/// <summary>Completes the names of the timeout policies in the namespace typed before.</summary>
+public sealed class TimeoutPolicyCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        Read(NetworkNamespaceCompleter.FirstOf(bound)).Select(policy => (policy.Name, policy.ToString()));
+
+    /// <summary>Empty where they can't be listed, such as without a privilege: completion shows no errors.</summary>
+    private static IReadOnlyList<ConntrackTimeoutPolicy> Read(string? networkNamespace)
+    {
+        try
+        {
+            return new TimeoutPolicies(NetworkNamespace.ParseOrOwn(networkNamespace)).Read();
+        }
+        catch (Exception exception) when (exception is NetlinkException or NetworkNamespaceException or ConntrackUnavailableException)
+        {
+            return [];
+        }
+    }
+}
+
+/// <summary>Completes the states that the protocols typed before have timeouts for, or all.</summary>
+public sealed class TimeoutStateCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        TimeoutProtocol[] protocols =
+            LanguagePrimitives.TryConvertTo(fakeBoundParameters["Protocol"], out TimeoutProtocol[] given) && given is { Length: > 0 }
+                ? given
+                : Enum.GetValues<TimeoutProtocol>();
+        return TimeoutCatalog.All
+            .Where(definition => protocols.Contains(definition.Protocol) && definition.State is not null)
+            .GroupBy(definition => definition.State.ToString()!)
+            .Where(group => StateNames.Spellings(group.Key).Any(word => word.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase)))
+            .Select(group => new CompletionResult(group.Key, group.Key, CompletionResultType.ParameterValue, Describe(group)));
+    }
+
+    private static string Describe(IEnumerable<TimeoutDefinition> definitions) =>
+        string.Join(", ", definitions.Select(definition => $"{definition.Protocol}: {definition.DefaultSeconds} s by default"));
+}

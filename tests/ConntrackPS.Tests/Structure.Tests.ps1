@@ -1,0 +1,82 @@
+# What the classes of the cmdlets keep to, so that a person finds a parameter and what is done with it.
+BeforeDiscovery {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+    $settable = [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite }.Name
+}
+
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+    $assembly = (Get-Command Get-ConntrackEntry).ImplementingType.Assembly
+    $members = [Reflection.BindingFlags]'Instance, Static, Public, NonPublic, DeclaredOnly'
+    $classes = $assembly.GetTypes().Where{ $_.IsSubclassOf([System.Management.Automation.PSCmdlet]) }
+    $parse = $assembly.GetType('ConntrackPS.Terminal.FilterLine').GetMethod('Parse')
+
+    function Get-BaseClass([type] $Type) {
+        for ($class = $Type.BaseType; $class -ne [object]; $class = $class.BaseType) { $class }
+    }
+}
+
+Describe 'Classes of cmdlets' {
+    It 'are at most four deep below PSCmdlet' {
+        $classes.Count | Should -BeGreaterThan 25
+        $classes.Where{ @(Get-BaseClass $_).IndexOf([System.Management.Automation.PSCmdlet]) -ge 4 }.Name | Should -BeNullOrEmpty
+    }
+
+    It 'have no property that hides a member of a base class' {
+        $hidden = foreach ($class in $classes) {
+            foreach ($property in $class.GetProperties($members)) {
+                $accessor = $property.GetAccessors($true)[0]
+                if ($accessor.GetBaseDefinition() -ne $accessor) { continue }
+                foreach ($base in Get-BaseClass $class) {
+                    if ($base.GetMember($property.Name, $members).Where{ -not $_.IsPrivate }) { "$($class.Name).$($property.Name) hides $($base.Name)'s" }
+                }
+            }
+        }
+        $hidden | Should -BeNullOrEmpty
+    }
+
+    It 'are not the only ones of their base class' {
+        $classes.Where{ $_.IsAbstract }.Where{ $base = $_; $classes.Where{ $_.BaseType -eq $base }.Count -lt 2 }.Name | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'The filter property <_>' -ForEach $settable {
+    BeforeAll {
+        $property = [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperty($_)
+        $name = $_
+    }
+
+    It 'has a parameter on each cmdlet that selects entries' {
+        foreach ($command in 'Get-ConntrackEntry', 'Remove-ConntrackEntry', 'Measure-ConntrackEntry', 'Watch-ConntrackEvent', 'Register-ConntrackEvent',
+            'Block-ConntrackTraffic', 'Show-ConntrackTop', 'Set-ConntrackEntry') {
+            $parameter = $command -eq 'Set-ConntrackEntry' -and $name -in 'Mark', 'State', 'Helper' ? "Where$name" : $name
+            (Get-Command $command).Parameters[$parameter].ParameterSets.Keys | Should -Be 'Filter' -Because "$command -$parameter selects"
+        }
+    }
+
+    It 'takes what the parameter is given' {
+        $typed, $expected = switch -Regex ($name) {
+            'Address$' { '192.0.2.0/24', '192.0.2.0/24'; break }
+            'Port$' { '1000-2000', '1000-2000'; break }
+            'Nat$|^Unreplied$' { '', 'True'; break }
+            'Status$' { 'Assured,SeenReply', 'SeenReply, Assured'; break }
+            '^Protocol$' { 'udp', 'Udp'; break }
+            '^State$' { 'SYN_SENT', 'SynSent'; break }
+            '^Mark$' { '0x100/0xff00', '0x100/0xff00'; break }
+            '^(Helper|SecurityContext)$' { "'a name'", 'a name'; break }
+            '^Timeout' { '2h', '7200'; break }
+            '^OlderThan$' { '1h', '01:00:00'; break }
+            '^Minimum' { '1MB', '1048576'; break }
+            '^AddressFamily$' { 'IPv6', 'IPv6'; break }
+            default { '17', '17' }
+        }
+        $filter = $parse.Invoke($null, @("-$name $typed".TrimEnd()))
+        "$($property.GetValue($filter))" | Should -Be $expected
+        $untouched = [ConntrackPS.Conntrack.Filtering.ConntrackFilter]::new()
+        foreach ($other in [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne $name }) {
+            "$($other.GetValue($filter))" | Should -Be "$($other.GetValue($untouched))" -Because "-$name says nothing of $($other.Name)"
+        }
+    }
+}
