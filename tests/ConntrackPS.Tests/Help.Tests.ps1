@@ -4,7 +4,7 @@ BeforeDiscovery {
     Import-Module "$PSScriptRoot/../../docs/help/tools/HelpSource.psm1" -Force
     Import-PackagedModule
     $commands = Get-Command -Module ConntrackPS | ForEach-Object { @{ Name = $_.Name } }
-    $topics = 'about_ConntrackPS', 'about_ConntrackPS_Filters', 'about_ConntrackPS_Recipes', 'about_ConntrackPS_Safety' | ForEach-Object { @{ Name = $_ } }
+    $topics = 'about_ConntrackPS', 'about_ConntrackPS_Errors', 'about_ConntrackPS_Filters', 'about_ConntrackPS_Recipes', 'about_ConntrackPS_Safety' | ForEach-Object { @{ Name = $_ } }
     $examples = foreach ($page in Get-HelpPage) {
         $number = 0
         foreach ($example in $page.Examples) {

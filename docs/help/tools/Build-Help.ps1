@@ -138,5 +138,5 @@ $document.PreserveWhitespace = $true
 $document.Save("$folder/ConntrackPS.dll-Help.xml")
 
 foreach ($page in $pages | Where-Object Name -Like 'about_*') {
-    Get-Content $page.Path | ConvertTo-HelpText | Set-Content "$folder/$($page.Name).help.txt"
+    Get-Content $page.Path | ForEach-Object { $_ -eq '<!-- error ids -->' ? (Get-ErrorCause) : $_ } | ConvertTo-HelpText | Set-Content "$folder/$($page.Name).help.txt"
 }

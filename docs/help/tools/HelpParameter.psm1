@@ -11,12 +11,18 @@ $standard = @{
 <# Reads the compiler's XML file: the summaries of properties. #>
 function Read-DocComment([string] $Path) {
     foreach ($member in ([xml] (Get-Content $Path -Raw)).doc.members.member) {
-        if ($member.name.StartsWith('P:') -and $member['summary']) {
+        if ($member.name -match '^(P|F):' -and $member['summary']) {
             # References are shown by their last name.
             $text = $member['summary'].InnerXml -replace '<(see|paramref) \w+="([^"]*\.)?([^".]+)" ?/>', '$3' -replace '</?\w+>'
             $comments[$member.name.Substring(2)] = [System.Net.WebUtility]::HtmlDecode($text).Trim() -replace '\s+', ' '
         }
     }
+}
+
+<# The ids of errors as items of a list, each with its cause, which is the doc comment of its name. #>
+function Get-ErrorCause {
+    $prefix = 'ConntrackPS.Errors.ErrorId.'
+    $comments.Keys | Where-Object { $_.StartsWith($prefix) } | Sort-Object | ForEach-Object { "- $($_.Substring($prefix.Length)): $($comments[$_])" }
 }
 
 <# The parameters of a cmdlet; those that are added while it is bound have the text that is given for them. #>
@@ -98,4 +104,4 @@ function Get-PipelineInput([object[]] $Attributes) {
     $ways ? "True ($($ways -join ', '))" : 'False'
 }
 
-Export-ModuleMember -Function Read-DocComment, Get-HelpParameter, Select-InSet
+Export-ModuleMember -Function Read-DocComment, Get-ErrorCause, Get-HelpParameter, Select-InSet

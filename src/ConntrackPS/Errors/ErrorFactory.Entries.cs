@@ -16,38 +16,38 @@ internal static partial class ErrorFactory
     /// <summary>Nothing was named to delete or change.</summary>
     public static ErrorRecord NoFilter(string command, string? networkNamespace) => Create(
         new ArgumentException($"{command} was given nothing to go by, and would have to take every entry."),
-        "NoFilter", ErrorCategory.InvalidArgument, null,
+        ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
             ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
             : $"Name entries by at least one filter, or pipe them in. For every entry: Get-ConntrackEntry{CommandLine.Where(networkNamespace)} | {command}");
 
     /// <summary>A state that the flow's protocol does not have.</summary>
     public static ErrorRecord InvalidState(ConntrackState state, IPProtocol protocol, object entry) => Create(
-        new ArgumentException($"{state} is not a state of {protocol}."), "InvalidState", ErrorCategory.InvalidArgument, entry,
+        new ArgumentException($"{state} is not a state of {protocol}."), ErrorId.InvalidState, ErrorCategory.InvalidArgument, entry,
         ConntrackStates.Of(protocol) is { Count: > 0 } states
             ? $"Its states are {string.Join(", ", states.Where(choice => choice != ConntrackState.None))}."
             : $"{protocol} connections have no state.");
 
     /// <summary>An object in the pipeline does not name an entry.</summary>
     public static ErrorRecord NotAnEntry(object input, FormatException problem) => Unreadable(
-        problem, $"The object in the pipeline does not name a connection-tracking entry: {Describe(problem)}", "NotAnEntry", ErrorCategory.InvalidData, input,
+        problem, $"The object in the pipeline does not name a connection-tracking entry: {Describe(problem)}", ErrorId.NotAnEntry, ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
 
     /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
     public static ErrorRecord IncompleteEntry(IncompleteTupleException exception, object? input, long number = 0) => Create(
         new ArgumentException($"{Record(number)}The object does not say which flow it is: {exception.Message}", exception),
-        "IncompleteEntry", ErrorCategory.InvalidData, input,
+        ErrorId.IncompleteEntry, ErrorCategory.InvalidData, input,
         "conntrack's XML leaves these out for ICMP: read 'conntrack -L -o extended' in its place, or objects kept by Export-Clixml or Export-Csv; "
         + "or name the flow by parameters.");
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
         new ItemNotFoundException($"There is no connection-tracking entry {key.Flow} in zone {key.AnyZone}."),
-        "EntryNotFound", ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
+        ErrorId.EntryNotFound, ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>
     public static ErrorRecord InexactTuple(FormatException problem) => Create(
-        new ArgumentException($"-Exact needs one whole tuple: {Describe(problem)}"), "InexactTuple", ErrorCategory.InvalidArgument, null,
+        new ArgumentException($"-Exact needs one whole tuple: {Describe(problem)}"), ErrorId.InexactTuple, ErrorCategory.InvalidArgument, null,
         "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, or -Protocol, -ReplySourceAddress, "
         + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
 
@@ -56,117 +56,117 @@ internal static partial class ErrorFactory
     /// <param name="nameOf">The parameter that stands for a property of the filter.</param>
     public static ErrorRecord Contradiction(FilterContradiction contradiction, Func<string, string> nameOf) => Create(
         new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + nameOf(property))}."),
-        "ContradictoryFilter", ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
+        ErrorId.ContradictoryFilter, ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
-        problem, Describe(problem), "InvalidEntry", ErrorCategory.InvalidArgument, input,
+        problem, Describe(problem), ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, input,
         "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.", number);
 
     /// <summary>The kernel did not make an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
     {
-        (string id, ErrorCategory category, string remedy) = exception.Errno switch
+        (ErrorId id, ErrorCategory category, string remedy) = exception.Errno switch
         {
-            Errno.Exists => ("EntryExists", ErrorCategory.ResourceExists, "It exists already; -Force makes that no error."),
-            Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that expected it (its master) does not exist; create that one first."),
+            Errno.Exists => (ErrorId.EntryExists, ErrorCategory.ResourceExists, "It exists already; -Force makes that no error."),
+            Errno.NotFound => (ErrorId.MasterNotFound, ErrorCategory.ObjectNotFound, "The connection that expected it (its master) does not exist; create that one first."),
             Errno.NotSupported when entry.Helper is { } helper => (
-                "HelperUnknown", ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
-            Errno.NoSpace => ("LabelsUnused", ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
-            Errno.OutOfRange => ("ValueOutOfRange", ErrorCategory.InvalidArgument, entry.Protocol == IPProtocol.Sctp && entry.State is { } state
+                ErrorId.HelperUnknown, ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
+            Errno.NoSpace => (ErrorId.LabelsUnused, ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
+            Errno.OutOfRange => (ErrorId.ValueOutOfRange, ErrorCategory.InvalidArgument, entry.Protocol == IPProtocol.Sctp && entry.State is { } state
                 ? $"This kernel has no state {state} of SCTP."
                 : "A window scale is at most 14, and a state must be one that this kernel has."),
-            Errno.InvalidArgument => ("InvalidEntry", ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
-            Errno.OutOfMemory => ("TableFull", ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + CommandLine.Where(entry.Namespace)),
-            _ => ("", ErrorCategory.NotSpecified, ""),
+            Errno.InvalidArgument => (ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
+            Errno.OutOfMemory => (ErrorId.TableFull, ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + CommandLine.Where(entry.Namespace)),
+            _ => (ErrorId.KernelError, ErrorCategory.NotSpecified, ""),
         };
-        return id.Length == 0
+        return id == ErrorId.KernelError
             ? From(exception, entry)
             : Create(new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), id, category, entry, remedy);
     }
 
     /// <summary>-Force found no entry like the one that was to be created, but the kernel has another one in its place.</summary>
     public static ErrorRecord NotAlike(NetlinkException exception, ConntrackEntry entry, long number) => Create(
-        new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), "EntryExists", ErrorCategory.ResourceExists, entry,
+        new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), ErrorId.EntryExists, ErrorCategory.ResourceExists, entry,
         "Another entry has one of its two tuples, and was left alone: look it up, and remove it first: Get-ConntrackEntry" + CommandLine.Where(entry.Namespace) + " -Address, with its addresses.");
 
     /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
     public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(
         new InvalidOperationException($"{Record(number)}Another entry stands in the way of the connection that expected it, {master}, and the kernel took that one for its master."),
-        "MasterHidden", ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. Remove the one that has this tuple as its reply first.");
+        ErrorId.MasterHidden, ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. Remove the one that has this tuple as its reply first.");
 
     /// <summary>The kernel did not change an entry.</summary>
     public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch
     {
         // EBUSY where the entry has, or once had, another one.
         Errno.NotSupported or Errno.Busy when change.Helper is not null => Create(
-            exception, "HelperNotChangeable", ErrorCategory.InvalidOperation, entry,
+            exception, ErrorId.HelperNotChangeable, ErrorCategory.InvalidOperation, entry,
             "The kernel gives a helper to new entries only: remove the entry and create it with New-ConntrackEntry -Helper."),
         Errno.NoSpace => Create(
-            exception, "LabelsUnused", ErrorCategory.LimitsExceeded, entry,
+            exception, ErrorId.LabelsUnused, ErrorCategory.LimitsExceeded, entry,
             "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
         Errno.NotPermitted when entry is ConntrackEntry { Status: var status } && (status & ConntrackStatus.FixedTimeout) != 0 => Create(
-            exception, "FixedTimeout", ErrorCategory.InvalidOperation, entry, "The timeout of an entry with status FixedTimeout can't be changed."),
+            exception, ErrorId.FixedTimeout, ErrorCategory.InvalidOperation, entry, "The timeout of an entry with status FixedTimeout can't be changed."),
         Errno.Busy => Create(
-            exception, "StatusNotChangeable", ErrorCategory.ResourceBusy, entry, "The kernel lets Assured, SeenReply, FixedTimeout and Helper be set, and none be cleared."),
+            exception, ErrorId.StatusNotChangeable, ErrorCategory.ResourceBusy, entry, "The kernel lets Assured, SeenReply, FixedTimeout and Helper be set, and none be cleared."),
         _ => From(exception, entry),
     };
 
     /// <summary>Nothing to change was named.</summary>
     public static ErrorRecord NoChange() => Create(
-        new ArgumentException("Set-ConntrackEntry was not told what to change."), "NoChange", ErrorCategory.InvalidArgument, null,
+        new ArgumentException("Set-ConntrackEntry was not told what to change."), ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
         "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
 
     /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
     public static ErrorRecord UnusableGroup(ConntrackGroup group, string problem) => Create(
-        new ArgumentException($"The group '{group.Name}' names no entries: {problem}"), "GroupNamesNoEntries", ErrorCategory.InvalidArgument, group,
+        new ArgumentException($"The group '{group.Name}' names no entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group,
         "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
 
     /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
     public static ErrorRecord NoInterval(GroupOrder order) => Create(
-        new ArgumentException($"-SortBy {order} needs two looks at the table."), "NoInterval", ErrorCategory.InvalidArgument, null,
+        new ArgumentException($"-SortBy {order} needs two looks at the table."), ErrorId.NoInterval, ErrorCategory.InvalidArgument, null,
         "Add -Interval, such as -Interval 5 for five seconds.");
 
     /// <summary>A line of text is no entry.</summary>
     public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(
         new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
-        "InvalidConntrackText", ErrorCategory.InvalidData, problem.Line, null);
+        ErrorId.InvalidConntrackText, ErrorCategory.InvalidData, problem.Line, null);
 
     /// <summary>A form of text can't say what an entry is.</summary>
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
-        exception, "NoTextForm", ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
+        exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
 
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
-        exception, "UnreadableFile",
+        exception, ErrorId.UnreadableFile,
         exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
         exception is UnusableFileException ? "Name a file, or a pipe that something writes to; or pipe the lines in." : null);
 
     /// <summary>No expectation was named to delete.</summary>
     public static ErrorRecord NoExpectationFilter(string? networkNamespace) => Create(
         new ArgumentException("Remove-ConntrackExpectation was given nothing to go by, and would have to take every expectation."),
-        "NoFilter", ErrorCategory.InvalidArgument, null,
+        ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         $"Name expectations by at least one filter, or pipe them in. To delete all of them: Clear-ConntrackTable -Expectation{CommandLine.Where(networkNamespace)}");
 
     /// <summary>An object in the pipeline does not name an expectation.</summary>
     public static ErrorRecord NotAnExpectation(object input, FormatException problem) => Unreadable(
-        problem, $"The object in the pipeline does not name an expectation: {Describe(problem)}", "NotAnExpectation", ErrorCategory.InvalidData, input,
+        problem, $"The object in the pipeline does not name an expectation: {Describe(problem)}", ErrorId.NotAnExpectation, ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackExpectation, or such as were exported from it.");
 
     /// <summary>An object names no connection that may have announced others.</summary>
     public static ErrorRecord NotAMaster(object input, FormatException problem) => Unreadable(
-        problem, $"The object does not name a connection: {Describe(problem)}", "NotAnEntry", ErrorCategory.InvalidData, input,
+        problem, $"The object does not name a connection: {Describe(problem)}", ErrorId.NotAnEntry, ErrorCategory.InvalidData, input,
         "Give entries of Get-ConntrackEntry.");
 
     /// <summary>No expectation would meet such a connection.</summary>
     public static ErrorRecord NoSuchExpectation(ExpectationKey key) => Create(
         new ItemNotFoundException($"No connection is expected as {key.Tuple} in zone {key.Zone}."),
-        "ExpectationNotFound", ErrorCategory.ObjectNotFound, key,
+        ErrorId.ExpectationNotFound, ErrorCategory.ObjectNotFound, key,
         "It may have come, its time may be up, or it is in another zone (-Zone) or network namespace.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an expectation.</summary>
     public static ErrorRecord InvalidExpectation(FormatException problem, object? input, long number) => Unreadable(
-        problem, Describe(problem), "InvalidExpectation", ErrorCategory.InvalidArgument, input,
+        problem, Describe(problem), ErrorId.InvalidExpectation, ErrorCategory.InvalidArgument, input,
         "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort where the protocol has ports.", number);
 
     /// <summary>The kernel did not make an expectation.</summary>
@@ -174,19 +174,19 @@ internal static partial class ErrorFactory
     {
         if (exception is HiddenEntryException)
             return From(exception, expectation);
-        (string id, ErrorCategory category, string remedy) = exception.Errno switch
+        (ErrorId id, ErrorCategory category, string remedy) = exception.Errno switch
         {
-            Errno.Exists => ("ExpectationExists", ErrorCategory.ResourceExists, "One that meets this connection exists already; -Force renews the timeout of an equal one."),
-            Errno.Busy => ("ExpectationClashes", ErrorCategory.ResourceBusy, "One that meets some of the same connections exists: remove it first, or narrow -SourceAddress."),
-            Errno.NotFound => ("MasterNotFound", ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry" + CommandLine.Where(networkNamespace)),
-            Errno.NotSupported => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The connection that announces it has no helper, or the helper named is unknown: attach one by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
-            Errno.ShutDown => ("MasterWithoutHelper", ErrorCategory.InvalidOperation, "The helper of the connection that announces it was unloaded."),
-            Errno.InvalidArgument => ("InvalidExpectation", ErrorCategory.InvalidArgument, "The helper has no such -Class, or the kernel no such -Function."),
-            Errno.TooMany => ("TooManyExpectations", ErrorCategory.LimitsExceeded, "There are as many as the helper's class or net.netfilter.nf_conntrack_expect_max allows: remove some, or raise ExpectationMaximum with Set-ConntrackSetting in the initial network namespace."),
-            _ => ("", ErrorCategory.NotSpecified, ""),
+            Errno.Exists => (ErrorId.ExpectationExists, ErrorCategory.ResourceExists, "One that meets this connection exists already; -Force renews the timeout of an equal one."),
+            Errno.Busy => (ErrorId.ExpectationClashes, ErrorCategory.ResourceBusy, "One that meets some of the same connections exists: remove it first, or narrow -SourceAddress."),
+            Errno.NotFound => (ErrorId.MasterNotFound, ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry" + CommandLine.Where(networkNamespace)),
+            Errno.NotSupported => (ErrorId.MasterWithoutHelper, ErrorCategory.InvalidOperation, "The connection that announces it has no helper, or the helper named is unknown: attach one by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
+            Errno.ShutDown => (ErrorId.MasterWithoutHelper, ErrorCategory.InvalidOperation, "The helper of the connection that announces it was unloaded."),
+            Errno.InvalidArgument => (ErrorId.InvalidExpectation, ErrorCategory.InvalidArgument, "The helper has no such -Class, or the kernel no such -Function."),
+            Errno.TooMany => (ErrorId.TooManyExpectations, ErrorCategory.LimitsExceeded, "There are as many as the helper's class or net.netfilter.nf_conntrack_expect_max allows: remove some, or raise ExpectationMaximum with Set-ConntrackSetting in the initial network namespace."),
+            _ => (ErrorId.KernelError, ErrorCategory.NotSpecified, ""),
         };
         string place = number > 0 ? $", record {number}" : "";
-        return id.Length == 0
+        return id == ErrorId.KernelError
             ? From(exception, expectation)
             : Create(
                 new NetlinkException($"{exception.Operation} of {expectation}{place}", exception.Errno, exception.KernelMessage),

@@ -28,47 +28,47 @@ internal static partial class ErrorFactory
     public static ErrorRecord From(Exception exception, object? target = null) => exception switch
     {
         HiddenEntryException => Create(
-            exception, "EntryHidden", ErrorCategory.ResourceUnavailable, target,
+            exception, ErrorId.EntryHidden, ErrorCategory.ResourceUnavailable, target,
             "Remove the other one first."),
         NetlinkException netlink => FromErrno(netlink, target),
-        IncompleteListingException => Create(exception, "ListingIncomplete", ErrorCategory.ResourceBusy, target, WaitForResizes),
+        IncompleteListingException => Create(exception, ErrorId.ListingIncomplete, ErrorCategory.ResourceBusy, target, WaitForResizes),
         NetworkNamespaceException gone when gone.Errno == Errno.Stale => Create(
-            exception, "NetworkNamespaceGone", ErrorCategory.ResourceUnavailable, gone.NetworkNamespace,
+            exception, ErrorId.NetworkNamespaceGone, ErrorCategory.ResourceUnavailable, gone.NetworkNamespace,
             "Start again once it is back; -AllNamespace follows namespaces as they come and go."),
         NetworkNamespaceException missing when missing.Errno == Errno.NotFound => Create(
-            exception, "NetworkNamespaceNotFound", ErrorCategory.ObjectNotFound, missing.NetworkNamespace,
+            exception, ErrorId.NetworkNamespaceNotFound, ErrorCategory.ObjectNotFound, missing.NetworkNamespace,
             "Give a name that 'ip netns list' shows, a path such as /run/netns/blue, or the id of a process in it."),
         NetworkNamespaceException denied when denied.Errno is Errno.NotPermitted or Errno.AccessDenied => Create(
-            exception, "NetworkNamespaceDenied", ErrorCategory.PermissionDenied, denied.NetworkNamespace,
+            exception, ErrorId.NetworkNamespaceDenied, ErrorCategory.PermissionDenied, denied.NetworkNamespace,
             "Run pwsh as root (sudo pwsh), or give it the capability CAP_SYS_ADMIN."),
         NetworkNamespaceException other => Create(
-            exception, "NetworkNamespaceInvalid", ErrorCategory.InvalidArgument, other.NetworkNamespace,
+            exception, ErrorId.NetworkNamespaceInvalid, ErrorCategory.InvalidArgument, other.NetworkNamespace,
             "Give a name that 'ip netns list' shows, a path such as /run/netns/blue, or the id of a process in it."),
         EventsUnavailableException => Create(
-            exception, "EventsUnavailable", ErrorCategory.NotInstalled, target,
+            exception, ErrorId.EventsUnavailable, ErrorCategory.NotInstalled, target,
             "Boot a kernel with CONFIG_NF_CONNTRACK_EVENTS, or load nf_conntrack (modprobe nf_conntrack)."),
         ReceiveBufferException => Create(
-            exception, "ReceiveBufferRefused", ErrorCategory.LimitsExceeded, target,
+            exception, ErrorId.ReceiveBufferRefused, ErrorCategory.LimitsExceeded, target,
             "Raise net.core.rmem_max, or run with CAP_NET_ADMIN in the initial user namespace; or ask for less by -ReceiveBufferSize."),
         IncompleteTableException incomplete => Create(
-            exception, "TableNotReadWhole", ErrorCategory.ResourceBusy, incomplete.NetworkNamespace ?? target,
+            exception, ErrorId.TableNotReadWhole, ErrorCategory.ResourceBusy, incomplete.NetworkNamespace ?? target,
             "Find out who resizes the table (net.netfilter.nf_conntrack_buckets): entries move while it is read."),
         ConntrackUnavailableException => Create(
-            exception, "ConntrackUnavailable", ErrorCategory.NotInstalled, target,
+            exception, ErrorId.ConntrackUnavailable, ErrorCategory.NotInstalled, target,
             "Load the kernel modules: modprobe nf_conntrack_netlink."),
         PlatformNotSupportedException => Create(
-            exception, "NotLinux", ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
+            exception, ErrorId.NotLinux, ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
         FileNotFoundException { FileName: { } file } when file.StartsWith("Tmds.LibC,", StringComparison.Ordinal) => Create(
             new PlatformNotSupportedException($"The module has no code for this processor ({RuntimeInformation.ProcessArchitecture}).", exception),
-            "ProcessorNotSupported", ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, as PowerShell for Linux itself."),
+            ErrorId.ProcessorNotSupported, ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, as PowerShell for Linux itself."),
         NetlinkProtocolException => Create(
-            exception, "MalformedAnswer", ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
-        StatusNotSettableException refused => Create(exception, "StatusNotChangeable", ErrorCategory.InvalidArgument, target, WayToSet(refused)),
+            exception, ErrorId.MalformedAnswer, ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
+        StatusNotSettableException refused => Create(exception, ErrorId.StatusNotChangeable, ErrorCategory.InvalidArgument, target, WayToSet(refused)),
         IncompleteTupleException incomplete => IncompleteEntry(incomplete, target),
-        TemplateException template => Create(new FormatException(Describe(template), template), "InvalidValue", ErrorCategory.InvalidArgument, target, null),
-        FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
-        ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
-        _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
+        TemplateException template => Create(new FormatException(Describe(template), template), ErrorId.InvalidValue, ErrorCategory.InvalidArgument, target, null),
+        FormatException => Create(exception, ErrorId.InvalidValue, ErrorCategory.InvalidArgument, target, null),
+        ArgumentException => Create(exception, ErrorId.InvalidFilter, ErrorCategory.InvalidArgument, target, null),
+        _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, ErrorId.Unexpected, ErrorCategory.NotSpecified, target, null),
     };
 
     /// <summary>Whether an error says that something isn't there, or no longer: such errors are written and never thrown, so
@@ -91,42 +91,42 @@ internal static partial class ErrorFactory
     /// <summary>Several network namespaces where one is changed.</summary>
     public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
         new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
-        "SeveralNamespaces", ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
+        ErrorId.SeveralNamespaces, ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
 
     /// <summary>-AllNamespace and -NetworkNamespace at once.</summary>
     public static ErrorRecord AllOrOneNamespace() => Create(
-        new ArgumentException("-AllNamespace and -NetworkNamespace exclude each other."), "AllOrOneNamespace", ErrorCategory.InvalidArgument, null,
+        new ArgumentException("-AllNamespace and -NetworkNamespace exclude each other."), ErrorId.AllOrOneNamespace, ErrorCategory.InvalidArgument, null,
         "Leave one of them out.");
 
     /// <summary>Wildcards that match no network namespace.</summary>
     public static ErrorRecord NoNamespaceMatches(string[] names) => Create(
-        new ItemNotFoundException($"No network namespace has a name such as '{string.Join("', '", names)}'."), "NetworkNamespaceNotFound",
+        new ItemNotFoundException($"No network namespace has a name such as '{string.Join("', '", names)}'."), ErrorId.NetworkNamespaceNotFound,
         ErrorCategory.ObjectNotFound, names, "'ip netns list' shows the names; -AllNamespace waits for namespaces to come.");
 
     /// <summary>-Forward and -Action at once.</summary>
     public static ErrorRecord ForwardWithAction() => Create(
-        new ArgumentException("-Forward and -Action exclude each other."), "ForwardWithAction", ErrorCategory.InvalidArgument, null,
+        new ArgumentException("-Forward and -Action exclude each other."), ErrorId.ForwardWithAction, ErrorCategory.InvalidArgument, null,
         "Leave -Action out, and register it where the events are forwarded to.");
 
     /// <summary>The name of a subscription is taken.</summary>
     public static ErrorRecord SubscriberExists(string sourceIdentifier) => Create(
-        new ArgumentException($"There is a subscription '{sourceIdentifier}' already."), "SubscriberExists", ErrorCategory.ResourceExists, sourceIdentifier,
+        new ArgumentException($"There is a subscription '{sourceIdentifier}' already."), ErrorId.SubscriberExists, ErrorCategory.ResourceExists, sourceIdentifier,
         $"Give another -SourceIdentifier, or end that one: Unregister-Event '{sourceIdentifier}'.");
 
     /// <summary>The engine did not take the subscription.</summary>
     public static ErrorRecord InvalidSubscription(ArgumentException exception, string sourceIdentifier) => Create(
-        exception, "InvalidSubscription", ErrorCategory.InvalidArgument, sourceIdentifier, "Give another -SourceIdentifier.");
+        exception, ErrorId.InvalidSubscription, ErrorCategory.InvalidArgument, sourceIdentifier, "Give another -SourceIdentifier.");
 
     /// <summary>A live view has no terminal to itself.</summary>
     public static ErrorRecord NoTerminal() => Create(
         new InvalidOperationException("Show-ConntrackTop needs a terminal, and its input or output is redirected."),
-        "NoTerminal", ErrorCategory.InvalidOperation, null,
+        ErrorId.NoTerminal, ErrorCategory.InvalidOperation, null,
         "For one frame as text use -Once; for figures as objects use Measure-ConntrackEntry.");
 
     /// <summary>This process holds no block of this number.</summary>
     public static ErrorRecord NoSuchBlock(int id) => Create(
         new ItemNotFoundException(string.Create(CultureInfo.InvariantCulture, $"This PowerShell process holds no block {id} here.")),
-        "BlockNotFound", ErrorCategory.ObjectNotFound, id, "Get-ConntrackBlock lists those there are.");
+        ErrorId.BlockNotFound, ErrorCategory.ObjectNotFound, id, "Get-ConntrackBlock lists those there are.");
 
     /// <summary>What is wrong with a template or a value, by the names of parameters.</summary>
     public static string Describe(FormatException problem) => problem switch
@@ -156,49 +156,49 @@ internal static partial class ErrorFactory
     private static ErrorRecord? FromBlocking(Exception exception, object? target) => exception switch
     {
         BlockingUnavailableException => Create(
-            exception, "BlockingUnavailable", ErrorCategory.NotInstalled, target,
+            exception, ErrorId.BlockingUnavailable, ErrorCategory.NotInstalled, target,
             "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
         BlockLostException => Create(
-            exception, "BlockLost", ErrorCategory.ResourceUnavailable, target,
+            exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block it again; nft monitor and nft list tables show what else works on nf_tables."),
         OwnConnectionException => Create(
-            exception, "OwnConnection", ErrorCategory.InvalidOperation, target,
+            exception, ErrorId.OwnConnection, ErrorCategory.InvalidOperation, target,
             "Name less, such as -DestinationPort or -Protocol; -Force blocks it all the same."),
         ZoneNotBlockableException => Create(
-            exception, "ZoneNotBlockable", ErrorCategory.InvalidArgument, target,
+            exception, ErrorId.ZoneNotBlockable, ErrorCategory.InvalidArgument, target,
             "Leave -Zone out, or remove entries without -Block."),
         _ => null,
     };
 
     private static ErrorRecord FromErrno(NetlinkException exception, object? target)
     {
-        (string id, ErrorCategory category, string? remedy) = exception.Errno switch
+        (ErrorId id, ErrorCategory category, string? remedy) = exception.Errno switch
         {
-            Errno.NotPermitted or Errno.AccessDenied => ("PermissionDenied", ErrorCategory.PermissionDenied, NeedPrivilege),
-            Errno.NotFound => ("EntryNotFound", ErrorCategory.ObjectNotFound, "It may have ended meanwhile."),
-            Errno.Exists => ("EntryExists", ErrorCategory.ResourceExists, null),
-            Errno.InvalidArgument or Errno.OutOfRange => ("RefusedByKernel", ErrorCategory.InvalidArgument, null),
-            Errno.Busy => ("Busy", ErrorCategory.ResourceBusy, null),
-            Errno.OutOfMemory or Errno.NoSpace => ("LimitExceeded", ErrorCategory.LimitsExceeded, null),
-            Errno.NoBuffers => ("MessagesLost", ErrorCategory.LimitsExceeded, "Answers of the kernel were lost; list the table again."),
-            Errno.NotSupported => ("NotSupportedByKernel", ErrorCategory.NotImplemented, null),
-            Errno.TimedOut => ("NoAnswer", ErrorCategory.OperationTimeout, null),
-            _ => ("KernelError", ErrorCategory.NotSpecified, (string?)null),
+            Errno.NotPermitted or Errno.AccessDenied => (ErrorId.PermissionDenied, ErrorCategory.PermissionDenied, NeedPrivilege),
+            Errno.NotFound => (ErrorId.EntryNotFound, ErrorCategory.ObjectNotFound, "It may have ended meanwhile."),
+            Errno.Exists => (ErrorId.EntryExists, ErrorCategory.ResourceExists, null),
+            Errno.InvalidArgument or Errno.OutOfRange => (ErrorId.RefusedByKernel, ErrorCategory.InvalidArgument, null),
+            Errno.Busy => (ErrorId.Busy, ErrorCategory.ResourceBusy, null),
+            Errno.OutOfMemory or Errno.NoSpace => (ErrorId.LimitExceeded, ErrorCategory.LimitsExceeded, null),
+            Errno.NoBuffers => (ErrorId.MessagesLost, ErrorCategory.LimitsExceeded, "Answers of the kernel were lost; list the table again."),
+            Errno.NotSupported => (ErrorId.NotSupportedByKernel, ErrorCategory.NotImplemented, null),
+            Errno.TimedOut => (ErrorId.NoAnswer, ErrorCategory.OperationTimeout, null),
+            _ => (ErrorId.KernelError, ErrorCategory.NotSpecified, (string?)null),
         };
         return Create(exception, id, category, target, remedy);
     }
 
     /// <summary>An object can't be read. That it leaves out parts of a tuple is the same error everywhere.</summary>
     private static ErrorRecord Unreadable(
-        FormatException problem, string message, string id, ErrorCategory category, object? input, string remedy, long number = 0) =>
+        FormatException problem, string message, ErrorId id, ErrorCategory category, object? input, string remedy, long number = 0) =>
         problem is IncompleteTupleException incomplete
             ? IncompleteEntry(incomplete, input, number)
             : Create(new ArgumentException(Record(number) + message), id, category, input, remedy);
 
     /// <summary>The remedy goes into the message, which every view and every log shows.</summary>
-    private static ErrorRecord Create(Exception exception, string id, ErrorCategory category, object? target, string? remedy)
+    private static ErrorRecord Create(Exception exception, ErrorId id, ErrorCategory category, object? target, string? remedy)
     {
-        ErrorRecord record = new(exception, id, category, target);
+        ErrorRecord record = new(exception, id.ToString(), category, target);
         string flow = target is ConntrackEntry ? $" The flow: {target}." : "";
         if (remedy is not null || flow.Length > 0)
             record.ErrorDetails = new ErrorDetails($"{exception.Message}{flow} {remedy}".TrimEnd());

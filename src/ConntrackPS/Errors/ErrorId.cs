@@ -1,0 +1,269 @@
+namespace ConntrackPS.Errors;
+
+/// <summary>The ids of all error records: the first word of FullyQualifiedErrorId, which scripts may rely on. The summaries are
+/// the causes that about_ConntrackPS_Errors lists.</summary>
+internal enum ErrorId
+{
+    // Filters and parameters
+
+    /// <summary>A cmdlet that deletes or changes was given no filter, so every entry would be affected.</summary>
+    NoFilter,
+
+    /// <summary>Two filters exclude each other, so no entry can match.</summary>
+    ContradictoryFilter,
+
+    /// <summary>A filter has a value that has no meaning, such as no status bit at all.</summary>
+    InvalidFilter,
+
+    /// <summary>A value is not in the form that the parameter accepts.</summary>
+    InvalidValue,
+
+    /// <summary>A value is outside the range that the kernel accepts.</summary>
+    ValueOutOfRange,
+
+    /// <summary>-Exact was given more or less than one whole tuple.</summary>
+    InexactTuple,
+
+    /// <summary>The protocol of the flow does not have the state.</summary>
+    InvalidState,
+
+    /// <summary>A cmdlet that changes something was given no new value.</summary>
+    NoChange,
+
+    /// <summary>Groups are to be sorted by a rate, but -Interval is missing.</summary>
+    NoInterval,
+
+    /// <summary>-ScaleBucket was given with a setting other than Maximum.</summary>
+    NothingToScale,
+
+    /// <summary>-AllNamespace and -NetworkNamespace were given together.</summary>
+    AllOrOneNamespace,
+
+    /// <summary>A cmdlet that changes something was given several network namespaces.</summary>
+    SeveralNamespaces,
+
+    // Objects in the pipeline
+
+    /// <summary>An object in the pipeline does not name an entry.</summary>
+    NotAnEntry,
+
+    /// <summary>An object or a line leaves out a part of the tuple, so it does not say which flow it is.</summary>
+    IncompleteEntry,
+
+    /// <summary>Parameters or an object do not make an entry that the kernel could create.</summary>
+    InvalidEntry,
+
+    /// <summary>An object in the pipeline does not name an expectation.</summary>
+    NotAnExpectation,
+
+    /// <summary>Parameters or an object do not make an expectation.</summary>
+    InvalidExpectation,
+
+    /// <summary>A group stands for no filter: it was counted from objects, or holds every entry.</summary>
+    GroupNamesNoEntries,
+
+    // Entries
+
+    /// <summary>No entry has the tuple and zone. It may have ended.</summary>
+    EntryNotFound,
+
+    /// <summary>An entry with the same tuple exists already.</summary>
+    EntryExists,
+
+    /// <summary>Another entry hides this one: the kernel finds only the first of two with the same tuple.</summary>
+    EntryHidden,
+
+    /// <summary>The timeout is fixed (status FixedTimeout), so the kernel ignores a new one.</summary>
+    FixedTimeout,
+
+    /// <summary>The kernel sets these status bits itself, and no program can.</summary>
+    StatusNotChangeable,
+
+    /// <summary>The kernel cannot give this entry another helper, since it has one already.</summary>
+    HelperNotChangeable,
+
+    /// <summary>The kernel has no such helper, or its module is not loaded.</summary>
+    HelperUnknown,
+
+    /// <summary>The kernel keeps no labels, since no rule uses them.</summary>
+    LabelsUnused,
+
+    /// <summary>This kernel does not track the protocol.</summary>
+    ProtocolNotTracked,
+
+    /// <summary>The table is full (nf_conntrack_max).</summary>
+    TableFull,
+
+    // Expectations
+
+    /// <summary>No expectation has the tuple and zone. The connection may have come.</summary>
+    ExpectationNotFound,
+
+    /// <summary>An expectation with the same tuple exists already.</summary>
+    ExpectationExists,
+
+    /// <summary>Another expectation overlaps this one.</summary>
+    ExpectationClashes,
+
+    /// <summary>The helper's limit of expectations for the connection, or nf_conntrack_expect_max, is reached.</summary>
+    TooManyExpectations,
+
+    /// <summary>The connection that should announce the expectation is not in the table.</summary>
+    MasterNotFound,
+
+    /// <summary>Another entry hides the connection that should announce the expectation.</summary>
+    MasterHidden,
+
+    /// <summary>The connection that should announce the expectation has no helper.</summary>
+    MasterWithoutHelper,
+
+    // Reading
+
+    /// <summary>The hash table was resized again and again while it was listed, so entries may be missing.</summary>
+    ListingIncomplete,
+
+    /// <summary>A table that must be complete was resized while it was read.</summary>
+    TableNotReadWhole,
+
+    /// <summary>Answers of the kernel were lost.</summary>
+    MessagesLost,
+
+    /// <summary>The kernel did not answer in time.</summary>
+    NoAnswer,
+
+    /// <summary>The kernel's answer has a malformed length or type.</summary>
+    MalformedAnswer,
+
+    /// <summary>The kernel is busy with the same object.</summary>
+    Busy,
+
+    /// <summary>The kernel is out of memory or at a limit.</summary>
+    LimitExceeded,
+
+    /// <summary>The kernel refused a value.</summary>
+    RefusedByKernel,
+
+    /// <summary>The kernel lacks the function.</summary>
+    NotSupportedByKernel,
+
+    /// <summary>The kernel reported an error that has no id of its own; the message has its number and name.</summary>
+    KernelError,
+
+    // Events
+
+    /// <summary>The kernel was built without events, or nf_conntrack is not loaded.</summary>
+    EventsUnavailable,
+
+    /// <summary>The kernel refused the size of the socket's receive buffer.</summary>
+    ReceiveBufferRefused,
+
+    /// <summary>A subscription by Register-ConntrackEvent has the same name.</summary>
+    SubscriberExists,
+
+    /// <summary>PowerShell's engine refused the subscription's name.</summary>
+    InvalidSubscription,
+
+    /// <summary>-Forward and -Action were given together.</summary>
+    ForwardWithAction,
+
+    // Blocks
+
+    /// <summary>No block of this session has the id.</summary>
+    BlockNotFound,
+
+    /// <summary>The block's nf_tables table was deleted by someone else.</summary>
+    BlockLost,
+
+    /// <summary>The kernel has no nf_tables, or lacks a part that a block needs.</summary>
+    BlockingUnavailable,
+
+    /// <summary>The block would cut the SSH connection that runs the command.</summary>
+    OwnConnection,
+
+    /// <summary>Packets do not show their zone, so traffic cannot be blocked by zone.</summary>
+    ZoneNotBlockable,
+
+    // Timeouts, policies and settings
+
+    /// <summary>The protocol has no timeout of this name.</summary>
+    TimeoutNotFound,
+
+    /// <summary>This kernel does not have the timeout.</summary>
+    TimeoutNotSupported,
+
+    /// <summary>No timeout policy has the name.</summary>
+    PolicyNotFound,
+
+    /// <summary>A timeout policy with the name exists already.</summary>
+    PolicyExists,
+
+    /// <summary>A rule uses the timeout policy, so the kernel does not delete it.</summary>
+    PolicyInUse,
+
+    /// <summary>The name is not one that the kernel takes for a timeout policy.</summary>
+    InvalidPolicyName,
+
+    /// <summary>This kernel has no such setting.</summary>
+    SettingNotFound,
+
+    /// <summary>The setting is read-only here.</summary>
+    SettingReadOnly,
+
+    /// <summary>The kernel's value of the setting is not in the form that is known.</summary>
+    SettingUnreadable,
+
+    /// <summary>/proc/sys is mounted read-only, as in a container.</summary>
+    ProcSysReadOnly,
+
+    /// <summary>Boot does not set up this network namespace, so nothing can be kept for it.</summary>
+    NotPersistable,
+
+    /// <summary>The value is set now, but the file that keeps it could not be written.</summary>
+    NotPersisted,
+
+    /// <summary>A masked file (a link to /dev/null) keeps boot from reading what -Persist would write.</summary>
+    PersistenceMasked,
+
+    // Text
+
+    /// <summary>A line is not in any form of connection-tracking text.</summary>
+    InvalidConntrackText,
+
+    /// <summary>The form of text has no way to write the object.</summary>
+    NoTextForm,
+
+    /// <summary>A file of text cannot be opened or read.</summary>
+    UnreadableFile,
+
+    // The system
+
+    /// <summary>The process lacks the privilege.</summary>
+    PermissionDenied,
+
+    /// <summary>The network namespace does not exist.</summary>
+    NetworkNamespaceNotFound,
+
+    /// <summary>The network namespace was deleted while it was in use.</summary>
+    NetworkNamespaceGone,
+
+    /// <summary>The process may not enter the network namespace.</summary>
+    NetworkNamespaceDenied,
+
+    /// <summary>The name or path is not a network namespace.</summary>
+    NetworkNamespaceInvalid,
+
+    /// <summary>The kernel has no connection tracking, or nf_conntrack_netlink is not loaded.</summary>
+    ConntrackUnavailable,
+
+    /// <summary>The live view needs a terminal.</summary>
+    NoTerminal,
+
+    /// <summary>This system is not Linux.</summary>
+    NotLinux,
+
+    /// <summary>The module has no native code for this processor.</summary>
+    ProcessorNotSupported,
+
+    /// <summary>An error that nothing else describes. Please report it.</summary>
+    Unexpected,
+}
