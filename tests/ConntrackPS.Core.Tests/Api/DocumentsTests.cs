@@ -48,6 +48,14 @@ public partial class DocumentsTests
         Assert.Empty(missing);
     }
 
+    /// <summary>The other pages name much that is not ours; but files of these folders are.</summary>
+    [Theory]
+    [MemberData(nameof(Linking))]
+    public void Files_that_a_document_names_exist(string file) => Assert.Empty(
+        from Match match in OurFile().Matches(File.ReadAllText(Path.Combine(Repository.Root, file)))
+        where !Exists(match.Value)
+        select match.Value);
+
     [Theory]
     [InlineData("`ConntrackTable.Delete` and `EntryStream`", true)]
     [InlineData("`ConntrackTable.Destroy`", false)]
@@ -72,6 +80,11 @@ public partial class DocumentsTests
         from target in LinkTargets(File.ReadAllText(Path.Combine(Repository.Root, file)))
         where !IsThere(target, file)
         select target);
+
+    [Theory]
+    [InlineData("see docs/nowhere.md.", "docs/nowhere.md")]
+    [InlineData("    bench/Race.ps1, `./samples/Demo.ps1`", "bench/Race.ps1")]
+    public void A_file_of_ours_is_seen(string text, string name) => Assert.Equal([name], OurFile().Matches(text).Select(match => match.Value));
 
     [Theory]
     [InlineData("docs/libc.md#processors", true)]
@@ -182,6 +195,9 @@ public partial class DocumentsTests
 
     [GeneratedRegex(@"\b[A-Z][A-Za-z]+-Conntrack[A-Z][A-Za-z]*\b")]
     private static partial Regex Cmdlet();
+
+    [GeneratedRegex(@"(?<![\w/.])(src|docs|tests|samples|bench|build|module)/[\w/.<>-]*\w")]
+    private static partial Regex OurFile();
 
     [GeneratedRegex(@"\.(cs|csproj|md|ps1|psm1|psd1|ps1xml|sh|txt|sln|props)$")]
     private static partial Regex FileName();
