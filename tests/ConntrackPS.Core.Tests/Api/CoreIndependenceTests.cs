@@ -42,14 +42,7 @@ public partial class CoreIndependenceTests
     [Fact]
     public void No_two_parts_of_the_core_depend_on_each_other()
     {
-        Dictionary<string, HashSet<string>> uses = [];
-        foreach (string file in Files())
-        {
-            string part = Path.GetRelativePath(Sources, file).Split('/')[0];
-            uses.TryAdd(part, []);
-            uses[part].UnionWith(Part().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value));
-        }
-
+        Dictionary<string, HashSet<string>> uses = Uses();
         Assert.Contains("Netlink", uses["Conntrack"]);
         Assert.Empty(
             from part in uses.Keys
@@ -68,6 +61,48 @@ public partial class CoreIndependenceTests
 
             return reached;
         }
+    }
+
+    [Fact]
+    public void The_page_on_the_architecture_tells_which_part_uses_which()
+    {
+        Dictionary<string, string> told = Row().Matches(Architecture()).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
+        Dictionary<string, HashSet<string>> uses = Uses();
+        Assert.Equal(uses.Keys.Order(), told.Keys.Order());
+        Assert.Empty(
+            from part in uses.Keys
+            from used in uses[part]
+            where used != part && !told[part].Split(", ").Contains(used)
+            select $"{part} uses {used}");
+    }
+
+    /// <summary>A descriptor that is closed and whose number is given away again is a danger; so few classes hold one.</summary>
+    [Fact]
+    public void The_page_on_the_architecture_tells_who_holds_a_file_descriptor()
+    {
+        string[] holders =
+        [
+            .. from file in Files()
+               where Path.GetRelativePath(Sources, file).Split('/')[0] is not ("Linux" or "Netlink") && Descriptor().IsMatch(File.ReadAllText(file))
+               select Path.GetFileNameWithoutExtension(file),
+        ];
+        string[] told = [.. Name().Matches(Sentence().Match(Architecture()).Value).Select(match => match.Groups[1].Value).Except(["Linux", "Netlink"])];
+        Assert.Equal(told.Order(), holders.Order());
+    }
+
+    private static string Architecture() => File.ReadAllText(Path.Combine(Repository.Root, "docs/architecture.md"));
+
+    private static Dictionary<string, HashSet<string>> Uses()
+    {
+        Dictionary<string, HashSet<string>> uses = [];
+        foreach (string file in Files())
+        {
+            string part = Path.GetRelativePath(Sources, file).Split('/')[0];
+            uses.TryAdd(part, []);
+            uses[part].UnionWith(Part().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value));
+        }
+
+        return uses;
     }
 
     private static IEnumerable<string> Files() =>
@@ -93,4 +128,18 @@ public partial class CoreIndependenceTests
 
     [GeneratedRegex(@"\bConntrackPS\.([A-Z]\w*)(?=[.;])(?<!namespace ConntrackPS\.\w*)")]
     private static partial Regex Part();
+
+    /// <summary>A row of the table of parts.</summary>
+    [GeneratedRegex(@"^\| `(\w+)` \| ?(.*?) ?\|$", RegexOptions.Multiline)]
+    private static partial Regex Row();
+
+    /// <summary>The paragraph on file descriptors.</summary>
+    [GeneratedRegex(@"^File descriptors belong to .*?(?=\n\n|There )", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Sentence();
+
+    [GeneratedRegex(@"`(\w+)`")]
+    private static partial Regex Name();
+
+    [GeneratedRegex(@"\bSafe(File)?Handle\b")]
+    private static partial Regex Descriptor();
 }

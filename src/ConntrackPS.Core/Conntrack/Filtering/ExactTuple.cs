@@ -44,7 +44,7 @@ internal static class ExactTuple
         TuplePlaces places = IsByReply(filter) ? TuplePlaces.Reply : TuplePlaces.Original;
         return TupleProperties.All
             .Where(property => property is { HasOnePlace: true, IsTranslated: false }
-                && (property is not (AddressProperty or PortProperty) || (property.Places & places) != 0))
+                && (property.Places & (property is AddressProperty or PortProperty ? places : TuplePlaces.Original)) != 0)
             .Aggregate(filter with { Zone = [] }, (rest, property) => property.Without(rest));
     }
 

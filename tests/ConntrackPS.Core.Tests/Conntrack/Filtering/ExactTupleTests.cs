@@ -51,6 +51,32 @@ public sealed class ExactTupleTests
         Refused("IcmpId", filter with { IcmpId = [] });
     }
 
+    /// <summary>Whatever row the table has: what a filter asks is in the key, or left to be checked. Nothing is dropped.</summary>
+    [Fact]
+    public void All_that_is_asked_counts()
+    {
+        foreach (TupleProperty property in TupleProperties.All)
+        {
+            IPProtocol protocol = property.Protocols is [IPProtocol first, ..] ? first : IPProtocol.Tcp;
+            ConntrackFilter whole = protocol switch
+            {
+                IPProtocol.Icmp => Original with { Protocol = [protocol], SourcePort = [], DestinationPort = [], IcmpType = [8], IcmpCode = [0], IcmpId = [77] },
+                IPProtocol.Gre => Original with { Protocol = [protocol], SourcePort = [], DestinationPort = [], GreSourceKey = [6], GreDestinationKey = [7] },
+                _ => Original,
+            };
+            Assert.NotEqual(Meaning(One(property, whole, 13)), Meaning(One(property, whole, 14)));
+        }
+
+        static string Meaning(ConntrackFilter filter) => $"{ExactTuple.Of(filter).Original}; {ExactTuple.Rest(filter)}";
+
+        static ConntrackFilter One(TupleProperty property, ConntrackFilter filter, byte value) => property.Ask(filter, property switch
+        {
+            AddressProperty => new[] { AddressPrefix.Parse($"192.0.2.{value}") },
+            PortProperty => new[] { new PortRange(value) },
+            _ => new long[] { value },
+        });
+    }
+
     [Fact]
     public void GRE_is_told_by_its_keys_and_other_protocols_by_addresses_alone()
     {
