@@ -5,23 +5,23 @@ namespace ConntrackPS.Linux;
 /// <summary>A name does not lead to what is looked for: it leads to a device, a pipe, nowhere.</summary>
 /// <param name="path">What is in the way.</param>
 /// <param name="problem">What it is, as the rest of a sentence about it.</param>
-/// <param name="isMask">True where it leads to /dev/null: somebody wants nothing to be there.</param>
+/// <param name="isMask">True where it leads to /dev/null: nothing is to be there.</param>
 internal sealed class UnusableFileException(string path, string problem, bool isMask = false) : IOException($"{path} {problem}")
 {
     /// <summary>What is in the way: the first link, or the device itself.</summary>
     public string Path { get; } = path;
 
-    /// <summary>True where it leads to /dev/null: somebody wants nothing to be there.</summary>
+    /// <summary>True where it leads to /dev/null: nothing is to be there.</summary>
     public bool IsMask { get; } = isMask;
 }
 
-/// <summary>Somebody has put another file in a file's place, or changed it, since we looked.</summary>
-internal sealed class FileChangedException(string path) : IOException($"{path} is changed by somebody else all the time")
+/// <summary>Another program has put another file in a file's place, or changed it, since it was looked at.</summary>
+internal sealed class FileChangedException(string path) : IOException($"{path} is changed by another program all the time")
 {
-    /// <summary>How often we begin anew, because somebody else changes the same file.</summary>
+    /// <summary>How often we begin anew, because another program changes the same file.</summary>
     private const int Attempts = 20;
 
-    /// <summary>Does something anew, from what is there then, as long as somebody else comes between.</summary>
+    /// <summary>Does something anew, from what is there then, as long as another program comes between.</summary>
     public static T Again<T>(Func<T> action)
     {
         for (int attempt = 1; ; attempt++)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Tuning.Timeouts;
 
