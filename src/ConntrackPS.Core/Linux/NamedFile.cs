@@ -4,8 +4,8 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Reads a file or a pipe that a user named, and never waits for good: neither for the other end of a pipe, nor
-/// beyond the user's patience.</summary>
+/// <summary>Reads a file or a pipe that a user named, and never waits for good: not for the other end of a pipe, and no
+/// longer than until the user cancels.</summary>
 /// <remarks>open(2) waits for a pipe's other end, and a device may have no end, or do something when it is opened: so it is
 /// looked at first (O_PATH), and then the very same is opened.</remarks>
 internal sealed class NamedFile : Stream

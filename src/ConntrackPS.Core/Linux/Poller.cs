@@ -95,7 +95,7 @@ internal sealed class WakeSignal : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // Whoever waited is gone already, which is all that raising wants.
+            // The waiting thread is gone already, which is all that raising wants.
         }
     }
 
