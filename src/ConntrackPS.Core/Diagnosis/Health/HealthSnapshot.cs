@@ -176,10 +176,9 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
     /// be known whether this is the initial one, they are not taken for ours.</summary>
     private LogSummary? ReadLog()
     {
-        const string Prefix = "net:[";
-        string link = new FileInfo("/proc/thread-self/ns/net").LinkTarget ?? "";
-        string inode = link.StartsWith(Prefix, StringComparison.Ordinal) ? link[Prefix.Length..^1] : link;
-        return LogSummary.Read(inode, () => NamespaceAge.Of(networkNamespace, link), MachineNamespace.IsInitial(null) == true);
+        string identity = NetworkNamespace.ReadIdentity(null);
+        string inode = identity["net:[".Length..^1];
+        return LogSummary.Read(inode, () => NamespaceAge.Of(networkNamespace, identity), MachineNamespace.IsInitial(null) == true);
     }
 
     private static void Wait(long started, TimeSpan sample, CancellationToken stop)
