@@ -25,9 +25,6 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
     /// <summary>The way there, without links.</summary>
     public string Path { get; } = path;
 
-    /// <summary>True where links led here.</summary>
-    public bool IsBehindLink => firstLink is not null;
-
     /// <summary>What stood there; null for nothing.</summary>
     public FileStatus? Status { get; } = status;
 

@@ -115,9 +115,6 @@ internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModul
     /// <summary>The file of ours with options of kernel modules.</summary>
     public string ModuleOptionsFile => In(ModuleOptionsName);
 
-    /// <summary>The file of ours with modules to load before the sysctls are set.</summary>
-    public string ModuleLoadFile => In(ModuleLoadName);
-
     /// <summary>Where sysctl files are, those that win first (sysctl.d(5)); below the root, as all names here.</summary>
     internal static IReadOnlyList<string> SysctlDirectories { get; } =
         ["etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d"];
