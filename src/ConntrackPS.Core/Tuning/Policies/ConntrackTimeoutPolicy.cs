@@ -1,0 +1,60 @@
+using System.Collections;
+using System.Collections.Specialized;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Tuning.Policies;
+
+/// <summary>A named set of timeouts that rules attach to connections: <c>iptables -j CT --timeout NAME</c>.</summary>
+/// <remarks>struct nf_ct_timeout; CTA_TIMEOUT_* of linux/netfilter/nfnetlink_cttimeout.h. Those that nft keeps
+/// (<c>ct timeout</c>) are nft's own, and not among them.</remarks>
+public sealed class ConntrackTimeoutPolicy
+{
+    internal ConntrackTimeoutPolicy()
+    {
+    }
+
+    /// <summary>The name, at most 31 bytes (CTNL_TIMEOUT_NAME_MAX).</summary>
+    public string Name { get; internal set; } = "";
+
+    /// <summary>The family of the connections it is for (CTA_TIMEOUT_L3PROTO).</summary>
+    public IPFamily AddressFamily { get; internal set; }
+
+    /// <summary>The protocol of the connections it is for (CTA_TIMEOUT_L4PROTO).</summary>
+    public TimeoutProtocol Protocol { get; internal set; }
+
+    /// <summary>How many rules use it (CTA_TIMEOUT_USE, less the kernel's own 1).</summary>
+    public uint UseCount { get; internal set; }
+
+    /// <summary>Seconds by state; under Timeout for protocols with one.</summary>
+    public TimeoutValues Timeout { get; } = new();
+
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
+    public string? Namespace { get; internal set; }
+
+    /// <summary>On one line: <c>web: IPv4 Tcp SynSent=120,...</c>.</summary>
+    public override string ToString() => $"{Name}: {AddressFamily} {Protocol} {Timeout}";
+}
+
+/// <summary>A policy's timeouts in seconds, by state, in the kernel's order: a dictionary to scripts and to JSON, and
+/// <c>SynSent=120,Established=600</c> as text.</summary>
+[SuppressMessage("Design", "CA1010", Justification = "Scripts and their JSON look for the dictionary without types.")]
+public sealed class TimeoutValues : OrderedDictionary
+{
+    /// <summary>The key for protocols with one timeout.</summary>
+    public const string SingleKey = "Timeout";
+
+    internal TimeoutValues()
+        : base(StringComparer.OrdinalIgnoreCase)
+    {
+    }
+
+    /// <summary>The key of a timeout.</summary>
+    internal static string KeyOf(TimeoutDefinition definition) => definition.State?.ToString() ?? SingleKey;
+
+    /// <summary>All timeouts as text, such as <c>SynSent=120,Established=600</c>.</summary>
+    public override string ToString() => string.Join(
+        ',', this.Cast<DictionaryEntry>().Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Key}={entry.Value}")));
+}
