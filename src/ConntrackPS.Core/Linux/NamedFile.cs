@@ -33,7 +33,7 @@ internal sealed class NamedFile : Stream
 
     /// <summary>Opens it; links are followed wherever they lead.</summary>
     /// <param name="path">Its path.</param>
-    /// <param name="isStopped">Asked now and then while a pipe is silent: it ends then.</param>
+    /// <param name="isStopped">Asked every tenth of a second while a pipe has no data; true ends the reading.</param>
     /// <exception cref="UnusableFileException">It is a folder, a device, a socket.</exception>
     /// <exception cref="IOException">It is not there, or can't be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>

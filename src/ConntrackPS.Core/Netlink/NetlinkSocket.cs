@@ -189,7 +189,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             }
             else if (length > 0 && sender.PortId == 0)
             {
-                // Port 0 is the kernel; another process may write to this socket, and is not believed.
+                // Port 0 is the kernel; another process may write to this socket, and is ignored.
                 return length;
             }
         }
@@ -260,7 +260,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 /// <remarks>
 /// <para>The kernel knows the owner of a table of nf_tables by the port id alone, and a closing socket frees its port id
 /// (netlink_release) before nf_tables is told (NETLINK_URELEASE, nf_tables_api.c: nft_rcv_nl_event). A socket that has
-/// taken the same id meanwhile loses its tables without a word. The kernel's own choice for port 0 is the process's id
+/// taken the same id meanwhile loses its tables without an event. The kernel's own choice for port 0 is the process's id
 /// again and again, which is how that comes about.</para>
 /// <para>The ids drawn here are none that the kernel chooses: process ids are at most 2^22 (PID_MAX_LIMIT), and its second
 /// choice is a negative number (netlink_autobind). They are random, since every user may read those in use

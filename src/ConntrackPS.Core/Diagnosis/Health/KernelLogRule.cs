@@ -3,16 +3,16 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>The kernel's log tells of a full table, lately.</summary>
+/// <summary>The kernel's log has lines about a full table, of the last day.</summary>
 internal sealed class KernelLogRule : IHealthRule
 {
-    private static readonly TimeSpan Lately = TimeSpan.FromDays(1);
+    private static readonly TimeSpan Recent = TimeSpan.FromDays(1);
 
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
     {
         if (snapshot.Log is not { } log)
             yield break;
-        if (log.TableFull > 0 && log.TableFullAge < Lately)
+        if (log.TableFull > 0 && log.TableFullAge < Recent)
         {
             yield return snapshot.Finding(
                 SeverityOf(snapshot, "nf_conntrack_max", log.TableFullAge),
@@ -22,7 +22,7 @@ internal sealed class KernelLogRule : IHealthRule
                 snapshot.RaiseMaximum());
         }
 
-        if (log.ExpectationTableFull > 0 && log.ExpectationTableFullAge < Lately
+        if (log.ExpectationTableFull > 0 && log.ExpectationTableFullAge < Recent
             && snapshot.Settings.TryGetValue("nf_conntrack_expect_max", out long maximum))
         {
             yield return snapshot.Finding(

@@ -3,7 +3,7 @@ using ConntrackPS.Blocking;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>Helpers read along, and open ports for what they read.</summary>
+/// <summary>Helpers read what connections carry, and let in the further connections that are announced there.</summary>
 internal sealed class HelperRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)

@@ -54,7 +54,7 @@ internal sealed class DropRule : IHealthRule
 /// <summary>Connections clash: two packets want the same place in the table.</summary>
 internal sealed class InsertFailedRule : IHealthRule
 {
-    /// <summary>Clashes per second that the kernel resolved, which only tell of how the traffic is.</summary>
+    /// <summary>Clashes per second that the kernel resolved, from which on they are worth a finding.</summary>
     private const int ManyClashes = 100;
 
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)

@@ -37,13 +37,13 @@ internal static class TextWidth
         return alignRight ? space + text : text + space;
     }
 
-    /// <summary>Takes out what would move a terminal's cursor or change its state: names come from name servers of
-    /// strangers.</summary>
-    public static string Harmless(string text)
+    /// <summary>Takes out what would move a terminal's cursor or change its state: names come from name servers that
+    /// others run.</summary>
+    public static string Printable(string text)
     {
-        if (!text.Any(IsHarmful))
+        if (!text.Any(IsControl))
             return text;
-        return string.Concat(text.Select(letter => IsHarmful(letter) ? '?' : letter));
+        return string.Concat(text.Select(letter => IsControl(letter) ? '?' : letter));
     }
 
     private static string Cut(string text, int width, string cutSign)
@@ -64,7 +64,7 @@ internal static class TextWidth
         return result.Append(cutSign).Append(' ', room - used).ToString();
     }
 
-    private static bool IsHarmful(char letter) =>
+    private static bool IsControl(char letter) =>
         char.IsControl(letter) || char.GetUnicodeCategory(letter) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static int Of(Rune rune)

@@ -115,7 +115,7 @@ internal static class TopCell
 
     /// <summary>An address, or its name where one is known.</summary>
     public static string Address(IPFamily family, AddressBits address, INameSource? names) =>
-        names?.NameOf(new HostAddress(family, address)) is { } name ? TextWidth.Harmless(name) : address.ToString(family);
+        names?.NameOf(new HostAddress(family, address)) is { } name ? TextWidth.Printable(name) : address.ToString(family);
 
     private static TopStyle StyleOf(IPProtocol protocol) => protocol switch
     {

@@ -52,12 +52,12 @@ internal static class Banner
         if (view.ShowsTotals)
             lines.Add(new TopSpan(Totals(snapshot)));
         if (view.Filter.IsActive)
-            lines.Add(new TopSpan("Filter: ", TopStyle.Title), new TopSpan(TextWidth.Harmless(view.Filter.Combined.ToString())));
+            lines.Add(new TopSpan("Filter: ", TopStyle.Title), new TopSpan(TextWidth.Printable(view.Filter.Combined.ToString())));
     }
 
     private static void DrawTitle(LineBuilder lines, TopSnapshot snapshot, TopView view)
     {
-        string where = view.Namespace is null ? "" : $" in {TextWidth.Harmless(view.Namespace)}";
+        string where = view.Namespace is null ? "" : $" in {TextWidth.Printable(view.Namespace)}";
         string when = snapshot.Time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
         string left = $"Conntrack{where}  {when}{Pace(view)}";
         string right = Fill(snapshot);
@@ -110,7 +110,7 @@ internal static class StatusLine
         TextPrompt prompt => new TopSpan(KeepEnd(prompt.Label(view) + prompt.Text + "_", width), TopStyle.Prompt),
         DeleteEntryPrompt prompt => new TopSpan($"Delete {prompt.Key.Original}{ZoneOf(prompt)}? (y/n)", TopStyle.Prompt),
         DeleteManyPrompt prompt => new TopSpan($"Delete {prompt.What}? (y/n)", TopStyle.Prompt),
-        _ when view.Message.Length > 0 => new TopSpan(TextWidth.Harmless(view.Message), TopStyle.Warning),
+        _ when view.Message.Length > 0 => new TopSpan(TextWidth.Printable(view.Message), TopStyle.Warning),
         _ when snapshot.IsInterrupted => new TopSpan("The table changed while it was read; entries may be missing.", TopStyle.Warning),
         _ when view.IsStill => new TopSpan(""),
         _ => new TopSpan(Hints, TopStyle.Faint),
@@ -185,6 +185,6 @@ internal static class Pane
         if (view.Detail is not { } detail)
             return [[new TopSpan("The entry has ended.", TopStyle.Faint)]];
         int width = detail.Select(pair => pair.Key.Length).DefaultIfEmpty().Max() + 2;
-        return [.. detail.Select(pair => new TopSpan[] { new(pair.Key.PadRight(width), TopStyle.Title), new(TextWidth.Harmless(pair.Value)) })];
+        return [.. detail.Select(pair => new TopSpan[] { new(pair.Key.PadRight(width), TopStyle.Title), new(TextWidth.Printable(pair.Value)) })];
     }
 }

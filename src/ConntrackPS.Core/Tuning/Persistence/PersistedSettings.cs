@@ -25,7 +25,7 @@ internal sealed class PersistedSettings
     /// <summary>What could not be read, or is read in two ways: one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
-    /// <summary>Lines that set nothing, whatever their writer hoped: one sentence each.</summary>
+    /// <summary>Lines that set nothing, one sentence each.</summary>
     public IReadOnlyList<string> WithoutEffect => _withoutEffect;
 
     /// <summary>Reads the files; one that can't be read says nothing but in <see cref="Problems"/>.</summary>
