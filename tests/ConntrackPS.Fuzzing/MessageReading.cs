@@ -1,7 +1,7 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Wire;
-using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations.Events;
 using ConntrackPS.Expectations.Wire;

@@ -16,7 +16,7 @@ internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, 
     public const int MaximumRounds = 50;
 
     /// <summary>Each of them lasts seconds, since a listing begins again and again by itself.</summary>
-    private const int MaximumVainListings = 3;
+    private const int MaximumIncompleteListings = 3;
 
     /// <summary>How often entries had to be deleted.</summary>
     public int Rounds { get; private set; }
@@ -35,7 +35,7 @@ internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, 
         using EntryDeleter deleter = table.CreateDeleter(keepDeleted);
         IncompleteListingException? incomplete;
         long failed;
-        int vainListings = 0;
+        int incompleteListings = 0;
         do
         {
             incomplete = Find(stop, out IReadOnlyList<ConntrackEntry> entries);
@@ -51,7 +51,7 @@ internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, 
                 Rounds++;
             }
         }
-        while (incomplete is null ? deleter.Failed - failed < Remaining : ++vainListings < MaximumVainListings);
+        while (incomplete is null ? deleter.Failed - failed < Remaining : ++incompleteListings < MaximumIncompleteListings);
         DeleteSummary summary = new(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false);
         return incomplete is null ? summary : throw new IncompleteDeletionException(summary, incomplete);
     }

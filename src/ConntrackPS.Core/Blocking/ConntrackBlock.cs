@@ -129,3 +129,69 @@ public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
         return new BlockCounters(packets, bytes);
     }
 }
+
+/// <summary>The blocks that this process holds for longer than one command. They end with the process at the latest.</summary>
+internal static class BlockSession
+{
+    private static readonly object Gate = new();
+    private static readonly SortedDictionary<int, TrafficBlock> Blocks = [];
+    private static int _last;
+
+    /// <summary>Holds a block from now on.</summary>
+    public static ConntrackBlock Hold(TrafficBlock block)
+    {
+        ArgumentNullException.ThrowIfNull(block);
+        lock (Gate)
+        {
+            int id = ++_last;
+            ConntrackBlock shown = new(id, block);
+            Blocks.Add(id, block);
+            return shown;
+        }
+    }
+
+    /// <summary>The numbers of the blocks that are held, in order.</summary>
+    public static IReadOnlyList<int> Ids()
+    {
+        lock (Gate)
+            return [.. Blocks.Keys];
+    }
+
+    /// <summary>Reads the blocks of a network namespace, by whichever name they were made.</summary>
+    /// <param name="identity">What <see cref="Linux.NetworkNamespace.ReadIdentity"/> tells of it.</param>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    internal static IReadOnlyList<ConntrackBlock> ReadIn(string identity)
+    {
+        lock (Gate)
+            return [.. Blocks.Where(block => block.Value.NamespaceIdentity == identity).Select(block => new ConntrackBlock(block.Key, block.Value))];
+    }
+
+    /// <summary>Looks whether the kernel has a block, makes it again where not, and reads its counters.</summary>
+    /// <returns>Null where none has the number.</returns>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    public static ConntrackBlock? Read(int id)
+    {
+        lock (Gate)
+            return Blocks.TryGetValue(id, out TrafficBlock? block) ? new ConntrackBlock(id, block) : null;
+    }
+
+    /// <summary>Ends a block.</summary>
+    /// <returns>False where none has the number.</returns>
+    public static bool End(int id)
+    {
+        lock (Gate)
+        {
+            if (!Blocks.Remove(id, out TrafficBlock? block))
+                return false;
+            block.Dispose();
+            return true;
+        }
+    }
+
+    /// <summary>Ends all blocks.</summary>
+    public static void EndAll()
+    {
+        foreach (int id in Ids())
+            End(id);
+    }
+}

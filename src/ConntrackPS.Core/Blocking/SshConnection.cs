@@ -5,17 +5,17 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Blocking;
 
-/// <summary>The SSH connection that this process serves, which a careless block would cut.</summary>
-/// <param name="Client">Where the user sits.</param>
-/// <param name="ClientPort">The port there.</param>
-/// <param name="Server">The address the user dialled; null where only SSH_CLIENT tells, which does not hold it.</param>
+/// <summary>The SSH connection that this process serves, which a block could cut.</summary>
+/// <param name="Client">The client's address.</param>
+/// <param name="ClientPort">The client's port.</param>
+/// <param name="Server">The address that the client connected to; null where only SSH_CLIENT tells, which does not hold it.</param>
 /// <param name="ServerPort">sshd's port.</param>
 internal sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
 {
-    /// <summary>Where the user sits; an IPv4-mapped address, as an sshd with IPv6 sockets writes it, is that of IPv4.</summary>
+    /// <summary>The client's address; an IPv4-mapped address, as an sshd with IPv6 sockets writes it, is that of IPv4.</summary>
     public HostAddress Client { get; init; } = Client.Unmapped;
 
-    /// <summary>The address the user dialled; null where only SSH_CLIENT tells, which does not hold it.</summary>
+    /// <summary>The address that the client connected to; null where only SSH_CLIENT tells, which does not hold it.</summary>
     public HostAddress? Server { get; init; } = Server?.Unmapped;
 
     /// <summary>Finds it by the environment: this process's own or, where sudo has cleared that, its ancestors'.</summary>

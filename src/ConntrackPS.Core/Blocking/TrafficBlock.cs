@@ -31,7 +31,7 @@ public sealed class TrafficBlock : IDisposable
     {
         (_connection, Target, Namespace, NamespaceIdentity) = (connection, target, networkNamespace, namespaceIdentity);
 
-        // The process's id helps whoever finds the table; the rest keeps it unique, since ids repeat in other containers.
+        // The process's id tells an administrator whose table it is; the rest keeps it unique, since ids repeat in other containers.
         string name = string.Create(CultureInfo.InvariantCulture, $"conntrackps-{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
         _table = new BlockTable(connection, name);
     }
@@ -68,7 +68,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>True where the kernel had the table, and all that belongs into it, when somebody last looked: a second ago at
+    /// <summary>True where the kernel had the table, and all that belongs into it, when it was last asked: a second ago at
     /// most.</summary>
     public bool IsInForce
     {
@@ -163,7 +163,7 @@ public sealed class TrafficBlock : IDisposable
             }
             catch (Exception exception)
             {
-                // How much of it the kernel took is not known: whoever looks next makes the table again, whole.
+                // How much of it the kernel took is not known: the next look makes the table again, whole.
                 (_isMade, _failure) = (false, exception);
                 throw;
             }
@@ -226,7 +226,7 @@ public sealed class TrafficBlock : IDisposable
         }
         catch (BlockLostException)
         {
-            // Gone before anybody could look. Once may be chance; twice is nothing to rely on.
+            // Gone before the first look. Once may be chance; a second time is an error.
             NoteLoss();
             _table.Make(Target.Rules, _tuples);
         }
@@ -270,6 +270,51 @@ public sealed class TrafficBlock : IDisposable
 
     private static bool IsToldByPackets(ConntrackEntry entry) =>
         entry is { Zone: 0, OriginalZone: null or 0, ReplyZone: null or 0 } && FlowSet.Of(entry.Original) is not null && FlowSet.Of(entry.Reply) is not null;
+}
+
+/// <summary>Looks every second, while this process has blocks, whether the kernel still has their tables.</summary>
+/// <remarks>By asking, since there is no event: the kernel removes the tables of a closed socket without an event to
+/// NFNLGRP_NFTABLES (nf_tables_api.c: nft_rcv_nl_event). To ask for one table takes microseconds.</remarks>
+internal static class BlockWatch
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+    private static readonly HashSet<TrafficBlock> Blocks = [];
+    private static Timer? _timer;
+
+    /// <summary>Looks after a block from now on.</summary>
+    public static void Add(TrafficBlock block)
+    {
+        lock (Blocks)
+        {
+            Blocks.Add(block);
+            _timer ??= new Timer(_ => LookAtAll(), null, Period, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Leaves a block alone that ends.</summary>
+    public static void Remove(TrafficBlock block)
+    {
+        lock (Blocks)
+        {
+            if (!Blocks.Remove(block) || Blocks.Count > 0)
+                return;
+            _timer?.Dispose();
+            _timer = null;
+        }
+    }
+
+    private static void LookAtAll()
+    {
+        TrafficBlock[] blocks;
+        lock (Blocks)
+            blocks = [.. Blocks];
+        foreach (TrafficBlock block in blocks)
+            block.Look();
+
+        // Only now again, so that a kernel that is slow to answer isn't asked twice at once.
+        lock (Blocks)
+            _timer?.Change(Period, Timeout.InfiniteTimeSpan);
+    }
 }
 
 /// <summary>The kernel has the table of a block no more, so that the block's traffic passes. The table belongs to one socket

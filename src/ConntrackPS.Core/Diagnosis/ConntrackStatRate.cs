@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis;

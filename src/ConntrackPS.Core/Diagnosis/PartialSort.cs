@@ -10,7 +10,7 @@ internal static class PartialSort
     private const int Many = 16;
 
     /// <summary>Puts those items in their places that a full sort would put into a window; all others stand before it or
-    /// behind it, in any order. Takes about as many comparisons as there are items, wherever the window lies.</summary>
+    /// behind it, in any order. Takes about as many comparisons as there are items, wherever the window is.</summary>
     /// <param name="items">The items; they are moved about.</param>
     /// <param name="start">The window's first place.</param>
     /// <param name="length">How many places the window has; what hangs over the end is ignored.</param>
@@ -67,9 +67,9 @@ internal static class PartialSort
     private static void Place<T, TOrder>(Span<T> items, int place, TOrder order)
         where TOrder : IComparer<T>
     {
-        // An unlucky run of pivots would be quadratic; sorting never is.
-        int patience = 2 * System.Numerics.BitOperations.Log2((uint)items.Length + 1) + 8;
-        while (items.Length > Few && patience-- > 0)
+        // Unlucky pivots would make it quadratic: past this many partitions it sorts, which never is.
+        int partitions = 2 * System.Numerics.BitOperations.Log2((uint)items.Length + 1) + 8;
+        while (items.Length > Few && partitions-- > 0)
         {
             if (place == 0)
                 return;

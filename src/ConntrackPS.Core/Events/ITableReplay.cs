@@ -11,7 +11,7 @@ internal interface ITableReplay<TEntry>
     int Fence { get; }
 
     /// <summary>Takes an event of the kernel.</summary>
-    /// <returns>False where the consumer knows it already, or does not want to hear of it.</returns>
+    /// <returns>False where the consumer knows it already, or does not want to be told.</returns>
     bool Note(ConntrackEventType type, TEntry entry);
 
     /// <summary>Events were lost, somewhere before this place.</summary>
@@ -58,7 +58,7 @@ internal enum ReplayPhase
     Pausing,
 }
 
-/// <summary>Which entries a consumer wants to hear of, where that may change while an entry lives.</summary>
+/// <summary>Which entries a consumer wants to be told, where that may change while an entry lives.</summary>
 /// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
 /// <param name="IsWanted">Whether what happens to an entry is told, as the entry is at that moment.</param>
 /// <param name="HasTurned">Whether an entry that was the first has come to be wanted, by a change of which the kernel tells.</param>

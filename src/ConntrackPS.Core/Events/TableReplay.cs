@@ -62,8 +62,8 @@ internal sealed class TableReplay<TKey, TEntry>(
         /// <summary>The table showed it, of which the consumer was told; its New event may still come.</summary>
         Shown,
 
-        /// <summary>The table showed it, or an event told that it began, and the consumer did not care to hear of it.</summary>
-        Silent,
+        /// <summary>The table showed it, or an event told that it began, and the consumer was not told.</summary>
+        NotTold,
 
         /// <summary>It is known from an event about a change alone.</summary>
         Changed,
@@ -95,7 +95,7 @@ internal sealed class TableReplay<TKey, TEntry>(
         _derivedEnds.Remove(key);
         bool isTold = _known.TryGetValue(key, out Known known) && IsTold(known);
         bool tells = !isTold && IsWanted(entry);
-        _known[key] = new Known(Keep(entry), isTold || tells ? Standing.Begun : Standing.Silent, known.Round);
+        _known[key] = new Known(Keep(entry), isTold || tells ? Standing.Begun : Standing.NotTold, known.Round);
         return tells;
     }
 
@@ -142,7 +142,7 @@ internal sealed class TableReplay<TKey, TEntry>(
             bool tells = tellsTable && !isTold && IsWanted(entry);
             if (hasTurned && !tells)
                 _turned.Add(key);
-            _known[key] = new Known(Keep(entry), isTold ? known.Standing : tells ? Standing.Shown : Standing.Silent, _round);
+            _known[key] = new Known(Keep(entry), isTold ? known.Standing : tells ? Standing.Shown : Standing.NotTold, _round);
             return tells;
         }
 
@@ -278,7 +278,7 @@ internal sealed class TableReplay<TKey, TEntry>(
             bool tells = IsWanted(entry);
             if (tells)
                 derived.Add((ConntrackEventType.New, entry));
-            _known[key] = new Known(entry, tells ? Standing.Shown : Standing.Silent, _round);
+            _known[key] = new Known(entry, tells ? Standing.Shown : Standing.NotTold, _round);
             _derivedEnds.Remove(key);
         }
 

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Expectations.Wire;
@@ -99,4 +100,158 @@ public sealed class ExpectationCreator : IDisposable
         && present.Master == expectation.Master;
 
     private ConntrackExpectation? Find(ConntrackExpectation expectation) => _finder.Find(expectation.Expected, expectation.Zone ?? 0);
+}
+
+/// <summary>What an expectation is to be made of. What is null is taken from the one that it starts from, or follows from
+/// the rest.</summary>
+public sealed record ExpectationTemplate
+{
+    /// <summary>Where the expected connection may come from; the prefix makes the mask.</summary>
+    public AddressPrefix? Source { get; init; }
+
+    /// <summary>The source address's mask, where it is no prefix.</summary>
+    public HostAddress? SourceMask { get; init; }
+
+    /// <summary>Where the expected connection goes to.</summary>
+    public HostAddress? Destination { get; init; }
+
+    /// <summary>The layer 4 protocol; the master's unless given.</summary>
+    public IPProtocol? Protocol { get; init; }
+
+    /// <summary>The source port; any unless given.</summary>
+    public ushort? SourcePort { get; init; }
+
+    /// <summary>The source port's mask.</summary>
+    public ushort? SourcePortMask { get; init; }
+
+    /// <summary>The destination port.</summary>
+    public ushort? DestinationPort { get; init; }
+
+    /// <summary>The connection that announces it.</summary>
+    public EntryKey? Master { get; init; }
+
+    /// <summary>Seconds until it goes; that of the helper's class unless given.</summary>
+    public uint? TimeoutSeconds { get; init; }
+
+    /// <summary>Which of the helper's kinds.</summary>
+    public uint? Class { get; init; }
+
+    /// <summary>How it behaves.</summary>
+    public ExpectationFlags? Flags { get; init; }
+
+    /// <summary>What the kernel calls when the connection comes.</summary>
+    public string? Function { get; init; }
+
+    /// <summary>CTA_EXPECT_HELP_NAME of the request, which means another thing than that of a listing: older kernels
+    /// give this helper to the expected connection, newer ones ignore it.</summary>
+    public string? Helper { get; init; }
+
+    /// <summary>The master's direction that the expected connection takes.</summary>
+    public TupleDirection? NatDirection { get; init; }
+
+    /// <summary>The address that the function translates to.</summary>
+    public HostAddress? NatAddress { get; init; }
+
+    /// <summary>The port that the function translates to.</summary>
+    public ushort? NatPort { get; init; }
+
+    /// <summary>The master's zone.</summary>
+    public ushort? Zone { get; init; }
+
+    /// <summary>Makes an expectation.</summary>
+    /// <param name="start">What to start from, which is changed; null for nothing.</param>
+    /// <exception cref="FormatException">Something is missing, or of another address family.</exception>
+    public ConntrackExpectation Make(ConntrackExpectation? start = null)
+    {
+        ConntrackExpectation made = start ?? new ConntrackExpectation();
+        SetMaster(made);
+        SetTuple(made);
+        SetMask(made, isNew: start is null);
+        SetNat(made);
+        made.TimeoutSeconds = TimeoutSeconds ?? made.TimeoutSeconds;
+        made.Class = Class ?? made.Class;
+        made.Flags = Flags ?? made.Flags;
+        made.Function = KernelName.Check(Function ?? made.Function, "function", KernelName.MaximumFunctionBytes);
+        made.Helper = KernelName.Check(Helper, "helper", KernelName.MaximumHelperBytes);
+        return made;
+    }
+
+    private void SetMaster(ConntrackExpectation made)
+    {
+        if (Master is { } master)
+            (made.Master, made.MasterKey, made.Zone) = (master.Original, master, master.AnyZone);
+        made.Zone = Zone ?? made.Zone ?? 0;
+        if (made.Master.Family == IPFamily.Unspecified)
+            throw new TemplateException("The connection that announces it is missing: give {0} an entry.", nameof(Master));
+    }
+
+    private void SetTuple(ConntrackExpectation made)
+    {
+        ConntrackTuple tuple = made.Expected;
+        bool isNew = tuple.Family == IPFamily.Unspecified;
+        tuple = tuple with
+        {
+            Family = made.Master.Family,
+            Protocol = Protocol ?? (isNew ? made.Master.Protocol : tuple.Protocol),
+            SourcePort = SourcePort ?? tuple.SourcePort,
+            DestinationPort = DestinationPort ?? tuple.DestinationPort,
+        };
+        if (Source is { } source)
+            tuple = tuple with { Source = Bits(new HostAddress(source.Family, source.Address), tuple) };
+        else if (isNew)
+            throw new TemplateException("{0} is missing: one address, or a prefix such as 0.0.0.0/0 for any.", nameof(Source));
+        if (Destination is { } destination)
+            tuple = tuple with { Destination = Bits(destination, tuple) };
+        else if (isNew)
+            throw new TemplateException("{0} is missing.", nameof(Destination));
+        if (isNew && tuple.MustHavePorts && DestinationPort is null)
+            throw new TemplateException($"{{0}} is missing, which {ProtocolNames.ToKernel(tuple.Protocol)} has.", nameof(DestinationPort));
+        if ((SourcePort ?? SourcePortMask ?? DestinationPort) is not null && !tuple.MayHavePorts && !tuple.IsIcmp)
+        {
+            string given = SourcePort is not null ? nameof(SourcePort) : SourcePortMask is not null ? nameof(SourcePortMask) : nameof(DestinationPort);
+            throw new TemplateException($"{{0}} goes with protocols that have ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.", given);
+        }
+
+        made.Expected = tuple with { HasPorts = tuple.MustHavePorts || tuple.HasPorts || DestinationPort is not null };
+    }
+
+    private void SetMask(ConntrackExpectation made, bool isNew)
+    {
+        if (SourceMask is not null && Source is { IsSingleAddress: false })
+            throw new TemplateException("{0} and a prefix as {1} say two things: give one of them.", nameof(SourceMask), nameof(Source));
+        ConntrackTuple all = made.Expected with
+        {
+            Source = new AddressBits(ulong.MaxValue, ulong.MaxValue),
+            Destination = new AddressBits(ulong.MaxValue, ulong.MaxValue),
+            SourcePort = ushort.MaxValue,
+            DestinationPort = ushort.MaxValue,
+        };
+        made.Mask = all with
+        {
+            Source = SourceMask is { } mask ? Bits(mask, all) : Source?.Mask ?? made.Mask.Source,
+            SourcePort = SourcePortMask ?? (SourcePort is null ? (isNew ? (ushort)0 : made.Mask.SourcePort) : ushort.MaxValue),
+        };
+    }
+
+    private void SetNat(ConntrackExpectation made)
+    {
+        made.NatDirection = NatDirection ?? made.NatDirection;
+        if (NatDirection is not null && NatAddress is null && NatPort is null && made.Nat is null)
+            throw new TemplateException("{0} goes with {1} or {2}: the kernel ignores it alone.", nameof(NatDirection), nameof(NatAddress), nameof(NatPort));
+        if (NatAddress is null && NatPort is null)
+            return;
+
+        // The kernel reads it as a tuple of the master's family and protocol.
+        ConntrackTuple nat = made.Nat ?? made.Master with { Source = default, SourcePort = 0, Destination = default, DestinationPort = 0 };
+        made.Nat = nat with
+        {
+            Source = NatAddress is { } address ? Bits(address, nat) : nat.Source,
+            SourcePort = NatPort ?? nat.SourcePort,
+        };
+        made.NatDirection ??= TupleDirection.Original;
+    }
+
+    private static AddressBits Bits(HostAddress address, in ConntrackTuple tuple) => address.Family == tuple.Family
+        ? address.Bits
+        : throw new FormatException($"{address} is of another address family than the connection that announces it.");
 }

@@ -8,7 +8,7 @@ namespace ConntrackPS.Linux;
 
 /// <summary>The calls of libc that this library makes: Tmds.LibC's, over handles instead of bare descriptors, and those that
 /// it lacks. Its constants are used as they are (<c>using static Tmds.Linux.LibC</c>).</summary>
-/// <remarks><para>A handle is held for as long as a call lasts: whoever disposes it meanwhile does not let the kernel give its
+/// <remarks><para>A handle is held for as long as a call lasts: disposing it meanwhile does not let the kernel give its
 /// number to another file, which the call would then hit.</para>
 /// <para>What fails returns a negative number, or an invalid handle; Marshal.GetLastPInvokeError() is its errno, which the
 /// release of a handle leaves alone. See docs/libc.md.</para></remarks>

@@ -17,7 +17,7 @@ internal enum MachinePlace
 
 /// <summary>What a network namespace is to the machine: the first one, which the kernel starts with, and the one that boot sets
 /// up. The caller's own may be neither: in a container, or below <c>ip netns exec</c>.</summary>
-/// <remarks>Each answer is null where it can't be known; whoever asks takes the careful side then.</remarks>
+/// <remarks>Each answer is null where it can't be known; the caller takes the careful side then.</remarks>
 internal static class MachineNamespace
 {
     /// <summary>The namespace of the first process, which started the system whose files we see.</summary>
@@ -32,7 +32,7 @@ internal static class MachineNamespace
     /// <summary>In every namespace but those of other users, on kernels before 5.13.</summary>
     private const string Everywhere = Sysctl.Netfilter + "nf_conntrack_max";
 
-    /// <summary>Whether it is the initial one: the kernel's log speaks of it without a name, and the machine's limits can be
+    /// <summary>Whether it is the initial one: the kernel's log has lines about it without a name, and the machine's limits can be
     /// set there.</summary>
     /// <remarks>The first process tells nothing about it, since a container has its own, and may hide it. The number does
     /// from Linux 6.18 on, and a parameter that the initial namespace alone has does on all kernels.</remarks>
@@ -50,7 +50,7 @@ internal static class MachineNamespace
         if (LinkOfFirstProcess() is { } first)
             return NetworkNamespace.RunIn(networkNamespace, OwnLink) == first;
 
-        // Hidden, or not for our eyes: in the initial namespace, the machine's own init was the first.
+        // Hidden, or not readable: in the initial namespace, the machine's own init was the first.
         return IsInitial(networkNamespace);
     }
 
@@ -73,7 +73,7 @@ internal static class MachineNamespace
 
     private static string? OwnLink() => new FileInfo("/proc/thread-self/ns/net").LinkTarget;
 
-    /// <summary>Null for whoever may not look at other people's processes.</summary>
+    /// <summary>Null for a user who may not look at other people's processes.</summary>
     private static string? LinkOfFirstProcess()
     {
         try

@@ -4,8 +4,8 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Reads a file or a pipe that a user named, and never waits for good: neither for the other end of a pipe, nor
-/// beyond the user's patience.</summary>
+/// <summary>Reads a file or a pipe that a user named, and never waits for good: not for the other end of a pipe, and no
+/// longer than until the user cancels.</summary>
 /// <remarks>open(2) waits for a pipe's other end, and a device may have no end, or do something when it is opened: so it is
 /// looked at first (O_PATH), and then the very same is opened.</remarks>
 internal sealed class NamedFile : Stream
@@ -33,7 +33,7 @@ internal sealed class NamedFile : Stream
 
     /// <summary>Opens it; links are followed wherever they lead.</summary>
     /// <param name="path">Its path.</param>
-    /// <param name="isStopped">Asked now and then while a pipe is silent: it ends then.</param>
+    /// <param name="isStopped">Asked every tenth of a second while a pipe has no data; true ends the reading.</param>
     /// <exception cref="UnusableFileException">It is a folder, a device, a socket.</exception>
     /// <exception cref="IOException">It is not there, or can't be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>

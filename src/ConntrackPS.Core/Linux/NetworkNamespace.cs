@@ -112,7 +112,7 @@ public sealed class NetworkNamespace
                 }
                 catch (Exception)
                 {
-                    // Whoever needs it goes there again, and learns why it can't be.
+                    // A caller that needs it goes there again, and learns why it can't be.
                 }
             }
         }

@@ -85,7 +85,7 @@ internal sealed class WakeSignal : IDisposable
         Nudge();
     }
 
-    /// <summary>Ends the present wait, or the next one, and no other. As harmless as <see cref="Raise"/>.</summary>
+    /// <summary>Ends the present wait, or the next one, and no other. It never waits and never throws, as <see cref="Raise"/>.</summary>
     public void Nudge()
     {
         ulong one = 1;
@@ -95,7 +95,7 @@ internal sealed class WakeSignal : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // Whoever waited is gone already, which is all that raising wants.
+            // The waiting thread is gone already, which is all that raising wants.
         }
     }
 

@@ -132,7 +132,7 @@ internal sealed class RootFolder : IDisposable
             return false;
         }
 
-        /// <summary>Opens a name where we stand, to look at and nothing else: a device does not notice.</summary>
+        /// <summary>Opens a name in the present folder with O_PATH, for its status alone: to a device that is no open.</summary>
         public SafeFileHandle? TryOpen(string name)
         {
             SafeFileHandle opened = LibC.OpenAt(Here, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);

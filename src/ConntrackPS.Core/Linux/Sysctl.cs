@@ -45,7 +45,7 @@ internal static class Sysctl
             return true;
         });
 
-    /// <summary>Reads one of several; of what can't be read somebody is told, and it is null.</summary>
+    /// <summary>Reads one of several; what can't be read is told, and is null.</summary>
     public static T? TryRead<T>(Func<T?> read, Action<UnreadableSettingException>? tell)
     {
         try
@@ -59,7 +59,7 @@ internal static class Sysctl
         }
     }
 
-    /// <summary>Why the parameter can't be written here at all, by whoever has the privilege; null where it can.</summary>
+    /// <summary>Why the parameter can't be written here at all, whatever privilege the caller has; null where it can.</summary>
     public static ReadOnlyReason? WhyReadOnly(string path)
     {
         if (!HasWriteBit(path))
@@ -127,7 +127,7 @@ public enum ReadOnlyReason
     Mount,
 }
 
-/// <summary>A kernel parameter that can't be written from here, whoever asks.</summary>
+/// <summary>A kernel parameter that can't be written from here, whatever privilege the caller has.</summary>
 /// <param name="path">Its file below /proc/sys.</param>
 /// <param name="networkNamespace">The namespace, as the user named it; null for the caller's own.</param>
 /// <param name="reason">Why.</param>

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Counts how often files are written, whoever does it: also below /proc and /sys, where a value that came and went
+/// <summary>Counts how often files are written, by any program: also below /proc and /sys, where a value that came and went
 /// leaves no other trace. inotify(7).</summary>
 /// <remarks>Safe for use from several threads. A write through another mount of /proc, as a container has one, goes unseen.
 /// </remarks>
@@ -29,7 +29,7 @@ internal sealed class WriteWatch : IDisposable
         return null;
     }
 
-    /// <summary>A number that is another one after a write, once that has returned to whoever wrote.</summary>
+    /// <summary>A number that is another one after a write, once that has returned to its writer.</summary>
     /// <remarks>A third of a microsecond.</remarks>
     public long Count()
     {

@@ -100,7 +100,7 @@ internal sealed class ReadAhead : IDisposable
         }
         catch (Exception exception)
         {
-            // It belongs to whoever waits for the datagram, if anybody still does.
+            // The thread that waits for the datagram throws it, if one still does.
             _failure = ExceptionDispatchInfo.Capture(exception);
         }
         finally

@@ -13,7 +13,7 @@ internal delegate void BatchErrorHandler(int index, NetlinkAnswer answer);
 internal delegate void BatchDataHandler(int index, NetlinkMessage answer);
 
 /// <summary>Many requests in one send. Only refusals and what was asked for come back, and an acknowledgement of the last
-/// request: without privilege the kernel refuses the first one and drops the others without a word.</summary>
+/// request: without privilege the kernel refuses the first one and drops the others without an answer.</summary>
 /// <remarks>The kernel handles a datagram within the send call, so that afterwards every answer waits in the receive
 /// buffer. A batch never holds more messages than that buffer has room for answers.</remarks>
 internal sealed class NetlinkBatch

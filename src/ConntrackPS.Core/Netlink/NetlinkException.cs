@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Netlink;
@@ -43,8 +44,8 @@ public class NetlinkException : Exception
 /// <summary>A listing of the kernel's was read to its end, again and again, and each time what it lists was rearranged
 /// under it: entries may be missing from what came.</summary>
 /// <remarks>Thrown at the end of a listing, after all that it did show. The hash table of connection tracking is rearranged
-/// when it is resized (nf_conntrack_buckets); the kernel tells of its other lists by NLM_F_DUMP_INTR. Whoever only wants to
-/// know what is there may go on with what came; whoever concludes from what did not come must not.</remarks>
+/// when it is resized (nf_conntrack_buckets); the kernel tells of its other lists by NLM_F_DUMP_INTR. A caller that only
+/// wants to know what is there may go on with what came; one that concludes from what did not come must not.</remarks>
 public class IncompleteListingException : Exception
 {
     /// <summary>Tells of a listing that was never whole.</summary>
@@ -65,3 +66,63 @@ public class IncompleteListingException : Exception
 /// <summary>A netlink message is malformed: truncated, or with a malformed length.</summary>
 /// <param name="message">What is wrong with it.</param>
 public sealed class NetlinkProtocolException(string message) : Exception(message);
+
+/// <summary>The kernel's verdict on a request: NLMSG_ERROR, which with errno 0 is an acknowledgement, or NLMSG_DONE.</summary>
+internal readonly record struct NetlinkAnswer(Errno Errno, string? KernelMessage, uint? AttributeOffset)
+{
+    /// <summary>Decodes an NLMSG_ERROR or NLMSG_DONE message.</summary>
+    /// <remarks>struct nlmsgerr: errno (negative), then the request's header, and its payload unless NLM_F_CAPPED is
+    /// set; then with NLM_F_ACK_TLVS the extended ACK. NLMSG_DONE has the errno and attributes alone.</remarks>
+    public static NetlinkAnswer Decode(NetlinkMessage message)
+    {
+        ReadOnlySpan<byte> payload = message.Payload;
+        if (payload.Length < sizeof(int))
+        {
+            return message.Type == ControlMessage.Done
+                ? default
+                : throw new NetlinkProtocolException("A netlink error message has no error number.");
+        }
+
+        Errno errno = (Errno)(-MemoryMarshal.Read<int>(payload));
+        if (!message.Flags.HasFlag(MessageFlags.AckAttributes))
+            return new NetlinkAnswer(errno, null, null);
+
+        int skip = sizeof(int);
+        if (message.Type == ControlMessage.Error)
+        {
+            if (payload.Length < sizeof(int) + NetlinkProtocol.HeaderSize)
+                throw new NetlinkProtocolException("A netlink error message does not hold the request's header.");
+            uint requestLength = message.Flags.HasFlag(MessageFlags.Capped)
+                ? NetlinkProtocol.HeaderSize
+                : MemoryMarshal.Read<uint>(payload[sizeof(int)..]);
+            skip += (int)Math.Min(requestLength, (uint)payload.Length);
+        }
+
+        return DecodeAttributes(errno, new AttributeReader(payload[Math.Min(NetlinkProtocol.Align(skip), payload.Length)..]));
+    }
+
+    /// <summary>Throws unless the answer is an acknowledgement.</summary>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    public void ThrowIfError(string operation)
+    {
+        if (Errno != Errno.None)
+            throw ToException(operation);
+    }
+
+    public NetlinkException ToException(string operation) => new(operation, Errno, KernelMessage, AttributeOffset);
+
+    private static NetlinkAnswer DecodeAttributes(Errno errno, AttributeReader attributes)
+    {
+        string? text = null;
+        uint? offset = null;
+        while (attributes.Read())
+        {
+            if (attributes.Type == (ushort)ErrorAttribute.Msg)
+                text = attributes.Text;
+            else if (attributes.Type == (ushort)ErrorAttribute.Offs)
+                offset = attributes.HostUInt32;
+        }
+
+        return new NetlinkAnswer(errno, text, offset);
+    }
+}

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
 using static Tmds.Linux.LibC;
@@ -41,7 +42,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
-    /// <summary>Wraps a socket that speaks for the kernel, for tests.</summary>
+    /// <summary>Wraps a socket that stands in for the kernel's, for tests.</summary>
     public static NetlinkSocket FromHandle(SafeFileHandle handle) => new(handle, PortIds.OfProcess);
 
     /// <summary>The socket's port id, by which the kernel knows what belongs to it; 0 for none, or none any more.</summary>
@@ -158,7 +159,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         if (isWoken)
             _wake.Clear();
 
-        // A signal or a nudge counts as data: whoever waits looks, and waits again.
+        // A signal or a nudge counts as data: the caller looks, and waits again.
         return ready != 0;
     }
 
@@ -188,7 +189,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             }
             else if (length > 0 && sender.PortId == 0)
             {
-                // Port 0 is the kernel; another process may write to this socket, and is not believed.
+                // Port 0 is the kernel; another process may write to this socket, and is ignored.
                 return length;
             }
         }
@@ -252,4 +253,57 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private bool TrySetOption(int level, int option, int value) =>
         LibC.SetSockOpt(_handle, level, option, &value, sizeof(int)) == 0;
+}
+
+/// <summary>Draws the port ids (nl_pid) of this process's sockets, each for one socket from before its bind until after its
+/// close.</summary>
+/// <remarks>
+/// <para>The kernel knows the owner of a table of nf_tables by the port id alone, and a closing socket frees its port id
+/// (netlink_release) before nf_tables is told (NETLINK_URELEASE, nf_tables_api.c: nft_rcv_nl_event). A socket that has
+/// taken the same id meanwhile loses its tables without an event. The kernel's own choice for port 0 is the process's id
+/// again and again, which is how that comes about.</para>
+/// <para>The ids drawn here are none that the kernel chooses: process ids are at most 2^22 (PID_MAX_LIMIT), and its second
+/// choice is a negative number (netlink_autobind). They are random, since every user may read those in use
+/// (/proc/net/netlink), and by opening and closing the next one could take a table away.</para>
+/// </remarks>
+internal sealed class PortIds
+{
+    /// <summary>The least id: past every process id.</summary>
+    public const uint First = (1 << 22) + 1;
+
+    /// <summary>The greatest id: the last one before the kernel's own range.</summary>
+    public const uint Last = int.MaxValue;
+
+    private readonly Func<uint> _draw;
+    private readonly HashSet<uint> _taken = [];
+
+    /// <param name="draw">Where ids come from, for tests; else they are random.</param>
+    public PortIds(Func<uint>? draw = null) => _draw = draw ?? DrawRandom;
+
+    /// <summary>The ids of this process's sockets, in whichever network namespace.</summary>
+    public static PortIds OfProcess { get; } = new();
+
+    /// <summary>An id that no socket of ours has. Another process may have it all the same: then bind(2) says
+    /// EADDRINUSE.</summary>
+    public uint Take()
+    {
+        lock (_taken)
+        {
+            while (true)
+            {
+                uint id = _draw();
+                if (_taken.Add(id))
+                    return id;
+            }
+        }
+    }
+
+    /// <summary>Gives an id back whose socket is closed, so that the kernel has told everyone of its end.</summary>
+    public void Return(uint id)
+    {
+        lock (_taken)
+            _taken.Remove(id);
+    }
+
+    private static uint DrawRandom() => First + (uint)RandomNumberGenerator.GetInt32((int)(Last - First) + 1);
 }

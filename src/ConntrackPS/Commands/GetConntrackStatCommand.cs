@@ -2,7 +2,7 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Linux;
-using ConntrackPS.Tuning;
+using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 

@@ -24,6 +24,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     private WorkProgress _progress = null!;
     private EntryTemplate _template = new();
     private bool _asksForEach;
+    private bool? _tracksDccp;
     private long _number;
     private long _existed;
     private long _withdrawn;
@@ -131,11 +132,17 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     }
 
     /// <summary>Linux 6.18 no longer tracks DCCP. It accepts such entries, and ignores their ports and state without an error.</summary>
-    private static bool TracksDccp(string? networkNamespace)
+    /// <remarks>Asked once: the kernel is the same for all entries. A namespace that shows no timeouts at all tells nothing.</remarks>
+    private bool TracksDccp(string? networkNamespace)
     {
-        NetworkNamespace? target = NamespaceNamed(networkNamespace);
-        return Sysctl.ReadNumber(Sysctl.Netfilter + "nf_conntrack_dccp_timeout_request", target) is not null
-            || Sysctl.ReadNumber(Sysctl.Netfilter + "nf_conntrack_tcp_timeout_syn_sent", target) is null;
+        if (_tracksDccp is { } known)
+            return known;
+        IReadOnlyList<string> timeouts = Sysctl.Names("nf_conntrack_", NamespaceNamed(networkNamespace));
+        if (timeouts.Contains("nf_conntrack_dccp_timeout_request"))
+            _tracksDccp = true;
+        else if (timeouts.Contains("nf_conntrack_tcp_timeout_syn_sent"))
+            _tracksDccp = false;
+        return _tracksDccp ?? true;
     }
 
     private void Report(EntryBatch batch)

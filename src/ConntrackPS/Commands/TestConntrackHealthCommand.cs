@@ -2,8 +2,8 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
-using ConntrackPS.Tuning;
 using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 

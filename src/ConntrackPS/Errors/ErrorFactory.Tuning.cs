@@ -1,7 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
-using ConntrackPS.Tuning;
 using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;

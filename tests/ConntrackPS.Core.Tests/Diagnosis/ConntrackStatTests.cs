@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using ConntrackPS.Diagnosis;
-using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;

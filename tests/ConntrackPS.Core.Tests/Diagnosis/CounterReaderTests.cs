@@ -1,4 +1,4 @@
-using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tests.Infrastructure;
 

@@ -1,4 +1,4 @@
-using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Diagnosis;
 
 namespace ConntrackPS.Tests.Diagnosis;
 

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 using ConntrackPS.Blocking.Wire;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
-using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Expectations;
 using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Linux;

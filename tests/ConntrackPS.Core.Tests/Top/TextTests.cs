@@ -31,7 +31,7 @@ public sealed class TextTests
     [InlineData("a\u001b[31mb", "a?[31mb")]
     [InlineData("a\r\nb\tc", "a??b?c")]
     [InlineData("a\u009bb\u202ec\u2028d", "a?b?c?d")]
-    public void What_would_move_the_cursor_is_taken_out(string text, string expected) => Assert.Equal(expected, TextWidth.Harmless(text));
+    public void What_would_move_the_cursor_is_taken_out(string text, string expected) => Assert.Equal(expected, TextWidth.Printable(text));
 
     [Theory]
     [InlineData(0, "0")]

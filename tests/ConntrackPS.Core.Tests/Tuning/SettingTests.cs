@@ -1,6 +1,5 @@
 using ConntrackPS.Linux;
 using ConntrackPS.Tests.Infrastructure;
-using ConntrackPS.Tuning;
 using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Tests.Tuning;

@@ -1,5 +1,5 @@
 using ConntrackPS.Tests.Infrastructure;
-using ConntrackPS.Tuning;
+using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Tests.Tuning;

@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using static ConntrackPS.Blocking.Rules.RuleAlternatives;
 
@@ -6,7 +7,7 @@ namespace ConntrackPS.Blocking.Rules;
 /// <summary>Turns a filter into rules that drop the packets of every flow it names, also of flows that are yet to come, and
 /// of no other.</summary>
 /// <remarks>A packet alone does not tell who began its flow: one from an address may be that address's answer to a flow
-/// that nobody named. So conditions on one direction look at the packet's entry. Conditions on either direction hold for
+/// that the filter does not name. So conditions on one direction look at the packet's entry. Conditions on either direction hold for
 /// the packet itself, and are met before connection tracking as well.</remarks>
 internal static class RuleCompiler
 {
@@ -35,4 +36,95 @@ internal static class RuleCompiler
 
         return rules;
     }
+}
+
+/// <summary>The ways to meet one term of a filter, each as a rule that is to be combined with those of other terms.</summary>
+internal static class RuleAlternatives
+{
+    private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
+
+    /// <summary>By the filter's property, those that are not in the table of tuple properties.</summary>
+    private static readonly Dictionary<string, Func<ConntrackFilter, IEnumerable<BlockRule>>> OfOthers = new()
+    {
+        [nameof(ConntrackFilter.AddressFamily)] = filter => [new BlockRule([new FamilyCondition(filter.AddressFamily)])],
+        [nameof(ConntrackFilter.Protocol)] = filter => [new BlockRule([IsProtocol(filter.Protocol)])],
+        [nameof(ConntrackFilter.SourceNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat)],
+        [nameof(ConntrackFilter.DestinationNat)] = _ => [IsTranslated(ConntrackStatus.DstNat)],
+        [nameof(ConntrackFilter.AnyNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat | ConntrackStatus.DstNat)],
+    };
+
+    /// <summary>True where rules can tell what a property asks for. All that stands in a tuple they can.</summary>
+    public static bool Know(string property) => TupleProperties.TryFind(property, out _) || OfOthers.ContainsKey(property);
+
+    /// <summary>True where a packet shows it, whichever way the packet goes.</summary>
+    public static bool IsOfEitherDirection(string property) => TupleProperties.TryFind(property, out TupleProperty? tuple)
+        ? tuple.IsOfEitherDirection
+        : property is nameof(ConntrackFilter.AddressFamily) or nameof(ConntrackFilter.Protocol);
+
+    /// <summary>The ways to meet a property that look at the packet's entry where they must.</summary>
+    public static IEnumerable<BlockRule> OfEntry(ConntrackFilter filter, string property) =>
+        TupleProperties.TryFind(property, out TupleProperty? tuple) ? OfTuple(tuple, filter) : OfOthers[property](filter);
+
+    /// <summary>The ways to meet a property of either direction that look at the packet alone.</summary>
+    public static IEnumerable<BlockRule> OfPacket(ConntrackFilter filter, string property) => TupleProperties.TryFind(property, out TupleProperty? tuple)
+        ? tuple switch
+        {
+            AddressProperty addresses => HeaderAddresses(addresses.Of(filter)),
+            _ => HeaderNumbers(tuple, filter),
+        }
+        : OfEntry(filter, property);
+
+    /// <summary>Either address in the packet itself.</summary>
+    private static IEnumerable<BlockRule> HeaderAddresses(IReadOnlyList<AddressPrefix> prefixes) =>
+        from family in Families
+        where prefixes.Any(prefix => prefix.Family == family)
+        from isSource in (bool[])[true, false]
+        select new BlockRule(
+        [
+            new FamilyCondition(family),
+            new ValueCondition(BlockStage.Packet, HeaderField.Address(family, isSource), ValueRanges.Of(family, prefixes)),
+        ]);
+
+    /// <summary>Either port in the packet itself.</summary>
+    private static IEnumerable<BlockRule> HeaderNumbers(TupleProperty property, ConntrackFilter filter) =>
+        from isSource in (bool[])[true, false]
+        select new BlockRule(
+        [
+            HasProtocol(property), new ValueCondition(BlockStage.Packet, HeaderField.Port(isSource), ValueRanges.Of(property.ToNumbers(filter)!)),
+        ]);
+
+    /// <summary>In any of the property's places. The source is translated to what replies go to, the destination to what they come
+    /// from.</summary>
+    private static IEnumerable<BlockRule> OfTuple(TupleProperty property, ConntrackFilter filter) =>
+        from place in TuplePlace.Each(property.Places)
+        from rule in property is AddressProperty addresses ? Addresses(addresses.Of(filter), place) : [Numbers(property, filter, place)]
+        select property.IsTranslated ? rule.And(IsTranslated(place.TranslationBit))! : rule;
+
+    private static IEnumerable<BlockRule> Addresses(IReadOnlyList<AddressPrefix> prefixes, TuplePlace place) =>
+        from family in Families
+        where prefixes.Any(prefix => prefix.Family == family)
+        select new BlockRule(
+        [
+            new FamilyCondition(family),
+            new ValueCondition(StageOf(place), TupleField.Address(family, place.Direction, place.IsSource), ValueRanges.Of(family, prefixes)),
+        ]);
+
+    private static BlockRule Numbers(TupleProperty property, ConntrackFilter filter, TuplePlace place) => new(
+    [
+        HasProtocol(property),
+        new ValueCondition(StageOf(place), TupleField.Port(place.Direction, place.IsSource), ValueRanges.Of(property.ToNumbers(filter)!)),
+    ]);
+
+    /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would name all of it.</summary>
+    private static ValueCondition HasProtocol(TupleProperty property) =>
+        IsProtocol(property.Protocols.Where(protocol => protocol != IPProtocol.Dccp));
+
+    private static BlockRule IsTranslated(ConntrackStatus bits) => new([new TranslationCondition(bits)]);
+
+    private static ValueCondition IsProtocol(IEnumerable<IPProtocol> protocols) =>
+        new(BlockStage.Packet, new ProtocolField(), ValueRanges.Of(protocols));
+
+    /// <summary>The reply's tuple is final only once the flow is translated.</summary>
+    private static BlockStage StageOf(TuplePlace place) =>
+        place.Direction == TupleDirection.Original ? BlockStage.Tracked : BlockStage.Translated;
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using ConntrackPS.Conntrack;
 
@@ -104,5 +105,177 @@ internal struct GroupTotals
     internal struct StateCounts
     {
         private int _first;
+    }
+}
+
+/// <summary>Finds an entry's group by its properties, one after another; takes memory for groups, and none for entries.
+/// </summary>
+internal sealed class GroupIndex
+{
+    private readonly GroupContext _context;
+    private readonly GroupProperty[] _properties;
+    private readonly GroupLevel[] _levels;
+
+    public GroupIndex(IEnumerable<GroupProperty> properties, GroupContext context)
+    {
+        (_context, _properties) = (context, [.. properties]);
+        _levels = [.. _properties.Select(_ => new GroupLevel())];
+    }
+
+    /// <summary>How many groups there are.</summary>
+    public int Count => _levels[^1].Count;
+
+    /// <summary>The entry's group, from 0 in the order in which they first come.</summary>
+    public int GroupOf(ConntrackEntry entry)
+    {
+        int number = 0;
+        for (int i = 0; i < _levels.Length; i++)
+            number = _levels[i].NumberOf(number, _properties[i].Read(entry, _context));
+        return number;
+    }
+
+    /// <summary>The values that a group's entries have in common, in the order of the properties.</summary>
+    public GroupValue[] ValuesOf(int group)
+    {
+        GroupValue[] values = new GroupValue[_levels.Length];
+        for (int i = _levels.Length - 1; i >= 0; i--)
+            (group, values[i]) = _levels[i][group];
+        return values;
+    }
+
+    /// <summary>Puts two groups in the order of their values.</summary>
+    public int Compare(int left, int right) => Compare(_levels.Length - 1, left, right);
+
+    public void Clear()
+    {
+        foreach (GroupLevel level in _levels)
+            level.Clear();
+    }
+
+    private int Compare(int level, int left, int right)
+    {
+        if (left == right)
+            return 0;
+        (int leftParent, GroupValue leftValue) = _levels[level][left];
+        (int rightParent, GroupValue rightValue) = _levels[level][right];
+        int order = level == 0 ? 0 : Compare(level - 1, leftParent, rightParent);
+        return order != 0 ? order : leftValue.CompareTo(rightValue);
+    }
+}
+
+/// <summary>Numbers the values of one property among entries that agree in the properties before it.</summary>
+/// <remarks>A hash table with open addressing, in which a look-up touches one place of memory: with a Dictionary the
+/// grouping of a million entries took twice the time.</remarks>
+internal sealed class GroupLevel
+{
+    private const int SmallestSize = 256;
+
+    // Random odd factors: an attacker who chooses source addresses can't choose collisions.
+    private static readonly ulong LowFactor = RandomFactor(), HighFactor = RandomFactor(), ParentFactor = RandomFactor();
+
+    private Slot[] _slots = new Slot[SmallestSize];
+    private int[]? _places;
+
+    /// <summary>How many values have a number.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The number of a value, from 0 in the order in which they first come.</summary>
+    /// <param name="parent">The number of what comes before it; 0 on the first level.</param>
+    /// <param name="value">The value.</param>
+    public int NumberOf(int parent, GroupValue value)
+    {
+        int place = PlaceOf(parent, value);
+        while (_slots[place].IsTaken)
+        {
+            ref readonly Slot slot = ref _slots[place];
+            if (slot.Low == value.Low && slot.Parent == parent && slot.High == value.High && slot.Kind == value.Kind)
+                return slot.Number;
+            place = (place + 1) & (_slots.Length - 1);
+        }
+
+        return Add(parent, value, place);
+    }
+
+    /// <summary>What has a number.</summary>
+    public (int Parent, GroupValue Value) this[int number]
+    {
+        get
+        {
+            ref readonly Slot slot = ref _slots[(_places ??= FindPlaces())[number]];
+            return (slot.Parent, slot.Value);
+        }
+    }
+
+    public void Clear()
+    {
+        Array.Clear(_slots);
+        (Count, _places) = (0, null);
+    }
+
+    private static ulong RandomFactor() => (ulong)Random.Shared.NextInt64() << 1 | 1;
+
+    private int Add(int parent, GroupValue value, int place)
+    {
+        if (Count * 3 >= _slots.Length * 2)
+        {
+            Grow();
+            place = FreePlaceOf(parent, value);
+        }
+
+        _places = null;
+        _slots[place] = new Slot(parent, value, Count);
+        return Count++;
+    }
+
+    private void Grow()
+    {
+        Slot[] old = _slots;
+        _slots = new Slot[old.Length * 2];
+        foreach (ref readonly Slot slot in old.AsSpan())
+        {
+            if (slot.IsTaken)
+                _slots[FreePlaceOf(slot.Parent, slot.Value)] = slot;
+        }
+    }
+
+    private int FreePlaceOf(int parent, GroupValue value)
+    {
+        int place = PlaceOf(parent, value);
+        while (_slots[place].IsTaken)
+            place = (place + 1) & (_slots.Length - 1);
+        return place;
+    }
+
+    private int PlaceOf(int parent, GroupValue value)
+    {
+        ulong mix = (value.Low ^ value.Low >> 32) * LowFactor + (value.High ^ value.High >> 32) * HighFactor + (uint)parent * ParentFactor;
+        return (int)(mix >> (64 - BitOperations.Log2((uint)_slots.Length)));
+    }
+
+    private int[] FindPlaces()
+    {
+        int[] places = new int[Count];
+        for (int i = 0; i < _slots.Length; i++)
+        {
+            if (_slots[i].IsTaken)
+                places[_slots[i].Number] = i;
+        }
+
+        return places;
+    }
+
+    private readonly struct Slot(int parent, GroupValue value, int number)
+    {
+        public readonly ulong High = value.High;
+        public readonly ulong Low = value.Low;
+        public readonly int Parent = parent;
+        public readonly byte Kind = value.Kind;
+        private readonly int _numberFromOne = number + 1;
+
+        public bool IsTaken => _numberFromOne != 0;
+
+        public int Number => _numberFromOne - 1;
+
+        public GroupValue Value => new(High, Low, Kind);
     }
 }

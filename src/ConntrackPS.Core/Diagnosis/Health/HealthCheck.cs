@@ -1,4 +1,3 @@
-using ConntrackPS.Diagnosis.Health.Rules;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
 
@@ -63,4 +62,11 @@ public sealed class HealthCheck
 
     internal static IReadOnlyList<HealthFinding> Judge(HealthSnapshot snapshot) =>
         [.. Rules.SelectMany(rule => rule.Check(snapshot)).OrderByDescending(finding => finding.Severity)];
+}
+
+/// <summary>Looks for one kind of trouble in the figures.</summary>
+internal interface IHealthRule
+{
+    /// <summary>What it finds; nothing where all is well, or where the figures don't tell.</summary>
+    IEnumerable<HealthFinding> Check(HealthSnapshot snapshot);
 }

@@ -1,8 +1,13 @@
+using System.Diagnostics;
+using System.Globalization;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Diagnosis.Statistics;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Diagnosis.Health;
 
@@ -40,7 +45,7 @@ internal sealed record HealthSnapshot
     public TableSummary Table { get; init; } = new(0, 0);
 
     /// <summary>How often the table was listed without one listing that was whole; 0 where one was.</summary>
-    public int VainListings { get; init; }
+    public int IncompleteListings { get; init; }
 
     /// <summary>The machine's memory, in bytes.</summary>
     public long? MemoryBytes { get; init; }
@@ -69,7 +74,7 @@ internal sealed record HealthSnapshot
     /// <summary>What of the files that boot reads could not be read, one sentence each.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 
-    /// <summary>Lines of those files that set nothing, whatever their writer hoped, one sentence each.</summary>
+    /// <summary>Lines of those files that set nothing, one sentence each.</summary>
     public IReadOnlyList<string> WithoutEffect { get; init; } = [];
 
     /// <summary>The blocks that this process holds here.</summary>
@@ -91,4 +96,169 @@ internal sealed record HealthSnapshot
     /// <summary>A finding in this network namespace.</summary>
     public HealthFinding Finding(FindingSeverity severity, string name, string evidence, string explanation, params Remedy[] remedies) =>
         new(severity, name, evidence, explanation, remedies, Namespace);
+}
+
+/// <summary>Reads what rules judge by: counters before and after, and the table in between.</summary>
+internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root)
+{
+    private readonly PersistedSettings? _persisted = root.HoldsFor(networkNamespace) ? PersistedSettings.Read(root) : null;
+
+    private readonly List<UnreadableSettingException> _unreadable = [];
+
+    /// <summary>Settings and timeouts that could not be read.</summary>
+    public IReadOnlyList<UnreadableSettingException> Unreadable => _unreadable;
+
+    public HealthSnapshot Read(TimeSpan sample, CancellationToken stop)
+    {
+        long? packetsBefore = NetworkNamespace.RunIn(networkNamespace, PacketCount.Read);
+        StatReading before = StatReading.Read(networkNamespace);
+        IReadOnlyList<ConntrackSetting> settings = new ConntrackSettings(networkNamespace, _persisted).Read(_unreadable.Add);
+        IReadOnlyList<ConntrackTimeout> timeouts = new TimeoutDefaults(networkNamespace, _persisted).Read(_unreadable.Add);
+        TableSummary table = Summarize(timeouts, stop, out int incompleteListings);
+        Wait(before.Timestamp, sample, stop);
+        StatReading after = StatReading.Read(networkNamespace);
+        return new HealthSnapshot
+        {
+            Namespace = networkNamespace?.Name,
+            IsSetByBoot = _persisted is not null,
+            MachinePlace = MachineNamespace.Place(),
+            Count = after.Count,
+            Maximum = after.Maximum,
+            Buckets = after.Buckets,
+            Counted = CounterValues.Since(before.Processors, after.Processors),
+            Sample = Stopwatch.GetElapsedTime(before.Timestamp, after.Timestamp),
+            Packets = NetworkNamespace.RunIn(networkNamespace, PacketCount.Read) - packetsBefore,
+            Table = table,
+            IncompleteListings = incompleteListings,
+            MemoryBytes = MachineMemory.TotalBytes(),
+            EntryBytes = MachineMemory.EntryBytes(),
+            Settings = settings.ToDictionary(setting => setting.Definition.FileName, setting => (long)Int128.Clamp(setting.Number, long.MinValue, long.MaxValue)),
+            Log = NetworkNamespace.RunIn(networkNamespace, ReadLog),
+            Root = root,
+            Persisted = PersistedComparison.Ages(settings, root),
+            Differences = _persisted is null ? [] : [.. PersistedComparison.Differences(settings, timeouts, _persisted, root)],
+            Blocks = BlockSession.ReadIn(NetworkNamespace.ReadIdentity(networkNamespace)),
+            Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
+            Unread = _persisted?.Problems ?? [],
+            WithoutEffect = _persisted?.WithoutEffect ?? [],
+        };
+    }
+
+    private TableSummary Summarize(IReadOnlyList<ConntrackTimeout> timeouts, CancellationToken stop, out int incompleteListings)
+    {
+        incompleteListings = 0;
+        TableSummary summary = new(
+            TcpTimeout(timeouts, TimeoutState.Established),
+            Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)));
+        using EntryStream stream = new ConntrackTable(networkNamespace).Open();
+        using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
+        try
+        {
+            foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+            {
+                foreach (ConntrackEntry entry in batch)
+                    summary.Add(entry);
+            }
+        }
+        catch (IncompleteListingException exception)
+        {
+            incompleteListings = exception.Attempts;
+        }
+
+        return summary;
+    }
+
+    /// <summary>In seconds; 0 where the kernel has no such timeout.</summary>
+    private static long TcpTimeout(IReadOnlyList<ConntrackTimeout> timeouts, TimeoutState state) =>
+        timeouts.FirstOrDefault(timeout => timeout.Protocol == TimeoutProtocol.Tcp && timeout.State == state)?.TimeoutSeconds ?? 0;
+
+    /// <summary>Lines that name no namespace are the initial one's, or of an older kernel: then perhaps of any. Where it can't
+    /// be known whether this is the initial one, they are not taken for ours.</summary>
+    private LogSummary? ReadLog()
+    {
+        string identity = NetworkNamespace.ReadIdentity(null);
+        string inode = identity["net:[".Length..^1];
+        return LogSummary.Read(inode, () => NamespaceAge.Of(networkNamespace, identity), MachineNamespace.IsInitial(null) == true);
+    }
+
+    private static void Wait(long started, TimeSpan sample, CancellationToken stop)
+    {
+        TimeSpan rest = sample - Stopwatch.GetElapsedTime(started);
+        if (rest > TimeSpan.Zero && stop.WaitHandle.WaitOne(rest))
+            throw new OperationCanceledException(stop);
+    }
+}
+
+/// <summary>The machine's memory, and what of it an entry takes.</summary>
+internal static class MachineMemory
+{
+    private const string MemoryFile = "/proc/meminfo";
+    private const string SlabFile = "/proc/slabinfo";
+    private const string CacheName = "nf_conntrack";
+
+    /// <summary>All memory in bytes (MemTotal of /proc/meminfo); null where it can't be read.</summary>
+    public static long? TotalBytes() => TryRead(MemoryFile) is { } lines ? ParseTotal(lines) : null;
+
+    /// <summary>Bytes of an entry in its slab cache, its share of what the pages waste included; null where
+    /// /proc/slabinfo can't be read: it is for root alone.</summary>
+    public static int? EntryBytes() => TryRead(SlabFile) is { } lines ? ParseEntry(lines, Environment.SystemPageSize) : null;
+
+    internal static long? ParseTotal(IEnumerable<string> lines) =>
+        lines.FirstOrDefault(line => line.StartsWith("MemTotal:", StringComparison.Ordinal)) is { } line
+            && Words(line) is [_, { } kibibytes, ..] && long.TryParse(kibibytes, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? number * 1024
+            : null;
+
+    /// <summary>slabinfo(5): name, active objects, objects, object size, objects per slab, pages per slab.</summary>
+    internal static int? ParseEntry(IEnumerable<string> lines, int pageSize)
+    {
+        // The expectations have a cache whose name begins alike.
+        if (lines.Select(Words).FirstOrDefault(words => words is [CacheName, _, _, _, _, _, ..]) is not { } words)
+            return null;
+        int? perSlab = Number(words[4]);
+        return perSlab > 0 ? Number(words[5]) * pageSize / perSlab : Number(words[3]);
+    }
+
+    private static string[]? TryRead(string file)
+    {
+        try
+        {
+            return File.ReadAllLines(file);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string[] Words(string line) => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+
+    private static int? Number(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
+}
+
+/// <summary>How many IP packets have come in, of both families.</summary>
+/// <remarks>Ip InReceives of /proc/net/snmp (RFC 1213, ipInReceives) and Ip6InReceives of /proc/net/snmp6.</remarks>
+internal static class PacketCount
+{
+    private const string Directory = "/proc/thread-self/net/";
+
+    /// <summary>Of the thread's network namespace; null where the kernel doesn't tell.</summary>
+    public static long? Read() =>
+        File.Exists(Directory + "snmp")
+            ? Parse(File.ReadAllLines(Directory + "snmp"), File.Exists(Directory + "snmp6") ? File.ReadAllLines(Directory + "snmp6") : [])
+            : null;
+
+    internal static long? Parse(string[] snmp, string[] snmp6)
+    {
+        // A line of names, then a line of values.
+        string[][] lines = [.. snmp.Where(line => line.StartsWith("Ip:", StringComparison.Ordinal)).Select(line => line.Split(' '))];
+        if (lines is not [string[] names, string[] values] || Array.IndexOf(names, "InReceives") is not (> 0 and int column) || column >= values.Length)
+            return null;
+        string? six = Array.Find(snmp6, line => line.StartsWith("Ip6InReceives", StringComparison.Ordinal));
+        return Number(values[column]) + (six is null ? 0 : Number(six.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[^1]));
+    }
+
+    private static long? Number(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 }

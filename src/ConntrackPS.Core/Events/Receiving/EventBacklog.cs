@@ -1,9 +1,13 @@
+using System.Runtime.InteropServices;
+using ConntrackPS.Linux;
+using static Tmds.Linux.LibC;
+
 namespace ConntrackPS.Events.Receiving;
 
 /// <summary>What has been received and not been taken yet: datagrams, and notes between them. Bounded by the memory it takes,
 /// which it gives back as it drains.</summary>
 /// <remarks>Any thread may append; one takes. A quarter of the memory is filled with datagrams as they came, since packing them
-/// would only cost whoever keeps up; from then on they are packed.</remarks>
+/// would only cost time while the reader keeps up; from then on they are packed.</remarks>
 internal sealed class EventBacklog : IDisposable
 {
     private const int LargestBlock = 256 * 1024;
@@ -51,7 +55,7 @@ internal sealed class EventBacklog : IDisposable
 
     private long Used => _blockBytes + (long)_items.Count * ItemCost;
 
-    /// <summary>Appends a datagram, if there is room. Whoever waits to take is not woken before <see cref="Signal"/>.</summary>
+    /// <summary>Appends a datagram, if there is room. The thread that waits to take is not woken before <see cref="Signal"/>.</summary>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool TryAppend(object source, ReadOnlySpan<byte> datagram)
     {
@@ -89,7 +93,7 @@ internal sealed class EventBacklog : IDisposable
         }
     }
 
-    /// <summary>Wakes whoever waits to take.</summary>
+    /// <summary>Wakes the thread that waits to take.</summary>
     public void Signal()
     {
         lock (_lock)
@@ -257,7 +261,7 @@ internal sealed class EventBacklog : IDisposable
         /// <summary>How much of it is filled, in bytes.</summary>
         public int End { get; set; }
 
-        /// <summary>How many items lie in it that have not been read to their end.</summary>
+        /// <summary>How many items are in it that have not been read to their end.</summary>
         public int Items { get; set; }
     }
 }
@@ -301,4 +305,43 @@ internal abstract record BacklogNote
 
     /// <summary>Nothing more will come, for this reason.</summary>
     public sealed record Ended(Exception Reason) : BacklogNote;
+}
+
+/// <summary>Memory outside of the garbage collector's, which goes back to the system the moment it is disposed.</summary>
+internal sealed unsafe class MemoryBlock : IDisposable
+{
+    private readonly byte* _start;
+    private bool _disposed;
+
+    /// <param name="size">In bytes; made whole pages.</param>
+    public MemoryBlock(int size)
+    {
+        nuint page = (nuint)Environment.SystemPageSize;
+        Size = (int)(((nuint)size + page - 1) / page * page);
+        _start = (byte*)NativeMemory.AlignedAlloc((nuint)Size, page);
+    }
+
+    ~MemoryBlock() => Free();
+
+    /// <summary>In bytes.</summary>
+    public int Size { get; }
+
+    /// <summary>All of it; what it holds at first is anything.</summary>
+    public Span<byte> Bytes => new(_start, Size);
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The allocator may keep the addresses for later, but not the pages behind them.</summary>
+    private void Free()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _ = LibC.MAdvise(_start, Size, MADV_DONTNEED);
+        NativeMemory.AlignedFree(_start);
+    }
 }

@@ -24,7 +24,7 @@ internal sealed record FilterPrompt(string Text) : TextPrompt(Text)
     public override string Label(TopView view) => $"Filter ({(view.FilterSyntax is { } syntax ? $"such as {syntax.Example}; " : "")}empty for all): ";
 }
 
-/// <summary>How filters are written, for whoever is asked for one.</summary>
+/// <summary>How filters are written, told in the prompt that asks for one.</summary>
 /// <param name="Name">A phrase that completes "filter, by ...".</param>
 /// <param name="Example">A filter.</param>
 internal sealed record FilterSyntax(string Name, string Example);

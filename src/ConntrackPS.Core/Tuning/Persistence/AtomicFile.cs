@@ -11,7 +11,7 @@ namespace ConntrackPS.Tuning.Persistence;
 /// <remarks>A temporary file beside it, fsync, rename, fsync of the folder: rename(2), fsync(2). A lock of the folder keeps
 /// two of us from losing each other's lines (flock(2)). Everything happens in one opened folder, whose names are not
 /// followed. What comes out of the file's place is compared with what was read, before it is deleted (renameat2(2)):
-/// whatever else somebody has put there goes back.</remarks>
+/// a file that another program has put there goes back.</remarks>
 internal static class AtomicFile
 {
     /// <summary>How names of files begin that are not yet in their place.</summary>
@@ -148,7 +148,7 @@ internal static class AtomicFile
 
         throw isBack
             ? new FileChangedException(place.Path)
-            : new IOException($"{place.Path} is changed by somebody else all the time; what stood there in between is {temporary} beside it now");
+            : new IOException($"{place.Path} is changed by another program all the time; what stood there in between is {temporary} beside it now");
     }
 
     /// <summary>A new file, whole and on the disk, with the owner, group and mode of the one before.</summary>

@@ -1,4 +1,3 @@
-using System.Text;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tuning.Persistence;
@@ -10,7 +9,7 @@ namespace ConntrackPS.Tuning.Persistence;
 /// <param name="Text">What is in it.</param>
 internal sealed record BootFile(string Name, string Path, FileStatus Status, ConfigText Text);
 
-/// <summary>Reads files that boot reads. What is no file, or not for our eyes, is told and passed over; nothing is waited for.</summary>
+/// <summary>Reads files that boot reads. What is no file, or may not be read, is told and passed over; it never waits.</summary>
 internal sealed class BootFiles(SystemRoot root, RootFolder folder)
 {
     private const string Extension = ".conf";
@@ -68,50 +67,6 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
     }
 }
 
-/// <summary>The lines of a small text file, each with its end, so that what nobody changes stays byte for byte.</summary>
-/// <remarks>A line ends at a line feed and nowhere else: a carriage return before it belongs to the line's end, any other to
-/// the line. Latin-1 keeps every byte of other people's comments, whatever their encoding.</remarks>
-internal sealed class ConfigText(IReadOnlyList<string> lines)
-{
-    private static readonly char[] Ends = ['\r', '\n'];
-
-    /// <summary>The lines with their ends; only the last may have none.</summary>
-    public IReadOnlyList<string> Lines { get; } = lines;
-
-    /// <summary>The end that new lines get: that of the first line.</summary>
-    public string LineEnd => Lines is [string first, ..] && first.EndsWith("\r\n", StringComparison.Ordinal) ? "\r\n" : "\n";
-
-    /// <summary>Reads a file's bytes; none have no lines.</summary>
-    public static ConfigText Parse(byte[]? bytes)
-    {
-        string text = Encoding.Latin1.GetString(bytes ?? []);
-        List<string> lines = [];
-        for (int start = 0, end; start < text.Length; start = end)
-        {
-            end = text.IndexOf('\n', start) + 1;
-            end = end == 0 ? text.Length : end;
-            lines.Add(text[start..end]);
-        }
-
-        return new ConfigText(lines);
-    }
-
-    /// <summary>A line without its end.</summary>
-    public static string Content(string line) => line.TrimEnd(Ends);
-
-    /// <summary>The text with other lines; those without an end get one, but the last if it had none before.</summary>
-    public ConfigText With(IEnumerable<string> lines)
-    {
-        string[] all = [.. lines];
-        string? last = Lines is [.., string line] && !line.EndsWith('\n') ? line : null;
-        return new ConfigText([.. all.Select((text, number) =>
-            text.EndsWith('\n') || (number == all.Length - 1 && ReferenceEquals(text, last)) ? text : text + LineEnd)]);
-    }
-
-    /// <summary>The file's bytes.</summary>
-    public byte[] ToBytes() => Encoding.Latin1.GetBytes(string.Concat(Lines));
-}
-
 /// <summary>The file of sysctls that ufw sets whenever it starts: <c>sysctl -e -q -p $IPT_SYSCTL</c>, in ufw-init-functions.</summary>
 internal static class UfwFile
 {
@@ -133,4 +88,60 @@ internal static class UfwFile
     private static string? Value(BootFile file, string name) => file.Text.Lines
         .Select(line => ConfigText.Content(line).Trim())
         .LastOrDefault(line => line.StartsWith(name + "=", StringComparison.Ordinal))?[(name.Length + 1)..].Split(" #")[0].Trim().Trim('"', '\'');
+}
+
+/// <summary>The system whose files hold what the next boot sets: the running one, or an image mounted somewhere.</summary>
+/// <param name="path">Where its root is.</param>
+/// <param name="isModular">Whether its connection tracking is a module that boot has to load; by default as in the
+/// running kernel.</param>
+internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular = null)
+{
+    private const string Running = "/";
+    private const string OurName = "conntrackps.conf";
+    internal const string SysctlName = "etc/sysctl.d/99-" + OurName;
+    internal const string ModuleOptionsName = "etc/modprobe.d/" + OurName;
+    internal const string ModuleLoadName = "etc/modules-load.d/" + OurName;
+    internal const string LastSysctlName = "etc/sysctl.conf";
+
+    /// <summary>Debian's older list of modules to load.</summary>
+    internal const string ModulesName = "etc/modules";
+
+    /// <summary>Where its root is.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>The file of ours in sysctl.d. It sorts late, so that it wins over what packages bring.</summary>
+    public string SysctlFile => In(SysctlName);
+
+    /// <summary>The file of ours with options of kernel modules.</summary>
+    public string ModuleOptionsFile => In(ModuleOptionsName);
+
+    /// <summary>Where sysctl files are, those that win first (sysctl.d(5)); below the root, as all names here.</summary>
+    internal static IReadOnlyList<string> SysctlDirectories { get; } =
+        ["etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d"];
+
+    /// <summary>Where files name modules to load (modules-load.d(5)), those that win first.</summary>
+    internal static IReadOnlyList<string> ModuleLoadDirectories { get; } =
+        ["etc/modules-load.d", "run/modules-load.d", "usr/local/lib/modules-load.d", "usr/lib/modules-load.d", "lib/modules-load.d"];
+
+    /// <summary>Where options of modules are (modprobe.d(5)), those that win first.</summary>
+    internal static IReadOnlyList<string> ModuleOptionsDirectories { get; } =
+        ["etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"];
+
+    /// <summary>Where systemd-sysctl is, if it is there.</summary>
+    internal static IReadOnlyList<string> SystemdNames { get; } = ["usr/lib/systemd/systemd-sysctl", "lib/systemd/systemd-sysctl"];
+
+    /// <summary>True where connection tracking is a module: its sysctls are not there before it is loaded.</summary>
+    internal bool IsModular { get; } = isModular ?? File.Exists("/sys/module/nf_conntrack/initstate");
+
+    /// <summary>True for the system that runs.</summary>
+    internal bool IsRunning => Path == Running;
+
+    /// <summary>Whether what the files say will hold in a network namespace: boot sets up one alone. A root of another
+    /// system means the namespace that this will have.</summary>
+    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+    internal bool HoldsFor(NetworkNamespace? networkNamespace) =>
+        (networkNamespace is null && !IsRunning) || MachineNamespace.IsSetByBoot(networkNamespace) == true;
+
+    /// <summary>A name below the root as a path.</summary>
+    internal string In(string name) => System.IO.Path.Combine(Path, name);
 }

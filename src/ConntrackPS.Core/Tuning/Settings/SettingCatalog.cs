@@ -22,7 +22,7 @@ internal static class SettingCatalog
         Number("ExpectationMaximum", "expect_max", 1, int.MaxValue, null, "expectations", "Expected connections allowed in each network namespace."),
         Boolean("Accounting", "acct", false, "Count the packets and bytes of each connection that begins from then on."),
         Boolean("Timestamp", "timestamp", false, "Note when each connection begins and ends."),
-        new("Events", Prefix + "events", SettingKind.Events, 0, 2, 2, null, "Make events: Off, On for every connection, or Auto for those that begin while somebody listens."),
+        new("Events", Prefix + "events", SettingKind.Events, 0, 2, 2, null, "Make events: Off, On for every connection, or Auto for those that begin while a program listens."),
         Boolean("TcpLoose", "tcp_loose", true, "Pick up TCP connections that began before they could be seen."),
         Boolean("TcpBeLiberal", "tcp_be_liberal", false, "Take only resets outside the window for invalid, not every packet there."),
         Number("TcpMaxRetrans", "tcp_max_retrans", 0, 255, 3, "retries", "Retransmissions without an answer after which the timeout Retrans holds."),
@@ -133,4 +133,88 @@ internal sealed class UnknownSettingException(string name, IReadOnlyList<string>
     internal bool IsOfTimeout { get; } = IsNameOfTimeout(name);
 
     private static bool IsNameOfTimeout(string name) => name.Contains("timeout", StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>Settings' values between the kernel's numbers and what people read and write.</summary>
+internal static class SettingValue
+{
+    private const long AllProtocols = 255;
+
+    private static readonly string[] EventChoices = ["Off", "On", "Auto"];
+
+    /// <summary>The value as people read it: a Boolean, a number, or a word.</summary>
+    public static object ToObject(SettingDefinition definition, Int128 number) => definition.Kind switch
+    {
+        // Older kernels take any number but 0 for yes.
+        SettingKind.Boolean => number != 0,
+        SettingKind.Events when number >= 0 && number <= 2 => EventChoices[(int)number],
+        SettingKind.Protocol when number == 0 => "None",
+        SettingKind.Protocol when number == AllProtocols => "All",
+        SettingKind.Protocol when number > 0 && number < AllProtocols => ((IPProtocol)(byte)number).ToString(),
+
+        // No number of the kernel's is wider.
+        _ => number > long.MaxValue ? (object)(ulong)number : (long)number,
+    };
+
+    /// <summary>The kernel's number for a value as a user writes it.</summary>
+    /// <exception cref="ValueRangeException">The setting takes no such value; the message says which it takes.</exception>
+    public static Int128 Parse(SettingDefinition definition, string text)
+    {
+        Int128? number = definition.Kind switch
+        {
+            SettingKind.Boolean => ParseBoolean(text),
+            SettingKind.Events => Array.FindIndex(EventChoices, choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase)) is >= 0 and var index
+                ? index
+                : ParseNumber(text),
+            SettingKind.Protocol => ParseProtocol(text),
+            _ => ParseNumber(text),
+        };
+        return number >= definition.Minimum && number <= definition.Maximum
+            ? number.Value
+            : throw new ValueRangeException(definition, text);
+    }
+
+    /// <summary>Words that it takes; none where it takes a number or a Boolean.</summary>
+    public static IEnumerable<string> Choices(SettingDefinition definition) => definition.Kind switch
+    {
+        SettingKind.Events => EventChoices,
+        SettingKind.Protocol => ["None", "All", "Icmp", "Tcp", "Udp", "IcmpV6", "Sctp", "Gre", "UdpLite"],
+        _ => [],
+    };
+
+    private static long? ParseBoolean(string text) => text.ToLowerInvariant() switch
+    {
+        "true" or "on" or "yes" or "1" => 1,
+        "false" or "off" or "no" or "0" => 0,
+        _ => null,
+    };
+
+    private static long? ParseProtocol(string text) => text.ToLowerInvariant() switch
+    {
+        "none" => 0,
+        "all" => AllProtocols,
+        _ => ProtocolNames.TryParse(text, out IPProtocol protocol) ? (long)protocol : null,
+    };
+
+    private static Int128? ParseNumber(string text) =>
+        Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out Int128 number) ? number : null;
+}
+
+/// <summary>A value that the kernel does not take.</summary>
+/// <param name="message">Which one, and which it takes.</param>
+internal sealed class ValueRangeException(string message) : Exception(message)
+{
+    private readonly string? _text;
+
+    internal ValueRangeException(SettingDefinition setting, string text)
+        : this(Describe(setting, text, setting.AcceptedForm)) => (Setting, _text) = (setting, text);
+
+    /// <summary>The setting; null for a value of anything else.</summary>
+    internal SettingDefinition? Setting { get; }
+
+    /// <summary>The message about a setting's value, with another description of those that it takes.</summary>
+    internal string Describe(string acceptedForm) => Setting is null ? Message : Describe(Setting, _text!, acceptedForm);
+
+    private static string Describe(SettingDefinition setting, string text, string acceptedForm) =>
+        $"'{text}' is not a value of {setting.Name}: write {acceptedForm}.";
 }

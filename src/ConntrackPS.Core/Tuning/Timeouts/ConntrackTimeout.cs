@@ -1,6 +1,7 @@
 using System.Globalization;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
+using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Tuning.Timeouts;
 
@@ -57,7 +58,7 @@ public sealed class ConntrackTimeout
 
 /// <summary>The timeouts that every kernel keeps as they are.</summary>
 /// <remarks>The kernel counts in ticks of up to a thousandth of a second, in 32 bits. By netlink a longer timeout wraps
-/// without a word: 20,000,000 s become 2,820,130 s.</remarks>
+/// without an error: 20,000,000 s become 2,820,130 s.</remarks>
 internal static class TimeoutRange
 {
     /// <summary>The shortest, in seconds: 0 would end connections at once.</summary>

@@ -1,6 +1,5 @@
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Health;
-using ConntrackPS.Diagnosis.Health.Rules;
-using ConntrackPS.Diagnosis.Statistics;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
@@ -129,10 +128,10 @@ public sealed class LimitRuleTests
     public void A_table_that_is_resized_under_every_listing_is_a_finding_of_the_machine()
     {
         Assert.Empty(new ResizeRule().Shown(Healthy));
-        ConntrackFinding finding = Assert.Single(new ResizeRule().Shown(Healthy with { VainListings = 7, Namespace = "blue" }));
+        ConntrackFinding finding = Assert.Single(new ResizeRule().Shown(Healthy with { IncompleteListings = 7, Namespace = "blue" }));
         Assert.Equal((FindingSeverity.Warning, "TableResized", null), (finding.Severity, finding.Name, finding.Namespace));
         Assert.Equal("Listings of the table: 7, and the hash table was resized during each; buckets 262,144.", finding.Evidence);
-        Assert.Contains(finding.Name, HealthCheck.Judge(Healthy with { VainListings = 7 }).Select(judged => judged.Name));
+        Assert.Contains(finding.Name, HealthCheck.Judge(Healthy with { IncompleteListings = 7 }).Select(judged => judged.Name));
     }
 
     [Fact]

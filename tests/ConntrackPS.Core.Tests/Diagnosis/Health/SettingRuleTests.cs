@@ -1,6 +1,5 @@
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Health;
-using ConntrackPS.Diagnosis.Health.Rules;
-using ConntrackPS.Diagnosis.Statistics;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;

@@ -1,6 +1,6 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Health;
-using ConntrackPS.Diagnosis.Statistics;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 

@@ -3,7 +3,7 @@ using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Netlink;
 
-namespace ConntrackPS.Diagnosis.Statistics;
+namespace ConntrackPS.Diagnosis;
 
 /// <summary>Asks for the counters by netlink: IPCTNL_MSG_CT_GET_STATS_CPU and IPCTNL_MSG_EXP_GET_STATS_CPU.</summary>
 /// <remarks>An answer for each processor, whose number is in nfgenmsg.res_id. Needs CAP_NET_ADMIN.</remarks>

@@ -5,6 +5,42 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Diagnosis.Health;
 
+/// <summary>The next boot will set other values than those of now, or than those persisted by us.</summary>
+internal sealed class PersistenceRule : IHealthRule
+{
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        HealthFinding Warning(string name, string evidence, string explanation, params Remedy[] remedies) =>
+            snapshot.Finding(FindingSeverity.Warning, name, evidence, explanation, remedies);
+
+        // Which value is wanted of a file that can't be read is not known: the remedy shows what boot has to read.
+        IEnumerable<string> places = SystemRoot.SysctlDirectories.Append(SystemRoot.LastSysctlName);
+        return
+        [
+            .. snapshot.Differences.Select(difference => Warning(
+                "PersistedDiffers",
+                $"{difference.Key} is {difference.Running}, and {difference.Persisted} by {difference.File}.",
+                "The next boot will set the other value. The remedy keeps the present one.",
+                [.. difference.Remedies])),
+            .. snapshot.Overruled.Select(line => Warning(
+                "PersistedElsewhere",
+                $"{line.Key} is {line.Ours} in the file of ConntrackPS, and set again by {string.Join("; ", line.Later)}.",
+                "The last line wins that a program reads. The remedy makes comments of those that come later.",
+                [.. line.Remedies])),
+            .. snapshot.WithoutEffect.Select(line => Warning(
+                "PersistedWithoutEffect",
+                line,
+                "Whoever wrote it wanted a value that boot does not set. Take the line out, and persist what is wanted.",
+                new Remedy.ShowPersisted())),
+            .. snapshot.Unread.Select(problem => Warning(
+                "PersistedUnread",
+                problem,
+                "What the next boot sets is not to be told for sure, and boot itself may wait at such a file, or pass it over.",
+                new Remedy.ListFiles([.. places.Select(snapshot.Root.In)]))),
+        ];
+    }
+}
+
 /// <summary>Where the files that the next boot reads say something else than now, or than our file among them.</summary>
 internal static class PersistedComparison
 {
@@ -61,3 +97,18 @@ internal static class PersistedComparison
 
     private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }
+
+/// <summary>A value that the next boot will set otherwise.</summary>
+/// <param name="Key">The parameter, as sysctl(8) names it.</param>
+/// <param name="Running">Its value now.</param>
+/// <param name="Persisted">Its value after the next boot.</param>
+/// <param name="File">The file that says so.</param>
+/// <param name="Remedies">What persists the value it has now.</param>
+internal sealed record PersistedDifference(string Key, string Running, string Persisted, string File, IReadOnlyList<Remedy> Remedies);
+
+/// <summary>A line of our file in sysctl.d that later ones overrule, for some of those who read them.</summary>
+/// <param name="Key">The parameter, as sysctl(8) names it.</param>
+/// <param name="Ours">Its value in our file.</param>
+/// <param name="Later">The lines that set it later, in their order.</param>
+/// <param name="Remedies">What takes them out.</param>
+internal sealed record OverruledLine(string Key, string Ours, IReadOnlyList<PersistedValue> Later, IReadOnlyList<Remedy> Remedies);

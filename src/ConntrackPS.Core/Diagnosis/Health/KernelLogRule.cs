@@ -3,6 +3,42 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis.Health;
 
+/// <summary>The kernel's log has lines about a full table, of the last day.</summary>
+internal sealed class KernelLogRule : IHealthRule
+{
+    private static readonly TimeSpan Recent = TimeSpan.FromDays(1);
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot.Log is not { } log)
+            yield break;
+        if (log.TableFull > 0 && log.TableFullAge < Recent)
+        {
+            yield return snapshot.Finding(
+                SeverityOf(snapshot, "nf_conntrack_max", log.TableFullAge),
+                "TableFullLogged",
+                $"Kernel log: 'table full, dropping packet' on {Figures.Of(log.TableFull)} lines, the last {Figures.Age(log.TableFullAge)}.",
+                "The table was full, and packets of new connections were dropped. The kernel logs only some of the times.",
+                snapshot.RaiseMaximum());
+        }
+
+        if (log.ExpectationTableFull > 0 && log.ExpectationTableFullAge < Recent
+            && snapshot.Settings.TryGetValue("nf_conntrack_expect_max", out long maximum))
+        {
+            yield return snapshot.Finding(
+                SeverityOf(snapshot, "nf_conntrack_expect_max", log.ExpectationTableFullAge),
+                "ExpectationTableFull",
+                $"Kernel log: 'expectation table full' on {Figures.Of(log.ExpectationTableFull)} lines, the last {Figures.Age(log.ExpectationTableFullAge)}; nf_conntrack_expect_max is {Figures.Of(maximum)}.",
+                "Helpers could not announce connections, such as the data connections of FTP or the calls of SIP, which then fail.",
+                snapshot.Set("ExpectationMaximum", maximum * 2));
+        }
+    }
+
+    /// <summary>A line from before the limit was persisted is no warning any more: an administrator has acted on it.</summary>
+    private static FindingSeverity SeverityOf(HealthSnapshot snapshot, string setting, TimeSpan age) =>
+        snapshot.Persisted.TryGetValue(setting, out TimeSpan persisted) && persisted < age ? FindingSeverity.Information : FindingSeverity.Warning;
+}
+
 /// <summary>How often the kernel logged that a table is full; it logs at most some of the times.</summary>
 /// <param name="TableFull">Lines about the table.</param>
 /// <param name="TableFullAge">Since the last of these.</param>

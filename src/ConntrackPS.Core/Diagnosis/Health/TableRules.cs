@@ -1,0 +1,190 @@
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>The table is full, or nearly.</summary>
+internal sealed class TableFillRule : IHealthRule
+{
+    private const double Full = 0.98;
+    private const double NearlyFull = 0.8;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot.Fill < NearlyFull)
+            yield break;
+        bool isFull = snapshot.Fill >= Full;
+        yield return snapshot.Finding(
+            isFull ? FindingSeverity.Critical : FindingSeverity.Warning,
+            isFull ? "TableFull" : "TableNearlyFull",
+            $"Entries: {Figures.Share(snapshot.Count, snapshot.Maximum)} of nf_conntrack_max.",
+            isFull
+                ? "A full table takes no new connection: their packets are dropped, unless an unanswered one makes room."
+                : "A full table takes no new connection. Raise the maximum, or find out who fills the table.",
+            snapshot.RaiseMaximum());
+    }
+}
+
+/// <summary>Packets are being dropped, or entries to make room for new ones, right now.</summary>
+internal sealed class DropRule : IHealthRule
+{
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot.Counted[Counter.Drop] is > 0 and ulong dropped)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Critical,
+                "PacketsDropped",
+                $"Packets dropped: {Figures.In(dropped, snapshot.Sample)}; entries: {Figures.Share(snapshot.Count, snapshot.Maximum)}.",
+                "Packets of new connections are dropped: the table is full, memory is short, or two packets began the same connection.",
+                snapshot.RaiseMaximum());
+        }
+
+        if (snapshot.Counted[Counter.EarlyDrop] is > 0 and ulong early)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Warning,
+                "EarlyDrop",
+                $"Entries dropped early: {Figures.In(early, snapshot.Sample)}.",
+                "The full table throws connections out that are not assured, unanswered ones among them, to make room for new ones.",
+                snapshot.RaiseMaximum());
+        }
+    }
+}
+
+/// <summary>Connections clash: two packets want the same place in the table.</summary>
+internal sealed class InsertFailedRule : IHealthRule
+{
+    /// <summary>Clashes per second that the kernel resolved, from which on they are worth a finding.</summary>
+    private const int ManyClashes = 100;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        ulong failed = snapshot.Counted[Counter.InsertFailed] ?? 0, resolved = snapshot.Counted[Counter.ClashResolve] ?? 0;
+        if (failed > 0)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Warning,
+                "InsertFailed",
+                $"Entries not inserted: {Figures.In(failed, snapshot.Sample)}; clashes resolved: {Figures.Of((long)resolved)}.",
+                "Packets were dropped because another had taken their tuple: two requests from one port at once, as resolvers send them, or too few ports for translation (nft: masquerade fully-random).",
+                new Remedy.ShowCounters(snapshot.Namespace));
+        }
+        else if (resolved > snapshot.Sample.TotalSeconds * ManyClashes)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Information,
+                "Clashes",
+                $"Clashes resolved: {Figures.In(resolved, snapshot.Sample)}.",
+                "Packets often begin the same connection at once. The kernel resolved it; nothing was lost.",
+                new Remedy.ShowCounters(snapshot.Namespace));
+        }
+    }
+}
+
+/// <summary>The maximum suits the machine's memory badly.</summary>
+internal sealed class MaximumRule : IHealthRule
+{
+    /// <summary>A full table may take this share of the memory.</summary>
+    private const double MemoryShare = 0.5;
+
+    /// <summary>A maximum below the field rule matters only where the table fills.</summary>
+    private const double WorthRaising = 0.5;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot is not { MemoryBytes: { } memory, FieldRuleMaximum: { } rule } || snapshot.Maximum == 0)
+            yield break;
+        if (snapshot.MaximumBytes > memory * MemoryShare)
+        {
+            yield return HealthSnapshot.MachineFinding(
+                FindingSeverity.Warning,
+                "MaximumTooBig",
+                Evidence(snapshot, memory, rule),
+                "A flood could fill the memory with entries before it reaches the maximum, and the machine would kill processes.",
+                snapshot.Set("Maximum", Math.Max(1, snapshot.AffordableMaximum() ?? rule), scaleBucket: true));
+        }
+        else if (snapshot.Maximum < rule && snapshot.Fill >= WorthRaising)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Warning,
+                "MaximumTooSmall",
+                Evidence(snapshot, memory, rule),
+                "The table fills, and the machine has the memory for a larger one.",
+                snapshot.SetMaximum(Math.Min(rule, snapshot.AffordableMaximum() ?? rule)));
+        }
+    }
+
+    private static string Evidence(HealthSnapshot snapshot, long memory, long rule)
+    {
+        string size = snapshot.EntryBytes is { } bytes ? $"{bytes} bytes an entry by /proc/slabinfo" : $"{EntryMemory.DefaultEntryBytes} bytes an entry, as usual";
+        return $"nf_conntrack_max is {Figures.Of(snapshot.Maximum)}, up to {Figures.Mebibytes(snapshot.MaximumBytes)} of {Figures.Mebibytes(memory)} of memory "
+            + $"({size}, and {EntryMemory.ExtensionBytes} for extensions); the field rule of 65,536 per GB gives {Figures.Of(rule)}.";
+    }
+}
+
+/// <summary>The hash table's size is out of proportion to the maximum.</summary>
+internal sealed class BucketRule : IHealthRule
+{
+    /// <summary>Entries for each bucket at the maximum: kernels chose 4 once, and 1 since 5.15. Each entry is in two chains.</summary>
+    private const int MostEntries = 4;
+
+    /// <summary>Buckets for each entry at the maximum, past which they are of no use.</summary>
+    private const int MostBuckets = 4;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot.Maximum == 0 || snapshot.Buckets == 0)
+            yield break;
+        if (snapshot.Counted[Counter.ChainTooLong] is > 0 and ulong refused)
+        {
+            yield return snapshot.Finding(
+                FindingSeverity.Critical,
+                "ChainTooLong",
+                FormattableString.Invariant($"Entries refused for a long hash chain: {Figures.In(refused, snapshot.Sample)}; chains of {2.0 * snapshot.Count / snapshot.Buckets:0.#} entries on average, buckets {Figures.Of(snapshot.Buckets)}."),
+                "Packets of new connections are dropped, since their place in the hash table holds too many entries.",
+                snapshot.Set("Buckets", Math.Max(snapshot.Maximum, snapshot.Buckets * 2)));
+        }
+        else if (snapshot.Maximum > snapshot.Buckets * MostEntries)
+        {
+            yield return HealthSnapshot.MachineFinding(
+                FindingSeverity.Warning,
+                "TooFewBuckets",
+                Evidence(snapshot),
+                "Long hash chains make every packet slow; newer kernels refuse entries for the longest.",
+                Mend(snapshot));
+        }
+        else if (snapshot.Buckets > snapshot.Maximum * MostBuckets)
+        {
+            yield return HealthSnapshot.MachineFinding(
+                FindingSeverity.Information,
+                "TooManyBuckets",
+                Evidence(snapshot),
+                "Most of the hash table stays empty: memory that could be spared, and longer walks over the table.",
+                Mend(snapshot));
+        }
+    }
+
+    /// <summary>A bucket for each entry; where the maximum is too big for the memory, for those that are not.</summary>
+    private static Remedy Mend(HealthSnapshot snapshot) =>
+        snapshot.Set("Buckets", Math.Max(1, Math.Min(snapshot.Maximum, snapshot.AffordableMaximum() ?? snapshot.Maximum)));
+
+    private static string Evidence(HealthSnapshot snapshot) =>
+        FormattableString.Invariant($"nf_conntrack_max {Figures.Of(snapshot.Maximum)}, buckets {Figures.Of(snapshot.Buckets)}: a full table has chains of {2.0 * snapshot.Maximum / snapshot.Buckets:0.#} entries.");
+}
+
+/// <summary>The hash table was resized again and again while the table was listed.</summary>
+internal sealed class ResizeRule : IHealthRule
+{
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot.IncompleteListings > 0)
+        {
+            yield return HealthSnapshot.MachineFinding(
+                FindingSeverity.Warning,
+                "TableResized",
+                $"Listings of the table: {Figures.Of(snapshot.IncompleteListings)}, and the hash table was resized during each; buckets {Figures.Of(snapshot.Buckets)}.",
+                "Something sets nf_conntrack_buckets again and again. Each time packets wait until every entry has been moved, and listings lose entries: findings about entries rest on a part of the table.",
+                new Remedy.ShowSetting("Buckets"));
+        }
+    }
+}

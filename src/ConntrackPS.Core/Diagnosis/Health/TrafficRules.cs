@@ -1,0 +1,123 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Tuning.Timeouts;
+
+namespace ConntrackPS.Diagnosis.Health;
+
+/// <summary>Unfinished TCP handshakes fill the table: a flood, a scan, or a server that is down.</summary>
+internal sealed class HalfOpenRule : IHealthRule
+{
+    private const int Many = 1000;
+    private const double Share = 0.25;
+    private const double OneSource = 0.5;
+
+    /// <summary>For handshakes, in seconds.</summary>
+    private const int ShortTimeout = 20;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        TableSummary table = snapshot.Table;
+        if (table.HalfOpen < Many || table.HalfOpen < table.Count * Share)
+            yield break;
+        IReadOnlyList<SourceCount> top = table.HalfOpenSources.Top(3);
+        Remedy.DeleteEntries halfOpen = new(snapshot.Namespace) { States = [ConntrackState.SynSent, ConntrackState.SynRecv, ConntrackState.SynSent2] };
+        yield return snapshot.Finding(
+            FindingSeverity.Warning,
+            "HalfOpenFlood",
+            $"Half-open TCP connections: {Figures.Share(table.HalfOpen, table.Count)} entries; most from {Figures.Sources(top)}.",
+            "Handshakes that nobody finishes: a SYN flood, a scan, or a server that does not answer. Each holds an entry for up to two minutes. Honest clients try again when theirs is removed.",
+            top[0].Count >= table.HalfOpen * OneSource
+                ? [halfOpen with { Source = top[0].Text }]
+                : [snapshot.LastingTimeout(TimeoutState.SynSent, ShortTimeout), snapshot.LastingTimeout(TimeoutState.SynRecv, ShortTimeout), halfOpen]);
+    }
+}
+
+/// <summary>Half of the table has no reply; TCP handshakes are <see cref="HalfOpenRule"/>'s.</summary>
+internal sealed class UnrepliedRule : IHealthRule
+{
+    private const int Many = 1000;
+    private const double Share = 0.5;
+    private const double OneSource = 0.5;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        TableSummary table = snapshot.Table;
+        if (table.Unreplied < Many || table.Unreplied < table.Count * Share)
+            yield break;
+        IReadOnlyList<SourceCount> top = table.UnrepliedSources.Top(3);
+        string? source = top[0].Count >= table.Unreplied * OneSource ? top[0].Text : null;
+        yield return snapshot.Finding(
+            FindingSeverity.Warning,
+            "Unreplied",
+            $"Entries without a reply, TCP handshakes apart: {Figures.Share(table.Unreplied, table.Count)}; most from {Figures.Sources(top)}.",
+            "Packets that nobody answers: a scan or a flood, a rule that drops replies, or traffic that is one-way by nature.",
+            new Remedy.DeleteEntries(snapshot.Namespace) { Unreplied = true, Source = source });
+    }
+}
+
+/// <summary>One source holds most of the table.</summary>
+internal sealed class SourceShareRule : IHealthRule
+{
+    private const int Many = 1000;
+    private const double Share = 0.5;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        TableSummary table = snapshot.Table;
+        if (table.Count < Many || table.Sources.Top(1) is not [SourceCount source] || source.Count < Many || source.Count < table.Count * Share)
+            yield break;
+        yield return snapshot.Finding(
+            FindingSeverity.Warning,
+            "SourceShare",
+            $"{source.Text} holds {Figures.Share(source.Count, table.Count)} entries.",
+            "One source with that much of the table is a proxy, a scanner, or an infected machine. Look at what it does first.",
+            new Remedy.DeleteEntries(snapshot.Namespace) { Source = source.Text });
+    }
+}
+
+/// <summary>Idle connections stay for the kernel's five days.</summary>
+internal sealed class IdleEstablishedRule : IHealthRule
+{
+    private const long FiveDays = 432000;
+    private const long Day = 86400;
+    private const int Many = 1000;
+    private const double Share = 0.2;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        TableSummary table = snapshot.Table;
+        if (table.EstablishedSeconds < FiveDays || table.IdleEstablished < Many || table.IdleEstablished < table.Count * Share)
+            yield break;
+        yield return snapshot.Finding(
+            FindingSeverity.Warning,
+            "IdleEstablished",
+            $"Established TCP connections idle for over 2 hours: {Figures.Share(table.IdleEstablished, table.Count)} entries; the timeout is {Figures.Of(table.EstablishedSeconds)} s.",
+            "Most of these connections are dead: hosts went away without a word. The timeout of five days keeps them in the table. The remedy shortens it, and removes those that had gone under the shorter one.",
+            snapshot.LastingTimeout(TimeoutState.Established, Day),
+            new Remedy.DeleteEntries(snapshot.Namespace)
+            {
+                Protocol = IPProtocol.Tcp,
+                States = [ConntrackState.Established],
+                TimeoutBelow = table.EstablishedSeconds - Day,
+                TimeoutAbove = table.ShortenedSeconds,
+            });
+    }
+}
+
+/// <summary>Many packets are invalid.</summary>
+internal sealed class InvalidRule : IHealthRule
+{
+    private const int Many = 10;
+    private const double Share = 0.01;
+
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        if (snapshot.Counted[Counter.Invalid] is not (>= Many and ulong invalid) || snapshot.Packets is not { } packets || invalid < packets * Share)
+            yield break;
+        yield return snapshot.Finding(
+            FindingSeverity.Warning,
+            "InvalidPackets",
+            $"Invalid packets: {Figures.In(invalid, snapshot.Sample)}, of those that came in {Figures.Share((long)invalid, Math.Max(packets, (long)invalid))}.",
+            "Packets outside their connection's window, without a connection, or with a wrong checksum. Often packets go one way past this router, or network cards compute checksums late. The log tells which packets.",
+            new Remedy.SetSetting("LogInvalid", "All", new RemedyScope(snapshot.Namespace, RemedyTime.Now, snapshot.Root)));
+    }
+}
