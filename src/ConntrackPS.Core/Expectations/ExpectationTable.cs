@@ -32,7 +32,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
     }
 
     /// <summary>Starts looking expectations up one by one.</summary>
-    public ExpectationFinder CreateFinder() => ConntrackTable.Attempt(() => new ExpectationFinder(networkNamespace));
+    internal ExpectationFinder CreateFinder() => ConntrackTable.Attempt(() => new ExpectationFinder(networkNamespace));
 
     /// <summary>Starts creating expectations one by one.</summary>
     public ExpectationCreator CreateCreator() => ConntrackTable.Attempt(() => new ExpectationCreator(networkNamespace));
@@ -77,7 +77,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 
     /// <summary>Finds an expectation whose zone is not known.</summary>
     /// <returns>Null where it is gone.</returns>
-    public ExpectationKey? Locate(ConntrackTuple tuple, uint id)
+    internal ExpectationKey? Locate(ConntrackTuple tuple, uint id)
     {
         ConntrackExpectation? present = Read(new ExpectationFilter { Id = [id] }).FirstOrDefault(candidate => candidate.Expected == tuple);
         return present?.Zone is { } zone ? new ExpectationKey(tuple, zone, id) : null;
@@ -114,7 +114,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 
 /// <summary>Looks expectations up one by one, as the kernel does when a connection begins.</summary>
 /// <remarks>For one thread at a time.</remarks>
-public sealed class ExpectationFinder : IDisposable
+internal sealed class ExpectationFinder : IDisposable
 {
     private readonly NetlinkConnection _connection;
     private readonly string? _namespace;

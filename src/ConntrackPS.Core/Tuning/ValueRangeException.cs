@@ -4,7 +4,7 @@ namespace ConntrackPS.Tuning;
 
 /// <summary>A value that the kernel does not take.</summary>
 /// <param name="message">Which one, and which it takes.</param>
-internal sealed class ValueRangeException(string message) : Exception(message)
+internal sealed class ValueRangeException(string message) : ArgumentException(message)
 {
     private readonly string? _text;
 

@@ -27,15 +27,20 @@ public abstract class PolicyCommand : TuningCommand
             try
             {
                 PolicyName.Check(name);
+            }
+            catch (ArgumentException exception)
+            {
+                WriteError(ErrorFactory.InvalidPolicyName(exception, name));
+                return;
+            }
+
+            try
+            {
                 work(policies);
             }
             catch (NetlinkException exception)
             {
                 WriteError(ErrorFactory.PolicyRefused(exception, name, exception.Errno == Errno.Busy ? policies.Find(name).UseCount : 0, policies.NetworkNamespace));
-            }
-            catch (ArgumentException exception)
-            {
-                WriteError(ErrorFactory.InvalidPolicyName(exception, name));
             }
         },
         name);
@@ -90,8 +95,7 @@ public abstract class PolicyValuesCommand : PolicyCommand, IDynamicParameters
 
         void Add(string state, TimeSpan span, bool isTold)
         {
-            bool isSingle = state.Equals(TimeoutValues.SingleKey, StringComparison.OrdinalIgnoreCase);
-            TimeoutDefinition definition = TimeoutCatalog.Find(protocol, isSingle ? null : state);
+            TimeoutDefinition definition = TimeoutValues.Find(protocol, state);
 
             // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
             if (isTold && definition.IsObsolete)

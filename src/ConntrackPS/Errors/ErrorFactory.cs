@@ -67,7 +67,7 @@ internal static partial class ErrorFactory
         IncompleteTupleException incomplete => IncompleteEntry(incomplete, target),
         TemplateException template => Create(new FormatException(Describe(template), template), "InvalidValue", ErrorCategory.InvalidArgument, target, null),
         FormatException => Create(exception, "InvalidValue", ErrorCategory.InvalidArgument, target, null),
-        ArgumentException => Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
+        ArgumentException => FromTuning(exception, target) ?? Create(exception, "InvalidFilter", ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, "Unexpected", ErrorCategory.NotSpecified, target, null),
     };
 

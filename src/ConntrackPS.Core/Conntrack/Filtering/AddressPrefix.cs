@@ -27,10 +27,10 @@ public readonly record struct AddressPrefix
     public int Length { get; }
 
     /// <summary>The leading bits that count, as an address of the family.</summary>
-    public AddressBits Mask => Family == IPFamily.IPv6 ? _mask : new AddressBits(0, (uint)_mask.Low);
+    internal AddressBits Mask => Family == IPFamily.IPv6 ? _mask : new AddressBits(0, (uint)_mask.Low);
 
     /// <summary>True for one address alone.</summary>
-    public bool IsSingleAddress => Length == BitsOf(Family);
+    internal bool IsSingleAddress => Length == BitsOf(Family);
 
     /// <summary>The prefix of IPv4 where all of it is IPv4-mapped, such as <c>::ffff:192.0.2.0/120</c>; else the prefix itself.
     /// Filters take it for what it says, IPv6 addresses: this is for what a person may have meant.</summary>
@@ -71,7 +71,7 @@ public readonly record struct AddressPrefix
     }
 
     /// <summary>True where the address begins with this prefix.</summary>
-    public bool Contains(IPFamily family, AddressBits address) =>
+    internal bool Contains(IPFamily family, AddressBits address) =>
         family == Family && (address.High & _mask.High) == Address.High && (address.Low & _mask.Low) == Address.Low;
 
     /// <summary>The prefix as text, without its length for one address alone.</summary>

@@ -240,7 +240,7 @@ public sealed class EntryCreator : EntryBatch
     /// <summary>Adds an entry to create.</summary>
     /// <param name="entry">The entry.</param>
     /// <param name="tag">Comes back with the result.</param>
-    /// <exception cref="IncompleteTupleException">A tuple of the entry or its master's is not whole.</exception>
+    /// <exception cref="FormatException">A tuple of the entry or its master's is not whole.</exception>
     /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Add(ConntrackEntry entry, object tag)
     {

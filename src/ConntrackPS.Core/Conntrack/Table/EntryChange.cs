@@ -21,7 +21,7 @@ public sealed record EntryChange
     public IReadOnlyList<int> RemoveLabel { get; init; } = [];
 
     /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>
-    /// <exception cref="StatusNotSettableException">The kernel would ignore some of them.</exception>
+    /// <exception cref="FormatException">The kernel would ignore some of them.</exception>
     public ConntrackStatus? SetStatus
     {
         get => _setStatus;
@@ -40,7 +40,7 @@ public sealed record EntryChange
     }
 
     /// <summary>What makes an existing entry like another, as far as the kernel lets it: a helper and a translation stay.</summary>
-    public static EntryChange MakeLike(ConntrackEntry entry)
+    internal static EntryChange MakeLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return LabelLike(entry) with
@@ -53,7 +53,7 @@ public sealed record EntryChange
     }
 
     /// <summary>What gives an entry the labels of another.</summary>
-    public static EntryChange LabelLike(ConntrackEntry entry)
+    internal static EntryChange LabelLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return new EntryChange { AddLabel = entry.Details?.Labels is { } bits ? [.. bits.SetBits()] : [] };

@@ -126,7 +126,7 @@ public sealed class EntryDeleter : NamedEntryBatch
     /// <summary>Adds an entry to delete.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="entry">Comes back with the result.</param>
-    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
+    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
     /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Add(in EntryKey key, object entry)
     {
@@ -167,7 +167,7 @@ public sealed class EntryUpdater : NamedEntryBatch
     /// <param name="key">Which one.</param>
     /// <param name="change">What to change.</param>
     /// <param name="entry">Comes back with the result.</param>
-    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
+    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
     public void Add(in EntryKey key, EntryChange change, object entry)
     {
