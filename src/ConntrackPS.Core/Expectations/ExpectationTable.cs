@@ -144,21 +144,39 @@ internal sealed class ExpectationFinder : IDisposable
 }
 
 /// <summary>Deletes expectations one by one, in batches. One that is gone already is counted, and no failure.</summary>
-public sealed class ExpectationDeleter : ExistingEntryBatch
+/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later at the latest. Safe for use from
+/// several threads.</remarks>
+public sealed class ExpectationDeleter : IDisposable
 {
-    internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted)
-        : base(networkNamespace, "delete an expectation", keepDeleted)
-    {
-    }
+    private readonly ExistingEntryBatch _batch;
+
+    internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted) =>
+        _batch = new ExistingEntryBatch(networkNamespace, "delete an expectation", keepDeleted);
 
     /// <summary>Expectations deleted so far.</summary>
-    public long Deleted => Done;
+    public long Deleted => _batch.Done;
+
+    /// <summary>Expectations that the kernel refused.</summary>
+    public long Failed => _batch.Failed;
+
+    /// <summary>How many expectations were gone already.</summary>
+    public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an expectation to delete.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="expectation">Comes back with the result.</param>
-    /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
-    public void Add(in ExpectationKey key, object expectation) => Add(ExpectationRequests.Delete, key, expectation);
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Add(in ExpectationKey key, object expectation) => _batch.Add(ExpectationRequests.Delete, key, expectation);
+
+    /// <summary>Sends what waits.</summary>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Flush() => _batch.Flush();
+
+    /// <summary>What became of expectations since the last call: refusals, and the others where these are kept.</summary>
+    public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
+
+    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    public void Dispose() => _batch.Dispose();
 }
 
 /// <summary>Finds out the zones of listed expectations, which the kernel doesn't tell: an expectation is in the zone in
