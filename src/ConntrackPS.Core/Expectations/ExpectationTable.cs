@@ -67,6 +67,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 
     /// <summary>What names an expectation exactly. One of an event has no zone yet: it is looked for.</summary>
     /// <returns>Null where it is gone.</returns>
+    /// <exception cref="ArgumentException">It has no id: it was not read from the kernel.</exception>
     public ExpectationKey? KeyOf(ConntrackExpectation expectation)
     {
         ArgumentNullException.ThrowIfNull(expectation);

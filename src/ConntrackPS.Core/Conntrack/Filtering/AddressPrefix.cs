@@ -45,6 +45,7 @@ public readonly record struct AddressPrefix
     /// <summary>The prefix of a length that an address begins with.</summary>
     /// <param name="address">An address of it.</param>
     /// <param name="length">0 to 32, or 0 to 128 for IPv6.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is another length.</exception>
     public static AddressPrefix Of(HostAddress address, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);

@@ -14,10 +14,10 @@ public sealed record EntryChange
     /// <summary>Seconds until the entry goes; 0 ends it at once (CTA_TIMEOUT).</summary>
     public uint? TimeoutSeconds { get; init; }
 
-    /// <summary>Labels to set, by bit.</summary>
+    /// <summary>Labels to set, by bit from 0 to 127 (CTA_LABELS). The kernel keeps them only while a rule uses labels: ENOSPC.</summary>
     public IReadOnlyList<int> AddLabel { get; init; } = [];
 
-    /// <summary>Labels to clear, by bit.</summary>
+    /// <summary>Labels to clear, by bit from 0 to 127 (CTA_LABELS_MASK).</summary>
     public IReadOnlyList<int> RemoveLabel { get; init; } = [];
 
     /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>

@@ -5,6 +5,8 @@ using ConntrackPS.Tuning.Persistence;
 namespace ConntrackPS.Tuning.Timeouts;
 
 /// <summary>How long the kernel keeps an idle connection of a protocol, in a state.</summary>
+/// <remarks>CTA_TIMEOUT_TCP_* and the like of linux/netfilter/nfnetlink_cttimeout.h, or the sysctls
+/// net.netfilter.nf_conntrack_*_timeout*.</remarks>
 public sealed class ConntrackTimeout
 {
     internal ConntrackTimeout(TimeoutDefinition definition, uint seconds, uint defaultSeconds, PersistedValue? persisted, NetworkNamespace? networkNamespace)
