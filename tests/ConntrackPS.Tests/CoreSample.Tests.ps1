@@ -80,7 +80,7 @@ Describe 'samples/CoreSample' {
     It 'namespaces: the tables of all of them' {
         $null = $ran.Add('namespaces')
         Invoke-InNamespace $namespace sysctl -qw net.ipv4.ip_forward=1
-        (Invoke-Program dotnet $sample namespaces) -match "^$namespace`:" | Should -BeLike '*: 4 entries of *, ip_forward 1'
+        @(Invoke-Program dotnet $sample namespaces) -match "^$namespace`:" | Should -BeLike '*: 4 entries of *, ip_forward 1'
     }
 
     It 'delete: the connections of a source, and no others' {
@@ -167,7 +167,7 @@ Describe 'samples/CoreSample' {
 
     It 'health: what is wrong' {
         Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_acct=0
-        (Invoke-Sample health) -match '^Information AccountingOff: ' | Should -HaveCount 1
+        @(Invoke-Sample health) -match '^Information AccountingOff: ' | Should -HaveCount 1
     }
 
     It 'timeout: lists and sets' {
