@@ -72,12 +72,19 @@ internal static class Reading
     {
         foreach (string name in NetworkNamespace.Names())
         {
-            NetworkNamespace one = NetworkNamespace.Parse(name);
-            ConntrackStat stat = ConntrackStat.Read(one);
+            try
+            {
+                NetworkNamespace one = NetworkNamespace.Parse(name);
+                ConntrackStat stat = ConntrackStat.Read(one);
 
-            // Sockets that are opened inside stay in the namespace; /proc/sys/net shows it too.
-            string forwards = one.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim());
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {stat.Count} entries of {stat.Maximum}, ip_forward {forwards}"));
+                // Sockets that are opened inside stay in the namespace; /proc/sys/net shows it too.
+                string forwards = one.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim());
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {stat.Count} entries of {stat.Maximum}, ip_forward {forwards}"));
+            }
+            catch (NetworkNamespaceException gone)
+            {
+                Console.WriteLine($"{name}: {gone.Message}");
+            }
         }
     }
 }
