@@ -1,85 +1,110 @@
-using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis;
+using ConntrackPS.Events;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Samples;
 
-// core-sample [--namespace NAME] [--remove ADDRESS]
-// Shows how full a connection-tracking table is, some of its entries and the busiest sources; then deletes the entries of one.
-NetworkNamespace? router = null;
-AddressPrefix? unwanted = null;
+// core-sample [--namespace NAME] COMMAND [ARGUMENT...]
+// An example of each thing that the library does. The commands are the methods of the other files.
+const string Usage = """
+    core-sample [--namespace NAME] COMMAND
+      list [PREFIX]                                  find PROTOCOL SOURCE PORT DESTINATION PORT
+      translated [PREFIX]                            dying
+      delete PREFIX                                  delete-each PREFIX
+      clear [ipv4|ipv6]                              mark PREFIX VALUE[/MASK]
+      create PROTOCOL SOURCE PORT DESTINATION PORT   label PREFIX LABEL
+      watch SECONDS                                  block PREFIX SECONDS
+      stat                                           cpu
+      group PROPERTY...                              rate SECONDS
+      health                                         namespaces
+      timeout [PROTOCOL STATE SECONDS]               setting [NAME VALUE]
+      policy [create NAME STATE SECONDS | remove NAME]
+      expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
+      expect-watch SECONDS                           save
+      read < TEXT                                    restore < TEXT
+    """;
+
+string[] words = args;
 try
 {
-    for (int i = 0; i < args.Length; i += 2)
+    NetworkNamespace? where = null;
+    if (words is ["--namespace", var name, .. var others])
+        (where, words) = (NetworkNamespace.Parse(name), others);
+    switch (words)
     {
-        string value = i + 1 < args.Length ? args[i + 1] : throw new FormatException($"{args[i]} wants a value.");
-        switch (args[i])
-        {
-            case "--namespace": router = NetworkNamespace.Parse(value); break;
-            case "--remove": unwanted = AddressPrefix.Parse(value); break;
-            default: throw new FormatException($"There is no option {args[i]}.");
-        }
-    }
+        case ["list", .. var prefix] when prefix.Length < 2: Reading.List(where, prefix.FirstOrDefault()); break;
+        case ["translated", .. var prefix] when prefix.Length < 2: Reading.Translated(where, prefix.FirstOrDefault()); break;
+        case ["find", var protocol, var source, var from, var destination, var to]:
+            Reading.Find(where, Tuples.Parse(protocol, source, from, destination, to));
+            break;
+        case ["dying"]: Reading.Dying(where); break;
+        case ["namespaces"]: Reading.Namespaces(); break;
 
-    ConntrackTable table = new(router);
-    ShowFill();
-    ShowSomeOfEachKind(table);
-    ShowBusiestSources(table);
-    if (unwanted is { } source)
-    {
-        Remove(table, source);
-        ShowFill();
+        case ["delete", var prefix]: Changing.Delete(where, prefix); break;
+        case ["delete-each", var prefix]: Changing.DeleteEach(where, prefix); break;
+        case ["clear", .. var family] when family.Length < 2: Changing.Clear(where, family.FirstOrDefault()); break;
+        case ["create", var protocol, var source, var from, var destination, var to]:
+            Changing.Create(where, Tuples.Parse(protocol, source, from, destination, to));
+            break;
+        case ["mark", var prefix, var mark]: Changing.Mark(where, prefix, mark); break;
+        case ["label", var prefix, var label]: Changing.Label(where, prefix, label); break;
+
+        case ["watch", var seconds]: Watching.Watch(where, Seconds(seconds)); break;
+        case ["block", var prefix, var seconds]: Blocks.Block(where, prefix, Seconds(seconds)); break;
+
+        case ["stat"]: Measuring.Stat(where); break;
+        case ["cpu"]: Measuring.PerCpu(where); break;
+        case ["group", _, ..]: Measuring.Group(where, words[1..]); break;
+        case ["rate", var seconds]: Measuring.Rate(where, Seconds(seconds)); break;
+        case ["health"]: Measuring.Health(where); break;
+
+        case ["timeout"]: Tuning.Timeouts(where); break;
+        case ["timeout", var protocol, var state, var seconds]: Tuning.SetTimeout(where, protocol, state, Seconds(seconds)); break;
+        case ["setting"]: Tuning.Settings(where); break;
+        case ["setting", var setting, var value]: Tuning.SetSetting(where, setting, value); break;
+        case ["policy"]: Tuning.Policies(where); break;
+        case ["policy", "create", var policy, var state, var seconds]: Tuning.CreatePolicy(where, policy, state, Seconds(seconds)); break;
+        case ["policy", "remove", var policy]: Tuning.RemovePolicy(where, policy); break;
+
+        case ["expect"]: Expecting.List(where); break;
+        case ["expect", var source, var from, var destination, var to, var expected]:
+            Expecting.Create(where, Tuples.Parse("tcp", source, from, destination, to), ushort.Parse(expected, System.Globalization.CultureInfo.InvariantCulture));
+            break;
+        case ["expect-delete", var prefix]: Expecting.Delete(where, prefix); break;
+        case ["expect-watch", var seconds]: Expecting.Watch(where, Seconds(seconds)); break;
+
+        case ["save"]: Texts.Save(where); break;
+        case ["read"]: Texts.Read(Console.In); break;
+        case ["restore"]: Texts.Restore(where, Console.In); break;
+        default: throw new FormatException(Usage);
     }
 
     return 0;
 }
-catch (Exception e) when (e is FormatException or NetworkNamespaceException or ConntrackUnavailableException or NetlinkException)
+catch (Exception exception) when (Explain(exception) is { } problem)
 {
-    await Console.Error.WriteLineAsync($"core-sample: {e.Message}");
+    await Console.Error.WriteLineAsync($"core-sample: {problem}");
     return 1;
 }
 
-void ShowFill()
-{
-    ConntrackStat stat = ConntrackStat.Read(router);
-    Console.WriteLine($"The table has {stat.Count} entries of {stat.Maximum}.");
-}
+static TimeSpan Seconds(string text) => TimeSpan.FromSeconds(double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
 
-static void ShowSomeOfEachKind(ConntrackTable table)
+// What can go wrong, and what it means. Null for a fault of the program itself.
+static string? Explain(Exception exception) => exception switch
 {
-    ConntrackFilter[] kinds =
-    [
-        new() { Protocol = [IPProtocol.Tcp], SourceNat = true },
-        new() { Protocol = [IPProtocol.Tcp], DestinationNat = true },
-        new() { Protocol = [IPProtocol.Udp], Status = ConntrackStatus.SeenReply },
-        new() { Protocol = [IPProtocol.Icmp] },
-        new() { Protocol = [IPProtocol.IcmpV6] },
-    ];
-    Console.WriteLine("Some of each kind:");
-    foreach (ConntrackFilter kind in kinds)
-    {
-        // Reading is lazy: two entries taken, the dump ends.
-        foreach (ConntrackEntry entry in table.Read(kind).Take(2))
-            Console.WriteLine($"    {entry}");
-    }
-}
-
-static void ShowBusiestSources(ConntrackTable table)
-{
-    Console.WriteLine("The busiest sources:");
-    foreach ((string source, int count) in table.Read().CountBy(entry => entry.SourceAddress).OrderByDescending(pair => pair.Value).Take(5))
-        Console.WriteLine($"    {count,8} {source}");
-}
-
-static void Remove(ConntrackTable table, AddressPrefix source)
-{
-    ConntrackFilter filter = new() { SourceAddress = [source] };
-    if (!filter.NamesEntries)
-        throw new FormatException($"{source} is every address; that is more than one client.");
-    using EntryDeleter deleter = table.CreateDeleter();
-    foreach (ConntrackEntry entry in table.Read(filter))
-        deleter.Add(EntryKey.Of(entry), entry);
-    deleter.Flush();
-    Console.WriteLine($"Of {source}: {deleter.Deleted} entries deleted, {deleter.AlreadyGone} were gone already, {deleter.Failed} refused.");
-}
+    NetlinkException { Errno: Errno.NotPermitted } => "It needs CAP_NET_ADMIN: run it as root.",
+    NetlinkException refused => refused.KernelMessage is { } words ? $"The kernel could not {refused.Operation}: {words}." : refused.Message,
+    IncompleteDeletionException partly => $"{partly.Summary.Deleted} entries are deleted, and some may have been missed: {partly.Message}",
+    IncompleteListingException partly => $"Entries may be missing: {partly.Message}",
+    IncompleteTableException lost => $"The table of {lost.NetworkNamespace ?? "this namespace"} is not known after a loss: {lost.Message}",
+    NetlinkProtocolException malformed => $"The kernel's answer was malformed: {malformed.Message}",
+    ConntrackUnavailableException => $"This kernel can't do it: {exception.Message}",
+    NetworkNamespaceException { Errno: Errno.NotFound } missing => $"There is no network namespace '{missing.NetworkNamespace}'.",
+    ReadOnlySettingException { Reason: ReadOnlyReason.Namespace } shared => $"{shared.Path} can be changed in the initial network namespace alone.",
+    ReadOnlySettingException or UnreadableSettingException => exception.Message,
+    ReceiveBufferException => $"The receive buffer is too small: {exception.Message}",
+    BlockingUnavailableException or BlockLostException or ZoneNotBlockableException => $"Nothing is blocked: {exception.Message}",
+    NetworkNamespaceException or FormatException or OverflowException or ArgumentException or NotSupportedException or UnauthorizedAccessException or IOException => exception.Message,
+    _ => null,
+};

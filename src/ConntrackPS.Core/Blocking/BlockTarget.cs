@@ -55,7 +55,7 @@ public sealed class BlockTarget
     }
 
     /// <summary>These flows, by both their tuples.</summary>
-    /// <exception cref="IncompleteTupleException">One leaves out what tells its packets from others.</exception>
+    /// <exception cref="FormatException">One leaves out what tells its packets from others.</exception>
     public static BlockTarget Of(IReadOnlyList<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);

@@ -116,14 +116,14 @@ public static class ConntrackStates
     public static IReadOnlyList<ConntrackState> Of(IPProtocol protocol) => Numbers(protocol);
 
     /// <summary>The state behind the kernel's number; a number unknown here becomes <see cref="ConntrackState.Unknown"/> plus it.</summary>
-    public static ConntrackState FromKernel(IPProtocol protocol, byte number)
+    internal static ConntrackState FromKernel(IPProtocol protocol, byte number)
     {
         ConntrackState[] states = Numbers(protocol);
         return number < states.Length ? states[number] : ConntrackState.Unknown | (ConntrackState)number;
     }
 
     /// <summary>The kernel's number for a state, or null where the protocol has no such state.</summary>
-    public static byte? ToKernel(IPProtocol protocol, ConntrackState state)
+    internal static byte? ToKernel(IPProtocol protocol, ConntrackState state)
     {
         if (state > ConntrackState.Unknown)
             return (byte)(state & ~ConntrackState.Unknown);

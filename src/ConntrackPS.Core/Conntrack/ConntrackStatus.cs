@@ -89,7 +89,7 @@ internal static class SettableStatus
 }
 
 /// <summary>Status bits were to be set that the kernel sets alone.</summary>
-public sealed class StatusNotSettableException(string message) : FormatException(message)
+internal sealed class StatusNotSettableException(string message) : FormatException(message)
 {
     /// <summary>Whether some of them tell of a translation, and come with it.</summary>
     internal bool IsOfTranslation { get; init; }

@@ -27,10 +27,10 @@ public readonly record struct ConntrackTuple
     public AddressBits Destination { get; init; }
 
     /// <summary>True for ICMP and ICMPv6.</summary>
-    public bool IsIcmp => Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6;
+    internal bool IsIcmp => Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6;
 
     /// <summary>True for the protocols that always have ports or keys.</summary>
-    public bool MustHavePorts =>
+    internal bool MustHavePorts =>
         Protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Gre;
 
     /// <summary>True for the protocols that have ports or keys on some kernel: DCCP has none where the kernel doesn't track it.</summary>
@@ -38,7 +38,7 @@ public readonly record struct ConntrackTuple
 
     /// <summary>True where the tuple says all that the kernel tells flows apart by. Text may leave parts out: conntrack's XML
     /// has no type, code and id of ICMP. A kernel may track protocols other than TCP, UDP and ICMP by address alone.</summary>
-    public bool IsWhole => MissingParts is null;
+    internal bool IsWhole => MissingParts is null;
 
     /// <summary>What is missing of the tuple, by the names of properties; null for nothing.</summary>
     internal string? MissingParts => this switch
@@ -158,7 +158,7 @@ internal static class TupleInversion
 /// <summary>An entry says too little to be named or made: the kernel would read zeros where something is missing, and take
 /// another flow, or make one that there never was.</summary>
 /// <param name="missing">The properties that are missing, comma-separated.</param>
-public sealed class IncompleteTupleException(string missing) : FormatException($"it has no {missing}.")
+internal sealed class IncompleteTupleException(string missing) : FormatException($"it has no {missing}.")
 {
     /// <summary>The properties that are missing, comma-separated: <c>IcmpType, IcmpCode, IcmpId</c>.</summary>
     public string Missing { get; } = missing;

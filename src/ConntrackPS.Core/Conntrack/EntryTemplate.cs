@@ -27,10 +27,10 @@ public sealed record EntryTemplate
     /// <summary>The zone of the reply direction alone, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
     public ushort? ReplyZone { get; init; }
 
-    /// <summary>Labels, by bit.</summary>
+    /// <summary>Labels, by bit from 0 to 127. The kernel drops them without a word where no rule uses labels.</summary>
     public IReadOnlyList<int>? Label { get; init; }
 
-    /// <summary>The helper's name.</summary>
+    /// <summary>The helper's name, at most 15 bytes (NF_CT_HELPER_NAME_LEN).</summary>
     public string? Helper { get; init; }
 
     /// <summary>The original tuple of the connection that expected this one.</summary>

@@ -32,13 +32,13 @@ public sealed record EntryTuples
     public ushort? TranslatedDestinationPort { get; init; }
 
     /// <summary>The status bits that the translation amounts to.</summary>
-    public ConntrackStatus TranslationStatus =>
+    internal ConntrackStatus TranslationStatus =>
         (TranslatedSource is null && TranslatedSourcePort is null ? ConntrackStatus.None : ConntrackStatus.SrcNat)
         | (TranslatedDestination is null && TranslatedDestinationPort is null ? ConntrackStatus.None : ConntrackStatus.DstNat);
 
     /// <summary>Makes the reply's tuple.</summary>
     /// <exception cref="FormatException">An address is of another family, or an ICMP type has no reply.</exception>
-    public ConntrackTuple MakeReply()
+    internal ConntrackTuple MakeReply()
     {
         ConntrackTuple reply = TupleInversion.ReplyTo(Original);
         return reply with

@@ -33,7 +33,7 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
     }
 
     /// <summary>The address as text: dotted decimal, or RFC 5952 for IPv6.</summary>
-    public string ToString(IPFamily family)
+    internal string ToString(IPFamily family)
     {
         if (family == IPFamily.IPv4)
             return string.Create(CultureInfo.InvariantCulture, $"{(byte)(Low >> 24)}.{(byte)(Low >> 16)}.{(byte)(Low >> 8)}.{(byte)Low}");
@@ -43,7 +43,7 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
     }
 
     /// <summary>Reads an address; a zone index such as <c>%eth0</c> is not part of one.</summary>
-    public static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
+    internal static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
     {
         (family, address) = (IPFamily.Unspecified, default);
         bool looksIPv6 = text.Contains(':');
@@ -96,7 +96,7 @@ public readonly record struct HostAddress(IPFamily Family, AddressBits Bits)
     /// <summary>The IPv4 address that an IPv4-mapped one stands for, such as 192.0.2.1 for <c>::ffff:192.0.2.1</c> (RFC 4291,
     /// 2.5.5.2); else the address itself. Programs with IPv6 sockets write the mapped form; packets, and so the table, have
     /// the IPv4 address.</summary>
-    public HostAddress Unmapped => IsIPv4Mapped ? new HostAddress(IPFamily.IPv4, new AddressBits(0, (uint)Bits.Low)) : this;
+    internal HostAddress Unmapped => IsIPv4Mapped ? new HostAddress(IPFamily.IPv4, new AddressBits(0, (uint)Bits.Low)) : this;
 
     /// <summary>True for ::ffff:0:0/96.</summary>
     internal bool IsIPv4Mapped => Family == IPFamily.IPv6 && Bits.High == 0 && Bits.Low >> 32 == 0xffff;

@@ -65,7 +65,7 @@ public enum IPProtocol : byte
 public static class ProtocolNames
 {
     /// <summary>What <see cref="TryParse"/> takes, for messages.</summary>
-    public const string AcceptedForm = "a name such as tcp, udp, icmp, icmpv6, sctp, udplite, gre, or a number from 0 to 255";
+    internal const string AcceptedForm = "a name such as tcp, udp, icmp, icmpv6, sctp, udplite, gre, or a number from 0 to 255";
 
     /// <summary>What connection tracking prints for protocols that it doesn't know.</summary>
     internal const string Untracked = "unknown";

@@ -71,9 +71,11 @@ internal readonly record struct LabelBits(ulong Low, ulong High)
 
     public bool IsEmpty => (Low | High) == 0;
 
-    public bool this[int bit] => ((bit < 64 ? Low : High) >> (bit & 63) & 1) != 0;
+    /// <exception cref="ArgumentOutOfRangeException">There is no such bit.</exception>
+    public bool this[int bit] => ((Check(bit) < 64 ? Low : High) >> (bit & 63) & 1) != 0;
 
-    public LabelBits With(int bit) => bit < 64 ? this with { Low = Low | 1UL << bit } : this with { High = High | 1UL << (bit - 64) };
+    /// <exception cref="ArgumentOutOfRangeException">There is no such bit.</exception>
+    public LabelBits With(int bit) => Check(bit) < 64 ? this with { Low = Low | 1UL << bit } : this with { High = High | 1UL << (bit - 64) };
 
     /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers.</summary>
     public string ToNames() => string.Join(',', SetBits().Select(LabelNames.System.ToName));
@@ -86,4 +88,8 @@ internal readonly record struct LabelBits(ulong Low, ulong High)
                 yield return bit;
         }
     }
+
+    /// <summary>A shift by more than 63 wraps: a number that is no bit would mean another one's.</summary>
+    private static int Check(int bit) =>
+        (uint)bit < Count ? bit : throw new ArgumentOutOfRangeException(nameof(bit), bit, "Labels are bits from 0 to 127.");
 }

@@ -39,8 +39,10 @@ public sealed class ConntrackStat : ConntrackCounters
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
-    /// <summary>Reads the figures of a network namespace.</summary>
+    /// <summary>Reads the figures of a network namespace; it needs no privilege but to enter another one.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static ConntrackStat Read(NetworkNamespace? networkNamespace = null) => new(StatReading.Read(networkNamespace));
 
     /// <summary>Reads the figures of the caller's own namespace and of all that have a name and let themselves be entered.</summary>
@@ -73,9 +75,11 @@ public sealed class ConntrackCpuStat : ConntrackCounters
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
-    /// <summary>Reads the counters of a network namespace.</summary>
+    /// <summary>Reads the counters of a network namespace; it needs no privilege but to enter another one.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
     /// <returns>One object for each processor that the machine may have.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static IReadOnlyList<ConntrackCpuStat> Read(NetworkNamespace? networkNamespace = null)
     {
         StatReading reading = StatReading.Read(networkNamespace);

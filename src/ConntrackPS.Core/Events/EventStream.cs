@@ -35,7 +35,7 @@ public sealed class EventStream : IDisposable
     /// <exception cref="Netlink.NetlinkException">EPERM: listening needs CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">A namespace can't be entered.</exception>
     /// <exception cref="ReceiveBufferException">The kernel refused the receive buffer.</exception>
-    /// <exception cref="EventsUnavailableException">The kernel has no events.</exception>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no events.</exception>
     public EventStream(EventOptions options, params NetworkNamespace[] networkNamespaces)
     {
         ArgumentNullException.ThrowIfNull(options);

@@ -178,4 +178,4 @@ internal static class EventSwitch
 }
 
 /// <summary>This kernel tracks connections, but has no events: it was built without CONFIG_NF_CONNTRACK_EVENTS.</summary>
-public sealed class EventsUnavailableException() : ConntrackUnavailableException("This kernel was built without connection-tracking events.");
+internal sealed class EventsUnavailableException() : ConntrackUnavailableException("This kernel was built without connection-tracking events.");

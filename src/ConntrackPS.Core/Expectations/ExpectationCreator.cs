@@ -30,8 +30,8 @@ public sealed class ExpectationCreator : IDisposable
     /// <param name="expectation">What to create; its id is the kernel's to give.</param>
     /// <param name="force">Where it exists already with the same mask and master, it gets the timeout.</param>
     /// <returns>The expectation as the kernel has it then; null where it is gone already.</returns>
-    /// <exception cref="IncompleteTupleException">The master's tuple is not whole.</exception>
-    /// <exception cref="HiddenEntryException">The kernel would take another entry for its master.</exception>
+    /// <exception cref="FormatException">The master's tuple is not whole.</exception>
+    /// <exception cref="NetlinkException">EEXIST: the kernel would take another entry for its master.</exception>
     /// <exception cref="NetlinkException">The kernel refused. EEXIST: one that meets the tuple exists. EBUSY: one would
     /// meet some of the same connections. ENOENT: no master. EOPNOTSUPP: the master has no helper. EINVAL: a class or
     /// function that there is not. EMFILE: there are as many as there may be.</exception>

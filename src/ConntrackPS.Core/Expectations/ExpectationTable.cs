@@ -32,7 +32,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
     }
 
     /// <summary>Starts looking expectations up one by one.</summary>
-    public ExpectationFinder CreateFinder() => ConntrackTable.Attempt(() => new ExpectationFinder(networkNamespace));
+    internal ExpectationFinder CreateFinder() => ConntrackTable.Attempt(() => new ExpectationFinder(networkNamespace));
 
     /// <summary>Starts creating expectations one by one.</summary>
     public ExpectationCreator CreateCreator() => ConntrackTable.Attempt(() => new ExpectationCreator(networkNamespace));
@@ -67,6 +67,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 
     /// <summary>What names an expectation exactly. One of an event has no zone yet: it is looked for.</summary>
     /// <returns>Null where it is gone.</returns>
+    /// <exception cref="ArgumentException">It has no id: it was not read from the kernel.</exception>
     public ExpectationKey? KeyOf(ConntrackExpectation expectation)
     {
         ArgumentNullException.ThrowIfNull(expectation);
@@ -77,7 +78,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 
     /// <summary>Finds an expectation whose zone is not known.</summary>
     /// <returns>Null where it is gone.</returns>
-    public ExpectationKey? Locate(ConntrackTuple tuple, uint id)
+    internal ExpectationKey? Locate(ConntrackTuple tuple, uint id)
     {
         ConntrackExpectation? present = Read(new ExpectationFilter { Id = [id] }).FirstOrDefault(candidate => candidate.Expected == tuple);
         return present?.Zone is { } zone ? new ExpectationKey(tuple, zone, id) : null;
@@ -114,7 +115,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 
 /// <summary>Looks expectations up one by one, as the kernel does when a connection begins.</summary>
 /// <remarks>For one thread at a time.</remarks>
-public sealed class ExpectationFinder : IDisposable
+internal sealed class ExpectationFinder : IDisposable
 {
     private readonly NetlinkConnection _connection;
     private readonly string? _namespace;
@@ -144,21 +145,39 @@ public sealed class ExpectationFinder : IDisposable
 }
 
 /// <summary>Deletes expectations one by one, in batches. One that is gone already is counted, and no failure.</summary>
-public sealed class ExpectationDeleter : ExistingEntryBatch
+/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later at the latest. Safe for use from
+/// several threads.</remarks>
+public sealed class ExpectationDeleter : IDisposable
 {
-    internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted)
-        : base(networkNamespace, "delete an expectation", keepDeleted)
-    {
-    }
+    private readonly ExistingEntryBatch _batch;
+
+    internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted) =>
+        _batch = new ExistingEntryBatch(networkNamespace, "delete an expectation", keepDeleted);
 
     /// <summary>Expectations deleted so far.</summary>
-    public long Deleted => Done;
+    public long Deleted => _batch.Done;
+
+    /// <summary>Expectations that the kernel refused.</summary>
+    public long Failed => _batch.Failed;
+
+    /// <summary>How many expectations were gone already.</summary>
+    public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an expectation to delete.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="expectation">Comes back with the result.</param>
-    /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
-    public void Add(in ExpectationKey key, object expectation) => Add(ExpectationRequests.Delete, key, expectation);
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Add(in ExpectationKey key, object expectation) => _batch.Add(ExpectationRequests.Delete, key, expectation);
+
+    /// <summary>Sends what waits.</summary>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Flush() => _batch.Flush();
+
+    /// <summary>What became of expectations since the last call: refusals, and the others where these are kept.</summary>
+    public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
+
+    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    public void Dispose() => _batch.Dispose();
 }
 
 /// <summary>Finds out the zones of listed expectations, which the kernel doesn't tell: an expectation is in the zone in

@@ -11,7 +11,7 @@ namespace ConntrackPS.Linux;
 public sealed class NetworkNamespace
 {
     /// <summary>Where <c>ip netns add</c> keeps the namespaces' files.</summary>
-    public const string NamedDirectory = "/run/netns";
+    internal const string NamedDirectory = "/run/netns";
 
     private const string OwnFile = "/proc/thread-self/ns/net";
 
@@ -43,7 +43,7 @@ public sealed class NetworkNamespace
 
     /// <summary>The namespace of a name, as <see cref="Parse"/> finds it; null for no name: the caller's own.</summary>
     /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
-    public static NetworkNamespace? ParseOrOwn(string? value) => value is null ? null : Parse(value);
+    internal static NetworkNamespace? ParseOrOwn(string? value) => value is null ? null : Parse(value);
 
     /// <summary>The names that <c>ip netns list</c> shows, sorted.</summary>
     public static IReadOnlyList<string> Names() =>
@@ -52,7 +52,7 @@ public sealed class NetworkNamespace
             : [];
 
     /// <summary>This process's own namespace under the name that <c>ip netns</c> has for it; null where it has none.</summary>
-    public static NetworkNamespace? FindOwnName()
+    internal static NetworkNamespace? FindOwnName()
     {
         string identity = ReadIdentity(null);
         return Names().Select(name => new NetworkNamespace(name, Path.Combine(NamedDirectory, name))).FirstOrDefault(named => named.LeadsTo(identity));
@@ -121,7 +121,7 @@ public sealed class NetworkNamespace
     /// <summary>Which namespace the name leads to now, or which this process is in: the kernel's own name, such as
     /// net:[4026531840]. Looks at the file that stands for it, and enters nothing.</summary>
     /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more. EINVAL: it leads to another file.</exception>
-    public static string ReadIdentity(NetworkNamespace? networkNamespace)
+    internal static string ReadIdentity(NetworkNamespace? networkNamespace)
     {
         if (networkNamespace is null)
             return File.ResolveLinkTarget(OwnFile, returnFinalTarget: false)!.Name;
@@ -141,7 +141,7 @@ public sealed class NetworkNamespace
 
     /// <summary>Whether the name still leads to the namespace it led to before.</summary>
     /// <param name="identity">What <see cref="ReadIdentity"/> told then.</param>
-    public bool LeadsTo(string identity)
+    internal bool LeadsTo(string identity)
     {
         try
         {
@@ -154,7 +154,7 @@ public sealed class NetworkNamespace
     }
 
     /// <summary>Runs an action in the given namespace, or right here when there is none.</summary>
-    public static T RunIn<T>(NetworkNamespace? networkNamespace, Func<T> action) =>
+    internal static T RunIn<T>(NetworkNamespace? networkNamespace, Func<T> action) =>
         networkNamespace is null ? action() : networkNamespace.Run(action);
 
     /// <inheritdoc/>

@@ -48,7 +48,7 @@ public sealed class ConntrackTextReader
     public long ProblemCount { get; private set; }
 
     /// <summary>Adds a line, or several with line feeds in between.</summary>
-    public void Add(string text)
+    internal void Add(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         int from = 0;
@@ -59,14 +59,14 @@ public sealed class ConntrackTextReader
     }
 
     /// <summary>Says that no more lines come.</summary>
-    public void Complete()
+    internal void Complete()
     {
         _joiner.Flush();
         _collector.Flush();
     }
 
     /// <summary>Takes what has been read, in the order of lines.</summary>
-    public bool TryTake([NotNullWhen(true)] out ConntrackTextItem? item) => _items.TryDequeue(out item);
+    internal bool TryTake([NotNullWhen(true)] out ConntrackTextItem? item) => _items.TryDequeue(out item);
 
     /// <summary>Reads a whole text.</summary>
     public IEnumerable<ConntrackTextItem> Read(TextReader text)

@@ -40,7 +40,7 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
 
     /// <summary>The entry's line, without a line feed.</summary>
     /// <exception cref="NotSupportedException">The form has no words for the entry.</exception>
-    /// <exception cref="IncompleteTupleException">The entry lacks what the form must have: only XML is silent about ICMP's type,
+    /// <exception cref="FormatException">The entry lacks what the form must have: only XML is silent about ICMP's type,
     /// code and id.</exception>
     public string Write(ConntrackEntry entry)
     {

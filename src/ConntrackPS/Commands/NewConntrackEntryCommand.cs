@@ -100,13 +100,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         foreach (EntryCreator creator in _creators!.All)
         {
             creator.Flush();
-            Report(creator);
+            Report(creator.TakeResults(), areNew: true);
         }
 
         foreach (EntryUpdater updater in _updaters!.All)
         {
             updater.Flush();
-            Report(updater);
+            Report(updater.TakeResults(), areNew: false);
         }
     }
 
@@ -127,7 +127,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
 
         EntryCreator creator = _creators!.In(networkNamespace);
         creator.Add(entry, new NumberedEntry(number, entry));
-        Report(creator);
+        Report(creator.TakeResults(), areNew: true);
         _progress.Advance();
     }
 
@@ -145,13 +145,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         return _tracksDccp ?? true;
     }
 
-    private void Report(EntryBatch batch)
+    private void Report(IReadOnlyList<EntryResult> results, bool areNew)
     {
-        foreach (EntryResult result in batch.TakeResults())
+        foreach (EntryResult result in results)
         {
             NumberedEntry numbered = (NumberedEntry)result.Entry;
             if (result.Failure is null)
-                Finish(numbered, batch);
+                Finish(numbered, areNew);
             else if (Force && result.Failure.Errno == Errno.Exists)
                 MakeLike(numbered, result.Failure);
             else
@@ -181,13 +181,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
 
     /// <summary>When the kernel creates an entry it ignores labels that no rule uses, without an error; it returns one when they
     /// are set again.</summary>
-    private void Finish(NumberedEntry numbered, EntryBatch batch)
+    private void Finish(NumberedEntry numbered, bool isNew)
     {
-        if (batch is EntryCreator && HasOtherMaster(numbered))
+        if (isNew && HasOtherMaster(numbered))
             return;
-        if (batch is EntryCreator)
+        if (isNew)
             CountGaps(numbered.Entry);
-        if (batch is EntryCreator && numbered.Entry.Labels is not null)
+        if (isNew && numbered.Entry.Labels is not null)
             _updaters!.In(numbered.Entry.Namespace).Add(KeyOf(numbered.Entry), EntryChange.LabelLike(numbered.Entry), numbered);
         else
             Emit(numbered.Entry);

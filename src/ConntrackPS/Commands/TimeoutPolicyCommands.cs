@@ -28,15 +28,20 @@ public abstract class PolicyCommand : TuningCommand
             try
             {
                 PolicyName.Check(name);
+            }
+            catch (ArgumentException exception)
+            {
+                WriteError(ErrorFactory.InvalidPolicyName(exception, name));
+                return;
+            }
+
+            try
+            {
                 work(policies);
             }
             catch (NetlinkException exception)
             {
                 WriteError(ErrorFactory.PolicyRefused(exception, name, exception.Errno == Errno.Busy ? policies.Find(name).UseCount : 0, policies.NetworkNamespace));
-            }
-            catch (ArgumentException exception)
-            {
-                WriteError(ErrorFactory.InvalidPolicyName(exception, name));
             }
         },
         name);
@@ -80,8 +85,7 @@ internal sealed class PolicyTimeouts
 
         void Add(string state, TimeSpan span, bool isTyped)
         {
-            bool isSingle = state.Equals(TimeoutValues.SingleKey, StringComparison.OrdinalIgnoreCase);
-            TimeoutDefinition definition = TimeoutCatalog.Find(protocol, isSingle ? null : state);
+            TimeoutDefinition definition = TimeoutValues.Find(protocol, state);
 
             // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
             if (isTyped || !definition.IsObsolete)

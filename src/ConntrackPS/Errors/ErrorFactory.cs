@@ -67,7 +67,7 @@ internal static partial class ErrorFactory
         IncompleteTupleException incomplete => IncompleteEntry(incomplete, target),
         TemplateException template => Create(new FormatException(Describe(template), template), ErrorId.InvalidValue, ErrorCategory.InvalidArgument, target, null),
         FormatException => Create(exception, ErrorId.InvalidValue, ErrorCategory.InvalidArgument, target, null),
-        ArgumentException => Create(exception, ErrorId.InvalidFilter, ErrorCategory.InvalidArgument, target, null),
+        ArgumentException => FromTuning(exception, target) ?? Create(exception, ErrorId.InvalidFilter, ErrorCategory.InvalidArgument, target, null),
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, ErrorId.Unexpected, ErrorCategory.NotSpecified, target, null),
     };
 

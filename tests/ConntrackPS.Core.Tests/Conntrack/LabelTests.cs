@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack;
@@ -81,4 +82,16 @@ public sealed class LabelTests
     [InlineData("-1")]
     [InlineData("")]
     public void What_is_neither_is_refused(string text) => Assert.False(LabelNames.Parse(["3 bulk"]).TryGetBit(text, out _));
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(128)]
+    [InlineData(200)]
+    public void No_other_label_is_meant_by_a_number_that_is_none(int number)
+    {
+        ConntrackEntry entry = new();
+        entry.MakeDetails().Labels = new LabelBits(ulong.MaxValue, ulong.MaxValue);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ConntrackFilter { Label = [number] }.Matches(entry));
+        Assert.Throws<ArgumentOutOfRangeException>(() => default(LabelBits).With(number));
+    }
 }

@@ -27,10 +27,10 @@ public readonly record struct AddressPrefix
     public int Length { get; }
 
     /// <summary>The leading bits that count, as an address of the family.</summary>
-    public AddressBits Mask => Family == IPFamily.IPv6 ? _mask : new AddressBits(0, (uint)_mask.Low);
+    internal AddressBits Mask => Family == IPFamily.IPv6 ? _mask : new AddressBits(0, (uint)_mask.Low);
 
     /// <summary>True for one address alone.</summary>
-    public bool IsSingleAddress => Length == BitsOf(Family);
+    internal bool IsSingleAddress => Length == BitsOf(Family);
 
     /// <summary>The prefix of IPv4 where all of it is IPv4-mapped, such as <c>::ffff:192.0.2.0/120</c>; else the prefix itself.
     /// Filters take it for what it says, IPv6 addresses: this is for what a person may have meant.</summary>
@@ -45,6 +45,7 @@ public readonly record struct AddressPrefix
     /// <summary>The prefix of a length that an address begins with.</summary>
     /// <param name="address">An address of it.</param>
     /// <param name="length">0 to 32, or 0 to 128 for IPv6.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is another length.</exception>
     public static AddressPrefix Of(HostAddress address, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -71,7 +72,7 @@ public readonly record struct AddressPrefix
     }
 
     /// <summary>True where the address begins with this prefix.</summary>
-    public bool Contains(IPFamily family, AddressBits address) =>
+    internal bool Contains(IPFamily family, AddressBits address) =>
         family == Family && (address.High & _mask.High) == Address.High && (address.Low & _mask.Low) == Address.Low;
 
     /// <summary>The prefix as text, without its length for one address alone.</summary>

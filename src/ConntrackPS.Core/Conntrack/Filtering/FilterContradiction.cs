@@ -9,7 +9,7 @@ public sealed record FilterContradiction(IReadOnlyList<string> Properties, strin
 {
     /// <summary>The sentence, with the properties under the names that a person knows them by.</summary>
     /// <param name="nameOf">Makes such a name of a property's.</param>
-    public string Describe(Func<string, string> nameOf)
+    internal string Describe(Func<string, string> nameOf)
     {
         ArgumentNullException.ThrowIfNull(nameOf);
         return string.Format(CultureInfo.InvariantCulture, Reason, [.. Properties.Select(nameOf)]);

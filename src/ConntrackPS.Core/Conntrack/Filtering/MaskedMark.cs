@@ -39,10 +39,10 @@ public readonly record struct MaskedMark
     }
 
     /// <summary>True where the mark's bits under the mask are these.</summary>
-    public bool Matches(uint mark) => (mark & Mask) == Value;
+    internal bool Matches(uint mark) => (mark & Mask) == Value;
 
     /// <summary>The mark with these bits under the mask, and its own beside them.</summary>
-    public uint ApplyTo(uint mark) => (mark & ~Mask) | Value;
+    internal uint ApplyTo(uint mark) => (mark & ~Mask) | Value;
 
     /// <summary>The mark as text.</summary>
     public override string ToString() => Mask == uint.MaxValue ? $"0x{Value:x}" : $"0x{Value:x}/0x{Mask:x}";

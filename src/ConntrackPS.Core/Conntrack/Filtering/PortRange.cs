@@ -42,7 +42,7 @@ public readonly record struct PortRange
     }
 
     /// <summary>True where the port lies in the range.</summary>
-    public bool Contains(ushort port) => port >= First && port <= Last;
+    internal bool Contains(ushort port) => port >= First && port <= Last;
 
     /// <summary>The range as text.</summary>
     public override string ToString() =>

@@ -50,7 +50,7 @@ public sealed class ConntrackTable
     /// <param name="key">Its original tuple and zones; a reply and an id must be the entry's too.</param>
     /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
     /// <returns>The entry, or null where there is none.</returns>
-    /// <exception cref="HiddenEntryException">It is there, and other entries keep it from being found.</exception>
+    /// <exception cref="NetlinkException">EEXIST: it is there, and other entries keep it from being found.</exception>
     public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
     {
         using EntryFinder finder = CreateFinder();
@@ -102,7 +102,7 @@ public sealed class ConntrackTable
     }
 
     /// <summary>How a filter would be carried out, for people.</summary>
-    public string Explain(ConntrackFilter filter) => PlanFor(filter).ToString();
+    internal string Explain(ConntrackFilter filter) => PlanFor(filter).ToString();
 
     internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) =>
         new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind, terms: _terms)));

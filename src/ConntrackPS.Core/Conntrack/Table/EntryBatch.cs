@@ -7,7 +7,7 @@ namespace ConntrackPS.Conntrack.Table;
 /// <summary>Changes entries one by one, sent in batches.</summary>
 /// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and at the latest after
 /// <see cref="MaximumDelay"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
-public abstract class EntryBatch : IDisposable
+internal abstract class EntryBatch : IDisposable
 {
     /// <summary>How long an added entry waits at most before its batch is sent.</summary>
     internal static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(20);
@@ -35,7 +35,7 @@ public abstract class EntryBatch : IDisposable
     public long Failed { get; private set; }
 
     /// <summary>Entries that were changed as asked.</summary>
-    private protected long Done { get; private set; }
+    public long Done { get; private set; }
 
     /// <summary>Held by whoever does something with the batch: entries are added on one thread, and sent in time on another.</summary>
     private protected object Gate { get; } = new();
@@ -84,9 +84,10 @@ public abstract class EntryBatch : IDisposable
     }
 
     /// <summary>Writes one request into the buffer and returns its length.</summary>
-    private protected delegate int RequestWriter<TState>(Span<byte> buffer, in TState state);
+    public delegate int RequestWriter<TState>(Span<byte> buffer, in TState state);
 
-    private protected void Add<TState>(RequestWriter<TState> write, in TState state, object entry)
+    /// <summary>Adds a request, which goes out in time.</summary>
+    public void Add<TState>(RequestWriter<TState> write, in TState state, object entry)
     {
         lock (Gate)
         {
@@ -207,13 +208,9 @@ public abstract class EntryBatch : IDisposable
 public sealed record EntryResult(object Entry, NetlinkException? Failure);
 
 /// <summary>A batch of requests about what exists already. What is gone meanwhile is counted, and no failure.</summary>
-public abstract class ExistingEntryBatch : EntryBatch
+internal class ExistingEntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
+    : EntryBatch(networkNamespace, operation, keepDone)
 {
-    private protected ExistingEntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
-        : base(networkNamespace, operation, keepDone)
-    {
-    }
-
     /// <summary>How many were gone already.</summary>
     public long AlreadyGone { get; private protected set; }
 
@@ -227,30 +224,48 @@ public abstract class ExistingEntryBatch : EntryBatch
 }
 
 /// <summary>Creates entries one by one, in batches.</summary>
-public sealed class EntryCreator : EntryBatch
+/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later at the latest. Safe for use from
+/// several threads.</remarks>
+public sealed class EntryCreator : IDisposable
 {
-    internal EntryCreator(NetworkNamespace? networkNamespace, bool keepCreated)
-        : base(networkNamespace, "create a connection-tracking entry", keepCreated)
-    {
-    }
+    private readonly Batch _batch;
+
+    internal EntryCreator(NetworkNamespace? networkNamespace, bool keepCreated) => _batch = new Batch(networkNamespace, keepCreated);
 
     /// <summary>Entries created so far.</summary>
-    public long Created => Done;
+    public long Created => _batch.Done;
+
+    /// <summary>Entries that the kernel refused.</summary>
+    public long Failed => _batch.Failed;
 
     /// <summary>Adds an entry to create.</summary>
     /// <param name="entry">The entry.</param>
     /// <param name="tag">Comes back with the result.</param>
-    /// <exception cref="IncompleteTupleException">A tuple of the entry or its master's is not whole.</exception>
-    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    /// <exception cref="FormatException">A tuple of the entry or its master's is not whole.</exception>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(ConntrackEntry entry, object tag)
     {
         ArgumentNullException.ThrowIfNull(entry);
         entry.ThrowIfIncomplete();
-        Add(Write, entry, tag);
+        _batch.Add(Write, entry, tag);
     }
 
-    private protected override bool Forgives(object entry, Errno errno) => false;
+    /// <summary>Sends what waits.</summary>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Flush() => _batch.Flush();
+
+    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
+
+    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    public void Dispose() => _batch.Dispose();
 
     private static int Write(Span<byte> buffer, in ConntrackEntry entry) =>
         EntryEncoder.Create(buffer, entry, MessageFlags.Create | MessageFlags.Exclusive);
+
+    private sealed class Batch(NetworkNamespace? networkNamespace, bool keepCreated)
+        : EntryBatch(networkNamespace, "create a connection-tracking entry", keepCreated)
+    {
+        private protected override bool Forgives(object entry, Errno errno) => false;
+    }
 }

@@ -14,14 +14,14 @@ public sealed record EntryChange
     /// <summary>Seconds until the entry goes; 0 ends it at once (CTA_TIMEOUT).</summary>
     public uint? TimeoutSeconds { get; init; }
 
-    /// <summary>Labels to set, by bit.</summary>
+    /// <summary>Labels to set, by bit from 0 to 127 (CTA_LABELS). The kernel keeps them only while a rule uses labels: ENOSPC.</summary>
     public IReadOnlyList<int> AddLabel { get; init; } = [];
 
-    /// <summary>Labels to clear, by bit.</summary>
+    /// <summary>Labels to clear, by bit from 0 to 127 (CTA_LABELS_MASK).</summary>
     public IReadOnlyList<int> RemoveLabel { get; init; } = [];
 
     /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>
-    /// <exception cref="StatusNotSettableException">The kernel would ignore some of them.</exception>
+    /// <exception cref="FormatException">The kernel would ignore some of them.</exception>
     public ConntrackStatus? SetStatus
     {
         get => _setStatus;
@@ -40,7 +40,7 @@ public sealed record EntryChange
     }
 
     /// <summary>What makes an existing entry like another, as far as the kernel lets it: a helper and a translation stay.</summary>
-    public static EntryChange MakeLike(ConntrackEntry entry)
+    internal static EntryChange MakeLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return LabelLike(entry) with
@@ -53,7 +53,7 @@ public sealed record EntryChange
     }
 
     /// <summary>What gives an entry the labels of another.</summary>
-    public static EntryChange LabelLike(ConntrackEntry entry)
+    internal static EntryChange LabelLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return new EntryChange { AddLabel = entry.Details?.Labels is { } bits ? [.. bits.SetBits()] : [] };

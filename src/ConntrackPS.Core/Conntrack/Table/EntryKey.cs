@@ -18,7 +18,7 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
     public ConntrackTuple? Reply { get; init; }
 
     /// <summary>True where the reply alone is known, which names an entry as well: the original tuple is then left out.</summary>
-    public bool IsByReply => Original.Family == IPFamily.Unspecified && Reply is not null;
+    internal bool IsByReply => Original.Family == IPFamily.Unspecified && Reply is not null;
 
     /// <summary>The layer 4 protocol, which both directions share.</summary>
     internal IPProtocol Protocol => IsByReply ? Reply!.Value.Protocol : Original.Protocol;
@@ -59,7 +59,7 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
     internal string Flow => IsByReply ? $"with the reply {Reply}" : Original.ToString();
 
     /// <summary>Lets keys through that name one entry, and no others.</summary>
-    /// <exception cref="IncompleteTupleException">Parts of a tuple are missing.</exception>
+    /// <exception cref="FormatException">Parts of a tuple are missing.</exception>
     internal void ThrowIfIncomplete()
     {
         if (!IsByReply)

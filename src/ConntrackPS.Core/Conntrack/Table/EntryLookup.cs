@@ -211,9 +211,9 @@ public sealed class EntryFinder : IDisposable
     /// <param name="key">Its original tuple and zones; a reply and an id must be the entry's too.</param>
     /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
     /// <returns>The entry, or null where there is none.</returns>
-    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
-    /// <exception cref="HiddenEntryException">It is there, and other entries keep it from being found.</exception>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
+    /// <exception cref="NetlinkException">EEXIST: it is there, and other entries keep it from being found. EPERM:
+    /// it needs CAP_NET_ADMIN.</exception>
     public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
     {
         key.ThrowIfIncomplete();
@@ -230,7 +230,7 @@ public sealed class EntryFinder : IDisposable
     /// <summary>Looks an entry up by a tuple, in whichever direction it goes, and the zone of that direction.</summary>
     /// <param name="key">The tuple and zone; an id must be the entry's too. A reply alone is looked up as that, not either way.</param>
     /// <returns>The entry; null where there is none. Of two, the one whose original tuple it is.</returns>
-    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
+    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
     public ConntrackEntry? FindEitherWay(in EntryKey key)
     {
@@ -264,7 +264,7 @@ public sealed class EntryFinder : IDisposable
 }
 
 /// <summary>An entry is in the table, but no request reaches it: under each of its tuples the kernel finds another one.</summary>
-public sealed class HiddenEntryException : NetlinkException
+internal sealed class HiddenEntryException : NetlinkException
 {
     /// <summary>Describes what stands in the way.</summary>
     /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>

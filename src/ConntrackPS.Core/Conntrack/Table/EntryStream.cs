@@ -28,7 +28,7 @@ public sealed class EntryStream : IDisposable
     }
 
     /// <summary>How often the hash table was resized meanwhile, upon which it was read again.</summary>
-    public int Repeats => _reader.Repeats;
+    internal int Repeats => _reader.Repeats;
 
     /// <summary>The entries in batches, as they arrive.</summary>
     /// <exception cref="Netlink.NetlinkException">The kernel refused or gave up.</exception>
@@ -127,7 +127,7 @@ internal sealed class EntryReader : IEntrySink, IDisposable
     }
 
     /// <summary>How often the table was resized under the reader, which then read it again.</summary>
-    public int Repeats => _scan.Repeats;
+    internal int Repeats => _scan.Repeats;
 
     /// <summary>Waits for the next datagrams: one at first, so that the first entry is there at once, and soon several,
     /// since a hand-over has its price.</summary>

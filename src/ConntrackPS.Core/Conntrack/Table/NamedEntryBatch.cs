@@ -6,7 +6,7 @@ namespace ConntrackPS.Conntrack.Table;
 
 /// <summary>A batch of requests about entries that are named by keys. Where a request could reach another entry than the one
 /// that is named, that one is looked up before.</summary>
-public abstract class NamedEntryBatch : ExistingEntryBatch
+internal abstract class NamedEntryBatch : ExistingEntryBatch
 {
     /// <summary>Entries that are looked up together: few, so that little time passes between a look and what follows.</summary>
     private const int LookUpsAtOnce = 256;
@@ -18,7 +18,7 @@ public abstract class NamedEntryBatch : ExistingEntryBatch
         : base(networkNamespace, operation, keepDone) => _lookup = lookup;
 
     /// <summary>Adds an entry that is looked up first.</summary>
-    private protected void AddToLookUp(NamedEntry named)
+    public void AddToLookUp(NamedEntry named)
     {
         lock (Gate)
         {
@@ -105,79 +105,121 @@ internal sealed class NamedEntry(in EntryKey key, EntryChange? change, object en
 
 /// <summary>Deletes entries one by one, in batches. An entry that is gone already is counted, and no failure.</summary>
 /// <remarks>Every request carries an id, so that the kernel deletes no other entry. Where the id is not known, or the kernel
-/// finds none of that id, the entry is looked up first.</remarks>
-public sealed class EntryDeleter : NamedEntryBatch
+/// finds none of that id, the entry is looked up first. What is added goes out when a batch is full, on <see cref="Flush"/>, and
+/// 20 ms later at the latest. Safe for use from several threads.</remarks>
+public sealed class EntryDeleter : IDisposable
 {
     private const string Operation = "delete a connection-tracking entry";
+
+    private readonly Batch _batch;
 
     internal EntryDeleter(NetworkNamespace? networkNamespace, bool keepDeleted)
         : this(new EntryLookup(networkNamespace, Operation), networkNamespace, keepDeleted)
     {
     }
 
-    internal EntryDeleter(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepDeleted)
-        : base(lookup, networkNamespace, Operation, keepDeleted)
-    {
-    }
+    internal EntryDeleter(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepDeleted) =>
+        _batch = new Batch(lookup, networkNamespace, keepDeleted);
 
     /// <summary>Entries deleted so far.</summary>
-    public long Deleted => Done;
+    public long Deleted => _batch.Done;
+
+    /// <summary>Entries that the kernel refused.</summary>
+    public long Failed => _batch.Failed;
+
+    /// <summary>How many entries were gone already.</summary>
+    public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an entry to delete.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="entry">Comes back with the result.</param>
-    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
-    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(in EntryKey key, object entry)
     {
         key.ThrowIfIncomplete();
         NamedEntry named = new(key, null, entry);
         if (key.Id is { } id)
-            Add(TableRequests.Delete, (EntryAddress.Of(key), id), named);
+            _batch.Add(TableRequests.Delete, (EntryAddress.Of(key), id), named);
         else
-            AddToLookUp(named);
+            _batch.AddToLookUp(named);
     }
 
-    private protected override void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address) =>
-        Enqueue(TableRequests.Delete, (address, present.Data.Id), named);
+    /// <summary>Sends what waits.</summary>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Flush() => _batch.Flush();
+
+    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
+
+    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    public void Dispose() => _batch.Dispose();
+
+    private sealed class Batch(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepDeleted)
+        : NamedEntryBatch(lookup, networkNamespace, Operation, keepDeleted)
+    {
+        private protected override void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address) =>
+            Enqueue(TableRequests.Delete, (address, present.Data.Id), named);
+    }
 }
 
 /// <summary>Changes entries one by one, in batches. An entry that is gone already is counted, and no failure.</summary>
 /// <remarks>The kernel's request has no id: it changes whatever entry has the tuple. So all of a batch are looked up and
 /// compared at once, and right after that those that were found are changed; what takes an entry's tuple in between, a
-/// millisecond or so, is changed in its place.</remarks>
-public sealed class EntryUpdater : NamedEntryBatch
+/// millisecond or so, is changed in its place. What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later
+/// at the latest. Safe for use from several threads.</remarks>
+public sealed class EntryUpdater : IDisposable
 {
     private const string Operation = "change a connection-tracking entry";
+
+    private readonly Batch _batch;
 
     internal EntryUpdater(NetworkNamespace? networkNamespace, bool keepChanged)
         : this(new EntryLookup(networkNamespace, Operation), networkNamespace, keepChanged)
     {
     }
 
-    internal EntryUpdater(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepChanged)
-        : base(lookup, networkNamespace, Operation, keepChanged)
-    {
-    }
+    internal EntryUpdater(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepChanged) =>
+        _batch = new Batch(lookup, networkNamespace, keepChanged);
 
     /// <summary>Entries changed so far.</summary>
-    public long Changed => Done;
+    public long Changed => _batch.Done;
+
+    /// <summary>Entries that the kernel refused.</summary>
+    public long Failed => _batch.Failed;
+
+    /// <summary>How many entries were gone already.</summary>
+    public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an entry to change.</summary>
     /// <param name="key">Which one.</param>
     /// <param name="change">What to change.</param>
     /// <param name="entry">Comes back with the result.</param>
-    /// <exception cref="IncompleteTupleException">The key leaves out what names the entry.</exception>
-    /// <exception cref="Netlink.NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(in EntryKey key, EntryChange change, object entry)
     {
         key.ThrowIfIncomplete();
-        AddToLookUp(new NamedEntry(key, change, entry));
+        _batch.AddToLookUp(new NamedEntry(key, change, entry));
     }
 
-    private protected override void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address) =>
-        Enqueue(Write, (address, named.Change!, present), named);
+    /// <summary>Sends what waits.</summary>
+    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    public void Flush() => _batch.Flush();
+
+    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
+
+    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    public void Dispose() => _batch.Dispose();
 
     private static int Write(Span<byte> buffer, in (EntryAddress Address, EntryChange Change, ConntrackEntry Present) request) =>
         ChangeEncoder.Encode(buffer, request.Address, request.Change, request.Present);
+
+    private sealed class Batch(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepChanged)
+        : NamedEntryBatch(lookup, networkNamespace, Operation, keepChanged)
+    {
+        private protected override void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address) =>
+            Enqueue(Write, (address, named.Change!, present), named);
+    }
 }

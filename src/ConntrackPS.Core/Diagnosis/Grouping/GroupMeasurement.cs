@@ -34,7 +34,7 @@ public sealed class GroupMeasurement
     public long Count => _groups.Count;
 
     /// <summary>True where any entry had counters of packets and bytes.</summary>
-    public bool HasCounters
+    internal bool HasCounters
     {
         get
         {
@@ -49,7 +49,7 @@ public sealed class GroupMeasurement
     }
 
     /// <summary>How often the table was resized meanwhile, upon which it was counted again.</summary>
-    public int Repeats { get; private set; }
+    internal int Repeats { get; private set; }
 
     /// <summary>Counts one entry.</summary>
     public void Add(ConntrackEntry entry)

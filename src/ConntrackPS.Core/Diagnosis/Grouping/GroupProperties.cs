@@ -32,7 +32,7 @@ public static class GroupProperties
     public static IReadOnlyList<GroupProperty> All => Properties;
 
     /// <summary>The names, for messages.</summary>
-    public static string Choices => string.Join(", ", Properties.Select(property => property.Name));
+    internal static string Choices => string.Join(", ", Properties.Select(property => property.Name));
 
     /// <summary>Finds a property by its name, in any case.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out GroupProperty? property)

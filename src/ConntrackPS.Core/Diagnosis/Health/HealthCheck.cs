@@ -31,8 +31,9 @@ public sealed class HealthCheck
     private readonly SystemRoot _root;
     private readonly TimeSpan _sample;
 
+    /// <summary>Prepares a check; nothing is read yet.</summary>
     /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-    /// <param name="sample">How long to count drops and the like, at least.</param>
+    /// <param name="sample">How long to count drops and the like, at least; zero for no longer than reading the table takes.</param>
     public HealthCheck(NetworkNamespace? networkNamespace, TimeSpan sample)
         : this(networkNamespace, new SystemRoot(), sample)
     {
@@ -49,6 +50,8 @@ public sealed class HealthCheck
     /// <returns>What was found, the worst first; nothing where all is well.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
     {
         HealthReader reader = new(_networkNamespace, _root);

@@ -48,6 +48,14 @@ internal sealed class PersistedSettings
         return settings;
     }
 
+    /// <summary>What the running system's files say of a network namespace; null where boot sets up another one.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    public static PersistedSettings? ReadFor(NetworkNamespace? networkNamespace)
+    {
+        SystemRoot root = new();
+        return root.HoldsFor(networkNamespace) ? Read(root) : null;
+    }
+
     /// <summary>What the next boot sets a parameter to; null where no file names it.</summary>
     /// <param name="name">Its file below /proc/sys/net/netfilter; null for none.</param>
     public PersistedValue? Find(string? name) => name is null ? null : Winner(SysctlKey.Of(name), _atBoot);

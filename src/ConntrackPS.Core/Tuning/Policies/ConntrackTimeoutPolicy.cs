@@ -3,6 +3,8 @@ using System.Collections.Specialized;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Tuning.Policies;
@@ -34,6 +36,43 @@ public sealed class ConntrackTimeoutPolicy
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; internal set; }
 
+    /// <summary>Reads the policies of a network namespace.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    /// <exception cref="NetlinkException">EPERM: it needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no timeout policies (module nfnetlink_cttimeout).</exception>
+    public static IReadOnlyList<ConntrackTimeoutPolicy> Read(NetworkNamespace? networkNamespace = null) => new TimeoutPolicies(networkNamespace).Read();
+
+    /// <summary>Creates a policy. States that are not given take the namespace's present defaults.</summary>
+    /// <param name="name">Its name, 1 to 31 bytes.</param>
+    /// <param name="family">The family of the connections it is for.</param>
+    /// <param name="protocol">Their protocol.</param>
+    /// <param name="timeouts">Whole seconds from 1 to 2147483, by the keys of <see cref="Timeout"/>: SynSent, Established.</param>
+    /// <param name="networkNamespace">Where; null for the caller's own namespace.</param>
+    /// <exception cref="ArgumentException">The name is empty or too long, the protocol has no such state, or a timeout is out of
+    /// range.</exception>
+    /// <exception cref="NetlinkException">EEXIST: there is one of that name. EOPNOTSUPP: the protocol is not tracked. EPERM: it
+    /// needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no timeout policies.</exception>
+    public static void Create(
+        string name, IPFamily family, TimeoutProtocol protocol, IReadOnlyDictionary<string, TimeSpan> timeouts, NetworkNamespace? networkNamespace = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(timeouts);
+        new TimeoutPolicies(networkNamespace).Create(name, family, protocol, timeouts.ToDictionary(pair => TimeoutValues.Find(protocol, pair.Key), pair => TimeoutRange.Check(pair.Value)));
+    }
+
+    /// <summary>Removes a policy that no rule uses.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="networkNamespace">Where; null for the caller's own namespace.</param>
+    /// <exception cref="ArgumentException">The name is empty or too long.</exception>
+    /// <exception cref="NetlinkException">ENOENT: there is none of that name. EBUSY: rules use it. EPERM: it needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no timeout policies.</exception>
+    public static void Remove(string name, NetworkNamespace? networkNamespace = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        new TimeoutPolicies(networkNamespace).Remove(name);
+    }
+
     /// <summary>On one line: <c>web: IPv4 Tcp SynSent=120,...</c>.</summary>
     public override string ToString() => $"{Name}: {AddressFamily} {Protocol} {Timeout}";
 }
@@ -53,6 +92,11 @@ public sealed class TimeoutValues : OrderedDictionary
 
     /// <summary>The key of a timeout.</summary>
     internal static string KeyOf(TimeoutDefinition definition) => definition.State?.ToString() ?? SingleKey;
+
+    /// <summary>The timeout that a key of a protocol means.</summary>
+    /// <exception cref="UnknownTimeoutException">The protocol has no such state.</exception>
+    internal static TimeoutDefinition Find(TimeoutProtocol protocol, string key) =>
+        TimeoutCatalog.Find(protocol, key.Equals(SingleKey, StringComparison.OrdinalIgnoreCase) ? null : key);
 
     /// <summary>All timeouts as text, such as <c>SynSent=120,Established=600</c>.</summary>
     public override string ToString() => string.Join(

@@ -71,6 +71,37 @@ public sealed class ConntrackSetting
             throw new ReadOnlySettingException(ConntrackPS.Linux.Sysctl.Netfilter + Definition.FileName, Namespace, reason);
     }
 
+    /// <summary>Reads the settings of a network namespace; it needs no privilege.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    /// <returns>Those that this kernel and namespace have.</returns>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    /// <exception cref="UnreadableSettingException">One has no value that can be used.</exception>
+    public static IReadOnlyList<ConntrackSetting> Read(NetworkNamespace? networkNamespace = null) =>
+        new ConntrackSettings(networkNamespace, PersistedSettings.ReadFor(networkNamespace)).Read();
+
+    /// <summary>Changes a setting until the next boot.</summary>
+    /// <param name="name">Its name, such as Maximum, or the sysctl's.</param>
+    /// <param name="value">A number from <see cref="Minimum"/> to <see cref="Maximum"/>, true or false, or one of the setting's
+    /// words, such as Auto.</param>
+    /// <param name="networkNamespace">Where; null for the caller's own namespace.</param>
+    /// <exception cref="ArgumentException">This kernel has no setting of that name, or it takes no such value; the message says
+    /// which it takes.</exception>
+    /// <exception cref="ReadOnlySettingException">It can't be changed from this namespace.</exception>
+    /// <exception cref="UnauthorizedAccessException">It needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    public static void Set(string name, string value, NetworkNamespace? networkNamespace = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(value);
+        ConntrackSettings settings = new(networkNamespace);
+        ConntrackSetting setting = settings.Find(name);
+        Int128 number = SettingValue.Parse(setting.Definition, value);
+        setting.RequireWritable();
+        settings.Set(setting, number);
+    }
+
     /// <summary>On one line: <c>Maximum 262144</c>.</summary>
     public override string ToString() => $"{Name} {Value}";
 }

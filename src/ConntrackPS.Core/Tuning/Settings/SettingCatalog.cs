@@ -124,7 +124,7 @@ internal enum SettingKind
 /// <param name="name">What was asked for.</param>
 /// <param name="choices">The settings it has.</param>
 internal sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
-    : Exception($"This kernel has no setting '{name}'.{(IsNameOfTimeout(name) ? "" : $" It has {string.Join(", ", choices)}.")}")
+    : ArgumentException($"This kernel has no setting '{name}'.{(IsNameOfTimeout(name) ? "" : $" It has {string.Join(", ", choices)}.")}")
 {
     /// <summary>What was asked for.</summary>
     public string Name { get; } = name;
@@ -202,7 +202,7 @@ internal static class SettingValue
 
 /// <summary>A value that the kernel does not take.</summary>
 /// <param name="message">Which one, and which it takes.</param>
-internal sealed class ValueRangeException(string message) : Exception(message)
+internal sealed class ValueRangeException(string message) : ArgumentException(message)
 {
     private readonly string? _text;
 

@@ -6,6 +6,8 @@ using ConntrackPS.Tuning.Settings;
 namespace ConntrackPS.Tuning.Timeouts;
 
 /// <summary>How long the kernel keeps an idle connection of a protocol, in a state.</summary>
+/// <remarks>CTA_TIMEOUT_TCP_* and the like of linux/netfilter/nfnetlink_cttimeout.h, or the sysctls
+/// net.netfilter.nf_conntrack_*_timeout*.</remarks>
 public sealed class ConntrackTimeout
 {
     internal ConntrackTimeout(TimeoutDefinition definition, uint seconds, uint defaultSeconds, PersistedValue? persisted, NetworkNamespace? networkNamespace)
@@ -51,6 +53,28 @@ public sealed class ConntrackTimeout
 
     /// <summary>What the file says, be it a number or not.</summary>
     internal string? PersistedText { get; }
+
+    /// <summary>Reads the default timeouts of a network namespace: by netlink, or by sysctl, which needs no privilege.</summary>
+    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    /// <returns>Those that this kernel has, protocol by protocol.</returns>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    /// <exception cref="UnreadableSettingException">One has no value that can be used.</exception>
+    public static IReadOnlyList<ConntrackTimeout> Read(NetworkNamespace? networkNamespace = null) =>
+        new TimeoutDefaults(networkNamespace, PersistedSettings.ReadFor(networkNamespace)).Read();
+
+    /// <summary>Sets a default timeout until the next boot, for connections from now on; those in the table take it up with their
+    /// next packet (IPCTNL_MSG_TIMEOUT_DEFAULT_SET, or the sysctl).</summary>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="state">The state; null for a protocol with one timeout.</param>
+    /// <param name="timeout">Whole seconds from 1 to 2147483, nearly 25 days; parts of a second are dropped.</param>
+    /// <param name="networkNamespace">Where; null for the caller's own namespace.</param>
+    /// <exception cref="ArgumentException">The protocol has no such state, or the timeout is out of range.</exception>
+    /// <exception cref="NotSupportedException">This kernel has no such timeout.</exception>
+    /// <exception cref="Netlink.NetlinkException">EPERM: it needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    public static void Set(TimeoutProtocol protocol, TimeoutState? state, TimeSpan timeout, NetworkNamespace? networkNamespace = null) =>
+        new TimeoutDefaults(networkNamespace).Set(TimeoutCatalog.Find(protocol, state?.ToString()), TimeoutRange.Check(timeout));
 
     /// <summary>On one line: <c>tcp ESTABLISHED 432000 s</c>.</summary>
     public override string ToString() => $"{Definition} {TimeoutSeconds} s";

@@ -145,7 +145,7 @@ internal sealed record TimeoutDefinition(
 /// <param name="state">What was asked for; null for no state.</param>
 /// <param name="choices">The states there are; none for a protocol with one timeout.</param>
 internal sealed class UnknownTimeoutException(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
-    : Exception(Describe(protocols, state, choices))
+    : ArgumentException(Describe(protocols, state, choices))
 {
     /// <summary>The states that there are timeouts for.</summary>
     public IReadOnlyList<TimeoutState> Choices { get; } = choices;

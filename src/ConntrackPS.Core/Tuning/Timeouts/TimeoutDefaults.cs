@@ -148,7 +148,7 @@ internal sealed class TimeoutDefaults(
 /// <summary>The running kernel does not do what was asked of its timeouts.</summary>
 /// <param name="message">What it lacks.</param>
 /// <param name="inner">How that showed.</param>
-internal sealed class UnsupportedTimeoutException(string message, Exception? inner = null) : Exception(message, inner);
+internal sealed class UnsupportedTimeoutException(string message, Exception? inner = null) : NotSupportedException(message, inner);
 
 /// <summary>Writes and reads timeouts of one protocol, those of a policy and the defaults alike.</summary>
 /// <remarks>CTA_TIMEOUT_L3PROTO (be16), CTA_TIMEOUT_L4PROTO (u8), CTA_TIMEOUT_DATA (a nest of be32 seconds by state).</remarks>

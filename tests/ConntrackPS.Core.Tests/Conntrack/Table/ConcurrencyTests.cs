@@ -27,11 +27,11 @@ public sealed class ConcurrencyTests : IDisposable
             foreach (int number in Share(thread))
             {
                 creator.Add(TableFiller.Numbered(number), number);
-                Collect(creator, results);
+                Collect(creator.TakeResults(), results);
             }
         });
         creator.Flush();
-        Collect(creator, results);
+        Collect(creator.TakeResults(), results);
         Assert.Equal((EntryCount, 0L), (creator.Created, creator.Failed));
         Assert.Equal(Enumerable.Range(0, EntryCount), results.Select(result => (int)result.Entry).Order());
         Assert.Equal(EntryCount, ConntrackTool.ListXml(_ns).Count);
@@ -49,11 +49,11 @@ public sealed class ConcurrencyTests : IDisposable
             foreach (int number in Share(thread))
             {
                 updater.Add(EntryKey.Of(entries[number]), new EntryChange { Mark = new MaskedMark((uint)thread + 1) }, number);
-                Collect(updater, results);
+                Collect(updater.TakeResults(), results);
             }
         });
         updater.Flush();
-        Collect(updater, results);
+        Collect(updater.TakeResults(), results);
         Assert.Equal((EntryCount, 0L, 0L), (updater.Changed, updater.AlreadyGone, updater.Failed));
         Assert.Equal(Enumerable.Range(0, EntryCount), results.Select(result => (int)result.Entry).Order());
         Assert.All(
@@ -75,11 +75,11 @@ public sealed class ConcurrencyTests : IDisposable
                 // Every second one without its id, which is then looked up.
                 EntryKey key = EntryKey.Of(entries[number]);
                 deleter.Add(number % 8 < 4 ? key : key with { Id = null }, number);
-                Collect(deleter, results);
+                Collect(deleter.TakeResults(), results);
             }
         });
         deleter.Flush();
-        Collect(deleter, results);
+        Collect(deleter.TakeResults(), results);
         Assert.Equal((EntryCount, 0L, 0L), (deleter.Deleted, deleter.AlreadyGone, deleter.Failed));
         Assert.Equal(Enumerable.Range(0, EntryCount), results.Select(result => (int)result.Entry).Order());
         Assert.Empty(ConntrackTool.ListXml(_ns));
@@ -153,9 +153,9 @@ public sealed class ConcurrencyTests : IDisposable
 
     private static IEnumerable<int> Share(int thread) => Enumerable.Range(0, EntryCount).Where(number => number % ThreadCount == thread);
 
-    private static void Collect(EntryBatch batch, ConcurrentBag<EntryResult> into)
+    private static void Collect(IReadOnlyList<EntryResult> taken, ConcurrentBag<EntryResult> into)
     {
-        foreach (EntryResult result in batch.TakeResults())
+        foreach (EntryResult result in taken)
         {
             Assert.Null(result.Failure);
             into.Add(result);

@@ -1,0 +1,30 @@
+using ConntrackPS.Blocking;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Samples;
+
+/// <summary>Drops traffic while the program runs.</summary>
+internal static class Blocks
+{
+    /// <summary>Ends all connections from a prefix, and drops their packets for a while, so that none begins anew.</summary>
+    public static void Block(NetworkNamespace? where, string prefix, TimeSpan duration)
+    {
+        ConntrackFilter filter = new() { SourceAddress = [AddressPrefix.Parse(prefix)] };
+        BlockTarget target = BlockTarget.Of(filter);
+        ConntrackTable table = new(where);
+
+        // The rules are the kernel's own socket's: they go when this is disposed, or the process ends in whatever way.
+        using TrafficBlock block = TrafficBlock.Open(target, where);
+        List<ConntrackEntry> flows = [];
+        target.Find(table, flows);
+        block.AddFlows(flows);
+        table.Delete(filter, onFailure: refused => Console.Error.WriteLine(refused.Failure!.Message));
+        Console.WriteLine($"Table {block.Table} drops {target.Description}, {flows.Count} connections of now among them.");
+        Thread.Sleep(duration);
+        BlockCounters dropped = block.ReadCounters();
+        Console.WriteLine($"{dropped.Packets} packets were dropped, {dropped.Bytes} bytes. {block.Problem}");
+    }
+}

@@ -1,0 +1,66 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations;
+using ConntrackPS.Expectations.Events;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Samples;
+
+/// <summary>Connections that others announce, as FTP does its data connections.</summary>
+internal static class Expecting
+{
+    /// <summary>Lists what is expected.</summary>
+    public static void List(NetworkNamespace? where)
+    {
+        foreach (ConntrackExpectation expected in new ExpectationTable(where).Read())
+            Console.WriteLine($"{expected.SourceAddress} -> {expected.DestinationAddress}:{expected.DestinationPort}, {expected.TimeoutSeconds}s, helper {expected.Helper}, {expected.Flags}");
+    }
+
+    /// <summary>Announces a connection in the name of another one, which has the helper ftp.</summary>
+    public static void Create(NetworkNamespace? where, ConntrackTuple master, ushort port)
+    {
+        ConntrackEntry known = new ConntrackTable(where).Find(new EntryKey(master, Zone: 0, OriginalZone: null, Id: null))
+            ?? throw new FormatException($"There is no connection {master}.");
+        ExpectationTemplate template = new()
+        {
+            Master = EntryKey.Of(known),
+            Source = AddressPrefix.Of(new HostAddress(master.Family, master.Source)),
+            Destination = new HostAddress(master.Family, master.Destination),
+            DestinationPort = port,
+            TimeoutSeconds = 300,
+            Flags = ExpectationFlags.Permanent,
+        };
+        using ExpectationCreator creator = new ExpectationTable(where).CreateCreator();
+        Console.WriteLine($"{creator.Create(template.Make())}");
+    }
+
+    /// <summary>Deletes expectations of connections to a prefix.</summary>
+    public static void Delete(NetworkNamespace? where, string prefix)
+    {
+        ExpectationTable table = new(where);
+        using ExpectationDeleter deleter = table.CreateDeleter();
+        foreach (ConntrackExpectation expected in table.Read(new ExpectationFilter { DestinationAddress = [AddressPrefix.Parse(prefix)] }))
+        {
+            if (table.KeyOf(expected) is { } key)
+                deleter.Add(key, expected);
+        }
+
+        deleter.Flush();
+        Console.WriteLine($"{deleter.Deleted} deleted, {deleter.AlreadyGone} were gone already, {deleter.Failed} refused");
+    }
+
+    /// <summary>Shows expectations as they come and go, for a while: unless nf_conntrack_events is 1, those of connections that
+    /// began while somebody was listening.</summary>
+    public static void Watch(NetworkNamespace? where, TimeSpan duration)
+    {
+        using ExpectationWatcher watcher = new(where, [ConntrackEventType.New, ConntrackEventType.Destroy]);
+        Console.WriteLine("Watching.");
+        for (DateTime end = DateTime.UtcNow + duration; DateTime.UtcNow < end;)
+        {
+            foreach (ConntrackExpectationEvent happened in watcher.Take(TimeSpan.FromMilliseconds(200)))
+                Console.WriteLine($"{happened.EventType} {happened.DestinationAddress}:{happened.DestinationPort}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Globalization;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Linux;
+
+namespace ConntrackPS.Samples;
+
+/// <summary>How the table is doing.</summary>
+internal static class Measuring
+{
+    /// <summary>Shows how full the table is, and what was dropped since boot; needs no privilege.</summary>
+    public static void Stat(NetworkNamespace? where)
+    {
+        ConntrackStat stat = ConntrackStat.Read(where);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{stat.Count} entries of {stat.Maximum} ({stat.FillPercent} %), {stat.Drop} dropped, {stat.InsertFailed} not inserted"));
+    }
+
+    /// <summary>Shows the counters of each processor.</summary>
+    public static void PerCpu(NetworkNamespace? where)
+    {
+        foreach (ConntrackCpuStat stat in ConntrackCpuStat.Read(where))
+            Console.WriteLine($"CPU {stat.Cpu}: {stat.Invalid} invalid, {stat.EarlyDrop} dropped early");
+    }
+
+    /// <summary>Counts connections by any properties: SourceAddress, DestinationPort, State. The ten largest groups.</summary>
+    public static void Group(NetworkNamespace? where, IEnumerable<string> names)
+    {
+        List<GroupProperty> properties = [];
+        foreach (string name in names)
+        {
+            properties.Add(GroupProperties.TryFind(name, out GroupProperty? property)
+                ? property
+                : throw new FormatException($"There is no property '{name}' to group by; there is {string.Join(", ", GroupProperties.All)}."));
+        }
+
+        GroupMeasurement measurement = new(new GroupOptions { GroupBy = properties, Top = 10 });
+        measurement.Read(new ConntrackTable(where));
+        foreach (ConntrackGroup group in measurement.Groups())
+            Console.WriteLine($"{group.Count} {group.Name}");
+    }
+
+    /// <summary>Shows who moves most, by two readings of the table; needs nf_conntrack_acct.</summary>
+    public static void Rate(NetworkNamespace? where, TimeSpan interval)
+    {
+        _ = GroupProperties.TryFind("SourceAddress", out GroupProperty? source);
+        GroupMeasurement measurement = new(new GroupOptions { GroupBy = [source!], SortBy = GroupOrder.BitsPerSecond, Top = 10 });
+        measurement.ReadTwice(new ConntrackTable(where), interval);
+        foreach (ConntrackGroup group in measurement.Groups())
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.BitsPerSecond} bit/s {group.Name}"));
+    }
+
+    /// <summary>Looks for what is wrong, the worst first.</summary>
+    public static void Health(NetworkNamespace? where)
+    {
+        foreach (HealthFinding finding in new HealthCheck(where, sample: TimeSpan.FromSeconds(1)).Run())
+        {
+            Console.WriteLine($"{finding.Severity} {finding.Name}: {finding.Evidence}");
+            if (finding.Severity >= FindingSeverity.Warning)
+                Console.WriteLine($"    {finding.Explanation}");
+        }
+    }
+}
