@@ -248,7 +248,7 @@ Describe 'Other views' {
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
         $types = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.types.ps1xml" -Raw)
         foreach ($view in $format.Configuration.ViewDefinitions.View) {
-            $type = [type] $view.ViewSelectedBy.TypeName
+            $type = [type] ($view.ViewSelectedBy.TypeName -replace '#Namespaced$')
             $attached = $types.Types.Type | Where-Object { ([type] ($_.Name -replace '^Deserialized\.')).IsAssignableFrom($type) } |
                 ForEach-Object { $_.SelectNodes('Members/*[self::CodeProperty or self::AliasProperty]/Name').InnerText }
             $known = @($type.GetProperties().Name) + @($attached)
@@ -262,6 +262,6 @@ Describe 'Other views' {
 
     It 'shows tables without a script for each cell, but for the few policies' {
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
-        $format.SelectNodes('//View[TableControl//TableColumnItem/ScriptBlock]').Name | Should -Be 'ConntrackTimeoutPolicy'
+        $format.SelectNodes('//View[TableControl//TableColumnItem/ScriptBlock]').Name | Should -Be 'ConntrackTimeoutPolicy', 'NamespacedTimeoutPolicy'
     }
 }

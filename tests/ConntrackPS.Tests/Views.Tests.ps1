@@ -113,6 +113,19 @@ BeforeAll {
             })
     }
 
+    # Of several namespaces: the other one has nothing but settings and processors of its own.
+    $several = @{ NetworkNamespace = $namespace, $bare }
+    $samples += @{
+        'ConntrackPS.Conntrack.ConntrackEntry#Namespaced'               = @(Get-ConntrackEntry @several)
+        'ConntrackPS.Events.ConntrackEvent#Namespaced'                  = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 12 -TimeoutSeconds 20 @several -WarningAction Ignore)
+        'ConntrackPS.Diagnosis.Grouping.ConntrackGroup#Namespaced'      = @(Measure-ConntrackEntry -GroupBy SourceAddress, DestinationPort @several)
+        'ConntrackPS.Expectations.ConntrackExpectation#Namespaced'      = @(Get-ConntrackExpectation @several)
+        'ConntrackPS.Diagnosis.ConntrackCpuStat#Namespaced'             = @(Get-ConntrackStat -PerCpu @several)
+        'ConntrackPS.Tuning.Settings.ConntrackSetting#Namespaced'       = @(Get-ConntrackSetting @several)
+        'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy#Namespaced' = @(Get-ConntrackTimeoutPolicy @several)
+        'ConntrackPS.Blocking.ConntrackBlock#Namespaced'                = @(Get-ConntrackBlock -NetworkNamespace *)
+    }
+
     <# The objects of a view, all or those of a family: what has no address is of both. #>
     function Get-Sample([string] $Type, [string] $Family) {
         $samples[$Type] | Where-Object {
@@ -201,7 +214,7 @@ Describe 'The headings of the view <View>' -ForEach $tables {
     }
 
     It 'add nothing to JSON and CSV' {
-        $names = ([type] $Type).GetProperties().Name
+        $names = ([type] ($Type -replace '#.*')).GetProperties().Name
         $aliases = $Headers | Where-Object { $_ -notin $names }
         foreach ($object in Get-Sample $Type) {
             ($object | ConvertTo-Json -Depth 1 | ConvertFrom-Json -AsHashtable).Keys | Where-Object { $_ -in $aliases } | Should -BeNullOrEmpty
@@ -242,11 +255,85 @@ Describe 'The view <View> on <Width> columns, <Family>' -ForEach $sizes {
         foreach ($object in $objects) {
             $cells = @(Get-Cell (Get-Row $object $View $Width).Rows[0] $Widths $Width)
             for ($i = 0; $i -lt $Headers.Count; $i++) {
-                if ($Headers[$i] -match 'Address$|Port$' -or ($Headers[$i] -eq 'Name' -and $Type -like '*Group')) {
+                if ($Headers[$i] -match 'Address$|Port$' -or ($Headers[$i] -eq 'Name' -and $Type -like '*Group*')) {
                     $cells[$i] | Should -Be "$($object.($Headers[$i]))"
                 }
             }
         }
+    }
+}
+
+Describe 'Rows of several network namespaces' {
+    BeforeAll {
+        $second = New-TestNamespace ([ordered]@{ other4 = '-s 192.0.2.9 -d 198.51.100.9 -p udp --sport 9 --dport 53' })
+        $both = @{ NetworkNamespace = $second, $namespace }
+
+        <# The heading of what a command shows, and whether rows tell both namespaces, the names being cut where they are long. #>
+        function Assert-Namespaced([scriptblock] $Command) {
+            $rows = @(& $Command)
+            $rows.Namespace | Sort-Object -Unique | Should -Be ($second, $namespace | Sort-Object)
+            $lines = @(($rows | Out-String -Width 120).Trim("`n") -split "`n")
+            -split $lines[0] | Should -Contain 'Namespace'
+            foreach ($name in $second, $namespace) {
+                @($lines | Where-Object { $_.Contains($name.Substring(0, 10)) }).Count | Should -BeGreaterThan 0
+            }
+        }
+    }
+
+    AfterAll {
+        Remove-TestNamespace $second
+    }
+
+    It 'show which: <Command>' -ForEach @(
+        @{ Command = { Get-ConntrackEntry @both } }
+        @{ Command = { Get-ConntrackEntry @both | Sort-Object DPort } }
+        @{ Command = { Get-ConntrackEntry @both | Where-Object DPort } }
+        @{ Command = { [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize(@(Get-ConntrackEntry @both))) } }
+        @{ Command = { Measure-ConntrackEntry @both } }
+        @{ Command = { Measure-ConntrackEntry -GroupBy SourceAddress @both | Sort-Object Bytes } }
+        @{ Command = { Get-ConntrackStat @both } }
+        @{ Command = { Get-ConntrackStat -PerCpu @both } }
+        @{ Command = { Get-ConntrackStat -Interval 1 -Count 1 @both } }
+        @{ Command = { Get-ConntrackSetting Maximum @both } }
+        @{ Command = { Get-ConntrackTimeout @both } }
+        @{ Command = { Watch-ConntrackEvent -IncludeExisting -MaxEvents 15 -TimeoutSeconds 20 @both -WarningAction Ignore } }
+    ) {
+        Assert-Namespaced $Command
+    }
+
+    It 'show which where all namespaces are meant' {
+        $names = @(Get-ConntrackEntry -NetworkNamespace ctps-$PID-* | Out-String -Width 120).Trim("`n") -split "`n"
+        -split $names[0] | Should -Contain 'Namespace'
+        $events = Watch-ConntrackEvent -AllNamespace -IncludeExisting -MaxEvents 1 -TimeoutSeconds 20 -WarningAction Ignore
+        -split ($events | Out-String -Width 120).Trim("`n") | Should -Contain 'Namespace'
+    }
+
+    It 'show which for the blocks of this process' {
+        $block = Block-ConntrackTraffic -SourceAddress 192.0.2.9 -NetworkNamespace $second
+        try {
+            Assert-Namespaced { Get-ConntrackBlock }
+        }
+        finally {
+            $block | Unblock-ConntrackTraffic
+        }
+        -split (Get-ConntrackBlock | Out-String -Width 120).Trim("`n") | Should -Not -Contain 'Namespace'
+    }
+
+    It 'are as before for one namespace' {
+        foreach ($rows in @(Get-ConntrackEntry @here), @(Measure-ConntrackEntry @here), @(Get-ConntrackStat -PerCpu @here), @(Get-ConntrackSetting @here)) {
+            $rows[0].PSTypeNames | Should -Not -Match '#'
+            -split ($rows | Out-String -Width 120).Trim("`n") | Should -Not -Contain 'Namespace'
+        }
+    }
+
+    It 'are the same objects for other cmdlets, JSON and CSV' {
+        $entries = @(Get-ConntrackEntry @both)
+        ($entries | Measure-ConntrackEntry | Measure-Object Count -Sum).Sum | Should -Be $entries.Count
+        $entries | Get-ConntrackEntry | Should -HaveCount $entries.Count
+        ($entries | ConvertTo-Json | ConvertFrom-Json).Namespace | Sort-Object -Unique | Should -HaveCount 2
+        ($entries | ConvertTo-Csv)[0] | Should -Not -Match 'DPort|#'
+        $entries | Where-Object Namespace -EQ $second | Remove-ConntrackEntry
+        Invoke-InNamespace $second conntrack -C | Should -Be 0
     }
 }
 

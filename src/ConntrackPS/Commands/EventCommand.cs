@@ -46,6 +46,8 @@ public abstract class EventCommand : FilterCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AllNamespace { get; set; }
 
+    private protected override bool ShowsNamespace => AllNamespace || base.ShowsNamespace;
+
     /// <summary>Starts listening, and says what will not be heard.</summary>
     /// <returns>Null where none of the namespaces is there, which has been told.</returns>
     private protected EventStream? Listen()

@@ -2,9 +2,15 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
 using System.Text;
+using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Events;
+using ConntrackPS.Expectations;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Policies;
+using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Formatting;
 
@@ -108,6 +114,32 @@ public static class BlockView
     /// <summary>Whose traffic, in lines that the table has room for on 80 columns.</summary>
     public static string? Traffic(PSObject block) =>
         block.Properties[nameof(Traffic)]?.Value is { } traffic ? TextLines.Wrap(traffic.ToString() ?? "", 48) : null;
+}
+
+/// <summary>Marks objects that come from several network namespaces by a type name of their own, for which the views have a column
+/// with the namespace.</summary>
+internal static class NamespacedRow
+{
+    /// <summary>What stands behind the name of the type.</summary>
+    private const string Suffix = "#Namespaced";
+
+    /// <summary>The types that have such a view.</summary>
+    private static readonly Dictionary<Type, string> Names = new Type[]
+    {
+        typeof(ConntrackEntry), typeof(ConntrackEvent), typeof(ConntrackGroup), typeof(ConntrackCpuStat), typeof(ConntrackExpectation),
+        typeof(ConntrackSetting), typeof(ConntrackTimeoutPolicy), typeof(ConntrackBlock),
+    }.ToDictionary(type => type, type => type.FullName + Suffix);
+
+    public static object? Mark(object? item)
+    {
+        if (item is null)
+            return null;
+        PSObject marked = PSObject.AsPSObject(item);
+        if (!Names.TryGetValue(marked.BaseObject.GetType(), out string? name))
+            return item;
+        marked.TypeNames.Insert(0, name);
+        return marked;
+    }
 }
 
 /// <summary>Breaks text between words: a table of PowerShell's breaks it anywhere, within an address too.</summary>
