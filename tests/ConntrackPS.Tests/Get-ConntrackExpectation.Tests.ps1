@@ -77,7 +77,7 @@ Describe 'Get-ConntrackExpectation' {
     It 'shows a table of one line each, and a list without empty values' {
         $lines = (Get-ConntrackExpectation -AddressFamily IPv4 | Out-String -Width 120).Trim() -split "`n"
         $lines.Count | Should -Be 6
-        -split $lines[0] | Should -Be 'Protocol', 'SourceAddress', 'DestinationAddress', 'DPort', 'MasterSource', 'Helper', 'Timeout'
+        -split $lines[0] | Should -Be 'Protocol', 'SourceAddress', 'DestinationAddress', 'DPort', 'Helper', 'Timeout'
         (Get-ConntrackExpectation -DestinationPort 5000 | Format-List | Out-String) | Should -Not -Match '(?m)^\w+\s*:\s*$'
         (Get-ConntrackExpectation -Zone 5 | Format-Table -View Master | Out-String) | Should -Match '198\.51\.100\.7 +21'
     }

@@ -20,7 +20,8 @@ BeforeAll {
             p253  = '-s 192.0.2.8 -d 198.51.100.9 -p 253'
         })
     $entries = @(Get-ConntrackEntry -NetworkNamespace $namespace)
-    $names = [ConntrackPS.Conntrack.ConntrackEntry].GetProperties().Name
+    $all = [ConntrackPS.Conntrack.ConntrackEntry].GetProperties().Name
+    $names = $all | Where-Object { $_ -ne 'Age' }  # which is another one each time
 
     <# A value as text, the same before and after any journey. #>
     function ConvertTo-Plain($Value) {
@@ -46,7 +47,7 @@ Describe 'A conntrack entry' {
         foreach ($document in [System.Text.Json.JsonDocument]::Parse($json).RootElement.EnumerateArray()) {
             $kinds = $document.EnumerateObject() | ForEach-Object { "$($_.Value.ValueKind)" } | Sort-Object -Unique
             $kinds | Should -BeIn 'String', 'Number', 'Null', 'True', 'False'
-            @($document.EnumerateObject()).Name | Sort-Object | Should -Be ($names | Sort-Object)
+            @($document.EnumerateObject()).Name | Sort-Object | Should -Be ($all | Sort-Object)
         }
     }
 
@@ -76,7 +77,7 @@ Describe 'A conntrack entry' {
         $entries | Export-Csv TestDrive:/entries.csv
         $lines = Get-Content TestDrive:/entries.csv
         $lines.Count | Should -Be 14
-        ($lines[0] -split ',').Trim('"') | Sort-Object | Should -Be ($names | Sort-Object)
+        ($lines[0] -split ',').Trim('"') | Sort-Object | Should -Be ($all | Sort-Object)
         $lines | Should -Not -Match 'System\.|ConntrackPS\.|#TYPE'
     }
 
@@ -110,6 +111,28 @@ Describe 'A conntrack entry' {
             $read[$i].StartTime | Should -BeOfType DateTime
         }
         $read.Where({ $_.Protocol -eq 'Tcp' })[0].SourcePort | Should -BeOfType ushort
+    }
+
+    It 'goes through a file with its own properties, and no others' {
+        $read = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($entries[0]))
+        $read.PSObject.Properties.Name | Sort-Object | Should -Be ($all | Sort-Object)
+        $happened = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 1 -TimeoutSeconds 9 -NetworkNamespace $namespace -WarningAction Ignore)[0]
+        $read = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($happened))
+        $read.PSObject.Properties.Name | Sort-Object | Should -Be ([ConntrackPS.Events.ConntrackEvent].GetProperties().Name | Sort-Object)
+    }
+
+    It 'takes a property along that a user gave it' {
+        $noted = @(Get-ConntrackEntry -Zone 5 -NetworkNamespace $namespace)[0] | Add-Member Site Berlin -PassThru
+        [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($noted)).Site | Should -Be Berlin
+    }
+
+    It 'has the age at which it was written' {
+        $entries | Export-Clixml TestDrive:/entries.xml
+        foreach ($entry in Import-Clixml TestDrive:/entries.xml) {
+            $entry.Age | Should -BeOfType double
+            $entry.Age | Should -BeGreaterOrEqual 0
+            $entry.Age | Should -BeLessOrEqual ((Get-Date) - $entry.StartTime).TotalSeconds
+        }
     }
 
     It 'compares as before after a journey through a file' {

@@ -157,6 +157,13 @@ internal static class BlockSession
             return [.. Blocks.Keys];
     }
 
+    /// <summary>The network namespaces that blocks are held in, by the names that they were given; null for the caller's own.</summary>
+    public static IReadOnlyCollection<string?> Namespaces()
+    {
+        lock (Gate)
+            return [.. Blocks.Values.Select(block => block.Namespace).Distinct()];
+    }
+
     /// <summary>Reads the blocks of a network namespace, by whichever name they were made.</summary>
     /// <param name="identity">What <see cref="Linux.NetworkNamespace.ReadIdentity"/> tells of it.</param>
     /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>

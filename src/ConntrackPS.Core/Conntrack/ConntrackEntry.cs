@@ -104,6 +104,9 @@ public class ConntrackEntry
     /// <summary>Bytes of replies, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
     public ulong? ReplyBytes => Has(EntryFields.ReplyBytes) ? Data.ReplyBytes : null;
 
+    /// <summary>Packets both ways; null while nf_conntrack_acct is off.</summary>
+    public ulong? TotalPackets => OriginalPackets + ReplyPackets;
+
     /// <summary>Bytes both ways; null while nf_conntrack_acct is off.</summary>
     public ulong? TotalBytes => OriginalBytes + ReplyBytes;
 
@@ -119,6 +122,10 @@ public class ConntrackEntry
 
     /// <summary>When the connection ended, in nanoseconds since 1970 in UTC, on entries that have.</summary>
     public ulong? StopTimestamp => Has(EntryFields.StopTime) ? Data.Stop : null;
+
+    /// <summary>Seconds since the connection began, to the millisecond, and of one that has ended until it did; null while
+    /// nf_conntrack_timestamp is off. The clock is read each time that this is.</summary>
+    public double? Age => Has(EntryFields.StartTime) ? SecondsSince(Data.Start, Has(EntryFields.StopTime) ? Data.Stop : Now()) : null;
 
     /// <summary>The connection mark, 0 for none (CTA_MARK); null where a text or file says nothing of marks, as
     /// <c>conntrack -o save</c> doesn't.</summary>
@@ -297,6 +304,11 @@ public class ConntrackEntry
     private static byte? IcmpHigh(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? (byte)(tuple.DestinationPort >> 8) : null;
 
     private static byte? IcmpLow(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? (byte)tuple.DestinationPort : null;
+
+    /// <summary>Nothing is younger than 0 seconds, also where the clock was put back meanwhile.</summary>
+    private static double SecondsSince(ulong start, ulong end) => end <= start ? 0 : Math.Round((end - start) / 1e9, 3);
+
+    private static ulong Now() => (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
 
     internal static DateTime ToLocalTime(ulong nanoseconds) =>
         DateTime.UnixEpoch.AddTicks((long)(nanoseconds / 100)).ToLocalTime();

@@ -15,6 +15,10 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     /// <summary>What happened.</summary>
     public ConntrackEventType EventType { get; }
 
+    /// <summary>What happened in one word: the state that an update led to, where the protocol has states; else the type of
+    /// the event.</summary>
+    public string Change => EventType == ConntrackEventType.Update && State is { } state ? state.ToString() : EventType.ToString();
+
     /// <summary>When, local time: the kernel's time where it gives one (CTA_TIMESTAMP_EVENT, Linux 6.14), else when it
     /// was received.</summary>
     public DateTime EventTime => ToLocalTime(_nanoseconds);

@@ -124,6 +124,8 @@ public sealed class GetConntrackBlockCommand : ConntrackCommand
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     public int[]? Id { get; set; }
 
+    private protected override bool ShowsNamespace => base.ShowsNamespace || BlockSession.Namespaces().Count > 1;
+
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {

@@ -4,6 +4,7 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Errors;
+using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Persistence;
@@ -24,6 +25,8 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     /// <summary>What is told once, though it is true of many namespaces and objects.</summary>
     private readonly HashSet<string> _told = [];
+
+    private bool? _showsNamespace;
 
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
     /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
@@ -46,6 +49,9 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     }
 
     private bool NamesSeveral => NetworkNamespace is { Length: > 1 } || NetworkNamespace?.Any(WildcardPattern.ContainsWildcardCharacters) == true;
+
+    /// <summary>Whether rows of several namespaces may come, so that tables should show which.</summary>
+    private protected virtual bool ShowsNamespace => NamesSeveral;
 
     /// <summary>Raised by Ctrl+C, and where the pipeline wants no more.</summary>
     private protected CancellationToken Stop => _stop.Token;
@@ -73,6 +79,13 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Releases what the command holds.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stop.Dispose();
+
+    /// <summary>Emits an object. One of several namespaces is marked, so that its table has a column for that.</summary>
+    private protected new void WriteObject(object? item)
+    {
+        _showsNamespace ??= ShowsNamespace;
+        base.WriteObject(_showsNamespace.Value ? NamespacedRow.Mark(item) : item);
+    }
 
     /// <summary>Runs the cmdlet's work. What the core throws ends the cmdlet with one error record; what was not found is
     /// written, and ends only this work.</summary>

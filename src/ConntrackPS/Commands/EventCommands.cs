@@ -53,6 +53,8 @@ public abstract class EventCommand : SelectionCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AllNamespace { get; set; }
 
+    private protected override bool ShowsNamespace => AllNamespace || base.ShowsNamespace;
+
     /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]

@@ -1,7 +1,16 @@
 using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
+using System.Text;
+using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations;
+using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Policies;
+using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Formatting;
 
@@ -10,21 +19,25 @@ namespace ConntrackPS.Formatting;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class EntryView
 {
-    /// <summary>The longest name of a protocol that has states.</summary>
-    private const int ProtocolWidth = 4;
+    private static readonly string[] Protocols = [.. Enumerable.Range(0, 256).Select(number => ((IPProtocol)number).ToString())];
 
     private static readonly string[] States = [.. Enumerable.Range(0, 256).Select(number => Colour((ConntrackState)number))];
 
-    /// <summary>The state, in a colour that tells what to think of it.</summary>
-    public static string? State(PSObject entry) => Entry(entry).State is { } state ? States[(int)state] : null;
+    /// <summary>The protocol's name, which the table would make anew for each row.</summary>
+    public static string? Protocol(PSObject entry) => Value<IPProtocol>(entry, nameof(Protocol), live => live.Protocol) is { } protocol
+        ? Protocols[(int)protocol]
+        : null;
 
-    /// <summary>Protocol and state in 20 characters, one below the other from row to row. As two columns they take 24, and
-    /// two IPv6 addresses would no longer fit into a line of 120.</summary>
-    public static string ProtocolState(PSObject entry)
-    {
-        string protocol = Entry(entry).Protocol.ToString();
-        return State(entry) is { } state ? $"{protocol.PadRight(ProtocolWidth)} {state}" : protocol;
-    }
+    /// <summary>The state, in a colour that tells what to think of it.</summary>
+    public static string? State(PSObject entry) => Value<ConntrackState>(entry, nameof(State), live => live.State) is { } state
+        ? States[(int)state]
+        : null;
+
+    /// <summary>What happened, in the colour of the state where it is one.</summary>
+    public static string? Change(PSObject happened) =>
+        Value<ConntrackEventType>(happened, nameof(ConntrackEvent.EventType), live => ((ConntrackEvent)live).EventType) is not { } type ? null
+        : type == ConntrackEventType.Update && State(happened) is { } state ? state
+        : type.ToString();
 
     /// <summary>The status bits, green with a reply and yellow without.</summary>
     public static string Status(PSObject entry)
@@ -33,23 +46,47 @@ public static class EntryView
         return Paint(status.ToString(), (status & ConntrackStatus.SeenReply) != 0 ? StyleCodes.Green : StyleCodes.Yellow);
     }
 
-    /// <summary>The source with its port.</summary>
-    public static string Source(PSObject entry) => Endpoint(Entry(entry), Entry(entry).SourceAddress, Entry(entry).SourcePort);
+    /// <summary>Source and destination with their ports, each with what it is translated to, if it is:
+    /// "10.0.0.7:4000 as 198.51.100.1:4000 -> 203.0.113.9:80 at 192.0.2.9:8080".</summary>
+    /// <remarks>One text, since four columns of an IPv6 address and a port fit into no terminal.</remarks>
+    public static string Translated(PSObject entry)
+    {
+        ConntrackEntry of = Entry(entry);
+        string text = Source(of);
+        if (Translation.OfSource(of))
+            text += " as " + Endpoint(of, of.ReplyDestinationAddress, of.ReplyDestinationPort);
+        text += " -> " + Destination(of);
+        return Translation.OfDestination(of) ? text + " at " + Endpoint(of, of.ReplySourceAddress, of.ReplySourcePort) : text;
+    }
 
-    /// <summary>What the source is translated to; nothing where it is not.</summary>
-    public static string? SourceAs(PSObject entry) => Translation.OfSource(Entry(entry))
-        ? Endpoint(Entry(entry), Entry(entry).ReplyDestinationAddress, Entry(entry).ReplyDestinationPort)
-        : null;
+    /// <summary>Source and destination with their ports.</summary>
+    public static string Endpoints(PSObject entry)
+    {
+        ConntrackEntry of = Entry(entry);
+        return $"{Source(of)} -> {Destination(of)}";
+    }
 
-    /// <summary>The destination with its port.</summary>
-    public static string Destination(PSObject entry) => Endpoint(Entry(entry), Entry(entry).DestinationAddress, Entry(entry).DestinationPort);
+    /// <summary>The translation in lines that the Nat view has room for on 80 columns.</summary>
+    public static string TranslatedLines(PSObject entry) => TextLines.Wrap(Translated(entry), 71);
 
-    /// <summary>What the destination is translated to; nothing where it is not.</summary>
-    public static string? DestinationAs(PSObject entry) => Translation.OfDestination(Entry(entry))
-        ? Endpoint(Entry(entry), Entry(entry).ReplySourceAddress, Entry(entry).ReplySourcePort)
-        : null;
+    /// <summary>Source and destination in lines that the Status view has room for.</summary>
+    public static string EndpointLines(PSObject entry) => TextLines.Wrap(Endpoints(entry), 50);
 
-    private static ConntrackEntry Entry(PSObject entry) => (ConntrackEntry)entry.BaseObject;
+    /// <summary>The entry, or one made of the properties that came through a file or over the wire.</summary>
+    private static ConntrackEntry Entry(PSObject entry) => entry.BaseObject as ConntrackEntry ?? EntryFromProperties.Read(entry);
+
+    /// <summary>One value, without the others where it came through a file or over the wire.</summary>
+    private static T? Value<T>(PSObject entry, string name, Func<ConntrackEntry, T?> read)
+        where T : struct
+    {
+        if (entry.BaseObject is ConntrackEntry live)
+            return read(live);
+        return Enum.TryParse(entry.Properties[name]?.Value?.ToString(), out T value) ? value : null;
+    }
+
+    private static string Source(ConntrackEntry entry) => Endpoint(entry, entry.SourceAddress, entry.SourcePort);
+
+    private static string Destination(ConntrackEntry entry) => Endpoint(entry, entry.DestinationAddress, entry.DestinationPort);
 
     private static string Endpoint(ConntrackEntry entry, string address, ushort? port)
     {
@@ -68,6 +105,63 @@ public static class EntryView
     });
 
     private static string Paint(string text, string colour) => colour.Length == 0 ? text : colour + text + StyleCodes.Reset;
+}
+
+/// <summary>What the view of blocks shows.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class BlockView
+{
+    /// <summary>Whose traffic, in lines that the table has room for on 80 columns.</summary>
+    public static string? Traffic(PSObject block) =>
+        block.Properties[nameof(Traffic)]?.Value is { } traffic ? TextLines.Wrap(traffic.ToString() ?? "", 48) : null;
+}
+
+/// <summary>Marks objects that come from several network namespaces by a type name of their own, for which the views have a column
+/// with the namespace.</summary>
+internal static class NamespacedRow
+{
+    /// <summary>What stands behind the name of the type.</summary>
+    private const string Suffix = "#Namespaced";
+
+    /// <summary>The types that have such a view.</summary>
+    private static readonly Dictionary<Type, string> Names = new Type[]
+    {
+        typeof(ConntrackEntry), typeof(ConntrackEvent), typeof(ConntrackGroup), typeof(ConntrackCpuStat), typeof(ConntrackExpectation),
+        typeof(ConntrackSetting), typeof(ConntrackTimeoutPolicy), typeof(ConntrackBlock),
+    }.ToDictionary(type => type, type => type.FullName + Suffix);
+
+    public static object? Mark(object? item)
+    {
+        if (item is null)
+            return null;
+        PSObject marked = PSObject.AsPSObject(item);
+        if (!Names.TryGetValue(marked.BaseObject.GetType(), out string? name))
+            return item;
+        marked.TypeNames.Insert(0, name);
+        return marked;
+    }
+}
+
+/// <summary>Breaks text between words: a table of PowerShell's breaks it anywhere, within an address too.</summary>
+internal static class TextLines
+{
+    public static string Wrap(string text, int width)
+    {
+        if (text.Length <= width)
+            return text;
+        StringBuilder lines = new(text.Length);
+        int length = 0;
+        foreach (string word in text.Split(' '))
+        {
+            bool fits = length == 0 || length + 1 + word.Length <= width;
+            if (lines.Length > 0)
+                lines.Append(fits ? ' ' : '\n');
+            lines.Append(word);
+            length = fits && length > 0 ? length + 1 + word.Length : word.Length;
+        }
+
+        return lines.ToString();
+    }
 }
 
 /// <summary>Colours as $PSStyle has them. PowerShell takes them out again where NO_COLOR, $PSStyle.OutputRendering or a

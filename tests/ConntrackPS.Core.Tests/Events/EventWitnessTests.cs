@@ -54,6 +54,7 @@ public sealed class EventWitnessTests
         ConntrackEvent ended = Assert.Single(events, happened => happened is { EventType: ConntrackEventType.Destroy, DestinationPort: 8080 });
         Assert.InRange(ended.TotalBytes!.Value, 1500UL, 4000UL);
         Assert.InRange(ended.Duration!.Value, 0.0, 60.0);
+        Assert.Equal(ended.Duration, ended.Age);
         Assert.Equal("203.0.113.5", ended.ReplySourceAddress);
     }
 

@@ -63,7 +63,8 @@ public sealed class RandomTableTests : IClassFixture<RandomTableFixture>
     private static readonly string[] GivenByTheKernel =
     [
         nameof(ConntrackEntry.Id), nameof(ConntrackEntry.UseCount), nameof(ConntrackEntry.Namespace),
-        nameof(ConntrackEntry.TimeoutSeconds), nameof(ConntrackEntry.StartTime), nameof(ConntrackEntry.StartTimestamp), nameof(ConntrackEntry.TotalBytes),
+        nameof(ConntrackEntry.TimeoutSeconds), nameof(ConntrackEntry.StartTime), nameof(ConntrackEntry.StartTimestamp),
+        nameof(ConntrackEntry.TotalPackets), nameof(ConntrackEntry.TotalBytes),
         nameof(ConntrackEntry.OriginalBytes), nameof(ConntrackEntry.OriginalPackets),
         nameof(ConntrackEntry.ReplyBytes), nameof(ConntrackEntry.ReplyPackets),
     ];

@@ -42,12 +42,14 @@ public sealed class TrafficTests : IClassFixture<TrafficFixture>
         Assert.InRange(entry.OriginalBytes!.Value, 1000UL, 2000UL);
         Assert.InRange(entry.ReplyBytes!.Value, 500UL, 1500UL);
         Assert.Equal(entry.OriginalBytes + entry.ReplyBytes, entry.TotalBytes);
+        Assert.Equal(entry.OriginalPackets + entry.ReplyPackets, entry.TotalPackets);
         Assert.InRange(entry.OriginalWindowScale!.Value, (byte)1, (byte)14);
         Assert.InRange(entry.ReplyWindowScale!.Value, (byte)1, (byte)14);
         Assert.True(entry.OriginalTcpFlags!.Value.HasFlag(TcpTrackingFlags.WindowScale | TcpTrackingFlags.SackPerm));
         Assert.Equal(0x12345678u, entry.Mark);
         Assert.Equal($"{LabelNames.System.ToName(5)},{LabelNames.System.ToName(127)}", entry.Labels);
         Assert.InRange(entry.StartTime!.Value, _router.Began, DateTime.Now);
+        Assert.InRange(entry.Age!.Value, 0, (DateTime.Now - _router.Began).TotalSeconds);
         Assert.Equal(DateTimeKind.Local, entry.StartTime.Value.Kind);
         Assert.Null(entry.StopTime);
         Assert.Null(entry.SynproxyIsn);
