@@ -91,7 +91,7 @@ public partial class DocumentsTests
     [InlineData("docs/libc.md#alpine-linux", true)]
     [InlineData("docs/libc.md#procesors", false)]
     [InlineData("docs/nowhere.md", false)]
-    [InlineData("#the-main-job", true)]
+    [InlineData("#build-and-test", true)]
     [InlineData("https://example.org/nowhere", true)]
     public void A_link_to_nowhere_is_found(string target, bool isThere) => Assert.Equal(isThere, IsThere(target, "README.md"));
 
