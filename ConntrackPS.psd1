@@ -55,6 +55,7 @@
         'ConntrackPS.types.ps1xml'
         'LICENSE'
         'en-US/about_ConntrackPS.help.txt'
+        'en-US/about_ConntrackPS_Errors.help.txt'
         'en-US/about_ConntrackPS_Filters.help.txt'
         'en-US/about_ConntrackPS_Recipes.help.txt'
         'en-US/about_ConntrackPS_Safety.help.txt'
