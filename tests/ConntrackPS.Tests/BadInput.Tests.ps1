@@ -1,6 +1,6 @@
 BeforeDiscovery {
     $address = 'an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32'
-    $port = 'a number from 0 to 65535, or a range such as 1000-2000'
+    $port = 'a number from 0 to 65535, a range such as 1000-2000, or a service such as https'
     $protocol = 'tcp, udp, icmp, icmpv6, sctp, udplite, gre, or a number from 0 to 255'
     $duration = 'seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d'
     $mark = 'a number from 0 to 4294967295 (0xffffffff), alone or with a mask, such as 7, 0x100, 0x100/0xff00'
@@ -8,6 +8,7 @@ BeforeDiscovery {
     # Parameter, wrong values as they are typed, what the message says is accepted. Each is InvalidData on binding.
     $wrong = @(
         foreach ($parameter in 'SourceAddress', 'DestinationAddress', 'ReplySourceAddress', 'ReplyDestinationAddress', 'Address', 'TranslatedSourceAddress', 'TranslatedDestinationAddress', 'TranslatedAddress') {
+            @{ Parameter = "Exclude$parameter"; Values = @('300.1.1.1', 'example.org', '192.0.2.0/33'); Accepted = $address }
             @{ Parameter = $parameter; Values = @('300.1.1.1', 'example.org', '192.0.2.0/33'); Accepted = $address }
         }
         @{ Parameter = 'SourceAddress'; Accepted = $address; Values = @(
@@ -19,7 +20,8 @@ BeforeDiscovery {
             )
         }
         foreach ($parameter in 'SourcePort', 'DestinationPort', 'Port', 'ReplySourcePort', 'ReplyDestinationPort', 'TranslatedSourcePort', 'TranslatedDestinationPort', 'TranslatedPort') {
-            @{ Parameter = $parameter; Values = @('http', '65536', '90-80', '-1'); Accepted = $port }
+            @{ Parameter = $parameter; Values = @('no-such-service', '65536', '90-80', '-1'); Accepted = $port }
+            @{ Parameter = "Exclude$parameter"; Values = @('no-such-service', '65536', '90-80', '-1'); Accepted = $port }
         }
         @{ Parameter = 'Port'; Accepted = $port; Values = @(
                 '70000', '80:90', '80..90', '1-2-3', '80-', '0-65536', '0x50', '80.5', '1e3', '!80', '"80,90"', '80, bad', '99999999999', '$true', '"+80"'

@@ -183,8 +183,8 @@ Describe '<Name>' -ForEach $commands {
     }
 
     It 'has no aliases of parameters that hide what they mean' {
-        # PSPath is what takes the files of Get-ChildItem from the pipeline.
-        $own.Aliases | Where-Object { $_ -ne 'PSPath' } | Should -BeNullOrEmpty
+        # PSPath is what takes the files of Get-ChildItem from the pipeline; the others are short for one name each, everywhere.
+        $own.Aliases | Where-Object { $_ -notin 'PSPath', 'Source', 'Destination', 'SPort', 'DPort', 'Namespace' } | Should -BeNullOrEmpty
     }
 }
 

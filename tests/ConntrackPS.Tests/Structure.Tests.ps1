@@ -2,7 +2,8 @@
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
-    $settable = [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite }.Name
+    # What is left out has parameters of its own, one for each address and port.
+    $settable = [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne 'Exclude' }.Name
 }
 
 BeforeAll {
@@ -77,6 +78,31 @@ Describe 'The filter property <_>' -ForEach $settable {
         $untouched = [ConntrackPS.Conntrack.Filtering.ConntrackFilter]::new()
         foreach ($other in [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne $name }) {
             "$($other.GetValue($filter))" | Should -Be "$($other.GetValue($untouched))" -Because "-$name says nothing of $($other.Name)"
+        }
+    }
+}
+
+Describe 'What leaves out <_>' -ForEach ($settable -match '(Address|Port)$') {
+    It 'has a parameter on each cmdlet that selects entries, with the attributes of the one that asks' {
+        foreach ($command in 'Get-ConntrackEntry', 'Remove-ConntrackEntry', 'Measure-ConntrackEntry', 'Watch-ConntrackEvent', 'Register-ConntrackEvent',
+            'Block-ConntrackTraffic', 'Show-ConntrackTop', 'Set-ConntrackEntry') {
+            $asks, $leaves = foreach ($name in $_, "Exclude$_") { (Get-Command $command).Parameters[$name] }
+            $leaves.ParameterSets.Keys | Should -Be 'Filter' -Because "$command -Exclude$_ selects"
+            $leaves.ParameterType | Should -Be $asks.ParameterType
+            foreach ($kind in [System.Management.Automation.ArgumentTransformationAttribute], [System.Management.Automation.ArgumentCompleterAttribute]) {
+                $leaves.Attributes.Where{ $_ -is $kind }.ForEach{ "$($_.TypeId) $($_.Type)" } | Should -Be $asks.Attributes.Where{ $_ -is $kind }.ForEach{ "$($_.TypeId) $($_.Type)" }
+            }
+        }
+    }
+
+    It 'is one filter of those that are excluded' {
+        $value = $_ -like '*Address' ? '192.0.2.0/24' : '1000-2000'
+        $filter = $parse.Invoke($null, @("-Exclude$_ $value"))
+        $filter.Exclude.Count | Should -Be 1
+        "$($filter.Exclude[0].$_)" | Should -Be $value
+        $filter.NamesEntries | Should -BeFalse
+        foreach ($name in [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne 'Exclude' }.Name) {
+            "$($filter.$name)" | Should -Be "$([ConntrackPS.Conntrack.Filtering.ConntrackFilter]::new().$name)"
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Conntrack;
@@ -8,6 +9,11 @@ namespace ConntrackPS.Conntrack;
 /// <remarks>services(5). Where the file is missing, as on a minimal system without the package netbase, ports have no names.</remarks>
 internal sealed class ServiceNames
 {
+    /// <summary>What <see cref="ParseRange"/> takes, for messages.</summary>
+    public const string AcceptedForm = "a number from 0 to 65535, a range such as 1000-2000, or a service such as https";
+
+    private const string OnePort = "a number from 0 to 65535, or a service such as https";
+
     private static readonly Lazy<ServiceNames> SystemNames = new(() => Parse(NameFile.Read("/", "etc/services")));
 
     private readonly Dictionary<string, SortedSet<ushort>> _ports = new(StringComparer.OrdinalIgnoreCase);
@@ -57,6 +63,16 @@ internal sealed class ServiceNames
             : throw new FormatException($"'{name}' has several ports in /etc/services. Write one of {string.Join(", ", ports)}.");
     }
 
+    /// <summary>Reads a port, a range of ports, or a service: <c>443</c>, <c>1000-2000</c>, <c>https</c>.</summary>
+    /// <exception cref="FormatException">It is none of these; the message says what is accepted.</exception>
+    public PortRange ParseRange(string text) =>
+        PortRange.TryParse(text, out PortRange range) ? range : new PortRange(PortOf(text) ?? throw Refuse(text, AcceptedForm));
+
+    /// <summary>Reads a port or a service.</summary>
+    /// <exception cref="FormatException">It is neither; the message says what is accepted.</exception>
+    public ushort ParsePort(string text) =>
+        PortRange.TryParse(text, out PortRange range) && range.First == range.Last ? range.First : PortOf(text) ?? throw Refuse(text, OnePort);
+
     /// <summary>The name of a protocol's port; null where it has none.</summary>
     public string? NameOf(IPProtocol protocol, ushort port) => _names.GetValueOrDefault((ProtocolNames.ToKernel(protocol), port));
 
@@ -66,6 +82,15 @@ internal sealed class ServiceNames
         where pair.Value.Count == 1 && pair.Key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
         orderby pair.Key
         select (pair.Key, pair.Value.Min);
+
+    private FormatException Refuse(string text, string accepted)
+    {
+        if (text.Length == 0 || !char.IsAsciiLetter(text[0]))
+            return new FormatException($"'{text}' is not a port. Write {accepted}.");
+        return new FormatException(IsEmpty
+            ? $"'{text}' can't be looked up: this machine has no /etc/services, which the package netbase brings. Write {accepted}."
+            : $"'{text}' is not a service of /etc/services. Write {accepted}.");
+    }
 }
 
 /// <summary>Files in /etc that give names to numbers, a line each, with comments after '#'.</summary>

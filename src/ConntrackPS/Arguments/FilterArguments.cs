@@ -9,10 +9,11 @@ namespace ConntrackPS.Arguments;
 public sealed class AddressArgumentAttribute : ElementTransformationAttribute<AddressPrefix>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => "an address or prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::/32";
+    protected override string AcceptedForm => "an IPv4 or IPv6 address, or a prefix, such as 192.0.2.1, 192.0.2.0/24, 2001:db8::1, 2001:db8::/32";
 
     /// <inheritdoc/>
-    protected override AddressPrefix Parse(string text) => AddressPrefix.Parse(text);
+    protected override AddressPrefix Parse(string text) =>
+        HostNameException.LooksLikeName(text) ? throw new HostNameException(text, AcceptedForm, "") : AddressPrefix.Parse(text);
 }
 
 /// <summary>Reads one address.</summary>
@@ -22,17 +23,61 @@ public sealed class HostAddressArgumentAttribute : ElementTransformationAttribut
     protected override string AcceptedForm => "one address, such as 192.0.2.1 or 2001:db8::1";
 
     /// <inheritdoc/>
-    protected override HostAddress Parse(string text) => HostAddress.Parse(text);
+    protected override HostAddress Parse(string text) =>
+        HostNameException.LooksLikeName(text) ? throw new HostNameException(text, AcceptedForm, "[0]") : HostAddress.Parse(text);
 }
 
-/// <summary>Reads ports and ranges.</summary>
+/// <summary>A host's name stands where an address is needed. Names are not looked up here: that takes time, and what a name stands
+/// for may change between two commands.</summary>
+/// <param name="name">The name.</param>
+/// <param name="acceptedForm">What is accepted, as a phrase that completes "Write ...".</param>
+/// <param name="index">Picks one of several addresses, where one is needed.</param>
+internal sealed class HostNameException(string name, string acceptedForm, string index)
+    : FormatException($"{Problem(name, acceptedForm)} To look the name up, write ([System.Net.Dns]::GetHostAddresses('{name}'){index})")
+{
+    private const int LongestName = 253;
+
+    /// <summary>The message without an expression of PowerShell, for where none is run.</summary>
+    public string PlainMessage { get; } = Problem(name, acceptedForm);
+
+    /// <summary>True for labels of letters, digits and hyphens with dots between them, of which the last has a letter (RFC 1123, 2.1).</summary>
+    public static bool LooksLikeName(string text)
+    {
+        string[] labels = text.TrimEnd('.').Split('.');
+        return text.Length <= LongestName
+            && labels[^1].Any(char.IsAsciiLetter)
+            && !labels[^1].StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+            && Array.TrueForAll(labels, label => label.Length > 0 && label[0] != '-' && label.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_'));
+    }
+
+    private static string Problem(string name, string acceptedForm) => $"'{name}' is a name, not an address. Write {acceptedForm}.";
+}
+
+/// <summary>Reads ports, ranges and names of services.</summary>
 public sealed class PortArgumentAttribute : ElementTransformationAttribute<PortRange>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => "a port from 0 to 65535, or a range such as 1000-2000";
+    protected override string AcceptedForm => ServiceNames.AcceptedForm;
 
     /// <inheritdoc/>
-    protected override PortRange Parse(string text) => PortRange.Parse(text);
+    protected override PortRange Parse(string text) => ServiceNames.System.ParseRange(text);
+}
+
+/// <summary>Reads one port, as a number or by the name of its service.</summary>
+public sealed class OnePortArgumentAttribute : ElementTransformationAttribute<long>
+{
+    /// <summary>Reads one port.</summary>
+    public OnePortArgumentAttribute() => TakesOne = true;
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "a number from 0 to 65535, or a service such as https";
+
+    /// <inheritdoc/>
+    protected override long Parse(string text) =>
+        NumberArgumentAttribute.TryParseNumber(text, out long number) && IsAccepted(number) ? number : ServiceNames.System.ParsePort(text);
+
+    /// <inheritdoc/>
+    protected override bool IsAccepted(long value) => value is >= ushort.MinValue and <= ushort.MaxValue;
 }
 
 /// <summary>Reads marks, with or without a mask.</summary>
@@ -183,7 +228,8 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
     /// <inheritdoc/>
     protected override bool IsAccepted(long value) => value >= Minimum && value <= Maximum;
 
-    private static bool TryParseNumber(string text, out long number)
+    /// <summary>Reads the number, whatever its size.</summary>
+    internal static bool TryParseNumber(string text, out long number)
     {
         if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
             return long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0;

@@ -31,10 +31,11 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
     /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
     [Parameter]
+    [Alias("Namespace")]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
-    public string[]? NetworkNamespace { get; set; }
+    public virtual string[]? NetworkNamespace { get; set; }
 
     /// <summary>The name of the one namespace to work in; null for the caller's own. Several end the cmdlet.</summary>
     private protected string? NamespaceName

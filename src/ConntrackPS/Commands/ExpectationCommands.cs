@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
@@ -17,22 +18,28 @@ public abstract class ExpectationCommand : ConntrackCommand
 
     /// <summary>Addresses or prefixes the expected connection comes from, as they stand in the expectation.</summary>
     [Parameter(Position = 0, ParameterSetName = FilterSet)]
+    [Alias("Source")]
     [AddressArgument]
     public AddressPrefix[]? SourceAddress { get; set; }
 
     /// <summary>Addresses or prefixes the expected connection goes to.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Alias("Destination")]
     [AddressArgument]
     public AddressPrefix[]? DestinationAddress { get; set; }
 
     /// <summary>Source ports as they stand in the expectation, or ranges; 0 usually stands for any.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Alias("SPort")]
     [PortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public PortRange[]? SourcePort { get; set; }
 
     /// <summary>Destination ports, or ranges such as 1000-2000.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Alias("DPort")]
     [PortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public PortRange[]? DestinationPort { get; set; }
 
     /// <summary>Layer 4 protocols, by name or number.</summary>

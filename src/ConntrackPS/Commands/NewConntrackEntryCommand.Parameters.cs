@@ -16,11 +16,13 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>The address of the first packet's sender. Both addresses of the first packet are needed, or both of replies.</summary>
     [Parameter(Position = 0, ParameterSetName = TupleSet)]
+    [Alias("Source")]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? SourceAddress { get; set; }
 
     /// <summary>The address that the first packet was sent to, before translation.</summary>
     [Parameter(Position = 1, ParameterSetName = TupleSet)]
+    [Alias("Destination")]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? DestinationAddress { get; set; }
 
@@ -31,12 +33,16 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>The port of the first packet's sender.</summary>
     [Parameter(ParameterSetName = TupleSet)]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [Alias("SPort")]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? SourcePort { get; set; }
 
     /// <summary>The port that the first packet was sent to, before translation.</summary>
     [Parameter(ParameterSetName = TupleSet)]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [Alias("DPort")]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? DestinationPort { get; set; }
 
     /// <summary>The ICMP or ICMPv6 type of the first packet.</summary>
@@ -76,12 +82,14 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>The port replies come from; the destination's unless given.</summary>
     [Parameter(ParameterSetName = TupleSet)]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? ReplySourcePort { get; set; }
 
     /// <summary>The port replies go to; the source's unless given.</summary>
     [Parameter(ParameterSetName = TupleSet)]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? ReplyDestinationPort { get; set; }
 
     /// <summary>What the kernel translates the source to.</summary>
@@ -91,7 +99,8 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>What the kernel translates the source port to.</summary>
     [Parameter(ParameterSetName = TupleSet)]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? TranslatedSourcePort { get; set; }
 
     /// <summary>What the kernel translates the destination to.</summary>
@@ -101,7 +110,8 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>What the kernel translates the destination port to.</summary>
     [Parameter(ParameterSetName = TupleSet)]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? TranslatedDestinationPort { get; set; }
 
     /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given.</summary>

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Errors;
@@ -27,11 +28,13 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
 
     /// <summary>Where the expected connection may come from: one address, or a prefix such as 0.0.0.0/0 for any.</summary>
     [Parameter(Position = 0)]
+    [Alias("Source")]
     [AddressArgument(TakesOne = true)]
     public AddressPrefix? SourceAddress { get; set; }
 
     /// <summary>Where the expected connection goes to, before translation.</summary>
     [Parameter(Position = 1)]
+    [Alias("Destination")]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? DestinationAddress { get; set; }
 
@@ -42,12 +45,16 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
 
     /// <summary>The source port; any unless given.</summary>
     [Parameter]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [Alias("SPort")]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? SourcePort { get; set; }
 
     /// <summary>The destination port.</summary>
     [Parameter]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [Alias("DPort")]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? DestinationPort { get; set; }
 
     /// <summary>The bits of the source address that must be met, where they are no prefix: 0.0.0.255.</summary>
@@ -102,7 +109,8 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
 
     /// <summary>The port that -Function translates to.</summary>
     [Parameter]
-    [NumberArgument(ushort.MaxValue, TakesOne = true)]
+    [OnePortArgument]
+    [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? NatPort { get; set; }
 
     /// <summary>The master's zone, 0 to 65535; an entry given as master has its own.</summary>

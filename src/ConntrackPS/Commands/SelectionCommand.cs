@@ -12,7 +12,7 @@ using ConntrackPS.Pipeline;
 namespace ConntrackPS.Commands;
 
 /// <summary>The filter parameters that are the same on every cmdlet that selects entries, changing ones included.</summary>
-public abstract class SelectionCommand : ConntrackCommand
+public abstract partial class SelectionCommand : ConntrackCommand
 {
     /// <summary>The parameter set in which entries are selected by filter.</summary>
     protected const string FilterSet = FilterParameters.Set;
@@ -22,12 +22,14 @@ public abstract class SelectionCommand : ConntrackCommand
 
     /// <summary>Addresses or prefixes the first packet came from.</summary>
     [Parameter(Position = 0, ParameterSetName = FilterSet)]
+    [Alias("Source")]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? SourceAddress { get; set; }
 
     /// <summary>Addresses or prefixes the first packet was sent to, before translation.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Alias("Destination")]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? DestinationAddress { get; set; }
@@ -70,42 +72,52 @@ public abstract class SelectionCommand : ConntrackCommand
 
     /// <summary>Source ports of the first packet, or ranges such as 1000-2000.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Alias("SPort")]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? SourcePort { get; set; }
 
     /// <summary>Destination ports of the first packet before translation, or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Alias("DPort")]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? DestinationPort { get; set; }
 
     /// <summary>Ports or ranges that replies come from.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ReplySourcePort { get; set; }
 
     /// <summary>Ports or ranges that replies go to.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ReplyDestinationPort { get; set; }
 
     /// <summary>Ports or ranges that replace the source port, on entries whose source is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? TranslatedSourcePort { get; set; }
 
     /// <summary>Ports or ranges that replace the destination port, on entries whose destination is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? TranslatedDestinationPort { get; set; }
 
     /// <summary>Ports or ranges that replace the source or destination port, on entries where that one is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? TranslatedPort { get; set; }
 
     /// <summary>Ports or ranges that any of the four ports may have.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
+    [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? Port { get; set; }
 
     /// <summary>Layer 4 protocols, by name or number.</summary>
@@ -246,7 +258,7 @@ public abstract class SelectionCommand : ConntrackCommand
     {
         ConntrackFilter filter = BuildFilter();
         if (ParameterSetName == FilterSet && !filter.NamesEntries)
-            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name, NamespaceName));
+            ThrowTerminatingError(ErrorFactory.NoFilter(MyInvocation.MyCommand.Name, NamespaceName, filter.Exclude.Count > 0));
         return filter;
     }
 

@@ -90,7 +90,11 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     public SwitchParameter Reset { get; set; }
 
     /// <inheritdoc/>
-    protected override void BeginProcessing() => _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(TimeoutSeconds));
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(TimeoutSeconds));
+    }
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunOne(Change, $"{Protocol} {State}".TrimEnd());

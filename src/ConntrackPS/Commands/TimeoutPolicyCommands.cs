@@ -175,7 +175,11 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     public object GetDynamicParameters() => _timeouts.Offer(Protocol == 0 ? null : Protocol);
 
     /// <inheritdoc/>
-    protected override void BeginProcessing() => _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
+    }
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunOn(Name, Create);
@@ -217,7 +221,11 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     public object GetDynamicParameters() => _timeouts.Offer(null);
 
     /// <inheritdoc/>
-    protected override void BeginProcessing() => _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
+    }
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunOn(Name, Change);

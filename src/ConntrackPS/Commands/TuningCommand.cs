@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
+using ConntrackPS.Completion;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
@@ -9,15 +10,34 @@ namespace ConntrackPS.Commands;
 /// <summary>What cmdlets share that change what other cmdlets emit: objects come back with the namespace they are from.</summary>
 public abstract class TuningCommand : ConntrackCommand
 {
-    /// <summary>The network namespace that an object of the pipeline was read in; -NetworkNamespace goes first.</summary>
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
+    /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
+    /// <remarks>Without the alias that it has elsewhere: -Namespace is a parameter here, which objects bind by its name.</remarks>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public override string[]? NetworkNamespace { get; set; }
+
+    /// <summary>The network namespace that an object of the pipeline was read in; -NetworkNamespace goes first. One that is typed
+    /// is short for that.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true, DontShow = true)]
     [AllowNull]
     [AllowEmptyString]
-    public string? Namespace { get; set; }
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public string[]? Namespace { get; set; }
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        // What objects have is bound later.
+        if (NetworkNamespace is null && Namespace is { Length: > 0 } typed && !typed.Any(string.IsNullOrEmpty))
+            NetworkNamespace = typed;
+    }
 
     /// <summary>Where to work: null for the caller's own namespace.</summary>
     private protected NetworkNamespace? Target() =>
-        OneNamespace() ?? NamespaceNamed(string.IsNullOrEmpty(Namespace) ? null : Namespace);
+        OneNamespace() ?? NamespaceNamed(Namespace is [{ Length: > 0 } name] ? name : null);
 }
 
 /// <summary>What cmdlets share that change values now, after the next boot, or both.</summary>

@@ -62,7 +62,7 @@ public sealed class NetworkNamespaceCompleter : ChoiceCompleter
         NetworkNamespace.Names().Select(name => (name, $"{NetworkNamespace.NamedDirectory}/{name}"));
 
     /// <summary>The first namespace that stands on the command line; null for none.</summary>
-    internal static string? FirstOf(IDictionary bound) => bound["NetworkNamespace"] switch
+    internal static string? FirstOf(IDictionary bound) => (bound["NetworkNamespace"] ?? bound["Namespace"]) switch
     {
         string name => name,
         object[] and [string first, ..] => first,
@@ -126,8 +126,36 @@ public abstract class TableCompleter : ChoiceCompleter
 /// <summary>Completes addresses of the table's entries.</summary>
 public sealed class AddressCompleter : TableCompleter
 {
-    private protected override string[] PropertiesOf(string parameter) =>
-        TupleProperties.TryFind(parameter, out TupleProperty? property) ? [.. TupleProperties.EndsOf(property).Select(end => end.Name)] : [];
+    private protected override string[] PropertiesOf(string parameter) => TupleEnds.Of(parameter);
+}
+
+/// <summary>Completes ports of the table's entries, and then the services of /etc/services.</summary>
+public sealed class PortCompleter : TableCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        [.. base.Choices(parameter, typed, bound), .. ServiceCompleter.Services(typed)];
+
+    private protected override string[] PropertiesOf(string parameter) => TupleEnds.Of(parameter);
+}
+
+/// <summary>Completes the services of /etc/services, for a port that no entry needs to have.</summary>
+public sealed class ServiceCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) => Services(typed);
+
+    internal static IEnumerable<(string Value, string Meaning)> Services(string typed) =>
+        ServiceNames.System.StartingWith(typed).Select(service => (service.Name, $"port {service.Port}"));
+}
+
+/// <summary>The properties of entries that a parameter for addresses or ports asks for, or leaves out.</summary>
+internal static class TupleEnds
+{
+    public static string[] Of(string parameter) =>
+        TupleProperties.All.FirstOrDefault(property => Is(property.Name, parameter) || Is(property.ExcludeName, parameter)) is { } found
+            ? [.. TupleProperties.EndsOf(found).Select(end => end.Name)]
+            : [];
+
+    private static bool Is(string name, string parameter) => name.Equals(parameter, StringComparison.OrdinalIgnoreCase);
 }
 
 /// <summary>Completes zones of the table's entries.</summary>

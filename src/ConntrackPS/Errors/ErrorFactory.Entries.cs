@@ -14,8 +14,13 @@ namespace ConntrackPS.Errors;
 internal static partial class ErrorFactory
 {
     /// <summary>Nothing was named to delete or change.</summary>
-    public static ErrorRecord NoFilter(string command, string? networkNamespace) => Create(
-        new ArgumentException($"{command} was given nothing to go by, and would have to take every entry."),
+    /// <param name="command">The cmdlet.</param>
+    /// <param name="networkNamespace">Where it works; null for the caller's own.</param>
+    /// <param name="excludes">Whether something was named to leave out.</param>
+    public static ErrorRecord NoFilter(string command, string? networkNamespace, bool excludes) => Create(
+        new ArgumentException(excludes
+            ? $"{command} was told only what to leave out, and would have to take every other entry."
+            : $"{command} was given nothing to go by, and would have to take every entry."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
             ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"

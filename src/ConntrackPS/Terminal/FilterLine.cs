@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using System.Reflection;
+using ConntrackPS.Arguments;
 using ConntrackPS.Commands;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
@@ -67,6 +68,8 @@ internal static class FilterLine
     {
         PropertyInfo[] found = [.. Parameters.Where(parameter => parameter.Name.StartsWith(name, StringComparison.OrdinalIgnoreCase))];
         return found.FirstOrDefault(parameter => parameter.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+            ?? Parameters.FirstOrDefault(parameter =>
+                parameter.GetCustomAttribute<AliasAttribute>()?.AliasNames.Contains(name, StringComparer.OrdinalIgnoreCase) == true)
             ?? (found.Length == 1 ? found[0] : throw new FormatException(found.Length == 0
                 ? $"There is no filter -{name}."
                 : $"-{name} may be {string.Join(", ", found.Select(parameter => "-" + parameter.Name))}."));
@@ -89,7 +92,7 @@ internal static class FilterLine
         }
         catch (ArgumentTransformationMetadataException exception)
         {
-            throw new FormatException(exception.Message, exception);
+            throw new FormatException(exception.InnerException is HostNameException name ? name.PlainMessage : exception.Message, exception);
         }
     }
 

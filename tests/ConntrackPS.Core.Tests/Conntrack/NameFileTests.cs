@@ -36,6 +36,50 @@ public class NameFileTests
     [InlineData("nothing", null)]
     public void A_service_has_the_port_of_the_file(string name, int? port) => Assert.Equal((ushort?)port, Services.PortOf(name));
 
+    /// <summary>Names may have hyphens, and a number is never looked up.</summary>
+    [Theory]
+    [InlineData("https", "443")]
+    [InlineData("ftp-data", "20")]
+    [InlineData("443", "443")]
+    [InlineData("8000-8100", "8000-8100")]
+    [InlineData("0-65535", "0-65535")]
+    public void A_port_is_a_number_a_range_or_a_service(string text, string range)
+    {
+        Assert.Equal(range, Services.ParseRange(text).ToString());
+        if (!range.Contains('-', StringComparison.Ordinal))
+            Assert.Equal(range, $"{Services.ParsePort(text)}");
+        else
+            Assert.Throws<FormatException>(() => Services.ParsePort(text));
+    }
+
+    [Theory]
+    [InlineData("65536", "'65536' is not a port.")]
+    [InlineData("80-", "'80-' is not a port.")]
+    [InlineData("90-80", "'90-80' is not a port.")]
+    [InlineData("", "'' is not a port.")]
+    [InlineData("telnets", "'telnets' is not a service of /etc/services.")]
+    [InlineData("http-https", "'http-https' is not a service of /etc/services.")]
+    [InlineData("split", "'split' has several ports in /etc/services. Write one of 100, 200.")]
+    public void What_is_no_port_is_told_with_what_is_accepted(string text, string problem)
+    {
+        string told = Assert.Throws<FormatException>(() => Services.ParseRange(text)).Message;
+        Assert.StartsWith(problem, told, StringComparison.Ordinal);
+        Assert.StartsWith(problem, Assert.Throws<FormatException>(() => Services.ParsePort(text)).Message, StringComparison.Ordinal);
+        if (text != "split")
+            Assert.EndsWith($"Write {ServiceNames.AcceptedForm}.", told, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_the_file_a_name_is_told_to_need_it()
+    {
+        ServiceNames none = ServiceNames.Parse([]);
+        Assert.True(none.IsEmpty);
+        Assert.Equal("80-90", none.ParseRange("80-90").ToString());
+        string told = Assert.Throws<FormatException>(() => none.ParseRange("https")).Message;
+        Assert.StartsWith("'https' can't be looked up: this machine has no /etc/services, which the package netbase brings.", told, StringComparison.Ordinal);
+        Assert.StartsWith("'65536' is not a port.", Assert.Throws<FormatException>(() => none.ParseRange("65536")).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_name_of_two_ports_is_refused_with_both() =>
         Assert.Contains("100, 200", Assert.Throws<FormatException>(() => Services.PortOf("split")).Message, StringComparison.Ordinal);

@@ -35,10 +35,18 @@ public readonly record struct PortRange
     public static PortRange Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        return TryParse(text, out PortRange range) ? range : throw Refuse(text);
+    }
+
+    /// <summary>Reads <c>80</c> or <c>1000-2000</c>, if it is one of these.</summary>
+    internal static bool TryParse(string text, out PortRange range)
+    {
+        range = default;
         string[] ends = text.Split('-');
         if (ends.Length > 2 || !TryParsePort(ends[0], out int first) || !TryParsePort(ends[^1], out int last) || first > last)
-            throw Refuse(text);
-        return new PortRange(first, last);
+            return false;
+        range = new PortRange(first, last);
+        return true;
     }
 
     /// <summary>True where the port lies in the range.</summary>
