@@ -19,7 +19,7 @@ internal static partial class ErrorFactory
     /// <param name="excludes">Whether something was named to leave out.</param>
     public static ErrorRecord NoFilter(string command, string? networkNamespace, bool excludes) => Create(
         new ArgumentException(excludes
-            ? $"{command} was told only what to leave out, and would have to take every other entry."
+            ? $"{command} was given only exclusions, so every other entry would be affected."
             : $"{command} was given nothing to go by, and would have to take every entry."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
