@@ -46,7 +46,7 @@ $works = [ordered]@{
     'Remove-ConntrackEntry -Block'     = { Remove-ConntrackEntry -SourcePort 4000-4001 -Block @here }
     'Remove-ConntrackEntry, a group'   = { $group | Remove-ConntrackEntry @here }
     'Remove-ConntrackEntry by request' = { Remove-ConntrackEntry -Protocol Tcp -AddressFamily IPv4 @here }
-    'Set-ConntrackEntry'               = { Set-ConntrackEntry -SourcePort 4000-4001 -Mark 7 @here }
+    'Set-ConntrackEntry'               = { Set-ConntrackEntry -SourcePort 4000-4001 -NewMark 7 @here }
     'Get-ConntrackEntry'               = { @(Get-ConntrackEntry -SourcePort 4000-4001 @here).Count }
     'Measure-ConntrackEntry'           = { (Measure-ConntrackEntry -SourcePort 4000-4001 -GroupBy Protocol @here | Measure-Object Count -Sum).Sum }
 }

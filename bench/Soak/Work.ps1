@@ -19,7 +19,7 @@ function Invoke-SoakRound([string] $Namespace, [int] $Round) {
     $null = Get-ConntrackEntry @here | Select-Object -First 100 | ConvertTo-ConntrackText -Format Xml | ConvertFrom-ConntrackText
 
     # Change: marks, entries of our own, and a refused one.
-    Get-ConntrackEntry -Protocol udp @here | Select-Object -First 100 | Set-ConntrackEntry -Mark ($Round % 100) @here -ErrorAction Ignore
+    Get-ConntrackEntry -Protocol udp @here | Select-Object -First 100 | Set-ConntrackEntry -NewMark ($Round % 100) @here -ErrorAction Ignore
     foreach ($port in 1..20) {
         New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol tcp -SourcePort (1000 + $port) -DestinationPort 80 -State Established -TimeoutSeconds 60 @here
     }

@@ -119,7 +119,7 @@ Describe 'Block-ConntrackTraffic' {
         It 'drops only flows that exist where new ones can''t be told: by mark' {
             Test-Ping 192.0.2.1 198.51.100.7 | Should -BeTrue
             Test-Ping 2001:db8::1 2001:db8:1::7 | Should -BeTrue
-            Get-ConntrackEntry | Set-ConntrackEntry -Mark 7
+            Get-ConntrackEntry | Set-ConntrackEntry -NewMark 7
             $block = Block-ConntrackTraffic -Mark 7
             $block.CoversNewFlows | Should -BeFalse
             $block.TupleCount | Should -Be 4

@@ -23,7 +23,7 @@ Describe 'Completion' {
         @{ Line = 'Get-ConntrackEntry -Protocol t'; Values = @('Tcp') }
         @{ Line = 'Set-ConntrackEntry -Protocol icmpv'; Values = @('IcmpV6') }
         @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SynRecv', 'SynSent', 'SynSent2' }
-        @{ Line = 'Set-ConntrackEntry -WhereState time'; Values = @('TimeWait') }
+        @{ Line = 'Set-ConntrackEntry -State time'; Values = @('TimeWait') }
         @{ Line = 'Watch-ConntrackEvent -Status see'; Values = @('SeenReply') }
         @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SrcNat', 'SrcNatDone' }
         @{ Line = 'Measure-ConntrackEntry -GroupBy Source'; Values = 'SourceAddress', 'SourcePort'; ToolTip = '*first packet*' }

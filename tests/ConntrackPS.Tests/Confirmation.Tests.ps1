@@ -33,8 +33,8 @@ BeforeAll {
         '$entry | Remove-ConntrackEntry -Confirm'
         'Remove-ConntrackEntry 192.0.2.1 -Block -Confirm -NetworkNamespace $Namespace'
         '$entry | Remove-ConntrackEntry -Block -Confirm'
-        'Set-ConntrackEntry 192.0.2.1 -Mark 7 -Confirm -NetworkNamespace $Namespace'
-        '$entry | Set-ConntrackEntry -Mark 7 -Confirm'
+        'Set-ConntrackEntry 192.0.2.1 -NewMark 7 -Confirm -NetworkNamespace $Namespace'
+        '$entry | Set-ConntrackEntry -NewMark 7 -Confirm'
         'New-ConntrackEntry -Protocol Udp -SourceAddress 192.0.2.9 -SourcePort 1 -DestinationAddress 192.0.2.8 -DestinationPort 2 -TimeoutSeconds 60 -Confirm -NetworkNamespace $Namespace'
         'New-ConntrackExpectation -Master $entry -SourceAddress 192.0.2.1 -DestinationAddress 198.51.100.7 -DestinationPort 99 -Protocol Udp -TimeoutSeconds 9 -Confirm'
         'Block-ConntrackTraffic 192.0.2.1 -Confirm -NetworkNamespace $Namespace'
@@ -74,7 +74,7 @@ Describe 'Questions that nobody can be asked' {
     }
 
     It 'are no questions with -Confirm:$false' {
-        $said = Invoke-PowerShell '-NoProfile', '-NonInteractive', '-File', $file, $kept, '$entry | Set-ConntrackEntry -Mark 7 -Confirm:$false', 'Clear-ConntrackTable -Confirm:$false -NetworkNamespace $Namespace -AddressFamily IPv6'
+        $said = Invoke-PowerShell '-NoProfile', '-NonInteractive', '-File', $file, $kept, '$entry | Set-ConntrackEntry -NewMark 7 -Confirm:$false', 'Clear-ConntrackTable -Confirm:$false -NetworkNamespace $Namespace -AddressFamily IPv6'
         $said | Should -HaveCount 2
         $said | Should -BeLike "*`t`tno error`t"
         (Get-KernelEntry $namespace | Where-Object SourceAddress -EQ 192.0.2.1).Mark | Should -Be 7

@@ -50,14 +50,13 @@ AfterAll {
 
 Describe 'A filter that nothing can match' {
     It 'is an error that names both: <Filter>' -ForEach $contradictions {
-        $where = if ($Second -eq 'State') { $Filter -replace '-State', '-WhereState' } else { $Filter }
         $commands = "Get-ConntrackEntry $Filter", "Measure-ConntrackEntry $Filter", "Remove-ConntrackEntry $Filter", "Remove-ConntrackEntry $Filter -Block",
-        "Block-ConntrackTraffic $Filter -BlockSeconds 0", "Set-ConntrackEntry $where -Mark 1", "Watch-ConntrackEvent $Filter -Seconds 1", "Show-ConntrackTop $Filter -Once"
+        "Block-ConntrackTraffic $Filter -BlockSeconds 0", "Set-ConntrackEntry $Filter -NewMark 1", "Watch-ConntrackEvent $Filter -Seconds 1", "Show-ConntrackTop $Filter -Once"
         foreach ($command in $commands.Where{ $_ -notlike 'Block-*' -and $_ -notlike 'Watch-*' }) {
             $failure = Get-OneFailure $command
             $failure.FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*' -Because $command
             $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
-            "$failure" | Should -Match "-(Where)?$First\b.*-(Where)?$Second\b|-$First asks" -Because $command
+            "$failure" | Should -Match "-$First\b.*-$Second\b|-$First asks" -Because $command
         }
         foreach ($command in "Block-ConntrackTraffic $Filter", "Watch-ConntrackEvent $Filter") {
             (Get-OneFailure $command).FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*' -Because $command

@@ -47,14 +47,14 @@ Describe 'Of two entries with crossed tuples' {
     It 'Set-ConntrackEntry marks the one that came by the pipeline, as <_>' -ForEach 'object', 'list', 'save', 'proc', 'csv', 'five properties' {
         $entry = Get-First $_
         @($entry).Count | Should -Be 1
-        $told = $entry | Set-ConntrackEntry -Mark 9 -Verbose 4>&1
+        $told = $entry | Set-ConntrackEntry -NewMark 9 -Verbose 4>&1
         "$told" | Should -BeLike '*1 entries changed, 0 were gone already, 0 failed*'
         Get-Shown | Should -Be '10.0.0.1 mark 0', '192.0.2.7 mark 9'
     }
 
     It 'Set-ConntrackEntry marks the one of the zone that is named' {
-        Get-ConntrackEntry -SourceAddress 192.0.2.7 -Zone 0 | Set-ConntrackEntry -Mark 9 -PassThru | ForEach-Object Mark | Should -Be 9
-        Set-ConntrackEntry -Zone 1 -Mark 8
+        Get-ConntrackEntry -SourceAddress 192.0.2.7 -Zone 0 | Set-ConntrackEntry -NewMark 9 -PassThru | ForEach-Object Mark | Should -Be 9
+        Set-ConntrackEntry -Zone 1 -NewMark 8
         Get-Shown | Should -Be '10.0.0.1 mark 8', '192.0.2.7 mark 9'
     }
 
@@ -68,8 +68,8 @@ Describe 'Of two entries with crossed tuples' {
         $entry = Get-First $_
         Reset-CrossedTable -SecondAlone
         Get-Shown | Should -Be '10.0.0.1 mark 0'
-        "$($entry | Set-ConntrackEntry -Mark 9 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
-        "$($entry | Set-ConntrackEntry -TimeoutSeconds 0 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
+        "$($entry | Set-ConntrackEntry -NewMark 9 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
+        "$($entry | Set-ConntrackEntry -NewTimeout 0 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
         "$($entry | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 were gone already, 0 failed*'
         (Get-Failure { $entry | Get-ConntrackEntry }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
         Get-Shown | Should -Be '10.0.0.1 mark 0'
@@ -155,9 +155,9 @@ Describe 'A flow that ended, whose tuple began anew' {
     }
 
     It 'is left alone by Set-ConntrackEntry <Name>' -ForEach @(
-        @{ Name = '-Mark'; With = @{ Mark = 99 } }
-        @{ Name = '-TimeoutSeconds 0'; With = @{ TimeoutSeconds = 0 } }
-        @{ Name = '-State'; With = @{ State = 'TimeWait' } }
+        @{ Name = '-NewMark'; With = @{ NewMark = 99 } }
+        @{ Name = '-NewTimeout 0'; With = @{ NewTimeout = 0 } }
+        @{ Name = '-NewState'; With = @{ NewState = 'TimeWait' } }
         @{ Name = '-SetStatus'; With = @{ SetStatus = 'Assured' } }
     ) {
         foreach ($attempt in 1..5) {

@@ -90,7 +90,7 @@ foreach ($culture in $cultures) {
             $made = Get-Listing
             Add-Result "new $form $culture" $lines.Count $made.Count
             Add-Result "made $form $culture" (@($lines) -replace ' 3000 ', ' ' -replace ' \[start=.*?\]| id=\d+', '' | Sort-Object) $made
-            $objects | Set-ConntrackEntry -Mark 9 -NetworkNamespace $Namespace
+            $objects | Set-ConntrackEntry -NewMark 9 -NetworkNamespace $Namespace
             Add-Result "set $form $culture" ($made -replace 'mark=7', 'mark=9') (Get-Listing)
             Add-Result "get $form $culture" $lines.Count @($objects | Get-ConntrackEntry -NetworkNamespace $Namespace).Count
             $objects | Remove-ConntrackEntry -NetworkNamespace $Namespace

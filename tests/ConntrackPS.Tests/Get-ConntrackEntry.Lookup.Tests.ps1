@@ -42,7 +42,7 @@ Describe 'Get-ConntrackEntry -Exact' {
 Describe 'Get-ConntrackEntry of objects' {
     It 'looks each up again' {
         $old = Get-ConntrackEntry -NetworkNamespace $namespace -Zone 5
-        Set-ConntrackEntry -NetworkNamespace $namespace -Zone 5 -Mark 77
+        Set-ConntrackEntry -NetworkNamespace $namespace -Zone 5 -NewMark 77
         (Get-KernelEntry $namespace | Where-Object Zone -EQ 5).Mark | Should -Be 77
         ($old | Get-ConntrackEntry).Mark | Should -Be 77
         $old | Export-Clixml TestDrive:/old.xml

@@ -48,7 +48,7 @@ BeforeAll {
                 'Remove-ConntrackEntry'       = @{}
                 'Remove-ConntrackExpectation' = @{}
                 'Remove-ConntrackTimeoutPolicy' = @{ Name = 'hostile' }
-                'Set-ConntrackEntry'          = @{ SourceAddress = '192.0.2.66'; Mark = 5 }
+                'Set-ConntrackEntry'          = @{ SourceAddress = '192.0.2.66'; NewMark = 5 }
                 'Set-ConntrackSetting'        = @{ Name = 'Accounting'; Value = $true; WhatIf = $true }
                 'Set-ConntrackTimeout'        = @{ Protocol = 'udp'; State = 'Replied'; TimeoutSeconds = 120; WhatIf = $true }
                 'Set-ConntrackTimeoutPolicy'  = @{ Name = 'hostile'; Unreplied = 10 }
@@ -58,7 +58,7 @@ BeforeAll {
             $takesNone = 'SwitchParameter', 'ScriptBlock'
             # A number would be obeyed here: waited for, or met by every entry.
             $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleSeconds', 'Watch-ConntrackEvent -TimeoutSeconds',
-            'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Set-ConntrackEntry -TimeoutSeconds'
+            'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Set-ConntrackEntry -NewTimeout'
 
             function Invoke-One([string] $Command, [Management.Automation.ParameterMetadata] $Parameter, [string] $Value) {
                 # A set of its own: what belongs to another set can't stand beside it.

@@ -57,7 +57,7 @@ Describe 'What the kernel ignores' {
 
     It 'is refused of a timeout that the kernel would cut: <_>' -ForEach '4294967295', '2147484', '99999999999999999999', '25d', '99999999999d' {
         Clear-ConntrackTable -Confirm:$false
-        foreach ($command in { New-ConntrackEntry @flow -TimeoutSeconds $_ }, { Set-ConntrackEntry -SourceAddress 192.0.2.1 -TimeoutSeconds $_ }) {
+        foreach ($command in { New-ConntrackEntry @flow -TimeoutSeconds $_ }, { Set-ConntrackEntry -SourceAddress 192.0.2.1 -NewTimeout $_ }) {
             "$(Get-Failure $command)" | Should -BeLike "*'$_' is too long*to 2147483 seconds (24 days)*"
         }
         foreach ($command in { Set-ConntrackTimeout Udp Replied $_ }, { New-ConntrackTimeoutPolicy long Udp -Replied $_ }, { New-ConntrackTimeoutPolicy long Udp -Timeout @{ Replied = $_ } }) {
@@ -78,7 +78,7 @@ Describe 'What the kernel ignores' {
 
     It 'is refused of objects: ports of a protocol without' {
         $esp = @{ SourceAddress = '192.0.2.8'; DestinationAddress = '198.51.100.7'; Protocol = 'esp'; SourcePort = 1; DestinationPort = 2; TimeoutSeconds = 60 }
-        foreach ($command in { [pscustomobject] $esp | New-ConntrackEntry }, { [pscustomobject] $esp | Remove-ConntrackEntry }, { [pscustomobject] $esp | Set-ConntrackEntry -Mark 1 }) {
+        foreach ($command in { [pscustomobject] $esp | New-ConntrackEntry }, { [pscustomobject] $esp | Remove-ConntrackEntry }, { [pscustomobject] $esp | Set-ConntrackEntry -NewMark 1 }) {
             "$(Get-Failure $command)" | Should -BeLike '*it has a SourcePort, and esp has no ports*'
         }
     }
@@ -98,9 +98,9 @@ Describe 'What the kernel ignores' {
     }
 
     It 'is nothing of the longest timeout, which the kernel keeps' {
-        Set-ConntrackEntry -SourceAddress 192.0.2.1 -TimeoutSeconds 2147483
+        Set-ConntrackEntry -SourceAddress 192.0.2.1 -NewTimeout 2147483
         (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (2147478..2147483)
-        Set-ConntrackEntry -SourceAddress 192.0.2.1 -TimeoutSeconds 0
+        Set-ConntrackEntry -SourceAddress 192.0.2.1 -NewTimeout 0
         @(Invoke-InNamespace $namespace conntrack -L) | Should -BeNullOrEmpty
     }
 }
@@ -137,7 +137,7 @@ Describe 'LISTEN' {
         New-ConntrackEntry @flow -TimeoutSeconds 60
         (Get-ConntrackEntry).State | Should -Be SynSent2
         @(Get-ConntrackEntry -State listen).Count | Should -Be 1
-        Set-ConntrackEntry -WhereState LISTEN -Mark 3
+        Set-ConntrackEntry -State LISTEN -NewMark 3
         (Get-KernelEntry $namespace).Mark | Should -Be 3
         (Get-ConntrackTimeout Tcp LISTEN).State | Should -Be SynSent2
         (New-ConntrackTimeoutPolicy listening Tcp -Timeout @{ LISTEN = 77 } -PassThru).Timeout['SynSent2'] | Should -Be 77

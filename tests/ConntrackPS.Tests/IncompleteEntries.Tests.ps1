@@ -77,7 +77,7 @@ Describe 'An entry without a whole tuple, <form>' -ForEach $forms {
     It 'is not sent to the kernel by <name>' -ForEach @(
         @{ name = 'Remove-ConntrackEntry'; command = { $input | Remove-ConntrackEntry -Confirm:$false } }
         @{ name = 'Remove-ConntrackEntry -Block'; command = { $input | Remove-ConntrackEntry -Block -Confirm:$false } }
-        @{ name = 'Set-ConntrackEntry'; command = { $input | Set-ConntrackEntry -Mark 9 } }
+        @{ name = 'Set-ConntrackEntry'; command = { $input | Set-ConntrackEntry -NewMark 9 } }
         @{ name = 'Get-ConntrackEntry'; command = { $input | Get-ConntrackEntry } }
         @{ name = 'Get-ConntrackEntry -ResetCounter'; command = { $input | Get-ConntrackEntry -ResetCounter } }
         @{ name = 'New-ConntrackEntry'; command = { $input | New-ConntrackEntry } }
@@ -110,9 +110,9 @@ Describe 'An entry without a whole tuple, <form>' -ForEach $forms {
 
     It 'leaves the whole ones beside it to be done' {
         $objects = @(Read-Xml | & $journey)
-        $changed = $objects | Set-ConntrackEntry -Mark 5 -PassThru -ErrorAction SilentlyContinue
+        $changed = $objects | Set-ConntrackEntry -NewMark 5 -PassThru -ErrorAction SilentlyContinue
         $changed.Protocol | Should -Be Udp
-        $changed | Set-ConntrackEntry -Mark 0
+        $changed | Set-ConntrackEntry -NewMark 0
         Get-Witness | Should -Be $witness
     }
 }

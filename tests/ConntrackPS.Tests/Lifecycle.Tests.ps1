@@ -104,10 +104,10 @@ Describe 'A pipeline that ends early' {
                 foreach ($once in 1) { Remove-ConntrackEntry 10.0.64.0/19 -PassThru @list | ForEach-Object { $script:during ??= Get-Held; $_; break } }
             }
             Add-Seen 'Set-ConntrackEntry by filter, with break' -Rounds 3 {
-                foreach ($once in 1) { Set-ConntrackEntry 10.0.96.0/19 -Mark 7 -PassThru @list | ForEach-Object { $script:during ??= Get-Held; $_; break } }
+                foreach ($once in 1) { Set-ConntrackEntry 10.0.96.0/19 -NewMark 7 -PassThru @list | ForEach-Object { $script:during ??= Get-Held; $_; break } }
             }
             Add-Seen 'Stop, while Set-ConntrackEntry changes by filter' -Rounds 5 {
-                Stop-Midway 'Set-ConntrackEntry 10.0.0.0/17 -Mark 8 -PassThru -NetworkNamespace $Namespace | ForEach-Object { $_; Start-Sleep 600 }'
+                Stop-Midway 'Set-ConntrackEntry 10.0.0.0/17 -NewMark 8 -PassThru -NetworkNamespace $Namespace | ForEach-Object { $_; Start-Sleep 600 }'
             }
             Add-Seen 'Clear-ConntrackTable' -Rounds 10 {
                 Clear-ConntrackTable -Confirm:$false -AddressFamily IPv6 @list
@@ -183,7 +183,7 @@ Describe 'Ctrl+C' {
         @{ Where = 'while it lists'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Out-Null } } }
         @{ Where = 'while it matches a filter nothing passes'; Script = { 'started'; while ($true) { Get-ConntrackEntry 192.0.2.99 -NetworkNamespace $Namespace } } }
         @{ Where = 'while it watches'; Script = { 'started'; Watch-ConntrackEvent -NetworkNamespace $Namespace -EnableEvent } }
-        @{ Where = 'while it changes'; Script = { 'started'; while ($true) { Set-ConntrackEntry 10.0.0.0/8 -Mark 9 -NetworkNamespace $Namespace } } }
+        @{ Where = 'while it changes'; Script = { 'started'; while ($true) { Set-ConntrackEntry 10.0.0.0/8 -NewMark 9 -NetworkNamespace $Namespace } } }
         @{ Where = 'while it removes'; Script = { 'started'; while ($true) { Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object * | Remove-ConntrackEntry -NetworkNamespace $Namespace -WhatIf 6>$null | Out-Null } } }
     ) {
         $file = New-ChildScript $Script -Namespace $namespace
@@ -216,12 +216,12 @@ Describe 'A big table' {
 
     It 'streams: memory stays flat in <Name>' -ForEach @(
         @{ Name = 'Get-ConntrackEntry'; Limit = 64MB; Script = { Get-ConntrackEntry -NetworkNamespace $Namespace | Measure-Object } }
-        @{ Name = 'Set-ConntrackEntry'; Limit = 24MB; Script = { Set-ConntrackEntry 10.0.0.0/8 -Mark 7 -NetworkNamespace $Namespace; Get-ConntrackStat -NetworkNamespace $Namespace } }
+        @{ Name = 'Set-ConntrackEntry'; Limit = 24MB; Script = { Set-ConntrackEntry 10.0.0.0/8 -NewMark 7 -NetworkNamespace $Namespace; Get-ConntrackStat -NetworkNamespace $Namespace } }
     ) {
         $seen = Invoke-Child -Namespace $namespace ([scriptblock]::Create("`$work = {$Script}" + {
             function Get-Peak { 1KB * [regex]::Match((Get-Content /proc/self/status -Raw), 'VmHWM:\s+(\d+) kB').Groups[1].Value }
             # Everything is compiled, and has its buffers, before the count begins.
-            Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object -First 5000 | Set-ConntrackEntry -Mark 6 -PassThru | Out-Null
+            Get-ConntrackEntry -NetworkNamespace $Namespace | Select-Object -First 5000 | Set-ConntrackEntry -NewMark 6 -PassThru | Out-Null
             [GC]::Collect()
             [System.IO.File]::WriteAllText('/proc/self/clear_refs', '5')
             $before = Get-Peak

@@ -284,7 +284,7 @@ Describe 'A group in the pipeline' {
     }
 
     It 'is changed, and nothing else' {
-        Measure-ConntrackEntry -GroupBy DestinationPort -Protocol udp @here | Set-ConntrackEntry -Mark 42
+        Measure-ConntrackEntry -GroupBy DestinationPort -Protocol udp @here | Set-ConntrackEntry -NewMark 42
         Get-KernelEntry $namespace | Where-Object Mark -EQ 42 | ForEach-Object Name | Sort-Object | Should -Be ('dns4', 'dns6', 'far4', 'near4')
     }
 

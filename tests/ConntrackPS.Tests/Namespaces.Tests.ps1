@@ -49,7 +49,7 @@ Describe 'Several network namespaces' {
 
     It 'entries pipe back to where they are from' {
         $entries = Get-ConntrackEntry -NetworkNamespace $both
-        $entries | Set-ConntrackEntry -Mark 9
+        $entries | Set-ConntrackEntry -NewMark 9
         foreach ($namespace in $both) {
             (Get-KernelEntry $namespace).Mark | Select-Object -Unique | Should -Be 9
         }
@@ -96,7 +96,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackTimeoutPolicy'; With = @{ Name = 'p' } }
-        @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; Mark = 77 } }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; NewMark = 77 } }
         @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
         @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
         @{ Name = 'Set-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Replied = 5 } }
@@ -116,7 +116,7 @@ Describe 'Several network namespaces' {
 
     It 'one that a parameter names is told of once, however many objects come: <Name>' -ForEach @(
         @{ Name = 'Remove-ConntrackEntry'; With = @{} }
-        @{ Name = 'Set-ConntrackEntry'; With = @{ Mark = 77 } }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ NewMark = 77 } }
         @{ Name = 'New-ConntrackEntry'; With = @{} }
     ) {
         $entries = Get-ConntrackEntry -NetworkNamespace $first
@@ -130,11 +130,11 @@ Describe 'Several network namespaces' {
         Add-KernelLine $gone (New-ManyLine 2)
         $entries = @(Get-ConntrackEntry -NetworkNamespace $gone) + @(Get-ConntrackEntry -NetworkNamespace $first)
         Remove-TestNamespace $gone
-        $changed = $entries | Set-ConntrackEntry -Mark 78 -PassThru -ErrorAction SilentlyContinue -ErrorVariable failed
+        $changed = $entries | Set-ConntrackEntry -NewMark 78 -PassThru -ErrorAction SilentlyContinue -ErrorVariable failed
         $failed.Count | Should -Be 2
         $changed.Count | Should -Be ($entries.Count - 2)
         @(Get-KernelEntry $first).Mark | Should -Be (@(78) * $changed.Count)
-        $changed | Set-ConntrackEntry -Mark 0
+        $changed | Set-ConntrackEntry -NewMark 0
     }
 
     It 'watching needs one at least' {
@@ -154,7 +154,7 @@ Describe 'Several network namespaces' {
 
     It '<Name> takes one, and changes nothing' -ForEach @(
         @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
-        @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; Mark = 77 } }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; NewMark = 77 } }
         @{ Name = 'Clear-ConntrackTable'; With = @{ Confirm = $false } }
         @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
         @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }

@@ -178,7 +178,7 @@ Describe 'Remedies of warnings and errors act where the fault is' {
         @{ Name = 'Get-ConntrackEntry'; With = @{ OlderThan = '1s' }; Setting = 'timestamp' }
         @{ Name = 'Measure-ConntrackEntry'; With = @{ MinimumPackets = 1; GroupBy = 'Protocol' }; Setting = 'acct' }
         @{ Name = 'Remove-ConntrackEntry'; With = @{ OlderThan = '1s' }; Setting = 'timestamp' }
-        @{ Name = 'Set-ConntrackEntry'; With = @{ MinimumBytes = 1; Mark = 1 }; Setting = 'acct' }
+        @{ Name = 'Set-ConntrackEntry'; With = @{ MinimumBytes = 1; NewMark = 1 }; Setting = 'acct' }
         @{ Name = 'Watch-ConntrackEvent'; With = @{ OlderThan = '1s'; TimeoutSeconds = 0 }; Setting = 'timestamp' }
         @{ Name = 'Watch-ConntrackEvent'; With = @{ TimeoutSeconds = 0 }; Setting = 'events' }
     ) {
@@ -206,7 +206,7 @@ Describe 'Remedies of warnings and errors act where the fault is' {
 
     It 'names the namespace in the way to everything: <Script>' -ForEach @(
         @{ Script = 'Remove-ConntrackEntry'; Remedy = 'Clear-ConntrackTable' }
-        @{ Script = 'Set-ConntrackEntry -Mark 1'; Remedy = 'Get-ConntrackEntry' }
+        @{ Script = 'Set-ConntrackEntry -NewMark 1'; Remedy = 'Get-ConntrackEntry' }
         @{ Script = 'Remove-ConntrackExpectation'; Remedy = 'Clear-ConntrackTable' }
         @{ Script = 'Set-ConntrackTimeoutPolicy none -Established 5'; Remedy = 'Get-ConntrackTimeoutPolicy' }
         @{ Script = 'New-ConntrackTimeoutPolicy there -Protocol Tcp -Established 5'; Remedy = 'Set-ConntrackTimeoutPolicy' }
@@ -378,7 +378,7 @@ Describe 'Paths that lead to no namespace' {
             'Remove-ConntrackExpectation'     = '-SourceAddress 192.0.2.1'
             'Remove-ConntrackTimeoutPolicy'   = 'x -Confirm:$false'
             'Register-ConntrackEvent'         = '-Action { }'
-            'Set-ConntrackEntry'              = '-Address 192.0.2.1 -Mark 1'
+            'Set-ConntrackEntry'              = '-Address 192.0.2.1 -NewMark 1'
             'Set-ConntrackSetting'            = 'Accounting $true'
             'Set-ConntrackTimeout'            = 'Icmp -TimeoutSeconds 9'
             'Set-ConntrackTimeoutPolicy'      = 'x -Replied 9'

@@ -33,7 +33,7 @@ Describe 'Progress' {
 
     It 'is shown after a second, with count and rate, and taken away: <Activity>' -ForEach @(
         @{ Activity = 'Removing'; Command = 'Remove-ConntrackEntry' }
-        @{ Activity = 'Changing'; Command = 'Set-ConntrackEntry -Mark 1' }
+        @{ Activity = 'Changing'; Command = 'Set-ConntrackEntry -NewMark 1' }
         @{ Activity = 'Creating'; Command = 'New-ConntrackEntry -Force' }
     ) {
         $records = Get-Progress "`$entries = Get-ConntrackEntry -NetworkNamespace `$Namespace; `$entries | ForEach-Object { Start-Sleep -Milliseconds 400; `$_ } | $Command"
@@ -44,7 +44,7 @@ Describe 'Progress' {
     }
 
     It 'is not shown for what is done within a second, or under -ProgressAction SilentlyContinue' {
-        Get-Progress '$null = Get-ConntrackEntry -NetworkNamespace $Namespace | Set-ConntrackEntry -Mark 2' | Should -BeNullOrEmpty
+        Get-Progress '$null = Get-ConntrackEntry -NetworkNamespace $Namespace | Set-ConntrackEntry -NewMark 2' | Should -BeNullOrEmpty
         Get-Progress 'Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { Start-Sleep -Milliseconds 400; $_ } | Remove-ConntrackEntry -ProgressAction SilentlyContinue' |
             Should -BeNullOrEmpty
     }

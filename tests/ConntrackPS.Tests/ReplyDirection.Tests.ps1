@@ -84,7 +84,7 @@ Describe 'The reply direction names an entry' {
     }
 
     It 'to Set- and Remove-ConntrackEntry, as an object that has nothing else' {
-        [pscustomobject] $reply | Set-ConntrackEntry -Mark 9
+        [pscustomobject] $reply | Set-ConntrackEntry -NewMark 9
         (Get-KernelEntry $namespace | Where-Object Mark -EQ 9).SourceAddress | Should -Be 10.0.0.1
         [pscustomobject] ($reply6 + @{ ReplyIcmpType = 129; ReplyIcmpCode = 0; ReplyIcmpId = 9 }) | Remove-ConntrackEntry
         [pscustomobject] $reply | Remove-ConntrackEntry
@@ -148,7 +148,7 @@ Describe 'Zones of one direction' {
         @(Get-ConntrackEntry -Zone 5).Count | Should -Be 3
         Get-ConntrackEntry -OriginalZone 6 | Should -BeNullOrEmpty
         (Measure-ConntrackEntry -OriginalZone 5 -GroupBy SourceAddress).Name | Should -Be 192.0.2.1
-        Set-ConntrackEntry -ReplyZone 5 -Mark 3
+        Set-ConntrackEntry -ReplyZone 5 -NewMark 3
         (Get-KernelEntry $namespace | Where-Object Mark -EQ 3).SourceAddress | Should -Be 192.0.2.2
         Remove-ConntrackEntry -OriginalZone 5
         @(Get-KernelEntry $namespace).SourceAddress | Sort-Object | Should -Be 192.0.2.2, 192.0.2.3, 192.0.2.4
@@ -165,7 +165,7 @@ Describe 'Zones of one direction' {
         (Get-ConntrackEntry -Exact @reply).OriginalZone | Should -Be 5
         (Get-ConntrackEntry -Exact @reply -OriginalZone 5).OriginalZone | Should -Be 5
         (Get-Failure { Get-ConntrackEntry -Exact @reply -ReplyZone 5 }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
-        [pscustomobject] ($reply + @{ OriginalZone = 5 }) | Set-ConntrackEntry -Mark 4
+        [pscustomobject] ($reply + @{ OriginalZone = 5 }) | Set-ConntrackEntry -NewMark 4
         (Get-KernelEntry $namespace | Where-Object Mark -EQ 4).SourceAddress | Should -Be 192.0.2.1
     }
 

@@ -30,7 +30,7 @@ Describe 'A storm of resizes' -Tag 'Machine' {
         @{ Name = 'Remove-ConntrackEntry -PassThru'; Script = { $null = Remove-ConntrackEntry -SourcePort 4000-4001 -PassThru @here; , $warnings } }
         @{ Name = 'Remove-ConntrackEntry -Block'; Script = { Remove-ConntrackEntry -SourcePort 4000-4001 -Block @here; , $warnings } }
         @{
-            Name = 'Set-ConntrackEntry'; Script = { Set-ConntrackEntry -SourcePort 4000-4001 -Mark 7 @here; , $warnings }
+            Name = 'Set-ConntrackEntry'; Script = { Set-ConntrackEntry -SourcePort 4000-4001 -NewMark 7 @here; , $warnings }
             Verb = 'changed, and others that were meant may not have been'; Left = { @(Invoke-InNamespace $namespace conntrack -L | Where-Object { $_ -notmatch ' mark=7 ' }).Count }
         }
     ) {

@@ -93,7 +93,7 @@ Describe 'An SCTP association whose entry was saved, deleted and restored' {
         # The kernel learns the tags as it does from packets.
         Send-LabSctp $lab heartbeat -Tag $clientTag
         Send-LabSctp $lab heartbeat-ack -FromServer -Tag $serverTag
-        Set-ConntrackEntry -Protocol sctp -SetStatus SeenReply -TimeoutSeconds 1h
+        Set-ConntrackEntry -Protocol sctp -SetStatus SeenReply -NewTimeout 1h
     }
 
     It 'goes on with the tags that <Form> keeps' -ForEach @{ Form = 'Clixml' }, @{ Form = 'CSV' }, @{ Form = 'save' } {

@@ -83,10 +83,10 @@ Describe 'Entries, <journey>' -ForEach $journeys {
     }
 
     It 'are changed by Set-ConntrackEntry, and back' {
-        Invoke-Quietly { $objects | Set-ConntrackEntry -Mark 99 }
+        Invoke-Quietly { $objects | Set-ConntrackEntry -NewMark 99 }
         @(Get-EntryWitness) -match 'mark=99\b' | Should -HaveCount $objects.Count
         foreach ($object in $objects) {
-            Invoke-Quietly { $object | Set-ConntrackEntry -Mark $object.Mark }
+            Invoke-Quietly { $object | Set-ConntrackEntry -NewMark $object.Mark }
         }
         Get-EntryWitness | Should -Be $witness
     }

@@ -35,26 +35,26 @@ Describe 'Set-ConntrackEntry' {
     }
 
     It 'sets a whole mark on what the filter names, and on nothing else' {
-        Set-ConntrackEntry -Protocol udp -Mark 0xff
+        Set-ConntrackEntry -Protocol udp -NewMark 0xff
         $marks = Get-Property Mark
         $marks.dns4, $marks.dns6, $marks.web4, $marks.sctp | Should -Be 255, 255, 0x12345678, 0
     }
 
     It 'changes the bits of the mask alone, as conntrack -U 0/0xffff0000 does' {
-        Set-ConntrackEntry -Protocol tcp -Zone 0 -Mark 0/0xffff0000
+        Set-ConntrackEntry -Protocol tcp -Zone 0 -NewMark 0/0xffff0000
         $marks = Get-Property Mark
         $marks.web4, $marks.web6, $marks.zone4 | Should -Be 0x5678, 0x5678, 0
     }
 
-    It 'selects by the present mark, state and helper with their own parameters' {
-        Set-ConntrackEntry -WhereMark 0x12345678 -WhereState SYN_RECV -Mark 1
+    It 'selects by the present mark, state and helper, as every cmdlet does' {
+        Set-ConntrackEntry -Mark 0x12345678 -State SYN_RECV -NewMark 1
         $marks = Get-Property Mark
         $marks.web4, $marks.web6 | Should -Be 0x12345678, 1
     }
 
     It 'sets timeout, state and status of piped entries, deserialised ones too' {
         Get-ConntrackEntry -Protocol tcp -Zone 0 | Export-Clixml TestDrive:/entries.xml
-        Import-Clixml TestDrive:/entries.xml | Set-ConntrackEntry -TimeoutSeconds 2h4m -State TIME_WAIT -SetStatus Assured, SeenReply
+        Import-Clixml TestDrive:/entries.xml | Set-ConntrackEntry -NewTimeout 2h4m -NewState TIME_WAIT -SetStatus Assured, SeenReply
         $timeouts = Get-Property TimeoutSeconds
         $timeouts.web4, $timeouts.web6 | ForEach-Object { $_ | Should -BeIn (7430..7440) }
         $timeouts.zone4 | Should -BeLessOrEqual 3000
@@ -67,7 +67,7 @@ Describe 'Set-ConntrackEntry' {
     It 'keeps the tags of SCTP when it sets a state' {
         $before = Get-ConntrackEntry -Protocol sctp
         $before.OriginalVerificationTag | Should -Not -Be 0
-        Set-ConntrackEntry -Protocol sctp -State Established
+        Set-ConntrackEntry -Protocol sctp -NewState Established
         $entry = Get-ConntrackEntry -Protocol sctp
         $entry.State, $entry.OriginalVerificationTag, $entry.ReplyVerificationTag | Should -Be 'Established', $before.OriginalVerificationTag, $before.ReplyVerificationTag
     }
@@ -89,39 +89,84 @@ Describe 'Set-ConntrackEntry' {
 
     It 'takes a helper away, and says why it can not give one' {
         New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp
-        Set-ConntrackEntry -WhereHelper ftp -Helper ''
+        Set-ConntrackEntry -Helper ftp -NewHelper ''
         @(Get-KernelEntry $namespace | Where-Object Helper).Count | Should -Be 0
-        $failure = Get-Failure { Set-ConntrackEntry -DestinationPort 21 -Helper ftp }
+        $failure = Get-Failure { Set-ConntrackEntry -DestinationPort 21 -NewHelper ftp }
         $failure.FullyQualifiedErrorId | Should -BeLike 'HelperNotChangeable,*'
         "$failure" | Should -BeLike '*New-ConntrackEntry -Helper*'
     }
 
     It 'changes the named zone only where the tuple is in several' {
-        Get-ConntrackEntry -Zone 5 | Set-ConntrackEntry -Mark 9
+        Get-ConntrackEntry -Zone 5 | Set-ConntrackEntry -NewMark 9
         $marks = Get-Property Mark
         $marks.zone4, $marks.web4 | Should -Be 9, 0x12345678
     }
 
     It 'emits entries as they are then under -PassThru, and changes nothing under -WhatIf' {
-        $changed = Set-ConntrackEntry -Protocol udp -Mark 5 -PassThru
+        $changed = Set-ConntrackEntry -Protocol udp -NewMark 5 -PassThru
         $changed.Mark | Should -Be 5, 5
-        Set-ConntrackEntry -Protocol udp -Mark 6 -WhatIf
+        Set-ConntrackEntry -Protocol udp -NewMark 6 -WhatIf
         (Get-Property Mark).dns4 | Should -Be 5
+    }
+
+    It 'says what it will set, by filter and by pipeline' {
+        $say = {
+            param([string] $Command)
+            # The host alone shows what -WhatIf says.
+            Invoke-PowerShell '-NoProfile', '-Command', "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; `$PSDefaultParameterValues['*:NetworkNamespace'] = '$namespace'; $Command"
+        }
+        & $say 'Set-ConntrackEntry 192.0.2.1 -Protocol tcp -Zone 0 -NewState SynSent -NewTimeout 5m -WhatIf' |
+            Should -Be 'What if: Performing the operation "Set state SynSent, timeout 300 s" on target "tcp 192.0.2.1:40001 -> 198.51.100.7:80".'
+        & $say 'Get-ConntrackEntry 192.0.2.1 -Protocol udp | Set-ConntrackEntry -NewMark 0x100/0xff00 -SetStatus Assured -AddLabel 3, 4 -RemoveLabel 5 -NewHelper "" -WhatIf' |
+            Should -Be 'What if: Performing the operation "Set mark 0x100/0xff00, status Assured, labels 3, 4, no labels 5, no helper" on target "udp 192.0.2.1:2000 -> 198.51.100.53:53".'
+        (Get-Property State).web4 | Should -Be 'ESTABLISHED'
+    }
+
+    It 'refuses what meant new values before, and says what they are called now: <_>' -ForEach @(
+        'Set-ConntrackEntry -Protocol Tcp -State SynSent -TimeoutSeconds 5m'
+        'Set-ConntrackEntry -Protocol Tcp -State SynSent -TimeoutSeconds 5m -NewMark 5'
+        'Set-ConntrackEntry -Protocol Udp -Mark 7'
+        'Set-ConntrackEntry -Protocol Udp -Mark 0 -Helper ftp'
+        'Get-ConntrackEntry -Protocol Udp | Set-ConntrackEntry -Mark 7'
+        'Import-Csv TestDrive:/old.csv | Set-ConntrackEntry -State SynSent'
+        'Get-ConntrackEntry -Protocol Udp | Set-ConntrackEntry -TimeoutSeconds 5m'
+    ) {
+        Get-ConntrackEntry -Protocol tcp | Export-Csv TestDrive:/old.csv
+        $before = Get-KernelEntry $namespace -Detailed | ForEach-Object { "$($_.Name) $($_.State) $($_.Mark) $($_.TimeoutSeconds -gt 350)" }
+        $failure = @(Get-Failure { & ([scriptblock]::Create($_)) })
+        $failure.Count | Should -Be 1
+        $failure[0].FullyQualifiedErrorId | Should -BeLike 'NoChange,*'
+        "$($failure[0])" | Should -BeLike '*-NewState, -NewMark, -NewHelper, -NewTimeout*-State, -Mark and -Helper select*'
+        Get-KernelEntry $namespace -Detailed | ForEach-Object { "$($_.Name) $($_.State) $($_.Mark) $($_.TimeoutSeconds -gt 350)" } | Should -Be $before
+    }
+
+    It 'takes objects from CSV, JSON and CLIXML, and sets the new values on them alone: <_>' -ForEach 'Csv', 'Json', 'Clixml' {
+        $entries = Get-ConntrackEntry -Protocol tcp -Zone 0
+        $again = switch ($_) {
+            'Csv' { $entries | ConvertTo-Csv | ConvertFrom-Csv }
+            'Json' { $entries | ConvertTo-Json | ConvertFrom-Json }
+            'Clixml' { $entries | Export-Clixml TestDrive:/again.xml; Import-Clixml TestDrive:/again.xml }
+        }
+        $again | Set-ConntrackEntry -NewState SynSent -NewTimeout 5m -NewMark 3
+        $states, $marks, $timeouts = (Get-Property State), (Get-Property Mark), (Get-Property TimeoutSeconds)
+        $states.web4, $states.web6, $states.zone4 | Should -Be 'SYN_SENT', 'SYN_SENT', 'ESTABLISHED'
+        $marks.web4, $marks.web6, $marks.zone4 | Should -Be 3, 3, 0
+        $timeouts.web4 | Should -BeIn (290..300)
     }
 
     It 'passes over an entry that is gone, and counts it' {
         $entries = @(Get-ConntrackEntry -Protocol udp)
         Remove-ConntrackEntry -Protocol udp -AddressFamily IPv4
-        $told = $entries | Set-ConntrackEntry -Mark 5 -Verbose 4>&1
+        $told = $entries | Set-ConntrackEntry -NewMark 5 -Verbose 4>&1
         "$told" | Should -BeLike '*1 entries changed, 1 were gone already, 0 failed*'
     }
 
     It 'refuses <Name>, and changes nothing' -ForEach @(
-        @{ Name = 'no filter'; Id = 'NoFilter'; With = @{ Mark = 1 } }
-        @{ Name = 'a filter that names nothing'; Id = 'NoFilter'; With = @{ SourceAddress = '0.0.0.0/0'; Mark = 1 } }
+        @{ Name = 'no filter'; Id = 'NoFilter'; With = @{ NewMark = 1 } }
+        @{ Name = 'a filter that names nothing'; Id = 'NoFilter'; With = @{ SourceAddress = '0.0.0.0/0'; NewMark = 1 } }
         @{ Name = 'no change'; Id = 'NoChange'; With = @{ Protocol = 'udp' } }
-        @{ Name = 'a state of another protocol'; Id = 'InvalidState'; With = @{ Protocol = 'sctp'; State = 'SynSent' } }
-        @{ Name = 'a mark out of range'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'udp'; Mark = 4294967296 } }
+        @{ Name = 'a state of another protocol'; Id = 'InvalidState'; With = @{ Protocol = 'sctp'; NewState = 'SynSent' } }
+        @{ Name = 'a mark out of range'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'udp'; NewMark = 4294967296 } }
         @{ Name = 'a status that the kernel sets alone'; Id = 'StatusNotChangeable'; With = @{ AddressFamily = 'IPv6'; Protocol = 'udp'; SetStatus = 'Dying' } }
     ) {
         $before = Get-Property Mark

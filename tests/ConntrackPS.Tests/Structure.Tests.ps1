@@ -52,8 +52,7 @@ Describe 'The filter property <_>' -ForEach $settable {
     It 'has a parameter on each cmdlet that selects entries' {
         foreach ($command in 'Get-ConntrackEntry', 'Remove-ConntrackEntry', 'Measure-ConntrackEntry', 'Watch-ConntrackEvent', 'Register-ConntrackEvent',
             'Block-ConntrackTraffic', 'Show-ConntrackTop', 'Set-ConntrackEntry') {
-            $parameter = $command -eq 'Set-ConntrackEntry' -and $name -in 'Mark', 'State', 'Helper' ? "Where$name" : $name
-            (Get-Command $command).Parameters[$parameter].ParameterSets.Keys | Should -Be 'Filter' -Because "$command -$parameter selects"
+            (Get-Command $command).Parameters[$name].ParameterSets.Keys | Should -Be 'Filter' -Because "$command -$name selects"
         }
     }
 

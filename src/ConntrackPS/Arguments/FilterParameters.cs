@@ -6,14 +6,11 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Makes filters of a cmdlet's parameters. A parameter has the name of the filter's property; where a cmdlet has another
-/// parameter of that name, which changes what the filter asks for, it begins with "Where".</summary>
+/// <summary>Makes filters of a cmdlet's parameters. A parameter has the name of the filter's property.</summary>
 internal static class FilterParameters
 {
     /// <summary>The parameter set in which cmdlets select by filter.</summary>
     public const string Set = "Filter";
-
-    private const string Prefix = "Where";
 
     private static readonly ConcurrentDictionary<Type, (TupleProperty Property, PropertyInfo Parameter, bool IsExclusion)[]> OfTuples = [];
     private static readonly ConcurrentDictionary<(Type Cmdlet, Type Filter), (PropertyInfo Property, PropertyInfo Parameter)[]> OfFilters = [];
@@ -49,9 +46,6 @@ internal static class FilterParameters
         return filter;
     }
 
-    /// <summary>The parameter for a property of the filter.</summary>
-    public static string NameOf(Cmdlet cmdlet, string property) => ParameterFor(cmdlet.GetType(), property)?.Name ?? property;
-
     private static (TupleProperty Property, PropertyInfo Parameter, bool IsExclusion)[] FindTuple(Type cmdlet) =>
     [
         .. from property in TupleProperties.All
@@ -71,8 +65,10 @@ internal static class FilterParameters
     ];
 
     private static PropertyInfo? ParameterFor(Type cmdlet, string property) =>
-        new[] { cmdlet.GetProperty(property), cmdlet.GetProperty(Prefix + property) }.FirstOrDefault(
-            parameter => parameter?.GetCustomAttributes<ParameterAttribute>().Any(attribute => attribute.ParameterSetName == Set) == true);
+        cmdlet.GetProperty(property) is { } parameter
+        && parameter.GetCustomAttributes<ParameterAttribute>().Any(attribute => attribute.ParameterSetName == Set)
+            ? parameter
+            : null;
 
     /// <summary>Objects of the pipeline are read by their cmdlet, which can tell of an error.</summary>
     private static bool IsObject(PropertyInfo parameter) => parameter.PropertyType == typeof(PSObject) || parameter.PropertyType == typeof(PSObject[]);

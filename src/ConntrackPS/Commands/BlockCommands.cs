@@ -12,9 +12,9 @@ namespace ConntrackPS.Commands;
 /// the PowerShell process ends. Entries stay: Remove-ConntrackEntry deletes them.</summary>
 [Cmdlet(VerbsSecurity.Block, "ConntrackTraffic", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackBlock))]
-public sealed class BlockConntrackTrafficCommand : FilterCommand
+public sealed class BlockConntrackTrafficCommand : SelectionCommand
 {
-    private const string Action = "Block conntrack traffic";
+    private const string Action = "Block conntrack traffic until Unblock-ConntrackTraffic or the end of this PowerShell process";
 
     private readonly EntriesByNamespace _entries = new();
 

@@ -1,8 +1,5 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
-using ConntrackPS.Completion;
-using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Errors;
 using ConntrackPS.Eventing;
@@ -13,7 +10,6 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Commands;
 
 /// <summary>What is the same for cmdlets that listen to events.</summary>
-/// <remarks>It has the parameters of <see cref="FilterCommand"/> as its own, so that no cmdlet is more than four classes deep.</remarks>
 public abstract class EventCommand : SelectionCommand
 {
     /// <summary>The kinds of events; all three unless given.</summary>
@@ -54,22 +50,6 @@ public abstract class EventCommand : SelectionCommand
     public SwitchParameter AllNamespace { get; set; }
 
     private protected override bool ShowsNamespace => AllNamespace || base.ShowsNamespace;
-
-    /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [StateArgument]
-    public ConntrackState[]? State { get; set; }
-
-    /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [MarkArgument]
-    public MaskedMark[]? Mark { get; set; }
-
-    /// <summary>Names of helpers, such as ftp.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [TextArgument]
-    [ArgumentCompleter(typeof(HelperCompleter))]
-    public string[]? Helper { get; set; }
 
     /// <summary>Starts listening, and warns of events that will not come.</summary>
     /// <returns>Null where none of the namespaces is there, which has been told.</returns>

@@ -84,7 +84,7 @@ public abstract class ExpectationCommand : ConntrackCommand
     {
         ExpectationFilter filter = FilterParameters.Fill(this, new ExpectationFilter { Master = masters });
         if (filter.Contradiction is { } contradiction)
-            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, property => property));
+            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction));
         return filter;
     }
 

@@ -13,7 +13,7 @@ namespace ConntrackPS.Commands;
 /// <summary>Lists the entries of the kernel's connection-tracking table, or looks single ones up.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackEntry", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class GetConntrackEntryCommand : FilterCommand
+public sealed class GetConntrackEntryCommand : SelectionCommand
 {
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
 

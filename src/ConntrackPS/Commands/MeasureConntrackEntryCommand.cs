@@ -14,7 +14,7 @@ namespace ConntrackPS.Commands;
 /// <summary>Counts entries, packets and bytes by group: those of the table, or those of the pipeline.</summary>
 [Cmdlet(VerbsDiagnostic.Measure, "ConntrackEntry", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackGroup))]
-public sealed class MeasureConntrackEntryCommand : FilterCommand
+public sealed class MeasureConntrackEntryCommand : SelectionCommand
 {
     private readonly long _started = Stopwatch.GetTimestamp();
     private GroupOptions _options = null!;

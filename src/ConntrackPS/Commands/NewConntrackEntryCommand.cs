@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
@@ -60,7 +61,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         {
             ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.ReadToCreate(InputObject)) : _template.Create(BuildTuples());
             entry.ThrowIfIncomplete();
-            if (!_asksForEach || ShouldProcess(entry.ToString(), "Create conntrack entry"))
+            if (!_asksForEach || ShouldProcess(entry.ToString(), DescribeChange(entry)))
                 Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));
         }
         catch (FormatException exception)
@@ -108,6 +109,12 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
             updater.Flush();
             Report(updater.TakeResults(), areNew: false);
         }
+    }
+
+    private string DescribeChange(ConntrackEntry entry)
+    {
+        EntryChange values = EntryChange.MakeLike(entry) with { Mark = entry.Mark is > 0 and { } mark ? new MaskedMark(mark) : null, Helper = entry.Helper };
+        return $"Create conntrack entry{(Force ? ", or change the one that exists," : "")} with {values}";
     }
 
     private void Create(ConntrackEntry entry, long number, string? networkNamespace)

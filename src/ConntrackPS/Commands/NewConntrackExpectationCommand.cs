@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
@@ -133,7 +134,7 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         try
         {
             ConntrackExpectation expectation = Build();
-            if (ShouldProcess(expectation.ToString(), "Create expectation"))
+            if (ShouldProcess(expectation.ToString(), DescribeChange(expectation)))
                 Create(expectation, number);
         }
         catch (FormatException exception)
@@ -150,6 +151,20 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
     {
         _creators.Dispose();
         base.Dispose(disposing);
+    }
+
+    private static string DescribeChange(ConntrackExpectation expectation)
+    {
+        List<string> values = [];
+        if (expectation.TimeoutSeconds is { } timeout)
+            values.Add(string.Create(CultureInfo.InvariantCulture, $"timeout {timeout} s"));
+        if (expectation.Flags is { } flags and not ExpectationFlags.None)
+            values.Add($"flags {flags}");
+        if (expectation.Function is { } function)
+            values.Add($"function {function}");
+        if (expectation.Helper is { } helper)
+            values.Add($"helper {helper}");
+        return values.Count == 0 ? "Create expectation" : $"Create expectation with {string.Join(", ", values)}";
     }
 
     /// <summary>An expectation of the pipeline is the start; an entry is the master.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
@@ -13,11 +14,9 @@ namespace ConntrackPS.Commands;
 /// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
-public sealed class RemoveConntrackEntryCommand : FilterCommand
+public sealed class RemoveConntrackEntryCommand : SelectionCommand
 {
     private const string Action = "Remove conntrack entry";
-    private const string BlockAction = "Block conntrack traffic";
-    private const string BlockAndRemoveAction = "Block the traffic of, and remove, conntrack entry";
 
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly EntriesByNamespace _toBlock = new();
@@ -106,6 +105,9 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
 
     private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 
+    private string DescribeBlock(string action) =>
+        BlockSeconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"{action}, and keep the block {seconds} s longer") : action;
+
     private bool Blocks => Block || BlockSeconds is not null;
 
     private void RemoveInput(PSObject input)
@@ -142,7 +144,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
     private void RemoveBlocked(ConntrackTable table, ConntrackFilter filter)
     {
         BlockTarget target = BlockTargets.OfFilter(filter, table, Force);
-        if (ShouldProcess(filter.ToString(), BlockAction))
+        if (ShouldProcess(filter.ToString(), DescribeBlock("Block conntrack traffic")))
             RemoveBlocked(table, target);
         else if (this.IsWhatIf())
             RemoveEach(table, filter);
@@ -156,7 +158,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
         if (_toBlock.Read(input, key, networkNamespace) is not { } entry)
             _sum = _sum with { AlreadyGone = _sum.AlreadyGone + 1 };
-        else if (ShouldProcess(entry.ToString(), BlockAndRemoveAction))
+        else if (ShouldProcess(entry.ToString(), DescribeBlock("Block the traffic of, and remove, conntrack entry")))
             _toBlock.Add(networkNamespace, entry);
     }
 

@@ -11,7 +11,7 @@ using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>The filter parameters that are the same on every cmdlet that selects entries, changing ones included.</summary>
+/// <summary>The filter parameters, which are the same on every cmdlet that selects entries.</summary>
 public abstract partial class SelectionCommand : ConntrackCommand
 {
     /// <summary>The parameter set in which entries are selected by filter.</summary>
@@ -124,6 +124,22 @@ public abstract partial class SelectionCommand : ConntrackCommand
     [Parameter(ParameterSetName = FilterSet)]
     [ProtocolArgument]
     public IPProtocol[]? Protocol { get; set; }
+
+    /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StateArgument]
+    public ConntrackState[]? State { get; set; }
+
+    /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [MarkArgument]
+    public MaskedMark[]? Mark { get; set; }
+
+    /// <summary>Names of helpers, such as ftp.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
+    public string[]? Helper { get; set; }
 
     /// <summary>Status bits that must all be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
@@ -246,7 +262,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
     {
         ConntrackFilter filter = ReadParameters();
         if (filter.Contradiction is { } contradiction)
-            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction, property => FilterParameters.NameOf(this, property)));
+            ThrowTerminatingError(ErrorFactory.Contradiction(contradiction));
         return filter;
     }
 
@@ -331,24 +347,4 @@ public abstract partial class SelectionCommand : ConntrackCommand
         if (Sysctl.ReadNumber(Sysctl.Netfilter + file, networkNamespace) == 0)
             WriteWarning($"{problem}. Turn that on for new connections: {CommandLine.TurnOn(setting, true, networkNamespace)}");
     }
-}
-
-/// <summary>All filter parameters, for cmdlets that change nothing of the same name.</summary>
-public abstract class FilterCommand : SelectionCommand
-{
-    /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [StateArgument]
-    public ConntrackState[]? State { get; set; }
-
-    /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [MarkArgument]
-    public MaskedMark[]? Mark { get; set; }
-
-    /// <summary>Names of helpers, such as ftp.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [TextArgument]
-    [ArgumentCompleter(typeof(HelperCompleter))]
-    public string[]? Helper { get; set; }
 }

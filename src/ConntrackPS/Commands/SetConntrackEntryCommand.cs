@@ -17,13 +17,12 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackEntry))]
 public sealed class SetConntrackEntryCommand : SelectionCommand
 {
-    private const string Action = "Set conntrack entry";
-
     private readonly long _started = Stopwatch.GetTimestamp();
     private PerNamespace<EntryUpdater>? _updaters;
     private WorkProgress _progress = null!;
     private PerNamespace<EntryFinder>? _finders;
     private EntryChange _change = new();
+    private string _action = "";
     private bool _asksForEach;
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
@@ -34,12 +33,17 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     /// <summary>The new mark: whole (7, 0x100), or only the bits of a mask (0x100/0xff00; 0/0xffff0000 clears these).</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
-    public MaskedMark? Mark { get; set; }
+    public MaskedMark? NewMark { get; set; }
 
-    /// <summary>Time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
+    /// <summary>The new time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
     [Parameter]
     [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
-    public TimeSpan? TimeoutSeconds { get; set; }
+    public TimeSpan? NewTimeout { get; set; }
+
+    /// <summary>What -NewTimeout was called when -State, -Mark and -Helper beside it were new values. It is refused, since a command
+    /// line of that time would select entries by these now, and change others than it was written for.</summary>
+    [Parameter(DontShow = true)]
+    public object? TimeoutSeconds { get; set; }
 
     /// <summary>Labels to set, by name or bit.</summary>
     [Parameter]
@@ -61,29 +65,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     /// <summary>The new state of TCP or SCTP connections.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
-    public ConntrackState? State { get; set; }
+    public ConntrackState? NewState { get; set; }
 
-    /// <summary>The helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
+    /// <summary>The new helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
     [Parameter]
     [AllowEmptyString]
     [ValidateNotNull]
-    public string? Helper { get; set; }
-
-    /// <summary>Marks to select by; -Mark is the new one.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [MarkArgument]
-    public MaskedMark[]? WhereMark { get; set; }
-
-    /// <summary>States to select by; -State is the new one.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [StateArgument]
-    public ConntrackState[]? WhereState { get; set; }
-
-    /// <summary>Helpers to select by; -Helper is the new one.</summary>
-    [Parameter(ParameterSetName = FilterSet)]
-    [TextArgument]
-    [ArgumentCompleter(typeof(HelperCompleter))]
-    public string[]? WhereHelper { get; set; }
+    public string? NewHelper { get; set; }
 
     /// <summary>Emits each entry as it is then.</summary>
     [Parameter]
@@ -99,8 +87,10 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         _updaters = new(table => table.CreateUpdater(keepChanged: PassThru));
         _finders = new(table => table.CreateFinder());
         Run(() => _change = BuildChange());
-        if (_change.IsEmpty)
-            ThrowTerminatingError(ErrorFactory.NoChange());
+        bool namesOldTimeout = MyInvocation.BoundParameters.ContainsKey(nameof(TimeoutSeconds));
+        if (_change.IsEmpty || namesOldTimeout)
+            ThrowTerminatingError(ErrorFactory.NoChange(namesOldTimeout));
+        _action = $"Set {_change}";
         if (!MyInvocation.ExpectingInput)
             Run(() => RefuseEmptyFilter());
     }
@@ -158,7 +148,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     private void ChangeByFilter(ConntrackFilter filter, string? networkNamespace)
     {
         ConntrackTable table = OpenTable(NamespaceNamed(networkNamespace), filter);
-        if (!_asksForEach && !ShouldProcess(filter.ToString(), Action))
+        if (!_asksForEach && !ShouldProcess(filter.ToString(), _action))
             return;
 
         // Changed while others are still to be read: no change makes the listing miss an entry, or show one twice.
@@ -184,13 +174,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     private void Change(in EntryKey key, object entry, string? networkNamespace)
     {
-        if (State is { } state && ConntrackStates.ToKernel(key.Protocol, state) is null)
+        if (NewState is { } state && ConntrackStates.ToKernel(key.Protocol, state) is null)
         {
             WriteError(ErrorFactory.InvalidState(state, key.Protocol, entry));
             return;
         }
 
-        if (_asksForEach && !ShouldProcess(key.ToString(), Action))
+        if (_asksForEach && !ShouldProcess(key.ToString(), _action))
             return;
         EntryUpdater updater = _updaters!.In(networkNamespace);
         updater.Add(key, _change, new ChangedEntry(key, entry, networkNamespace));
@@ -212,13 +202,13 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     private EntryChange BuildChange() => new()
     {
-        Mark = Mark,
-        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        Mark = NewMark,
+        TimeoutSeconds = (uint?)NewTimeout?.TotalSeconds,
         AddLabel = AddLabel ?? [],
         RemoveLabel = RemoveLabel ?? [],
         SetStatus = SetStatus is null ? null : FilterParameters.Combine(SetStatus),
-        State = State,
-        Helper = Helper,
+        State = NewState,
+        Helper = NewHelper,
     };
 
     private sealed record ChangedEntry(EntryKey Key, object Entry, string? NetworkNamespace);

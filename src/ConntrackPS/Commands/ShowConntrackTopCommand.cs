@@ -13,7 +13,7 @@ namespace ConntrackPS.Commands;
 /// looked at and deleted. The key h lists all keys.</summary>
 [Cmdlet(VerbsCommon.Show, "ConntrackTop", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(string))]
-public sealed class ShowConntrackTopCommand : FilterCommand
+public sealed class ShowConntrackTopCommand : SelectionCommand
 {
     private const int DefaultWidth = 120, DefaultHeight = 50;
 

@@ -109,12 +109,18 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
-        string change = wanted is { } value ? string.Create(CultureInfo.InvariantCulture, $"Set timeout to {value} s") : "Reset timeout";
+        TimeoutDefaults defaults = new(target);
+        uint? present = PersistOnly ? wanted : wanted ?? defaults.Read(definition).DefaultSeconds;
+        string change = (wanted, present) switch
+        {
+            ({ } value, _) => string.Create(CultureInfo.InvariantCulture, $"Set timeout {value} s"),
+            (null, { } value) => string.Create(CultureInfo.InvariantCulture, $"Reset timeout to the default, {value} s"),
+            _ => "Reset timeout to the default",
+        };
         if (!ShouldProcess(definition + Within(target), Describe(change)))
             return;
-        TimeoutDefaults defaults = new(target);
         if (!PersistOnly)
-            defaults.Set(definition, wanted ?? defaults.Read(definition).DefaultSeconds);
+            defaults.Set(definition, present!.Value);
         if (Persists)
             WriteFiles((definition.Sysctl!, wanted));
         if (PassThru)

@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
@@ -71,6 +72,11 @@ internal sealed class PolicyTimeouts
 
         return _states;
     }
+
+    /// <summary>Timeouts for -WhatIf and -Confirm: <c>udp UNREPLIED 5 s</c>.</summary>
+    public static string Describe(IReadOnlyDictionary<TimeoutDefinition, uint> values, string none = "") => values.Count == 0
+        ? none
+        : string.Join(", ", values.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {pair.Value} s")));
 
     /// <summary>What was given, for a protocol; a state's own parameter goes before the table.</summary>
     /// <exception cref="UnknownTimeoutException">The protocol has no such state.</exception>
@@ -187,7 +193,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     private void Create(TimeoutPolicies policies)
     {
         IReadOnlyDictionary<TimeoutDefinition, uint> values = _timeouts.Read(Protocol, Timeout);
-        if (!ShouldProcess($"{Name} ({AddressFamily} {Protocol})", "Create timeout policy"))
+        if (!ShouldProcess($"{Name} ({AddressFamily} {Protocol}){Within(policies.NetworkNamespace)}", $"Create timeout policy with {PolicyTimeouts.Describe(values, "the present default timeouts")}"))
             return;
         policies.Create(Name, AddressFamily, Protocol, values);
         if (PassThru)
@@ -239,7 +245,7 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
             return;
         }
 
-        if (!ShouldProcess(Name, $"Set timeouts: {string.Join(", ", values.Select(pair => $"{pair.Key} {pair.Value} s"))}"))
+        if (!ShouldProcess(Name + Within(policies.NetworkNamespace), $"Set timeout {PolicyTimeouts.Describe(values)}"))
             return;
         policies.Change(Name, values);
         if (PassThru)
@@ -279,7 +285,7 @@ public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 
     private void Remove(TimeoutPolicies policies, string name)
     {
-        if (!ShouldProcess(name, "Remove timeout policy"))
+        if (!ShouldProcess(name + Within(policies.NetworkNamespace), "Remove timeout policy"))
             return;
         ConntrackTimeoutPolicy? last = PassThru ? policies.Find(name) : null;
         policies.Remove(name);

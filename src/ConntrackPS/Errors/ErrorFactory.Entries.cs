@@ -20,7 +20,7 @@ internal static partial class ErrorFactory
     public static ErrorRecord NoFilter(string command, string? networkNamespace, bool excludes) => Create(
         new ArgumentException(excludes
             ? $"{command} was given only exclusions, so every other entry would be affected."
-            : $"{command} was given nothing to go by, and would have to take every entry."),
+            : $"{command} was given no filter, so every entry would be affected."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
             ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
@@ -57,10 +57,8 @@ internal static partial class ErrorFactory
         + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
 
     /// <summary>A filter that no entry can match.</summary>
-    /// <param name="contradiction">Why.</param>
-    /// <param name="nameOf">The parameter that stands for a property of the filter.</param>
-    public static ErrorRecord Contradiction(FilterContradiction contradiction, Func<string, string> nameOf) => Create(
-        new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + nameOf(property))}."),
+    public static ErrorRecord Contradiction(FilterContradiction contradiction) => Create(
+        new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + property)}."),
         ErrorId.ContradictoryFilter, ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
@@ -117,10 +115,13 @@ internal static partial class ErrorFactory
         _ => From(exception, entry),
     };
 
-    /// <summary>Nothing to change was named.</summary>
-    public static ErrorRecord NoChange() => Create(
-        new ArgumentException("Set-ConntrackEntry was not told what to change."), ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
-        "Give at least one of -Mark, -TimeoutSeconds, -AddLabel, -RemoveLabel, -SetStatus, -State, -Helper.");
+    /// <summary>Set-ConntrackEntry was given no new value, or one by a name that it had before.</summary>
+    public static ErrorRecord NoChange(bool namesOldTimeout) => Create(
+        new ArgumentException(namesOldTimeout
+            ? "Set-ConntrackEntry has no -TimeoutSeconds any more: the new timeout is -NewTimeout. Nothing was changed."
+            : "Set-ConntrackEntry was not told what to change."),
+        ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
+        "New values are -NewState, -NewMark, -NewHelper, -NewTimeout, -AddLabel, -RemoveLabel and -SetStatus. -State, -Mark and -Helper select entries.");
 
     /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
     public static ErrorRecord UnusableGroup(ConntrackGroup group, string problem) => Create(

@@ -21,7 +21,7 @@ internal static class FilterLine
     public static FilterSyntax Syntax { get; } = new("the parameters of Get-ConntrackEntry", "-Protocol tcp -SourceAddress 10.0.0.0/8");
 
     private static readonly PropertyInfo[] Parameters =
-        [.. typeof(FilterCommand).GetProperties().Where(property =>
+        [.. typeof(SelectionCommand).GetProperties().Where(property =>
             property.GetCustomAttribute<ParameterAttribute>() is not null && property.Name != nameof(ConntrackCommand.NetworkNamespace))];
 
     /// <summary>Reads a line.</summary>
@@ -120,7 +120,7 @@ internal static class FilterLine
     };
 
     /// <summary>Holds the parameters; it is never run.</summary>
-    private sealed class FilterOfLine : FilterCommand
+    private sealed class FilterOfLine : SelectionCommand
     {
         public ConntrackFilter Build() => ReadParameters();
     }

@@ -21,8 +21,8 @@ $work = [ordered]@{
         }
     }
     'creation'            = { Get-ConntrackEntry 10.0.0.0/8 -NetworkNamespace $Namespace | New-ConntrackEntry -Zone 9 -Force -NetworkNamespace $Namespace }
-    'a change'            = { Set-ConntrackEntry 10.0.0.0/8 -Mark (Get-Random -Maximum 1000) -NetworkNamespace $Namespace }
-    'a piped change'      = { Get-ConntrackEntry 10.0.0.0/8 -NetworkNamespace $Namespace | Set-ConntrackEntry -TimeoutSeconds 3000 -NetworkNamespace $Namespace }
+    'a change'            = { Set-ConntrackEntry 10.0.0.0/8 -NewMark (Get-Random -Maximum 1000) -NetworkNamespace $Namespace }
+    'a piped change'      = { Get-ConntrackEntry 10.0.0.0/8 -NetworkNamespace $Namespace | Set-ConntrackEntry -NewTimeout 3000 -NetworkNamespace $Namespace }
     'a piped removal'     = { Get-ConntrackEntry -Zone 9 -NetworkNamespace $Namespace | Remove-ConntrackEntry -PassThru -NetworkNamespace $Namespace }
     'a removal'           = { Remove-ConntrackEntry 10.0.0.0/8 -Zone 9 -NetworkNamespace $Namespace }
     'clearing'            = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false -NetworkNamespace $Namespace }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Conntrack.Table;
@@ -62,4 +63,27 @@ public sealed record EntryChange
     /// <summary>True where nothing is to change.</summary>
     public bool IsEmpty =>
         this is { Mark: null, TimeoutSeconds: null, SetStatus: null, State: null, Helper: null, AddLabel.Count: 0, RemoveLabel.Count: 0 };
+
+    /// <summary>What is to change, for people: <c>state SynSent, timeout 300 s, mark 0x100/0xff00</c>.</summary>
+    public override string ToString() => string.Join(", ", Parts());
+
+    private IEnumerable<string> Parts()
+    {
+        if (State is { } state)
+            yield return $"state {state}";
+        if (TimeoutSeconds is { } timeout)
+            yield return string.Create(CultureInfo.InvariantCulture, $"timeout {timeout} s");
+        if (Mark is { } mark)
+            yield return $"mark {mark}";
+        if (SetStatus is { } bits)
+            yield return $"status {bits}";
+        if (AddLabel.Count > 0)
+            yield return $"labels {NamesOf(AddLabel)}";
+        if (RemoveLabel.Count > 0)
+            yield return $"no labels {NamesOf(RemoveLabel)}";
+        if (Helper is { } helper)
+            yield return helper.Length == 0 ? "no helper" : $"helper {helper}";
+    }
+
+    private static string NamesOf(IReadOnlyList<int> bits) => string.Join(", ", bits.Select(LabelNames.System.ToName));
 }
