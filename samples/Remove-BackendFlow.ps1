@@ -30,7 +30,7 @@
 .EXAMPLE
     ./Remove-BackendFlow.ps1 10.77.1.13 -BackendPort 53
     Protocol State       SourceAddress                           SPort DestinationAddress                      DPort Timeout
-    --------------       -------------                           ----- ------------------                      ----- -------
+    -------- -----       -------------                           ----- ------------------                      ----- -------
     Udp                  10.77.1.12                              40000 198.51.100.1                               53     298
 #>
 [CmdletBinding(SupportsShouldProcess)]
