@@ -4,7 +4,6 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
@@ -42,7 +41,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
     public SwitchParameter Force { get; set; }
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
+    /// group of Measure-ConntrackEntry or Group-Object, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -65,10 +64,8 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
     {
         if (ParameterSetName != InputSet)
             Run(() => RemoveByFilter(RefuseEmptyFilter(), NamespaceName));
-        else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
-            RunOne(() => RemoveGroup(group), group);
         else
-            Run(() => RemoveInput(InputObject), InputObject.BaseObject);
+            ForEachInput(InputObject, RemoveOne);
     }
 
     /// <inheritdoc/>
@@ -77,6 +74,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
         RemoveCollected();
         EndBlocks();
         Flush();
+        TellRepeated();
         _progress.Complete();
         foreach (EntryDeleter deleter in Deleters.All)
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
@@ -108,6 +106,14 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
 
     private bool Blocks => Block || BlockSeconds is not null;
 
+    private void RemoveOne(PSObject input)
+    {
+        if (InputGroup.TryRead(input) is { } group)
+            RunOne(() => RemoveGroup(group), group.Source.BaseObject);
+        else
+            Run(() => RemoveInput(input), input.BaseObject);
+    }
+
     private void RemoveInput(PSObject input)
     {
         if (Blocks)
@@ -122,7 +128,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NamespaceName ?? InputEntry.NamespaceOf(input));
     }
 
-    private void RemoveGroup(ConntrackGroup group)
+    private void RemoveGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter)
             RemoveByFilter(filter, NamespaceName ?? group.Namespace);
