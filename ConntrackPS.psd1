@@ -32,6 +32,7 @@
         'Remove-ConntrackEntry'
         'Remove-ConntrackExpectation'
         'Remove-ConntrackTimeoutPolicy'
+        'Repair-ConntrackHealth'
         'Set-ConntrackEntry'
         'Set-ConntrackSetting'
         'Set-ConntrackTimeout'

@@ -22,10 +22,12 @@ Describe 'Completion' {
     It 'knows the values of <Line>' -ForEach @(
         @{ Line = 'Get-ConntrackEntry -Protocol t'; Values = @('Tcp') }
         @{ Line = 'Set-ConntrackEntry -Protocol icmpv'; Values = @('IcmpV6') }
-        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SynRecv', 'SynSent', 'SynSent2' }
-        @{ Line = 'Set-ConntrackEntry -State time'; Values = @('TimeWait') }
-        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = @('SeenReply') }
-        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SrcNat', 'SrcNatDone' }
+        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SYN_RECV', 'SYN_SENT', 'SYN_SENT2', 'SynRecv', 'SynSent', 'SynSent2' }
+        @{ Line = 'Set-ConntrackEntry -State time'; Values = 'TIME_WAIT', 'TimeWait' }
+        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = 'SEEN_REPLY', 'SeenReply' }
+        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SRC_NAT', 'SRC_NAT_DONE', 'SrcNat', 'SrcNatDone' }
+        @{ Line = 'New-ConntrackEntry -State FIN'; Values = 'FIN_WAIT', 'FinWait' }
+        @{ Line = 'Show-ConntrackTop -SortBy Unr'; Values = @('Unreplied') }
         @{ Line = 'Measure-ConntrackEntry -GroupBy Source'; Values = 'SourceAddress', 'SourcePort'; ToolTip = '*first packet*' }
         @{ Line = 'Measure-ConntrackEntry -GroupBy Protocol,He'; Values = @('Helper'); ToolTip = '*helper*' }
         @{ Line = 'Measure-ConntrackEntry -SortBy Tot'; Values = 'TotalBytes', 'TotalPackets' }
@@ -35,6 +37,35 @@ Describe 'Completion' {
         $found.CompletionText | Should -Be $Values
         if ($ToolTip) {
             $found.ToolTip | ForEach-Object { $_ | Should -BeLike $ToolTip }
+        }
+    }
+
+    It 'knows both spellings of every <Of>, and offers no other' -ForEach @(
+        @{ Of = 'state'; Type = [ConntrackPS.Conntrack.ConntrackState] }
+        @{ Of = 'status bit'; Type = [ConntrackPS.Conntrack.ConntrackStatus] }
+    ) {
+        $parameters = foreach ($command in Get-Command -Module ConntrackPS) {
+            foreach ($parameter in $command.Parameters.Values | Where-Object { $_.ParameterType -eq $Type.MakeArrayType() -or [Nullable]::GetUnderlyingType($_.ParameterType) -eq $Type }) {
+                [pscustomobject]@{ Command = $command.Name; Parameter = $parameter }
+            }
+        }
+        $parameters.Count | Should -BeGreaterThan 5
+        foreach ($one in $parameters) {
+            $because = "$($one.Command) -$($one.Parameter.Name)"
+            $offered = ($one.Parameter.Attributes | Where-Object { $_ -is [ValidateSet] }).ValidValues
+            foreach ($name in [Enum]::GetNames($Type) | Where-Object { $_ -notin 'None', 'Unknown' }) {
+                $offered | Should -Contain $name -Because $because
+                @($offered -replace '_') -eq $name | Should -Not -BeNullOrEmpty -Because $because
+            }
+            @($offered | Where-Object { $_ -cmatch '_' }).Count | Should -BeGreaterThan 5 -Because $because
+        }
+    }
+
+    It 'is taken whole: several bits in one text, and what an entry has' {
+        { Get-ConntrackEntry -NetworkNamespace $namespace -Status 'SeenReply, ASSURED' } | Should -Not -Throw
+        { Get-ConntrackEntry -NetworkNamespace $namespace -ExcludeStatus SEEN_REPLY, Assured -State SYN_SENT, LISTEN } | Should -Not -Throw
+        foreach ($entry in Get-ConntrackEntry -NetworkNamespace $namespace) {
+            @(Get-ConntrackEntry -NetworkNamespace $namespace -Status $entry.Status).Count | Should -BeGreaterThan 0
         }
     }
 

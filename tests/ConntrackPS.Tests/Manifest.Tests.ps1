@@ -29,6 +29,7 @@ BeforeAll {
         'Remove-ConntrackEntry'
         'Remove-ConntrackExpectation'
         'Remove-ConntrackTimeoutPolicy'
+        'Repair-ConntrackHealth'
         'Set-ConntrackEntry'
         'Set-ConntrackSetting'
         'Set-ConntrackTimeout'
@@ -166,10 +167,10 @@ Describe '<Name>' -ForEach $commands {
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
         # -ResetCounter changes, on a cmdlet that otherwise reads; a key of the live view deletes.
-        $changes = $command.Verb -in 'Block', 'Clear', 'New', 'Remove', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
+        $changes = $command.Verb -in 'Block', 'Clear', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
-            $attribute.ConfirmImpact | Should -Be ($command.Verb -eq 'Clear' ? 'High' : 'Medium')
+            $attribute.ConfirmImpact | Should -Be ($command.Verb -in 'Clear', 'Repair' ? 'High' : 'Medium')
         }
     }
 

@@ -151,6 +151,7 @@ Describe 'The table of docs/privileges.md' {
                 'Remove-ConntrackEntry'         = { Remove-ConntrackEntry 192.0.2.8 }
                 'Remove-ConntrackExpectation'   = { Remove-ConntrackExpectation -Helper ftp }
                 'Remove-ConntrackTimeoutPolicy' = { Remove-ConntrackTimeoutPolicy 'present' }
+                'Repair-ConntrackHealth'        = { [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'Get-Date' } | Repair-ConntrackHealth -SampleSeconds 0 -Confirm:$false }
                 'Set-ConntrackEntry'            = { $ftp | Set-ConntrackEntry -NewMark 5 }
                 'Set-ConntrackSetting'          = { Set-ConntrackSetting Accounting $true }
                 'Set-ConntrackTimeout'          = { Set-ConntrackTimeout udp Replied 121 }

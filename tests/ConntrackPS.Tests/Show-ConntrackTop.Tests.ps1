@@ -88,4 +88,30 @@ Describe 'Show-ConntrackTop -Once' {
         $failure | Should -Match '-Once'
         $failure | Should -Match 'Measure-ConntrackEntry'
     }
+
+    It 'takes the names of Measure-ConntrackEntry: <Theirs>' -ForEach @(
+        @{ Ours = @{ GroupBy = 'Source' }; Theirs = @{ GroupBy = 'SourceAddress' } }
+        @{ Ours = @{ GroupBy = 'Destination'; SortBy = 'Bytes' }; Theirs = @{ GroupBy = 'DestinationAddress'; SortBy = 'TotalBytes' } }
+        @{ Ours = @{ GroupBy = 'Port' }; Theirs = @{ GroupBy = 'DestinationPort'; SortBy = 'Count' } }
+        @{ Ours = @{ SortBy = 'Packets' }; Theirs = @{ SortBy = 'TotalPackets' } }
+        @{ Ours = @{ SortBy = 'Source'; ThenBy = 'Destination' }; Theirs = @{ SortBy = 'SourceAddress'; ThenBy = 'DestinationAddress' } }
+        @{ Ours = @{ SortBy = 'TimeLeft' }; Theirs = @{ SortBy = 'TimeoutSeconds' } }
+    ) {
+        (Get-Row (Show-ConntrackTop @once @Theirs)) -replace '\d+:\d+' | Should -Be ((Get-Row (Show-ConntrackTop @once @Ours)) -replace '\d+:\d+')
+    }
+
+    It 'sorts groups by what only groups have' {
+        $rows = @(Get-Row (Show-ConntrackTop @once -GroupBy Source -SortBy Unreplied))
+        $rows.Count | Should -BeGreaterThan 1
+        (Get-Failure { Show-ConntrackTop @once -SortBy Unreplied }).FullyQualifiedErrorId | Should -BeLike 'InvalidValue,*'
+        "$(Get-Failure { Show-ConntrackTop @once -SortBy Unreplied })" | Should -BeLike '*-GroupBy*Source (SourceAddress)*'
+    }
+
+    It 'says what is possible: <Line>' -ForEach @(
+        @{ Line = '-GroupBy State'; Says = '*None, Source (SourceAddress), Destination (DestinationAddress), Port (DestinationPort)*' }
+        @{ Line = '-SortBy Nonsense'; Says = '*Source (SourceAddress)*Bytes (TotalBytes)*with -GroupBy also Count, Assured, Unreplied, SynSent*' }
+        @{ Line = '-ThenBy Nonsense'; Says = '*Source (SourceAddress)*' }
+    ) {
+        "$(Get-Failure ([scriptblock]::Create("Show-ConntrackTop -Once $Line")))" | Should -BeLike $Says
+    }
 }

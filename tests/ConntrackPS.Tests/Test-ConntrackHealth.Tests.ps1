@@ -57,7 +57,7 @@ Describe 'Test-ConntrackHealth' {
             $finding = Get-Finding $namespace
             $finding.Name | Should -Be $Name
             $finding.Severity | Should -Be 'Information'
-            (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object Name -NotIn $ofTheMachine) | Should -BeNullOrEmpty -Because 'advice comes on request'
+            (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object { $_.Name -notin $ofTheMachine -and $_.Severity -ne 'Ok' }) | Should -BeNullOrEmpty -Because 'advice comes on request'
             # The remedy is a command line that mends it.
             & ([scriptblock]::Create($finding.Remedy))
             Get-Finding $namespace | Should -BeNullOrEmpty
@@ -115,8 +115,33 @@ Describe 'Test-ConntrackHealth' {
         }
     }
 
+    It 'has one finding of severity Ok with the figures where all is well, and none for who names a severity' {
+        Add-KernelLine $namespace (New-ManyLine 3)
+        $found = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0)
+        if ($found.Name | Where-Object { $_ -in $ofTheMachine }) {
+            Set-ItResult -Skipped -Because 'the machine itself has a finding'
+            return
+        }
+        $found.Count | Should -Be 1
+        $found.Severity, $found.Name, $found.Namespace | Should -Be 'Ok', 'Healthy', $namespace
+        $maximum = [int] (Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_max)
+        $found.Evidence | Should -BeLike "Entries: 3 of $($maximum.ToString('N0', [cultureinfo]::InvariantCulture)) (* %)*buckets *packets dropped: 0; *dropped early: 0;*"
+        $found.Remedy | Should -BeNullOrEmpty
+        $found[0] | Out-String | Should -Match 'Severity +: Ok'
+        foreach ($severity in 'Warning', 'Critical', 'Information') {
+            Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -MinimumSeverity $severity | Should -BeNullOrEmpty
+        }
+        (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -MinimumSeverity Ok).Name | Should -Be 'Healthy'
+        Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -Quiet | Should -BeTrue
+    }
+
+    It 'has no finding of severity Ok beside a problem' {
+        Add-KernelLine $namespace (1..1200 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p udp --sport $_ --dport 53" })
+        (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0).Severity | Should -Not -Contain 'Ok'
+    }
+
     It 'gives a Boolean with -Quiet' {
-        $isWell = -not (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0)
+        $isWell = -not (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object Severity -NE Ok)
         Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleSeconds 0 | Should -Be $isWell
         Add-KernelLine $namespace (1..1200 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p udp --sport $_ --dport 53" })
         $answer = Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleSeconds 0

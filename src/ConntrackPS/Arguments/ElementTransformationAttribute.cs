@@ -19,13 +19,13 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
         if (TakesOne)
             return TransformElement(inputData)!;
         if (Unwrap(inputData) is not IList list)
-            return new[] { TransformElement(inputData) };
+            return Expand(TransformElement(inputData)).ToArray();
         if (list.Count == 0)
             throw new ArgumentTransformationMetadataException($"No value is given. Write {AcceptedForm}.");
-        T[] result = new T[list.Count];
-        for (int i = 0; i < result.Length; i++)
-            result[i] = TransformElement(list[i]);
-        return result;
+        List<T> result = new(list.Count);
+        foreach (object? element in list)
+            result.AddRange(Expand(TransformElement(element)));
+        return result.ToArray();
     }
 
     /// <summary>What is accepted, as a phrase that completes "Write ...".</summary>
@@ -37,6 +37,9 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
 
     /// <summary>True for a value that came as such, not as text, and that may stand.</summary>
     protected virtual bool IsAccepted(T value) => true;
+
+    /// <summary>The values that one value stands for.</summary>
+    protected virtual IEnumerable<T> Expand(T value) => [value];
 
     private T TransformElement(object? element)
     {

@@ -157,6 +157,16 @@ public sealed class StatusArgumentAttribute : ElementTransformationAttribute<Con
 
         return bits;
     }
+
+    /// <summary>Each bit by itself, so that the names that completion offers can be compared with it.</summary>
+    protected override IEnumerable<ConntrackStatus> Expand(ConntrackStatus value)
+    {
+        for (uint bit = 1; bit != 0; bit <<= 1)
+        {
+            if (((uint)value & bit) != 0)
+                yield return (ConntrackStatus)bit;
+        }
+    }
 }
 
 /// <summary>Reads labels by name or bit.</summary>
@@ -248,28 +258,24 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
 public sealed class GroupPropertyArgumentAttribute : ElementTransformationAttribute<GroupProperty>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => "one or several of " + GroupProperties.Choices;
+    protected override string AcceptedForm => $"one or several of {GroupProperties.Choices}; {TopNames.Choices(TopNames.Groupings)} are short names";
 
     /// <inheritdoc/>
     protected override GroupProperty Parse(string text) =>
-        GroupProperties.TryFind(text, out GroupProperty? property)
+        GroupProperties.TryFind(TopNames.Groupings.GetValueOrDefault(text, text), out GroupProperty? property)
             ? property
             : throw new FormatException($"Entries can't be grouped by '{text}'. Write {AcceptedForm}.");
 }
 
-/// <summary>Reads what groups are sorted by; Packets and Bytes are short for both ways.</summary>
+/// <summary>Reads what groups are sorted by, by the names of Show-ConntrackTop too: Packets and Bytes are short for both ways.</summary>
 public sealed class GroupOrderArgumentAttribute : ElementTransformationAttribute<GroupOrder>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => "one of " + KernelSpelling.Choices<GroupOrder>();
+    protected override string AcceptedForm => $"one of {KernelSpelling.Choices<GroupOrder>()}; {TopNames.Choices(TopNames.Amounts)} are short names";
 
     /// <inheritdoc/>
-    protected override GroupOrder Parse(string text) => text.ToUpperInvariant() switch
-    {
-        "PACKETS" => GroupOrder.TotalPackets,
-        "BYTES" => GroupOrder.TotalBytes,
-        _ => KernelSpelling.TryParse(text, out GroupOrder order)
+    protected override GroupOrder Parse(string text) =>
+        KernelSpelling.TryParse(TopNames.Amounts.GetValueOrDefault(text, text), out GroupOrder order)
             ? order
-            : throw new FormatException($"Groups can't be sorted by '{text}'. Write {AcceptedForm}."),
-    };
+            : throw new FormatException($"Groups can't be sorted by '{text}'. Write {AcceptedForm}.");
 }

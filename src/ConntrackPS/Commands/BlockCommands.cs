@@ -18,7 +18,8 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
 
     private readonly EntriesByNamespace _entries = new();
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a group of
+    /// Group-Object, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -38,7 +39,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     protected override void ProcessRecord()
     {
         if (ParameterSetName == InputSet)
-            Run(() => Collect(InputObject), InputObject.BaseObject);
+            ForEachInput(InputObject, input => Run(() => Collect(input), input.BaseObject));
         else
             Run(BlockByFilter);
     }
@@ -57,6 +58,8 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
                 },
                 name);
         }
+
+        TellRepeated();
     }
 
     /// <inheritdoc/>

@@ -7,6 +7,7 @@ using ConntrackPS.Errors;
 using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Pipeline;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
@@ -22,6 +23,8 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     private const int MaximumCountAge = 500;
 
     private readonly CancellationTokenSource _stop = new();
+
+    private readonly RepeatedErrors _repeated = new();
 
     /// <summary>What is told once, though it is true of many namespaces and objects.</summary>
     private readonly HashSet<string> _told = [];
@@ -94,6 +97,48 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
     private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
+
+    /// <summary>Does work for each object that one of the pipeline, or a value of -InputObject, stands for.</summary>
+    private protected void ForEachInput(PSObject input, Action<PSObject> work)
+    {
+        IReadOnlyList<PSObject> objects;
+        try
+        {
+            objects = InputObjects.Of(input);
+        }
+        catch (FormatException exception)
+        {
+            Flush();
+            WriteInputError(ErrorFactory.EmptyGroup(input, exception), exception.Message);
+            return;
+        }
+
+        for (int i = 0; i < objects.Count && !Stopping; i++)
+            work(objects[i]);
+    }
+
+    /// <summary>Writes the error of an object of the pipeline. Of many that are wrong in the same way the first is told at once, and
+    /// the number of the others by <see cref="TellRepeated"/>.</summary>
+    /// <param name="record">The error.</param>
+    /// <param name="reason">What is wrong, without what differs from object to object.</param>
+    /// <param name="number">The object's number in the pipeline; 0 where it is not told.</param>
+    private protected void WriteInputError(ErrorRecord record, string reason, long number = 0)
+    {
+        if (_repeated.Add(record, reason, number))
+            WriteError(record);
+    }
+
+    /// <summary>Tells at the end how many objects were wrong in the same way as one before.</summary>
+    private protected void TellRepeated()
+    {
+        foreach (ErrorRecord record in _repeated.Take())
+            WriteError(record);
+    }
+
+    /// <summary>Does what is still waiting in batches, and reports it.</summary>
+    private protected virtual void Flush()
+    {
+    }
 
     /// <summary>One parameter of the kernel's that can't be read is one error; the others follow.</summary>
     private protected void TellUnreadable(UnreadableSettingException exception) =>
@@ -175,6 +220,50 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         foreach (string problem in problems.Where(_told.Add))
             WriteWarning(problem);
     }
+
+    /// <summary>Writes the files, says which, and warns where a later file sets a value again.</summary>
+    /// <param name="root">The system whose files they are.</param>
+    /// <param name="isSet">Whether the values of now have been set.</param>
+    /// <param name="changes">The parameters and their values; null takes our line out.</param>
+    /// <returns>False where nothing could be written, which has been told.</returns>
+    private protected bool WriteFiles(SystemRoot root, bool isSet, params (string Name, Int128? Value)[] changes)
+    {
+        IReadOnlyList<string> files;
+        SettingPersister persister = new(root, "Set-ConntrackTimeout, Set-ConntrackSetting -Persist");
+        try
+        {
+            files = persister.Persist(changes);
+        }
+        catch (PersistenceException exception)
+        {
+            WriteError(ErrorFactory.NotPersisted(exception, isSet));
+            return false;
+        }
+
+        string what = string.Join(", ", changes.Select(change => string.Create(
+            CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
+        Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
+        WarnOnce(persister.Problems);
+        PersistedSettings persisted = ReadPersisted(root);
+        foreach ((string name, Int128? value) in changes)
+        {
+            string key = SysctlKey.Of(name);
+            if (value is not null && persisted.After(key, root.SysctlFile) is { Count: > 0 } later)
+            {
+                WriteWarning($"{key} is set again after {root.SysctlFile}: by {string.Join("; ", later)}. "
+                    + "The last line wins that a program reads: take these out.");
+            }
+            else if (value is null && persisted.Find(name) is { } other)
+            {
+                WriteWarning($"{key} is still set at boot: by {other}. Take that line out to have the kernel's own value.");
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Shown without -Verbose, and no part of the output.</summary>
+    private void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
 
     private void Attempt(Action work, object? target, bool endsCommand)
     {

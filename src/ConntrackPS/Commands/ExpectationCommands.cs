@@ -199,7 +199,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
     protected override void ProcessRecord()
     {
         if (ParameterSetName == InputSet)
-            Run(RemoveInput, InputObject.BaseObject);
+            ForEachInput(InputObject, input => Run(() => RemoveInput(input), input.BaseObject));
         else
             Run(RemoveByFilter);
     }
@@ -208,6 +208,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
     protected override void EndProcessing() => Run(() =>
     {
         Flush();
+        TellRepeated();
         WriteVerbose(
             $"{Deleters.All.Sum(deleter => deleter.Deleted)} expectations removed, "
             + $"{_gone + Deleters.All.Sum(deleter => deleter.AlreadyGone)} were gone already, {Deleters.All.Sum(deleter => deleter.Failed)} failed.");
@@ -223,14 +224,14 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
     private PerNamespace<ExpectationDeleter> Deleters =>
         _deleters ??= new(table => new ExpectationTable(table.NetworkNamespace).CreateDeleter(keepDeleted: PassThru));
 
-    private void RemoveInput()
+    private void RemoveInput(PSObject input)
     {
-        string? networkNamespace = NamespaceName ?? InputExpectation.NamespaceOf(InputObject);
+        string? networkNamespace = NamespaceName ?? InputExpectation.NamespaceOf(input);
         try
         {
-            object input = InputObject.BaseObject is ConntrackExpectation live ? live : InputObject;
-            if (InputExpectation.KeyOf(InputObject, TableIn(networkNamespace)) is { } key)
-                Remove(key, input, networkNamespace);
+            object expectation = input.BaseObject is ConntrackExpectation live ? live : input;
+            if (InputExpectation.KeyOf(input, TableIn(networkNamespace)) is { } key)
+                Remove(key, expectation, networkNamespace);
             else
                 _gone++;
         }
@@ -238,7 +239,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
         {
             // The error may end the pipeline, and what came before it was meant.
             Flush();
-            WriteError(ErrorFactory.NotAnExpectation(InputObject, exception));
+            WriteInputError(ErrorFactory.NotAnExpectation(input, exception), ErrorFactory.Describe(exception));
         }
     }
 
@@ -271,7 +272,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
         Report(deleter);
     }
 
-    private void Flush()
+    private protected override void Flush()
     {
         foreach (ExpectationDeleter deleter in Deleters.All)
         {

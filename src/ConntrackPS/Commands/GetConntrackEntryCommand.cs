@@ -3,7 +3,6 @@ using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -16,9 +15,11 @@ namespace ConntrackPS.Commands;
 public sealed class GetConntrackEntryCommand : SelectionCommand
 {
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
+    private readonly Dictionary<string, List<InputFilter>> _filters = [];
 
     /// <summary>Entries to look up again, each by itself: of this cmdlet, or with the properties of such. Or groups of
-    /// Measure-ConntrackEntry, whose entries are listed.</summary>
+    /// Measure-ConntrackEntry or Group-Object, whose entries are listed. Or parts of a tuple, such as a source address as text or an
+    /// object with nothing but a SourceAddress: the entries that have any of them are listed at the end.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -39,14 +40,25 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        if (ParameterSetName == InputSet && InputGroup.TryRead(InputObject, out ConntrackGroup? group))
-            Run(() => ListGroup(group), group);
-        else if (ParameterSetName == InputSet)
-            Run(LookUpInput, InputObject.BaseObject);
+        if (ParameterSetName == InputSet)
+            ForEachInput(InputObject, LookUpInput);
         else if (Exact)
             Run(LookUpTuple);
         else
             RunInEach(networkNamespace => List(BuildFilter(), networkNamespace), needsEntries: Table == TableKind.Main);
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        foreach ((string networkNamespace, List<InputFilter> filters) in _filters)
+        {
+            if (Stopping)
+                return;
+            RunOne(() => List(InputFilter.Any(filters), NamespaceNamed(networkNamespace.Length == 0 ? null : networkNamespace)), networkNamespace);
+        }
+
+        TellRepeated();
     }
 
     /// <inheritdoc/>
@@ -56,7 +68,28 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
         base.Dispose(disposing);
     }
 
-    private void ListGroup(ConntrackGroup group)
+    /// <summary>Objects with a part of a tuple are one listing in the end, so that no entry comes twice. Resetting needs entries that
+    /// were named one by one.</summary>
+    private protected override bool TakesFilter(InputFilter filter, PSObject input)
+    {
+        if (ResetCounter)
+            return false;
+        string networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input) ?? "";
+        if (!_filters.TryGetValue(networkNamespace, out List<InputFilter>? filters))
+            _filters.Add(networkNamespace, filters = []);
+        filters.Add(filter);
+        return true;
+    }
+
+    private void LookUpInput(PSObject input)
+    {
+        if (InputGroup.TryRead(input) is { } group)
+            Run(() => ListGroup(group), group.Source.BaseObject);
+        else
+            Run(() => LookUp(input), input.BaseObject);
+    }
+
+    private void ListGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter)
             List(filter, NamespaceNamed(NamespaceName ?? group.Namespace));
@@ -91,10 +124,10 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
         WriteVerbose($"{count} entries in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
     }
 
-    private void LookUpInput()
+    private void LookUp(PSObject input)
     {
-        if (ReadKey(InputObject) is { } key)
-            LookUp(key, NamespaceName ?? InputEntry.NamespaceOf(InputObject), finder => finder.Find(key));
+        if (ReadKey(input) is { } key)
+            LookUp(key, NamespaceName ?? InputEntry.NamespaceOf(input), finder => finder.Find(key));
     }
 
     private void LookUpTuple()

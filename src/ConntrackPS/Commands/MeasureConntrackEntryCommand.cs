@@ -8,6 +8,7 @@ using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Terminal;
 
 namespace ConntrackPS.Commands;
 
@@ -19,10 +20,12 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private readonly long _started = Stopwatch.GetTimestamp();
     private GroupOptions _options = null!;
     private GroupMeasurement _measurement = null!;
+    private readonly Dictionary<string, List<InputFilter>> _filters = [];
     private ulong _lost;
 
     /// <summary>Entries or events to count instead of the table: live ones, or such as have kept their properties
-    /// through a file or remoting.</summary>
+    /// through a file or remoting; or groups of Group-Object that hold such. Groups of this cmdlet, and parts of a tuple such as a
+    /// source address as text, choose entries of the table.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -74,9 +77,9 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     protected override void ProcessRecord()
     {
         if (ParameterSetName == InputSet)
-            Run(CountInput, InputObject.BaseObject);
+            ForEachInput(InputObject, input => Run(() => CountInput(input), input.BaseObject));
         else
-            RunInEach(CountTable, needsEntries: Interval is null);
+            RunInEach(networkNamespace => CountTable(BuildFilter(), FilterLine.Write(MyInvocation.BoundParameters), networkNamespace), needsEntries: Interval is null);
     }
 
     /// <inheritdoc/>
@@ -88,7 +91,26 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             WriteWarning($"{_lost} events were lost before they could be counted.");
         if (AsksForCounters && _measurement is { Count: > 0, HasCounters: false })
             WriteWarning("The objects have no counters, since accounting was off where they come from (nf_conntrack_acct).");
-        Run(() => Emit(_measurement));
+        Run(() =>
+        {
+            if (_measurement.Count > 0 || _filters.Count == 0)
+                Emit(_measurement, null);
+            foreach ((string networkNamespace, List<InputFilter> filters) in _filters)
+                CountTable(InputFilter.Any(filters), null, NamespaceNamed(networkNamespace.Length == 0 ? null : networkNamespace));
+        });
+        TellRepeated();
+    }
+
+    /// <summary>Objects with a part of a tuple choose entries of the table. Counted together with objects, some would count twice.</summary>
+    private protected override bool TakesFilter(InputFilter filter, PSObject input)
+    {
+        if (_measurement.Count > 0)
+            return false;
+        string networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input) ?? "";
+        if (!_filters.TryGetValue(networkNamespace, out List<InputFilter>? filters))
+            _filters.Add(networkNamespace, filters = []);
+        filters.Add(filter);
+        return true;
     }
 
     private bool AsksForRates => SortBy >= GroupOrder.BitsPerSecond;
@@ -96,9 +118,11 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private bool AsksForCounters => Interval is not null
         || SortBy is (>= GroupOrder.TotalPackets and <= GroupOrder.ReplyBytes) or GroupOrder.BitsPerSecond or GroupOrder.PacketsPerSecond;
 
-    private void CountTable(NetworkNamespace? networkNamespace)
+    /// <param name="filter">Which entries.</param>
+    /// <param name="text">The filter as parameters, which groups carry along; null where it has no such text.</param>
+    /// <param name="networkNamespace">Where.</param>
+    private void CountTable(ConntrackFilter filter, string? text, NetworkNamespace? networkNamespace)
     {
-        ConntrackFilter filter = BuildFilter();
         ConntrackTable table = OpenTable(networkNamespace, filter);
         if (AsksForCounters && MinimumBytes is null && MinimumPackets is null)
             WarnAboutMissingCounters(networkNamespace);
@@ -113,28 +137,44 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             },
             () => $"{measurement.Count} entries were counted, of which some may be missing and some counted twice.");
         ReportRepeats(measurement.Repeats);
-        Emit(measurement);
+        Emit(measurement, text);
     }
 
-    private void Emit(GroupMeasurement measurement)
+    private void Emit(GroupMeasurement measurement, string? filter)
     {
         foreach (ConntrackGroup group in measurement.Groups())
+        {
+            group.Filter = filter is "" ? InputGroup.EveryEntry : filter;
             WriteObject(InputGroup.ToObject(group));
+        }
+
         WriteVerbose($"{measurement.Count} entries counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     }
 
-    private void CountInput()
+    private void CountInput(PSObject input)
     {
         try
         {
-            if (InputEvent.Read(InputObject) is { } entry)
+            if (InputGroup.TryRead(input) is { } group)
+                CountGroup(group);
+            else if (InputEvent.Read(input) is not { } entry)
+                _lost += InputEvent.LostCountOf(input);
+            else if (_filters.Count == 0)
                 _measurement.Add(entry);
             else
-                _lost += InputEvent.LostCountOf(InputObject);
+                throw new FormatException("it is an entry, and an object before it chose entries of the table: count these apart.");
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.NotAnEntry(InputObject, exception));
+            Refuse(input, exception);
+        }
+    }
+    private void CountGroup(InputGroup group)
+    {
+        if (ReadFilter(group) is { } filter
+            && !TakesFilter(new InputFilter(filter, $"the group {group.Name} among {filter}"), group.Source))
+        {
+            throw new FormatException("it is a group, and an object before it was counted itself: count these apart.");
         }
     }
 

@@ -53,33 +53,19 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     }
 
     /// <inheritdoc/>
-    protected override void ProcessRecord() => Run(() =>
+    protected override void ProcessRecord()
     {
-        bool isInput = ParameterSetName == InputSet;
-        long number = isInput ? ++_number : 0;
-        try
-        {
-            ConntrackEntry entry = isInput ? _template.Copy(EntryFromProperties.ReadToCreate(InputObject)) : _template.Create(BuildTuples());
-            entry.ThrowIfIncomplete();
-            if (!_asksForEach || ShouldProcess(entry.ToString(), DescribeChange(entry)))
-                Create(entry, number, NamespaceName ?? (isInput ? entry.Namespace : null));
-        }
-        catch (FormatException exception)
-        {
-            ErrorRecord error = ErrorFactory.InvalidEntry(exception, isInput ? InputObject : null, number);
-            if (!isInput)
-                ThrowTerminatingError(error);
-
-            // The error may end the pipeline, and what came before it was meant.
-            Flush();
-            WriteError(error);
-        }
-    });
+        if (ParameterSetName == InputSet)
+            ForEachInput(InputObject, input => Run(() => Make(input)));
+        else
+            Run(() => Make(null));
+    }
 
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
         Flush();
+        TellRepeated();
         _progress.Complete();
         long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed) + _withdrawn;
         WarnAboutGaps();
@@ -96,7 +82,30 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         base.Dispose(disposing);
     }
 
-    private void Flush()
+    /// <summary>Makes an entry of an object of the pipeline, or of the parameters.</summary>
+    private void Make(PSObject? input)
+    {
+        long number = input is null ? 0 : ++_number;
+        try
+        {
+            ConntrackEntry entry = input is null ? _template.Create(BuildTuples()) : _template.Copy(EntryFromProperties.ReadToCreate(input));
+            entry.ThrowIfIncomplete();
+            if (!_asksForEach || ShouldProcess(entry.ToString(), DescribeChange(entry)))
+                Create(entry, number, NamespaceName ?? (input is null ? null : entry.Namespace));
+        }
+        catch (FormatException exception)
+        {
+            ErrorRecord error = ErrorFactory.InvalidEntry(exception, input, number);
+            if (input is null)
+                ThrowTerminatingError(error);
+
+            // The error may end the pipeline, and what came before it was meant.
+            Flush();
+            WriteInputError(error, ErrorFactory.Describe(exception), number);
+        }
+    }
+
+    private protected override void Flush()
     {
         foreach (EntryCreator creator in _creators!.All)
         {

@@ -128,23 +128,16 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
     public SwitchParameter PassThru { get; set; }
 
     /// <inheritdoc/>
-    protected override void ProcessRecord() => Run(() =>
+    protected override void ProcessRecord()
     {
-        long number = InputObject is null ? 0 : ++_number;
-        try
-        {
-            ConntrackExpectation expectation = Build();
-            if (ShouldProcess(expectation.ToString(), DescribeChange(expectation)))
-                Create(expectation, number);
-        }
-        catch (FormatException exception)
-        {
-            ErrorRecord error = ErrorFactory.InvalidExpectation(exception, InputObject, number);
-            if (InputObject is null)
-                ThrowTerminatingError(error);
-            WriteError(error);
-        }
-    });
+        if (InputObject is null)
+            Run(() => Make(null));
+        else
+            ForEachInput(InputObject, input => Run(() => Make(input)));
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => TellRepeated();
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -167,21 +160,39 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         return values.Count == 0 ? "Create expectation" : $"Create expectation with {string.Join(", ", values)}";
     }
 
+    private void Make(PSObject? input)
+    {
+        long number = input is null ? 0 : ++_number;
+        try
+        {
+            ConntrackExpectation expectation = Build(input);
+            if (ShouldProcess(expectation.ToString(), DescribeChange(expectation)))
+                Create(expectation, input, number);
+        }
+        catch (FormatException exception)
+        {
+            ErrorRecord error = ErrorFactory.InvalidExpectation(exception, input, number);
+            if (input is null)
+                ThrowTerminatingError(error);
+            WriteInputError(error, ErrorFactory.Describe(exception), number);
+        }
+    }
+
     /// <summary>An expectation of the pipeline is the start; an entry is the master.</summary>
-    private ConntrackExpectation Build()
+    private ConntrackExpectation Build(PSObject? input)
     {
         PSObject? master = Master;
         ConntrackExpectation? start = null;
-        if (InputObject is not null && InputExpectation.IsExpectation(InputObject))
-            start = InputExpectation.Read(InputObject);
+        if (input is not null && InputExpectation.IsExpectation(input))
+            start = InputExpectation.Read(input);
         else
-            master ??= InputObject;
+            master ??= input;
         return BuildTemplate(master).Make(start);
     }
 
-    private void Create(ConntrackExpectation expectation, long number)
+    private void Create(ConntrackExpectation expectation, PSObject? input, long number)
     {
-        PSObject? source = InputObject ?? Master;
+        PSObject? source = input ?? Master;
         string? networkNamespace = NamespaceName ?? (source is null ? null : InputExpectation.NamespaceOf(source));
         try
         {

@@ -5,7 +5,6 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 
@@ -41,7 +40,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     public SwitchParameter Force { get; set; }
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
+    /// group of Measure-ConntrackEntry or Group-Object, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -64,10 +63,8 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     {
         if (ParameterSetName != InputSet)
             Run(() => RemoveByFilter(RefuseEmptyFilter(), NamespaceName));
-        else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
-            RunOne(() => RemoveGroup(group), group);
         else
-            Run(() => RemoveInput(InputObject), InputObject.BaseObject);
+            ForEachInput(InputObject, RemoveOne);
     }
 
     /// <inheritdoc/>
@@ -76,6 +73,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
         RemoveCollected();
         EndBlocks();
         Flush();
+        TellRepeated();
         _progress.Complete();
         foreach (EntryDeleter deleter in Deleters.All)
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
@@ -110,6 +108,14 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
 
     private bool Blocks => Block || BlockSeconds is not null;
 
+    private void RemoveOne(PSObject input)
+    {
+        if (InputGroup.TryRead(input) is { } group)
+            RunOne(() => RemoveGroup(group), group.Source.BaseObject);
+        else
+            Run(() => RemoveInput(input), input.BaseObject);
+    }
+
     private void RemoveInput(PSObject input)
     {
         if (Blocks)
@@ -124,7 +130,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
             Delete(key, input.BaseObject is ConntrackEntry live ? live : input, NamespaceName ?? InputEntry.NamespaceOf(input));
     }
 
-    private void RemoveGroup(ConntrackGroup group)
+    private void RemoveGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter)
             RemoveByFilter(filter, NamespaceName ?? group.Namespace);

@@ -4,7 +4,6 @@ using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -128,6 +127,12 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
+    [ValidateSet(
+        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
+        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
+        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
+        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
+        "Closing", "Ignore", "Invalid")]
     public ConntrackState[]? State { get; set; }
 
     /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
@@ -144,11 +149,19 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>Status bits that must all be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
+    [ValidateSet(
+        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
+        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
+        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
     public ConntrackStatus[]? Status { get; set; }
 
     /// <summary>Status bits of which none may be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
+    [ValidateSet(
+        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
+        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
+        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
     public ConntrackStatus[]? ExcludeStatus { get; set; }
 
     /// <summary>Only entries that have seen no reply.</summary>
@@ -278,11 +291,6 @@ public abstract partial class SelectionCommand : ConntrackCommand
         return filter;
     }
 
-    /// <summary>Does what is still waiting in batches, and reports it.</summary>
-    private protected virtual void Flush()
-    {
-    }
-
     /// <summary>The key of an entry of the pipeline; null where the object names none, which is then reported.</summary>
     private protected EntryKey? ReadKey(PSObject input)
     {
@@ -292,12 +300,29 @@ public abstract partial class SelectionCommand : ConntrackCommand
         }
         catch (FormatException exception)
         {
-            // The error may end the pipeline, and what came before it was meant.
-            Flush();
-            WriteError(ErrorFactory.NotAnEntry(input, exception));
+            Refuse(input, exception);
             return null;
         }
     }
+
+    /// <summary>Tells of an object that names no entry, unless it can be taken for a filter.</summary>
+    private protected void Refuse(PSObject input, FormatException problem)
+    {
+        string reason = ErrorFactory.Describe(problem);
+        if (problem is not IncompleteTupleException && InputFilter.TryRead(input) is { } filter)
+        {
+            if (TakesFilter(filter, input))
+                return;
+            problem = new FormatException($"{reason} To choose by a part of the tuple: Get-ConntrackEntry {filter.Parameters} | {MyInvocation.MyCommand.Name}", problem);
+        }
+
+        // The error may end the pipeline, and what came before it was meant.
+        Flush();
+        WriteInputError(ErrorFactory.NotAnEntry(input, problem), reason);
+    }
+
+    /// <summary>Takes an object with a part of a tuple for a filter; false where that may not be.</summary>
+    private protected virtual bool TakesFilter(InputFilter filter, PSObject input) => false;
 
     /// <summary>The table of a namespace, to which a filter is put.</summary>
     private protected ConntrackTable OpenTable(NetworkNamespace? networkNamespace, ConntrackFilter filter)
@@ -329,15 +354,15 @@ public abstract partial class SelectionCommand : ConntrackCommand
     }
 
     /// <summary>The filter that a group of the pipeline stands for; null where there is none, which is then reported.</summary>
-    private protected ConntrackFilter? ReadFilter(ConntrackGroup group)
+    private protected ConntrackFilter? ReadFilter(InputGroup group)
     {
         try
         {
-            return InputGroup.FilterOf(group);
+            return group.ToFilter();
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.UnusableGroup(group, exception.Message));
+            WriteInputError(ErrorFactory.UnusableGroup(group.Name, group.Source, exception.Message), exception.Message);
             return null;
         }
     }

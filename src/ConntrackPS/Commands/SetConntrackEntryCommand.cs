@@ -5,7 +5,6 @@ using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
-using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Pipeline;
 using ConntrackPS.Tuning.Timeouts;
@@ -26,7 +25,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     private bool _asksForEach;
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
+    /// group of Measure-ConntrackEntry or Group-Object, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -60,11 +59,21 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
     [Parameter]
     [StatusArgument]
+    [ValidateSet(
+        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
+        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
+        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
     public ConntrackStatus[]? SetStatus { get; set; }
 
     /// <summary>The new state of TCP or SCTP connections.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
+    [ValidateSet(
+        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
+        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
+        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
+        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
+        "Closing", "Ignore", "Invalid")]
     public ConntrackState? NewState { get; set; }
 
     /// <summary>The new helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
@@ -100,16 +109,15 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     {
         if (ParameterSetName != InputSet)
             Run(() => ChangeByFilter(RefuseEmptyFilter(), NamespaceName));
-        else if (InputGroup.TryRead(InputObject, out ConntrackGroup? group))
-            Run(() => ChangeGroup(group), group);
         else
-            Run(ChangeInput, InputObject.BaseObject);
+            ForEachInput(InputObject, ChangeOne);
     }
 
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
         Flush();
+        TellRepeated();
         _progress.Complete();
         WriteVerbose(
             $"{Changed} entries changed, {_updaters!.All.Sum(updater => updater.AlreadyGone)} were gone already, "
@@ -133,13 +141,21 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         }
     }
 
-    private void ChangeInput()
+    private void ChangeOne(PSObject input)
     {
-        if (ReadKey(InputObject) is { } key)
-            Change(key, InputObject.BaseObject is ConntrackEntry entry ? entry : InputObject, NamespaceName ?? InputEntry.NamespaceOf(InputObject));
+        if (InputGroup.TryRead(input) is { } group)
+            Run(() => ChangeGroup(group), group.Source.BaseObject);
+        else
+            Run(() => ChangeInput(input), input.BaseObject);
     }
 
-    private void ChangeGroup(ConntrackGroup group)
+    private void ChangeInput(PSObject input)
+    {
+        if (ReadKey(input) is { } key)
+            Change(key, input.BaseObject is ConntrackEntry entry ? entry : input, NamespaceName ?? InputEntry.NamespaceOf(input));
+    }
+
+    private void ChangeGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter)
             ChangeByFilter(filter, NamespaceName ?? group.Namespace);

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
@@ -18,20 +20,26 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     private const int DefaultWidth = 120, DefaultHeight = 50;
 
     /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
-    /// Source. Groups are sorted by Rate or Bytes where that is given, and otherwise by their count.</summary>
+    /// Source. Groups are sorted by Count unless Rate, Bytes, Assured, Unreplied or SynSent is given. The names of
+    /// Measure-ConntrackEntry (TotalBytes) are accepted too.</summary>
     [Parameter]
-    public TopColumn? SortBy { get; set; }
+    [TopSortArgument]
+    [ArgumentCompleter(typeof(TopSortCompleter))]
+    public string? SortBy { get; set; }
 
     /// <summary>The column to sort by among entries that are equal in the first.</summary>
     [Parameter]
+    [TopColumnArgument]
     public TopColumn ThenBy { get; set; } = TopColumn.Source;
 
     /// <summary>Sorts the other way round.</summary>
     [Parameter]
     public SwitchParameter Reverse { get; set; }
 
-    /// <summary>A row for each source, destination or port, instead of each entry.</summary>
+    /// <summary>A row for each source, destination or port, instead of each entry. The names of Measure-ConntrackEntry
+    /// (SourceAddress) are accepted too.</summary>
     [Parameter]
+    [TopGroupingArgument]
     public TopGrouping GroupBy { get; set; }
 
     /// <summary>Seconds between two looks at the table, 0.1 to 3600.</summary>
@@ -94,8 +102,13 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     {
         if (!Once && (Console.IsOutputRedirected || Console.IsInputRedirected || MyInvocation.PipelineLength > 1))
             ThrowTerminatingError(ErrorFactory.NoTerminal());
+        if (SortBy is not null && Column is null && GroupBy == TopGrouping.None)
+            ThrowTerminatingError(ErrorFactory.NoGroups(SortBy));
         Run(Once ? WriteOnce : Show);
     }
+
+    /// <summary>The column; null where none was given, or what only groups have.</summary>
+    private TopColumn? Column => Enum.TryParse(SortBy, out TopColumn column) ? column : null;
 
     private void Show()
     {
@@ -133,14 +146,10 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
 
     private TopView BuildView() => new()
     {
-        Order = new TopOrder(SortBy ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
+        Order = new TopOrder(Column ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
         Grouping = GroupBy,
-        GroupOrder = SortBy switch
-        {
-            TopColumn.Rate => GroupOrder.BitsPerSecond,
-            TopColumn.Bytes => GroupOrder.TotalBytes,
-            _ => GroupOrder.Count,
-        },
+        GroupOrder = SortBy is not null && Enum.TryParse(TopNames.Amounts.GetValueOrDefault(SortBy, SortBy), out GroupOrder order)
+            && GroupRows.Orders.Contains(order) ? order : GroupOrder.Count,
         IsGroupOrderReversed = Reverse,
         Interval = TimeSpan.FromSeconds(RefreshSeconds),
         Filter = new TopFilter

@@ -7,7 +7,8 @@ using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Looks connection tracking over: what is wrong or soon will be, and the command line that mends it.</summary>
+/// <summary>Checks connection tracking for problems: reports evidence and a fix for each, or one finding of severity Ok. With -Quiet
+/// it answers True or False.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "ConntrackHealth")]
 [OutputType(typeof(ConntrackFinding), typeof(bool))]
 public sealed class TestConntrackHealthCommand : ConntrackCommand
@@ -16,7 +17,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 
     private readonly HashSet<string> _ofTheMachine = [];
 
-    /// <summary>Findings below this severity are not emitted; with Information advice comes too.</summary>
+    /// <summary>Findings below this severity are not emitted. Unless given: Warning and Critical, and the one of severity Ok that a
+    /// healthy machine gets. With Information advice comes too.</summary>
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
@@ -25,7 +27,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [DurationArgument(TakesOne = true)]
     public TimeSpan SampleSeconds { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Emits True where nothing was found, False otherwise, and nothing else.</summary>
+    /// <summary>Emits True on a healthy machine and False otherwise, in place of findings: for if and for monitors.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
@@ -60,6 +62,9 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
             WriteObject(isHealthy);
     });
 
+    /// <summary>Who names a severity wants no other: a script that sends what comes.</summary>
+    private bool ShowsHealth => MinimumSeverity == FindingSeverity.Ok || !MyInvocation.BoundParameters.ContainsKey(nameof(MinimumSeverity));
+
     private bool Look(NetworkNamespace? target, SystemRoot root)
     {
         HealthCheck check = new(target, root, SampleSeconds);
@@ -71,6 +76,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
         {
             foreach (HealthFinding finding in shown.Where(finding => target?.Name == finding.Namespace || _ofTheMachine.Add(finding.Name)))
                 WriteObject(new ConntrackFinding(finding));
+            if (shown.Length == 0 && check.Unreadable!.Count == 0 && ShowsHealth)
+                WriteObject(new ConntrackFinding(check.Figures!));
         }
 
         if (findings.Count > shown.Length)

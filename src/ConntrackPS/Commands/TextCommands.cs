@@ -141,6 +141,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
 [OutputType(typeof(string))]
 public sealed class ConvertToConntrackTextCommand : PSCmdlet
 {
+    private readonly RepeatedErrors _repeated = new();
     private ConntrackTextWriter? _writer;
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
@@ -171,14 +172,36 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        ConntrackEntry entry;
         try
         {
-            entry = InputObject.BaseObject as ConntrackEntry ?? EntryFromProperties.Read(InputObject);
+            foreach (PSObject input in InputObjects.Of(InputObject))
+                Write(input);
         }
         catch (FormatException exception)
         {
-            WriteError(ErrorFactory.NotAnEntry(InputObject, exception));
+            WriteOnce(ErrorFactory.EmptyGroup(InputObject, exception), exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        foreach (ErrorRecord record in _repeated.Take())
+            WriteError(record);
+        if (_writer!.Footer is { } footer)
+            WriteObject(footer);
+    }
+
+    private void Write(PSObject input)
+    {
+        ConntrackEntry entry;
+        try
+        {
+            entry = input.BaseObject as ConntrackEntry ?? EntryFromProperties.Read(input);
+        }
+        catch (FormatException exception)
+        {
+            WriteOnce(ErrorFactory.NotAnEntry(input, exception), exception);
             return;
         }
 
@@ -188,7 +211,7 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
         }
         catch (IncompleteTupleException exception)
         {
-            WriteError(ErrorFactory.IncompleteEntry(exception, InputObject));
+            WriteOnce(ErrorFactory.IncompleteEntry(exception, input), exception);
         }
         catch (NotSupportedException exception)
         {
@@ -196,10 +219,9 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
         }
     }
 
-    /// <inheritdoc/>
-    protected override void EndProcessing()
+    private void WriteOnce(ErrorRecord record, FormatException problem)
     {
-        if (_writer!.Footer is { } footer)
-            WriteObject(footer);
+        if (_repeated.Add(record, ErrorFactory.Describe(problem)))
+            WriteError(record);
     }
 }

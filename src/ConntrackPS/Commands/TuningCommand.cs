@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Completion;
 using ConntrackPS.Errors;
@@ -78,41 +77,5 @@ public abstract class PersistingCommand : TuningCommand
     private protected PersistedSettings? ReadAgain(NetworkNamespace? target) => Root.HoldsFor(target) ? PersistedSettings.Read(Root) : null;
 
     /// <summary>Writes the files, says which, and warns where a later file sets a value again.</summary>
-    private protected void WriteFiles(params (string Name, Int128? Value)[] changes)
-    {
-        SystemRoot root = Root;
-        IReadOnlyList<string> files;
-        SettingPersister persister = new(root, "Set-ConntrackTimeout, Set-ConntrackSetting -Persist");
-        try
-        {
-            files = persister.Persist(changes);
-        }
-        catch (PersistenceException exception)
-        {
-            WriteError(ErrorFactory.NotPersisted(exception, isSet: !PersistOnly));
-            return;
-        }
-
-        string what = string.Join(", ", changes.Select(change => string.Create(
-            CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
-        Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
-        WarnOnce(persister.Problems);
-        PersistedSettings persisted = ReadPersisted(root);
-        foreach ((string name, Int128? value) in changes)
-        {
-            string key = SysctlKey.Of(name);
-            if (value is not null && persisted.After(key, root.SysctlFile) is { Count: > 0 } later)
-            {
-                WriteWarning($"{key} is set again after {root.SysctlFile}: by {string.Join("; ", later)}. "
-                    + "The last line wins that a program reads: take these out.");
-            }
-            else if (value is null && persisted.Find(name) is { } other)
-            {
-                WriteWarning($"{key} is still set at boot: by {other}. Take that line out to have the kernel's own value.");
-            }
-        }
-    }
-
-    /// <summary>Shown without -Verbose, and no part of the output.</summary>
-    private void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
+    private protected void WriteFiles(params (string Name, Int128? Value)[] changes) => WriteFiles(Root, isSet: !PersistOnly, changes);
 }

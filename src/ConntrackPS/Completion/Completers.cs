@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
@@ -8,6 +9,7 @@ using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Top.Snapshots;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
@@ -15,7 +17,8 @@ using ConntrackPS.Tuning.Timeouts;
 namespace ConntrackPS.Completion;
 
 /// <summary>Completes a parameter from a list of values, each with a word on what it means.</summary>
-/// <remarks>Not for parameters of an enum: PowerShell completes these by itself, and asks no completer.</remarks>
+/// <remarks>Not for parameters of an enum: PowerShell completes these by itself, and asks no completer. Where both our spelling and
+/// the kernel's are to be offered, of states and status bits, such a parameter has a ValidateSet of all names.</remarks>
 public abstract class ChoiceCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
@@ -53,6 +56,14 @@ public sealed class GroupPropertyCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
         GroupProperties.All.Select(property => (property.Name, property.Description));
+}
+
+/// <summary>Completes what the live view can be sorted by.</summary>
+public sealed class TopSortCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        Enum.GetNames<TopColumn>().Order(StringComparer.Ordinal).Select(name => (name, "column " + name))
+            .Concat(TopSortArgumentAttribute.OfGroups.Select(name => (name, name + ", of groups")));
 }
 
 /// <summary>Completes the names that <c>ip netns</c> gave.</summary>

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
@@ -124,9 +125,24 @@ internal static partial class ErrorFactory
         "New values are -NewState, -NewMark, -NewHelper, -NewTimeout, -AddLabel, -RemoveLabel and -SetStatus. -State, -Mark and -Helper select entries.");
 
     /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
-    public static ErrorRecord UnusableGroup(ConntrackGroup group, string problem) => Create(
-        new ArgumentException($"The group '{group.Name}' names no entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group,
+    public static ErrorRecord UnusableGroup(string name, PSObject group, string problem) => Create(
+        new ArgumentException($"The group '{name}' names no entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group.BaseObject is ConntrackGroup live ? live : group,
         "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
+
+    /// <summary>A group of Group-Object in the pipeline has not all of its objects.</summary>
+    public static ErrorRecord EmptyGroup(object input, FormatException problem) => Create(
+        new ArgumentException($"The group in the pipeline is not whole: {problem.Message}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidData, input,
+        "Pipe groups that hold their objects.");
+
+    /// <summary>An object in the pipeline is no finding.</summary>
+    public static ErrorRecord NotAFinding(object input, FormatException problem) => Create(
+        new ArgumentException($"The object in the pipeline is not a finding: {problem.Message}"), ErrorId.NotAFinding, ErrorCategory.InvalidData, input,
+        "Pipe objects of Test-ConntrackHealth, or such as were exported from it.");
+
+    /// <summary>Entries are to be sorted by what only groups have.</summary>
+    public static ErrorRecord NoGroups(string sortBy) => Create(
+        new ArgumentException($"-SortBy {sortBy} needs groups: entries have no {sortBy}."), ErrorId.InvalidValue, ErrorCategory.InvalidArgument, sortBy,
+        $"Add -GroupBy, or write {TopSortArgumentAttribute.Choices}.");
 
     /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
     public static ErrorRecord NoInterval(GroupOrder order) => Create(

@@ -59,8 +59,11 @@ internal enum ErrorId
     /// <summary>Parameters or an object do not make an expectation.</summary>
     InvalidExpectation,
 
-    /// <summary>A group stands for no filter: it was counted from objects, or holds every entry.</summary>
+    /// <summary>A group stands for no entries: it was counted from objects, holds every entry, or lost its objects (-NoElement).</summary>
     GroupNamesNoEntries,
+
+    /// <summary>An object in the pipeline is not a finding of Test-ConntrackHealth.</summary>
+    NotAFinding,
 
     // Entries
 

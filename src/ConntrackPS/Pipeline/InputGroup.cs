@@ -1,29 +1,39 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Management.Automation;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Terminal;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>Groups of Measure-ConntrackEntry and the properties by which they were made, to and from the pipeline.</summary>
-internal static class InputGroup
+/// <summary>A group of Measure-ConntrackEntry in the pipeline, live or deserialised, which stands for a filter.</summary>
+/// <param name="Name">The values that its entries have in common.</param>
+/// <param name="Namespace">The network namespace that was counted; null for the caller's own.</param>
+/// <param name="Source">The object.</param>
+internal sealed record InputGroup(string Name, string? Namespace, PSObject Source)
 {
-    /// <summary>Reads a group of the pipeline as the filter that it stands for.</summary>
-    /// <remarks>Live groups only: one that was written to a file has lost the filter under which it was counted.</remarks>
-    /// <param name="input">An object of the pipeline.</param>
-    /// <param name="group">The group.</param>
-    /// <returns>False for an object that is no group.</returns>
-    public static bool TryRead(PSObject input, [NotNullWhen(true)] out ConntrackGroup? group)
+    /// <summary>What stands in the place of a filter where every entry was counted.</summary>
+    public const string EveryEntry = "*";
+
+    /// <summary>The group that an object is; null for an object that is none.</summary>
+    public static InputGroup? TryRead(PSObject input)
     {
-        group = input.BaseObject as ConntrackGroup;
-        return group is not null;
+        if (input.BaseObject is ConntrackGroup live)
+            return new InputGroup(live.Name, live.Namespace, input);
+        if (input.BaseObject is not PSCustomObject || input.Properties[nameof(ConntrackGroup.GroupBy)] is null
+            || input.Properties[nameof(ConntrackGroup.Filter)] is null || input.Properties[nameof(ConntrackGroup.Percent)] is null)
+        {
+            return null;
+        }
+
+        PropertyBag properties = new(input);
+        return new InputGroup(properties.Text("Name") ?? "", properties.Text("Namespace"), input);
     }
 
     /// <summary>The filter that lets through the group's entries and no others.</summary>
     /// <exception cref="FormatException">There is none; the message completes a sentence.</exception>
-    public static ConntrackFilter FilterOf(ConntrackGroup group)
+    public ConntrackFilter ToFilter()
     {
-        ConntrackFilter filter = group.ToFilter()
+        ConntrackFilter filter = (Source.BaseObject is ConntrackGroup live ? live.ToFilter() : Read(new PropertyBag(Source)))
             ?? throw new FormatException("it was counted from objects, and the table may hold others like them; pipe the objects themselves.");
         return filter.NamesEntries ? filter : throw new FormatException("every entry of the table is in it.");
     }
@@ -39,5 +49,25 @@ internal static class InputGroup
         }
 
         return result;
+    }
+
+    private ConntrackFilter? Read(PropertyBag properties)
+    {
+        if (properties.Text(nameof(ConntrackGroup.Filter)) is not { } text)
+            return null;
+        ConntrackFilter within = text == EveryEntry ? new ConntrackFilter() : FilterLine.Parse(text);
+        List<(GroupProperty, string?)> values = [];
+        foreach (string name in (properties.Text(nameof(ConntrackGroup.GroupBy)) ?? throw new FormatException("it has no GroupBy.")).Split(','))
+        {
+            if (!GroupProperties.TryFind(name.Trim(), out GroupProperty? property))
+                throw new FormatException($"it was made by '{name.Trim()}', which is not known.");
+
+            // A value that is gone is not the same as none: it would name the entries that have none.
+            if (Source.Properties[property.Name] is null)
+                throw new FormatException($"it was made by {property.Name}, and has no such property.");
+            values.Add((property, properties.Text(property.Name)));
+        }
+
+        return ConntrackGroup.FilterOf(values, within);
     }
 }

@@ -8,6 +8,7 @@ $work = [ordered]@{
     'a slow consumer'     = { Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { Start-Sleep -Milliseconds 1 } }
     'statistics'          = { Get-ConntrackStat -Interval 1 -Count 3 -NetworkNamespace $Namespace }
     'health'              = { Test-ConntrackHealth -SampleSeconds 1 -NetworkNamespace $Namespace }
+    'repair'              = { Test-ConntrackHealth -MinimumSeverity Information -SampleSeconds 0 -NetworkNamespace $Namespace | Repair-ConntrackHealth -SampleSeconds 1 -WhatIf -NetworkNamespace $Namespace }
     'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
     'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }
     'expectations'        = { Get-ConntrackExpectation -NetworkNamespace $Namespace; Watch-ConntrackEvent -Expectation -NetworkNamespace $Namespace }

@@ -104,6 +104,13 @@ public sealed class ConntrackGroup
     /// <summary>The network namespace they were read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
+    /// <summary>The names of the properties that the entries have in common: <c>Protocol, State</c>.</summary>
+    public string GroupBy => _key.Names;
+
+    /// <summary>The filter under which the entries of the table were counted, as the program writes it that counts; null where objects
+    /// were counted, or where it can't be written.</summary>
+    public string? Filter { get; internal set; }
+
     /// <summary>The names of the properties that the entries have in common, and their values; null for entries that
     /// have no such property.</summary>
     public IReadOnlyList<KeyValuePair<string, object?>> GetValues() => _key.Pairs();
@@ -114,6 +121,31 @@ public sealed class ConntrackGroup
 
     /// <summary>The group on one line.</summary>
     public override string ToString() => $"{Name}: {Count}";
+
+    /// <summary>The filter that <see cref="ToFilter"/> makes, for a group that has been written down.</summary>
+    /// <param name="values">The properties, and the value of each as text; null for entries that have no such property.</param>
+    /// <param name="within">The filter under which the group was counted.</param>
+    /// <exception cref="FormatException">A value can't be read; the message completes a sentence.</exception>
+    internal static ConntrackFilter FilterOf(IReadOnlyList<(GroupProperty Property, string? Text)> values, ConntrackFilter within)
+    {
+        // How much of an address counts is in the address, and the same for all of a group that are of one family.
+        AddressPrefix[] prefixes = [.. values.Where(value => value.Text?.Contains('/', StringComparison.Ordinal) == true && value.Property.Name.EndsWith("Address", StringComparison.Ordinal))
+            .Select(value => AddressPrefix.Parse(value.Text!))];
+        GroupContext context = new(
+            prefixes.FirstOrDefault(prefix => prefix.Family == IPFamily.IPv4, AddressPrefix.Parse("0.0.0.0/32")).Length,
+            prefixes.FirstOrDefault(prefix => prefix.Family == IPFamily.IPv6, AddressPrefix.Parse("::/128")).Length);
+        GroupValue[] read = [.. values.Select(value => Read(value.Property, value.Text, context))];
+        return new GroupKey([.. values.Select(value => value.Property)], read, context, within).ToFilter()!;
+    }
+
+    private static GroupValue Read(GroupProperty property, string? text, GroupContext context)
+    {
+        if (text is null)
+            return GroupValue.Absent;
+        GroupValue value = property.Parse?.Invoke(text, context) ?? GroupValue.Absent;
+
+        return value.IsAbsent ? throw new FormatException($"its {property.Name} '{text}' can't be read.") : value;
+    }
 
     private long InState(ConntrackState state) => _totals.States[(int)state];
 
@@ -130,6 +162,9 @@ public sealed class ConntrackGroup
 internal sealed class GroupKey(
     IReadOnlyList<GroupProperty> properties, GroupValue[] values, GroupContext context, ConntrackFilter? within)
 {
+    /// <summary>The names, in one line.</summary>
+    public string Names => string.Join(", ", properties.Select(property => property.Name));
+
     /// <summary>The names and values, null for a value that entries don't have.</summary>
     public IReadOnlyList<KeyValuePair<string, object?>> Pairs() =>
         [.. properties.Select((property, i) => KeyValuePair.Create(property.Name, property.Show(values[i], context)))];

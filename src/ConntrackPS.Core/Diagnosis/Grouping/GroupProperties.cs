@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Numerics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
@@ -13,13 +14,13 @@ public static class GroupProperties
     [
         .. TupleProperties.Addresses.Where(property => property.HasOnePlace).Select(Address),
         .. TupleProperties.All.OfType<PortProperty>().Where(property => property.HasOnePlace).Select(Port),
-        Number("Protocol", "the layer 4 protocol", entry => (byte)entry.Protocol, number => (IPProtocol)number, filter => filter.Protocol.Count > 0, (filter, values) => filter with { Protocol = values }),
-        Number("State", "the state of a TCP, SCTP or DCCP connection", entry => (byte?)entry.State, number => (ConntrackState)number, filter => filter.State.Count > 0, (filter, values) => filter with { State = values }),
-        new("Status", "the status bits, all together", (entry, _) => GroupValue.Of((uint)entry.Status), (value, _) => (ConntrackStatus)value.Low, NarrowStatus) { IsExact = false },
-        new("AddressFamily", "IPv4 or IPv6", (entry, _) => GroupValue.Of((byte)entry.AddressFamily), (value, _) => (IPFamily)value.Low, NarrowFamily),
+        Number("Protocol", "the layer 4 protocol", entry => (byte)entry.Protocol, number => (IPProtocol)number, filter => filter.Protocol.Count > 0, (filter, values) => filter with { Protocol = values }, text => ProtocolNames.TryParse(text, out IPProtocol protocol) ? (byte)protocol : null),
+        Number("State", "the state of a TCP, SCTP or DCCP connection", entry => (byte?)entry.State, number => (ConntrackState)number, filter => filter.State.Count > 0, (filter, values) => filter with { State = values }, text => ConntrackStates.TryParse(text, out ConntrackState state) ? (byte)state : ParseNumber(text)),
+        new("Status", "the status bits, all together", (entry, _) => GroupValue.Of((uint)entry.Status), (value, _) => (ConntrackStatus)value.Low, NarrowStatus) { IsExact = false, Parse = (text, _) => GroupValue.Of(ParseStatus(text)) },
+        new("AddressFamily", "IPv4 or IPv6", (entry, _) => GroupValue.Of((byte)entry.AddressFamily), (value, _) => (IPFamily)value.Low, NarrowFamily) { Parse = (text, _) => Enum.TryParse(text, ignoreCase: true, out IPFamily family) ? GroupValue.Of((byte)family) : GroupValue.Absent },
         Number("Zone", "the zone, of both directions or of either", entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone, number => (ushort)number, filter => filter.Zone.Count > 0, (filter, values) => filter with { Zone = values }),
         Number("Mark", "the connection mark", entry => entry.Mark, number => (uint)number, filter => filter.Mark.Count > 0, (filter, values) => filter with { Mark = [.. values.Select(mark => new MaskedMark(mark))] }),
-        new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null),
+        new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null) { Parse = (text, _) => ParseLabels(text) },
         Text("Helper", "the helper that reads along", entry => entry.Helper),
         Text("SecurityContext", "the security context", entry => entry.SecurityContext),
         .. TupleProperties.All.OfType<NumberProperty<byte>>().Select(Number),
@@ -57,6 +58,7 @@ public static class GroupProperties
             (value, context) => context.Prefix(value).ToString(),
             (filter, value, context) => property.IsAsked(filter) ? null : property.Set(filter, [context.Prefix(value)]))
         {
+            Parse = (text, _) => AddressPrefix.Parse(text) is var prefix ? GroupValue.Of(prefix.Family, prefix.Address) : GroupValue.Absent,
             IsTrivial = (value, context) => !value.IsAbsent && context.Prefix(value).Length == 0,
         };
     }
@@ -69,7 +71,10 @@ public static class GroupProperties
             property.Meaning,
             (entry, _) => GroupValue.Of(read(entry)),
             (value, _) => (ushort)value.Low,
-            (filter, value, _) => property.IsAsked(filter) ? null : property.Set(filter, [new PortRange((int)value.Low)]));
+            (filter, value, _) => property.IsAsked(filter) ? null : property.Set(filter, [new PortRange((int)value.Low)]))
+        {
+            Parse = (text, _) => GroupValue.Of(ParseNumber(text) is { } number and <= ushort.MaxValue ? number : null),
+        };
     }
 
     private static GroupProperty Number<T>(NumberProperty<T> property)
@@ -87,14 +92,18 @@ public static class GroupProperties
         Func<ConntrackEntry, ulong?> read,
         Func<ulong, T> convert,
         Func<ConntrackFilter, bool> isAsked,
-        Func<ConntrackFilter, T[], ConntrackFilter> ask)
+        Func<ConntrackFilter, T[], ConntrackFilter> ask,
+        Func<string, ulong?>? parse = null)
         where T : struct =>
         new(
             name,
             description,
             (entry, _) => GroupValue.Of(read(entry)),
             (value, _) => convert(value.Low),
-            (filter, value, _) => isAsked(filter) ? null : ask(filter, [convert(value.Low)]));
+            (filter, value, _) => isAsked(filter) ? null : ask(filter, [convert(value.Low)]))
+        {
+            Parse = (text, _) => GroupValue.Of((parse ?? ParseNumber)(text)),
+        };
 
     /// <summary>Texts are compared to the letter, where a filter's property would leave case aside.</summary>
     private static GroupProperty Text(
@@ -102,7 +111,39 @@ public static class GroupProperties
         new(name, description, (entry, context) => context.Texts.Of(read(entry)), (value, context) => context.Texts.TextOf(value), null)
         {
             IsTrivial = isTrivial ?? ((_, _) => false),
+            Parse = (text, context) => context.Texts.Of(text),
         };
+
+    private static ulong? ParseNumber(string text) =>
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) ? number : null;
+
+    private static ulong? ParseStatus(string text)
+    {
+        if (ParseNumber(text) is { } number)
+            return number;
+        ConntrackStatus bits = ConntrackStatus.None;
+        foreach (string name in text.Split(','))
+        {
+            if (!KernelSpelling.TryParse(name.Trim(), out ConntrackStatus bit))
+                return null;
+            bits |= bit;
+        }
+
+        return (ulong)bits;
+    }
+
+    private static GroupValue ParseLabels(string text)
+    {
+        LabelBits labels = default;
+        foreach (string name in text.Split(','))
+        {
+            if (!LabelNames.System.TryGetBit(name.Trim(), out int bit))
+                return GroupValue.Absent;
+            labels = labels.With(bit);
+        }
+
+        return new GroupValue(labels.High, labels.Low, 1);
+    }
 
     /// <summary>All entries of a table agree in it, so that to name it is to name nothing.</summary>
     private static bool Always(GroupValue value, GroupContext context) => true;
@@ -153,6 +194,10 @@ public sealed class GroupProperty
 
     /// <summary>Null where no filter's property is of the kind.</summary>
     internal Narrower? Narrow { get; }
+
+    /// <summary>Reads what <see cref="Show"/> shows, as text; absent where it is none. Null for a property that no entry of the table has.
+    /// </summary>
+    internal Func<string, GroupContext, GroupValue>? Parse { get; init; }
 
     private Func<GroupValue, GroupContext, object> ShowPresent { get; }
 

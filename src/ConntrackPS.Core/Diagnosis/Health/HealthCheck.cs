@@ -57,11 +57,26 @@ public sealed class HealthCheck
         HealthReader reader = new(_networkNamespace, _root);
         HealthSnapshot snapshot = reader.Read(_sample, stop);
         Unreadable = reader.Unreadable;
+        Figures = FiguresOf(snapshot);
         return Judge(snapshot);
     }
 
     /// <summary>Settings and timeouts that the last run could not read, and judged without; null before the first.</summary>
     public IReadOnlyList<UnreadableSettingException>? Unreadable { get; private set; }
+
+    /// <summary>The figures of the last run as a finding of severity Ok, for whoever found nothing worse; null before the first.</summary>
+    public HealthFinding? Figures { get; private set; }
+
+    internal static HealthFinding FiguresOf(HealthSnapshot snapshot) => snapshot.Finding(
+        FindingSeverity.Ok,
+        "Healthy",
+        $"Entries: {(snapshot.Maximum == 0 ? Health.Figures.Of(snapshot.Count) + ", no maximum" : $"{Health.Figures.Share(snapshot.Count, snapshot.Maximum)} of nf_conntrack_max")}; "
+            + $"buckets {Health.Figures.Of(snapshot.Buckets)}; packets dropped: {Count(Counter.Drop, snapshot)}; entries dropped early: {Count(Counter.EarlyDrop, snapshot)}; "
+            + FormattableString.Invariant($"not inserted: {Count(Counter.InsertFailed, snapshot)}; invalid: {Count(Counter.Invalid, snapshot)}, in {snapshot.Sample.TotalSeconds:0.#} s."),
+        "Nothing is wrong.");
+
+    private static string Count(Counter counter, HealthSnapshot snapshot) =>
+        snapshot.Counted[counter] is { } count ? Health.Figures.Of((long)count) : "not counted";
 
     internal static IReadOnlyList<HealthFinding> Judge(HealthSnapshot snapshot) =>
         [.. Rules.SelectMany(rule => rule.Check(snapshot)).OrderByDescending(finding => finding.Severity)];

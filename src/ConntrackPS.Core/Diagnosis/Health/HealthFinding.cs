@@ -9,6 +9,9 @@ namespace ConntrackPS.Diagnosis.Health;
 /// <summary>How bad a finding is.</summary>
 public enum FindingSeverity
 {
+    /// <summary>Nothing was found; the figures come with it.</summary>
+    Ok,
+
     /// <summary>Worth knowing; nothing is wrong.</summary>
     Information,
 
@@ -75,6 +78,9 @@ internal sealed record RemedyScope(string? Namespace, RemedyTime Time, SystemRoo
 /// </summary>
 internal abstract record Remedy
 {
+    /// <summary>Why a person has to decide, and no program should run it; null where a program may.</summary>
+    public string? Judgement { get; init; }
+
     /// <summary>Sets a setting.</summary>
     /// <param name="Name">Its name here, such as Maximum.</param>
     /// <param name="Value">A Boolean, a number, or a word.</param>
@@ -143,12 +149,37 @@ internal abstract record Remedy
     /// <summary>Makes comments of a file's lines that set a parameter, in whatever spelling; every other byte stays.</summary>
     /// <param name="File">The file.</param>
     /// <param name="Key">The parameter, with dots.</param>
-    public sealed record CommentOut(string File, string Key) : Remedy;
+    public sealed record CommentOut(string File, string Key) : Remedy
+    {
+        /// <summary>How these lines begin, as a regular expression.</summary>
+        public string Beginning => $@"[ \t]*-*[ \t]*[./]*net\S*[./]{Key.Split('.')[^1]}[ \t]*(?:=|\r?$)";
+    }
 
     /// <summary>Makes comments of the lines of a file of modprobe.d that give the hash table's size; a file may have more.
     /// </summary>
     /// <param name="File">The file.</param>
-    public sealed record CommentOutHashSize(string File) : Remedy;
+    public sealed record CommentOutHashSize(string File) : Remedy
+    {
+        /// <summary>How these lines begin, as a regular expression.</summary>
+        public const string Beginning = @"[ \t]*options[ \t]+nf[-_]conntrack[ \t].*\bhashsize\b";
+    }
+}
+
+/// <summary>Which remedies a program may run, and which are for a person.</summary>
+internal static class RemedyJudgement
+{
+    /// <summary>Why a person has to decide; null where a program may run it.</summary>
+    public static string? Of(Remedy remedy) => remedy.Judgement ?? remedy switch
+    {
+        Remedy.ListHelped => "It only lists the entries that have a helper. Whether you want these helpers, you have to decide.",
+        Remedy.ListBusiestSources => "It only lists who fills the table. What to do about them, you have to decide.",
+        Remedy.ShowCounters => "It only shows the counters. The cause lies outside of connection tracking.",
+        Remedy.ShowSetting => "It only shows the setting. Find out who changes it.",
+        Remedy.ShowPersisted => "It only shows what boot sets. Which value is wanted, you have to decide.",
+        Remedy.ListFiles => "It only lists the files. You have to look at them.",
+        Remedy.ShowBlock => "It only shows the block. Block the traffic again, or end the block.",
+        _ => null,
+    };
 }
 
 /// <summary>Remedies for the network namespace and the files that a snapshot is of.</summary>

@@ -70,7 +70,7 @@ internal sealed class SourceShareRule : IHealthRule
             "SourceShare",
             $"{source.Text} holds {Figures.Share(source.Count, table.Count)} entries.",
             "One source with that much of the table is a proxy, a scanner, or an infected machine. Look at what it does first.",
-            new Remedy.DeleteEntries(snapshot.Namespace) { Source = source.Text });
+            new Remedy.DeleteEntries(snapshot.Namespace) { Source = source.Text, Judgement = "The source may be a proxy whose connections are wanted. Look at its entries first." });
     }
 }
 
@@ -118,6 +118,6 @@ internal sealed class InvalidRule : IHealthRule
             "InvalidPackets",
             $"Invalid packets: {Figures.In(invalid, snapshot.Sample)}, of those that came in {Figures.Share((long)invalid, Math.Max(packets, (long)invalid))}.",
             "Packets outside their connection's window, without a connection, or with a wrong checksum. Often packets go one way past this router, or network cards compute checksums late. The log tells which packets.",
-            new Remedy.SetSetting("LogInvalid", "All", new RemedyScope(snapshot.Namespace, RemedyTime.Now, snapshot.Root)));
+            new Remedy.SetSetting("LogInvalid", "All", new RemedyScope(snapshot.Namespace, RemedyTime.Now, snapshot.Root)) { Judgement = "It only turns a log on. You have to read the log, and turn it off again." });
     }
 }

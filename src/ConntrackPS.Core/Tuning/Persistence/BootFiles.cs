@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.RegularExpressions;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tuning.Persistence;
@@ -144,4 +146,32 @@ internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModul
 
     /// <summary>A name below the root as a path.</summary>
     internal string In(string name) => System.IO.Path.Combine(Path, name);
+}
+
+/// <summary>Takes lines out of files that boot reads.</summary>
+internal static class BootLines
+{
+    /// <summary>Makes comments of lines; every other byte stays.</summary>
+    /// <param name="root">The system that the file is of; no link leads out of it.</param>
+    /// <param name="path">The file, root included.</param>
+    /// <param name="beginning">How the lines begin, as a regular expression; case makes no difference.</param>
+    /// <returns>False where the file has no such line.</returns>
+    /// <exception cref="PersistenceException">The file could not be written; nothing has changed.</exception>
+    public static bool CommentOut(SystemRoot root, string path, string beginning)
+    {
+        try
+        {
+            using RootFolder folder = RootFolder.TryOpen(root.Path) ?? throw new DirectoryNotFoundException($"There is no folder {root.Path}.");
+
+            // Latin-1 keeps every byte.
+            return AtomicFile.Edit(folder, System.IO.Path.GetRelativePath(root.Path, path), before => before is null
+                ? null
+                : Encoding.Latin1.GetBytes(Regex.Replace(
+                    Encoding.Latin1.GetString(before), $"^(?={beginning})", "# ", RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new PersistenceException(path, exception);
+        }
+    }
 }

@@ -15,9 +15,13 @@ public sealed class ConntrackFinding
         Name = finding.Name;
         Evidence = finding.Evidence;
         Explanation = RemedyText.Explain(finding);
-        Remedy = RemedyText.Of(finding.Remedies);
+        Remedy = finding.Remedies.Count == 0 ? null : RemedyText.Of(finding.Remedies);
         Namespace = finding.Namespace;
     }
+
+    /// <summary>A finding that went through a file or over the wire.</summary>
+    internal ConntrackFinding(FindingSeverity severity, string name, string evidence, string explanation, string? remedy, string? networkNamespace) =>
+        (Severity, Name, Evidence, Explanation, Remedy, Namespace) = (severity, name, evidence, explanation, remedy, networkNamespace);
 
     /// <summary>How bad it is.</summary>
     public FindingSeverity Severity { get; }
@@ -31,8 +35,9 @@ public sealed class ConntrackFinding
     /// <summary>What they mean.</summary>
     public string Explanation { get; }
 
-    /// <summary>A command line that mends it, or that shows more where there is nothing to mend by command.</summary>
-    public string Remedy { get; }
+    /// <summary>A command line that mends it, or that shows more where there is nothing to mend by command; null where nothing is
+    /// wrong. Repair-ConntrackHealth runs it.</summary>
+    public string? Remedy { get; }
 
     /// <summary>The network namespace, as the user named it; null for the caller's own, and for what all share.</summary>
     public string? Namespace { get; }
@@ -65,8 +70,8 @@ internal static class RemedyText
         Remedy.ShowPersisted => "Get-ConntrackSetting | Format-Table Name, Value, PersistedValue, PersistedIn",
         Remedy.ListFiles files => $"Get-ChildItem -Path {string.Join(", ", files.Paths.Select(CommandLine.Quote))} -ErrorAction Ignore",
         Remedy.ShowBlock block => Line($"Get-ConntrackBlock -Id {block.Id} | Format-List"),
-        Remedy.CommentOut line => CommentOut(line.File, $@"[ \t]*-*[ \t]*[./]*net\S*[./]{line.Key.Split('.')[^1]}[ \t]*(?:=|\r?$)"),
-        Remedy.CommentOutHashSize options => CommentOut(options.File, @"[ \t]*options[ \t]+nf[-_]conntrack[ \t].*\bhashsize\b"),
+        Remedy.CommentOut line => CommentOut(line.File, line.Beginning),
+        Remedy.CommentOutHashSize options => CommentOut(options.File, Remedy.CommentOutHashSize.Beginning),
         _ => throw new NotSupportedException($"{remedy.GetType().Name} has no command line."),
     };
 
@@ -121,4 +126,51 @@ internal static class RemedyText
         + $" | Set-Content -NoNewline -Encoding latin1 -LiteralPath {CommandLine.Quote(file)}";
 
     private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
+
+/// <summary>What Repair-ConntrackHealth did about a finding.</summary>
+public enum RepairResult
+{
+    /// <summary>The command ran, and the finding is gone.</summary>
+    Repaired,
+
+    /// <summary>The command ran, and the finding is still there.</summary>
+    Remained,
+
+    /// <summary>Nothing ran, since a person has to decide.</summary>
+    Refused,
+
+    /// <summary>Nothing ran, since the finding was gone already, or is of another machine.</summary>
+    NotFound,
+
+    /// <summary>The command failed; the error says why.</summary>
+    Failed,
+}
+
+/// <summary>A finding that was to be repaired, and what came of it.</summary>
+public sealed class ConntrackRepair
+{
+    internal ConntrackRepair(ConntrackFinding finding, RepairResult result, string? command, string reason) =>
+        (Finding, Result, Command, Reason) = (finding, result, command, reason);
+
+    /// <summary>The finding: as it was found again just before, or as it came where it was not found.</summary>
+    public ConntrackFinding Finding { get; }
+
+    /// <summary>The finding's name, such as TableFull.</summary>
+    public string Name => Finding.Name;
+
+    /// <summary>What came of it.</summary>
+    public RepairResult Result { get; }
+
+    /// <summary>The command line that says what was run; null where nothing was.</summary>
+    public string? Command { get; }
+
+    /// <summary>Why it came so.</summary>
+    public string Reason { get; }
+
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
+    public string? Namespace => Finding.Namespace;
+
+    /// <summary>On one line: <c>TableFull: Repaired</c>.</summary>
+    public override string ToString() => $"{Name}: {Result}";
 }

@@ -101,7 +101,7 @@ public sealed class LimitRuleTests
             "Set-ConntrackSetting -Name Maximum -Value 262144 -Persist",
             Snapshots.Only(new MaximumRule(), Healthy with { Maximum = 100000, Count = 90000, Buckets = 262144 }).Remedy);
         ConntrackFinding tooBig = Snapshots.Only(new MaximumRule(), Healthy with { Maximum = 6000000 });
-        long value = long.Parse(tooBig.Remedy.Split(' ')[4], System.Globalization.CultureInfo.InvariantCulture);
+        long value = long.Parse(tooBig.Remedy!.Split(' ')[4], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Empty(new MaximumRule().Shown(Healthy with { Maximum = value, Buckets = value }));
         Assert.Contains("256 bytes an entry by /proc/slabinfo", tooBig.Evidence, StringComparison.Ordinal);
         Assert.Contains("as usual", Snapshots.Only(new MaximumRule(), Healthy with { Maximum = 6000000, EntryBytes = null }).Evidence, StringComparison.Ordinal);

@@ -1,0 +1,109 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Top.Drawing;
+using ConntrackPS.Top.Snapshots;
+
+namespace ConntrackPS.Arguments;
+
+/// <summary>Names that Show-ConntrackTop and Measure-ConntrackEntry have for the same: each takes the other's.</summary>
+internal static class TopNames
+{
+    /// <summary>What can be grouped by: the view's name, and Measure-ConntrackEntry's.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Groupings = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(TopGrouping.Source)] = "SourceAddress",
+        [nameof(TopGrouping.Destination)] = "DestinationAddress",
+        [nameof(TopGrouping.Port)] = "DestinationPort",
+    };
+
+    /// <summary>Amounts to sort by.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Amounts = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(TopColumn.Rate)] = nameof(GroupOrder.BitsPerSecond),
+        [nameof(TopColumn.Bytes)] = nameof(GroupOrder.TotalBytes),
+        [nameof(TopColumn.PacketRate)] = nameof(GroupOrder.PacketsPerSecond),
+        [nameof(TopColumn.Packets)] = nameof(GroupOrder.TotalPackets),
+    };
+
+    /// <summary>All columns of the view that have another name elsewhere: as a property of entries, or for Measure-ConntrackEntry.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Columns = new Dictionary<string, string>(Amounts, StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(TopColumn.Source)] = "SourceAddress",
+        [nameof(TopColumn.Destination)] = "DestinationAddress",
+        [nameof(TopColumn.TranslatedSource)] = "TranslatedSourceAddress",
+        [nameof(TopColumn.TranslatedDestination)] = "TranslatedDestinationAddress",
+        [nameof(TopColumn.TimeLeft)] = "TimeoutSeconds",
+    };
+
+    /// <summary>The view's name for a name of either.</summary>
+    public static string ToView(IReadOnlyDictionary<string, string> names, string text) =>
+        names.FirstOrDefault(pair => pair.Value.Equals(text, StringComparison.OrdinalIgnoreCase)).Key ?? text;
+
+    /// <summary>The names, with what each is elsewhere.</summary>
+    public static string Choices(IReadOnlyDictionary<string, string> names) => string.Join(", ", names.Select(pair => $"{pair.Key} ({pair.Value})"));
+
+    /// <summary>The names of a view's enumeration, those that have another one with it.</summary>
+    public static string Choices<T>(IReadOnlyDictionary<string, string> names)
+        where T : struct, Enum =>
+        string.Join(", ", Enum.GetNames<T>().Select(name => names.TryGetValue(name, out string? other) ? $"{name} ({other})" : name));
+}
+
+/// <summary>Reads what the rows of the live view are.</summary>
+public sealed class TopGroupingArgumentAttribute : ElementTransformationAttribute<TopGrouping>
+{
+    /// <summary>Reads one.</summary>
+    public TopGroupingArgumentAttribute() => TakesOne = true;
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one of " + TopNames.Choices<TopGrouping>(TopNames.Groupings);
+
+    /// <inheritdoc/>
+    protected override TopGrouping Parse(string text) =>
+        KernelSpelling.TryParse(TopNames.ToView(TopNames.Groupings, text), out TopGrouping grouping)
+            ? grouping
+            : throw new FormatException($"The view can't group by '{text}'. Write {AcceptedForm}. Measure-ConntrackEntry -GroupBy takes every property.");
+}
+
+/// <summary>Reads a column of the live view.</summary>
+public sealed class TopColumnArgumentAttribute : ElementTransformationAttribute<TopColumn>
+{
+    /// <summary>Reads one.</summary>
+    public TopColumnArgumentAttribute() => TakesOne = true;
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one of " + TopNames.Choices<TopColumn>(TopNames.Columns);
+
+    /// <inheritdoc/>
+    protected override TopColumn Parse(string text) =>
+        KernelSpelling.TryParse(TopNames.ToView(TopNames.Columns, text), out TopColumn column)
+            ? column
+            : throw new FormatException($"The view can't sort by '{text}'. Write {AcceptedForm}.");
+}
+
+/// <summary>Reads what the live view is sorted by: a column, or what only groups have.</summary>
+public sealed class TopSortArgumentAttribute : ElementTransformationAttribute<string>
+{
+    /// <summary>Reads one.</summary>
+    public TopSortArgumentAttribute() => TakesOne = true;
+
+    /// <summary>What is accepted, for entries and groups.</summary>
+    internal static string Choices =>
+        $"one of {TopNames.Choices<TopColumn>(TopNames.Columns)}; with -GroupBy also {string.Join(", ", OfGroups)}";
+
+    /// <summary>What groups can be sorted by, and entries cannot.</summary>
+    internal static IEnumerable<string> OfGroups =>
+        GroupRows.Orders.Select(order => order.ToString()).Where(name => !TopNames.Amounts.Values.Contains(name));
+
+    /// <inheritdoc/>
+    protected override string AcceptedForm => Choices;
+
+    /// <inheritdoc/>
+    protected override string Parse(string text)
+    {
+        string name = TopNames.ToView(TopNames.Columns, text);
+        if (KernelSpelling.TryParse(name, out TopColumn column))
+            return column.ToString();
+        return OfGroups.FirstOrDefault(order => order.Equals(text, StringComparison.OrdinalIgnoreCase))
+            ?? throw new FormatException($"The view can't sort by '{text}'. Write {AcceptedForm}.");
+    }
+}

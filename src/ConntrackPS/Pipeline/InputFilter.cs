@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Management.Automation;
+using System.Net;
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Pipeline;
+
+/// <summary>An object of the pipeline that tells a part of a tuple: an address as text, or a row of Import-Csv with nothing but a
+/// SourceAddress. Cmdlets that read take it for a filter, others say how to write one.</summary>
+/// <param name="Filter">The entries that have what the object tells.</param>
+/// <param name="Parameters">The filter as parameters.</param>
+internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
+{
+    /// <summary>Reads an object.</summary>
+    /// <returns>Null where it tells no part of a tuple, has a value that can't be read, or is an entry that lost something: these
+    /// have an Id.</returns>
+    public static InputFilter? TryRead(PSObject input)
+    {
+        try
+        {
+            InputFilter? read = input.BaseObject switch
+            {
+                string text => OfAddress(text),
+                IPAddress address => OfAddress(address.ToString()),
+                PSCustomObject => OfProperties(new PropertyBag(input)),
+                _ => null,
+            };
+            return read?.Filter.Contradiction is null && read?.Filter.NamesEntries == true ? read : null;
+        }
+        catch (Exception exception) when (exception is FormatException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The filter that lets through what any of several does.</summary>
+    public static ConntrackFilter Any(IReadOnlyList<InputFilter> filters)
+    {
+        ConntrackFilter[] each = [.. filters.DistinctBy(filter => filter.Parameters).Select(filter => filter.Filter)];
+        if (each.Length == 1)
+            return each[0];
+
+        // What all of them ask for is asked for at once, so that the kernel may have its share. It is all, where that is one property.
+        TupleProperty[] common = [.. TupleProperties.All.Where(property => each.All(property.IsAsked))];
+        ConntrackFilter any = common.Aggregate(new ConntrackFilter(), (filter, property) => Join(property, filter, each));
+        return common.Length == 1 && filters.All(filter => filter.Parameters.Count(letter => letter == ' ') == 1)
+            ? any
+            : any with
+            {
+                Conditions = [new FilterTerm(nameof(ConntrackFilter.Conditions), "what one of the objects tells", entry => Array.Exists(each, filter => filter.Matches(entry)))],
+            };
+    }
+
+    private static ConntrackFilter Join(TupleProperty property, ConntrackFilter filter, ConntrackFilter[] each) => property switch
+    {
+        AddressProperty address => address.Set(filter, [.. each.SelectMany(address.Of).Distinct()]),
+        PortProperty port => port.Set(filter, [.. each.SelectMany(port.Of).Distinct()]),
+        NumberProperty<byte> number => number.Set(filter, [.. each.SelectMany(number.Of).Distinct()]),
+        NumberProperty<ushort> number => number.Set(filter, [.. each.SelectMany(number.Of).Distinct()]),
+        _ => filter,
+    };
+
+    private static InputFilter OfAddress(string text) =>
+        new(new ConntrackFilter { SourceAddress = [AddressPrefix.Parse(text.Trim())] }, "-SourceAddress " + text.Trim());
+
+    private static InputFilter? OfProperties(PropertyBag properties)
+    {
+        if (properties.Text("Id") is not null)
+            return null;
+        ConntrackFilter filter = new();
+        List<string> parameters = [];
+        foreach (TupleProperty property in TupleProperties.All)
+        {
+            if (properties.Text(property.Name) is not { } text)
+                continue;
+            filter = Ask(property, filter, text);
+            parameters.Add($"-{property.Name} {text}");
+        }
+
+        if (parameters.Count == 0)
+            return null;
+        if (properties.Text("Protocol") is { } protocol)
+        {
+            filter = filter with { Protocol = [ProtocolNames.TryParse(protocol, out IPProtocol parsed) ? parsed : throw new FormatException(protocol)] };
+            parameters.Add($"-Protocol {protocol}");
+        }
+
+        if (properties.Port("Zone") is { } zone)
+        {
+            filter = filter with { Zone = [zone] };
+            parameters.Add(string.Create(CultureInfo.InvariantCulture, $"-Zone {zone}"));
+        }
+
+        return new InputFilter(filter, string.Join(' ', parameters));
+    }
+
+    private static ConntrackFilter Ask(TupleProperty property, ConntrackFilter filter, string text) => property switch
+    {
+        AddressProperty address => address.Set(filter, [AddressPrefix.Parse(text)]),
+        PortProperty port => port.Set(filter, [PortRange.Parse(text)]),
+        NumberProperty<byte> number => number.Set(filter, [byte.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture)]),
+        NumberProperty<ushort> number => number.Set(filter, [ushort.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture)]),
+        _ => throw new FormatException($"{property.Name} can't be asked for."),
+    };
+}

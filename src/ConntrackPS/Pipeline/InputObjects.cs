@@ -1,0 +1,86 @@
+using System.Collections;
+using System.Globalization;
+using System.Management.Automation;
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Pipeline;
+
+/// <summary>The single objects that one of the pipeline, or a value of -InputObject, stands for: an array stands for its elements,
+/// a group of Group-Object for the objects in it.</summary>
+internal static class InputObjects
+{
+    /// <summary>The objects, in their order; the given one where it stands for itself.</summary>
+    /// <exception cref="FormatException">A group has lost its objects; the message completes a sentence.</exception>
+    public static IReadOnlyList<PSObject> Of(PSObject input)
+    {
+        // Most are entries, and a pipeline may have a million of them.
+        if (input.BaseObject is ConntrackEntry or string || (input.BaseObject is not IList && !IsGroup(input)))
+            return [input];
+        List<PSObject> objects = [];
+        Add(objects, input);
+        return objects;
+    }
+
+    private static void Add(List<PSObject> objects, PSObject input)
+    {
+        if (input.BaseObject is IList list)
+            AddAll(objects, list);
+        else if (IsGroup(input))
+            AddAll(objects, ContentOf(input));
+        else
+            objects.Add(input);
+    }
+
+    /// <summary>Nothing becomes an object without properties, which is refused as such.</summary>
+    private static void AddAll(List<PSObject> objects, IList list)
+    {
+        foreach (object? element in list)
+            Add(objects, element is null ? new PSObject() : PSObject.AsPSObject(element));
+    }
+
+    /// <summary>A group as Group-Object makes it, or as it comes from a file or over the wire: without its type.</summary>
+    private static bool IsGroup(PSObject input) =>
+        (input.BaseObject is PSCustomObject || input.BaseObject.GetType().Name.StartsWith("GroupInfo", StringComparison.Ordinal))
+        && input.Properties["Group"] is not null && input.Properties["Values"] is not null && input.Properties["Count"] is not null;
+
+    /// <summary>A group that says it has more objects than it holds is not all that was meant.</summary>
+    private static IList ContentOf(PSObject group)
+    {
+        object? value = group.Properties["Group"].Value;
+        IList content = (value is PSObject wrapped ? wrapped.BaseObject : value) switch
+        {
+            IList list => list,
+            ICollection some => new ArrayList(some),
+            null or "" => Array.Empty<object>(),
+            var one => new[] { value },
+        };
+        string count = new PropertyBag(group).Text("Count") ?? "";
+        if (count == content.Count.ToString(CultureInfo.InvariantCulture))
+            return content;
+        throw new FormatException(content.Count == 0
+            ? $"it counts {count} objects and holds none of them: leave -NoElement of Group-Object out."
+            : $"it counts {count} objects and holds {content.Count} of them.");
+    }
+}
+
+/// <summary>Findings of Test-ConntrackHealth, live or deserialised.</summary>
+internal static class InputFinding
+{
+    /// <exception cref="FormatException">The object is none; the message completes a sentence.</exception>
+    public static Diagnosis.Health.ConntrackFinding Read(PSObject input)
+    {
+        if (input.BaseObject is Diagnosis.Health.ConntrackFinding live)
+            return live;
+        PropertyBag properties = new(input);
+        string severity = properties.Text("Severity") ?? throw new FormatException("it has no Severity.");
+        return Enum.TryParse(severity, ignoreCase: true, out Diagnosis.Health.FindingSeverity parsed) && Enum.IsDefined(parsed)
+            ? new Diagnosis.Health.ConntrackFinding(
+                parsed,
+                properties.Text("Name") ?? throw new FormatException("it has no Name."),
+                properties.Text("Evidence") ?? "",
+                properties.Text("Explanation") ?? "",
+                properties.Text("Remedy"),
+                properties.Text("Namespace"))
+            : throw new FormatException($"its Severity '{severity}' is not known.");
+    }
+}

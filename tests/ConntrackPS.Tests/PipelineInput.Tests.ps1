@@ -1,0 +1,246 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
+    Import-PackagedModule
+
+    $table = [ordered]@{
+        web  = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED'
+        web2 = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40002 --dport 80 --state SYN_SENT'
+        mail = '-s 192.0.2.2 -d 198.51.100.7 -p tcp --sport 40003 --dport 25 --state ESTABLISHED'
+        dns  = '-s 192.0.2.3 -d 198.51.100.53 -p udp --sport 2000 --dport 53'
+        dns6 = '-s 2001:db8::1 -d 2001:db8:1::53 -p udp --sport 2001 --dport 53'
+    }
+    $namespace = New-TestNamespace
+    $here = @{ NetworkNamespace = $namespace }
+
+    <# Every way an object may have come: live, over the wire, from a file. #>
+    $journeys = @{
+        Live   = { $args[0] }
+        Clixml = { $args[0] | Export-Clixml "$TestDrive/objects.xml" -Depth 5; Import-Clixml "$TestDrive/objects.xml" }
+        Json   = { ConvertTo-Json @($args[0]) -Depth 5 -EnumsAsStrings | ConvertFrom-Json }
+        Csv    = { $args[0] | ConvertTo-Csv | ConvertFrom-Csv }
+    }
+}
+
+AfterAll {
+    Remove-TestNamespace $namespace
+}
+
+Describe 'Objects of the pipeline' {
+    BeforeEach {
+        Reset-KernelTable $namespace $table
+    }
+
+    Context 'Arrays as -InputObject' {
+        It 'are taken by <_>' -ForEach 'Get', 'Measure', 'Set', 'Remove', 'Block', 'ConvertTo', 'New' {
+            $entries = @(Get-ConntrackEntry -Protocol tcp @here)
+            switch ($_) {
+                Get { @(Get-ConntrackEntry -InputObject $entries @here).Count | Should -Be 3 }
+                Measure { (Measure-ConntrackEntry -InputObject $entries -GroupBy Protocol).Count | Should -Be 3 }
+                Set {
+                    Set-ConntrackEntry -InputObject $entries -Mark 9 @here
+                    @(Get-KernelEntry $namespace | Where-Object Mark -EQ 9).Count | Should -Be 3
+                }
+                Remove {
+                    Remove-ConntrackEntry -InputObject $entries @here
+                    Get-KernelName $namespace | Should -Be 'dns', 'dns6'
+                }
+                Block {
+                    $block = Block-ConntrackTraffic -InputObject $entries @here
+                    $block | Unblock-ConntrackTraffic
+                    @($block).Count | Should -Be 1
+                }
+                ConvertTo { @(ConvertTo-ConntrackText -InputObject $entries).Count | Should -Be 3 }
+                New {
+                    $null = Invoke-InNamespace $namespace conntrack -F
+                    New-ConntrackEntry -InputObject $entries @here
+                    Get-KernelCount $namespace | Should -Be 3
+                }
+            }
+        }
+
+        It 'are expectations for Remove-ConntrackExpectation' {
+            $failures = $null
+            Remove-ConntrackExpectation -InputObject @([pscustomobject]@{ A = 1 }, [pscustomobject]@{ A = 2 }) @here -ErrorVariable failures -ErrorAction SilentlyContinue
+            $failures.FullyQualifiedErrorId | Should -Match '^NotAnExpectation,'
+            $failures[-1].Exception.Data['Count'] | Should -Be 1
+        }
+
+        It 'are nothing where they are empty' {
+            Remove-ConntrackEntry -InputObject @() @here
+            Get-KernelCount $namespace | Should -Be 5
+        }
+    }
+
+    Context 'Groups of Group-Object' {
+        It 'are removed entry by entry: <_>' -ForEach 'Live', 'Clixml', 'Json' {
+            $groups = Get-ConntrackEntry @here | Group-Object DestinationPort | Where-Object Name -EQ 80
+            $read = & $journeys[$_] $groups
+
+            # What came after the groups were made is not in them.
+            Add-KernelLine $namespace '-s 192.0.2.9 -d 198.51.100.7 -p tcp --sport 40009 --dport 80 --state ESTABLISHED'
+            $read | Remove-ConntrackEntry @here
+            @(Get-KernelEntry $namespace | Where-Object DestinationPort -EQ 80).SourceAddress | Should -Be '192.0.2.9'
+            Get-KernelCount $namespace | Should -Be 4
+        }
+
+        It 'are changed, counted, blocked and listed' {
+            $groups = Get-ConntrackEntry @here | Group-Object SourceAddress | Where-Object Count -GT 1
+            $groups | Set-ConntrackEntry -Mark 3 @here
+            @(Get-KernelEntry $namespace | Where-Object Mark -EQ 3).Count | Should -Be 2
+            ($groups | Measure-ConntrackEntry -GroupBy SourceAddress).Count | Should -Be 2
+            @($groups | Get-ConntrackEntry @here).Count | Should -Be 2
+            $block = $groups | Block-ConntrackTraffic @here
+            $block | Unblock-ConntrackTraffic
+            @($block).Count | Should -Be 1
+        }
+
+        It 'that hold no objects are refused, and nothing happens' {
+            $groups = Get-ConntrackEntry @here | Group-Object DestinationPort -NoElement
+            $failures = $null
+            $groups | Remove-ConntrackEntry @here -ErrorVariable failures -ErrorAction SilentlyContinue
+            $failures[0].FullyQualifiedErrorId | Should -BeLike 'GroupNamesNoEntries,*'
+            "$($failures[0])" | Should -BeLike '*-NoElement*'
+            Get-KernelCount $namespace | Should -Be 5
+        }
+
+        It 'that lost their objects to the depth of a file are refused, and nothing happens' {
+            Get-ConntrackEntry @here | Group-Object DestinationPort | Export-Clixml "$TestDrive/flat.xml" -Depth 1
+            $failures = $null
+            Import-Clixml "$TestDrive/flat.xml" | Remove-ConntrackEntry @here -ErrorVariable failures -ErrorAction SilentlyContinue
+            $failures | Should -Not -BeNullOrEmpty
+            Get-KernelCount $namespace | Should -Be 5
+        }
+    }
+
+    Context 'Groups of Measure-ConntrackEntry' {
+        It 'still carry their filter: <_>' -ForEach 'Live', 'Clixml', 'Json', 'Csv' {
+            $groups = Measure-ConntrackEntry -Protocol tcp -GroupBy DestinationPort, State @here | Where-Object State -EQ Established
+            $read = & $journeys[$_] $groups | Where-Object DestinationPort -EQ 80
+            @($read | Get-ConntrackEntry).SourcePort | Should -Be 40001
+            $read | Remove-ConntrackEntry
+            Get-KernelName $namespace | Should -Be 'dns', 'dns6', 'mail', 'web2'
+        }
+
+        It 'still carry prefixes, and that there is no such thing: <_>' -ForEach 'Clixml', 'Json', 'Csv' {
+            $read = @(& $journeys[$_] (Measure-ConntrackEntry -GroupBy SourceAddress, State -Prefix 24 -PrefixIPv6 64 @here))
+            $found = $read | Where-Object { $_.SourceAddress -eq '192.0.2.0/24' -and -not $_.State } | Get-ConntrackEntry
+            $found.SourceAddress | Should -Be '192.0.2.3'
+            ($read | Where-Object SourceAddress -EQ '2001:db8::/64' | Get-ConntrackEntry).SourceAddress | Should -Be '2001:db8::1'
+        }
+
+        It 'are exact for <By>' -ForEach @(
+            @{ By = 'Status' }, @{ By = 'Protocol' }, @{ By = 'AddressFamily' }, @{ By = 'Mark' }, @{ By = 'Zone' }, @{ By = 'SourcePort' }, @{ By = 'DestinationAddress' }, @{ By = 'Helper' }, @{ By = 'IcmpType' }
+        ) {
+            Add-KernelLine $namespace '-s 192.0.2.8 -d 198.51.100.7 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80 -w 4 -m 6'
+            $groups = @(Measure-ConntrackEntry -GroupBy $By, Protocol @here)
+            foreach ($journey in 'Clixml', 'Json', 'Csv') {
+                foreach ($group in & $journeys[$journey] $groups) {
+                    @($group | Get-ConntrackEntry).Count | Should -Be $group.Count -Because "$journey $($group.Name)"
+                }
+            }
+        }
+
+        It 'that were counted from objects are refused: <_>' -ForEach 'Live', 'Clixml', 'Json', 'Csv' {
+            $read = & $journeys[$_] (Get-ConntrackEntry @here | Measure-ConntrackEntry -GroupBy Protocol)
+            $failures = $null
+            $read | Remove-ConntrackEntry @here -ErrorVariable failures -ErrorAction SilentlyContinue
+            $failures[0].FullyQualifiedErrorId | Should -BeLike 'GroupNamesNoEntries,*'
+            Get-KernelCount $namespace | Should -Be 5
+        }
+
+        It 'that hold a value nobody understands, or lost one, are refused: <Name>' -ForEach @(
+            @{ Name = 'a state'; Change = { $_.State = 'Nonsense' } }
+            @{ Name = 'a filter'; Change = { $_.Filter = '-Protocol $(Remove-Item x)' } }
+            @{ Name = 'a lost property'; Change = { $_.PSObject.Properties.Remove('State') } }
+            @{ Name = 'what it was made by'; Change = { $_.GroupBy = 'Everything' } }
+        ) {
+            $read = & $journeys.Clixml (Measure-ConntrackEntry -Protocol tcp -GroupBy State @here)
+            $read | ForEach-Object $Change
+            $failures = $null
+            $read | Remove-ConntrackEntry -ErrorVariable failures -ErrorAction SilentlyContinue
+            $failures | Should -Not -BeNullOrEmpty
+            Get-KernelCount $namespace | Should -Be 5
+        }
+
+        It 'choose entries of the table for Measure-ConntrackEntry' {
+            $groups = Measure-ConntrackEntry -GroupBy DestinationPort @here | Where-Object DestinationPort -EQ 80
+            ($groups | Measure-ConntrackEntry -GroupBy SourceAddress).Count | Should -Be 2
+            (& $journeys.Clixml $groups | Measure-ConntrackEntry -GroupBy SourceAddress).Count | Should -Be 2
+        }
+    }
+
+    Context 'A part of a tuple' {
+        It 'is a filter of what reads: text' {
+            @('192.0.2.1' | Get-ConntrackEntry @here).SourcePort | Sort-Object | Should -Be 40001, 40002
+            @('192.0.2.1', '192.0.2.2', '192.0.2.1' | Get-ConntrackEntry @here).SourcePort | Sort-Object | Should -Be 40001, 40002, 40003
+            @([ipaddress]'192.0.2.3' | Get-ConntrackEntry @here).Count | Should -Be 1
+            @('192.0.2.0/24', '2001:db8::/32' | Get-ConntrackEntry @here).Count | Should -Be 5
+            ('192.0.2.1' | Measure-ConntrackEntry -GroupBy SourceAddress @here).Count | Should -Be 2
+        }
+
+        It 'is a filter of what reads: a list of addresses in CSV' {
+            'SourceAddress,Comment', '192.0.2.1,mine', '2001:db8::1,yours' | Set-Content "$TestDrive/ips.csv"
+            @(Import-Csv "$TestDrive/ips.csv" | Get-ConntrackEntry @here).Count | Should -Be 3
+            Import-Csv "$TestDrive/ips.csv" | Measure-ConntrackEntry -GroupBy AddressFamily @here | ForEach-Object Count | Should -Be 2, 1
+        }
+
+        It 'is a filter of what reads: several properties, of which each object has its own' {
+            $rows = 'SourceAddress,DestinationPort', '192.0.2.1,80', '192.0.2.2,80', '192.0.2.2,25', ',53' | ConvertFrom-Csv
+            @($rows | Get-ConntrackEntry @here).SourcePort | Sort-Object | Should -Be 2000, 2001, 40001, 40002, 40003
+            @($rows | Select-Object -First 2 | Get-ConntrackEntry @here).SourcePort | Sort-Object | Should -Be 40001, 40002
+        }
+
+        It 'is never one of what changes or resets: <_>' -ForEach 'Remove-ConntrackEntry', 'Set-ConntrackEntry -Mark 1', 'Block-ConntrackTraffic', 'Get-ConntrackEntry -ResetCounter' {
+            $command = [scriptblock]::Create("`$input | $_ -NetworkNamespace $namespace 2>&1")
+            foreach ($object in '192.0.2.1', [pscustomobject]@{ SourceAddress = '192.0.2.1' }) {
+                $failures = @($object | & $command)
+                $failures.Count | Should -Be 1
+                $failures.FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
+                "$failures" | Should -BeLike "*Get-ConntrackEntry -SourceAddress 192.0.2.1 | $(($_ -split ' ')[0])*"
+            }
+            Get-KernelName $namespace | Should -Be 'dns', 'dns6', 'mail', 'web', 'web2'
+            @(Get-KernelEntry $namespace | Where-Object Mark -EQ 1).Count | Should -Be 0
+            Get-ConntrackBlock | Should -BeNullOrEmpty
+        }
+
+        It 'that is no address, or an entry that lost something, is an error' {
+            foreach ($object in 'nonsense', [pscustomobject]@{ SourceAddress = 'x' }, [pscustomobject]@{ A = 1 }, [pscustomobject]@{ Id = 5; SourceAddress = '192.0.2.1' }) {
+                (Get-Failure { $object | Get-ConntrackEntry @here -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
+            }
+        }
+    }
+
+    Context 'Errors about many objects' {
+        It 'are two, the first at once and the others counted: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Remove-ConntrackEntry', 'Set-ConntrackEntry -Mark 1',
+        'Block-ConntrackTraffic', 'New-ConntrackEntry', 'ConvertTo-ConntrackText', 'Remove-ConntrackExpectation', 'New-ConntrackExpectation', 'Repair-ConntrackHealth -Confirm:$false' {
+            $namespaceText = $_ -like 'ConvertTo*' ? '' : "-NetworkNamespace $namespace"
+            $command = [scriptblock]::Create("`$input | $_ $namespaceText 2>&1")
+            $failures = @(1..1000 | ForEach-Object { [pscustomobject]@{ Number = $_ } } | & $command | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] })
+            $failures.Count | Should -Be 2
+            $failures[1].FullyQualifiedErrorId | Should -Be $failures[0].FullyQualifiedErrorId
+            $failures[0].Exception.Data['Count'] | Should -BeNullOrEmpty
+            $failures[1].Exception.Data['Count'] | Should -Be 999
+            "$($failures[1])" | Should -BeLike '*999 more objects*'
+        }
+
+        It 'are known of every cmdlet that takes objects' {
+            $taking = Get-Command -Module ConntrackPS | Where-Object { $_.Parameters.InputObject.ParameterType -eq [psobject] }
+            $taking.Name | Sort-Object | Should -Be @(
+                'Block-ConntrackTraffic', 'ConvertTo-ConntrackText', 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'New-ConntrackEntry', 'New-ConntrackExpectation'
+                'Remove-ConntrackEntry', 'Remove-ConntrackExpectation', 'Repair-ConntrackHealth', 'Set-ConntrackEntry') -Because 'the test above must name it'
+        }
+
+        It 'keep different reasons apart' {
+            $failures = @([pscustomobject]@{ Protocol = 'x' }, [pscustomobject]@{ A = 1 }, [pscustomobject]@{ Protocol = 'x' }, [pscustomobject]@{ A = 1 }, [pscustomobject]@{ Protocol = 'y' } |
+                    Remove-ConntrackEntry @here 2>&1)
+            $failures.Count | Should -Be 5
+        }
+
+        It 'stop at the first with -ErrorAction Stop' {
+            $seen = [System.Collections.Generic.List[object]]::new()
+            $failure = Get-Failure { 1..10 | ForEach-Object { $seen.Add($_); [pscustomobject]@{ A = $_ } } | Remove-ConntrackEntry @here -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
+            $seen.Count | Should -Be 1
+        }
+    }
+}
