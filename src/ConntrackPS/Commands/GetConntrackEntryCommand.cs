@@ -5,6 +5,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 
@@ -36,6 +37,10 @@ public sealed class GetConntrackEntryCommand : FilterCommand
     [Parameter]
     public SwitchParameter ResetCounter { get; set; }
 
+    /// <summary>Shows services of /etc/services instead of destination ports, and adds SourceService and DestinationService.</summary>
+    [Parameter]
+    public SwitchParameter ResolveService { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
@@ -55,6 +60,8 @@ public sealed class GetConntrackEntryCommand : FilterCommand
         _finders.Dispose();
         base.Dispose(disposing);
     }
+
+    private void Emit(ConntrackEntry entry) => WriteObject(ResolveService ? ServiceView.Of(entry) : entry);
 
     private void ListGroup(ConntrackGroup group)
     {
@@ -80,7 +87,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand
                         if (ResetCounter)
                             Reset(batch[i]);
                         else
-                            WriteObject(batch[i]);
+                            Emit(batch[i]);
                     }
 
                     count += batch.Count;
@@ -120,7 +127,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand
         else if (ResetCounter)
             Reset(entry);
         else
-            WriteObject(entry);
+            Emit(entry);
     }
 
     /// <summary>By a request for this entry only: a dump that resets would reset what other kernels don't filter.</summary>
@@ -130,7 +137,7 @@ public sealed class GetConntrackEntryCommand : FilterCommand
             && TryFind(entry.Namespace, finder => finder.Find(EntryKey.Of(entry), resetCounter: true), out ConntrackEntry? last)
             && last is not null)
         {
-            WriteObject(last);
+            Emit(last);
         }
     }
 

@@ -6,6 +6,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 
@@ -51,6 +52,10 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand
     [Parameter]
     [GroupOrderArgument(TakesOne = true)]
     public GroupOrder SortBy { get; set; }
+
+    /// <summary>Shows services of /etc/services instead of ports, and adds ServiceName.</summary>
+    [Parameter]
+    public SwitchParameter ResolveService { get; set; }
 
     /// <summary>The smallest first.</summary>
     [Parameter]
@@ -119,7 +124,7 @@ public sealed class MeasureConntrackEntryCommand : FilterCommand
     private void Emit(GroupMeasurement measurement)
     {
         foreach (ConntrackGroup group in measurement.Groups())
-            WriteObject(InputGroup.ToObject(group));
+            WriteObject(ResolveService ? ServiceView.Of(group) : InputGroup.ToObject(group));
         WriteVerbose($"{measurement.Count} entries counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     }
 

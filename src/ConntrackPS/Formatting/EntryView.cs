@@ -2,6 +2,8 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Formatting;
 
@@ -49,6 +51,10 @@ public static class EntryView
         ? Endpoint(Entry(entry), Entry(entry).ReplySourceAddress, Entry(entry).ReplySourcePort)
         : null;
 
+    /// <summary>The service of the destination's port, or the port where it has none.</summary>
+    public static object? Service(PSObject entry) =>
+        (object?)ServiceView.NameOf(Entry(entry), Entry(entry).DestinationPort) ?? Entry(entry).DestinationPort;
+
     private static ConntrackEntry Entry(PSObject entry) => (ConntrackEntry)entry.BaseObject;
 
     private static string Endpoint(ConntrackEntry entry, string address, ushort? port)
@@ -68,6 +74,42 @@ public static class EntryView
     });
 
     private static string Paint(string text, string colour) => colour.Length == 0 ? text : colour + text + StyleCodes.Reset;
+}
+
+/// <summary>Objects that tell the services of their ports, and are shown with them. The ports stay numbers.</summary>
+internal static class ServiceView
+{
+    private const string Suffix = "#Service";
+
+    /// <summary>An entry or an event with SourceService and DestinationService: names of /etc/services, null where there is none.</summary>
+    public static PSObject Of(ConntrackEntry entry)
+    {
+        PSObject result = Mark(entry);
+        result.Properties.Add(new PSNoteProperty("SourceService", NameOf(entry, entry.SourcePort)));
+        result.Properties.Add(new PSNoteProperty("DestinationService", NameOf(entry, entry.DestinationPort)));
+        return result;
+    }
+
+    /// <summary>A group with ServiceName: its name, with services in place of ports.</summary>
+    public static PSObject Of(ConntrackGroup group)
+    {
+        PSObject result = InputGroup.ToObject(group);
+        result.TypeNames.Insert(0, typeof(ConntrackGroup).FullName + Suffix);
+        result.Properties.Add(new PSNoteProperty("ServiceName", group.NameBy(ServiceNames.System)));
+        return result;
+    }
+
+    /// <summary>The name of a port of an entry; null where it has none.</summary>
+    public static string? NameOf(ConntrackEntry entry, ushort? port) =>
+        port is { } number ? ServiceNames.System.NameOf(entry.Protocol, number) : null;
+
+    /// <summary>The type's name selects the view.</summary>
+    private static PSObject Mark(object item)
+    {
+        PSObject result = new(item);
+        result.TypeNames.Insert(0, item.GetType().FullName + Suffix);
+        return result;
+    }
 }
 
 /// <summary>Colours as $PSStyle has them. PowerShell takes them out again where NO_COLOR, $PSStyle.OutputRendering or a
