@@ -57,7 +57,7 @@ $time = Get-Date -Format 'yyyy-MM-dd HH:mm:ss zzz'
 
 $text = switch ([System.IO.Path]::GetExtension($Path)) {
     .csv { $rows | ConvertTo-Csv }
-    .json { [ordered]@{ Time = $time; Interval = $Interval; Sources = $rows } | ConvertTo-Json -Depth 3 }
+    .json { [ordered]@{ Time = $time; Interval = $Interval; Sources = $rows } | ConvertTo-Json -Depth 3 -EnumsAsStrings }
     .html {
         $head = '<meta charset="utf-8"/><title>Traffic by source</title>',
             '<style>td { text-align: right; padding: 0 1em } td:first-child { text-align: left }</style>'

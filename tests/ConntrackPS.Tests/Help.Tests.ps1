@@ -106,7 +106,7 @@ Describe 'The example "<Title>" of <Page>' -ForEach $examples {
                 if ($called -notlike '*-Conntrack*') {
                     continue
                 }
-                $parameters = (Get-Command $called -Module ConntrackPS -ErrorAction Stop).Parameters.Keys
+                $parameters = (Get-Command $called -Module ConntrackPS -ErrorAction Stop).Parameters.Values.ForEach{ $_.Name; $_.Aliases }
                 $call.CommandElements.Where({ $_ -is [System.Management.Automation.Language.CommandParameterAst] }).ParameterName |
                     Where-Object { $_ -notin $parameters } | Should -BeNullOrEmpty -Because "$called has no such parameter"
             }
@@ -136,5 +136,45 @@ Describe 'The examples' {
     It 'show output, most of them' {
         $silent = @($pages.Values.Examples | Where-Object { -not $_.NotRun -and -not ($_.Commands.Output | Where-Object { $_ }) })
         $silent | ForEach-Object { "$($_.Page): $($_.Title)" } | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'What the help points to' {
+    It 'is in the package, or has an absolute path: no text names a file of the sources' {
+        $folders = (Get-ChildItem "$PSScriptRoot/../.." -Directory).Name -join '|'
+        $named = foreach ($file in Get-ChildItem "$package/en-US" -File) {
+            $text = Get-Content $file -Raw
+            if ($file.Extension -eq '.xml') {
+                $text = ([xml] $text).SelectNodes('//text()[not(ancestor::*[local-name() = "uri"])]').Value -join "`n"
+            }
+            # Files by their kind, and anything below a folder of the repository; not what follows a slash, which is absolute or an address.
+            [regex]::Matches($text, "(?<![\w/.:~-])(?:(?:[\w.-]+/)*[\w-]+\.(?:md|ps1|psm1|psd1|cs|csproj|sh)\b|(?:$folders)/[\w./-]+)") | ForEach-Object Value
+        }
+        $named | Sort-Object -Unique | Where-Object { -not (Test-Path "$package/$_") } | Should -BeNullOrEmpty
+    }
+
+    It 'is opened by Get-Help -Online: the page of the sources that the manifest''s project has' {
+        $project = (Import-PowerShellDataFile "$package/ConntrackPS.psd1").PrivateData.PSData.ProjectUri
+        foreach ($name in (Get-Command -Module ConntrackPS).Name) {
+            $uri = (Get-Help $name).relatedLinks.navigationLink.Where{ $_.uri }[0].uri
+            $uri | Should -Be "$project/blob/main/docs/help/$name.md"
+            "$PSScriptRoot/../../docs/help/$name.md" | Should -Exist
+        }
+        # The browser is a script that tells what it was given.
+        $folder = (New-Item "TestDrive:/browser" -ItemType Directory).FullName
+        Set-Content "$folder/xdg-open" "#!/bin/sh`necho `"`$@`" > '$folder/opened'"
+        chmod +x "$folder/xdg-open"
+        $said = Invoke-Child -Folder $folder -Prefix 'env', "PATH=${folder}:$env:PATH" { Get-Help Register-ConntrackEvent -Online }
+        Wait-Until { Test-Path "$folder/opened" } "nothing was opened: $said"
+        Wait-Until { (Get-Content "$folder/opened" -Raw) -match '\S' } 'nothing was opened'
+        (Get-Content "$folder/opened" -Raw).Trim() | Should -Be "$project/blob/main/docs/help/Register-ConntrackEvent.md"
+    }
+
+    It 'are recipes whose JSON has names, not numbers' {
+        $root = "$PSScriptRoot/../.."
+        $files = @(Get-Item "$root/README.md") + @(Get-ChildItem "$root/docs", "$root/samples" -Recurse -Include *.md, *.ps1 | Where-Object FullName -NotMatch '/(bin|obj|tools)/')
+        $written = $files | Select-String '\|\s*ConvertTo-Json\b'
+        $written.Count | Should -BeGreaterThan 1
+        $written | Where-Object { $_.Line -notmatch 'EnumsAsStrings' } | ForEach-Object { "$($_.Path): $($_.Line)" } | Where-Object { $_ -notmatch 'comes back as' } | Should -BeNullOrEmpty
     }
 }

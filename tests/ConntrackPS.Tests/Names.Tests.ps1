@@ -106,6 +106,66 @@ Describe 'Names of services' {
     }
 }
 
+Describe 'Services in views' {
+    BeforeAll {
+        Reset-KernelTable $namespace $table
+        $https, $domain = $hasServices ? 'https', 'domain' : 443, 53
+
+        function Get-Line($Object, [int] $Width = 80, [hashtable] $With = @{}) {
+            $rendering, $PSStyle.OutputRendering = $PSStyle.OutputRendering, 'PlainText'
+            try { (($With.Count ? ($Object | Format-Table @With) : $Object) | Out-String -Width $Width) -split "`n" } finally { $PSStyle.OutputRendering = $rendering }
+        }
+    }
+
+    It 'are shown of entries, whose ports stay numbers' {
+        $web = Get-ConntrackEntry -DestinationPort 443 -ResolveService
+        $web.DestinationPort | Should -BeOfType ([ushort])
+        $web.DestinationPort | Should -Be 443
+        $web.DestinationService | Should -Be ($hasServices ? 'https' : $null)
+        $web.SourceService | Should -BeNullOrEmpty
+        $lines = Get-Line $web
+        $lines -match '^Protocol State .*SPort .*Service' | Should -HaveCount 1
+        $lines -match "^Tcp  Established +192\.0\.2\.1 +40001 198\.51\.100\.7 +$https" | Should -HaveCount 1
+        $lines | ForEach-Object { $_.Length | Should -BeLessOrEqual 80 }
+        (Get-Line (Get-ConntrackEntry -Protocol tcp) -With @{ View = 'Service' }) -match " $https" | Should -HaveCount 1
+        Get-Line (Get-ConntrackEntry -Protocol tcp) | Should -Not -Match 'https'
+    }
+
+    It 'come along through CSV, JSON and CLIXML, and the objects still name their entries' {
+        $web = Get-ConntrackEntry -DestinationPort 443 -ResolveService
+        foreach ($copy in ($web | ConvertTo-Csv | ConvertFrom-Csv), ($web | ConvertTo-Json -EnumsAsStrings | ConvertFrom-Json)) {
+            "$($copy.DestinationService)" | Should -Be ($hasServices ? 'https' : '')
+            Resolve-EntryName $namespace @($copy | Get-ConntrackEntry) | Should -Be 'web'
+        }
+        $web | Export-Clixml TestDrive:/web.xml
+        Import-Clixml TestDrive:/web.xml | Remove-ConntrackEntry
+        Get-KernelName $namespace | Should -Be 'dns', 'proxy', 'sctp'
+        Reset-KernelTable $namespace $table
+    }
+
+    It 'are shown of groups, which still name their entries' {
+        $group = Measure-ConntrackEntry -GroupBy Protocol, DestinationPort -DestinationPort 53 -ResolveService
+        $group.Name, $group.ServiceName, $group.DestinationPort | Should -Be 'Udp, 53', "Udp, $domain", 53
+        (Get-Line $group) -match " Udp, $domain" | Should -HaveCount 1
+        (Get-Line (Measure-ConntrackEntry -GroupBy DestinationPort -DestinationPort 443 -ResolveService)) -match " $https" | Should -HaveCount 1
+        $group | Remove-ConntrackEntry
+        Get-KernelName $namespace | Should -Be 'proxy', 'sctp', 'web'
+        Reset-KernelTable $namespace $table
+    }
+
+    It 'are shown of events' {
+        $seen = Watch-ConntrackEvent -IncludeExisting -DestinationPort 443 -MaxEvents 1 -TimeoutSeconds 30 -ResolveService -WarningAction Ignore
+        $seen.DestinationService | Should -Be ($hasServices ? 'https' : $null)
+        (Get-Line $seen) -match "Existing Tcp +192\.0\.2\.1 +40001 198\.51\.100\.7 +$https" | Should -HaveCount 1
+        (Get-Line $seen) | ForEach-Object { $_.Length | Should -BeLessOrEqual 80 }
+    }
+
+    It 'are shown in the live view' {
+        (Show-ConntrackTop -Once -ResolveService -Width 80) -match "^192\.0\.2\.1 .* $https tcp" | Should -HaveCount 1
+        (Show-ConntrackTop -Once -Width 80) -match '^192\.0\.2\.1 .* 443 tcp' | Should -HaveCount 1
+    }
+}
+
 Describe 'Names of protocols' {
     It 'are ours, the kernel''s and those of /etc/protocols' {
         Resolve-EntryName $namespace @(Get-ConntrackEntry -Protocol SCTP, UDP) | Should -Be 'dns', 'sctp'

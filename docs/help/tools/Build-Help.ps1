@@ -18,6 +18,7 @@ param(
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpText.psm1", "$PSScriptRoot/HelpParameter.psm1", "$Package/ConntrackPS.psd1"
 Read-DocComment $Documentation
+$online = "$((Import-PowerShellDataFile "$Package/ConntrackPS.psd1").PrivateData.PSData.ProjectUri)/blob/main/docs/help"
 
 <# An element as text; its content is text that has been escaped, or elements. #>
 function New-Element([string] $Name, [object[]] $Content, [System.Collections.IDictionary] $Attribute = @{}) {
@@ -118,7 +119,11 @@ function Format-Command($Command, $Page) {
         New-Element command:examples @(for ($i = 0; $i -lt $Page.Examples.Count; $i++) {
                 Format-Example $Page.Examples[$i] ($i + 1) (Get-Remark $sections.Examples $Page.Examples[$i].Title)
             })
-        New-Element command:relatedLinks @($sections.Links | Split-Paragraph | ForEach-Object { Format-Link $_ })
+        # The first link with an address is what Get-Help -Online opens.
+        New-Element command:relatedLinks @(
+            Format-Link "[Online version]($online/$($Command.Name).md)"
+            $sections.Links | Split-Paragraph | ForEach-Object { Format-Link $_ }
+        )
     )
 }
 

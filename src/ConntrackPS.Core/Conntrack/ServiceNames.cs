@@ -76,6 +76,14 @@ internal sealed class ServiceNames
     /// <summary>The name of a protocol's port; null where it has none.</summary>
     public string? NameOf(IPProtocol protocol, ushort port) => _names.GetValueOrDefault((ProtocolNames.ToKernel(protocol), port));
 
+    /// <summary>The name of a port whatever the protocol; null where it has none, or TCP and UDP have different ones.</summary>
+    public string? NameOf(ushort port) => (NameOf(IPProtocol.Tcp, port), NameOf(IPProtocol.Udp, port)) switch
+    {
+        (null, var udp) => udp,
+        (var tcp, null) => tcp,
+        var (tcp, udp) => tcp == udp ? tcp : null,
+    };
+
     /// <summary>The services that have a name beginning with a prefix, the names of one port once.</summary>
     public IEnumerable<(string Name, ushort Port)> StartingWith(string prefix) =>
         from pair in _ports

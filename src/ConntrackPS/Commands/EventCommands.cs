@@ -5,6 +5,7 @@ using ConntrackPS.Errors;
 using ConntrackPS.Eventing;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations.Events;
+using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Commands;
@@ -147,6 +148,10 @@ public sealed class WatchConntrackEventCommand : EventCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxEvents { get; set; }
 
+    /// <summary>Shows services of /etc/services instead of destination ports, and adds SourceService and DestinationService.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    public SwitchParameter ResolveService { get; set; }
+
     /// <summary>Emits the events of expected connections instead: New when one is announced, Destroy when it came, its
     /// time was up or it was deleted.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ExpectationSet)]
@@ -188,7 +193,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
             {
                 if (happened.LostCount is { } lost)
                     WriteWarning($"{lost} events were lost: raise {(_toldOfBacklog ? "-BacklogSize" : "-ReceiveBufferSize")}{otherRemedy}.");
-                WriteObject(happened);
+                WriteObject(ResolveService && happened is ConntrackEvent shown && happened.LostCount is null ? ServiceView.Of(shown) : happened);
                 if (happened.LostCount is null && ++count == MaxEvents)
                     return;
             }

@@ -4,6 +4,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Errors;
+using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 
@@ -37,6 +38,10 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     [Parameter]
     public SwitchParameter ResetCounter { get; set; }
 
+    /// <summary>Shows services of /etc/services instead of destination ports, and adds SourceService and DestinationService.</summary>
+    [Parameter]
+    public SwitchParameter ResolveService { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
@@ -67,6 +72,8 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
         _finders.Dispose();
         base.Dispose(disposing);
     }
+
+    private void Emit(ConntrackEntry entry) => WriteObject(ResolveService ? ServiceView.Of(entry) : entry);
 
     /// <summary>Objects with a part of a tuple are one listing in the end, so that no entry comes twice. Resetting needs entries that
     /// were named one by one.</summary>
@@ -113,7 +120,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
                         if (ResetCounter)
                             Reset(batch[i]);
                         else
-                            WriteObject(batch[i]);
+                            Emit(batch[i]);
                     }
 
                     count += batch.Count;
@@ -153,7 +160,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
         else if (ResetCounter)
             Reset(entry);
         else
-            WriteObject(entry);
+            Emit(entry);
     }
 
     /// <summary>By a request for this entry only: a dump that resets would reset what other kernels don't filter.</summary>
@@ -163,7 +170,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
             && TryFind(entry.Namespace, finder => finder.Find(EntryKey.Of(entry), resetCounter: true), out ConntrackEntry? last)
             && last is not null)
         {
-            WriteObject(last);
+            Emit(last);
         }
     }
 

@@ -6,6 +6,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 using ConntrackPS.Terminal;
@@ -54,6 +55,10 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     [Parameter]
     [GroupOrderArgument(TakesOne = true)]
     public GroupOrder SortBy { get; set; }
+
+    /// <summary>Shows services of /etc/services instead of ports, and adds ServiceName.</summary>
+    [Parameter]
+    public SwitchParameter ResolveService { get; set; }
 
     /// <summary>The smallest first.</summary>
     [Parameter]
@@ -145,7 +150,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         foreach (ConntrackGroup group in measurement.Groups())
         {
             group.Filter = filter is "" ? InputGroup.EveryEntry : filter;
-            WriteObject(InputGroup.ToObject(group));
+            WriteObject(ResolveService ? ServiceView.Of(group) : InputGroup.ToObject(group));
         }
 
         WriteVerbose($"{measurement.Count} entries counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
@@ -62,6 +63,10 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     /// <summary>Shows names instead of addresses, as they become known; leaves out queries to name servers too.</summary>
     [Parameter]
     public SwitchParameter ResolveName { get; set; }
+
+    /// <summary>Shows services of /etc/services instead of ports.</summary>
+    [Parameter]
+    public SwitchParameter ResolveService { get; set; }
 
     /// <summary>Shows what addresses are translated to.</summary>
     [Parameter]
@@ -126,7 +131,8 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
             snapshot,
             view,
             Width ?? (isTerminal ? TerminalScreen.Width : DefaultWidth),
-            Height ?? (isTerminal ? TerminalScreen.Height : DefaultHeight));
+            Height ?? (isTerminal ? TerminalScreen.Height : DefaultHeight),
+            services: ServiceNames.System);
         foreach (string line in frame.ToText().Reverse().SkipWhile(line => line.Length == 0).Reverse())
             WriteObject(line);
     }
@@ -163,6 +169,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         FilterSyntax = FilterLine.Syntax,
         IsStill = Once,
         ShowsNames = ResolveName && !Once,
+        ShowsServices = ResolveService,
         ShowsTranslation = ShowTranslation,
         ShowsCounters = !NoCounter,
         ShowsTotals = !NoTotal,

@@ -72,6 +72,10 @@ public static class EntryView
     /// <summary>Source and destination in lines that the Status view has room for.</summary>
     public static string EndpointLines(PSObject entry) => TextLines.Wrap(Endpoints(entry), 50);
 
+    /// <summary>The service of the destination's port, or the port where it has none.</summary>
+    public static object? Service(PSObject entry) =>
+        (object?)ServiceView.NameOf(Entry(entry), Entry(entry).DestinationPort) ?? Entry(entry).DestinationPort;
+
     /// <summary>The entry, or one made of the properties that came through a file or over the wire.</summary>
     private static ConntrackEntry Entry(PSObject entry) => entry.BaseObject as ConntrackEntry ?? EntryFromProperties.Read(entry);
 
@@ -161,6 +165,42 @@ internal static class TextLines
         }
 
         return lines.ToString();
+    }
+}
+
+/// <summary>Objects that tell the services of their ports, and are shown with them. The ports stay numbers.</summary>
+internal static class ServiceView
+{
+    private const string Suffix = "#Service";
+
+    /// <summary>An entry or an event with SourceService and DestinationService: names of /etc/services, null where there is none.</summary>
+    public static PSObject Of(ConntrackEntry entry)
+    {
+        PSObject result = Mark(entry);
+        result.Properties.Add(new PSNoteProperty("SourceService", NameOf(entry, entry.SourcePort)));
+        result.Properties.Add(new PSNoteProperty("DestinationService", NameOf(entry, entry.DestinationPort)));
+        return result;
+    }
+
+    /// <summary>A group with ServiceName: its name, with services in place of ports.</summary>
+    public static PSObject Of(ConntrackGroup group)
+    {
+        PSObject result = InputGroup.ToObject(group);
+        result.TypeNames.Insert(0, typeof(ConntrackGroup).FullName + Suffix);
+        result.Properties.Add(new PSNoteProperty("ServiceName", group.NameBy(ServiceNames.System)));
+        return result;
+    }
+
+    /// <summary>The name of a port of an entry; null where it has none.</summary>
+    public static string? NameOf(ConntrackEntry entry, ushort? port) =>
+        port is { } number ? ServiceNames.System.NameOf(entry.Protocol, number) : null;
+
+    /// <summary>The type's name selects the view.</summary>
+    private static PSObject Mark(object item)
+    {
+        PSObject result = new(item);
+        result.TypeNames.Insert(0, item.GetType().FullName + Suffix);
+        return result;
     }
 }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Top.Control;
@@ -50,7 +51,7 @@ internal sealed class LiveView : IDisposable
             (TopView, TopSnapshot, int, int, int) seen = (_view, snapshot, width, height, _names.Version);
             if (!drawn.Equals(seen))
             {
-                frame = TopScreen.Draw(snapshot, _view, width, height, _names);
+                frame = TopScreen.Draw(snapshot, _view, width, height, _names, ServiceNames.System);
                 screen.Write(AnsiRenderer.Render(frame, _view.HasColour), clear: (width, height) != size);
                 (drawn, size) = (seen, (width, height));
             }

@@ -84,6 +84,48 @@ public sealed class FrameTests
     [InlineData(40)]
     public void The_help_page(int height) => AssertFrame(TopSample.Mixed(), Plain with { Pane = TopPane.Help }, 80, height, "help");
 
+    /// <summary>All of the help is seen at once on the usual terminal, and nothing of it is cut.</summary>
+    [Fact]
+    public void The_help_page_fits_into_80_columns_and_24_lines()
+    {
+        TopFrame frame = TopScreen.Draw(TopSample.Mixed(), Plain with { Pane = TopPane.Help }, 80, 24);
+        Assert.True(frame.RowCount <= frame.PageSize, $"{frame.RowCount} lines, room for {frame.PageSize}");
+        Assert.DoesNotContain("…", string.Join('\n', frame.ToText().Skip(2)), StringComparison.Ordinal);
+    }
+
+    /// <summary>The signs of the order stand beside whole titles, whichever columns rows are sorted by.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Sort_signs_eat_no_letter(bool hasUnicode)
+    {
+        foreach (TopColumn first in Enum.GetValues<TopColumn>())
+        {
+            foreach (TopColumn then in Enum.GetValues<TopColumn>())
+            {
+                TopView view = Plain with { Order = new TopOrder(first, then), HasUnicode = hasUnicode };
+                string header = TopScreen.Draw(TopSample.Mixed(), view, 80, 24).ToText().ElementAt(2);
+                Assert.Contains(TopLayout.TitleOf(first) + SortMark.Of(view, first), header, StringComparison.Ordinal);
+                if (header.Contains(SortMark.Of(view, then), StringComparison.Ordinal) && TopScreen.Draw(TopSample.Mixed(), view, 80, 24).Columns.Contains(then))
+                    Assert.Contains(TopLayout.TitleOf(then) + SortMark.Of(view, then), header, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    /// <summary>Services are those of the entry's protocol: udp 80 and port 443 of what is not TCP keep their numbers.</summary>
+    [Theory]
+    [InlineData(80)]
+    [InlineData(120)]
+    public void Services_instead_of_ports(int width)
+    {
+        ServiceNames services = ServiceNames.Parse(["https 443/tcp", "http-alt 8080/tcp", "domain 53/tcp", "domain 53/udp", "mdns 5353/udp", "http 80/tcp", "a-service-of-a-very-long-name 8443/tcp"]);
+        AssertFrame(TopSample.Mixed(), Plain with { ShowsServices = true }, width, 24, "services", services: services);
+        AssertFrame(TopSample.Mixed(), Plain with { ShowsServices = true, Grouping = TopGrouping.Port }, width, 24, "services-groups", services: services);
+        Assert.Equal(
+            TopScreen.Draw(TopSample.Mixed(), Plain, width, 24).ToText(),
+            TopScreen.Draw(TopSample.Mixed(), Plain, width, 24, services: services).ToText());
+    }
+
     [Fact]
     public void Every_property_of_an_entry()
     {
@@ -122,7 +164,7 @@ public sealed class FrameTests
         AssertFrame(snapshot, Plain with { Prompt = new FilterPrompt("-Protocol tcp") }, 100, 20, "prompt-filter");
         AssertFrame(snapshot, Plain with { Prompt = new FilterPrompt(new string('x', 200) + " the end") }, 80, 20, "prompt-long");
         AssertFrame(snapshot, Plain with { Prompt = new DeleteEntryPrompt(key) }, 80, 20, "prompt-delete");
-        AssertFrame(snapshot, Plain with { Prompt = new DeleteManyPrompt(new ConntrackFilter(), "all entries of source 192.0.2.1") }, 80, 20, "prompt-many");
+        AssertFrame(snapshot, Plain with { Prompt = new DeleteManyPrompt(new ConntrackFilter(), "all 2 entries of source 192.0.2.1") }, 80, 20, "prompt-many");
     }
 
     [Fact]
@@ -162,9 +204,9 @@ public sealed class FrameTests
     }
 
     private static void AssertFrame(
-        TopSnapshot snapshot, TopView view, int width, int height, string name, INameSource? names = null, [CallerFilePath] string source = "")
+        TopSnapshot snapshot, TopView view, int width, int height, string name, INameSource? names = null, ServiceNames? services = null, [CallerFilePath] string source = "")
     {
-        string picture = string.Join('\n', TopScreen.Draw(snapshot, view, width, height, names).ToText()) + "\n";
+        string picture = string.Join('\n', TopScreen.Draw(snapshot, view, width, height, names, services).ToText()) + "\n";
         string file = Path.Combine(Path.GetDirectoryName(source)!, "Frames", $"{name}-{width}x{height}.txt");
         if (Environment.GetEnvironmentVariable("UPDATE_FRAMES") == "1")
             File.WriteAllText(file, picture);

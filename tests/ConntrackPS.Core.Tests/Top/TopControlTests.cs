@@ -10,7 +10,8 @@ namespace ConntrackPS.Tests.Top;
 /// <summary>What keys do, on a screen of 80 x 24.</summary>
 public sealed class TopControlTests
 {
-    private readonly TopSnapshot _snapshot = TopSample.Many(1000);
+    private int _height = 24;
+    private TopSnapshot _snapshot = TopSample.Many(1000);
     private TopView _view = new() { Order = new TopOrder(TopColumn.Source) };
     private TopRequest? _request;
 
@@ -133,6 +134,23 @@ public sealed class TopControlTests
         }
     }
 
+    /// <summary>The question tells how many there are, one as one.</summary>
+    [Theory]
+    [InlineData("192.0.2.1", false, "all 2 entries of source 192.0.2.1")]
+    [InlineData("10.1.2.5", false, "1 entry of source 10.1.2.5")]
+    [InlineData("192.0.2.1", true, "all 2 shown entries of source 192.0.2.1")]
+    public void All_of_a_source_is_counted_before_it_is_asked_about(string source, bool isFiltered, string what)
+    {
+        _snapshot = TopSample.Mixed();
+        if (isFiltered)
+            _snapshot.Filter = new ConntrackFilter { Id = [100, 101, 102] };
+        while (Frame().SelectedEntry is { } selected && selected.Original.Source.ToString(IPFamily.IPv4) != source)
+            Press("j");
+        Press("X");
+        Assert.Equal(what, Assert.IsType<DeleteManyPrompt>(_view.Prompt).What);
+        Assert.StartsWith($"Delete {what}? (y/n)", Frame().ToText().Last(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void In_a_view_of_groups_the_group_is_deleted()
     {
@@ -231,14 +249,25 @@ public sealed class TopControlTests
     public void Names_leave_out_the_queries_they_make()
     {
         Press("n");
-        Assert.True(_view is { ShowsNames: true, Filter.SkipsDns: true });
+        Assert.True(_view is { ShowsNames: true, ShowsServices: true, Filter.SkipsDns: true });
         Press("n");
-        Assert.False(_view.ShowsNames);
+        Assert.True(_view is { ShowsNames: false, ShowsServices: false });
+    }
+
+    /// <summary>Services are in a file: no query is made for them, and none is left out.</summary>
+    [Fact]
+    public void Services_alone_have_a_key_of_their_own()
+    {
+        Press("N");
+        Assert.True(_view is { ShowsNames: false, ShowsServices: true, Filter.SkipsDns: false });
+        Press("N");
+        Assert.False(_view.ShowsServices);
     }
 
     [Fact]
     public void Panes_open_scroll_and_close()
     {
+        _height = 12;
         Press("h");
         Press(TopKeyCode.End);
         Assert.Equal(Frame().RowCount - Frame().PageSize, _view.PaneOffset);
@@ -274,7 +303,7 @@ public sealed class TopControlTests
         Assert.Equal(0, _view.Selected);
     }
 
-    private TopFrame Frame() => TopScreen.Draw(_snapshot, _view, 80, 24);
+    private TopFrame Frame() => TopScreen.Draw(_snapshot, _view, 80, _height);
 
     private void Press(string keys)
     {

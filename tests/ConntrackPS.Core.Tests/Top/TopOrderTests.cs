@@ -17,7 +17,7 @@ public sealed class TopOrderTests
         TopSnapshot snapshot = TopSample.Many(300);
         int[] rows = [.. Enumerable.Range(0, snapshot.Entries.Count)];
         PartialSort.Window(rows.AsSpan(), 0, rows.Length, new TopOrder(column).In(snapshot));
-        string[] cells = [.. rows.Select(row => TopCell.TextOf(snapshot.Entries[row], column, snapshot, null))];
+        string[] cells = [.. rows.Select(row => TopCell.TextOf(snapshot.Entries[row], column, snapshot, default))];
 
         // Equal cells stand together, so that no cell comes back after another one.
         List<string> runs = [.. cells.Where((cell, i) => i == 0 || cells[i - 1] != cell)];

@@ -20,6 +20,21 @@ public sealed class ConntrackGroup
     /// <summary>The values that the entries have in common, on one line.</summary>
     public string Name => _key.ToString();
 
+    /// <summary>The values on one line, with services in place of ports.</summary>
+    internal string NameBy(ServiceNames services)
+    {
+        IReadOnlyList<KeyValuePair<string, object?>> values = GetValues();
+        IPProtocol? protocol = values.Select(pair => pair.Value).OfType<IPProtocol>().Cast<IPProtocol?>().FirstOrDefault();
+        return string.Join(", ", values.Select(pair => ServiceOf(pair) ?? pair.Value?.ToString() ?? "-"));
+
+        string? ServiceOf(KeyValuePair<string, object?> pair)
+        {
+            if (pair.Value is not ushort port || !TupleProperties.TryFind(pair.Key, out TupleProperty? property) || property is not PortProperty)
+                return null;
+            return protocol is { } known ? services.NameOf(known, port) : services.NameOf(port);
+        }
+    }
+
     /// <summary>Entries.</summary>
     public long Count => _totals.Count;
 

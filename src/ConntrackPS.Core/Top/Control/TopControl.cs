@@ -73,6 +73,7 @@ internal static class TopControl
         'X' => (DeleteControl.AskForSource(view, frame), null),
         'p' => (view with { IsFrozen = !view.IsFrozen }, null),
         'n' or 'l' => SwitchNames(view),
+        'N' => (view with { ShowsServices = !view.ShowsServices }, null),
         'T' => (view with { ShowsTranslation = !view.ShowsTranslation }, null),
         'C' => (view with { ShowsCounters = !view.ShowsCounters }, null),
         't' => (view with { ShowsTotals = !view.ShowsTotals }, null),
@@ -123,8 +124,8 @@ internal static class TopControl
     private static (TopView View, TopRequest? Request) SwitchNames(TopView view)
     {
         if (view.ShowsNames)
-            return (view with { ShowsNames = false }, null);
-        return (view with { ShowsNames = true, Filter = view.Filter with { SkipsDns = true } }, new TopRequest.Refresh());
+            return (view with { ShowsNames = false, ShowsServices = false }, null);
+        return (view with { ShowsNames = true, ShowsServices = true, Filter = view.Filter with { SkipsDns = true } }, new TopRequest.Refresh());
     }
 
     private static TopView Faster(TopView view) =>

@@ -114,7 +114,24 @@ internal static class DeleteControl
         GroupContext context = new(32, 128);
         GroupKey source = new(
             [GroupProperties.Named("SourceAddress")], [context.Address(entry.Original.Family, entry.Original.Source)], context, frame.Filter);
-        return AskForMany(view, source.ToFilter(), $"all {(frame.Filter.IsEmpty ? "" : "shown ")}entries of source {source}");
+        int count = CountOfSource(frame, entry);
+        string shown = frame.Filter.IsEmpty ? "" : "shown ";
+        return AskForMany(
+            view, source.ToFilter(), count == 1 ? $"1 {shown}entry of source {source}" : $"all {Amount.Count(count)} {shown}entries of source {source}");
+    }
+
+    /// <summary>How many of the entries that are shown have the source of one of them.</summary>
+    private static int CountOfSource(TopFrame frame, in TopEntry entry)
+    {
+        int count = 0;
+        for (int i = 0; i < frame.Entries?.Count; i++)
+        {
+            ref readonly TopEntry other = ref frame.Entries[i];
+            if (other.Original.Family == entry.Original.Family && other.Original.Source == entry.Original.Source)
+                count++;
+        }
+
+        return count;
     }
 
     private static TopView AskForMany(TopView view, ConntrackFilter? filter, string what) =>

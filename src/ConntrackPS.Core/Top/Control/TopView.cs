@@ -68,6 +68,9 @@ internal sealed record TopView
 
     public bool ShowsNames { get; init; }
 
+    /// <summary>Services stand in place of ports.</summary>
+    public bool ShowsServices { get; init; }
+
     public bool ShowsTranslation { get; init; }
 
     public bool ShowsCounters { get; init; } = true;

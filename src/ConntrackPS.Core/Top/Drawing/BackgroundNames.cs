@@ -103,6 +103,11 @@ internal sealed class BackgroundNames : INameSource, IDisposable
     }
 }
 
+/// <summary>What is shown in place of numbers.</summary>
+/// <param name="Hosts">Names of addresses; null to show addresses.</param>
+/// <param name="Services">Names of ports; null to show ports.</param>
+internal readonly record struct TopNames(INameSource? Hosts = null, ServiceNames? Services = null);
+
 /// <summary>Names of addresses, as far as they are known by now.</summary>
 internal interface INameSource
 {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Top.Snapshots;
 
@@ -17,6 +18,9 @@ internal sealed class TopFrame
 
     /// <summary>The filter under which what is seen was read.</summary>
     public ConntrackFilter Filter { get; set; } = new();
+
+    /// <summary>What was read under it.</summary>
+    public BlockList<TopEntry>? Entries { get; set; }
 
     /// <summary>How many rows there are in all.</summary>
     public int RowCount { get; set; }

@@ -22,6 +22,11 @@ internal static class TopLayout
     /// <summary>An IPv4 address in full.</summary>
     private const int LeastAddress = 15;
 
+    private const int PortWidth = 5;
+
+    /// <summary>Most services have shorter names.</summary>
+    private const int ServiceWidth = 12;
+
     /// <summary>What gets room before long addresses do, in this order.</summary>
     private static readonly TopColumn[] Usual = [TopColumn.DestinationPort, TopColumn.Protocol, TopColumn.State, TopColumn.TimeLeft];
 
@@ -57,10 +62,10 @@ internal static class TopLayout
         if (view.ShowsTranslation)
             chosen.UnionWith([TopColumn.TranslatedSource, TopColumn.TranslatedDestination]);
         Choose(chosen, Usual, width, LeastOf);
-        Choose(chosen, Optional.Where(column => IsAskedFor(view, column)), width, column => view.HasFixedWidth ? LeastOf(column) : WidthOf(column, wanted[column]));
-        return Widen([.. chosen.Order()], width, wanted);
+        Choose(chosen, Optional.Where(column => IsAskedFor(view, column)), width, column => view.HasFixedWidth ? LeastOf(column) : WidthOf(view, column, wanted[column]));
+        return Widen(view, [.. chosen.Order()], width, wanted);
 
-        int LeastOf(TopColumn column) => IsAddress(column) ? LeastAddress : WidthOf(column, wanted[column]);
+        int LeastOf(TopColumn column) => IsAddress(column) ? LeastAddress : WidthOf(view, column, wanted[column]);
     }
 
     private static void Choose(HashSet<TopColumn> chosen, IEnumerable<TopColumn> candidates, int width, Func<TopColumn, int> widthOf)
@@ -84,10 +89,15 @@ internal static class TopLayout
         _ => true,
     };
 
+    /// <summary>Room for the title with the sign of what rows are sorted by, and for what stands below it.</summary>
+    private static int WidthOf(TopView view, TopColumn column, int wanted) =>
+        Math.Max(WidthOf(column, wanted, view.ShowsServices), TitleOf(column).Length + SortMark.Of(view, column).Length);
+
     /// <summary>Most columns have room for whatever may stand in them; in some that would be wasted on what is rare.</summary>
-    private static int WidthOf(TopColumn column, int wanted) => column switch
+    private static int WidthOf(TopColumn column, int wanted, bool hasServices) => column switch
     {
-        TopColumn.SourcePort or TopColumn.DestinationPort or TopColumn.Zone => 5,
+        TopColumn.SourcePort or TopColumn.DestinationPort when hasServices => Math.Clamp(wanted, PortWidth, ServiceWidth),
+        TopColumn.SourcePort or TopColumn.DestinationPort or TopColumn.Zone => PortWidth,
         TopColumn.Protocol => Math.Clamp(wanted, "icmpv6".Length, "udplite".Length),
         TopColumn.State => Math.Clamp(wanted, nameof(ConntrackState.Established).Length, nameof(ConntrackState.ShutdownAckSent).Length),
         TopColumn.TimeLeft or TopColumn.Packets => 8,
@@ -97,20 +107,20 @@ internal static class TopLayout
     };
 
     /// <summary>Shares what is left among the address columns, none of which gets more than it wants.</summary>
-    private static List<TopPlace> Widen(TopColumn[] columns, int width, Dictionary<TopColumn, int> wanted)
+    private static List<TopPlace> Widen(TopView view, TopColumn[] columns, int width, Dictionary<TopColumn, int> wanted)
     {
-        int rest = width - (columns.Length - 1) - columns.Where(column => !IsAddress(column)).Sum(column => WidthOf(column, wanted[column]));
+        int rest = width - (columns.Length - 1) - columns.Where(column => !IsAddress(column)).Sum(column => WidthOf(view, column, wanted[column]));
         Dictionary<TopColumn, int> widths = [];
         TopColumn[] hungry = [.. columns.Where(IsAddress).OrderBy(column => wanted[column])];
         for (int i = 0; i < hungry.Length; i++)
         {
             // The least hungry first: what it leaves goes to the others.
             int share = Math.Max(1, rest / (hungry.Length - i));
-            widths[hungry[i]] = Math.Min(share, WidthOf(hungry[i], wanted[hungry[i]]));
+            widths[hungry[i]] = Math.Min(share, WidthOf(view, hungry[i], wanted[hungry[i]]));
             rest -= widths[hungry[i]];
         }
 
-        return [.. columns.Select(column => new TopPlace(column, widths.TryGetValue(column, out int given) ? given : WidthOf(column, wanted[column])))];
+        return [.. columns.Select(column => new TopPlace(column, widths.TryGetValue(column, out int given) ? given : WidthOf(view, column, wanted[column])))];
     }
 }
 

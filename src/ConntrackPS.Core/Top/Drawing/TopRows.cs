@@ -10,7 +10,7 @@ namespace ConntrackPS.Top.Drawing;
 /// <summary>The rows of a view of entries, and the names of their columns.</summary>
 internal static class EntryRows
 {
-    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, INameSource? names)
+    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, TopNames names)
     {
         TopFrame frame = lines.Frame;
         lines.Scroll(snapshot.Entries.Count, view.Selected, view.Offset, page);
@@ -50,14 +50,14 @@ internal static class EntryRows
             string mark = SortMark.Of(view, place.Column);
             string gap = place == places[0] ? "" : " ";
 
-            // The sign is worth more than a title's last letter.
+            // Where a narrow screen has no room for both, the sign is worth more than a title's last letter.
             string title = place.Title[..Math.Min(place.Title.Length, place.Width - mark.Length)] + mark;
             yield return new TopSpan(gap + lines.Fit(title, place.Width, place.IsRight), TopStyle.Header);
         }
     }
 
     private static TopSpan[] Row(
-        LineBuilder lines, TopSnapshot snapshot, int row, List<TopPlace> places, INameSource? names, bool isSelected)
+        LineBuilder lines, TopSnapshot snapshot, int row, List<TopPlace> places, TopNames names, bool isSelected)
     {
         ref readonly TopEntry entry = ref snapshot.Entries[row];
         TopSpan[] cells = new TopSpan[places.Count];
@@ -78,17 +78,17 @@ internal static class TopCell
     /// <param name="entry">The entry.</param>
     /// <param name="column">The column.</param>
     /// <param name="snapshot">The snapshot it is of.</param>
-    /// <param name="names">Names for addresses; null to show addresses.</param>
-    public static string TextOf(in TopEntry entry, TopColumn column, TopSnapshot snapshot, INameSource? names) => column switch
+    /// <param name="names">Names for addresses and ports, where they are shown.</param>
+    public static string TextOf(in TopEntry entry, TopColumn column, TopSnapshot snapshot, TopNames names) => column switch
     {
         TopColumn.Source => Address(entry.Original.Family, entry.Original.Source, names),
         TopColumn.Destination => Address(entry.Original.Family, entry.Original.Destination, names),
         TopColumn.TranslatedSource => Translated(entry, Translation.OfSource, entry.Reply.Destination, entry.Reply.DestinationPort, names),
         TopColumn.TranslatedDestination => Translated(entry, Translation.OfDestination, entry.Reply.Source, entry.Reply.SourcePort, names),
-        TopColumn.SourcePort => entry.Original.HasPorts ? Number(entry.Original.SourcePort) : "",
+        TopColumn.SourcePort => entry.Original.HasPorts ? Port(entry, entry.Original.SourcePort, names) : "",
         TopColumn.DestinationPort => entry.Original.IsIcmp
             ? $"{Number((ulong)entry.Original.DestinationPort >> 8)}/{Number(entry.Original.DestinationPort & 0xffu)}"
-            : HasPorts(entry) ? Number(entry.Original.DestinationPort) : "",
+            : HasPorts(entry) ? Port(entry, entry.Original.DestinationPort, names) : "",
         TopColumn.Protocol => ProtocolNames.ToKernel(entry.Original.Protocol),
         TopColumn.State => entry.Has(EntryFields.State) ? entry.State.ToString() : "",
         TopColumn.TimeLeft => entry.Has(EntryFields.Timeout) ? Amount.Time(entry.Timeout) : "",
@@ -114,8 +114,8 @@ internal static class TopCell
     };
 
     /// <summary>An address, or its name where one is known.</summary>
-    public static string Address(IPFamily family, AddressBits address, INameSource? names) =>
-        names?.NameOf(new HostAddress(family, address)) is { } name ? TextWidth.Printable(name) : address.ToString(family);
+    public static string Address(IPFamily family, AddressBits address, TopNames names) =>
+        names.Hosts?.NameOf(new HostAddress(family, address)) is { } name ? TextWidth.Printable(name) : address.ToString(family);
 
     private static TopStyle StyleOf(IPProtocol protocol) => protocol switch
     {
@@ -126,7 +126,7 @@ internal static class TopCell
     };
 
     private static string Translated(
-        in TopEntry entry, Func<ConntrackEntry, bool> isTranslated, AddressBits address, ushort port, INameSource? names)
+        in TopEntry entry, Func<ConntrackEntry, bool> isTranslated, AddressBits address, ushort port, TopNames names)
     {
         ConntrackEntry whole = new();
         entry.CopyTo(whole);
@@ -135,8 +135,13 @@ internal static class TopCell
         string text = Address(entry.Reply.Family, address, names);
         if (!HasPorts(entry))
             return text;
-        return text.Contains(':', StringComparison.Ordinal) ? $"[{text}]:{Number(port)}" : $"{text}:{Number(port)}";
+        string number = Port(entry, port, names);
+        return text.Contains(':', StringComparison.Ordinal) ? $"[{text}]:{number}" : $"{text}:{number}";
     }
+
+    /// <summary>A port, or the service of the entry's protocol.</summary>
+    private static string Port(in TopEntry entry, ushort port, TopNames names) =>
+        names.Services?.NameOf(entry.Original.Protocol, port) is { } name ? TextWidth.Printable(name) : Number(port);
 
     private static bool HasPorts(in TopEntry entry) => entry.Original is { HasPorts: true, IsIcmp: false };
 
@@ -161,7 +166,7 @@ internal static class GroupRows
     /// </summary>
     private static readonly int[] Widths = [9, 6, 8, 10, 8, 6, 6];
 
-    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, INameSource? names)
+    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, TopNames names)
     {
         TopFrame frame = lines.Frame;
         TopGroups groups = snapshot.GroupsBy(view.Grouping);
@@ -215,9 +220,11 @@ internal static class GroupRows
     private static string Cells(LineBuilder lines, IEnumerable<string> cells) =>
         string.Concat(cells.Select((cell, i) => " " + lines.Fit(cell, Widths[i], isRight: true)));
 
-    private static string NameOf(ConntrackGroup group, TopGrouping grouping, INameSource? names)
+    private static string NameOf(ConntrackGroup group, TopGrouping grouping, TopNames names)
     {
-        if (grouping == TopGrouping.Port || names is null || group.GetValues()[0].Value is not string text)
+        if (grouping == TopGrouping.Port)
+            return names.Services is { } services ? TextWidth.Printable(group.NameBy(services)) : group.Name;
+        if (names.Hosts is null || group.GetValues()[0].Value is not string text)
             return group.Name;
         HostAddress address = HostAddress.Parse(text);
         return TopCell.Address(address.Family, address.Bits, names);

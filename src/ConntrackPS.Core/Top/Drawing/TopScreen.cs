@@ -17,10 +17,13 @@ internal static class TopScreen
     /// <param name="view">What is shown of it, and how.</param>
     /// <param name="width">The screen's columns.</param>
     /// <param name="height">The screen's lines; all of them are used.</param>
-    /// <param name="names">Names of addresses, for a view that shows them.</param>
-    public static TopFrame Draw(TopSnapshot snapshot, TopView view, int width, int height, INameSource? names = null)
+    /// <param name="hosts">Names of addresses, for a view that shows them.</param>
+    /// <param name="services">Names of ports, for a view that shows them.</param>
+    public static TopFrame Draw(
+        TopSnapshot snapshot, TopView view, int width, int height, INameSource? hosts = null, ServiceNames? services = null)
     {
-        TopFrame frame = new() { Filter = snapshot.Filter };
+        TopFrame frame = new() { Filter = snapshot.Filter, Entries = snapshot.Entries };
+        TopNames names = new(view.ShowsNames ? hosts : null, view.ShowsServices ? services : null);
         LineBuilder lines = new(frame, width, view.HasUnicode);
         if (width < LeastWidth || height < LeastHeight)
         {
@@ -34,9 +37,9 @@ internal static class TopScreen
         if (view.Pane != TopPane.None)
             Pane.Draw(lines, view, rows);
         else if (view.Grouping != TopGrouping.None)
-            GroupRows.Draw(lines, snapshot, view, rows - 1, view.ShowsNames ? names : null);
+            GroupRows.Draw(lines, snapshot, view, rows - 1, names);
         else
-            EntryRows.Draw(lines, snapshot, view, rows - 1, view.ShowsNames ? names : null);
+            EntryRows.Draw(lines, snapshot, view, rows - 1, names);
         lines.Fill(height - 1);
         lines.Add(StatusLine.Of(snapshot, view, width));
         return frame;
@@ -72,7 +75,7 @@ internal static class Banner
     {
         if (view.IsStill)
             return "";
-        return view.IsFrozen ? "  frozen" : string.Create(CultureInfo.InvariantCulture, $"  every {view.Interval.TotalSeconds:0.##} s");
+        return view.IsFrozen ? "  paused" : string.Create(CultureInfo.InvariantCulture, $"  every {view.Interval.TotalSeconds:0.##} s");
     }
 
     private static string Fill(TopSnapshot snapshot)
@@ -103,7 +106,7 @@ internal static class Banner
 /// <summary>The last line: a question, what happened, or the keys one needs first.</summary>
 internal static class StatusLine
 {
-    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p freeze  Enter detail";
+    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p pause  Enter detail";
 
     public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
     {
@@ -136,31 +139,25 @@ internal static class Pane
     private static readonly (string Keys, string Meaning)[] Keys =
     [
         ("q", "quit"),
+        ("h, ?", "this page"),
         ("Esc", "leave this page, a prompt, or the entries of a group"),
         ("up, down, j, k", "select a row; also PgUp, PgDn, Ctrl+U, Ctrl+D, Home, End"),
-        ("Enter", "every property of the selected entry; of a group its entries"),
-        ("b, B or >, <", "sort by the next or previous column; also the arrows right and left"),
+        ("Enter", "all properties of the selected entry; the entries of a group"),
+        (">, <, b, B", "sort by the next or previous column; also right and left"),
         ("1 to 9", "sort by the column in this place"),
         ("w, W", "among equals sort by the next or previous column"),
         ("r", "reverse the order"),
-        ("v", "group: by source, by destination, by port, not at all"),
+        ("v", "group by source, by destination, by port, not at all"),
         (FilterKey, ""),
         ("i", "show what the filter leaves out"),
-        ("f", "leave out the loopback"),
-        ("L", "leave out queries to name servers"),
+        ("f, L", "leave out the loopback; leave out queries to name servers"),
         ("x, Del", "delete the selected entry, or all of the selected group (y/n)"),
-        ("X", "delete all of the selected entry's source that the filter shows (y/n)"),
-        ("p", "freeze, and go on"),
-        ("space", "look at the table now"),
+        ("X", "delete all entries shown of the selected entry's source (y/n)"),
+        ("p, space", "pause or resume; refresh now"),
         ("+, -, R", "refresh more often, less often, every so many seconds"),
-        ("n, l", "names instead of addresses, as they become known"),
-        ("T", "translated addresses"),
-        ("C", "packets, bytes and rates"),
-        ("t", "totals"),
-        ("o", "fixed widths"),
-        ("c", "colour"),
-        ("Ctrl+L", "draw anew"),
-        ("h, ?", "this page"),
+        ("n, l, N", "names of hosts and services; N: of services alone"),
+        ("T, C, t", "translated addresses; packets, bytes and rates; totals"),
+        ("o, c, Ctrl+L", "fixed widths; colour; redraw the screen"),
     ];
 
     public static void Draw(LineBuilder lines, TopView view, int page)
@@ -177,7 +174,7 @@ internal static class Pane
     {
         string syntax = view.FilterSyntax is { } known ? $", by {known.Name}" : "";
         int width = Keys.Max(key => key.Keys.Length) + 2;
-        return [.. Keys.Select(key => new TopSpan[] { new(key.Keys.PadRight(width), TopStyle.Title), new(key.Keys == FilterKey ? $"filter{syntax}; what is empty shows all" : key.Meaning) })];
+        return [.. Keys.Select(key => new TopSpan[] { new(key.Keys.PadRight(width), TopStyle.Title), new(key.Keys == FilterKey ? $"filter{syntax}; empty shows all" : key.Meaning) })];
     }
 
     private static List<TopSpan[]> Detail(TopView view)
