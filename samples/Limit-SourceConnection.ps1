@@ -71,4 +71,4 @@ $over = Measure-ConntrackEntry -GroupBy SourceAddress -PrefixIPv6 $PrefixIPv6 @t
 
 $over | Select-Object @{ Name = 'SourceAddress'; Expression = 'Name' }, @{ Name = 'Connections'; Expression = 'Count' }, Unreplied
 # Each group stands for its source; all blocks stand together. One that is refused, for SSH, must not end the others.
-$over | Remove-ConntrackEntry -BlockSeconds $BlockSeconds -ErrorAction Continue
+$over | Remove-ConntrackEntry -BlockTime $BlockSeconds -ErrorAction Continue

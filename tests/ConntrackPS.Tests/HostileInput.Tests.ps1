@@ -57,7 +57,7 @@ BeforeAll {
             }
             $takesNone = 'SwitchParameter', 'ScriptBlock'
             # A number would be obeyed here: waited for, or met by every entry.
-            $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleSeconds', 'Watch-ConntrackEvent -TimeoutSeconds',
+            $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleTime', 'Watch-ConntrackEvent -Timeout',
             'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Set-ConntrackEntry -NewTimeout'
 
             function Invoke-One([string] $Command, [Management.Automation.ParameterMetadata] $Parameter, [string] $Value) {

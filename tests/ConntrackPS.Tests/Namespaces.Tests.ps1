@@ -66,7 +66,7 @@ Describe 'Several network namespaces' {
     }
 
     It 'watches them' {
-        $events = Watch-ConntrackEvent -NetworkNamespace $both -IncludeExisting -MaxEvents 5 -TimeoutSeconds 30 -WarningAction SilentlyContinue
+        $events = Watch-ConntrackEvent -NetworkNamespace $both -IncludeExisting -MaxEvents 5 -Timeout 30 -WarningAction SilentlyContinue
         $events | Group-Object Namespace | Sort-Object Count | ForEach-Object Name | Should -Be $both
     }
 

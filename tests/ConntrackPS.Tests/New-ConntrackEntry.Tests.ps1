@@ -48,15 +48,15 @@ Describe 'New-ConntrackEntry from parameters' {
         @{ Name = 'a helper'; Source = '192.0.2.1'; Destination = '198.51.100.7'; With = @{ Protocol = 'tcp'; SourcePort = 5; DestinationPort = 21; State = 'Established'; Helper = 'ftp' }
             Line = 'ipv4     2 tcp      6 ESTABLISHED src=192.0.2.1 dst=198.51.100.7 sport=5 dport=21 [UNREPLIED] src=198.51.100.7 dst=192.0.2.1 sport=21 dport=5 mark=0 helper=ftp' }
     ) {
-        New-ConntrackEntry $Source $Destination @With -TimeoutSeconds 1h
+        New-ConntrackEntry $Source $Destination @With -Timeout 1h
         Get-KernelLine $namespace | Should -Be $Line
         (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (3590..3600)
     }
 
     It 'makes the kernel translate, and not only show other addresses' {
-        New-ConntrackEntry 10.0.0.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -TimeoutSeconds 600 -TranslatedSourceAddress 203.0.113.1
+        New-ConntrackEntry 10.0.0.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -Timeout 600 -TranslatedSourceAddress 203.0.113.1
         (Get-ConntrackEntry).Status | Should -Match 'SrcNat'
-        New-ConntrackEntry 10.0.0.2 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -TimeoutSeconds 600 -ReplyDestinationAddress 203.0.113.2
+        New-ConntrackEntry 10.0.0.2 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -Timeout 600 -ReplyDestinationAddress 203.0.113.2
         (Get-ConntrackEntry 10.0.0.2).Status | Should -Not -Match 'SrcNat'
     }
 
@@ -69,7 +69,7 @@ Describe 'New-ConntrackEntry from parameters' {
     }
 
     It 'expects nothing of a master that is not there, and takes one that is' {
-        $master = New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -PassThru
+        $master = New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp -PassThru
         $with = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'tcp'; SourcePort = 6; DestinationPort = 20; State = 'Established'; TimeoutSeconds = 600; Master = $master }
         $data = New-ConntrackEntry @with -PassThru
         $data.MasterDestinationPort | Should -Be 21
@@ -82,16 +82,16 @@ Describe 'New-ConntrackEntry from parameters' {
     }
 
     It 'creates nothing under -WhatIf' {
-        New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 6 -TimeoutSeconds 600 -WhatIf
+        New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 6 -Timeout 600 -WhatIf
         Get-KernelCount $namespace | Should -Be 0
     }
 
     It 'refuses a duplicate, which -Force makes no error: it gets timeout, state, mark and status' {
         $with = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'tcp'; SourcePort = 5; DestinationPort = 6 }
-        New-ConntrackEntry @with -State SynSent -TimeoutSeconds 600
-        (Get-Failure { New-ConntrackEntry @with -State SynSent -TimeoutSeconds 600 }).FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
+        New-ConntrackEntry @with -State SynSent -Timeout 600
+        (Get-Failure { New-ConntrackEntry @with -State SynSent -Timeout 600 }).FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
 
-        New-ConntrackEntry @with -State Established -TimeoutSeconds 5000 -Mark 9 -Status Assured, SeenReply -Force
+        New-ConntrackEntry @with -State Established -Timeout 5000 -Mark 9 -Status Assured, SeenReply -Force
         Get-KernelLine $namespace | Should -Be 'ipv4     2 tcp      6 ESTABLISHED src=192.0.2.1 dst=198.51.100.7 sport=5 dport=6 src=198.51.100.7 dst=192.0.2.1 sport=6 dport=5 [ASSURED] mark=9'
         (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (4990..5000)
     }
@@ -155,7 +155,7 @@ Describe 'New-ConntrackEntry from the pipeline' {
             '-s 2001:db8:a::5 -d 2001:db8:1::20 -p udp --sport 50005 --dport 8443 --src-nat 2001:db8:ff::9'
         )
         Add-KernelLine $namespace $lines
-        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp
+        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp
         $before = Get-KernelLine $namespace
         $entries = @(Get-ConntrackEntry)
     }

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Arguments;
@@ -28,11 +29,11 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
 }
 
 /// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as
-/// <c>SynSent=30,Established=1h</c>.</summary>
+/// <c>SynSent=30,Established=1h</c>; a span alone is that of a protocol with one timeout.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttribute
 {
-    private const string AcceptedForm = "a hashtable such as @{ SynSent = 30; Established = '1h' }";
+    private const string AcceptedForm = "a hashtable such as @{ SynSent = 30; Established = '1h' }, or one span such as 5m for a protocol with one timeout";
 
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
@@ -59,7 +60,8 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
         return value switch
         {
             IDictionary table => table.Cast<DictionaryEntry>().Select(entry => (Text(entry.Key), Text(entry.Value))),
-            string text => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
+            string text when text.Contains('=', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(text) => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
+            string or TimeSpan or IFormattable => [(TimeoutValues.SingleKey, Text(input))],
             PSCustomObject => ((PSObject)input!).Properties.Select(property => (property.Name, Text(property.Value))),
             _ => throw new ArgumentTransformationMetadataException($"These are no timeouts. Write {AcceptedForm}."),
         };

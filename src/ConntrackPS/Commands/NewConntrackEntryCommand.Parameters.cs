@@ -106,8 +106,9 @@ public sealed partial class NewConntrackEntryCommand
 
     /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given.</summary>
     [Parameter]
+    [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
-    public TimeSpan? TimeoutSeconds { get; set; }
+    public TimeSpan? Timeout { get; set; }
 
     /// <summary>The state of a TCP or SCTP connection.</summary>
     [Parameter]
@@ -169,7 +170,7 @@ public sealed partial class NewConntrackEntryCommand
 
     private EntryTemplate BuildTemplate() => new()
     {
-        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        TimeoutSeconds = (uint?)Timeout?.TotalSeconds,
         State = State,
         Status = Status is null ? null : FilterParameters.Combine(Status),
         Mark = Mark,

@@ -68,8 +68,9 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
 
     /// <summary>Time until it goes: seconds, or a span such as 5m; that of the helper's class unless given.</summary>
     [Parameter]
+    [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
-    public TimeSpan? TimeoutSeconds { get; set; }
+    public TimeSpan? Timeout { get; set; }
 
     /// <summary>Which of the helper's kinds of expectations, 0 for its first.</summary>
     [Parameter]
@@ -199,7 +200,7 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         SourcePortMask = (ushort?)SourcePortMask,
         DestinationPort = (ushort?)DestinationPort,
         Master = master is null ? null : InputExpectation.MasterOf(master),
-        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        TimeoutSeconds = (uint?)Timeout?.TotalSeconds,
         Class = (uint?)Class,
         Flags = Flag?.Aggregate((all, bit) => all | bit),
         Function = Function,

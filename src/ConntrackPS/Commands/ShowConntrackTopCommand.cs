@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
@@ -34,10 +35,11 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [Parameter]
     public TopGrouping GroupBy { get; set; }
 
-    /// <summary>Seconds between two looks at the table, 0.1 to 3600.</summary>
+    /// <summary>Time between two looks at the table: seconds, or a span such as 1m; from 0.1 to 3600 seconds, 1 unless given.</summary>
     [Parameter]
-    [ValidateRange(TopLimits.LeastInterval, TopLimits.MostInterval)]
-    public double RefreshSeconds { get; set; } = 1;
+    [Alias("RefreshSeconds")]
+    [DurationArgument(TakesOne = true, Minimum = TopLimits.LeastInterval, Maximum = (long)TopLimits.MostInterval, TakesFractions = true)]
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Shows what the filter leaves out.</summary>
     [Parameter]
@@ -142,7 +144,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
             _ => GroupOrder.Count,
         },
         IsGroupOrderReversed = Reverse,
-        Interval = TimeSpan.FromSeconds(RefreshSeconds),
+        Interval = Interval,
         Filter = new TopFilter
         {
             Asked = BuildFilter(),

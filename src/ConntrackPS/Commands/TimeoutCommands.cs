@@ -82,15 +82,16 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
 
     /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Maximum = Duration.Longest)]
-    public TimeSpan TimeoutSeconds { get; set; }
+    public TimeSpan Timeout { get; set; }
 
     /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ResetSet)]
     public SwitchParameter Reset { get; set; }
 
     /// <inheritdoc/>
-    protected override void BeginProcessing() => _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(TimeoutSeconds));
+    protected override void BeginProcessing() => _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunOne(Change, $"{Protocol} {State}".TrimEnd());
@@ -102,7 +103,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
             throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
-        uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds, _isTyped);
+        uint? wanted = Reset ? null : TimeoutRange.Check(Timeout, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
         TimeoutDefaults defaults = new(target);

@@ -164,7 +164,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; } = IPFamily.IPv4;
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; for a protocol with one timeout a span such as 5m.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
@@ -206,7 +206,7 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string Name { get; set; } = "";
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; for a protocol with one timeout a span such as 5m.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }

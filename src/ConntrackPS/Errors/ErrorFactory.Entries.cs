@@ -59,7 +59,7 @@ internal static partial class ErrorFactory
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
         problem, Describe(problem), ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.", number);
+        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -Timeout, and -State for TCP and SCTP.", number);
 
     /// <summary>The kernel did not make an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
