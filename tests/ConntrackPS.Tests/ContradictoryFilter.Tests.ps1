@@ -94,7 +94,7 @@ Describe 'A filter that nothing can match' {
         @{ Problem = '-TranslatedSourcePort'; With = @{ Protocol = 'icmp'; IcmpType = 8; IcmpId = 1; TranslatedSourcePort = 5 } }
         @{ Problem = '-ReplySourcePort'; With = @{ Protocol = 253; ReplySourcePort = 5 } }
         @{ Problem = '-GreSourceKey'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; GreSourceKey = 1 } }
-        @{ Problem = '-SourcePort'; With = @{ Protocol = 'gre'; SourcePort = 1; DestinationPort = 2 } }
+        @{ Problem = '-SourcePort'; With = @{ Protocol = 'gre'; GreSourceKey = 1; GreDestinationKey = 2; SourcePort = 1; DestinationPort = 2 } }
     ) {
         $failure = Get-Failure { New-ConntrackEntry 192.0.2.9 198.51.100.9 @With -Timeout 60 }
         $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidEntry,*'

@@ -58,8 +58,8 @@ Describe 'New-ConntrackEntry from the reply direction alone' {
         @{ With = @{}; Missing = '-SourceAddress' }
     ) {
         $failure = Get-Failure { New-ConntrackEntry @With -Protocol udp -Timeout 600 }
-        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidEntry,*'
-        "$failure" | Should -BeLike "*$Missing must have exactly one value*"
+        $failure.FullyQualifiedErrorId | Should -BeLike 'MissingMandatoryParameter,*'
+        "$failure" | Should -BeLike "*Add $Missing*"
         Get-KernelCount $namespace | Should -Be 0
     }
 }

@@ -6,11 +6,30 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number.</summary>
+/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number; where several are taken, with wildcards.</summary>
 /// <remarks>PowerShell's own conversion of a positional argument says that there is no such parameter, and nothing about
 /// the names there are.</remarks>
 public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttribute<TimeoutProtocol>
 {
+    /// <inheritdoc/>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        object? value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
+        object?[] elements = value is IList list ? [.. list.Cast<object?>()] : [value];
+        if (TakesOne || !elements.Any(IsPattern))
+            return base.Transform(engineIntrinsics, inputData);
+        try
+        {
+            // As with other names, a pattern that matches nothing is no error.
+            object?[] expanded = [.. elements.SelectMany(element => IsPattern(element) ? Matches(element) : [element])];
+            return expanded.Length == 0 ? Array.Empty<TimeoutProtocol>() : base.Transform(engineIntrinsics, expanded);
+        }
+        catch (FormatException exception)
+        {
+            throw new ArgumentTransformationMetadataException(exception.Message, exception);
+        }
+    }
+
     /// <inheritdoc/>
     protected override string AcceptedForm => "one of " + string.Join(", ", Enum.GetNames<TimeoutProtocol>());
 
@@ -26,6 +45,14 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
 
     /// <inheritdoc/>
     protected override bool IsAccepted(TimeoutProtocol value) => Enum.IsDefined(value);
+
+    private static bool IsPattern(object? element) => WildcardPattern.ContainsWildcardCharacters(LanguagePrimitives.ConvertTo<string>(element) ?? "");
+
+    private static IEnumerable<object?> Matches(object? element)
+    {
+        _ = NamePattern.TryParse(LanguagePrimitives.ConvertTo<string>(element), WildcardOptions.IgnoreCase, out WildcardPattern pattern);
+        return Enum.GetValues<TimeoutProtocol>().Where(protocol => pattern.IsMatch(protocol.ToString())).Cast<object?>();
+    }
 }
 
 /// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as

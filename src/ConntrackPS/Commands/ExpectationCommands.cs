@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
@@ -173,6 +174,16 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
 
     private PerNamespace<ExpectationDeleter>? _deleters;
     private long _gone;
+
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
 
     /// <summary>An expectation of Get-ConntrackExpectation, or an object that has kept its properties through a file or
     /// remoting.</summary>

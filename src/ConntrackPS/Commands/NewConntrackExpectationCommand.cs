@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Errors;
@@ -20,6 +21,16 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         new(table => new ExpectationTable(table.NetworkNamespace).CreateCreator());
 
     private long _number;
+
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
 
     /// <summary>An entry, which becomes the master; or an expectation to create again, by its property names: of
     /// Get-ConntrackExpectation, Import-Clixml, Import-Csv or the like. Parameters given beside it take precedence.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
@@ -26,6 +27,16 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     private WorkProgress _progress = null!;
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
+
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
 
     /// <summary>Drops the traffic of what is deleted, deletes until a listing shows none of it, and lets traffic pass
     /// again. The block goes by itself if the process ends.</summary>

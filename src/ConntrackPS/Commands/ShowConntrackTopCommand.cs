@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
@@ -17,6 +18,16 @@ namespace ConntrackPS.Commands;
 public sealed class ShowConntrackTopCommand : SelectionCommand
 {
     private const int DefaultWidth = 120, DefaultHeight = 50;
+
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
 
     /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
     /// Source. Groups are sorted by Rate or Bytes where that is given, and otherwise by their count.</summary>

@@ -14,13 +14,15 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackTimeout))]
 public sealed class GetConntrackTimeoutCommand : ConntrackCommand
 {
-    /// <summary>The protocols; all unless given.</summary>
+    /// <summary>The protocols, with wildcards (Icmp*); all unless given.</summary>
     [Parameter(Position = 0)]
+    [SupportsWildcards]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
-    /// <summary>The states; all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
+    /// <summary>The states, with wildcards (Syn*); all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(Position = 1)]
+    [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string[]? State { get; set; }
@@ -52,6 +54,8 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     /// <summary>A state is an error only where none of the protocols has it.</summary>
     private IEnumerable<TimeoutDefinition> Find(string state)
     {
+        if (NamePattern.TryParse(state, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+            return TimeoutCatalog.All.Where(definition => definition.State is { } known && (pattern.IsMatch(known.ToString()) || pattern.IsMatch(KernelSpelling.Of(known))));
         TimeoutProtocol[] protocols = Protocol ?? Enum.GetValues<TimeoutProtocol>();
         TimeoutDefinition[] found = [.. protocols.Select(protocol => TimeoutCatalog.TryFind(protocol, state)).OfType<TimeoutDefinition>()];
         return found.Length > 0 ? found : throw TimeoutCatalog.Unknown(protocols, state);

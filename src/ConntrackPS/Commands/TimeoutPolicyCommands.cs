@@ -108,8 +108,9 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string[]? Name { get; set; }
 
-    /// <summary>Only policies for these protocols.</summary>
+    /// <summary>Only policies for these protocols; with wildcards.</summary>
     [Parameter]
+    [SupportsWildcards]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
@@ -149,6 +150,16 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
 public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicParameters
 {
     private readonly PolicyTimeouts _timeouts = new();
+
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
 
     /// <summary>The policy's name, at most 31 bytes.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
@@ -201,6 +212,16 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 {
     private readonly PolicyTimeouts _timeouts = new();
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>The policy's name.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
@@ -246,6 +267,16 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 {
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>The policies' names, with wildcards; <c>*</c> for all.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
