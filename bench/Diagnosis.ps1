@@ -33,8 +33,8 @@ function Get-HealthContestant {
     New-Contestant 'core: dump and parse' { (Invoke-BenchServer $server parse).Milliseconds }
     New-Contestant 'core: health check' { (Invoke-BenchServer $server health).Milliseconds }
     New-Contestant '`conntrack -L >/dev/null`' { Measure-Shell "ip netns exec $ns conntrack -L >/dev/null 2>&1" }
-    New-Contestant '`Test-ConntrackHealth -SampleSeconds 0`' -FasterThan '`conntrack -L >/dev/null`' {
-        Measure-Block { $null = Test-ConntrackHealth -SampleSeconds 0 -NetworkNamespace $ns }
+    New-Contestant '`Test-ConntrackHealth -SampleTime 0`' -FasterThan '`conntrack -L >/dev/null`' {
+        Measure-Block { $null = Test-ConntrackHealth -SampleTime 0 -NetworkNamespace $ns }
     }
 }
 

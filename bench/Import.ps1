@@ -78,7 +78,7 @@ try {
     ip -n $ns link set lo up
     New-TrivialModule "$work/Trivial.dll"
     Import-Module $ModulePath
-    New-ConntrackEntry -Protocol Udp 192.0.2.1 198.51.100.53 -SourcePort 46011 -DestinationPort 53 -TimeoutSeconds 1h -NetworkNamespace $ns
+    New-ConntrackEntry -Protocol Udp 192.0.2.1 198.51.100.53 -SourcePort 46011 -DestinationPort 53 -Timeout 1h -NetworkNamespace $ns
     $starters = @(Get-Starter)
     Invoke-Contest $starters $Rounds -WarmUpRounds 1
     "### Starting pwsh $($PSVersionTable.PSVersion), $Rounds rounds`n"

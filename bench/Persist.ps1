@@ -203,7 +203,7 @@ function Invoke-Random {
     $line = switch ($random.Next(4)) {
         0 { Set-ConntrackSetting Accounting $true @keep 6>$null; 'net.netfilter.nf_conntrack_acct = 1' }
         1 { Set-ConntrackSetting Buckets $value @keep 6>$null; "net.netfilter.nf_conntrack_buckets = $value" }
-        2 { Set-ConntrackTimeout icmp -TimeoutSeconds $value @keep 6>$null; "net.netfilter.nf_conntrack_icmp_timeout = $value" }
+        2 { Set-ConntrackTimeout icmp -Timeout $value @keep 6>$null; "net.netfilter.nf_conntrack_icmp_timeout = $value" }
         3 { Set-ConntrackTimeout icmp -Reset @keep 6>$null; '' }
     }
     $counts.SlowestMs = [math]::Max($counts.SlowestMs, $watch.ElapsedMilliseconds)
@@ -258,7 +258,7 @@ function Test-Swap {
     $beforeOutside = Get-State $outside
     $stop = [Threading.CancellationTokenSource]::new()
     $swapper = [Witness]::Swap($folder, ('node', 'pipe', 'link'), '99-conntrackps.conf', $stop.Token)
-    foreach ($i in 1..100) { Set-ConntrackTimeout icmp -TimeoutSeconds $i -PersistOnly -PersistRoot $root -ErrorAction Ignore -WarningAction Ignore 6>$null }
+    foreach ($i in 1..100) { Set-ConntrackTimeout icmp -Timeout $i -PersistOnly -PersistRoot $root -ErrorAction Ignore -WarningAction Ignore 6>$null }
     $stop.Cancel()
     $swapper.Wait()
     $present = & $identities
@@ -274,7 +274,7 @@ function Test-Kill {
     $filler = (1..4000 | ForEach-Object { "# line $_ of a long file" }) -join "`n"
     Set-Content "$root/$ours" $filler
     $child = Start-PowerShell -Argument '-NoProfile', '-Command', (
-        "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; for (`$i = 1; ; `$i++) { Set-ConntrackTimeout icmp -TimeoutSeconds `$i -PersistOnly -PersistRoot '$root' 6>`$null }")
+        "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; for (`$i = 1; ; `$i++) { Set-ConntrackTimeout icmp -Timeout `$i -PersistOnly -PersistRoot '$root' 6>`$null }")
     Wait-Until { [IO.File]::ReadAllText("$root/$ours") -match 'icmp_timeout = \d' } 'the child has not written' -Seconds 120
     Start-Sleep -Milliseconds $random.Next(200)
     $child.Kill($true)

@@ -30,7 +30,7 @@
     ------------- ----------- ---------
     10.77.1.11              2         2
 .EXAMPLE
-    ./Limit-SourceConnection.ps1 -Maximum 1000 -Exempt 10.77.1.13, 127.0.0.0/8 -BlockSeconds 30
+    ./Limit-SourceConnection.ps1 -Maximum 1000 -Exempt 10.77.1.13, 127.0.0.0/8 -BlockTime 30
     SourceAddress Connections Unreplied
     ------------- ----------- ---------
     10.77.1.11           2400      2400
@@ -71,4 +71,4 @@ $over = Measure-ConntrackEntry -GroupBy SourceAddress -PrefixIPv6 $PrefixIPv6 @t
 
 $over | Select-Object @{ Name = 'SourceAddress'; Expression = 'Name' }, @{ Name = 'Connections'; Expression = 'Count' }, Unreplied
 # Each group stands for its source; all blocks stand together. One that is refused, for SSH, must not end the others.
-$over | Remove-ConntrackEntry -BlockSeconds $BlockSeconds -ErrorAction Continue
+$over | Remove-ConntrackEntry -BlockTime $BlockSeconds -ErrorAction Continue

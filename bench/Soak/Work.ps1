@@ -12,7 +12,7 @@ function Invoke-SoakRound([string] $Namespace, [int] $Round) {
     $null = Get-ConntrackSetting @here
     $null = Get-ConntrackExpectation @here
     if ($Round % 10 -eq 0) {
-        $null = Test-ConntrackHealth -SampleSeconds 0 @here
+        $null = Test-ConntrackHealth -SampleTime 0 @here
     }
 
     # Text, out and in.
@@ -21,9 +21,9 @@ function Invoke-SoakRound([string] $Namespace, [int] $Round) {
     # Change: marks, entries of our own, and a refused one.
     Get-ConntrackEntry -Protocol udp @here | Select-Object -First 100 | Set-ConntrackEntry -NewMark ($Round % 100) @here -ErrorAction Ignore
     foreach ($port in 1..20) {
-        New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol tcp -SourcePort (1000 + $port) -DestinationPort 80 -State Established -TimeoutSeconds 60 @here
+        New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol tcp -SourcePort (1000 + $port) -DestinationPort 80 -State Established -Timeout 60 @here
     }
-    New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol tcp -SourcePort 1001 -DestinationPort 80 -State Established -TimeoutSeconds 60 @here -ErrorAction Ignore
+    New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol tcp -SourcePort 1001 -DestinationPort 80 -State Established -Timeout 60 @here -ErrorAction Ignore
 
     # Remove: by filter, from the pipeline, and what is gone already.
     Remove-ConntrackEntry 192.0.2.0/24 @here

@@ -54,7 +54,7 @@ Describe 'A processor for which there is no assembly' {
         Remove-Item "$copy/runtimes" -Recurse
         $said = Invoke-Bare -Package $copy (
             'Import-Module $Package/ConntrackPS.psd1; (Get-Command -Module ConntrackPS).Count -gt 20;' +
-            'foreach ($command in "Get-ConntrackEntry -NetworkNamespace $Namespace", "Get-ConntrackEntry", "Clear-ConntrackTable -Confirm:`$false", "Watch-ConntrackEvent -TimeoutSeconds 1") {' +
+            'foreach ($command in "Get-ConntrackEntry -NetworkNamespace $Namespace", "Get-ConntrackEntry", "Clear-ConntrackTable -Confirm:`$false", "Watch-ConntrackEvent -Timeout 1") {' +
             ' try { Invoke-Expression $command } catch { "$($_.FullyQualifiedErrorId) $_" } }')
         $said | Should -HaveCount 5
         $said[0] | Should -Be 'True'

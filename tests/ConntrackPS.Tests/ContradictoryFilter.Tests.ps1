@@ -51,7 +51,7 @@ AfterAll {
 Describe 'A filter that nothing can match' {
     It 'is an error that names both: <Filter>' -ForEach $contradictions {
         $commands = "Get-ConntrackEntry $Filter", "Measure-ConntrackEntry $Filter", "Remove-ConntrackEntry $Filter", "Remove-ConntrackEntry $Filter -Block",
-        "Block-ConntrackTraffic $Filter -BlockSeconds 0", "Set-ConntrackEntry $Filter -NewMark 1", "Watch-ConntrackEvent $Filter -Seconds 1", "Show-ConntrackTop $Filter -Once"
+        "Block-ConntrackTraffic $Filter -BlockTime 0", "Set-ConntrackEntry $Filter -NewMark 1", "Watch-ConntrackEvent $Filter -Seconds 1", "Show-ConntrackTop $Filter -Once"
         foreach ($command in $commands.Where{ $_ -notlike 'Block-*' -and $_ -notlike 'Watch-*' }) {
             $failure = Get-OneFailure $command
             $failure.FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*' -Because $command
@@ -94,9 +94,9 @@ Describe 'A filter that nothing can match' {
         @{ Problem = '-TranslatedSourcePort'; With = @{ Protocol = 'icmp'; IcmpType = 8; IcmpId = 1; TranslatedSourcePort = 5 } }
         @{ Problem = '-ReplySourcePort'; With = @{ Protocol = 253; ReplySourcePort = 5 } }
         @{ Problem = '-GreSourceKey'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; GreSourceKey = 1 } }
-        @{ Problem = '-SourcePort'; With = @{ Protocol = 'gre'; SourcePort = 1; DestinationPort = 2 } }
+        @{ Problem = '-SourcePort'; With = @{ Protocol = 'gre'; GreSourceKey = 1; GreDestinationKey = 2; SourcePort = 1; DestinationPort = 2 } }
     ) {
-        $failure = Get-Failure { New-ConntrackEntry 192.0.2.9 198.51.100.9 @With -TimeoutSeconds 60 }
+        $failure = Get-Failure { New-ConntrackEntry 192.0.2.9 198.51.100.9 @With -Timeout 60 }
         $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidEntry,*'
         "$failure" | Should -BeLike "*$Problem*"
         Get-KernelCount $namespace | Should -Be 3

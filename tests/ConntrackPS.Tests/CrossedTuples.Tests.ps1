@@ -106,7 +106,7 @@ Describe 'Of two entries with crossed tuples' {
         $with = @{ SourceAddress = '10.0.0.5'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 5; DestinationPort = 53; TimeoutSeconds = 600; TranslatedSourceAddress = '203.0.113.1' }
         New-ConntrackEntry @with -TranslatedSourcePort 1000
         (Get-Failure { New-ConntrackEntry @with -TranslatedSourcePort 1001 -Mark 9 -Force }).FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
-        (Get-Failure { New-ConntrackEntry 10.0.0.6 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -TimeoutSeconds 600 -ReplyDestinationAddress 203.0.113.1 -ReplyDestinationPort 1000 -Force }).FullyQualifiedErrorId |
+        (Get-Failure { New-ConntrackEntry 10.0.0.6 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -Timeout 600 -ReplyDestinationAddress 203.0.113.1 -ReplyDestinationPort 1000 -Force }).FullyQualifiedErrorId |
             Should -BeLike 'EntryExists,*'
         (Get-KernelEntry $namespace | Where-Object SourceAddress -EQ 10.0.0.5).Mark | Should -Be 0
         New-ConntrackEntry @with -TranslatedSourcePort 1000 -Mark 8 -Force
@@ -184,7 +184,7 @@ Describe 'Expectations of a master with a crossed tuple' {
 
     BeforeEach {
         Clear-ConntrackTable -Confirm:$false
-        $master = New-ConntrackEntry 192.0.2.7 10.0.0.1 -Protocol tcp -SourcePort 4000 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -ReplySourceAddress 10.0.0.9 -PassThru
+        $master = New-ConntrackEntry 192.0.2.7 10.0.0.1 -Protocol tcp -SourcePort 4000 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp -ReplySourceAddress 10.0.0.9 -PassThru
         Invoke-InNamespace $namespace conntrack -I -p tcp -s 10.0.0.1 -d 192.0.2.7 --sport 21 --dport 4000 --state ESTABLISHED --orig-zone 1 -t 600 -u SEEN_REPLY
         $with = @{ SourceAddress = '10.0.0.9'; DestinationAddress = '192.0.2.7'; DestinationPort = 5000 }
     }
@@ -208,7 +208,7 @@ Describe 'Expectations of a master with a crossed tuple' {
 
     It 'are not announced by a newcomer' {
         Clear-ConntrackTable -Confirm:$false
-        New-ConntrackEntry 192.0.2.7 10.0.0.1 -Protocol tcp -SourcePort 4000 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp
+        New-ConntrackEntry 192.0.2.7 10.0.0.1 -Protocol tcp -SourcePort 4000 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp
         (Get-Failure { New-ConntrackExpectation @with -Master $master }).FullyQualifiedErrorId | Should -BeLike 'MasterNotFound,*'
         Get-ConntrackExpectation | Should -BeNullOrEmpty
     }

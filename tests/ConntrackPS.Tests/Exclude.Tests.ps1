@@ -61,7 +61,7 @@ Describe 'What is left out' {
         Resolve-EntryName $namespace @(Invoke-Line "Get-ConntrackEntry $Exclude") | Should -Be $Left
         (Invoke-Line "Measure-ConntrackEntry $Exclude" | Measure-Object Count -Sum).Sum | Should -Be $Left.Count
         (Invoke-Line "Show-ConntrackTop $Exclude -Once -Width 120" | Select-String -Pattern '^Shown (\d+)').Matches.Groups[1].Value | Should -Be $Left.Count
-        $seen = @(Invoke-Line "Watch-ConntrackEvent $Exclude -IncludeExisting -MaxEvents $($Left.Count) -TimeoutSeconds 30 -WarningAction Ignore")
+        $seen = @(Invoke-Line "Watch-ConntrackEvent $Exclude -IncludeExisting -MaxEvents $($Left.Count) -Timeout 30 -WarningAction Ignore")
         Resolve-EntryName $namespace $seen | Should -Be $Left
         # Deletes all that is left, and nothing that is left out: conntrack tells.
         Invoke-Line "Remove-ConntrackEntry -AddressFamily IPv4 $Exclude"
@@ -83,7 +83,7 @@ Describe 'What is left out' {
     }
 
     It 'is not changed' {
-        Set-ConntrackEntry -Protocol tcp -ExcludeSourceAddress 10.0.0.0/8 -TimeoutSeconds 77
+        Set-ConntrackEntry -Protocol tcp -ExcludeSourceAddress 10.0.0.0/8 -Timeout 77
         (Get-KernelEntry $namespace).Where{ $_.TimeoutSeconds -le 77 }.Name | Should -Be 'web'
     }
 
@@ -120,7 +120,7 @@ Describe 'What is left out' {
     It 'names nothing to change: <_>' -ForEach @(
         'Remove-ConntrackEntry -ExcludeSourceAddress 10.0.0.0/8', 'Remove-ConntrackEntry -ExcludePort 22 -ExcludeAddress ::1 -Block'
         'Remove-ConntrackEntry -ExcludePort 22 -SourceAddress 0.0.0.0/0, ::/0', 'Block-ConntrackTraffic -ExcludeDestinationPort 22'
-        'Set-ConntrackEntry -ExcludeSourceAddress 10.0.0.0/8 -TimeoutSeconds 1'
+        'Set-ConntrackEntry -ExcludeSourceAddress 10.0.0.0/8 -Timeout 1'
     ) {
         $failure = @(Get-Failure { Invoke-Line $_ })
         $failure.Count | Should -Be 1
@@ -134,7 +134,7 @@ Describe 'What is left out' {
         @{ Command = 'Get-ConntrackEntry 10.0.0.5 -ExcludeSourceAddress 10.0.0.0/8'; Names = '-SourceAddress', '-ExcludeSourceAddress' }
         @{ Command = 'Remove-ConntrackEntry -DestinationPort 22 -ExcludeDestinationPort 1-1023'; Names = '-DestinationPort', '-ExcludeDestinationPort' }
         @{ Command = 'Measure-ConntrackEntry -TranslatedSourceAddress 1.2.3.4 -ExcludeTranslatedSourceAddress 1.2.3.4'; Names = '-TranslatedSourceAddress', '-ExcludeTranslatedSourceAddress' }
-        @{ Command = 'Set-ConntrackEntry -SourcePort 5 -ExcludeSourcePort 5 -TimeoutSeconds 5'; Names = '-SourcePort', '-ExcludeSourcePort' }
+        @{ Command = 'Set-ConntrackEntry -SourcePort 5 -ExcludeSourcePort 5 -Timeout 5'; Names = '-SourcePort', '-ExcludeSourcePort' }
     ) {
         $failure = @(Get-Failure { Invoke-Line $Command })
         $failure[0].FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*'

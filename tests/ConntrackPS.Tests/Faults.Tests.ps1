@@ -91,7 +91,7 @@ Describe 'Faults of conntrack' {
     }
 
     It '8: -o save drops mark and helper; objects bring them back' {
-        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -Mark 77
+        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp -Mark 77
         $saved = Get-ConntrackEntry -Helper ftp
         $saved | Export-Clixml TestDrive:/saved.xml
         $saved | Remove-ConntrackEntry

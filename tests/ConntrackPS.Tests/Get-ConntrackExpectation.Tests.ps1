@@ -8,7 +8,7 @@ BeforeAll {
     $six = New-Master $namespace -IPv6
     $zoned = New-Master $namespace -Zone 5
     $masters[0] | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000
-    $masters[1] | New-ConntrackExpectation 198.51.100.0/24 192.0.2.1 -DestinationPort 5001 -SourcePort 20 -Flag Permanent, Inactive -TimeoutSeconds 1h
+    $masters[1] | New-ConntrackExpectation 198.51.100.0/24 192.0.2.1 -DestinationPort 5001 -SourcePort 20 -Flag Permanent, Inactive -Timeout 1h
     $masters[2] | New-ConntrackExpectation 0.0.0.0/0 192.0.2.1 -DestinationPort 5002 -Protocol udp -Function nat-follow-master -NatAddress 10.0.0.7 -NatPort 99 -NatDirection Reply
     $six | New-ConntrackExpectation 2001:db8:1::/64 2001:db8::1 -DestinationPort 5003
     $zoned | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000

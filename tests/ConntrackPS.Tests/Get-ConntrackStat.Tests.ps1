@@ -210,8 +210,8 @@ Describe 'Get-ConntrackStat of several namespaces' {
     }
 
     It 'refuses <Arguments>' -ForEach @(
-        @{ Arguments = '-Interval 0'; Id = 'ValueOutOfRange' }
-        @{ Arguments = '-Interval 25h'; Id = 'ValueOutOfRange' }
+        @{ Arguments = '-Interval 0'; Id = 'ParameterArgumentTransformationError' }
+        @{ Arguments = '-Interval 25h'; Id = 'ParameterArgumentTransformationError' }
         @{ Arguments = '-Interval never'; Id = 'ParameterArgumentTransformationError' }
         @{ Arguments = '-Interval 1 -Count 0'; Id = 'ParameterArgumentValidationError' }
     ) {

@@ -49,6 +49,13 @@ Describe 'Get-ConntrackTimeout' {
         @{ Arguments = '-State Established'; Expected = 'Tcp Established', 'Sctp Established' }
         @{ Arguments = '-Protocol tcp, udp -State Replied, Close'; Expected = 'Tcp Close', 'Udp Replied' }
         @{ Arguments = '-Protocol gre -State stream'; Expected = @('Gre Replied') }
+        @{ Arguments = 'icmp*'; Expected = 'Icmp', 'IcmpV6' }
+        @{ Arguments = 'tcp syn*'; Expected = 'Tcp SynSent', 'Tcp SynRecv', 'Tcp SynSent2' }
+        @{ Arguments = 'tcp *_WAIT'; Expected = 'Tcp FinWait', 'Tcp CloseWait', 'Tcp TimeWait' }
+        @{ Arguments = 'gre, ud[p] unrep*'; Expected = 'Udp Unreplied', 'Gre Unreplied' }
+        @{ Arguments = '* Established'; Expected = 'Tcp Established', 'Sctp Established' }
+        @{ Arguments = 'x*'; Expected = @() }
+        @{ Arguments = 'tcp x*'; Expected = @() }
     ) {
         $found = & ([scriptblock]::Create("Get-ConntrackTimeout $Arguments -NetworkNamespace $namespace"))
         @($found | ForEach-Object { "$($_.Protocol) $($_.State)".Trim() }) | Should -Be $Expected
@@ -58,6 +65,8 @@ Describe 'Get-ConntrackTimeout' {
         @{ Arguments = 'tcp nope'; Id = 'TimeoutNotFound'; Message = '*nope*SynSent, SynRecv, Established, FinWait*' }
         @{ Arguments = 'foo'; Id = 'ParameterArgumentTransformationError'; Message = "*'Protocol'*'foo'*Icmp, Tcp, Udp*Generic*" }
         @{ Arguments = '"icmp,gre"'; Id = 'ParameterArgumentTransformationError'; Message = '*Icmp, Tcp, Udp*' }
+        @{ Arguments = '"[a-"'; Id = 'ParameterArgumentTransformationError'; Message = '*pattern of names*' }
+        @{ Arguments = 'tcp "[a-"'; Id = 'InvalidValue'; Message = '*pattern of names*' }
         @{ Arguments = 'dccp'; Id = 'TimeoutNotSupported'; Message = '*Dccp*' }
         @{ Arguments = 'udp Established'; Id = 'TimeoutNotFound'; Message = '*Established*Unreplied, Replied*' }
         @{ Arguments = 'icmp Established'; Id = 'TimeoutNotFound'; Message = '*no states*' }

@@ -48,7 +48,7 @@ BeforeAll {
                 'Remove-ConntrackEntry'       = @{}
                 'Remove-ConntrackExpectation' = @{}
                 'Remove-ConntrackTimeoutPolicy' = @{ Name = 'hostile' }
-                'Repair-ConntrackHealth'      = @{ InputObject = [pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date' }; SampleSeconds = 0; Confirm = $false }
+                'Repair-ConntrackHealth'      = @{ InputObject = [pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date' }; SampleTime = 0; Confirm = $false }
                 'Set-ConntrackEntry'          = @{ SourceAddress = '192.0.2.66'; NewMark = 5 }
                 'Set-ConntrackSetting'        = @{ Name = 'Accounting'; Value = $true; WhatIf = $true }
                 'Set-ConntrackTimeout'        = @{ Protocol = 'udp'; State = 'Replied'; TimeoutSeconds = 120; WhatIf = $true }
@@ -58,7 +58,7 @@ BeforeAll {
             }
             $takesNone = 'SwitchParameter', 'ScriptBlock'
             # A number would be obeyed here: waited for, or met by every entry.
-            $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleSeconds', 'Repair-ConntrackHealth -SampleSeconds', 'Watch-ConntrackEvent -TimeoutSeconds',
+            $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleTime', 'Repair-ConntrackHealth -SampleTime', 'Watch-ConntrackEvent -Timeout',
             'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Set-ConntrackEntry -NewTimeout'
 
             function Invoke-One([string] $Command, [Management.Automation.ParameterMetadata] $Parameter, [string] $Value) {

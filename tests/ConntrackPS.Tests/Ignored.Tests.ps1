@@ -29,7 +29,7 @@ Describe 'What the kernel ignores' {
         $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
         Get-KernelXml | Should -Be $before
         Clear-ConntrackTable -Confirm:$false
-        $failure = Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds 60 -Status $_ }
+        $failure = Get-Failure { New-ConntrackEntry @flow -Timeout 60 -Status $_ }
         "$failure" | Should -BeLike "*$_*SeenReply, Assured, FixedTimeout*can be set*"
         Get-KernelCount $namespace | Should -Be 0
     }
@@ -38,26 +38,26 @@ Describe 'What the kernel ignores' {
         Set-ConntrackEntry -SourceAddress 192.0.2.1 -SetStatus Assured, SeenReply, FixedTimeout, Confirmed, Helper
         (Get-ConntrackEntry).Status | Should -Be 'SeenReply, Assured, Confirmed, FixedTimeout, Helper'
         Clear-ConntrackTable -Confirm:$false
-        New-ConntrackEntry @flow -TimeoutSeconds 60 -TranslatedSourceAddress 203.0.113.1 -Status Assured, SrcNat
+        New-ConntrackEntry @flow -Timeout 60 -TranslatedSourceAddress 203.0.113.1 -Status Assured, SrcNat
         (Get-ConntrackEntry).Status | Should -Match 'Assured.*SrcNat'
-        "$(Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds 60 -Status Helper })" | Should -BeLike '*Helper*can be set*'
+        "$(Get-Failure { New-ConntrackEntry @flow -Timeout 60 -Status Helper })" | Should -BeLike '*Helper*can be set*'
     }
 
     It 'is refused of a timeout of 0, given or piped, which would make no entry' {
         Clear-ConntrackTable -Confirm:$false
         foreach ($none in 0, '0s', [timespan]::Zero, [timespan]::FromMilliseconds(500)) {
-            "$(Get-Failure { New-ConntrackEntry @flow -TimeoutSeconds $none })" | Should -BeLike '*from 1 second to 2147483 seconds (24 days)*'
+            "$(Get-Failure { New-ConntrackEntry @flow -Timeout $none })" | Should -BeLike '*from 1 second to 2147483 seconds (24 days)*'
         }
         $failure = Get-Failure { [pscustomobject] ($flow + @{ TimeoutSeconds = 0 }) | New-ConntrackEntry }
         $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidEntry,*'
         "$failure" | Should -BeLike '*timeout is 0 seconds*'
         Get-KernelCount $namespace | Should -Be 0
-        "$(Get-Failure { New-ConntrackExpectation 0.0.0.0/0 198.51.100.7 -DestinationPort 5 -Master ([pscustomobject] $flow) -TimeoutSeconds 0 })" | Should -BeLike '*from 1 second to 2147483 seconds*'
+        "$(Get-Failure { New-ConntrackExpectation 0.0.0.0/0 198.51.100.7 -DestinationPort 5 -Master ([pscustomobject] $flow) -Timeout 0 })" | Should -BeLike '*from 1 second to 2147483 seconds*'
     }
 
     It 'is refused of a timeout that the kernel would cut: <_>' -ForEach '4294967295', '2147484', '99999999999999999999', '25d', '99999999999d' {
         Clear-ConntrackTable -Confirm:$false
-        foreach ($command in { New-ConntrackEntry @flow -TimeoutSeconds $_ }, { Set-ConntrackEntry -SourceAddress 192.0.2.1 -NewTimeout $_ }) {
+        foreach ($command in { New-ConntrackEntry @flow -Timeout $_ }, { Set-ConntrackEntry -SourceAddress 192.0.2.1 -NewTimeout $_ }) {
             "$(Get-Failure $command)" | Should -BeLike "*'$_' is too long*to 2147483 seconds (24 days)*"
         }
         foreach ($command in { Set-ConntrackTimeout Udp Replied $_ }, { New-ConntrackTimeoutPolicy long Udp -Replied $_ }, { New-ConntrackTimeoutPolicy long Udp -Timeout @{ Replied = $_ } }) {
@@ -72,7 +72,7 @@ Describe 'What the kernel ignores' {
         if (Invoke-InNamespace $namespace sysctl -a 2>$null | Select-String nf_conntrack_dccp_timeout_request) {
             Set-ItResult -Skipped -Because 'this kernel tracks DCCP'
         }
-        "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol dccp -SourcePort 1 -DestinationPort 2 -TimeoutSeconds 60 })" | Should -BeLike '*does not track DCCP*'
+        "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol dccp -SourcePort 1 -DestinationPort 2 -Timeout 60 })" | Should -BeLike '*does not track DCCP*'
         Get-KernelCount $namespace | Should -Be 1
     }
 
@@ -84,7 +84,7 @@ Describe 'What the kernel ignores' {
     }
 
     It 'is told rightly of a state that this kernel lacks' {
-        "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol sctp -SourcePort 1 -DestinationPort 2 -State HeartbeatAcked -TimeoutSeconds 60 })" | Should -BeLike '*no state HeartbeatAcked of SCTP*'
+        "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol sctp -SourcePort 1 -DestinationPort 2 -State HeartbeatAcked -Timeout 60 })" | Should -BeLike '*no state HeartbeatAcked of SCTP*'
     }
 
     It 'is refused of a new expectation: <Name>' -ForEach @(
@@ -92,7 +92,7 @@ Describe 'What the kernel ignores' {
         @{ Name = 'ports of a protocol without'; Says = '*-DestinationPort*esp has none*'; With = @{ DestinationPort = 5; Protocol = 'esp' } }
         @{ Name = 'a port mask of a protocol without'; Says = '*-SourcePortMask*50*has none*'; With = @{ SourcePortMask = 5; Protocol = 'esp' } }
     ) {
-        $master = New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 1 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -PassThru
+        $master = New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 1 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp -PassThru
         "$(Get-Failure { New-ConntrackExpectation 192.0.2.9 198.51.100.7 -Master $master @With })" | Should -BeLike $Says.Replace('*50*', '*')
         @(Invoke-InNamespace $namespace conntrack -L expect) | Should -BeNullOrEmpty
     }
@@ -113,14 +113,14 @@ Describe 'A mark with a mask' {
 
     It 'is the mark of a new entry, and a piped one keeps its other bits' {
         Clear-ConntrackTable -Confirm:$false
-        New-ConntrackEntry @flow -TimeoutSeconds 60 -Mark 417889/0xffffffff
+        New-ConntrackEntry @flow -Timeout 60 -Mark 417889/0xffffffff
         (Get-KernelEntry $namespace).Mark | Should -Be 417889
         $entry = Get-ConntrackEntry
         Clear-ConntrackTable -Confirm:$false
         $entry | New-ConntrackEntry -Mark 0x100/0xff00
         (Get-KernelEntry $namespace).Mark | Should -Be (417889 -band 0xffff00ff -bor 0x100)
         Clear-ConntrackTable -Confirm:$false
-        New-ConntrackEntry @flow -TimeoutSeconds 60 -Mark 4294967295
+        New-ConntrackEntry @flow -Timeout 60 -Mark 4294967295
         (Get-KernelEntry $namespace).Mark | Should -Be 4294967295
     }
 }
@@ -134,7 +134,7 @@ Describe 'LISTEN' {
     It 'is SYN_SENT2 wherever states are written' {
         Clear-ConntrackTable -Confirm:$false
         $flow.State = 'LISTEN'
-        New-ConntrackEntry @flow -TimeoutSeconds 60
+        New-ConntrackEntry @flow -Timeout 60
         (Get-ConntrackEntry).State | Should -Be SynSent2
         @(Get-ConntrackEntry -State listen).Count | Should -Be 1
         Set-ConntrackEntry -State LISTEN -NewMark 3

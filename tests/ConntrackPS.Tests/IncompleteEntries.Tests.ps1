@@ -106,7 +106,7 @@ Describe 'An entry without a whole tuple, <form>' -ForEach $forms {
 
     It 'is no master of a new entry' {
         $master = $read | & $journey | Select-Object -First 1
-        { New-ConntrackEntry -Protocol Udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -TimeoutSeconds 60 -Master $master } |
+        { New-ConntrackEntry -Protocol Udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -Timeout 60 -Master $master } |
             Should -Throw -ErrorId 'IncompleteEntry,*'
         Get-Witness | Should -Be $witness
     }

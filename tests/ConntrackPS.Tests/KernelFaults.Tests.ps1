@@ -75,14 +75,14 @@ int clock_gettime(clockid_t clock, struct timespec *now)
                 $years = 1..20 | ForEach-Object { [DateTime]::UtcNow.Year } | Select-Object -Unique
                 $start = [System.Diagnostics.Stopwatch]::StartNew()
                 $rate = @(Get-ConntrackStat -Interval 1 -Count 2 @here)
-                $watched = @(Watch-ConntrackEvent -TimeoutSeconds 1 -EnableEvent -IncludeExisting @here)
+                $watched = @(Watch-ConntrackEvent -Timeout 1 -EnableEvent -IncludeExisting @here)
                 [ordered]@{
                     Years   = @($years).Count
                     Seconds = $rate.Seconds
                     Watched = $watched.Count
                     Listed  = @(Get-ConntrackEntry @here).Count
                     Old     = @(1..10 | ForEach-Object { @(Get-ConntrackEntry -OlderThan 1h @here).Count } | Select-Object -Unique)
-                    Finding = @(Test-ConntrackHealth -SampleSeconds 0 @here 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } | ForEach-Object { "$_" })
+                    Finding = @(Test-ConntrackHealth -SampleTime 0 @here 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } | ForEach-Object { "$_" })
                     Removed = @(Remove-ConntrackEntry -Protocol tcp -PassThru @here).Count
                 } | ConvertTo-Json -Compress
             })

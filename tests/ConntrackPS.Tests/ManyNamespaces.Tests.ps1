@@ -58,7 +58,7 @@ Describe 'Hundreds of network namespaces' {
     It 'are watched by no more than four threads' {
         $output = @(Invoke-Child {
                 $shell = [powershell]::Create()
-                $null = $shell.AddScript('Import-Module $args[0]; Watch-ConntrackEvent -NetworkNamespace $args[1] -IncludeExisting -TimeoutSeconds 3 -WarningAction SilentlyContinue').AddArgument((Get-Module ConntrackPS).Path).AddArgument("$Namespace*")
+                $null = $shell.AddScript('Import-Module $args[0]; Watch-ConntrackEvent -NetworkNamespace $args[1] -IncludeExisting -Timeout 3 -WarningAction SilentlyContinue').AddArgument((Get-Module ConntrackPS).Path).AddArgument("$Namespace*")
                 $run = $shell.BeginInvoke()
                 $most = 0
                 while (-not $run.IsCompleted) {

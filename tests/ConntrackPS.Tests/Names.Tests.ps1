@@ -74,8 +74,8 @@ Describe 'Names of services' {
     }
 
     It 'make an entry' {
-        if (-not $hasServices) { return Should-TellOfMissingFile { New-ConntrackEntry 192.0.2.5 198.51.100.5 -Protocol tcp -SourcePort 4000 -DestinationPort ssh -State Established -TimeoutSeconds 60 } }
-        New-ConntrackEntry 192.0.2.5 198.51.100.5 -Protocol tcp -SourcePort 4000 -DestinationPort ssh -State Established -TimeoutSeconds 60
+        if (-not $hasServices) { return Should-TellOfMissingFile { New-ConntrackEntry 192.0.2.5 198.51.100.5 -Protocol tcp -SourcePort 4000 -DestinationPort ssh -State Established -Timeout 60 } }
+        New-ConntrackEntry 192.0.2.5 198.51.100.5 -Protocol tcp -SourcePort 4000 -DestinationPort ssh -State Established -Timeout 60
         "$(Invoke-InNamespace $namespace conntrack -L -s 192.0.2.5)" | Should -Match 'dport=22 '
         foreach ($name in 'SourcePort', 'DestinationPort', 'ReplySourcePort', 'ReplyDestinationPort', 'TranslatedSourcePort', 'TranslatedDestinationPort') {
             $with = @{ SourcePort = 1; DestinationPort = 2 }
@@ -154,7 +154,7 @@ Describe 'Services in views' {
     }
 
     It 'are shown of events' {
-        $seen = Watch-ConntrackEvent -IncludeExisting -DestinationPort 443 -MaxEvents 1 -TimeoutSeconds 30 -ResolveService -WarningAction Ignore
+        $seen = Watch-ConntrackEvent -IncludeExisting -DestinationPort 443 -MaxEvents 1 -Timeout 30 -ResolveService -WarningAction Ignore
         $seen.DestinationService | Should -Be ($hasServices ? 'https' : $null)
         (Get-Line $seen) -match "Existing Tcp +192\.0\.2\.1 +40001 198\.51\.100\.7 +$https" | Should -HaveCount 1
         (Get-Line $seen) | ForEach-Object { $_.Length | Should -BeLessOrEqual 80 }

@@ -66,7 +66,7 @@ Describe 'Several network namespaces' {
     }
 
     It 'watches them' {
-        $events = Watch-ConntrackEvent -NetworkNamespace $both -IncludeExisting -MaxEvents 5 -TimeoutSeconds 30 -WarningAction SilentlyContinue
+        $events = Watch-ConntrackEvent -NetworkNamespace $both -IncludeExisting -MaxEvents 5 -Timeout 30 -WarningAction SilentlyContinue
         $events | Group-Object Namespace | Sort-Object Count | ForEach-Object Name | Should -Be $both
     }
 
@@ -106,11 +106,12 @@ Describe 'Several network namespaces' {
     ) {
         foreach ($names in @(, @('nowhere')) + ($IsReader ? @(, @('nowhere', 'nowhere-else')) : @())) {
             # What is thrown would end this script block, and fail the test.
-            $said = & $Name @With -NetworkNamespace $names -ErrorAction SilentlyContinue -ErrorVariable failed 2>&1
+            $value = $names.Count -eq 1 ? $names[0] : $names
+            $said = & $Name @With -NetworkNamespace $value -ErrorAction SilentlyContinue -ErrorVariable failed 2>&1
             $said | Should -BeNullOrEmpty
             $failed.Count | Should -Be $names.Count
             $failed.FullyQualifiedErrorId | ForEach-Object { $_ | Should -Be "NetworkNamespaceNotFound,ConntrackPS.Commands.$($Name.Replace('-', ''))Command" }
-            { & $Name @With -NetworkNamespace $names -ErrorAction Stop } | Should -Throw -ErrorId 'NetworkNamespaceNotFound*'
+            { & $Name @With -NetworkNamespace $value -ErrorAction Stop } | Should -Throw -ErrorId 'NetworkNamespaceNotFound*'
         }
     }
 
@@ -159,13 +160,18 @@ Describe 'Several network namespaces' {
         @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
         @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
         @{ Name = 'New-ConntrackEntry'; With = @{ Protocol = 'Udp'; SourceAddress = '192.0.2.9'; SourcePort = 1; DestinationAddress = '192.0.2.8'; DestinationPort = 2; TimeoutSeconds = 60 } }
+        @{ Name = 'Block-ConntrackTraffic'; With = @{ SourceAddress = '192.0.2.1' } }
+        @{ Name = 'New-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Protocol = 'Udp'; Replied = 5 } }
+        @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }
     ) {
         $before = $both | ForEach-Object { Invoke-InNamespace $_ sh -c 'conntrack -L -o id 2>/dev/null | sed -E "s/ [0-9]+ (ESTAB|SYN|src)/ \1/" | sort; sysctl net.netfilter' }
-        foreach ($names in $both, $pattern) {
-            $failure = @(Get-Failure { & $Name @With -NetworkNamespace $names })
-            $failure[0].FullyQualifiedErrorId | Should -BeLike 'SeveralNamespaces*'
-            "$($failure[0])" | Should -BeLike "$Name works in one network namespace at a time*"
-        }
+        (Get-Command $Name).Parameters['NetworkNamespace'].ParameterType | Should -Be ([string])
+        $failure = @(Get-Failure { & $Name @With -NetworkNamespace $both })
+        $failure[0].FullyQualifiedErrorId | Should -BeLike 'CannotConvertArgument,*'
+        "$($failure[0])" | Should -BeLike "*NetworkNamespace*"
+        $failure = @(Get-Failure { & $Name @With -NetworkNamespace $pattern })
+        $failure[0].FullyQualifiedErrorId | Should -BeLike 'SeveralNamespaces*'
+        "$($failure[0])" | Should -BeLike "$Name works in one network namespace at a time*"
         $after = $both | ForEach-Object { Invoke-InNamespace $_ sh -c 'conntrack -L -o id 2>/dev/null | sed -E "s/ [0-9]+ (ESTAB|SYN|src)/ \1/" | sort; sysctl net.netfilter' }
         ($after -replace ' \d+ (?=(ESTAB|SYN|src))', ' ') | Should -Be ($before -replace ' \d+ (?=(ESTAB|SYN|src))', ' ')
     }

@@ -48,15 +48,88 @@ Describe 'New-ConntrackEntry from parameters' {
         @{ Name = 'a helper'; Source = '192.0.2.1'; Destination = '198.51.100.7'; With = @{ Protocol = 'tcp'; SourcePort = 5; DestinationPort = 21; State = 'Established'; Helper = 'ftp' }
             Line = 'ipv4     2 tcp      6 ESTABLISHED src=192.0.2.1 dst=198.51.100.7 sport=5 dport=21 [UNREPLIED] src=198.51.100.7 dst=192.0.2.1 sport=21 dport=5 mark=0 helper=ftp' }
     ) {
-        New-ConntrackEntry $Source $Destination @With -TimeoutSeconds 1h
+        New-ConntrackEntry $Source $Destination @With -Timeout 1h
         Get-KernelLine $namespace | Should -Be $Line
         (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (3590..3600)
     }
 
+    It 'gives an entry the timeout that the namespace has for it: <Sysctl>' -ForEach @(
+        @{ Sysctl = 'tcp_timeout_established'; With = @{ Protocol = 'tcp'; SourcePort = 1; DestinationPort = 2; State = 'Established' } }
+        @{ Sysctl = 'tcp_timeout_syn_sent'; With = @{ Protocol = 'tcp'; SourcePort = 1; DestinationPort = 2; State = 'SYN_SENT' } }
+        @{ Sysctl = 'udp_timeout'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 } }
+        @{ Sysctl = 'udp_timeout_stream'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Status = 'SeenReply' } }
+        @{ Sysctl = 'sctp_timeout_cookie_echoed'; With = @{ Protocol = 'sctp'; SourcePort = 1; DestinationPort = 2; State = 'CookieEchoed' } }
+        @{ Sysctl = 'gre_timeout'; With = @{ Protocol = 'gre'; GreSourceKey = 1; GreDestinationKey = 2 } }
+        @{ Sysctl = 'icmp_timeout'; With = @{ Protocol = 'icmp'; IcmpType = 8; IcmpId = 2 } }
+        @{ Sysctl = 'generic_timeout'; With = @{ Protocol = 253 } }
+    ) {
+        $name = "net.netfilter.nf_conntrack_$Sysctl"
+        $before = Invoke-InNamespace $namespace sysctl -n $name
+        try {
+            Invoke-InNamespace $namespace sysctl -qw "$name=4321"
+            New-ConntrackEntry 192.0.2.1 198.51.100.7 @With -WarningAction Ignore
+            (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (4315..4321)
+        }
+        finally {
+            Invoke-InNamespace $namespace sysctl -qw "$name=$before"
+        }
+    }
+
+    It 'reads timeouts in the namespace of the entry, and once for a command' {
+        $other = New-TestNamespace
+        try {
+            Invoke-InNamespace $other sysctl -qw net.netfilter.nf_conntrack_udp_timeout=77
+            $flow = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; DestinationPort = 2 }
+            $PSDefaultParameterValues.Remove('*-ConntrackEntry:NetworkNamespace')
+            $namespace, $other | ForEach-Object { [pscustomobject] ($flow + @{ SourcePort = 1; Namespace = $_ }); [pscustomobject] ($flow + @{ SourcePort = 2; Namespace = $_ }) } | New-ConntrackEntry
+            (Get-KernelEntry $other).TimeoutSeconds | ForEach-Object { $_ | Should -BeIn (72..77) }
+            (Get-KernelEntry $namespace).TimeoutSeconds | ForEach-Object { $_ | Should -BeIn (25..30) }
+        }
+        finally {
+            $PSDefaultParameterValues['*-ConntrackEntry:NetworkNamespace'] = $namespace
+            Remove-TestNamespace $other
+        }
+    }
+
+    It 'leaves the timeout of an entry that exists alone under -Force where none is given, by <_>' -ForEach 'parameters', 'Csv' {
+        $flow = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 }
+        New-ConntrackEntry @flow -Timeout 5000
+        if ($_ -eq 'Csv') {
+            [pscustomobject] ($flow + @{ Mark = 9 }) | ConvertTo-Csv | ConvertFrom-Csv | New-ConntrackEntry -Force
+        }
+        else {
+            New-ConntrackEntry @flow -Mark 9 -Force
+        }
+        $entry = Get-KernelEntry $namespace
+        $entry.Mark | Should -Be 9
+        $entry.TimeoutSeconds | Should -BeIn (4990..5000)
+    }
+
+    It 'names all that is missing at once: <Expected>' -ForEach @(
+        @{ With = @{ Protocol = 'tcp' }; Expected = 'SourceAddress, DestinationAddress, SourcePort, DestinationPort, State' }
+        @{ With = @{ Protocol = 'udp'; SourceAddress = '192.0.2.1' }; Expected = 'DestinationAddress, SourcePort, DestinationPort' }
+        @{ With = @{ Protocol = 'udp'; ReplySourceAddress = '192.0.2.1' }; Expected = 'ReplyDestinationAddress, ReplySourcePort, ReplyDestinationPort' }
+        @{ With = @{ Protocol = 'icmp'; SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2' }; Expected = 'IcmpType, IcmpId' }
+        @{ With = @{ Protocol = 'gre'; SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; GreSourceKey = 1 }; Expected = 'GreDestinationKey' }
+        @{ With = @{ Protocol = 'esp' }; Expected = 'SourceAddress, DestinationAddress' }
+    ) {
+        $failure = @(Get-Failure { New-ConntrackEntry @With })
+        $failure.Count | Should -Be 1
+        $failure[0].FullyQualifiedErrorId | Should -BeLike 'MissingMandatoryParameter,*'
+        $failure[0].Exception | Should -BeOfType System.Management.Automation.ParameterBindingException
+        "$($failure[0])" | Should -BeLike "*missing mandatory parameters: $Expected. Add -$($Expected -replace ', ', ', -')."
+        Get-KernelCount $namespace | Should -Be 0
+    }
+
+    It 'says what it will set under -WhatIf' {
+        $said = Invoke-PowerShell '-NoProfile', '-Command', "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 6 -State SynSent -Mark 5 -NetworkNamespace $namespace -WhatIf"
+        $said | Should -Be 'What if: Performing the operation "Create conntrack entry with state SynSent, timeout 120 s, mark 0x5" on target "tcp 192.0.2.1:5 -> 198.51.100.7:6".'
+    }
+
     It 'makes the kernel translate, and not only show other addresses' {
-        New-ConntrackEntry 10.0.0.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -TimeoutSeconds 600 -TranslatedSourceAddress 203.0.113.1
+        New-ConntrackEntry 10.0.0.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -Timeout 600 -TranslatedSourceAddress 203.0.113.1
         (Get-ConntrackEntry).Status | Should -Match 'SrcNat'
-        New-ConntrackEntry 10.0.0.2 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -TimeoutSeconds 600 -ReplyDestinationAddress 203.0.113.2
+        New-ConntrackEntry 10.0.0.2 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 53 -Timeout 600 -ReplyDestinationAddress 203.0.113.2
         (Get-ConntrackEntry 10.0.0.2).Status | Should -Not -Match 'SrcNat'
     }
 
@@ -69,7 +142,7 @@ Describe 'New-ConntrackEntry from parameters' {
     }
 
     It 'expects nothing of a master that is not there, and takes one that is' {
-        $master = New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -PassThru
+        $master = New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp -PassThru
         $with = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'tcp'; SourcePort = 6; DestinationPort = 20; State = 'Established'; TimeoutSeconds = 600; Master = $master }
         $data = New-ConntrackEntry @with -PassThru
         $data.MasterDestinationPort | Should -Be 21
@@ -82,16 +155,16 @@ Describe 'New-ConntrackEntry from parameters' {
     }
 
     It 'creates nothing under -WhatIf' {
-        New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 6 -TimeoutSeconds 600 -WhatIf
+        New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 6 -Timeout 600 -WhatIf
         Get-KernelCount $namespace | Should -Be 0
     }
 
     It 'refuses a duplicate, which -Force makes no error: it gets timeout, state, mark and status' {
         $with = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'tcp'; SourcePort = 5; DestinationPort = 6 }
-        New-ConntrackEntry @with -State SynSent -TimeoutSeconds 600
-        (Get-Failure { New-ConntrackEntry @with -State SynSent -TimeoutSeconds 600 }).FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
+        New-ConntrackEntry @with -State SynSent -Timeout 600
+        (Get-Failure { New-ConntrackEntry @with -State SynSent -Timeout 600 }).FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
 
-        New-ConntrackEntry @with -State Established -TimeoutSeconds 5000 -Mark 9 -Status Assured, SeenReply -Force
+        New-ConntrackEntry @with -State Established -Timeout 5000 -Mark 9 -Status Assured, SeenReply -Force
         Get-KernelLine $namespace | Should -Be 'ipv4     2 tcp      6 ESTABLISHED src=192.0.2.1 dst=198.51.100.7 sport=5 dport=6 src=198.51.100.7 dst=192.0.2.1 sport=6 dport=5 [ASSURED] mark=9'
         (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (4990..5000)
     }
@@ -110,10 +183,10 @@ Describe 'New-ConntrackEntry from parameters' {
     It 'refuses <Name> with an id, and creates nothing' -ForEach @(
         @{ Name = 'mixed families'; Id = 'InvalidEntry'; With = @{ DestinationAddress = '2001:db8::1'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 } }
         @{ Name = 'a reply of another family'; Id = 'InvalidEntry'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; ReplySourceAddress = '2001:db8::1' } }
-        @{ Name = 'no port'; Id = 'InvalidEntry'; With = @{ Protocol = 'udp'; SourcePort = 1 } }
+        @{ Name = 'no port'; Id = 'MissingMandatoryParameter'; With = @{ Protocol = 'udp'; SourcePort = 1 } }
         @{ Name = 'port 65536'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 65536 } }
         @{ Name = 'a port without an end (1.1.1.1:)'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; TranslatedSourceAddress = '1.1.1.1:' } }
-        @{ Name = 'TCP without a state'; Id = 'InvalidEntry'; With = @{ Protocol = 'tcp'; SourcePort = 1; DestinationPort = 2 } }
+        @{ Name = 'TCP without a state'; Id = 'MissingMandatoryParameter'; With = @{ Protocol = 'tcp'; SourcePort = 1; DestinationPort = 2 } }
         @{ Name = 'an unknown state'; Id = 'ParameterArgumentTransformationError'; With = @{ Protocol = 'tcp'; SourcePort = 1; DestinationPort = 2; State = 'SLEEPING' } }
         @{ Name = 'a state of another protocol'; Id = 'InvalidEntry'; With = @{ Protocol = 'tcp'; SourcePort = 1; DestinationPort = 2; State = 'CookieWait' } }
         @{ Name = 'a state of a protocol without'; Id = 'InvalidEntry'; With = @{ Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; State = 'Established' } }
@@ -155,7 +228,7 @@ Describe 'New-ConntrackEntry from the pipeline' {
             '-s 2001:db8:a::5 -d 2001:db8:1::20 -p udp --sport 50005 --dport 8443 --src-nat 2001:db8:ff::9'
         )
         Add-KernelLine $namespace $lines
-        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp
+        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp
         $before = Get-KernelLine $namespace
         $entries = @(Get-ConntrackEntry)
     }
@@ -188,7 +261,7 @@ Describe 'New-ConntrackEntry from the pipeline' {
 
     It 'reports what can not be created with its number and goes on' {
         Clear-ConntrackTable -NetworkNamespace $namespace -Confirm:$false
-        $bad = $entries[1] | Select-Object * -ExcludeProperty TimeoutSeconds
+        $bad = $entries[1] | Select-Object *, @{ Name = 'TimeoutSeconds'; Expression = { 0 } } -ExcludeProperty TimeoutSeconds
         $failures = @(Get-Failure { $entries[0], $bad, $entries[0], $entries[2] | New-ConntrackEntry -ErrorAction Continue })
         $failures.Count | Should -Be 2
         $failures[0].ToString() | Should -BeLike '*record 2*timeout*'

@@ -20,7 +20,7 @@ Describe 'New-ConntrackExpectation' {
     }
 
     It 'makes what was said' {
-        New-ConntrackExpectation 198.51.0.0/16 192.0.2.1 -DestinationPort 5000 -SourcePort 20 -Flag Permanent -TimeoutSeconds 90 -Master $master |
+        New-ConntrackExpectation 198.51.0.0/16 192.0.2.1 -DestinationPort 5000 -SourcePort 20 -Flag Permanent -Timeout 90 -Master $master |
             Should -BeNullOrEmpty
         $made = Get-KernelExpectation $namespace
         "$($made.SourceAddress) $($made.SourceMask) $($made.SourcePort) $($made.SourcePortMask) $($made.DestinationPort)" |
@@ -50,7 +50,7 @@ Describe 'New-ConntrackExpectation' {
         @{ Way = 'Export-Csv'; Convert = { $input | Export-Csv TestDrive:/n.csv; Import-Csv TestDrive:/n.csv } }
         @{ Way = 'ConvertTo-Json'; Convert = { ConvertTo-Json @($input) | ConvertFrom-Json } }
     ) {
-        New-ConntrackExpectation @new -Flag Permanent -TimeoutSeconds 2h -Function nat-follow-master -NatAddress 10.0.0.7 -NatPort 99 -NatDirection Reply
+        New-ConntrackExpectation @new -Flag Permanent -Timeout 2h -Function nat-follow-master -NatAddress 10.0.0.7 -NatPort 99 -NatDirection Reply
         $six | New-ConntrackExpectation 2001:db8:1::/64 2001:db8::1 -DestinationPort 5003
         $before = @(Get-ConntrackExpectation | Sort-Object DestinationPort)
         $saved = @($before | & $Convert)
@@ -71,7 +71,7 @@ Describe 'New-ConntrackExpectation' {
 
     It 'renews the timeout of an equal one under -Force' {
         New-ConntrackExpectation @new
-        New-ConntrackExpectation @new -TimeoutSeconds 1000 -Force
+        New-ConntrackExpectation @new -Timeout 1000 -Force
         (Get-KernelExpectation $namespace).TimeoutSeconds | Should -BeGreaterThan 900
     }
 

@@ -25,7 +25,7 @@ Describe 'New-ConntrackTimeoutPolicy' {
         @{ Arguments = 'p tcp -Timeout @{ Established = "1h"; SYN_SENT = 20 }'; Expected = '*l3proto = 2, .l4proto = 6,*SYN_SENT = 20, .SYN_RECV = 60, .ESTABLISHED = 3600,*' }
         @{ Arguments = 'p tcp -Established 1h -SynSent 20'; Expected = '*SYN_SENT = 20, .SYN_RECV = 60, .ESTABLISHED = 3600,*' }
         @{ Arguments = 'p udp -AddressFamily IPv6 -Replied 2m'; Expected = '*l3proto = 10, .l4proto = 17,*UNREPLIED = 30, .REPLIED = 120,*' }
-        @{ Arguments = 'p icmp -TimeoutSeconds 7'; Expected = '*TIMEOUT = 7,*' }
+        @{ Arguments = 'p icmp -Timeout 7'; Expected = '*TIMEOUT = 7,*' }
         @{ Arguments = 'p icmp -Timeout @{ Timeout = 8 }'; Expected = '*TIMEOUT = 8,*' }
         @{ Arguments = 'p generic -Timeout "Timeout=9"'; Expected = '*l4proto = 255,*TIMEOUT = 9,*' }
         @{ Arguments = 'p gre -Timeout "Unreplied=1m, Replied=2m"'; Expected = '*l4proto = 47,*UNREPLIED = 60, .REPLIED = 120,*' }
@@ -57,7 +57,7 @@ Describe 'New-ConntrackTimeoutPolicy' {
         @{ Form = 'CLIXML'; Write = { [System.Management.Automation.PSSerializer]::Serialize(@($input), 4) }; Read = { [System.Management.Automation.PSSerializer]::Deserialize($input) } }
     ) {
         New-ConntrackTimeoutPolicy a tcp -Established 1h @there
-        New-ConntrackTimeoutPolicy b icmp -TimeoutSeconds 4 @there
+        New-ConntrackTimeoutPolicy b icmp -Timeout 4 @there
         $before = (Invoke-InNamespace $namespace nfct list timeout) -join "`n"
         $saved = Get-ConntrackTimeoutPolicy @there | & $Write
         Remove-ConntrackTimeoutPolicy * @there
@@ -77,7 +77,7 @@ Describe 'New-ConntrackTimeoutPolicy' {
         @{ Arguments = 'p udp -Timeout @{ Established = 1 }'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*Established*Unreplied, Replied*' }
         @{ Arguments = 'p udp -Timeout @{ Replied = 0 }'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*1 to 2147483 seconds*' }
         @{ Arguments = 'p udp -Timeout @{ Replied = "soon" }'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = '*Replied*soon*' }
-        @{ Arguments = 'p udp -Timeout 5'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = '*hashtable*' }
+        @{ Arguments = 'p udp -Timeout 5'; Id = 'TimeoutNotFound'; Category = '.'; Message = '*timeout for each state*Unreplied, Replied*' }
         @{ Arguments = 'p foo'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'foo'*Icmp, Tcp, Udp*" }
         @{ Arguments = 'p dccp'; Id = 'ProtocolNotTracked'; Category = 'NotImplemented'; Message = "*'p'*" }
         @{ Arguments = 'p udp -AddressFamily IPX'; Id = 'ParameterArgumentTransformationError|CannotConvertArgument'; Category = 'InvalidData|InvalidArgument'; Message = '*IPv4*' }

@@ -56,7 +56,7 @@ Get-Content /etc/sysctl.d/99-conntrackps.conf | Select-Object -Last 1
         ln -s ../dev/null "$root/etc/nothing"
         ln -s $Link $ours
         $seen = Invoke-Shielded @"
-Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue
+Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue
 $report
 "@
         $seen[0] | Should -Be 'PersistenceMasked,ConntrackPS.Commands.SetConntrackTimeoutCommand'
@@ -98,7 +98,7 @@ $report
         @{ Command = 'Get-ConntrackSetting Accounting'; Output = 'Accounting *' }
         @{ Command = 'Get-ConntrackTimeout icmp'; Output = 'Icmp*' }
         @{ Command = 'Set-ConntrackSetting Accounting $true -PersistOnly'; Output = $null }
-        @{ Command = 'Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly'; Output = $null }
+        @{ Command = 'Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly'; Output = $null }
     ) {
         mkfifo "$root/etc/sysctl.d/50-pipe.conf"
         $seen = @(Invoke-Shielded @"
@@ -114,7 +114,7 @@ $report
 
     It 'is judged by the health check with what can''t be read among boot''s files' {
         mkfifo "$root/etc/sysctl.d/50-pipe.conf"
-        $seen = Invoke-Shielded "Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedUnread | ForEach-Object { `$_.Evidence; & ([scriptblock]::Create(`$_.Remedy)) | ForEach-Object Name }"
+        $seen = Invoke-Shielded "Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedUnread | ForEach-Object { `$_.Evidence; & ([scriptblock]::Create(`$_.Remedy)) | ForEach-Object Name }"
         $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is passed over.", '50-pipe.conf'
     }
 
@@ -143,13 +143,13 @@ int main(int argc, char **argv)
         gcc -o "$TestDrive/launcher" "$TestDrive/launcher.c" 2>&1 | Should -BeNullOrEmpty
         $seen = Invoke-Child -Prefix timeout, -k, 5, 120, "$TestDrive/launcher" ([scriptblock]::Create(@"
 foreach (`$value in 5, 6) {
-    Set-ConntrackTimeout icmp -TimeoutSeconds `$value -PersistOnly -PersistRoot '$root' 6>`$null
+    Set-ConntrackTimeout icmp -Timeout `$value -PersistOnly -PersistRoot '$root' 6>`$null
     Get-Content '$ours' | Select-Object -Last 1
 }
 Set-ConntrackTimeout icmp -Reset -PersistOnly -PersistRoot '$root' 6>`$null
 (Get-ChildItem '$root/etc/sysctl.d' -Force).Count
 mknod '$ours' p
-Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue
+Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue
 `$failures.FullyQualifiedErrorId
 "@))
         $seen | Should -Be 'net.netfilter.nf_conntrack_icmp_timeout = 5', 'net.netfilter.nf_conntrack_icmp_timeout = 6', 0,
@@ -164,7 +164,7 @@ Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot '$root' -E
         [IO.File]::WriteAllText("$root$TestDrive/linked", $text, [Text.Encoding]::Latin1)
         ln -s "$TestDrive/linked" "$root/etc/sysctl.d/99-zz.conf"
         Set-Content $ours 'net.netfilter.nf_conntrack_acct = 0'
-        $null = Invoke-Shielded "Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedElsewhere | ForEach-Object { & ([scriptblock]::Create(`$_.Remedy)) }"
+        $null = Invoke-Shielded "Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedElsewhere | ForEach-Object { & ([scriptblock]::Create(`$_.Remedy)) }"
         [IO.File]::ReadAllText("$TestDrive/linked", [Text.Encoding]::Latin1) | Should -BeExactly $text
         [IO.File]::ReadAllText("$root$TestDrive/linked", [Text.Encoding]::Latin1) |
             Should -BeExactly $text.Replace("`nnet.netfilter", "`n# net.netfilter")

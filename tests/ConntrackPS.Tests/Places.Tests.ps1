@@ -32,7 +32,7 @@ Describe 'The caller''s own network namespace' {
     BeforeAll {
         $namespace = New-TestNamespace
         $inode = stat -L -c %i "/run/netns/$namespace"
-        $health = 'Test-ConntrackHealth -SampleSeconds 0 -MinimumSeverity Information | Where-Object Name -Like *Logged | ForEach-Object Evidence; "end"'
+        $health = 'Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Information | Where-Object Name -Like *Logged | ForEach-Object Evidence; "end"'
         $null = $inode, $health
     }
 
@@ -63,10 +63,10 @@ Describe 'The caller''s own network namespace' {
         Set-Content "$TestDrive/sysctl.d/10-x.conf" 'net.netfilter.nf_conntrack_acct = 1', 'net.netfilter.nf_conntrack_icmp_timeout = 7'
         $seen = Invoke-With "--bind $TestDrive/sysctl.d /etc/sysctl.d" @"
 'persisted', (Get-ConntrackSetting Accounting).PersistedValue, (Get-ConntrackTimeout Icmp).PersistedSeconds -join ','
-Test-ConntrackHealth -SampleSeconds 0 | Where-Object Name -Like Persisted* | ForEach-Object Evidence
+Test-ConntrackHealth -SampleTime 0 | Where-Object Name -Like Persisted* | ForEach-Object Evidence
 try { Set-ConntrackSetting Accounting `$true -PersistOnly } catch { `$failures = @(`$_) }
 $report
-try { Set-ConntrackTimeout Icmp -TimeoutSeconds 9 -Persist } catch { `$failures = @(`$_) }
+try { Set-ConntrackTimeout Icmp -Timeout 9 -Persist } catch { `$failures = @(`$_) }
 $report
 (Get-ConntrackTimeout Icmp).TimeoutSeconds
 "@ $namespace
@@ -84,7 +84,7 @@ $report
     It 'can''t set what is the machine''s, and the remedy does not pretend so' {
         $log = New-KernelLog "nf_conntrack: nf_conntrack: table full in netns $inode, dropping packet"
         $seen = Invoke-With $log @'
-$remedy = (Test-ConntrackHealth -SampleSeconds 0 | Where-Object Name -EQ TableFullLogged).Remedy
+$remedy = (Test-ConntrackHealth -SampleTime 0 | Where-Object Name -EQ TableFullLogged).Remedy
 $remedy
 Set-ConntrackSetting Maximum 300000 -ErrorVariable failures -ErrorAction SilentlyContinue
 "$failures"
@@ -196,10 +196,10 @@ Describe 'Remedies of warnings and errors act where the fault is' {
     It 'warns of connections that will stay silent, and its command line ends that for those to come' {
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=2
         Add-KernelLine $namespace (New-ManyLine 1)
-        Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -WarningVariable warnings @quiet
+        Watch-ConntrackEvent -NetworkNamespace $namespace -Timeout 0 -WarningVariable warnings @quiet
         "$warnings" -match '(Set-ConntrackSetting .*)$' | Should -BeTrue
         $null = & ([scriptblock]::Create($Matches[1]))
-        Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -WarningVariable warnings @quiet
+        Watch-ConntrackEvent -NetworkNamespace $namespace -Timeout 0 -WarningVariable warnings @quiet
         $warnings | Should -BeNullOrEmpty
         $null = Invoke-InNamespace $namespace conntrack -F
     }
@@ -240,7 +240,7 @@ Describe 'Values that nobody expects' {
         $setting.Value | Should -Be ([ulong]::MaxValue)
         $setting.Maximum | Should -Be ([ulong]::MaxValue)
         @(Get-ConntrackSetting -NetworkNamespace $namespace).Count | Should -BeGreaterThan 10
-        { Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -ErrorAction Stop } | Should -Not -Throw
+        { Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 -ErrorAction Stop } | Should -Not -Throw
         Set-ConntrackSetting Fragment6HighThreshold 18446744073709551614 -NetworkNamespace $namespace
         Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_frag6_high_thresh | Should -Be '18446744073709551614'
         (Get-Failure { Set-ConntrackSetting Fragment6HighThreshold 18446744073709551616 -NetworkNamespace $namespace }).FullyQualifiedErrorId | Should -BeLike 'ValueOutOfRange,*'
@@ -263,10 +263,10 @@ $failures.FullyQualifiedErrorId
 "$failures"
 Get-ConntrackSetting Timestamp, Accounting -ErrorVariable failures -ErrorAction SilentlyContinue | ForEach-Object Name
 $failures.Count
-$null = Test-ConntrackHealth -SampleSeconds 0 -ErrorVariable failures -ErrorAction SilentlyContinue
+$null = Test-ConntrackHealth -SampleTime 0 -ErrorVariable failures -ErrorAction SilentlyContinue
 $failures.Count
 $failures.FullyQualifiedErrorId
-Test-ConntrackHealth -SampleSeconds 0 -Quiet -ErrorAction SilentlyContinue
+Test-ConntrackHealth -SampleTime 0 -Quiet -ErrorAction SilentlyContinue
 Set-ConntrackSetting Timestamp $true
 (Get-ConntrackSetting Timestamp).Value
 (Get-ConntrackStat).Count
@@ -345,13 +345,13 @@ Describe 'Files that come after ours' {
     It 'are found, and the remedy ends that for all their readers' {
         Set-ConntrackSetting Maximum 5000 -PersistOnly -PersistRoot $root -WarningAction SilentlyContinue 6>$null
         Set-ConntrackSetting Buckets 65536 -PersistOnly -PersistRoot $root -WarningAction SilentlyContinue 6>$null
-        $findings = @(Test-ConntrackHealth -SampleSeconds 0 -PersistRoot $root | Where-Object Name -Like 'Persisted*')
+        $findings = @(Test-ConntrackHealth -SampleTime 0 -PersistRoot $root | Where-Object Name -Like 'Persisted*')
         $elsewhere = @($findings | Where-Object Name -EQ PersistedElsewhere)
         $elsewhere.Count | Should -Be 2
         $elsewhere[0].Evidence | Should -BeLike '*zz-local.conf line 2*sysctl.conf line 2*ufw/sysctl.conf line 1*'
         @($findings | Where-Object Name -EQ PersistedWithoutEffect).Evidence | Should -BeLike '*line 1*'
         $elsewhere | ForEach-Object { & ([scriptblock]::Create($_.Remedy)) }
-        Test-ConntrackHealth -SampleSeconds 0 -PersistRoot $root | Where-Object Name -EQ PersistedElsewhere | Should -BeNullOrEmpty
+        Test-ConntrackHealth -SampleTime 0 -PersistRoot $root | Where-Object Name -EQ PersistedElsewhere | Should -BeNullOrEmpty
         (Get-ConntrackSetting Maximum -PersistRoot $root).PersistedValue | Should -Be 5000
         Get-Content "$root/etc/sysctl.d/zz-local.conf" | Should -Be '# mine', '# net/netfilter/nf_conntrack_max=1000'
         Get-Content "$root/etc/sysctl.conf" | Should -Be 'net.ipv4.netfilter.ip_conntrack_max=65536', '# net.nf_conntrack_max = 2000'
@@ -371,7 +371,7 @@ Describe 'Paths that lead to no namespace' {
         $with = @{
             'Block-ConntrackTraffic'          = '-Address 192.0.2.1'
             'Clear-ConntrackTable'            = '-Confirm:$false'
-            'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -TimeoutSeconds 9'
+            'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -Timeout 9'
             'New-ConntrackExpectation'        = '-Master (Get-ConntrackEntry -Exact -Protocol tcp -SourceAddress 192.0.2.9 -SourcePort 9 -DestinationAddress 192.0.2.8 -DestinationPort 21 -NetworkNamespace $Namespace) -SourceAddress 192.0.2.8 -DestinationAddress 192.0.2.9 -DestinationPort 77 -Protocol tcp'
             'New-ConntrackTimeoutPolicy'      = 'x -Protocol Udp -Replied 9'
             'Remove-ConntrackEntry'           = '-Address 192.0.2.1'
@@ -380,11 +380,11 @@ Describe 'Paths that lead to no namespace' {
             'Register-ConntrackEvent'         = '-Action { }'
             'Set-ConntrackEntry'              = '-Address 192.0.2.1 -NewMark 1'
             'Set-ConntrackSetting'            = 'Accounting $true'
-            'Set-ConntrackTimeout'            = 'Icmp -TimeoutSeconds 9'
+            'Set-ConntrackTimeout'            = 'Icmp -Timeout 9'
             'Set-ConntrackTimeoutPolicy'      = 'x -Replied 9'
             'Show-ConntrackTop'               = '-Once'
             'Unblock-ConntrackTraffic'        = '-Id 1'
-            'Watch-ConntrackEvent'            = '-TimeoutSeconds 0'
+            'Watch-ConntrackEvent'            = '-Timeout 0'
         }
         $namespace = New-TestNamespace
         Add-KernelLine $namespace '-s 192.0.2.9 -d 192.0.2.8 -p tcp --sport 9 --dport 21 --state ESTABLISHED -u SEEN_REPLY,ASSURED'

@@ -47,7 +47,7 @@ Describe 'Without privileges' {
                 'Remove-ConntrackExpectation by filter'  = { Remove-ConntrackExpectation -Helper ftp }
                 'New-ConntrackExpectation'               = { @($entries | Where-Object { $_.AddressFamily -eq 'IPv4' -and $_.Protocol -eq 'Tcp' })[0] | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000 }
                 'Clear-ConntrackTable of expectations'   = { Clear-ConntrackTable -Expectation -Confirm:$false }
-                'Watch-ConntrackEvent of expectations'   = { Watch-ConntrackEvent -Expectation -TimeoutSeconds 1 -WarningAction Ignore }
+                'Watch-ConntrackEvent of expectations'   = { Watch-ConntrackEvent -Expectation -Timeout 1 -WarningAction Ignore }
                 'Get-ConntrackEntry in a namespace'      = { Get-ConntrackEntry -NetworkNamespace $Namespace }
                 'Remove-ConntrackEntry in a namespace'   = { Remove-ConntrackEntry 192.0.2.1 -NetworkNamespace $Namespace }
                 'Clear-ConntrackTable in a namespace'    = { Clear-ConntrackTable -Confirm:$false -NetworkNamespace $Namespace }
@@ -122,7 +122,7 @@ Describe 'Without privileges' {
 Describe 'The table of docs/privileges.md' {
     BeforeAll {
         $namespace = New-TestNamespace $table
-        New-ConntrackEntry 192.0.2.9 198.51.100.9 -Protocol tcp -SourcePort 4021 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp -NetworkNamespace $namespace
+        New-ConntrackEntry 192.0.2.9 198.51.100.9 -Protocol tcp -SourcePort 4021 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp -NetworkNamespace $namespace
         New-ConntrackTimeoutPolicy 'present' udp -Replied 5 -NetworkNamespace $namespace
         Get-ConntrackEntry -NetworkNamespace $namespace | Select-Object * -ExcludeProperty Namespace | Export-Clixml "$folder/entries.xml"
         chmod a+r "$folder/entries.xml"
@@ -144,22 +144,22 @@ Describe 'The table of docs/privileges.md' {
                 'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }
                 'Get-ConntrackTimeoutPolicy'    = { Get-ConntrackTimeoutPolicy }
                 'Measure-ConntrackEntry'        = { Measure-ConntrackEntry }
-                'New-ConntrackEntry'            = { New-ConntrackEntry 192.0.2.8 192.0.2.9 -Protocol udp -SourcePort 1 -DestinationPort 2 -TimeoutSeconds 60 }
+                'New-ConntrackEntry'            = { New-ConntrackEntry 192.0.2.8 192.0.2.9 -Protocol udp -SourcePort 1 -DestinationPort 2 -Timeout 60 }
                 'New-ConntrackExpectation'      = { $ftp | New-ConntrackExpectation 198.51.100.9 192.0.2.9 -DestinationPort 5000 }
                 'New-ConntrackTimeoutPolicy'    = { New-ConntrackTimeoutPolicy 'another' udp -Replied 5 }
                 'Register-ConntrackEvent'       = { Register-ConntrackEvent -SourceIdentifier privilege; Unregister-Event privilege -ErrorAction Ignore }
                 'Remove-ConntrackEntry'         = { Remove-ConntrackEntry 192.0.2.8 }
                 'Remove-ConntrackExpectation'   = { Remove-ConntrackExpectation -Helper ftp }
                 'Remove-ConntrackTimeoutPolicy' = { Remove-ConntrackTimeoutPolicy 'present' }
-                'Repair-ConntrackHealth'        = { [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'Get-Date' } | Repair-ConntrackHealth -SampleSeconds 0 -Confirm:$false }
+                'Repair-ConntrackHealth'        = { [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'Get-Date' } | Repair-ConntrackHealth -SampleTime 0 -Confirm:$false }
                 'Set-ConntrackEntry'            = { $ftp | Set-ConntrackEntry -NewMark 5 }
                 'Set-ConntrackSetting'          = { Set-ConntrackSetting Accounting $true }
                 'Set-ConntrackTimeout'          = { Set-ConntrackTimeout udp Replied 121 }
                 'Set-ConntrackTimeoutPolicy'    = { Set-ConntrackTimeoutPolicy 'another' -Replied 6 }
                 'Show-ConntrackTop'             = { Show-ConntrackTop -Once }
-                'Test-ConntrackHealth'          = { Test-ConntrackHealth -SampleSeconds 0 }
+                'Test-ConntrackHealth'          = { Test-ConntrackHealth -SampleTime 0 }
                 'Unblock-ConntrackTraffic'      = { Get-ConntrackBlock | Unblock-ConntrackTraffic }
-                'Watch-ConntrackEvent'          = { Watch-ConntrackEvent -TimeoutSeconds 0 }
+                'Watch-ConntrackEvent'          = { Watch-ConntrackEvent -Timeout 0 }
             }
             $seen = [ordered]@{}
             foreach ($name in $runs.Keys) {

@@ -74,7 +74,7 @@ Describe 'A flood through a DNAT router, over <Family>' -ForEach @{ Family = 'IP
     }
 
     It 'leaves nothing behind when its process is killed' {
-        $child = Start-Child { Remove-ConntrackEntry -SourceAddress 198.51.100.2, 2001:db8:100::2 -BlockSeconds 600 -NetworkNamespace $Namespace }
+        $child = Start-Child { Remove-ConntrackEntry -SourceAddress 198.51.100.2, 2001:db8:100::2 -BlockTime 600 -NetworkNamespace $Namespace }
         try {
             Wait-Until { (Get-BlockTable) -and @(Get-LabFlow $lab -Family $Family).Count -eq 0 } 'the child does not block'
             kill -KILL $child.Id
@@ -191,8 +191,8 @@ Describe 'Remove-ConntrackEntry -Block' {
         Get-KernelName $router | Should -Be 'one'
     }
 
-    It 'keeps the block up for -BlockSeconds, until Ctrl+C' {
-        $child = Start-Child { Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 600 -NetworkNamespace $Namespace }
+    It 'keeps the block up for -BlockTime, until Ctrl+C' {
+        $child = Start-Child { Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockTime 600 -NetworkNamespace $Namespace }
         try {
             Wait-Until { (Get-BlockTable) -and (Get-KernelCount $router) -eq 1 } 'the child does not block'
             kill -INT $child.Id
@@ -208,7 +208,7 @@ Describe 'Remove-ConntrackEntry -Block' {
         $other = New-TestNamespace @{ four = '-s 192.0.2.4 -d 198.51.100.7 -p udp --sport 1 --dport 2' }
         $file = New-ChildScript {
             $others = $Namespace -split ' '
-            $others | ForEach-Object { Get-ConntrackEntry -Protocol udp -Zone 0 -NetworkNamespace $_ } | Remove-ConntrackEntry -BlockSeconds 600
+            $others | ForEach-Object { Get-ConntrackEntry -Protocol udp -Zone 0 -NetworkNamespace $_ } | Remove-ConntrackEntry -BlockTime 600
         } -Namespace "$router $other"
         $child = Start-PowerShell '-NoProfile', '-File', $file
         Register-NamespaceProcess $router $child
@@ -228,7 +228,7 @@ Describe 'Remove-ConntrackEntry -Block' {
         $job = Start-ThreadJob -ArgumentList (Get-Module ConntrackPS).Path, $router {
             param($Module, $Namespace)
             Import-Module $Module
-            Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 10 -NetworkNamespace $Namespace -WarningVariable warning -WarningAction SilentlyContinue
+            Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockTime 10 -NetworkNamespace $Namespace -WarningVariable warning -WarningAction SilentlyContinue
             "$warning"
         }
         Wait-Until { Get-BlockTable } 'the block is not up'
@@ -239,8 +239,8 @@ Describe 'Remove-ConntrackEntry -Block' {
         Get-BlockTable | Should -BeNullOrEmpty
     }
 
-    It 'ends by itself after -BlockSeconds' {
-        Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockSeconds 1
+    It 'ends by itself after -BlockTime' {
+        Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockTime 1
         Get-KernelName $router | Should -Be 'three'
         Get-BlockTable | Should -BeNullOrEmpty
     }

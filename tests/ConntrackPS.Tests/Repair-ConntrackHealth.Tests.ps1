@@ -7,7 +7,7 @@ BeforeAll {
     'Accounting', 'Timestamp', 'Events' | ForEach-Object { Set-ConntrackSetting $_ 1 -NetworkNamespace $namespace }
 
     function Get-Finding([string] $Name = '*') {
-        Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -MinimumSeverity Information |
+        Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 -MinimumSeverity Information |
             Where-Object { $_.Name -notin $ofTheMachine -and $_.Name -like $Name }
     }
 
@@ -17,7 +17,7 @@ BeforeAll {
         '-s 192.0.2.1 -d 198.51.100.9 -p tcp --sport 1 --dport 80 --state TIME_WAIT -u SEEN_REPLY,ASSURED'
         '-s 192.0.2.2 -d 198.51.100.9 -p udp --sport 2 --dport 53'
     )
-    $now = @{ SampleSeconds = 0; Confirm = $false }
+    $now = @{ SampleTime = 0; Confirm = $false }
 }
 
 AfterAll {
@@ -110,7 +110,7 @@ Describe 'Repair-ConntrackHealth' {
         @{ Name = 'HelperInUse'; Why = '*only lists*'; Lines = { '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 4000 --dport 21 --state ESTABLISHED --helper ftp' } }
     ) {
         if ($Name -eq 'HelperInUse') {
-            New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 4000 -DestinationPort 21 -State Established -TimeoutSeconds 60 -Helper ftp -NetworkNamespace $namespace
+            New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 4000 -DestinationPort 21 -State Established -Timeout 60 -Helper ftp -NetworkNamespace $namespace
         }
         else {
             Add-KernelLine $namespace (& $Lines)
@@ -136,8 +136,8 @@ Describe 'Repair-ConntrackHealth' {
     It 'shows what it would run with -WhatIf, and runs none of it' {
         Add-KernelLine $namespace $flood
         $said = Invoke-Child -Namespace $namespace {
-            $finding = Test-ConntrackHealth -NetworkNamespace $Namespace -SampleSeconds 0 | Where-Object Name -EQ HalfOpenFlood
-            $finding | Repair-ConntrackHealth -SampleSeconds 0 -WhatIf
+            $finding = Test-ConntrackHealth -NetworkNamespace $Namespace -SampleTime 0 | Where-Object Name -EQ HalfOpenFlood
+            $finding | Repair-ConntrackHealth -SampleTime 0 -WhatIf
         }
         "$said" | Should -BeLike 'What if:*Remove-ConntrackEntry -SourceAddress 192.0.2.77 -State SynSent*HalfOpenFlood*'
         Get-KernelCount $namespace | Should -Be 1500
@@ -147,7 +147,7 @@ Describe 'Repair-ConntrackHealth' {
         Add-KernelLine $namespace $flood
         $shell = [powershell]::Create()
         try {
-            $null = $shell.AddScript("Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Test-ConntrackHealth -SampleSeconds 0 -NetworkNamespace $namespace | Where-Object Name -EQ HalfOpenFlood | Repair-ConntrackHealth -SampleSeconds 0")
+            $null = $shell.AddScript("Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Test-ConntrackHealth -SampleTime 0 -NetworkNamespace $namespace | Where-Object Name -EQ HalfOpenFlood | Repair-ConntrackHealth -SampleTime 0")
             $shell.Invoke() | Should -BeNullOrEmpty
             "$($shell.Streams.Error)" | Should -BeLike '*-Confirm:$false*'
         }
@@ -174,8 +174,8 @@ Describe 'Repair-ConntrackHealth' {
         Set-Content "$root/etc/sysctl.d/99-zz.conf" '# mine', 'net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
         Set-Content "$root/etc/sysctl.conf" ' -net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
         $script = [scriptblock]::Create(@"
-(Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers | Repair-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' -Confirm:`$false 6>`$null 3>`$null).Result -join ' '
-@(Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
+(Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers | Repair-ConntrackHealth -SampleTime 0 -PersistRoot '$root' -Confirm:`$false 6>`$null 3>`$null).Result -join ' '
+@(Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
 "@)
         $seen = Invoke-Child -Prefix ip, netns, exec, $namespace $script
         $seen[0] | Should -Be 'Repaired Repaired Repaired'
@@ -187,7 +187,7 @@ Describe 'Repair-ConntrackHealth' {
     It 'says what it may not' {
         Add-KernelLine $namespace $flood
         $failure = Invoke-Child -Prefix ip, netns, exec, $namespace, setpriv, '--bounding-set=-all', '--inh-caps=-all' {
-            [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'x' } | Repair-ConntrackHealth -SampleSeconds 0 -Confirm:$false -ErrorVariable failures -ErrorAction SilentlyContinue
+            [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'x' } | Repair-ConntrackHealth -SampleTime 0 -Confirm:$false -ErrorVariable failures -ErrorAction SilentlyContinue
             $failures.FullyQualifiedErrorId
         }
         $failure | Should -BeLike 'PermissionDenied,*'

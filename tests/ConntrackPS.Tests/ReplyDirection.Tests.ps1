@@ -36,14 +36,14 @@ Describe 'New-ConntrackEntry from the reply direction alone' {
         Invoke-InNamespace $namespace conntrack -I -t 600 @(-split $Options)
         $asConntrack = Get-KernelLine $namespace
         Clear-ConntrackTable -Confirm:$false
-        New-ConntrackEntry @With -TimeoutSeconds 600
+        New-ConntrackEntry @With -Timeout 600
         Get-KernelLine $namespace | Should -Be $asConntrack
         @($asConntrack).Count | Should -Be 1
     }
 
     It 'makes ICMP and GRE, whose type, code, id and keys are those of the first packet' {
-        New-ConntrackEntry -ReplySourceAddress 2.2.2.2 -ReplyDestinationAddress 1.1.1.1 -Protocol icmp -IcmpType 8 -IcmpId 5 -TimeoutSeconds 600
-        New-ConntrackEntry -ReplySourceAddress 2.2.2.2 -ReplyDestinationAddress 1.1.1.1 -Protocol gre -GreSourceKey 1 -GreDestinationKey 2 -TimeoutSeconds 600
+        New-ConntrackEntry -ReplySourceAddress 2.2.2.2 -ReplyDestinationAddress 1.1.1.1 -Protocol icmp -IcmpType 8 -IcmpId 5 -Timeout 600
+        New-ConntrackEntry -ReplySourceAddress 2.2.2.2 -ReplyDestinationAddress 1.1.1.1 -Protocol gre -GreSourceKey 1 -GreDestinationKey 2 -Timeout 600
         Get-KernelLine $namespace | Should -Be @(
             'ipv4     2 gre      47 src=1.1.1.1 dst=2.2.2.2 srckey=0x1 dstkey=0x2 [UNREPLIED] src=2.2.2.2 dst=1.1.1.1 srckey=0x2 dstkey=0x1 mark=0'
             'ipv4     2 icmp     1 src=1.1.1.1 dst=2.2.2.2 type=8 code=0 id=5 [UNREPLIED] src=2.2.2.2 dst=1.1.1.1 type=0 code=0 id=5 mark=0'
@@ -57,9 +57,9 @@ Describe 'New-ConntrackEntry from the reply direction alone' {
         @{ With = @{ SourceAddress = '2.2.2.2'; ReplyDestinationAddress = '1.1.1.1'; SourcePort = 1; DestinationPort = 2 }; Missing = '-DestinationAddress' }
         @{ With = @{}; Missing = '-SourceAddress' }
     ) {
-        $failure = Get-Failure { New-ConntrackEntry @With -Protocol udp -TimeoutSeconds 600 }
-        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidEntry,*'
-        "$failure" | Should -BeLike "*$Missing must have exactly one value*"
+        $failure = Get-Failure { New-ConntrackEntry @With -Protocol udp -Timeout 600 }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'MissingMandatoryParameter,*'
+        "$failure" | Should -BeLike "*Add $Missing*"
         Get-KernelCount $namespace | Should -Be 0
     }
 }

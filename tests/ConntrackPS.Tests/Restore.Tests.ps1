@@ -21,9 +21,9 @@ BeforeAll {
             'Clixml' { Import-Clixml TestDrive:/entry.xml | New-ConntrackEntry }
             'CSV' { Import-Csv TestDrive:/entry.csv | New-ConntrackEntry }
             'parameters' {
-                New-ConntrackEntry 10.0.0.10 198.51.100.2 -Protocol tcp -SourcePort $Port -DestinationPort 5000 -State Established -Status SeenReply, Assured -TimeoutSeconds 1h
+                New-ConntrackEntry 10.0.0.10 198.51.100.2 -Protocol tcp -SourcePort $Port -DestinationPort 5000 -State Established -Status SeenReply, Assured -Timeout 1h
             }
-            default { $listing | ConvertFrom-ConntrackText | New-ConntrackEntry -TimeoutSeconds 1h }
+            default { $listing | ConvertFrom-ConntrackText | New-ConntrackEntry -Timeout 1h }
         }
     }
 }
@@ -61,7 +61,7 @@ Describe 'A TCP connection whose entry was saved, deleted and restored' {
         @{ State = 'TimeWait'; Flags = 'SackPerm, CloseInit, BeLiberal' }
         @{ State = 'Close'; Flags = 'SackPerm, CloseInit, BeLiberal' }
     ) {
-        $entry = New-ConntrackEntry 10.0.0.10 198.51.100.9 -Protocol tcp -SourcePort 1 -DestinationPort 2 -State $State -TimeoutSeconds 600 -PassThru
+        $entry = New-ConntrackEntry 10.0.0.10 198.51.100.9 -Protocol tcp -SourcePort 1 -DestinationPort 2 -State $State -Timeout 600 -PassThru
         $entry.OriginalTcpFlags, $entry.ReplyTcpFlags | Should -Be $Flags, $Flags
         # conntrack's own, which no option of its changes.
         $entry | Remove-ConntrackEntry
@@ -123,10 +123,10 @@ Describe 'An SCTP association whose entry was saved, deleted and restored' {
         }
         Clear-ConntrackTable -Confirm:$false
         $told = if ($text) {
-            $text | ConvertFrom-ConntrackText | New-ConntrackEntry -TimeoutSeconds 1h -State Established 3>&1
+            $text | ConvertFrom-ConntrackText | New-ConntrackEntry -Timeout 1h -State Established 3>&1
         }
         else {
-            New-ConntrackEntry 10.0.0.10 198.51.100.2 -Protocol sctp -SourcePort 4000 -DestinationPort 5000 -State Established -Status SeenReply -TimeoutSeconds 1h 3>&1
+            New-ConntrackEntry 10.0.0.10 198.51.100.2 -Protocol sctp -SourcePort 4000 -DestinationPort 5000 -State Established -Status SeenReply -Timeout 1h 3>&1
         }
         "$told" | Should -BeLike '1 SCTP entries were created without verification tags*Export-Clixml*'
         Get-KernelCount $lab.Router | Should -Be 1

@@ -136,9 +136,9 @@ Describe 'Expectations, <journey>' -ForEach $journeys {
         # ftp announces one connection at a time.
         $second = New-Master $namespace -SourcePort 1001
         $six = New-Master $namespace -IPv6
-        $null = $master | New-ConntrackExpectation 192.0.2.0/24 198.51.100.7 -DestinationPort 2000 -TimeoutSeconds 3000 -Flag Permanent
-        $null = $second | New-ConntrackExpectation 192.0.2.1 198.51.100.7 -SourcePort 7 -DestinationPort 2001 -TimeoutSeconds 3000 -NatAddress 10.9.9.9 -NatPort 5 -Function nat-follow-master
-        $null = $six | New-ConntrackExpectation ::/0 2001:db8:1::7 -DestinationPort 2002 -TimeoutSeconds 3000 -Flag Inactive
+        $null = $master | New-ConntrackExpectation 192.0.2.0/24 198.51.100.7 -DestinationPort 2000 -Timeout 3000 -Flag Permanent
+        $null = $second | New-ConntrackExpectation 192.0.2.1 198.51.100.7 -SourcePort 7 -DestinationPort 2001 -Timeout 3000 -NatAddress 10.9.9.9 -NatPort 5 -Function nat-follow-master
+        $null = $six | New-ConntrackExpectation ::/0 2001:db8:1::7 -DestinationPort 2002 -Timeout 3000 -Flag Inactive
         $witness = Get-ExpectationWitness
         $objects = @(Get-ConntrackExpectation -NetworkNamespace $namespace | & $send)
     }
@@ -171,7 +171,7 @@ Describe 'Timeout policies, <journey>' -ForEach $journeys {
         foreach ($protocol in 'Tcp', 'Udp', 'UdpLite', 'Sctp', 'Gre', 'Icmp', 'Generic') {
             New-ConntrackTimeoutPolicy "all-$protocol" $protocol -NetworkNamespace $namespace
         }
-        New-ConntrackTimeoutPolicy 'p-six' IcmpV6 -AddressFamily IPv6 -TimeoutSeconds 77 -NetworkNamespace $namespace
+        New-ConntrackTimeoutPolicy 'p-six' IcmpV6 -AddressFamily IPv6 -Timeout 77 -NetworkNamespace $namespace
         New-ConntrackTimeoutPolicy 'p-sctp' Sctp -Established 1234 -NetworkNamespace $namespace
         # What another program made.
         Invoke-InNamespace $namespace nfct timeout add p-zero inet tcp established 0 close 9

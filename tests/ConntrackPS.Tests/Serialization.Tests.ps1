@@ -116,7 +116,7 @@ Describe 'A conntrack entry' {
     It 'goes through a file with its own properties, and no others' {
         $read = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($entries[0]))
         $read.PSObject.Properties.Name | Sort-Object | Should -Be ($all | Sort-Object)
-        $happened = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 1 -TimeoutSeconds 9 -NetworkNamespace $namespace -WarningAction Ignore)[0]
+        $happened = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 1 -Timeout 9 -NetworkNamespace $namespace -WarningAction Ignore)[0]
         $read = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($happened))
         $read.PSObject.Properties.Name | Sort-Object | Should -Be ([ConntrackPS.Events.ConntrackEvent].GetProperties().Name | Sort-Object)
     }

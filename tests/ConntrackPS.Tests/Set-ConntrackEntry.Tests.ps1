@@ -88,7 +88,7 @@ Describe 'Set-ConntrackEntry' {
     }
 
     It 'takes a helper away, and says why it can not give one' {
-        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp
+        New-ConntrackEntry 192.0.2.9 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp
         Set-ConntrackEntry -Helper ftp -NewHelper ''
         @(Get-KernelEntry $namespace | Where-Object Helper).Count | Should -Be 0
         $failure = Get-Failure { Set-ConntrackEntry -DestinationPort 21 -NewHelper ftp }

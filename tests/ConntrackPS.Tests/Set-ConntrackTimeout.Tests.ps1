@@ -30,7 +30,7 @@ Describe 'Set-ConntrackTimeout' {
         @{ Value = [timespan]::FromMinutes(3); Seconds = 180 }
         @{ Value = 2147483; Seconds = 2147483 }
     ) {
-        Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds $Value @there
+        Set-ConntrackTimeout -Protocol Tcp -State Established -Timeout $Value @there
         Get-Sysctl tcp_timeout_established | Should -Be $Seconds
     }
 
@@ -40,8 +40,8 @@ Describe 'Set-ConntrackTimeout' {
     }
 
     It 'needs no state for a protocol with one timeout' {
-        Set-ConntrackTimeout -Protocol Icmp -TimeoutSeconds 12 @there
-        Set-ConntrackTimeout Generic -TimeoutSeconds 13 @there
+        Set-ConntrackTimeout -Protocol Icmp -Timeout 12 @there
+        Set-ConntrackTimeout Generic -Timeout 13 @there
         Get-Sysctl icmp_timeout | Should -Be 12
         Get-Sysctl generic_timeout | Should -Be 13
     }
@@ -54,7 +54,7 @@ Describe 'Set-ConntrackTimeout' {
     }
 
     It 'takes timeouts through the pipeline, and each to the namespace it is from' {
-        Get-ConntrackTimeout Udp -NetworkNamespace $namespace | Set-ConntrackTimeout -TimeoutSeconds 5m
+        Get-ConntrackTimeout Udp -NetworkNamespace $namespace | Set-ConntrackTimeout -Timeout 5m
         Get-Sysctl udp_timeout | Should -Be 300
         Get-Sysctl udp_timeout_stream | Should -Be 300
     }
@@ -65,7 +65,7 @@ Describe 'Set-ConntrackTimeout' {
         @{ Form = 'CLIXML'; Write = { [System.Management.Automation.PSSerializer]::Serialize(@($input)) }; Read = { [System.Management.Automation.PSSerializer]::Deserialize($input) } }
     ) {
         Set-ConntrackTimeout sctp Closed 99 @there
-        Set-ConntrackTimeout icmpv6 -TimeoutSeconds 98 @there
+        Set-ConntrackTimeout icmpv6 -Timeout 98 @there
         $saved = Get-ConntrackTimeout -NetworkNamespace $namespace | & $Write
         Get-ConntrackTimeout -NetworkNamespace $namespace | Set-ConntrackTimeout -Reset
         Get-Sysctl sctp_timeout_closed | Should -Be 10
@@ -102,7 +102,7 @@ Describe 'Set-ConntrackTimeout' {
         @{ Arguments = 'foo Established 10'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'Protocol'*'foo'*Icmp, Tcp, Udp*Generic*" }
         @{ Arguments = '99 Established 10'; Id = 'ParameterArgumentTransformationError'; Category = 'InvalidData'; Message = "*'99'*Icmp, Tcp, Udp*" }
         @{ Arguments = 'tcp Replied 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*SynSent, SynRecv*' }
-        @{ Arguments = 'udp -TimeoutSeconds 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*Unreplied, Replied*' }
+        @{ Arguments = 'udp -Timeout 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*Unreplied, Replied*' }
         @{ Arguments = 'icmp Replied 10'; Id = 'TimeoutNotFound'; Category = 'InvalidArgument'; Message = '*no states*' }
         @{ Arguments = 'tcp Close 0'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*1 to 2147483 seconds*' }
         @{ Arguments = 'tcp Close 2147484'; Id = 'ValueOutOfRange'; Category = 'InvalidArgument'; Message = '*1 to 2147483 seconds*' }
@@ -166,7 +166,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
     }
 
     It 'takes our line away with -Reset' {
-        Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot $root 6>$null
+        Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot $root 6>$null
         Set-ConntrackTimeout icmp -Reset -PersistOnly -PersistRoot $root 6>$null
         $file | Should -Not -Exist
     }
@@ -174,7 +174,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
     It 'warns where a later file has the last word' {
         $null = New-Item "$root/etc/sysctl.d" -ItemType Directory
         Set-Content "$root/etc/sysctl.d/99-zz.conf" 'net.netfilter.nf_conntrack_icmp_timeout = 1'
-        Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot $root -WarningVariable warnings -WarningAction SilentlyContinue 6>$null
+        Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot $root -WarningVariable warnings -WarningAction SilentlyContinue 6>$null
         "$warnings" | Should -BeLike '*set again after*99-zz.conf line 1 to 1 (systemd-sysctl, sysctl --system)*'
         (Get-ConntrackTimeout icmp -PersistRoot $root).PersistedIn | Should -Be "$root/etc/sysctl.d/99-zz.conf"
     }
@@ -182,7 +182,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
     It 'changes nothing on disk when it fails' {
         $null = New-Item "$root/etc" -ItemType Directory
         Set-Content "$root/etc/sysctl.d" 'a file in the way'
-        $failure = @(Get-Failure { Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot $root 6>$null })
+        $failure = @(Get-Failure { Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot $root 6>$null })
         $failure.FullyQualifiedErrorId | Should -Be 'NotPersisted,ConntrackPS.Commands.SetConntrackTimeoutCommand'
         $failure.CategoryInfo.Category | Should -Be 'WriteError'
         "$failure" | Should -BeLike "*$file*is as it was*present value is as it was*"
@@ -195,7 +195,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
         $namespace = New-TestNamespace
         try {
             $seen = Invoke-Child -Prefix ip, netns, exec, $namespace ([scriptblock]::Create(
-                    "Set-ConntrackTimeout icmp -TimeoutSeconds 5 -Persist -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue; `$failures.Count; `"`$failures`""))
+                    "Set-ConntrackTimeout icmp -Timeout 5 -Persist -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue; `$failures.Count; `"`$failures`""))
             $seen[0] | Should -Be 1
             $seen[1] | Should -BeLike '*could not be written*present value is set*'
             Get-Sysctl icmp_timeout | Should -Be 5
@@ -212,7 +212,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
     }
 
     It 'writes nothing under -WhatIf' {
-        Set-ConntrackTimeout icmp -TimeoutSeconds 5 -PersistOnly -PersistRoot $root -WhatIf
+        Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot $root -WhatIf
         $root | Should -Not -Exist
     }
 }

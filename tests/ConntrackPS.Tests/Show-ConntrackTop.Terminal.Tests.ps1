@@ -48,7 +48,7 @@ Describe 'Show-ConntrackTop, whatever ends it,' -Skip:(-not $hasTerminal) {
     It 'leaves the terminal as it was when the table vanishes, and says what happened' {
         $passing = New-TestNamespace
         try {
-            Start-View "-NetworkNamespace $passing -RefreshSeconds 0.2"
+            Start-View "-NetworkNamespace $passing -Interval 0.2"
             Remove-TestNamespace $passing
             # In the midst of it, unmounted and not yet unlinked, the file is there and no namespace.
             Wait-Screen 'no(t a)? network namespace'
@@ -194,7 +194,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
     }
 
     It 'says so when the selected entry is gone already' {
-        Start-View "$here -SortBy Source -RefreshSeconds 60"
+        Start-View "$here -SortBy Source -Interval 60"
         Send-Key x
         Wait-Screen '^Delete tcp 10\.1\.2\.5'
         Invoke-InNamespace $namespace conntrack -D -s 10.1.2.5
@@ -255,7 +255,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
     }
 
     It 'shows every property of an entry, and that it has ended' {
-        Start-View "$here -SortBy Source -RefreshSeconds 0.2"
+        Start-View "$here -SortBy Source -Interval 0.2"
         $entry = Get-KernelEntry $namespace | Where-Object SourceAddress -EQ 10.1.2.5
         Send-Key Enter
         Wait-Screen '^ReplyDestinationAddress +203\.0\.113\.9'
@@ -271,7 +271,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
     }
 
     It 'pauses, and refreshes when it is asked' {
-        Start-View "$here -RefreshSeconds 0.2"
+        Start-View "$here -Interval 0.2"
         Send-Key p
         Wait-Screen 'paused'
         Invoke-InNamespace $namespace conntrack -D -p udp
@@ -285,7 +285,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
     }
 
     It 'refreshes as often as it is told' {
-        Start-View "$here -RefreshSeconds 2"
+        Start-View "$here -Interval 2"
         Wait-Screen 'every 2 s'
         Send-Key '+'
         Wait-Screen 'every 1 s'

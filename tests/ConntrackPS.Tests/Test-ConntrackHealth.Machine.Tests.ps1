@@ -94,7 +94,7 @@ Describe 'Test-ConntrackHealth on a full table' -Tag 'Machine' {
                 $later.Add((New-TestNamespace))
                 (stat -c %i "/run/netns/$($later[-1])") -eq $number
             } 'no new namespace has the number'
-            (Test-ConntrackHealth -SampleSeconds 0 -NetworkNamespace $later[-1] -MinimumSeverity Information).Name | Should -Not -Contain 'TableFullLogged'
+            (Test-ConntrackHealth -SampleTime 0 -NetworkNamespace $later[-1] -MinimumSeverity Information).Name | Should -Not -Contain 'TableFullLogged'
         }
         finally {
             Remove-TestNamespace $later
@@ -116,10 +116,10 @@ Describe 'Test-ConntrackHealth on what is the machine''s' -Tag 'Machine' {
     It 'tells once of too few buckets, not for each namespace' {
         $buckets = (Get-ConntrackSetting Buckets).Value
         Set-ConntrackSetting Maximum ([Math]::Max($before, 4 * $buckets + 1))
-        $finding = @(Test-ConntrackHealth -SampleSeconds 0 -NetworkNamespace $first, $second | Where-Object Name -EQ TooFewBuckets)
+        $finding = @(Test-ConntrackHealth -SampleTime 0 -NetworkNamespace $first, $second | Where-Object Name -EQ TooFewBuckets)
         $finding.Count | Should -Be 1
         $finding.Namespace | Should -BeNullOrEmpty
         $finding.Remedy | Should -Be "Set-ConntrackSetting -Name Buckets -Value $((Get-ConntrackSetting Maximum).Value) -Persist"
-        Test-ConntrackHealth -Quiet -SampleSeconds 0 -NetworkNamespace $first, $second | Should -BeFalse
+        Test-ConntrackHealth -Quiet -SampleTime 0 -NetworkNamespace $first, $second | Should -BeFalse
     }
 }

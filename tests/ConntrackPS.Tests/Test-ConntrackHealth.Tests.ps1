@@ -6,7 +6,7 @@ BeforeAll {
     $ofTheMachine = 'TooFewBuckets', 'TooManyBuckets', 'MaximumTooBig', 'MaximumTooSmall'
 
     function Get-Finding([string] $Namespace) {
-        Test-ConntrackHealth -NetworkNamespace $Namespace -SampleSeconds 0 -MinimumSeverity Information | Where-Object Name -NotIn $ofTheMachine
+        Test-ConntrackHealth -NetworkNamespace $Namespace -SampleTime 0 -MinimumSeverity Information | Where-Object Name -NotIn $ofTheMachine
     }
 
     function Set-Quiet([string] $Namespace) {
@@ -57,7 +57,7 @@ Describe 'Test-ConntrackHealth' {
             $finding = Get-Finding $namespace
             $finding.Name | Should -Be $Name
             $finding.Severity | Should -Be 'Information'
-            (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object { $_.Name -notin $ofTheMachine -and $_.Severity -ne 'Ok' }) | Should -BeNullOrEmpty -Because 'advice comes on request'
+            (Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 | Where-Object { $_.Name -notin $ofTheMachine -and $_.Severity -ne 'Ok' }) | Should -BeNullOrEmpty -Because 'advice comes on request'
             # The remedy is a command line that mends it.
             & ([scriptblock]::Create($finding.Remedy))
             Get-Finding $namespace | Should -BeNullOrEmpty
@@ -103,7 +103,7 @@ Describe 'Test-ConntrackHealth' {
 
     It 'has remedies of commands and parameters that exist' {
         # Whatever is found on this machine now, the advice included.
-        foreach ($finding in Test-ConntrackHealth -MinimumSeverity Information -SampleSeconds 0) {
+        foreach ($finding in Test-ConntrackHealth -MinimumSeverity Information -SampleTime 0) {
             $ast = [System.Management.Automation.Language.Parser]::ParseInput($finding.Remedy, [ref] $null, [ref] ($problems = $null))
             $problems | Should -BeNullOrEmpty
             foreach ($command in $ast.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
@@ -117,7 +117,7 @@ Describe 'Test-ConntrackHealth' {
 
     It 'has one finding of severity Ok with the figures where all is well, and none for who names a severity' {
         Add-KernelLine $namespace (New-ManyLine 3)
-        $found = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0)
+        $found = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0)
         if ($found.Name | Where-Object { $_ -in $ofTheMachine }) {
             Set-ItResult -Skipped -Because 'the machine itself has a finding'
             return
@@ -129,31 +129,31 @@ Describe 'Test-ConntrackHealth' {
         $found.Remedy | Should -BeNullOrEmpty
         $found[0] | Out-String | Should -Match 'Severity +: Ok'
         foreach ($severity in 'Warning', 'Critical', 'Information') {
-            Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -MinimumSeverity $severity | Should -BeNullOrEmpty
+            Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 -MinimumSeverity $severity | Should -BeNullOrEmpty
         }
-        (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -MinimumSeverity Ok).Name | Should -Be 'Healthy'
-        Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 -Quiet | Should -BeTrue
+        (Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 -MinimumSeverity Ok).Name | Should -Be 'Healthy'
+        Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 -Quiet | Should -BeTrue
     }
 
     It 'has no finding of severity Ok beside a problem' {
         Add-KernelLine $namespace (1..1200 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p udp --sport $_ --dport 53" })
-        (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0).Severity | Should -Not -Contain 'Ok'
+        (Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0).Severity | Should -Not -Contain 'Ok'
     }
 
     It 'gives a Boolean with -Quiet' {
-        $isWell = -not (Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object Severity -NE Ok)
-        Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleSeconds 0 | Should -Be $isWell
+        $isWell = -not (Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 | Where-Object Severity -NE Ok)
+        Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleTime 0 | Should -Be $isWell
         Add-KernelLine $namespace (1..1200 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p udp --sport $_ --dport 53" })
-        $answer = Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleSeconds 0
+        $answer = Test-ConntrackHealth -Quiet -NetworkNamespace $namespace -SampleTime 0
         $answer | Should -BeOfType bool
         $answer | Should -BeFalse
-        Test-ConntrackHealth -Quiet -NetworkNamespace $namespace, no-such-namespace -SampleSeconds 0 -ErrorAction SilentlyContinue | Should -BeFalse
+        Test-ConntrackHealth -Quiet -NetworkNamespace $namespace, no-such-namespace -SampleTime 0 -ErrorAction SilentlyContinue | Should -BeFalse
     }
 
     It 'looks at several namespaces' {
         $other = New-TestNamespace
         try {
-            $found = Test-ConntrackHealth -NetworkNamespace $namespace, $other -SampleSeconds 0 -MinimumSeverity Information | Where-Object Name -EQ AccountingOff
+            $found = Test-ConntrackHealth -NetworkNamespace $namespace, $other -SampleTime 0 -MinimumSeverity Information | Where-Object Name -EQ AccountingOff
             $found.Namespace | Should -Be $other
         }
         finally {
@@ -178,10 +178,10 @@ Describe 'Test-ConntrackHealth' {
         Set-Content "$root/etc/sysctl.d/99-zz.conf" '# mine', 'net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
         Set-Content "$root/etc/sysctl.conf" ' -net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
         $script = [scriptblock]::Create(@"
-`$findings = Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers
+`$findings = Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedDiffers
 `$findings.Evidence
 `$findings | ForEach-Object { & ([scriptblock]::Create(`$_.Remedy)) 6>`$null 3>`$null }
-@(Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
+@(Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
 "@)
         $seen = Invoke-Child -Prefix ip, netns, exec, $namespace $script
         $seen[0] | Should -BeLike '*nf_conntrack_acct is True, and False by *99-zz.conf*'
@@ -193,13 +193,13 @@ Describe 'Test-ConntrackHealth' {
     }
 
     It 'refuses a sample of hours' {
-        $failure = @(Get-Failure { Test-ConntrackHealth -SampleSeconds 2h -NetworkNamespace $namespace })
-        $failure.FullyQualifiedErrorId | Should -Match '^ValueOutOfRange,'
-        "$failure" | Should -BeLike '*-SampleSeconds*1 hour*'
+        $failure = @(Get-Failure { Test-ConntrackHealth -SampleTime 2h -NetworkNamespace $namespace })
+        $failure.FullyQualifiedErrorId | Should -Match '^ParameterArgumentTransformationError,'
+        "$failure" | Should -BeLike '*SampleTime*too long*3600 seconds*'
     }
 
     It 'leaves when it is stopped' {
-        $shell = [powershell]::Create().AddScript("Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Test-ConntrackHealth -SampleSeconds 1h")
+        $shell = [powershell]::Create().AddScript("Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Test-ConntrackHealth -SampleTime 1h")
         $null = $shell.BeginInvoke()
         Start-Sleep 2
         $watch = [System.Diagnostics.Stopwatch]::StartNew()
@@ -210,7 +210,7 @@ Describe 'Test-ConntrackHealth' {
 
     It 'says what it may not' {
         $failure = Invoke-Child -Prefix ip, netns, exec, $namespace, setpriv, '--bounding-set=-all', '--inh-caps=-all' {
-            Test-ConntrackHealth -SampleSeconds 0 -ErrorVariable failures -ErrorAction SilentlyContinue
+            Test-ConntrackHealth -SampleTime 0 -ErrorVariable failures -ErrorAction SilentlyContinue
             $failures.FullyQualifiedErrorId
         }
         $failure | Should -BeLike 'PermissionDenied,*'

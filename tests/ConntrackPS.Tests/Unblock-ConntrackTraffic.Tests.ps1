@@ -105,19 +105,19 @@ Describe 'A block whose table the kernel lost' {
         $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
         $shown.IsInForce | Should -BeFalse
         $warning | Should -Match 'can''t be relied on.*EEXIST'
-        $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0) | Where-Object Name -Like 'Block*'
+        $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0) | Where-Object Name -Like 'Block*'
         $finding.Name | Should -Be 'BlockNotInForce'
         $finding.Severity | Should -Be 'Critical'
         $finding.Evidence | Should -Match "^Block $($block.Id) of entries with source address 192\.0\.2\.1: .*$($block.Table).*EEXIST"
-        Test-ConntrackHealth -NetworkNamespace $other -SampleSeconds 0 | Where-Object Name -Like 'Block*' | Should -BeNullOrEmpty
+        Test-ConntrackHealth -NetworkNamespace $other -SampleTime 0 | Where-Object Name -Like 'Block*' | Should -BeNullOrEmpty
 
         Invoke-InNamespace $namespace nft delete table inet $block.Table
         (Invoke-Expression "$($finding.Remedy) | Out-String" 3> $null) | Should -Match 'IsInForce +: True'
         (Invoke-InNamespace $namespace nft list table inet $block.Table) -join "`n" | Should -Match 'flags owner'
-        $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0) | Where-Object Name -Like 'Block*'
+        $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0) | Where-Object Name -Like 'Block*'
         $finding.Name | Should -Be 'BlockLost'
         $finding.Severity | Should -Be 'Warning'
         Unblock-ConntrackTraffic $block.Id -WarningAction Ignore
-        Test-ConntrackHealth -NetworkNamespace $namespace -SampleSeconds 0 | Where-Object Name -Like 'Block*' | Should -BeNullOrEmpty
+        Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 | Where-Object Name -Like 'Block*' | Should -BeNullOrEmpty
     }
 }

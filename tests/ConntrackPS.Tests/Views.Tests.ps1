@@ -50,14 +50,14 @@ BeforeAll {
                 "dnat$family" = "-s $from -d $to -p tcp --sport 65528 --dport 65527 --state CLOSE_WAIT --dst-nat $at$($ports[1])"
                 "sctp$family" = "-s $from -d $to -p sctp --sport 65525 --dport 65524 --state SHUTDOWN_ACK_SENT --orig-vtag 1 --reply-vtag 2"
             })
-        New-ConntrackEntry $from $to -Protocol tcp -SourcePort 65521 -DestinationPort 21 -State Established -TimeoutSeconds 600 -Helper ftp @here
+        New-ConntrackEntry $from $to -Protocol tcp -SourcePort 65521 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp @here
     }
 
     <# Events of both families: what is there, and an update and an end of each that come once the watch listens. #>
     function Get-Event {
         $changed = $false
         $count = 2 * 7 + 2 * 2
-        Watch-ConntrackEvent -IncludeExisting -MaxEvents $count -TimeoutSeconds 20 @here | ForEach-Object {
+        Watch-ConntrackEvent -IncludeExisting -MaxEvents $count -Timeout 20 @here | ForEach-Object {
             $_
             if (-not $changed) {
                 $changed = $true
@@ -75,7 +75,7 @@ BeforeAll {
         $null = $shell.AddScript({
                 param($Package, $Namespace)
                 Import-Module $Package
-                Watch-ConntrackEvent -Expectation -MaxEvents 2 -TimeoutSeconds 20 -NetworkNamespace $Namespace -WarningAction SilentlyContinue
+                Watch-ConntrackEvent -Expectation -MaxEvents 2 -Timeout 20 -NetworkNamespace $Namespace -WarningAction SilentlyContinue
             }).AddArgument("$(Get-PackagePath)/ConntrackPS.psd1").AddArgument($namespace)
         try {
             $run = $shell.BeginInvoke()
@@ -83,7 +83,7 @@ BeforeAll {
             foreach ($family in 'IPv4', 'IPv6') {
                 $from, $to = $ends[$family][0..1]
                 Get-ConntrackEntry -Helper ftp -AddressFamily $family @here |
-                    New-ConntrackExpectation $to $from -DestinationPort 65520 -Helper ftp -TimeoutSeconds 600 @here
+                    New-ConntrackExpectation $to $from -DestinationPort 65520 -Helper ftp -Timeout 600 @here
             }
             $shell.EndInvoke($run)
         }
@@ -107,7 +107,7 @@ BeforeAll {
         'ConntrackPS.Tuning.Timeouts.ConntrackTimeout'                  = @(Get-ConntrackTimeout @here)
         'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy'            = @(Get-ConntrackTimeoutPolicy @here)
         'ConntrackPS.Tuning.Settings.ConntrackSetting'                  = @(Get-ConntrackSetting @here)
-        'ConntrackPS.Diagnosis.Health.ConntrackFinding'                 = @(Test-ConntrackHealth -SampleSeconds 0 -MinimumSeverity Information -NetworkNamespace (($bare = New-TestNamespace)))
+        'ConntrackPS.Diagnosis.Health.ConntrackFinding'                 = @(Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Information -NetworkNamespace (($bare = New-TestNamespace)))
         'ConntrackPS.Blocking.ConntrackBlock'                           = @(foreach ($family in 'IPv4', 'IPv6') {
                 Block-ConntrackTraffic -SourceAddress $ends[$family][0] -DestinationAddress $ends[$family][1] @here
             })
@@ -117,7 +117,7 @@ BeforeAll {
     $several = @{ NetworkNamespace = $namespace, $bare }
     $samples += @{
         'ConntrackPS.Conntrack.ConntrackEntry#Namespaced'               = @(Get-ConntrackEntry @several)
-        'ConntrackPS.Events.ConntrackEvent#Namespaced'                  = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 12 -TimeoutSeconds 20 @several -WarningAction Ignore)
+        'ConntrackPS.Events.ConntrackEvent#Namespaced'                  = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 12 -Timeout 20 @several -WarningAction Ignore)
         'ConntrackPS.Diagnosis.Grouping.ConntrackGroup#Namespaced'      = @(Measure-ConntrackEntry -GroupBy SourceAddress, DestinationPort @several)
         'ConntrackPS.Expectations.ConntrackExpectation#Namespaced'      = @(Get-ConntrackExpectation @several)
         'ConntrackPS.Diagnosis.ConntrackCpuStat#Namespaced'             = @(Get-ConntrackStat -PerCpu @several)
@@ -296,7 +296,7 @@ Describe 'Rows of several network namespaces' {
         @{ Command = { Get-ConntrackStat -Interval 1 -Count 1 @both } }
         @{ Command = { Get-ConntrackSetting Maximum @both } }
         @{ Command = { Get-ConntrackTimeout @both } }
-        @{ Command = { Watch-ConntrackEvent -IncludeExisting -MaxEvents 15 -TimeoutSeconds 20 @both -WarningAction Ignore } }
+        @{ Command = { Watch-ConntrackEvent -IncludeExisting -MaxEvents 15 -Timeout 20 @both -WarningAction Ignore } }
     ) {
         Assert-Namespaced $Command
     }
@@ -304,7 +304,7 @@ Describe 'Rows of several network namespaces' {
     It 'show which where all namespaces are meant' {
         $names = @(Get-ConntrackEntry -NetworkNamespace ctps-$PID-* | Out-String -Width 120).Trim("`n") -split "`n"
         -split $names[0] | Should -Contain 'Namespace'
-        $events = Watch-ConntrackEvent -AllNamespace -IncludeExisting -MaxEvents 1 -TimeoutSeconds 20 -WarningAction Ignore
+        $events = Watch-ConntrackEvent -AllNamespace -IncludeExisting -MaxEvents 1 -Timeout 20 -WarningAction Ignore
         -split ($events | Out-String -Width 120).Trim("`n") | Should -Contain 'Namespace'
     }
 

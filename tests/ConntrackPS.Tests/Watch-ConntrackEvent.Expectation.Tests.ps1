@@ -83,8 +83,8 @@ Describe 'Watch-ConntrackEvent -Expectation' {
             Should -BeLike '*New or Destroy*'
     }
 
-    It 'ends after -TimeoutSeconds and -MaxEvents' {
-        Watch-ConntrackEvent -Expectation -TimeoutSeconds 0 @listen | Should -BeNullOrEmpty
+    It 'ends after -Timeout and -MaxEvents' {
+        Watch-ConntrackEvent -Expectation -Timeout 0 @listen | Should -BeNullOrEmpty
         (Watch-Both ($listen + @{ MaxEvents = 2 }) $act -Count 2).Ours.Count | Should -Be 2
     }
 

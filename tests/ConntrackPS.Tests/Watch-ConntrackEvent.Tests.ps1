@@ -70,16 +70,16 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'shows the present table first under -IncludeExisting, and ends after -MaxEvents' {
         Add-KernelLine $namespace (New-ManyLine 20)
-        $events = Watch-ConntrackEvent -NetworkNamespace $namespace -IncludeExisting -MaxEvents 20 -TimeoutSeconds 60 -WarningAction SilentlyContinue
+        $events = Watch-ConntrackEvent -NetworkNamespace $namespace -IncludeExisting -MaxEvents 20 -Timeout 60 -WarningAction SilentlyContinue
         $events.Count | Should -Be 20
         $events.EventType | Select-Object -Unique | Should -Be 'Existing'
     }
 
-    It 'ends at once under Select-Object -First, and after -TimeoutSeconds' {
+    It 'ends at once under Select-Object -First, and after -Timeout' {
         Add-KernelLine $namespace (New-ManyLine 5)
         $watch = @{ NetworkNamespace = $namespace; WarningAction = 'SilentlyContinue' }
         @(Watch-ConntrackEvent @watch -IncludeExisting | Select-Object -First 2).Count | Should -Be 2
-        @(Watch-ConntrackEvent @watch -TimeoutSeconds 1).Count | Should -Be 0
+        @(Watch-ConntrackEvent @watch -Timeout 1).Count | Should -Be 0
         Test-Listening $namespace | Should -BeFalse
     }
 
@@ -115,7 +115,7 @@ Describe 'Watch-ConntrackEvent' {
     It 'turns events on with -EnableEvent where they are off, and back' {
         $setting = { Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_events }
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=0
-        Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -WarningVariable warnings -WarningAction SilentlyContinue
+        Watch-ConntrackEvent -NetworkNamespace $namespace -Timeout 0 -WarningVariable warnings -WarningAction SilentlyContinue
         "$warnings" | Should -BeLike '*no events*nf_conntrack_events=0*-EnableEvent*'
         Add-KernelLine $namespace (New-ManyLine 2)
         Watch-ConntrackEvent -NetworkNamespace $namespace -EnableEvent -IncludeExisting -WarningAction SilentlyContinue |
@@ -142,7 +142,7 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'warns where bytes are asked for and accounting is off' {
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_acct=0
-        Watch-ConntrackEvent -NetworkNamespace $namespace -MinimumBytes 1 -TimeoutSeconds 0 -WarningVariable warnings -WarningAction SilentlyContinue
+        Watch-ConntrackEvent -NetworkNamespace $namespace -MinimumBytes 1 -Timeout 0 -WarningVariable warnings -WarningAction SilentlyContinue
         "$warnings" | Should -BeLike '*nf_conntrack_acct*'
     }
 
@@ -172,7 +172,7 @@ Describe 'Watch-ConntrackEvent' {
         # What comes while the process stands still waits in the kernel's buffer.
         $child = Start-PowerShell '-NoProfile', '-Command', (
             "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; " +
-            "Watch-ConntrackEvent -NetworkNamespace $namespace -EventType New -ReceiveBufferSize 4096 -TimeoutSeconds 60 -WarningVariable w -WarningAction Ignore | " +
+            "Watch-ConntrackEvent -NetworkNamespace $namespace -EventType New -ReceiveBufferSize 4096 -Timeout 60 -WarningVariable w -WarningAction Ignore | " +
             "Where-Object EventType -eq Lost | Select-Object -First 1 | Out-Null; Set-Content '$TestDrive/said' `$w")
         try {
             Wait-Until { Test-Listening $namespace } 'nobody listens'
@@ -250,11 +250,11 @@ Describe 'Watch-ConntrackEvent' {
 
     It 'refuses a buffer that the kernel does not give, and a kernel without events' {
         $refused = Invoke-Child -Prefix 'unshare', '-rn' {
-            try { Watch-ConntrackEvent -ReceiveBufferSize 64MB -TimeoutSeconds 0 -WarningAction SilentlyContinue } catch { $_.FullyQualifiedErrorId; "$_" }
+            try { Watch-ConntrackEvent -ReceiveBufferSize 64MB -Timeout 0 -WarningAction SilentlyContinue } catch { $_.FullyQualifiedErrorId; "$_" }
         }
         "$refused" | Should -BeLike 'ReceiveBufferRefused*net.core.rmem_max*'
         $without = Invoke-Child -Prefix 'unshare', '-nm', 'sh', '-c', 'mount -t tmpfs none /proc/sys/net/netfilter && exec "$@"', 'sh' {
-            try { Watch-ConntrackEvent -TimeoutSeconds 0 } catch { $_.FullyQualifiedErrorId; "$_" }
+            try { Watch-ConntrackEvent -Timeout 0 } catch { $_.FullyQualifiedErrorId; "$_" }
         }
         "$without" | Should -BeLike 'EventsUnavailable*CONFIG_NF_CONNTRACK_EVENTS*'
     }
@@ -264,9 +264,9 @@ Describe 'Watch-ConntrackEvent' {
     }
 
     It 'shows the receive buffer that it got under -Verbose' {
-        $told = Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -ReceiveBufferSize 1MB -Verbose -WarningAction SilentlyContinue 4>&1
+        $told = Watch-ConntrackEvent -NetworkNamespace $namespace -Timeout 0 -ReceiveBufferSize 1MB -Verbose -WarningAction SilentlyContinue 4>&1
         "$told" | Should -BeLike "*$(2MB) bytes*$(64MB) bytes*"
-        $told = Watch-ConntrackEvent -NetworkNamespace $namespace -TimeoutSeconds 0 -BacklogSize 1MB -Verbose -WarningAction SilentlyContinue 4>&1
+        $told = Watch-ConntrackEvent -NetworkNamespace $namespace -Timeout 0 -BacklogSize 1MB -Verbose -WarningAction SilentlyContinue 4>&1
         "$told" | Should -BeLike "*$(128MB) bytes*$(1MB) bytes*" -Because '64 MiB is the default'
     }
 }

@@ -61,7 +61,7 @@ function Reset-Lab([string] $Prepare) {
         Send-Exchange $socket
     }
     $listed | ConvertFrom-ConntrackText | New-ConntrackEntry
-    $master = New-ConntrackEntry 10.77.1.12 198.51.100.21 -Protocol Tcp -SourcePort 41100 -DestinationPort 21 -State Established -TimeoutSeconds 5d -Status Assured, SeenReply -Helper ftp -PassThru
+    $master = New-ConntrackEntry 10.77.1.12 198.51.100.21 -Protocol Tcp -SourcePort 41100 -DestinationPort 21 -State Established -Timeout 5d -Status Assured, SeenReply -Helper ftp -PassThru
     $null = New-ConntrackExpectation 198.51.100.21 10.77.1.12 -DestinationPort 50021 -Master $master
     if ($Prepare) {
         & $Prepare

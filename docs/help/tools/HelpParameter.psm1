@@ -34,7 +34,8 @@ function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [
         if ($attributes.DontShow -contains $true) {
             continue
         }
-        $property = $Command.ImplementingType.GetProperty($parameter.Name)
+        # A parameter may hide one of a base class.
+        $property = $Command.ImplementingType.GetProperties() | Where-Object { $_.Name -eq $parameter.Name -and $_.PropertyType -eq $parameter.ParameterType } | Select-Object -First 1
         $text = $parameter.IsDynamic ? ($StateText -join ' ') :
             $standard[$parameter.Name] ?? $comments["$($property.DeclaringType.FullName).$($parameter.Name)"]
         $choices = @(Get-Choice $parameter)

@@ -275,6 +275,9 @@ public class ConntrackEntry
 
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
+    /// <summary>Gives it a timeout, in seconds.</summary>
+    internal void SetTimeout(uint seconds) => (Data.Timeout, Fields) = (seconds, Fields | EntryFields.Timeout);
+
     /// <summary>Empties the object for the next entry.</summary>
     internal void Reset() => Data = default;
 

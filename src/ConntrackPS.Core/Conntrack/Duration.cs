@@ -2,11 +2,12 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>Spans of time as people write them: <c>90</c> (seconds), <c>90s</c>, <c>5m</c>, <c>2h4m</c>, <c>1d</c>.</summary>
+/// <summary>Spans of time as people write them: <c>90</c> (seconds), <c>90s</c>, <c>5m</c>, <c>2h4m</c>, <c>1d</c>; and as a
+/// <see cref="TimeSpan"/> is written into files: <c>00:05:00</c>, <c>1.02:03:04</c>.</summary>
 internal static class Duration
 {
     /// <summary>What <see cref="Parse"/> takes, for messages.</summary>
-    public const string AcceptedForm = "seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d";
+    public const string AcceptedForm = "seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d, 00:05:00";
 
     /// <summary>The longest span that there is, in seconds: for those who have a range of their own, and tell it.</summary>
     public const long Longest = 922_337_203_685;
@@ -16,21 +17,55 @@ internal static class Duration
     /// <param name="text">The span.</param>
     /// <param name="minimum">The shortest that is accepted, in seconds.</param>
     /// <param name="maximum">The longest, in seconds.</param>
-    public static TimeSpan Parse(string text, long minimum = 0, long maximum = int.MaxValue)
+    /// <param name="takesFractions">Whether parts of a second are accepted: the kernel's timeouts have none.</param>
+    public static TimeSpan Parse(string text, double minimum = 0, long maximum = int.MaxValue, bool takesFractions = false)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (!TryParseSeconds(text.Trim(), out long seconds))
+        string trimmed = text.Trim();
+        if (TryParseClock(trimmed, out TimeSpan span) || (takesFractions && TryParseFraction(trimmed, out span)))
+            return Check(span, text, minimum, maximum, takesFractions);
+        if (!TryParseSeconds(trimmed, out long seconds))
             throw new FormatException($"'{text}' is not a span of time. Write {AcceptedForm}.");
         seconds = maximum == Longest ? Math.Min(seconds, Longest) : seconds;
-        return seconds >= minimum && seconds <= maximum
-            ? TimeSpan.FromSeconds(seconds)
-            : throw new FormatException($"'{text}' is too {(seconds < minimum ? "short" : "long")}. Write {AcceptedForm}, from {Describe(minimum)} to {Describe(maximum)}.");
+        return seconds >= minimum && seconds <= maximum ? TimeSpan.FromSeconds(seconds) : throw OutOfRange(text, seconds < minimum, minimum, maximum);
+    }
+
+    /// <summary>A span that may stand.</summary>
+    /// <exception cref="FormatException">It is out of range, or has parts of a second where none are accepted.</exception>
+    public static TimeSpan Check(TimeSpan span, string text, double minimum, long maximum, bool takesFractions)
+    {
+        if (!takesFractions && span.Ticks % TimeSpan.TicksPerSecond != 0)
+            throw new FormatException($"'{text}' has parts of a second, which can't be kept. Write {AcceptedForm}.");
+        return span >= TimeSpan.Zero && span.TotalSeconds >= minimum && span.TotalSeconds <= maximum
+            ? span
+            : throw OutOfRange(text, span.TotalSeconds < minimum, minimum, maximum);
     }
 
     /// <summary>A number of seconds, with the days that long ones come to.</summary>
-    public static string Describe(long seconds) => seconds == 1 ? "1 second" : seconds < 86400
+    public static string Describe(double seconds) => seconds == 1 ? "1 second" : seconds < 86400
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds")
-        : string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds ({seconds / 86400} days)");
+        : string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds ({(long)(seconds / 86400)} days)");
+
+    private static FormatException OutOfRange(string text, bool isShort, double minimum, long maximum) => new(
+        $"'{text}' is too {(isShort ? "short" : "long")}. Write {AcceptedForm}, from {Describe(minimum)} to {Describe(maximum)}.");
+
+    /// <summary>Hours, minutes and seconds, all three: 5:00 is five hours to one reader and five minutes to another.</summary>
+    private static bool TryParseClock(string text, out TimeSpan span)
+    {
+        span = default;
+        return text.Count(letter => letter == ':') == 2 && char.IsAsciiDigit(text[0])
+            && TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out span);
+    }
+
+    /// <summary>Seconds with a point: 0.2, 1.5s.</summary>
+    private static bool TryParseFraction(string text, out TimeSpan span)
+    {
+        ReadOnlySpan<char> digits = text.AsSpan().TrimEnd("sS");
+        bool isNumber = decimal.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal seconds)
+            && digits.Contains('.') && digits.Length >= text.Length - 1 && seconds <= int.MaxValue;
+        span = isNumber ? TimeSpan.FromTicks((long)(seconds * TimeSpan.TicksPerSecond)) : default;
+        return isNumber;
+    }
 
     private static bool TryParseSeconds(ReadOnlySpan<char> text, out long seconds)
     {

@@ -36,6 +36,9 @@ public sealed record EntryTemplate
     /// <summary>The original tuple of the connection that expected this one.</summary>
     public ConntrackTuple? Master { get; init; }
 
+    /// <summary>Whether an entry may be left without a timeout, for the caller to set.</summary>
+    internal bool LeavesTimeoutOpen { get; init; }
+
     /// <summary>Makes an entry of tuples.</summary>
     /// <exception cref="FormatException">Something is missing or does not fit; the message says what.</exception>
     public ConntrackEntry Create(EntryTuples tuples)
@@ -61,10 +64,10 @@ public sealed record EntryTemplate
     private void Apply(ConntrackEntry entry)
     {
         if (TimeoutSeconds is { } timeout)
-            (entry.Data.Timeout, entry.Fields) = (timeout, entry.Fields | EntryFields.Timeout);
-        if (!entry.Has(EntryFields.Timeout))
+            entry.SetTimeout(timeout);
+        if (!entry.Has(EntryFields.Timeout) && !LeavesTimeoutOpen)
             throw new FormatException("The entry needs a timeout.");
-        if (entry.Data.Timeout == 0)
+        if (entry.TimeoutSeconds == 0)
             throw new FormatException("The entry's timeout is 0 seconds, and the kernel makes no entry that would end at once: give it a longer one.");
         if (State is { } state)
             SetState(entry, state);

@@ -199,20 +199,24 @@ public sealed class TextArgumentAttribute : ElementTransformationAttribute<strin
 public sealed class DurationArgumentAttribute : ElementTransformationAttribute<TimeSpan>
 {
     /// <summary>The shortest that is accepted, in seconds.</summary>
-    public long Minimum { get; init; }
+    public double Minimum { get; init; }
 
     /// <summary>The longest that is accepted, in seconds.</summary>
     public long Maximum { get; init; } = int.MaxValue;
+
+    /// <summary>Whether parts of a second are accepted: for times that this side keeps, not for the kernel's timeouts.</summary>
+    public bool TakesFractions { get; init; }
 
     /// <inheritdoc/>
     protected override string AcceptedForm => $"{Duration.AcceptedForm}, from {Duration.Describe(Minimum)} to {Duration.Describe(Maximum)}";
 
     /// <inheritdoc/>
-    protected override TimeSpan Parse(string text) => Duration.Parse(text, Minimum, Maximum);
+    protected override TimeSpan Parse(string text) => Duration.Parse(text, Minimum, Maximum, TakesFractions);
 
     /// <inheritdoc/>
     protected override bool IsAccepted(TimeSpan value) =>
-        value >= TimeSpan.Zero && value.TotalSeconds >= Minimum && value.TotalSeconds <= Maximum;
+        value >= TimeSpan.Zero && value.TotalSeconds >= Minimum && value.TotalSeconds <= Maximum
+        && (TakesFractions || value.Ticks % TimeSpan.TicksPerSecond == 0);
 }
 
 /// <summary>Reads numbers that are never negative, in decimal, hexadecimal, or with PowerShell's multipliers (1MB).</summary>

@@ -1,15 +1,35 @@
 using System.Collections;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number.</summary>
+/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number; where several are taken, with wildcards.</summary>
 /// <remarks>PowerShell's own conversion of a positional argument says that there is no such parameter, and nothing about
 /// the names there are.</remarks>
 public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttribute<TimeoutProtocol>
 {
+    /// <inheritdoc/>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        object? value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
+        object?[] elements = value is IList list ? [.. list.Cast<object?>()] : [value];
+        if (TakesOne || !elements.Any(IsPattern))
+            return base.Transform(engineIntrinsics, inputData);
+        try
+        {
+            // As with other names, a pattern that matches nothing is no error.
+            object?[] expanded = [.. elements.SelectMany(element => IsPattern(element) ? Matches(element) : [element])];
+            return expanded.Length == 0 ? Array.Empty<TimeoutProtocol>() : base.Transform(engineIntrinsics, expanded);
+        }
+        catch (FormatException exception)
+        {
+            throw new ArgumentTransformationMetadataException(exception.Message, exception);
+        }
+    }
+
     /// <inheritdoc/>
     protected override string AcceptedForm => "one of " + string.Join(", ", Enum.GetNames<TimeoutProtocol>());
 
@@ -25,14 +45,22 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
 
     /// <inheritdoc/>
     protected override bool IsAccepted(TimeoutProtocol value) => Enum.IsDefined(value);
+
+    private static bool IsPattern(object? element) => WildcardPattern.ContainsWildcardCharacters(LanguagePrimitives.ConvertTo<string>(element) ?? "");
+
+    private static IEnumerable<object?> Matches(object? element)
+    {
+        _ = NamePattern.TryParse(LanguagePrimitives.ConvertTo<string>(element), WildcardOptions.IgnoreCase, out WildcardPattern pattern);
+        return Enum.GetValues<TimeoutProtocol>().Where(protocol => pattern.IsMatch(protocol.ToString())).Cast<object?>();
+    }
 }
 
 /// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as
-/// <c>SynSent=30,Established=1h</c>.</summary>
+/// <c>SynSent=30,Established=1h</c>; a span alone is that of a protocol with one timeout.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttribute
 {
-    private const string AcceptedForm = "a hashtable such as @{ SynSent = 30; Established = '1h' }";
+    private const string AcceptedForm = "a hashtable such as @{ SynSent = 30; Established = '1h' }, or one span such as 5m for a protocol with one timeout";
 
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
@@ -59,7 +87,8 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
         return value switch
         {
             IDictionary table => table.Cast<DictionaryEntry>().Select(entry => (Text(entry.Key), Text(entry.Value))),
-            string text => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
+            string text when text.Contains('=', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(text) => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
+            string or TimeSpan or IFormattable => [(TimeoutValues.SingleKey, Text(input))],
             PSCustomObject => ((PSObject)input!).Properties.Select(property => (property.Name, Text(property.Value))),
             _ => throw new ArgumentTransformationMetadataException($"These are no timeouts. Write {AcceptedForm}."),
         };

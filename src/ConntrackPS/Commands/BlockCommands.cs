@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Completion;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
@@ -17,6 +18,17 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     private const string Action = "Block conntrack traffic until Unblock-ConntrackTraffic or the end of this PowerShell process";
 
     private readonly EntriesByNamespace _entries = new();
+
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
 
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a group of
     /// Group-Object, which stands for all its entries.</summary>

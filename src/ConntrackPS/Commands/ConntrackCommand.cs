@@ -31,14 +31,22 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     private bool? _showsNamespace;
 
-    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
-    /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
+    /// <summary>The network namespaces to work in: names of <c>ip netns</c>, with wildcards (<c>*</c> is all that have a name), paths,
+    /// or ids of processes in them.</summary>
+    /// <remarks>A cmdlet that works in one has a parameter of one text instead, which hides this one.</remarks>
     [Parameter]
     [Alias("Namespace")]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
     public virtual string[]? NetworkNamespace { get; set; }
+
+    /// <summary>The value of -NetworkNamespace on cmdlets that take one.</summary>
+    private protected string? OneNamespaceName
+    {
+        get => NetworkNamespace?[0];
+        set => NetworkNamespace = value is null ? null : [value];
+    }
 
     /// <summary>The name of the one namespace to work in; null for the caller's own. Several end the cmdlet.</summary>
     private protected string? NamespaceName

@@ -140,8 +140,9 @@ public sealed class WatchConntrackEventCommand : EventCommand
 
     /// <summary>Ends after this time: seconds, or a span such as 5m.</summary>
     [Parameter]
-    [DurationArgument(TakesOne = true)]
-    public TimeSpan? TimeoutSeconds { get; set; }
+    [Alias("TimeoutSeconds")]
+    [DurationArgument(TakesOne = true, TakesFractions = true)]
+    public TimeSpan? Timeout { get; set; }
 
     /// <summary>Ends after so many events.</summary>
     [Parameter]
@@ -213,7 +214,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
     }
 
     /// <summary>How long to wait next; without a limit an hour at a time.</summary>
-    private TimeSpan Remaining(long started) => TimeoutSeconds is { } limit
+    private TimeSpan Remaining(long started) => Timeout is { } limit
         ? limit - TimeSpan.FromMilliseconds(Environment.TickCount64 - started)
         : TimeSpan.FromHours(1);
 

@@ -181,6 +181,17 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
     private PerNamespace<ExpectationDeleter>? _deleters;
     private long _gone;
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>An expectation of Get-ConntrackExpectation, or an object that has kept its properties through a file or
     /// remoting.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]

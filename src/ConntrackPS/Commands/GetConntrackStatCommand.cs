@@ -2,7 +2,6 @@ using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Linux;
-using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 
@@ -15,16 +14,13 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
     private const string OnceSet = "Once";
     private const string RateSet = "Rate";
 
-    private static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(1);
-
     /// <summary>Shows each processor's counters apart.</summary>
     [Parameter]
     public SwitchParameter PerCpu { get; set; }
 
     /// <summary>Emits what was counted per second each time this has passed: seconds, or a span such as 5m.</summary>
     [Parameter(Mandatory = true, ParameterSetName = RateSet)]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, Minimum = 1, Maximum = 24 * 3600, TakesFractions = true)]
     public TimeSpan Interval { get; set; }
 
     /// <summary>Ends after so many intervals; without it Ctrl+C does.</summary>
@@ -53,8 +49,6 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
 
     private void EmitRates()
     {
-        if (Interval < ShortestInterval || Interval > LongestInterval)
-            throw new ValueRangeException($"-Interval {Interval.TotalSeconds} is out of range: 1 second to 1 day (1d) are possible.");
         List<(NetworkNamespace? Namespace, StatSampler Sampler)> samplers = [];
         foreach (NetworkNamespace? target in Namespaces())
             RunOne(() => samplers.Add((target, new StatSampler(target))), target);

@@ -66,7 +66,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
 
     /// <summary>Reads the table twice, so long apart, and tells rates: seconds, or a span such as 5m.</summary>
     [Parameter(ParameterSetName = FilterSet)]
-    [DurationArgument(TakesOne = true)]
+    [DurationArgument(TakesOne = true, TakesFractions = true)]
     public TimeSpan? Interval { get; set; }
 
     /// <inheritdoc/>

@@ -10,6 +10,17 @@ namespace ConntrackPS.Commands;
 /// <content>The parameters, and what they make.</content>
 public sealed partial class NewConntrackEntryCommand
 {
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>An entry to create again: of Get-ConntrackEntry, of Import-Clixml, Import-Csv or the like.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
@@ -114,10 +125,12 @@ public sealed partial class NewConntrackEntryCommand
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? TranslatedDestinationPort { get; set; }
 
-    /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given.</summary>
+    /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given. What has none gets the
+    /// network namespace's timeout for the protocol and state, as Get-ConntrackTimeout shows it.</summary>
     [Parameter]
+    [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
-    public TimeSpan? TimeoutSeconds { get; set; }
+    public TimeSpan? Timeout { get; set; }
 
     /// <summary>The state of a TCP or SCTP connection.</summary>
     [Parameter]
@@ -187,9 +200,29 @@ public sealed partial class NewConntrackEntryCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    /// <summary>The parameters that are needed besides those that were given. Which these are depends on the protocol and the direction,
+    /// so that PowerShell can't ask for them.</summary>
+    private List<string> Missing()
+    {
+        bool IsGiven(string name) => MyInvocation.BoundParameters.ContainsKey(name);
+        bool isByReply = !IsGiven(nameof(SourceAddress)) && !IsGiven(nameof(DestinationAddress))
+            && (IsGiven(nameof(ReplySourceAddress)) || IsGiven(nameof(ReplyDestinationAddress)));
+        List<string> needed = isByReply ? [nameof(ReplySourceAddress), nameof(ReplyDestinationAddress)] : [nameof(SourceAddress), nameof(DestinationAddress)];
+        TupleNumbers numbers = TupleNumbers.Of(Protocol);
+        if (numbers != TupleNumbers.Ports)
+            needed.AddRange(numbers.Names.Where(name => name != nameof(IcmpCode)));
+        else if (new ConntrackTuple { Protocol = Protocol }.MustHavePorts)
+            needed.AddRange(isByReply ? [nameof(ReplySourcePort), nameof(ReplyDestinationPort)] : [nameof(SourcePort), nameof(DestinationPort)]);
+        if (Protocol is IPProtocol.Tcp or IPProtocol.Sctp)
+            needed.Add(nameof(State));
+        needed.RemoveAll(IsGiven);
+        return needed;
+    }
+
     private EntryTemplate BuildTemplate() => new()
     {
-        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        LeavesTimeoutOpen = true,
+        TimeoutSeconds = (uint?)Timeout?.TotalSeconds,
         State = State,
         Status = Status is null ? null : FilterParameters.Combine(Status),
         Mark = Mark,

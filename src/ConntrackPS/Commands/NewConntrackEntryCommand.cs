@@ -6,6 +6,7 @@ using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
@@ -24,6 +25,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     private EntryKey? _master;
     private WorkProgress _progress = null!;
     private EntryTemplate _template = new();
+    private readonly Dictionary<string, IReadOnlyList<ConntrackTimeout>> _timeouts = [];
     private bool _asksForEach;
     private bool? _tracksDccp;
     private long _number;
@@ -88,10 +90,16 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         long number = input is null ? 0 : ++_number;
         try
         {
+            if (input is null && Missing() is { Count: > 0 } missing)
+                ThrowTerminatingError(ErrorFactory.MissingParameters(MyInvocation.MyCommand.Name, missing));
             ConntrackEntry entry = input is null ? _template.Create(BuildTuples()) : _template.Copy(EntryFromProperties.ReadToCreate(input));
             entry.ThrowIfIncomplete();
-            if (!_asksForEach || ShouldProcess(entry.ToString(), DescribeChange(entry)))
-                Create(entry, number, NamespaceName ?? (input is null ? null : entry.Namespace));
+            string? networkNamespace = NamespaceName ?? (input is null ? null : entry.Namespace);
+            NumberedEntry numbered = new(number, entry, HasDefaultTimeout: entry.TimeoutSeconds is null);
+            if (numbered.HasDefaultTimeout)
+                entry.SetTimeout(DefaultTimeout(entry, networkNamespace));
+            if (!_asksForEach || ShouldProcess(entry.ToString(), DescribeChange(numbered)))
+                Create(numbered, networkNamespace);
         }
         catch (FormatException exception)
         {
@@ -120,14 +128,33 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
     }
 
-    private string DescribeChange(ConntrackEntry entry)
+    private string DescribeChange(NumberedEntry numbered)
     {
+        ConntrackEntry entry = numbered.Entry;
         EntryChange values = EntryChange.MakeLike(entry) with { Mark = entry.Mark is > 0 and { } mark ? new MaskedMark(mark) : null, Helper = entry.Helper };
         return $"Create conntrack entry{(Force ? ", or change the one that exists," : "")} with {values}";
     }
 
-    private void Create(ConntrackEntry entry, long number, string? networkNamespace)
+    /// <summary>What the kernel would give the entry, by the timeouts of its network namespace as they are now.</summary>
+    /// <exception cref="FormatException">The namespace has no timeout for the entry's protocol and state.</exception>
+    private uint DefaultTimeout(ConntrackEntry entry, string? networkNamespace)
     {
+        if (!_timeouts.TryGetValue(networkNamespace ?? "", out IReadOnlyList<ConntrackTimeout>? present))
+        {
+            // One that can't be read is missed only by the entries that need it.
+            present = new TimeoutDefaults(NamespaceNamed(networkNamespace)).Read(_ => { });
+            _timeouts.Add(networkNamespace ?? "", present);
+        }
+
+        TimeoutDefinition? wanted = TimeoutCatalog.Of(entry);
+        return present.FirstOrDefault(timeout => timeout.Definition == wanted) is { } found
+            ? Math.Min(found.TimeoutSeconds, TimeoutRange.Maximum)
+            : throw new FormatException($"The entry needs a timeout: the network namespace has no default for {entry.Protocol}{(entry.State is { } state ? $" in state {state}" : "")}.");
+    }
+
+    private void Create(NumberedEntry numbered, string? networkNamespace)
+    {
+        (long number, ConntrackEntry entry, _) = numbered;
         entry.Namespace = networkNamespace;
         if (entry.Protocol == IPProtocol.Dccp && entry.Original.HasPorts && !TracksDccp(networkNamespace))
         {
@@ -142,7 +169,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
 
         EntryCreator creator = _creators!.In(networkNamespace);
-        creator.Add(entry, new NumberedEntry(number, entry));
+        creator.Add(entry, numbered);
         Report(creator.TakeResults(), areNew: true);
         _progress.Advance();
     }
@@ -182,7 +209,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     /// <summary>What exists must be the same flow: the kernel refuses as well where another one has one of the tuples.</summary>
     private void MakeLike(NumberedEntry numbered, NetlinkException refusal)
     {
-        (long number, ConntrackEntry entry) = numbered;
+        (long number, ConntrackEntry entry, bool hasDefaultTimeout) = numbered;
         if (_finders!.In(entry.Namespace).Find(EntryKey.Of(entry) with { Id = null }) is not { } present)
         {
             WriteError(ErrorFactory.NotAlike(refusal, entry, number));
@@ -192,7 +219,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _existed++;
         if (entry.Helper is { } helper && present.Helper != helper)
             WriteWarning($"An entry that exists keeps its helper ({present.Helper ?? "none"}), since the kernel gives helpers to new entries alone: {present}");
-        _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), EntryChange.MakeLike(entry), numbered);
+        _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), hasDefaultTimeout ? EntryChange.MakeLike(entry) with { TimeoutSeconds = null } : EntryChange.MakeLike(entry), numbered);
     }
 
     /// <summary>When the kernel creates an entry it ignores labels that no rule uses, without an error; it returns one when they
@@ -236,7 +263,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     /// <summary>The kernel finds a master by either direction of whichever entry has the tuple, and does not tell which.</summary>
     private bool HasOtherMaster(NumberedEntry numbered)
     {
-        (long number, ConntrackEntry entry) = numbered;
+        (long number, ConntrackEntry entry, bool hasDefaultTimeout) = numbered;
         if (entry.Details?.Master is not { } master || _finders!.In(entry.Namespace).Find(KeyOf(entry)) is not { } created
             || created.Details?.Master == master)
         {

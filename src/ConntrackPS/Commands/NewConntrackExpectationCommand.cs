@@ -22,6 +22,17 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
 
     private long _number;
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>An entry, which becomes the master; or an expectation to create again, by its property names: of
     /// Get-ConntrackExpectation, Import-Clixml, Import-Csv or the like. Parameters given beside it take precedence.</summary>
     [Parameter(ValueFromPipeline = true)]
@@ -75,8 +86,9 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
 
     /// <summary>Time until it goes: seconds, or a span such as 5m; that of the helper's class unless given.</summary>
     [Parameter]
+    [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
-    public TimeSpan? TimeoutSeconds { get; set; }
+    public TimeSpan? Timeout { get; set; }
 
     /// <summary>Which of the helper's kinds of expectations, 0 for its first.</summary>
     [Parameter]
@@ -218,7 +230,7 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         SourcePortMask = (ushort?)SourcePortMask,
         DestinationPort = (ushort?)DestinationPort,
         Master = master is null ? null : InputExpectation.MasterOf(master),
-        TimeoutSeconds = (uint?)TimeoutSeconds?.TotalSeconds,
+        TimeoutSeconds = (uint?)Timeout?.TotalSeconds,
         Class = (uint?)Class,
         Flags = Flag?.Aggregate((all, bit) => all | bit),
         Function = Function,

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Management.Automation;
+using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
@@ -25,15 +27,28 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>Drops the traffic of what is deleted, deletes until a listing shows none of it, and lets traffic pass
     /// again. The block goes by itself if the process ends.</summary>
     [Parameter]
     public SwitchParameter Block { get; set; }
 
-    /// <summary>Keeps the block up for so many seconds after the last entry is gone; Ctrl+C ends it at once.</summary>
+    /// <summary>Keeps the block up for this time after the last entry is gone: seconds, or a span such as 5m, up to 7d. Ctrl+C ends it
+    /// at once.</summary>
     [Parameter]
-    [ValidateRange(1, 7 * 24 * 3600)]
-    public int? BlockSeconds { get; set; }
+    [Alias("BlockSeconds")]
+    [DurationArgument(TakesOne = true, Minimum = 1, Maximum = 7 * 24 * 3600, TakesFractions = true)]
+    public TimeSpan? BlockTime { get; set; }
 
     /// <summary>Blocks even the SSH connection that the command runs in.</summary>
     [Parameter]
@@ -104,9 +119,9 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     private PerNamespace<EntryDeleter> Deleters => _deleters ??= new(table => table.CreateDeleter(keepDeleted: PassThru));
 
     private string DescribeBlock(string action) =>
-        BlockSeconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"{action}, and keep the block {seconds} s longer") : action;
+        BlockTime is { } time ? string.Create(CultureInfo.InvariantCulture, $"{action}, and keep the block {time.TotalSeconds} s longer") : action;
 
-    private bool Blocks => Block || BlockSeconds is not null;
+    private bool Blocks => Block || BlockTime is not null;
 
     private void RemoveOne(PSObject input)
     {
@@ -195,8 +210,8 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     /// <summary>Waits as long as blocks are to last, all of them together, and takes them down.</summary>
     private void EndBlocks()
     {
-        if (_blocks.Count > 0 && BlockSeconds is { } seconds)
-            Stop.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
+        if (_blocks.Count > 0 && BlockTime is { } time)
+            Stop.WaitHandle.WaitOne(time);
         foreach (TrafficBlock block in _blocks)
         {
             WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Health;
@@ -20,14 +21,26 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
 {
     private readonly List<ConntrackFinding> _findings = [];
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>Findings of Test-ConntrackHealth, or objects that have kept their properties through a file or remoting.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public PSObject InputObject { get; set; } = null!;
 
     /// <summary>How long to count drops and the like before and after: seconds, or a span such as 1m.</summary>
     [Parameter]
+    [Alias("SampleSeconds")]
     [DurationArgument(TakesOne = true, Maximum = 3600)]
-    public TimeSpan SampleSeconds { get; set; } = TimeSpan.FromSeconds(1);
+    public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>The root of the system whose sysctl files are compared and changed; the running one unless given. Give the one that
     /// Test-ConntrackHealth had.</summary>
@@ -73,7 +86,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
     /// <summary>Finds the findings again, runs what their remedies say, and looks what is left of them.</summary>
     private void Repair(NetworkNamespace? target, SystemRoot root, IReadOnlyList<ConntrackFinding> findings)
     {
-        HealthCheck check = new(target, root, SampleSeconds);
+        HealthCheck check = new(target, root, SampleTime);
         IReadOnlyList<HealthFinding> before = check.Run(Stop);
         List<(HealthFinding Finding, ConntrackFinding Shown)> done = [];
         foreach (ConntrackFinding finding in findings.DistinctBy(finding => (finding.Name, finding.Remedy)))

@@ -24,6 +24,17 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     private string _action = "";
     private bool _asksForEach;
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
     /// group of Measure-ConntrackEntry or Group-Object, which stands for all its entries.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]

@@ -20,6 +20,17 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
 {
     private const int DefaultWidth = 120, DefaultHeight = 50;
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [Alias("Namespace")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
     /// Source. Groups are sorted by Count unless Rate, Bytes, Assured, Unreplied or SynSent is given. The names of
     /// Measure-ConntrackEntry (TotalBytes) are accepted too.</summary>
@@ -43,10 +54,11 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [TopGroupingArgument]
     public TopGrouping GroupBy { get; set; }
 
-    /// <summary>Seconds between two looks at the table, 0.1 to 3600.</summary>
+    /// <summary>Time between two looks at the table: seconds, or a span such as 1m; from 0.1 to 3600 seconds, 1 unless given.</summary>
     [Parameter]
-    [ValidateRange(TopLimits.LeastInterval, TopLimits.MostInterval)]
-    public double RefreshSeconds { get; set; } = 1;
+    [Alias("RefreshSeconds")]
+    [DurationArgument(TakesOne = true, Minimum = TopLimits.LeastInterval, Maximum = (long)TopLimits.MostInterval, TakesFractions = true)]
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Shows what the filter leaves out.</summary>
     [Parameter]
@@ -154,10 +166,10 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     {
         Order = new TopOrder(Column ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
         Grouping = GroupBy,
-        GroupOrder = SortBy is not null && Enum.TryParse(TopNames.Amounts.GetValueOrDefault(SortBy, SortBy), out GroupOrder order)
+        GroupOrder = SortBy is not null && Enum.TryParse(Arguments.TopNames.Amounts.GetValueOrDefault(SortBy, SortBy), out GroupOrder order)
             && GroupRows.Orders.Contains(order) ? order : GroupOrder.Count,
         IsGroupOrderReversed = Reverse,
-        Interval = TimeSpan.FromSeconds(RefreshSeconds),
+        Interval = Interval,
         Filter = new TopFilter
         {
             Asked = BuildFilter(),

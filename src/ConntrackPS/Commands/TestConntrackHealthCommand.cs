@@ -3,7 +3,6 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
-using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 
@@ -13,8 +12,6 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackFinding), typeof(bool))]
 public sealed class TestConntrackHealthCommand : ConntrackCommand
 {
-    private static readonly TimeSpan LongestSample = TimeSpan.FromHours(1);
-
     private readonly HashSet<string> _ofTheMachine = [];
 
     /// <summary>Findings below this severity are not emitted. Unless given: Warning and Critical, and the one of severity Ok that a
@@ -22,10 +19,11 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
-    /// <summary>How long to count drops and the like: seconds, or a span such as 1m.</summary>
+    /// <summary>How long to count drops and the like: seconds, or a span such as 1m; 1 second unless given, up to 1h.</summary>
     [Parameter]
-    [DurationArgument(TakesOne = true)]
-    public TimeSpan SampleSeconds { get; set; } = TimeSpan.FromSeconds(1);
+    [Alias("SampleSeconds")]
+    [DurationArgument(TakesOne = true, Maximum = 3600, TakesFractions = true)]
+    public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Emits True on a healthy machine and False otherwise, in place of findings: for if and for monitors.</summary>
     [Parameter]
@@ -39,8 +37,6 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
-        if (SampleSeconds > LongestSample)
-            throw new ValueRangeException($"-SampleSeconds {SampleSeconds.TotalSeconds} is out of range: 0 seconds to 1 hour (1h) are possible.");
         SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
         bool isHealthy = true, isComplete = true;
         foreach (NetworkNamespace? target in Namespaces())
@@ -67,7 +63,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 
     private bool Look(NetworkNamespace? target, SystemRoot root)
     {
-        HealthCheck check = new(target, root, SampleSeconds);
+        HealthCheck check = new(target, root, SampleTime);
         IReadOnlyList<HealthFinding> findings = check.Run(Stop);
         foreach (UnreadableSettingException unreadable in check.Unreadable!)
             TellUnreadable(unreadable);

@@ -14,13 +14,15 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackTimeout))]
 public sealed class GetConntrackTimeoutCommand : ConntrackCommand
 {
-    /// <summary>The protocols; all unless given.</summary>
+    /// <summary>The protocols, with wildcards (Icmp*); all unless given.</summary>
     [Parameter(Position = 0)]
+    [SupportsWildcards]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
-    /// <summary>The states; all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
+    /// <summary>The states, with wildcards (Syn*); all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(Position = 1)]
+    [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string[]? State { get; set; }
@@ -52,6 +54,8 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     /// <summary>A state is an error only where none of the protocols has it.</summary>
     private IEnumerable<TimeoutDefinition> Find(string state)
     {
+        if (NamePattern.TryParse(state, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
+            return TimeoutCatalog.All.Where(definition => definition.State is { } known && (pattern.IsMatch(known.ToString()) || pattern.IsMatch(KernelSpelling.Of(known))));
         TimeoutProtocol[] protocols = Protocol ?? Enum.GetValues<TimeoutProtocol>();
         TimeoutDefinition[] found = [.. protocols.Select(protocol => TimeoutCatalog.TryFind(protocol, state)).OfType<TimeoutDefinition>()];
         return found.Length > 0 ? found : throw TimeoutCatalog.Unknown(protocols, state);
@@ -82,8 +86,9 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
 
     /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Maximum = Duration.Longest)]
-    public TimeSpan TimeoutSeconds { get; set; }
+    public TimeSpan Timeout { get; set; }
 
     /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ResetSet)]
@@ -93,7 +98,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     protected override void BeginProcessing()
     {
         base.BeginProcessing();
-        _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(TimeoutSeconds));
+        _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
     }
 
     /// <inheritdoc/>
@@ -106,7 +111,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
             throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
-        uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds, _isTyped);
+        uint? wanted = Reset ? null : TimeoutRange.Check(Timeout, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
         TimeoutDefaults defaults = new(target);

@@ -112,8 +112,9 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string[]? Name { get; set; }
 
-    /// <summary>Only policies for these protocols.</summary>
+    /// <summary>Only policies for these protocols; with wildcards.</summary>
     [Parameter]
+    [SupportsWildcards]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
@@ -154,6 +155,16 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 {
     private readonly PolicyTimeouts _timeouts = new();
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>The policy's name, at most 31 bytes.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     public string Name { get; set; } = "";
@@ -168,7 +179,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; } = IPFamily.IPv4;
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; for a protocol with one timeout a span such as 5m.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
@@ -209,12 +220,22 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 {
     private readonly PolicyTimeouts _timeouts = new();
 
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>The policy's name.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string Name { get; set; } = "";
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; for a protocol with one timeout a span such as 5m.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
@@ -258,6 +279,16 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 {
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>The policies' names, with wildcards; <c>*</c> for all.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]

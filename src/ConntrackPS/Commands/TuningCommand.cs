@@ -42,6 +42,16 @@ public abstract class TuningCommand : ConntrackCommand
 /// <summary>What cmdlets share that change values now, after the next boot, or both.</summary>
 public abstract class PersistingCommand : TuningCommand
 {
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
+    public new string? NetworkNamespace
+    {
+        get => OneNamespaceName;
+        set => OneNamespaceName = value;
+    }
+
     /// <summary>Keeps the value for the next boots too, in /etc/sysctl.d/99-conntrackps.conf.</summary>
     [Parameter]
     public SwitchParameter Persist { get; set; }

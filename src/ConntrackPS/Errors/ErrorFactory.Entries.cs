@@ -65,7 +65,12 @@ internal static partial class ErrorFactory
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
         problem, Describe(problem), ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, -TimeoutSeconds, and -State for TCP and SCTP.", number);
+        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, and -State for TCP and SCTP.", number);
+
+    /// <summary>Parameters are missing, all of which are named.</summary>
+    public static ErrorRecord MissingParameters(string command, IReadOnlyList<string> names) => Create(
+        new ParameterBindingException($"{command}: cannot process the command because of one or more missing mandatory parameters: {string.Join(", ", names)}."),
+        ErrorId.MissingMandatoryParameter, ErrorCategory.InvalidArgument, names, $"Add {string.Join(", ", names.Select(name => "-" + name))}.");
 
     /// <summary>The kernel did not make an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)

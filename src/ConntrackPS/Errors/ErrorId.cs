@@ -30,6 +30,9 @@ internal enum ErrorId
     /// <summary>A cmdlet that changes something was given no new value.</summary>
     NoChange,
 
+    /// <summary>Parameters are missing that this protocol and direction need.</summary>
+    MissingMandatoryParameter,
+
     /// <summary>Groups are to be sorted by a rate, but -Interval is missing.</summary>
     NoInterval,
 
@@ -39,7 +42,8 @@ internal enum ErrorId
     /// <summary>-AllNamespace and -NetworkNamespace were given together.</summary>
     AllOrOneNamespace,
 
-    /// <summary>A cmdlet that changes something was given several network namespaces.</summary>
+    /// <summary>Several network namespaces, or a name with wildcards, were given for what is done in one: changes, -Exact, objects of the
+    /// pipeline, and expectations.</summary>
     SeveralNamespaces,
 
     // Objects in the pipeline

@@ -69,4 +69,5 @@ internal sealed class EntriesByNamespace : IDisposable
 /// <summary>An entry of the pipeline and its place in it.</summary>
 /// <param name="Number">From 1; 0 for an entry made of parameters.</param>
 /// <param name="Entry">The entry.</param>
-internal sealed record NumberedEntry(long Number, ConntrackEntry Entry);
+/// <param name="HasDefaultTimeout">Whether nobody gave its timeout: an entry that exists keeps its own then.</param>
+internal sealed record NumberedEntry(long Number, ConntrackEntry Entry, bool HasDefaultTimeout);

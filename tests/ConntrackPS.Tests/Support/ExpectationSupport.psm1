@@ -8,7 +8,7 @@ function New-Master {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace, [int] $SourcePort = 1000, [switch] $IPv6, [int] $Zone = 0)
 
     $from, $to = $IPv6 ? ('2001:db8::1', '2001:db8:1::7') : ('192.0.2.1', '198.51.100.7')
-    New-ConntrackEntry $from $to -Protocol tcp -SourcePort $SourcePort -DestinationPort 21 -State Established -TimeoutSeconds 600 `
+    New-ConntrackEntry $from $to -Protocol tcp -SourcePort $SourcePort -DestinationPort 21 -State Established -Timeout 600 `
         -Helper ftp -Zone $Zone -NetworkNamespace $Namespace -PassThru
 }
 

@@ -7,8 +7,8 @@ $work = [ordered]@{
     'a filter'            = { Get-ConntrackEntry 203.0.113.99 -NetworkNamespace $Namespace }
     'a slow consumer'     = { Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { Start-Sleep -Milliseconds 1 } }
     'statistics'          = { Get-ConntrackStat -Interval 1 -Count 3 -NetworkNamespace $Namespace }
-    'health'              = { Test-ConntrackHealth -SampleSeconds 1 -NetworkNamespace $Namespace }
-    'repair'              = { Test-ConntrackHealth -MinimumSeverity Information -SampleSeconds 0 -NetworkNamespace $Namespace | Repair-ConntrackHealth -SampleSeconds 1 -WhatIf -NetworkNamespace $Namespace }
+    'health'              = { Test-ConntrackHealth -SampleTime 1 -NetworkNamespace $Namespace }
+    'repair'              = { Test-ConntrackHealth -MinimumSeverity Information -SampleTime 0 -NetworkNamespace $Namespace | Repair-ConntrackHealth -SampleTime 1 -WhatIf -NetworkNamespace $Namespace }
     'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
     'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }
     'expectations'        = { Get-ConntrackExpectation -NetworkNamespace $Namespace; Watch-ConntrackEvent -Expectation -NetworkNamespace $Namespace }
@@ -37,10 +37,10 @@ $work = [ordered]@{
             Get-ConntrackBlock | Unblock-ConntrackTraffic
         }
     }
-    'a blocked removal'   = { Remove-ConntrackEntry 203.0.113.0/24 -BlockSeconds 1 -NetworkNamespace $Namespace }
+    'a blocked removal'   = { Remove-ConntrackEntry 203.0.113.0/24 -BlockTime 1 -NetworkNamespace $Namespace }
     'expecting'           = {
-        New-ConntrackEntry 203.0.113.1 198.51.100.7 -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -TimeoutSeconds 60 -Helper ftp -Zone 9 -PassThru -Force -NetworkNamespace $Namespace |
-            ForEach-Object { New-ConntrackExpectation 203.0.113.1 198.51.100.7 -DestinationPort 5000 -TimeoutSeconds 60 -Master $_ -Force -NetworkNamespace $Namespace }
+        New-ConntrackEntry 203.0.113.1 198.51.100.7 -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -Timeout 60 -Helper ftp -Zone 9 -PassThru -Force -NetworkNamespace $Namespace |
+            ForEach-Object { New-ConntrackExpectation 203.0.113.1 198.51.100.7 -DestinationPort 5000 -Timeout 60 -Master $_ -Force -NetworkNamespace $Namespace }
         Remove-ConntrackExpectation 203.0.113.1 -NetworkNamespace $Namespace
     }
     'text'                = { Get-ConntrackEntry -NetworkNamespace $Namespace | ConvertTo-ConntrackText | ConvertFrom-ConntrackText }

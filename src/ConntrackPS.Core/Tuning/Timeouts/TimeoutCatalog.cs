@@ -94,6 +94,23 @@ internal static class TimeoutCatalog
         return wanted is null && !string.IsNullOrWhiteSpace(state) ? null : Of(protocol).FirstOrDefault(choice => choice.State == wanted);
     }
 
+    /// <summary>The timeout that the kernel gives an entry with its next packet; null where the entry's state has none, or is not
+    /// known.</summary>
+    public static TimeoutDefinition? Of(ConntrackEntry entry)
+    {
+        TimeoutProtocol own = (TimeoutProtocol)entry.Protocol;
+        TimeoutProtocol protocol = Enum.IsDefined(own) ? own : TimeoutProtocol.Generic;
+        bool isReplied = (entry.Status & (ConntrackStatus.SeenReply | ConntrackStatus.Assured)) != 0;
+        return protocol switch
+        {
+            TimeoutProtocol.Udp or TimeoutProtocol.UdpLite or TimeoutProtocol.Gre =>
+                TryFind(protocol, (isReplied ? TimeoutState.Replied : TimeoutState.Unreplied).ToString()),
+            TimeoutProtocol.Tcp or TimeoutProtocol.Sctp or TimeoutProtocol.Dccp =>
+                entry.State is { } state ? TryFind(protocol, state.ToString()) : null,
+            _ => TryFind(protocol, null),
+        };
+    }
+
     /// <summary>None of the protocols has a timeout for the state.</summary>
     public static UnknownTimeoutException Unknown(IReadOnlyList<TimeoutProtocol> protocols, string? state) => new(
         protocols, state, [.. protocols.SelectMany(Of).Select(choice => choice.State).OfType<TimeoutState>().Distinct()]);

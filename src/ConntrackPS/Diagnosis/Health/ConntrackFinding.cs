@@ -60,7 +60,7 @@ internal static class RemedyText
         Remedy.SetSetting setting =>
             $"Set-ConntrackSetting -Name {setting.Name} -Value {CommandLine.Value(setting.Value)}{(setting.ScaleBucket ? " -ScaleBucket" : "")}{At(setting.Scope)}",
         Remedy.SetTimeout timeout => Line(
-            $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{(timeout.State is { } state ? $" -State {state}" : "")} -TimeoutSeconds {Duration(timeout)}{At(timeout.Scope)}"),
+            $"Set-ConntrackTimeout -Protocol {timeout.Protocol}{(timeout.State is { } state ? $" -State {state}" : "")} -Timeout {Duration(timeout)}{At(timeout.Scope)}"),
         Remedy.DeleteEntries deletion => Delete(deletion),
         Remedy.ListHelped helped => $"Get-ConntrackEntry -Helper {string.Join(", ", helped.Helpers)}{CommandLine.Where(helped.Namespace)}",
         Remedy.ListBusiestSources sources =>

@@ -90,7 +90,7 @@ public sealed class HealthCheckTests : IDisposable
             differences.Keys.Order());
         string root = $" -PersistRoot '{_files.Root.Path}'";
         Assert.Equal("Set-ConntrackSetting -Name Accounting -Value $false -PersistOnly" + root, differences["net.netfilter.nf_conntrack_acct"].Remedy);
-        Assert.Equal("Set-ConntrackTimeout -Protocol Udp -State Unreplied -TimeoutSeconds 30 -PersistOnly" + root, differences["net.netfilter.nf_conntrack_udp_timeout"].Remedy);
+        Assert.Equal("Set-ConntrackTimeout -Protocol Udp -State Unreplied -Timeout 30 -PersistOnly" + root, differences["net.netfilter.nf_conntrack_udp_timeout"].Remedy);
 
         // Our line would lose against the later file's, which has to go first.
         Assert.Matches("^.Get-Content .*99-zz.conf.*; Set-ConntrackTimeout -Protocol Generic", differences["net.netfilter.nf_conntrack_generic_timeout"].Remedy);

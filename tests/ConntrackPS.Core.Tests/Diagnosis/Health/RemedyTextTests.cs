@@ -38,7 +38,7 @@ public class RemedyTextTests
 
     [Fact]
     public void What_boot_keeps_is_the_value_of_now_to_the_second() => Assert.Equal(
-        "Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 432000 -PersistOnly",
+        "Set-ConntrackTimeout -Protocol Tcp -State Established -Timeout 432000 -PersistOnly",
         RemedyText.Of(new Remedy.SetTimeout(TimeoutProtocol.Tcp, TimeoutState.Established, 432000, new RemedyScope(null, RemedyTime.AtBoot, new SystemRoot()))));
 
     [Theory]

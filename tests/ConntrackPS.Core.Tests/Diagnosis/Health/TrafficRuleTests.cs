@@ -18,7 +18,7 @@ public sealed class TrafficRuleTests
     {
         TableSummary table = new(seconds, 300) { Count = count, IdleEstablished = idle };
         ConntrackFinding? finding = new IdleEstablishedRule().Shown(Healthy with { Table = table }).SingleOrDefault();
-        Assert.Equal(found ? "Set-ConntrackTimeout -Protocol Tcp -State Established -TimeoutSeconds 1d -Persist; "
+        Assert.Equal(found ? "Set-ConntrackTimeout -Protocol Tcp -State Established -Timeout 1d -Persist; "
             + "Remove-ConntrackEntry -Protocol tcp -State Established -TimeoutBelow 345600 -TimeoutAbove 300" : null, finding?.Remedy);
     }
 
@@ -46,7 +46,7 @@ public sealed class TrafficRuleTests
         for (uint source = 0; source < 3000; source++)
             table.HalfOpenSources.Add(IPFamily.IPv4, new AddressBits(0, source));
         Assert.Equal(
-            "Set-ConntrackTimeout -Protocol Tcp -State SynSent -TimeoutSeconds 20 -Persist; Set-ConntrackTimeout -Protocol Tcp -State SynRecv -TimeoutSeconds 20 -Persist; "
+            "Set-ConntrackTimeout -Protocol Tcp -State SynSent -Timeout 20 -Persist; Set-ConntrackTimeout -Protocol Tcp -State SynRecv -Timeout 20 -Persist; "
                 + "Remove-ConntrackEntry -State SynSent, SynRecv, SynSent2",
             Snapshots.Only(new HalfOpenRule(), Healthy with { Table = table }).Remedy);
     }
