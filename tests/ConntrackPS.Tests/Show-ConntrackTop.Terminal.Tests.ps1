@@ -271,7 +271,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
     It 'freezes, and looks again when it is asked' {
         Start-View "$here -RefreshSeconds 0.2"
         Send-Key p
-        Wait-Screen 'frozen'
+        Wait-Screen 'paused'
         Invoke-InNamespace $namespace conntrack -D -p udp
         Start-Sleep -Seconds 1
         (Get-Screen)[1] | Should -Match '^Shown 8 '
@@ -279,7 +279,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
         Wait-Screen '^Shown 7 '
         Invoke-InNamespace $namespace conntrack -D -s 10.1.2.5
         Send-Key p
-        Wait-Screen '^Shown 6 ' -Gone 'frozen'
+        Wait-Screen '^Shown 6 ' -Gone 'paused'
     }
 
     It 'refreshes as often as it is told' {

@@ -81,7 +81,7 @@ internal static class SettableStatus
         ConntrackStatus refused = bits & ~(settable | Always);
         if (refused == ConntrackStatus.None)
             return bits;
-        throw new StatusNotSettableException($"The kernel lets nobody set the status {refused}. {settable} can be set.")
+        throw new StatusNotSettableException($"Only the kernel can set the status {refused}. You can set {settable}.")
         {
             IsOfTranslation = (refused & Translation) != ConntrackStatus.None,
         };

@@ -25,8 +25,8 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>What is told once, though it is true of many namespaces and objects.</summary>
     private readonly HashSet<string> _told = [];
 
-    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
-    /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.
+    /// Cmdlets that only read accept several, and wildcards: <c>*</c> means all namespaces that have a name.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -86,7 +86,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         WriteError(ErrorFactory.From(exception, Path.GetFileName(exception.Path)));
 
     /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
-    /// been dealt with all the same.</summary>
+    /// been processed anyway.</summary>
     /// <param name="work">The work, which ends with what the listing threw.</param>
     /// <param name="outcome">Tells, after the work, what came of it and what not; null where the exception does.</param>
     private protected void WarnIfIncomplete(Action work, Func<string>? outcome = null)

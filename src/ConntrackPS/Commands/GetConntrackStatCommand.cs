@@ -6,7 +6,7 @@ using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows how full the connection-tracking table is and what the kernel has counted, once or as rates.</summary>
+/// <summary>Shows how full the connection-tracking table is, and the kernel's counters, once or as rates.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackStat", DefaultParameterSetName = OnceSet)]
 [OutputType(typeof(ConntrackStat), typeof(ConntrackCpuStat), ParameterSetName = [OnceSet])]
 [OutputType(typeof(ConntrackStatRate), ParameterSetName = [RateSet])]
@@ -18,16 +18,16 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
     private static readonly TimeSpan ShortestInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(1);
 
-    /// <summary>Shows each processor's counters apart.</summary>
+    /// <summary>Shows the counters of each processor separately.</summary>
     [Parameter]
     public SwitchParameter PerCpu { get; set; }
 
-    /// <summary>Emits what was counted per second each time this has passed: seconds, or a span such as 5m.</summary>
+    /// <summary>Emits rates per second repeatedly, with this interval: seconds, or a span such as 5m.</summary>
     [Parameter(Mandatory = true, ParameterSetName = RateSet)]
     [DurationArgument(TakesOne = true)]
     public TimeSpan Interval { get; set; }
 
-    /// <summary>Ends after so many intervals; without it Ctrl+C does.</summary>
+    /// <summary>Stops after this number of intervals. The default is to run until Ctrl+C.</summary>
     [Parameter(ParameterSetName = RateSet)]
     [ValidateRange(1, int.MaxValue)]
     public int? Count { get; set; }
@@ -54,7 +54,7 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
     private void EmitRates()
     {
         if (Interval < ShortestInterval || Interval > LongestInterval)
-            throw new ValueRangeException($"-Interval {Interval.TotalSeconds} is out of range: 1 second to 1 day (1d) are possible.");
+            throw new ValueRangeException($"-Interval {Interval.TotalSeconds} is out of range. Give 1 second to 1 day (1d).");
         List<(NetworkNamespace? Namespace, StatSampler Sampler)> samplers = [];
         foreach (NetworkNamespace? target in Namespaces())
             RunOne(() => samplers.Add((target, new StatSampler(target))), target);

@@ -10,16 +10,16 @@ namespace ConntrackPS.Commands;
 /// <content>The parameters, and what they make.</content>
 public sealed partial class NewConntrackEntryCommand
 {
-    /// <summary>An entry to create again: of Get-ConntrackEntry, of Import-Clixml, Import-Csv or the like.</summary>
+    /// <summary>An entry to create again, of Get-ConntrackEntry, Import-Clixml, Import-Csv or similar.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The address of the first packet's sender. Both addresses of the first packet are needed, or both of replies.</summary>
+    /// <summary>The source address of the first packet. Give both addresses of the first packet, or both addresses of replies.</summary>
     [Parameter(Position = 0, ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? SourceAddress { get; set; }
 
-    /// <summary>The address that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination address of the first packet, before translation.</summary>
     [Parameter(Position = 1, ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? DestinationAddress { get; set; }
@@ -29,12 +29,12 @@ public sealed partial class NewConntrackEntryCommand
     [ProtocolArgument(TakesOne = true)]
     public IPProtocol Protocol { get; set; }
 
-    /// <summary>The port of the first packet's sender.</summary>
+    /// <summary>The source port of the first packet.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? SourcePort { get; set; }
 
-    /// <summary>The port that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination port of the first packet, before translation.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? DestinationPort { get; set; }
@@ -44,7 +44,7 @@ public sealed partial class NewConntrackEntryCommand
     [NumberArgument(byte.MaxValue, TakesOne = true)]
     public long? IcmpType { get; set; }
 
-    /// <summary>The ICMP or ICMPv6 code of the first packet; 0 unless given.</summary>
+    /// <summary>The ICMP or ICMPv6 code of the first packet. The default is 0.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(byte.MaxValue, TakesOne = true)]
     public long? IcmpCode { get; set; }
@@ -64,47 +64,47 @@ public sealed partial class NewConntrackEntryCommand
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? GreDestinationKey { get; set; }
 
-    /// <summary>Where replies come from, without the kernel translating anything; the destination unless given.</summary>
+    /// <summary>The source address of replies, without a translation by the kernel. The default is the destination.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? ReplySourceAddress { get; set; }
 
-    /// <summary>Where replies go to, without the kernel translating anything; the source unless given.</summary>
+    /// <summary>The destination address of replies, without a translation by the kernel. The default is the source.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? ReplyDestinationAddress { get; set; }
 
-    /// <summary>The port replies come from; the destination's unless given.</summary>
+    /// <summary>The source port of replies. The default is the destination port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? ReplySourcePort { get; set; }
 
-    /// <summary>The port replies go to; the source's unless given.</summary>
+    /// <summary>The destination port of replies. The default is the source port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? ReplyDestinationPort { get; set; }
 
-    /// <summary>What the kernel translates the source to.</summary>
+    /// <summary>The address to which the kernel translates the source.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? TranslatedSourceAddress { get; set; }
 
-    /// <summary>What the kernel translates the source port to.</summary>
+    /// <summary>The port to which the kernel translates the source port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? TranslatedSourcePort { get; set; }
 
-    /// <summary>What the kernel translates the destination to.</summary>
+    /// <summary>The address to which the kernel translates the destination.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? TranslatedDestinationAddress { get; set; }
 
-    /// <summary>What the kernel translates the destination port to.</summary>
+    /// <summary>The port to which the kernel translates the destination port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? TranslatedDestinationPort { get; set; }
 
-    /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given.</summary>
+    /// <summary>The time until the entry expires: seconds, or a span such as 5m. A piped entry keeps its own by default.</summary>
     [Parameter]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? TimeoutSeconds { get; set; }
@@ -114,29 +114,30 @@ public sealed partial class NewConntrackEntryCommand
     [StateArgument(TakesOne = true)]
     public ConntrackState? State { get; set; }
 
-    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout; the kernel adds others itself.</summary>
+    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel sets the others.</summary>
     [Parameter]
     [StatusArgument]
     public ConntrackStatus[]? Status { get; set; }
 
-    /// <summary>The connection mark: whole (7, 0x100), or the bits of a mask (0x100/0xff00), beside which a piped entry keeps its own.</summary>
+    /// <summary>The connection mark: whole (7, 0x100), or only the bits in a mask (0x100/0xff00). A piped entry keeps its
+    /// other bits.</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
     public MaskedMark? Mark { get; set; }
 
-    /// <summary>The zone, 0 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone, 0 to 65535. A piped entry is created in this zone.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
 
-    /// <summary>The zone of the original direction only, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the original direction only, 1 to 65535. A piped entry is created in this zone.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? OriginalZone { get; set; }
 
-    /// <summary>The zone of the reply direction only, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the reply direction only, 1 to 65535. A piped entry is created in this zone.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
@@ -148,22 +149,22 @@ public sealed partial class NewConntrackEntryCommand
     [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? Label { get; set; }
 
-    /// <summary>The helper that reads along, such as ftp.</summary>
+    /// <summary>The helper of the connection, such as ftp.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Helper { get; set; }
 
-    /// <summary>The entry of the connection that expected this one; it must exist.</summary>
+    /// <summary>The entry of the master connection. It must exist.</summary>
     [Parameter]
     [ValidateNotNull]
     public PSObject? Master { get; set; }
 
-    /// <summary>An entry that exists already, with the same two tuples, is no error: it gets the timeout, state, status,
-    /// mark and labels.</summary>
+    /// <summary>Changes an existing entry with the same two tuples instead of reporting an error. It gets the timeout,
+    /// state, status, mark and labels.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Emits each entry as the kernel has it then.</summary>
+    /// <summary>Emits each entry as the kernel created it.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

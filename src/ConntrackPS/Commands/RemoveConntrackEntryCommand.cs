@@ -10,7 +10,7 @@ using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
+/// <summary>Deletes the entries of the connection-tracking table that match a filter or come from the pipeline.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed class RemoveConntrackEntryCommand : FilterCommand
@@ -27,22 +27,22 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
     private PerNamespace<EntryDeleter>? _deleters;
     private bool _asksForEach;
 
-    /// <summary>Drops the traffic of what is deleted, deletes until a listing shows none of it, and lets traffic pass
-    /// again. The block goes by itself if the process ends.</summary>
+    /// <summary>Drops the traffic of the entries, deletes until a listing shows none of them, and then removes the block.
+    /// The kernel removes the block if the process ends.</summary>
     [Parameter]
     public SwitchParameter Block { get; set; }
 
-    /// <summary>Keeps the block up for so many seconds after the last entry is gone; Ctrl+C ends it at once.</summary>
+    /// <summary>Keeps the block for this time after the last entry is deleted. Ctrl+C ends it immediately.</summary>
     [Parameter]
     [ValidateRange(1, 7 * 24 * 3600)]
     public int? BlockSeconds { get; set; }
 
-    /// <summary>Blocks even the SSH connection that the command runs in.</summary>
+    /// <summary>Allows blocking the SSH connection that the command runs in.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
+    /// Measure-ConntrackEntry, which means all entries of the group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -82,7 +82,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
         string about = _sum.IsEstimate ? "about " : "";
         WriteVerbose(
-            $"{about}{_sum.Deleted} entries removed, {_sum.AlreadyGone} were gone already, {_sum.Failed} failed, "
+            $"{about}{Counted.Entries(_sum.Deleted)} removed, {_sum.AlreadyGone} already gone, {_sum.Failed} failed, "
             + $"in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
@@ -191,7 +191,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
             Stop.WaitHandle.WaitOne(TimeSpan.FromSeconds(seconds));
         foreach (TrafficBlock block in _blocks)
         {
-            WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");
+            WriteVerbose($"The block {block.Table} dropped {Counted.Of(block.ReadCounters().Packets, "packet", "packets")}.");
             if (block.Problem is { } problem)
                 WriteWarning(problem);
         }
@@ -209,12 +209,12 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
     private void WarnAboutBlock(TrafficBlock block, BlockedDeletion deletion)
     {
         if (block.LeftOut > 0)
-            WriteWarning($"{block.LeftOut} flows were deleted but not blocked, since no packet tells them from others (zones, PPTP).");
+            WriteWarning($"{Counted.Flows(block.LeftOut)} {Counted.Was(block.LeftOut)} deleted but not blocked, because packets do not identify them (zones, PPTP).");
         if (deletion.Remaining > 0)
         {
             WriteWarning(
-                $"{deletion.Remaining} entries were still there after {deletion.Rounds} rounds: see the errors, or name the "
-                + "flows by addresses and ports alone, so that new ones are blocked too.");
+                $"{Counted.Entries(deletion.Remaining)} remained after {deletion.Rounds} rounds. See the errors, or filter "
+                + "only by addresses and ports, so that new flows are blocked too.");
         }
     }
 
@@ -238,7 +238,7 @@ public sealed class RemoveConntrackEntryCommand : FilterCommand
             () =>
             {
                 Flush();
-                return $"{Deleters.All.Sum(deleter => deleter.Deleted) - before} entries were deleted, and others that were meant may be left.";
+                return $"{Counted.Entries(Deleters.All.Sum(deleter => deleter.Deleted) - before)} deleted. Other matching entries may remain.";
             });
     }
 

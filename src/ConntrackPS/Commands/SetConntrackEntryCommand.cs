@@ -12,7 +12,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Changes entries of the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
+/// <summary>Changes the entries of the connection-tracking table that match a filter or come from the pipeline.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed class SetConntrackEntryCommand : SelectionCommand
@@ -26,17 +26,17 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     private EntryChange _change = new();
     private bool _asksForEach;
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry, which stands for all its entries.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
+    /// Measure-ConntrackEntry, which means all entries of the group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The new mark: whole (7, 0x100), or only the bits of a mask (0x100/0xff00; 0/0xffff0000 clears these).</summary>
+    /// <summary>The new mark: whole (7, 0x100), or only the bits in a mask (0x100/0xff00; 0/0xffff0000 clears these bits).</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
     public MaskedMark? Mark { get; set; }
 
-    /// <summary>Time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
+    /// <summary>The time until the entry expires: seconds, or a span such as 5m. 0 deletes it immediately.</summary>
     [Parameter]
     [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? TimeoutSeconds { get; set; }
@@ -53,7 +53,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? RemoveLabel { get; set; }
 
-    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
+    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel cannot clear a status bit.</summary>
     [Parameter]
     [StatusArgument]
     public ConntrackStatus[]? SetStatus { get; set; }
@@ -63,7 +63,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [StateArgument(TakesOne = true)]
     public ConntrackState? State { get; set; }
 
-    /// <summary>The helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
+    /// <summary>The name of the helper. An empty name removes the helper. Only a new entry can get a helper.</summary>
     [Parameter]
     [AllowEmptyString]
     [ValidateNotNull]
@@ -85,7 +85,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [ArgumentCompleter(typeof(HelperCompleter))]
     public string[]? WhereHelper { get; set; }
 
-    /// <summary>Emits each entry as it is then.</summary>
+    /// <summary>Emits each entry after the change.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -122,7 +122,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         Flush();
         _progress.Complete();
         WriteVerbose(
-            $"{Changed} entries changed, {_updaters!.All.Sum(updater => updater.AlreadyGone)} were gone already, "
+            $"{Counted.Entries(Changed)} changed, {_updaters!.All.Sum(updater => updater.AlreadyGone)} already gone, "
             + $"{_updaters.All.Sum(updater => updater.Failed)} failed, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
@@ -178,7 +178,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
             () =>
             {
                 Flush();
-                return $"{Changed - before} entries were changed, and others that were meant may not have been.";
+                return $"{Counted.Entries(Changed - before)} changed. Other matching entries may be unchanged.";
             });
     }
 

@@ -7,7 +7,7 @@ using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Looks connection tracking over: what is wrong or soon will be, and the command line that mends it.</summary>
+/// <summary>Checks connection tracking for problems; reports evidence and a fix for each.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "ConntrackHealth")]
 [OutputType(typeof(ConntrackFinding), typeof(bool))]
 public sealed class TestConntrackHealthCommand : ConntrackCommand
@@ -16,20 +16,20 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 
     private readonly HashSet<string> _ofTheMachine = [];
 
-    /// <summary>Findings below this severity are not emitted; with Information advice comes too.</summary>
+    /// <summary>The lowest severity to emit. With Information, advice is included.</summary>
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
-    /// <summary>How long to count drops and the like: seconds, or a span such as 1m.</summary>
+    /// <summary>How long to count drops and other events: seconds, or a span such as 1m.</summary>
     [Parameter]
     [DurationArgument(TakesOne = true)]
     public TimeSpan SampleSeconds { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Emits True where nothing was found, False otherwise, and nothing else.</summary>
+    /// <summary>Emits only True if no problem was found, and otherwise False.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose sysctl files are compared. The default is the running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
@@ -38,7 +38,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     protected override void EndProcessing() => Run(() =>
     {
         if (SampleSeconds > LongestSample)
-            throw new ValueRangeException($"-SampleSeconds {SampleSeconds.TotalSeconds} is out of range: 0 seconds to 1 hour (1h) are possible.");
+            throw new ValueRangeException($"-SampleSeconds {SampleSeconds.TotalSeconds} is out of range. Give 0 seconds to 1 hour (1h).");
         SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
         bool isHealthy = true, isComplete = true;
         foreach (NetworkNamespace? target in Namespaces())

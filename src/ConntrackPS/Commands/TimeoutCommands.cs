@@ -9,23 +9,23 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows how long the kernel keeps idle connections, by protocol and state.</summary>
+/// <summary>Shows how long the kernel keeps idle connections, per protocol and state.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackTimeout")]
 [OutputType(typeof(ConntrackTimeout))]
 public sealed class GetConntrackTimeoutCommand : ConntrackCommand
 {
-    /// <summary>The protocols; all unless given.</summary>
+    /// <summary>The protocols. The default is all.</summary>
     [Parameter(Position = 0)]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
-    /// <summary>The states; all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
+    /// <summary>The states, also in the kernel's spelling (SYN_SENT). The default is all.</summary>
     [Parameter(Position = 1)]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string[]? State { get; set; }
 
-    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose sysctl files are compared. The default is the running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
@@ -39,7 +39,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
         foreach (TimeoutProtocol protocol in Protocol ?? [])
         {
             if (present.All(timeout => timeout.Protocol != protocol))
-                RunOne(() => throw new UnsupportedTimeoutException($"This kernel keeps no timeouts for {protocol}."), protocol);
+                RunOne(() => throw new UnsupportedTimeoutException($"This kernel has no timeouts for {protocol}."), protocol);
         }
 
         foreach (ConntrackTimeout timeout in present)
@@ -73,19 +73,19 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     [TimeoutProtocolArgument(TakesOne = true)]
     public TimeoutProtocol Protocol { get; set; }
 
-    /// <summary>The state, for protocols with several; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    /// <summary>The state, for protocols with several states, also in the kernel's spelling (SYN_SENT).</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [AllowNull]
     [AllowEmptyString]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string? State { get; set; }
 
-    /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
+    /// <summary>The time without a packet until an entry expires: seconds, or a span such as 5m, 2h4m, 1d.</summary>
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
     [DurationArgument(TakesOne = true, Maximum = Duration.Longest)]
     public TimeSpan TimeoutSeconds { get; set; }
 
-    /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>
+    /// <summary>Sets the kernel's default. With -Persist, also removes the line of ConntrackPS in sysctl.d.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ResetSet)]
     public SwitchParameter Reset { get; set; }
 
@@ -101,7 +101,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         NetworkNamespace? target = Target();
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
-            throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
+            throw new UnsupportedTimeoutException($"{definition} has no sysctl, so it cannot be persisted.");
         uint? wanted = Reset ? null : TimeoutRange.Check(TimeoutSeconds, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);

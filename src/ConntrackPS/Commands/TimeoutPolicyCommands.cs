@@ -95,14 +95,14 @@ internal sealed class PolicyTimeouts
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
 {
-    /// <summary>The policies' names, with wildcards; all unless given.</summary>
+    /// <summary>The names of the policies, with wildcards. The default is all.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string[]? Name { get; set; }
 
-    /// <summary>Only policies for these protocols.</summary>
+    /// <summary>Lists only policies for these protocols.</summary>
     [Parameter]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
@@ -136,7 +136,7 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     }
 }
 
-/// <summary>Creates a timeout policy, for rules to attach to connections. States that are not named take the present
+/// <summary>Creates a timeout policy, which rules can attach to connections. States that you do not give get the current
 /// default timeouts.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackTimeoutPolicy))]
@@ -144,26 +144,26 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 {
     private readonly PolicyTimeouts _timeouts = new();
 
-    /// <summary>The policy's name, at most 31 bytes.</summary>
+    /// <summary>The name of the policy, at most 31 bytes.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     public string Name { get; set; } = "";
 
-    /// <summary>The protocol of the connections it is for.</summary>
+    /// <summary>The protocol of the connections that can use the policy.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [TimeoutProtocolArgument(TakesOne = true)]
     public TimeoutProtocol Protocol { get; set; }
 
-    /// <summary>The family of the connections it is for; a rule of the other family can't use it.</summary>
+    /// <summary>The address family of the connections that can use the policy. A rule of the other family cannot use it.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; } = IPFamily.IPv4;
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; the key is Timeout for protocols without states.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
 
-    /// <summary>Emits the policy as it is then.</summary>
+    /// <summary>Emits the policy with its new timeouts.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -187,25 +187,25 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     }
 }
 
-/// <summary>Changes the timeouts of a policy in place: connections that have it already get the new timeouts with their next packet.
-/// States that are not named stay as they are.</summary>
+/// <summary>Changes the timeouts of a policy in place. Connections that have the policy get the new timeouts with their next
+/// packet. States that you do not give keep their timeouts.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicParameters
 {
     private readonly PolicyTimeouts _timeouts = new();
 
-    /// <summary>The policy's name.</summary>
+    /// <summary>The name of the policy.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string Name { get; set; } = "";
 
-    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; under Timeout for protocols with one.</summary>
+    /// <summary>Timeouts by state: <c>@{ SynSent = 30; Established = '1h' }</c>; the key is Timeout for protocols without states.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
 
-    /// <summary>Emits the policy as it is then.</summary>
+    /// <summary>Emits the policy with its new timeouts.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -240,7 +240,7 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
 {
-    /// <summary>The policies' names, with wildcards; <c>*</c> for all.</summary>
+    /// <summary>The names of the policies, with wildcards. <c>*</c> means all.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]

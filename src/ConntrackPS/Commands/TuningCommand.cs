@@ -23,20 +23,21 @@ public abstract class TuningCommand : ConntrackCommand
 /// <summary>What cmdlets share that change values now, after the next boot, or both.</summary>
 public abstract class PersistingCommand : TuningCommand
 {
-    /// <summary>Keeps the value for the next boots too, in /etc/sysctl.d/99-conntrackps.conf.</summary>
+    /// <summary>Also writes the value to /etc/sysctl.d/99-conntrackps.conf, so that it is set at every boot.</summary>
     [Parameter]
     public SwitchParameter Persist { get; set; }
 
-    /// <summary>Keeps the value for the next boots, and leaves the present one as it is.</summary>
+    /// <summary>Sets the value only for the next boots, and does not change the current one.</summary>
     [Parameter]
     public SwitchParameter PersistOnly { get; set; }
 
-    /// <summary>The root of the system whose files are meant, such as a mounted image; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose files are written, such as a mounted image. The default is the
+    /// running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
 
-    /// <summary>Emits the value as it is then.</summary>
+    /// <summary>Emits the value after the change.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -75,7 +76,7 @@ public abstract class PersistingCommand : TuningCommand
 
         string what = string.Join(", ", changes.Select(change => string.Create(
             CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
-        Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
+        Tell(files.Count == 0 ? $"{root.SysctlFile} already contains it: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
         WarnOnce(persister.Problems);
         PersistedSettings persisted = ReadPersisted(root);
         foreach ((string name, Int128? value) in changes)
@@ -84,11 +85,11 @@ public abstract class PersistingCommand : TuningCommand
             if (value is not null && persisted.After(key, root.SysctlFile) is { Count: > 0 } later)
             {
                 WriteWarning($"{key} is set again after {root.SysctlFile}: by {string.Join("; ", later)}. "
-                    + "The last line wins that a program reads: take these out.");
+                    + "The last line applies. Remove these lines.");
             }
             else if (value is null && persisted.Find(name) is { } other)
             {
-                WriteWarning($"{key} is still set at boot: by {other}. Take that line out to have the kernel's own value.");
+                WriteWarning($"{key} is still set at boot: by {other}. Remove that line to get the kernel's default.");
             }
         }
     }

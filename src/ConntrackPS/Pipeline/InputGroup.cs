@@ -24,8 +24,8 @@ internal static class InputGroup
     public static ConntrackFilter FilterOf(ConntrackGroup group)
     {
         ConntrackFilter filter = group.ToFilter()
-            ?? throw new FormatException("it was counted from objects, and the table may hold others like them; pipe the objects themselves.");
-        return filter.NamesEntries ? filter : throw new FormatException("every entry of the table is in it.");
+            ?? throw new FormatException("it was counted from objects, which may not be the entries in the table. Pipe the objects themselves.");
+        return filter.NamesEntries ? filter : throw new FormatException("it contains every entry of the table.");
     }
 
     /// <summary>Gives a group its own properties by name, before all others.</summary>

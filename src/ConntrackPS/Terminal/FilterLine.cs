@@ -60,7 +60,7 @@ internal static class FilterLine
             throw new FormatException(errors[0].Message);
         return script.EndBlock.Statements is [PipelineAst { PipelineElements: [CommandAst { Redirections.Count: 0 } command] }]
             ? command
-            : throw new FormatException("Write parameters of Get-ConntrackEntry alone.");
+            : throw new FormatException("Write only parameters of Get-ConntrackEntry.");
     }
 
     private static PropertyInfo Find(string name)
@@ -69,7 +69,7 @@ internal static class FilterLine
         return found.FirstOrDefault(parameter => parameter.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
             ?? (found.Length == 1 ? found[0] : throw new FormatException(found.Length == 0
                 ? $"There is no filter -{name}."
-                : $"-{name} may be {string.Join(", ", found.Select(parameter => "-" + parameter.Name))}."));
+                : $"-{name} is ambiguous: it can be {string.Join(", ", found.Select(parameter => "-" + parameter.Name))}."));
     }
 
     private static object ValueOf(Ast value) => value switch
@@ -77,7 +77,7 @@ internal static class FilterLine
         StringConstantExpressionAst text => text.Value,
         ConstantExpressionAst number => number.Extent.Text,
         ArrayLiteralAst list => list.Elements.Select(ValueOf).ToArray(),
-        _ => throw new FormatException($"'{value.Extent.Text}' is no plain value."),
+        _ => throw new FormatException($"'{value.Extent.Text}' is not a plain value."),
     };
 
     /// <remarks>Every parameter of a filter that is no switch has a transformation of its own.</remarks>

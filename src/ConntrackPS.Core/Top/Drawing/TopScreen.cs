@@ -72,7 +72,7 @@ internal static class Banner
     {
         if (view.IsStill)
             return "";
-        return view.IsFrozen ? "  frozen" : string.Create(CultureInfo.InvariantCulture, $"  every {view.Interval.TotalSeconds:0.##} s");
+        return view.IsFrozen ? "  paused" : string.Create(CultureInfo.InvariantCulture, $"  every {view.Interval.TotalSeconds:0.##} s");
     }
 
     private static string Fill(TopSnapshot snapshot)
@@ -103,7 +103,7 @@ internal static class Banner
 /// <summary>The last line: a question, what happened, or the keys one needs first.</summary>
 internal static class StatusLine
 {
-    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p freeze  Enter detail";
+    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p pause  Enter details";
 
     public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
     {
@@ -136,30 +136,30 @@ internal static class Pane
     private static readonly (string Keys, string Meaning)[] Keys =
     [
         ("q", "quit"),
-        ("Esc", "leave this page, a prompt, or the entries of a group"),
+        ("Esc", "close this page, a prompt, or the entries of a group"),
         ("up, down, j, k", "select a row; also PgUp, PgDn, Ctrl+U, Ctrl+D, Home, End"),
-        ("Enter", "every property of the selected entry; of a group its entries"),
-        ("b, B or >, <", "sort by the next or previous column; also the arrows right and left"),
-        ("1 to 9", "sort by the column in this place"),
-        ("w, W", "among equals sort by the next or previous column"),
+        ("Enter", "all properties of the selected entry; the entries of a group"),
+        ("b, B or >, <", "sort by the next or previous column; also right and left arrow"),
+        ("1 to 9", "sort by the column with this number"),
+        ("w, W", "second sort key: the next or previous column"),
         ("r", "reverse the order"),
-        ("v", "group: by source, by destination, by port, not at all"),
+        ("v", "group by source, by destination, by port, or not at all"),
         (FilterKey, ""),
-        ("i", "show what the filter leaves out"),
-        ("f", "leave out the loopback"),
-        ("L", "leave out queries to name servers"),
+        ("i", "show the entries that the filter excludes"),
+        ("f", "hide loopback connections"),
+        ("L", "hide queries to name servers"),
         ("x, Del", "delete the selected entry, or all of the selected group (y/n)"),
-        ("X", "delete all of the selected entry's source that the filter shows (y/n)"),
-        ("p", "freeze, and go on"),
-        ("space", "look at the table now"),
-        ("+, -, R", "refresh more often, less often, every so many seconds"),
-        ("n, l", "names instead of addresses, as they become known"),
-        ("T", "translated addresses"),
-        ("C", "packets, bytes and rates"),
+        ("X", "delete all shown entries of the selected entry's source (y/n)"),
+        ("p", "pause/resume"),
+        ("space", "refresh now"),
+        ("+, -, R", "refresh more often, less often, every N seconds"),
+        ("n, l", "host names instead of addresses, when they are resolved"),
+        ("T", "show translated addresses"),
+        ("C", "show packets, bytes and rates"),
         ("t", "totals"),
         ("o", "fixed widths"),
         ("c", "colour"),
-        ("Ctrl+L", "draw anew"),
+        ("Ctrl+L", "redraw the screen"),
         ("h, ?", "this page"),
     ];
 
@@ -177,7 +177,7 @@ internal static class Pane
     {
         string syntax = view.FilterSyntax is { } known ? $", by {known.Name}" : "";
         int width = Keys.Max(key => key.Keys.Length) + 2;
-        return [.. Keys.Select(key => new TopSpan[] { new(key.Keys.PadRight(width), TopStyle.Title), new(key.Keys == FilterKey ? $"filter{syntax}; what is empty shows all" : key.Meaning) })];
+        return [.. Keys.Select(key => new TopSpan[] { new(key.Keys.PadRight(width), TopStyle.Title), new(key.Keys == FilterKey ? $"filter{syntax}; empty shows all" : key.Meaning) })];
     }
 
     private static List<TopSpan[]> Detail(TopView view)

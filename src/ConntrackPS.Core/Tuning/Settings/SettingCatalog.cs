@@ -22,7 +22,7 @@ internal static class SettingCatalog
         Number("ExpectationMaximum", "expect_max", 1, int.MaxValue, null, "expectations", "Expected connections allowed in each network namespace."),
         Boolean("Accounting", "acct", false, "Count the packets and bytes of each connection that begins from then on."),
         Boolean("Timestamp", "timestamp", false, "Note when each connection begins and ends."),
-        new("Events", Prefix + "events", SettingKind.Events, 0, 2, 2, null, "Make events: Off, On for every connection, or Auto for those that begin while a program listens."),
+        new("Events", Prefix + "events", SettingKind.Events, 0, 2, 2, null, "Produce events: Off, On for every connection, or Auto for connections opened while a listener is running."),
         Boolean("TcpLoose", "tcp_loose", true, "Pick up TCP connections that began before they could be seen."),
         Boolean("TcpBeLiberal", "tcp_be_liberal", false, "Take only resets outside the window for invalid, not every packet there."),
         Number("TcpMaxRetrans", "tcp_max_retrans", 0, 255, 3, "retries", "Retransmissions without an answer after which the timeout Retrans holds."),
