@@ -26,7 +26,7 @@ public partial class WordsTests
         (@"\bmends? (it|that|them|what)\b", "say: fixes"),
         (@"\b(entry|entries|rule|rules|flow|event|file)\(s\)", "write 1 entry, 2 entries"),
         (@"\b(about )?1 (entries|flows|events|expectations|rules)\b", "write 1 entry"),
-        (@"\{([\w.]*\bcount|[^{}]*\b(_?Deleted|Changed|_?Created|LeftOut|_lost|Lost))\b[^{}]*\} (entries|flows|events|expectations) ", "use Counted, which writes 1 entry, 2 entries"),
+        (@"\{([\w.]*\bcount|[^{}]*\b(_?Deleted|Changed|_?Created|LeftOut|_lost|Lost)\b[^{}]*)\} (entries|flows|events|expectations) ", "use Counted, which writes 1 entry, 2 entries"),
         (@"\bwere gone already\b|\bexisted already\b", "write: N already gone, which fits any number"),
     ];
 
