@@ -42,7 +42,7 @@ Get-Content /etc/sysctl.d/99-conntrackps.conf | Select-Object -Last 1
 "@
         $seen[0] | Should -Be 'PersistenceMasked,ConntrackPS.Commands.SetConntrackSettingCommand'
         $seen[1] | Should -Be 'InvalidOperation'
-        $seen[2] | Should -BeLike '*/etc/sysctl.d/99-conntrackps.conf is masked: it leads to /dev/null*present value is as it was*another file*'
+        $seen[2] | Should -BeLike '*/etc/sysctl.d/99-conntrackps.conf is masked: it leads to /dev/null*current value is not changed*another file*'
         $seen[3] | Should -Be '/dev/null'
         $seen[4] | Should -Be 'net.netfilter.nf_conntrack_acct = 1'
         Get-Node "$TestDrive/null" | Should -Be $node
@@ -106,7 +106,7 @@ $report
 "`$warnings"
 "`$out"
 "@)
-        $seen[0] | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is passed over."
+        $seen[0] | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is skipped."
         if ($Output) {
             $seen[1] | Should -BeLike $Output
         }
@@ -115,7 +115,7 @@ $report
     It 'is judged by the health check with what can''t be read among boot''s files' {
         mkfifo "$root/etc/sysctl.d/50-pipe.conf"
         $seen = Invoke-Shielded "Test-ConntrackHealth -SampleSeconds 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedUnread | ForEach-Object { `$_.Evidence; & ([scriptblock]::Create(`$_.Remedy)) | ForEach-Object Name }"
-        $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is passed over.", '50-pipe.conf'
+        $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is skipped.", '50-pipe.conf'
     }
 
     # NFS and others can't exchange names: a launcher makes the call fail as there.
