@@ -56,7 +56,7 @@ public enum ConntrackStatus : uint
     HwOffload = 1 << 15,
 }
 
-/// <summary>The status bits that a request can set. The kernel ignores others without a word (IPS_UNCHANGEABLE_MASK of
+/// <summary>The status bits that a request can set. The kernel ignores others without an error (IPS_UNCHANGEABLE_MASK of
 /// nf_conntrack_common.h), or gives and takes them itself.</summary>
 internal static class SettableStatus
 {

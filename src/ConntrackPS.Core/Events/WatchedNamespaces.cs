@@ -219,7 +219,7 @@ internal sealed class WatchedNamespace : IDisposable
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            // The rest is unpacked all the same: what others sent comes after it.
+            // The rest is unpacked anyway: messages of other namespaces come after it.
             while (_backlog.TryRead(item, out _))
             {
             }

@@ -72,7 +72,7 @@ public sealed class BlockConntrackTrafficCommand : FilterCommand
             return;
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
 
-        // A flow that has ended is blocked all the same, should it begin anew.
+        // A flow that has ended is blocked anyway, in case it starts again.
         ConntrackEntry entry = _entries.Read(input, key, networkNamespace) ?? EntryFromProperties.Read(input);
         if (ShouldProcess(entry.ToString(), Action))
             _entries.Add(networkNamespace, entry);

@@ -92,6 +92,6 @@ public sealed class IncompleteDeletionException(DeleteSummary summary, Incomplet
         listing.Attempts,
         listing)
 {
-    /// <summary>What was deleted all the same.</summary>
+    /// <summary>The entries that were deleted.</summary>
     public DeleteSummary Summary { get; } = summary;
 }
