@@ -71,7 +71,7 @@ $report
         $failure = @(Get-Failure { Set-ConntrackSetting Accounting $true -PersistOnly -PersistRoot $root 6>$null })
         $failure.FullyQualifiedErrorId | Should -Match '^NotPersisted,'
         $failure.CategoryInfo.Category | Should -Be 'WriteError'
-        "$failure" | Should -BeLike "*$ours leads to a folder that isn't there*Get-Item -Force -LiteralPath '$ours'*"
+        "$failure" | Should -BeLike "*$ours leads to a folder that does not exist*Get-Item -Force -LiteralPath '$ours'*"
         $null = New-Item "$root$TestDrive" -ItemType Directory
         Set-ConntrackSetting Accounting $true -PersistOnly -PersistRoot $root 6>$null
         Get-Content "$TestDrive/outside" | Should -Be 'theirs = 1'

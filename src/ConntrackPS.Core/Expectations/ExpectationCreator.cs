@@ -209,7 +209,7 @@ public sealed record ExpectationTemplate
         if ((SourcePort ?? SourcePortMask ?? DestinationPort) is not null && !tuple.MayHavePorts && !tuple.IsIcmp)
         {
             string given = SourcePort is not null ? nameof(SourcePort) : SourcePortMask is not null ? nameof(SourcePortMask) : nameof(DestinationPort);
-            throw new TemplateException($"{{0}} goes with protocols that have ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.", given);
+            throw new TemplateException($"{{0}} needs a protocol with ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.", given);
         }
 
         made.Expected = tuple with { HasPorts = tuple.MustHavePorts || tuple.HasPorts || DestinationPort is not null };
