@@ -72,7 +72,7 @@ $report
 "@ $namespace
         $seen[0] | Should -Be 'persisted,,'
         $seen[1] | Should -BeLike 'NotPersistable,*'
-        $seen[3] | Should -BeLike '*initial network namespace: not for this one*'
+        $seen[3] | Should -BeLike '*initial network namespace*does not apply to this one*'
         $seen[4] | Should -BeLike 'NotPersistable,*'
         $seen[7] | Should -Be 30 -Because 'nothing is set where half of it is refused'
         (Get-ChildItem "$TestDrive/sysctl.d").Name | Should -Be '10-x.conf'

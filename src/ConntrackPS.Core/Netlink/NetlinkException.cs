@@ -52,7 +52,7 @@ public class IncompleteListingException : Exception
     /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>
     /// <param name="attempts">How often it was asked for.</param>
     public IncompleteListingException(string operation, int attempts)
-        : this($"The hash table was resized in each of {attempts} attempts to {operation}.", attempts, null)
+        : this($"The hash table was resized during every attempt to {operation} ({attempts} in all).", attempts, null)
     {
     }
 
