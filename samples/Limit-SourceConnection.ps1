@@ -63,7 +63,7 @@ function Test-Exempt([string] $Source) {
     $false
 }
 
-# Before anything is cut off: a mistake in the list must not leave somebody out of it.
+# Before anything is cut off: a mistake in the list must not cut off an exempt host.
 $exemptPrefixes = @($Exempt -split ',' | ForEach-Object { ConvertTo-Prefix $_ })
 $over = Measure-ConntrackEntry -GroupBy SourceAddress -PrefixIPv6 $PrefixIPv6 @there |
     Where-Object Count -GT $Maximum |

@@ -35,7 +35,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $there = $NetworkNamespace ? @{ NetworkNamespace = $NetworkNamespace } : @{}
 
-# Who may not read the table learns of the fill all the same.
+# A user who may not read the table still sees the fill.
 function Get-TopSource {
     try {
         $groups = Measure-ConntrackEntry -GroupBy SourceAddress -Top $Top @there

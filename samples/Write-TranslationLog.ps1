@@ -13,7 +13,7 @@
     Stopped frame the time of a run, so that a gap between runs is seen, even after a crash.
 
     Set nf_conntrack_events to 1 when the router boots (Set-ConntrackSetting Events On -Persist). Under 2, the default,
-    connections that began while nobody listened never tell their end, and a warning says so.
+    connections opened before a listener was running produce no events, and a warning says so.
 
     Ctrl+C ends it. For systemd: KillSignal=SIGINT, since SIGTERM ends PowerShell before it can write Stopped. Times and
     days are UTC.

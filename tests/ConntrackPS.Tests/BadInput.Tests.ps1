@@ -123,7 +123,7 @@ Describe 'Wrong values' {
         $failure = Get-OneFailure "$_ ([ConntrackPS.Conntrack.ConntrackStatus]::None) -NetworkNamespace $namespace"
         $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidFilter,ConntrackPS.Commands.*Command'
         $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
-        "$failure" | Should -BeLike '*Name at least one*Status*'
+        "$failure" | Should -BeLike '*Give at least one*Status*'
     }
 
     It '<Command> -AddressFamily <Value>' -ForEach @(

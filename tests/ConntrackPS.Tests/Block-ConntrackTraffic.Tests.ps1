@@ -160,7 +160,7 @@ Describe 'Block-ConntrackTraffic' {
             Add-KernelEntry $namespace @{ udp = '-s 192.0.2.1 -d 198.51.100.7 -p udp --sport 1 --dport 2 --src-nat 203.0.113.9:7'; zone = '-s 192.0.2.2 -d 198.51.100.7 -p udp --sport 1 --dport 2 -w 5' }
             Get-ConntrackEntry | Export-Csv TestDrive:/entries.csv
             $block = Import-Csv TestDrive:/entries.csv | Block-ConntrackTraffic -WarningVariable warning -WarningAction SilentlyContinue
-            $warning | Should -Match '^1 flows '
+            $warning | Should -Match '^1 flow '
             $block.TupleCount | Should -Be 2
             $listed = (Get-Ruleset) -replace '\s+', ' '
             $listed | Should -Match ([regex]::Escape('192.0.2.1 . 198.51.100.7 . udp . 1 . 2'))

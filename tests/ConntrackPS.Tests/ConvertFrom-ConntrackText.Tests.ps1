@@ -160,7 +160,7 @@ Describe 'ConvertFrom-ConntrackText' {
         It 'that say more than an entry can hold are warned of once' {
             $entries = "$udp labels=nameless", "$udp color=blue" | ConvertFrom-ConntrackText -WarningVariable warnings -WarningAction SilentlyContinue
             $entries.Count | Should -Be 2
-            "$warnings" | Should -Be "2 entries are without something that the text says of them. The first: line 1 has the label 'nameless', which connlabel.conf doesn't name."
+            "$warnings" | Should -Be "2 entries without a value that the text contains. The first: line 1 has the label 'nameless', which connlabel.conf doesn't name."
         }
     }
 
@@ -193,7 +193,7 @@ Describe 'ConvertFrom-ConntrackText' {
         }
 
         It 'may be <Kind>, which is an error at once' -ForEach @(
-            @{ Kind = 'a pipe that nobody writes to'; Node = @('p'); Message = '*FIFO (named pipe) that nobody writes to*' }
+            @{ Kind = 'a pipe that nobody writes to'; Node = @('p'); Message = '*FIFO (named pipe) without a writer*' }
             @{ Kind = 'a device without an end'; Node = 'c', '1', '5'; Message = '*character device (1, 5)*' }
             @{ Kind = 'the null device'; Node = 'c', '1', '3'; Message = '*character device (1, 3)*' }
         ) {

@@ -60,7 +60,7 @@ Describe 'Of two entries with crossed tuples' {
 
     It 'Remove-ConntrackEntry deletes the one that came by the pipeline, as <_>' -ForEach 'object', 'list', 'save', 'proc', 'csv', 'five properties' {
         $told = Get-First $_ | Remove-ConntrackEntry -Verbose 4>&1
-        "$told" | Should -BeLike '*1 entries removed, 0 were gone already, 0 failed*'
+        "$told" | Should -BeLike '*1 entry removed, 0 already gone, 0 failed*'
         Get-Shown | Should -Be '10.0.0.1 mark 0'
     }
 
@@ -163,7 +163,7 @@ Describe 'A flow that ended, whose tuple began anew' {
         foreach ($attempt in 1..5) {
             $old = New-Newcomer
             $told = $old | Set-ConntrackEntry @With -PassThru -Verbose 4>&1
-            "$told" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
+            "$told" | Should -BeLike '*0 entries changed, 1 already gone, 0 failed*'
             $present = Get-KernelEntry $namespace -Detailed | Where-Object Protocol -EQ 6
             $present.Id, $present.Mark, $present.State, $present.Assured | Should -Be (Get-ConntrackEntry -Protocol tcp).Id, 0, 'ESTABLISHED', $false
         }
@@ -171,7 +171,7 @@ Describe 'A flow that ended, whose tuple began anew' {
 
     It 'is left alone by Remove-ConntrackEntry' {
         $old = New-Newcomer
-        "$($old | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 were gone already, 0 failed*'
+        "$($old | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 already gone, 0 failed*'
         @(Get-KernelEntry $namespace | Where-Object Protocol -EQ 6).Count | Should -Be 1
     }
 }

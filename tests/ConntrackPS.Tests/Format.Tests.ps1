@@ -248,21 +248,14 @@ Describe 'Other views' {
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
         $types = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.types.ps1xml" -Raw)
         foreach ($view in $format.Configuration.ViewDefinitions.View) {
-<<<<<<< HEAD
-            $type = [type] ($view.ViewSelectedBy.TypeName -replace '#Namespaced$')
-            $attached = $types.Types.Type | Where-Object { ([type] ($_.Name -replace '^Deserialized\.')).IsAssignableFrom($type) } |
-                ForEach-Object { $_.SelectNodes('Members/*[self::CodeProperty or self::AliasProperty]/Name').InnerText }
-            $known = @($type.GetProperties().Name) + @($attached)
-=======
             # A name with a mark is that of objects with more properties: -ResolveService adds these.
             $name = @($view.ViewSelectedBy.TypeName)[0]
-            $type = [type] ($name -replace '#Service$')
-            @($view.ViewSelectedBy.TypeName) -replace '#Service$' | Sort-Object -Unique | Should -Be $type.FullName
-            $added = $name -like '*#Service' ? 'SourceService', 'DestinationService', 'ServiceName' : @()
+            $type = [type] ($name -replace '#\w+$')
+            @($view.ViewSelectedBy.TypeName) -replace '#\w+$' | Sort-Object -Unique | Should -Be $type.FullName
+            $added = $name -like '*#Service' ? @('SourceService', 'DestinationService', 'ServiceName') : @()
             $attached = $types.Types.Type | Where-Object { ([type] ($_.Name -replace '^Deserialized\.')).IsAssignableFrom($type) } |
-                ForEach-Object { $_.SelectNodes('Members/CodeProperty/Name').InnerText }
+                ForEach-Object { $_.SelectNodes('Members/*[self::CodeProperty or self::AliasProperty]/Name').InnerText }
             $known = @($type.GetProperties().Name) + @($attached) + $added
->>>>>>> w17-names
             $view.SelectNodes('.//PropertyName').InnerText | Should -BeIn $known
         }
         foreach ($type in $types.Types.Type | Where-Object Name -NotLike "Deserialized.*") {

@@ -147,7 +147,7 @@ Describe 'Measure-ConntrackEntry' {
         $null = Measure-ConntrackEntry -GroupBy Protocol -SortBy Bytes @here -WarningVariable warnings -WarningAction SilentlyContinue
         "$warnings" | Should -BeLike '*nf_conntrack_acct=0*Set-ConntrackSetting -Name Accounting*'
         $null = Get-ConntrackEntry @here | Measure-ConntrackEntry -GroupBy Protocol -SortBy TotalPackets -WarningVariable warnings -WarningAction SilentlyContinue
-        "$warnings" | Should -BeLike '*accounting was off*'
+        "$warnings" | Should -BeLike '*accounting (nf_conntrack_acct) was off*'
         $null = Measure-ConntrackEntry -GroupBy Protocol -SortBy Count @here -WarningVariable warnings -WarningAction SilentlyContinue
         $warnings | Should -BeNullOrEmpty
     }

@@ -42,7 +42,7 @@ Get-Content /etc/sysctl.d/99-conntrackps.conf | Select-Object -Last 1
 "@
         $seen[0] | Should -Be 'PersistenceMasked,ConntrackPS.Commands.SetConntrackSettingCommand'
         $seen[1] | Should -Be 'InvalidOperation'
-        $seen[2] | Should -BeLike '*/etc/sysctl.d/99-conntrackps.conf is masked: it leads to /dev/null*present value is as it was*another file*'
+        $seen[2] | Should -BeLike '*/etc/sysctl.d/99-conntrackps.conf is masked: it leads to /dev/null*current value is not changed*another file*'
         $seen[3] | Should -Be '/dev/null'
         $seen[4] | Should -Be 'net.netfilter.nf_conntrack_acct = 1'
         Get-Node "$TestDrive/null" | Should -Be $node
@@ -71,7 +71,7 @@ $report
         $failure = @(Get-Failure { Set-ConntrackSetting Accounting $true -PersistOnly -PersistRoot $root 6>$null })
         $failure.FullyQualifiedErrorId | Should -Match '^NotPersisted,'
         $failure.CategoryInfo.Category | Should -Be 'WriteError'
-        "$failure" | Should -BeLike "*$ours leads to a folder that isn't there*Get-Item -Force -LiteralPath '$ours'*"
+        "$failure" | Should -BeLike "*$ours leads to a folder that does not exist*Get-Item -Force -LiteralPath '$ours'*"
         $null = New-Item "$root$TestDrive" -ItemType Directory
         Set-ConntrackSetting Accounting $true -PersistOnly -PersistRoot $root 6>$null
         Get-Content "$TestDrive/outside" | Should -Be 'theirs = 1'
@@ -106,7 +106,7 @@ $report
 "`$warnings"
 "`$out"
 "@)
-        $seen[0] | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is passed over."
+        $seen[0] | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is skipped."
         if ($Output) {
             $seen[1] | Should -BeLike $Output
         }

@@ -72,7 +72,7 @@ $report
 "@ $namespace
         $seen[0] | Should -Be 'persisted,,'
         $seen[1] | Should -BeLike 'NotPersistable,*'
-        $seen[3] | Should -BeLike '*initial network namespace: not for this one*'
+        $seen[3] | Should -BeLike '*initial network namespace*does not apply to this one*'
         $seen[4] | Should -BeLike 'NotPersistable,*'
         $seen[7] | Should -Be 30 -Because 'nothing is set where half of it is refused'
         (Get-ChildItem "$TestDrive/sysctl.d").Name | Should -Be '10-x.conf'
@@ -124,7 +124,7 @@ Set-ConntrackSetting Maximum 300000 -ErrorVariable failures -ErrorAction Silentl
         $seen[0] | Should -Be 'False'
         $seen[1] | Should -BeLike 'ProcSysReadOnly,*'
         $seen[2] | Should -Be 'InvalidOperation'
-        $seen[3] | Should -BeLike '*nf_conntrack_acct*/proc/sys is mounted read-only*Its host can set it: Set-ConntrackSetting -NetworkNamespace*--sysctl net.netfilter.nf_conntrack_acct=*'
+        $seen[3] | Should -BeLike '*nf_conntrack_acct*/proc/sys is mounted read-only*Set it on the host: Set-ConntrackSetting -NetworkNamespace*--sysctl net.netfilter.nf_conntrack_acct=*'
         $seen[3] | Should -Not -BeLike '*initial network namespace*'
         $seen[4] | Should -BeLike 'SettingReadOnly,*' -Because 'the namespace could not write that one, whatever the mount'
         $seen = Invoke-With $readOnly $script
@@ -159,7 +159,7 @@ $report
     It 'is told as the machine''s where the namespace can only read it' {
         $failure = @(Get-Failure { Set-ConntrackSetting Maximum 300000 -NetworkNamespace $namespace })
         $failure.FullyQualifiedErrorId | Should -BeLike 'SettingReadOnly,*'
-        "$failure" | Should -BeLike '*All network namespaces of the machine share it*leave -NetworkNamespace out*'
+        "$failure" | Should -BeLike '*All network namespaces of the machine share it*omit -NetworkNamespace*'
     }
 }
 

@@ -137,7 +137,7 @@ Describe 'Remove-ConntrackEntry -Block' {
 
     It 'deletes flows in zones, and says that they are not blocked' {
         Get-ConntrackEntry -Zone 5 | Remove-ConntrackEntry -Block -WarningVariable warning -WarningAction SilentlyContinue
-        $warning | Should -Match '^1 flows were deleted but not blocked'
+        $warning | Should -Match '^1 flow was deleted but not blocked'
         Get-KernelName $router | Should -Be 'one', 'three', 'two'
     }
 

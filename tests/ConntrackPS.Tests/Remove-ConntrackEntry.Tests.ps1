@@ -237,9 +237,9 @@ Describe 'Remove-ConntrackEntry by filter' {
 
     It 'counts in -Verbose' {
         $records = @(Remove-ConntrackEntry -Protocol udp -NetworkNamespace $namespace -Verbose 4>&1)
-        $records[-1].Message | Should -Match '^2 entries removed, 0 were gone already'
+        $records[-1].Message | Should -Match '^2 entries removed, 0 already gone'
         $records = @(Remove-ConntrackEntry -Protocol udp -NetworkNamespace $namespace -Verbose 4>&1)
-        $records[-1].Message | Should -Match '^0 entries removed, 0 were gone already'
+        $records[-1].Message | Should -Match '^0 entries removed, 0 already gone'
     }
 
     It 'emits with -PassThru exactly what it removed' {
@@ -268,7 +268,7 @@ Describe 'Remove-ConntrackEntry where entries are gone or new' {
         $null = Invoke-InNamespace $namespace conntrack -D -s 192.0.2.1 -p udp
         $null = Invoke-InNamespace $namespace conntrack -D -s 2001:db8::2 -p tcp
         $records = $entries | Remove-ConntrackEntry -Verbose 4>&1 -ErrorAction Stop
-        $records.Message | Should -Match '^4 entries removed, 2 were gone already'
+        $records.Message | Should -Match '^4 entries removed, 2 already gone'
         Get-KernelCount $namespace | Should -Be 0
     }
 
@@ -296,7 +296,7 @@ Describe 'Remove-ConntrackEntry where entries are gone or new' {
         } while ($newcomers.Id | Where-Object { $_ -in $old.Id })
 
         $records = $old | Remove-ConntrackEntry -Verbose 4>&1
-        $records.Message | Should -Match '^0 entries removed, 2 were gone already'
+        $records.Message | Should -Match '^0 entries removed, 2 already gone'
         (Get-KernelEntry $namespace | Where-Object Protocol -EQ 17).Id | Sort-Object | Should -Be ($newcomers.Id | Sort-Object)
     }
 
@@ -304,7 +304,7 @@ Describe 'Remove-ConntrackEntry where entries are gone or new' {
         $objects = Get-ConntrackEntry -NetworkNamespace $namespace | ConvertTo-Json | ConvertFrom-Json
         $objects | ForEach-Object { $_.Id = $_.Id -bxor 1 }
         $records = $objects | Remove-ConntrackEntry -Verbose 4>&1
-        $records.Message | Should -Match '^0 entries removed, 6 were gone already'
+        $records.Message | Should -Match '^0 entries removed, 6 already gone'
         Get-KernelCount $namespace | Should -Be 6
     }
 
@@ -315,7 +315,7 @@ Describe 'Remove-ConntrackEntry where entries are gone or new' {
         Get-KernelCount $namespace | Should -Be (5000 - 256 + 6)
         $records = $entries | Remove-ConntrackEntry -PassThru -Verbose 4>&1
         @($records | Where-Object { $_ -is [ConntrackPS.Conntrack.ConntrackEntry] }).Count | Should -Be (5000 - 256)
-        $records[-1].Message | Should -Match '^4744 entries removed, 256 were gone already'
+        $records[-1].Message | Should -Match '^4744 entries removed, 256 already gone'
         Get-KernelName $namespace | Should -Be ($few.Keys | Sort-Object)
     }
 
@@ -382,7 +382,7 @@ Describe 'Remove-ConntrackEntry in network namespaces' {
             Remove-ConntrackEntry -Protocol udp -Verbose
             Get-ConntrackEntry 192.0.2.2 | Remove-ConntrackEntry -Verbose
         }
-        "$said" | Should -Match '2 entries removed, 0 were gone already.*1 entries removed, 0 were gone already'
+        "$said" | Should -Match '2 entries removed, 0 already gone.*1 entry removed, 0 already gone'
         Get-KernelName $one | Should -Be (Get-Rest $few)
         Get-KernelName $two | Should -Be (Get-Rest $few 'dns4', 'dns6', 'syn4')
     }

@@ -83,7 +83,7 @@ Describe 'Remove-ConntrackExpectation' {
         $old = @(Get-ConntrackExpectation -DestinationPort 5001, 5002)
         ($old | Remove-ConntrackExpectation -PassThru).DestinationPort | Sort-Object | Should -Be 5001, 5002
         $old | Remove-ConntrackExpectation -PassThru | Should -BeNullOrEmpty
-        ($old | Remove-ConntrackExpectation -Verbose 4>&1)[-1] | Should -Be '0 expectations removed, 2 were gone already, 0 failed.'
+        ($old | Remove-ConntrackExpectation -Verbose 4>&1)[-1] | Should -Be '0 expectations removed, 2 already gone, 0 failed.'
     }
 }
 

@@ -57,7 +57,7 @@ Describe 'Remove-ConntrackTimeoutPolicy' {
         $failures.Count | Should -Be 1
         $failures[0].FullyQualifiedErrorId | Should -Be 'PolicyInUse,ConntrackPS.Commands.RemoveConntrackTimeoutPolicyCommand'
         $failures[0].CategoryInfo.Category | Should -Be 'ResourceBusy'
-        "$($failures[0])" | Should -BeLike "*'a2'*2 rule(s)*iptables*"
+        "$($failures[0])" | Should -BeLike "*'a2'*2 rules*iptables*"
         (Get-ConntrackTimeoutPolicy @there | ForEach-Object { "$($_.Name) $($_.UseCount)" }) | Should -Be 'a2 2'
     }
 

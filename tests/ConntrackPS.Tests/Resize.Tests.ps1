@@ -42,9 +42,9 @@ Describe 'A storm of resizes' -Tag 'Machine' {
         $resizes | Should -BeGreaterThan 1
         $left = $Left ? (& $Left) : (Get-KernelCount $namespace)
         if ($left) {
-            $verb = $Verb ?? 'deleted, and others that were meant may be left'
+            $verb = $Verb ?? 'deleted. Other matching entries may remain'
             $said | Should -HaveCount 1
-            "$said" | Should -BeLike "$($total - $left) entries were $verb. *nf_conntrack_buckets*run the command again*"
+            "$said" | Should -BeLike "$($total - $left) entries $verb. *nf_conntrack_buckets*run the command again*"
         }
         Get-Content $buckets | Should -Be $before
     }
@@ -60,8 +60,8 @@ Describe 'A storm of resizes' -Tag 'Machine' {
     }
 
     It 'shows all to <Name>, or is told of' -ForEach @(
-        @{ Name = 'Get-ConntrackEntry'; Script = { [Collections.Generic.HashSet[string]]::new([string[]] (Get-ConntrackEntry @here).SourceAddress).Count; , $warnings }; Verb = 'listed, and others may be missing' }
-        @{ Name = 'Measure-ConntrackEntry'; Script = { (Measure-ConntrackEntry -GroupBy Protocol @here).Count; , $warnings }; Verb = 'counted, of which some may be missing and some counted twice' }
+        @{ Name = 'Get-ConntrackEntry'; Script = { [Collections.Generic.HashSet[string]]::new([string[]] (Get-ConntrackEntry @here).SourceAddress).Count; , $warnings }; Verb = 'listed. Others may be missing' }
+        @{ Name = 'Measure-ConntrackEntry'; Script = { (Measure-ConntrackEntry -GroupBy Protocol @here).Count; , $warnings }; Verb = 'counted. Some may be missing, and some may be counted twice' }
     ) {
         if ($obstacle) {
             Set-ItResult -Skipped -Because $obstacle
@@ -70,7 +70,7 @@ Describe 'A storm of resizes' -Tag 'Machine' {
         $seen, $said, $resizes = Invoke-InStorm $Script
         $resizes | Should -BeGreaterThan 1
         if ($seen -ne $total) {
-            "$said" | Should -BeLike "$seen entries were $Verb. *nf_conntrack_buckets*"
+            "$said" | Should -BeLike "$seen entries $Verb. *nf_conntrack_buckets*"
         }
     }
 }

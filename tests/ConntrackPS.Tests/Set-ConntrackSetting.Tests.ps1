@@ -99,7 +99,7 @@ Describe 'Set-ConntrackSetting' {
         Add-KernelLine $namespace (New-ManyLine 50)
         $maximum = (Get-ConntrackSetting Maximum).Value
         Set-ConntrackSetting Maximum 49 -WhatIf -WarningVariable warnings -WarningAction SilentlyContinue
-        "$warnings" | Should -BeLike "*'$namespace' holds 50 entries, more than 49*"
+        "$warnings" | Should -BeLike "*'$namespace' has 50 entries, more than 49*"
         (Get-ConntrackSetting Maximum).Value | Should -Be $maximum
     }
 }

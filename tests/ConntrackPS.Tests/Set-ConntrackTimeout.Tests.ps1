@@ -185,11 +185,11 @@ Describe 'Set-ConntrackTimeout -Persist' {
         $failure = @(Get-Failure { Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot $root 6>$null })
         $failure.FullyQualifiedErrorId | Should -Be 'NotPersisted,ConntrackPS.Commands.SetConntrackTimeoutCommand'
         $failure.CategoryInfo.Category | Should -Be 'WriteError'
-        "$failure" | Should -BeLike "*$file*is as it was*present value is as it was*"
+        "$failure" | Should -BeLike "*$file*is not changed*current value is not changed*"
         @(Get-ChildItem $root -Recurse -File -Force).Count | Should -Be 1
     }
 
-    It 'says that the present value is set, where the file alone fails' {
+    It 'says that the current value is set, where the file alone fails' {
         $null = New-Item "$root/etc" -ItemType Directory
         Set-Content "$root/etc/sysctl.d" 'a file in the way'
         $namespace = New-TestNamespace
@@ -197,7 +197,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
             $seen = Invoke-Child -Prefix ip, netns, exec, $namespace ([scriptblock]::Create(
                     "Set-ConntrackTimeout icmp -Timeout 5 -Persist -PersistRoot '$root' -ErrorVariable failures -ErrorAction SilentlyContinue; `$failures.Count; `"`$failures`""))
             $seen[0] | Should -Be 1
-            $seen[1] | Should -BeLike '*could not be written*present value is set*'
+            $seen[1] | Should -BeLike '*could not be written*current value is set*'
             Get-Sysctl icmp_timeout | Should -Be 5
         }
         finally {

@@ -199,7 +199,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
         Wait-Screen '^Delete tcp 10\.1\.2\.5'
         Invoke-InNamespace $namespace conntrack -D -s 10.1.2.5
         Send-Key y
-        Wait-Screen '^tcp 10\.1\.2\.5:50005 -> 198\.51\.100\.20:8443 was gone already'
+        Wait-Screen '^tcp 10\.1\.2\.5:50005 -> 198\.51\.100\.20:8443 is already gone'
     }
 
     It 'deletes all of the selected entry''s source, under the filter that is shown' {

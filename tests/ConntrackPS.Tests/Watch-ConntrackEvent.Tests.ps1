@@ -99,7 +99,7 @@ Describe 'Watch-ConntrackEvent' {
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=2
         foreach ($enable in $false, $true) {
             Watch-ConntrackEvent @watch -EnableEvent:$enable -WarningVariable warnings
-            "$warnings" | Should -BeLike "*silent*nf_conntrack_events=2*Set-ConntrackSetting -Name Events -Value On -NetworkNamespace '$namespace'"
+            "$warnings" | Should -BeLike "*produce no events*nf_conntrack_events=2*Set-ConntrackSetting -Name Events -Value On -NetworkNamespace '$namespace'"
         }
         $told = Watch-While @{ NetworkNamespace = $namespace; EventType = 'Destroy'; EnableEvent = $true } -Count 1 {
             Add-KernelLine $namespace '-s 192.0.2.77 -d 198.51.100.7 -p udp --sport 1 --dport 53'
@@ -164,7 +164,7 @@ Describe 'Watch-ConntrackEvent' {
         $lost.LostCount | Should -BeGreaterThan 0
         "$lost" | Should -Be "$($lost.LostCount) events lost"
         $next.Sequence | Should -Be ($lost.Sequence + ($next.LostCount ?? 1))
-        "$warnings" | Should -BeLike '*The backlog of 65536 bytes is full: * events wait.*events were lost: raise -BacklogSize, or narrow the filter.*'
+        "$warnings" | Should -BeLike '*The backlog of 65536 bytes is full with * events.*events were lost: raise -BacklogSize, or narrow the filter.*'
         @($warnings -like '*is full*').Count | Should -Be 1
     }
 

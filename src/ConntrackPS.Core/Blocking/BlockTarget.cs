@@ -48,7 +48,7 @@ public sealed class BlockTarget
     {
         ArgumentNullException.ThrowIfNull(filter);
         if (!filter.NamesEntries)
-            throw new ArgumentException("The filter names nothing, and would block everything.");
+            throw new ArgumentException("The filter matches all traffic.");
         if (filter.Zone.Count > 0 || filter.OriginalZone.Count > 0 || filter.ReplyZone.Count > 0)
             throw new ZoneNotBlockableException();
         return new BlockTarget(filter, RuleCompiler.Compile(filter));
@@ -107,4 +107,4 @@ public sealed class BlockTarget
 
 /// <summary>A block by zone was asked for, but packets have no zone before connection tracking gives them one.</summary>
 public sealed class ZoneNotBlockableException()
-    : Exception("Traffic can't be blocked by zone: packets don't show it, and equal flows of other zones would be dropped too.");
+    : Exception("Traffic cannot be blocked by zone: packets do not contain a zone, so equal flows of other zones would be dropped too.");

@@ -263,9 +263,9 @@ public sealed class TrafficBlock : IDisposable
         string? lost = _lastLoss is { } when
             ? string.Create(
                 CultureInfo.CurrentCulture,
-                $"The kernel has lost the block's table {Table} {(_lossCount == 1 ? "once" : $"{_lossCount} times")}, last at {when:T}; traffic passed until it was made again.")
+                $"The kernel has lost the block's table {Table} {(_lossCount == 1 ? "once" : $"{_lossCount} times")}, last at {when:T}; traffic passed until it was created again.")
             : null;
-        return _failure is null ? lost : $"The block's table {Table} can't be relied on, and traffic may pass: {_failure.Message} {lost}".TrimEnd();
+        return _failure is null ? lost : $"The block's table {Table} may not be in force, so traffic may pass: {_failure.Message} {lost}".TrimEnd();
     }
 
     private static bool IsToldByPackets(ConntrackEntry entry) =>
@@ -322,7 +322,7 @@ internal static class BlockWatch
 /// <param name="table">The table's name.</param>
 /// <param name="inner">How that showed.</param>
 public sealed class BlockLostException(string table, Exception? inner = null)
-    : Exception($"The kernel has the block's table {table} no more, so that the traffic passes.", inner);
+    : Exception($"The kernel no longer has the block's table {table}, so the traffic passes.", inner);
 
 /// <summary>The running kernel can't block traffic for as long as a process lives; nothing was blocked or deleted.</summary>
 /// <param name="message">What is missing.</param>

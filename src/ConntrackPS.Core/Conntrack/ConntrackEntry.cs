@@ -258,7 +258,7 @@ public class ConntrackEntry
     internal bool LacksVerificationTags =>
         Protocol == IPProtocol.Sctp && Details is not { OriginalVerificationTag: not null, ReplyVerificationTag: not null };
 
-    /// <summary>True for an entry whose sequence numbers are shifted nobody knows how far: its ends don't understand each
+    /// <summary>True for an entry whose sequence numbers are shifted by an unknown offset: its ends don't understand each
     /// other without that, and no packet shows it.</summary>
     internal bool LacksSequenceShift =>
         (Status & ConntrackStatus.SeqAdjust) != 0 && Details is not ({ OriginalSequence: not null } or { ReplySequence: not null });

@@ -56,7 +56,7 @@ public enum ConntrackStatus : uint
     HwOffload = 1 << 15,
 }
 
-/// <summary>The status bits that a request can set. The kernel ignores others without a word (IPS_UNCHANGEABLE_MASK of
+/// <summary>The status bits that a request can set. The kernel ignores others without an error (IPS_UNCHANGEABLE_MASK of
 /// nf_conntrack_common.h), or gives and takes them itself.</summary>
 internal static class SettableStatus
 {
@@ -81,7 +81,7 @@ internal static class SettableStatus
         ConntrackStatus refused = bits & ~(settable | Always);
         if (refused == ConntrackStatus.None)
             return bits;
-        throw new StatusNotSettableException($"The kernel lets nobody set the status {refused}. {settable} can be set.")
+        throw new StatusNotSettableException($"Only the kernel can set the status {refused}. You can set {settable}.")
         {
             IsOfTranslation = (refused & Translation) != ConntrackStatus.None,
         };

@@ -92,7 +92,7 @@ internal static class Duration
         return previousUnit != long.MaxValue;
     }
 
-    /// <summary>Digits; so many that they would not fit are a very large number all the same.</summary>
+    /// <summary>Digits. If they do not fit, the number is very large anyway.</summary>
     private static bool TryParseNumber(ReadOnlySpan<char> text, out long number)
     {
         const long Large = long.MaxValue / 1_000_000;

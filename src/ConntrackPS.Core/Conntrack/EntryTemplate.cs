@@ -126,7 +126,7 @@ public sealed record EntryTemplate
 }
 
 /// <summary>A template, or a filter that has to name one tuple, lacks a property or has some that don't go together.</summary>
-/// <remarks>The message has the properties by their names; whoever calls them otherwise describes the problem anew.</remarks>
+/// <remarks>The message contains the names of the properties. A caller with other names for them writes its own message.</remarks>
 internal sealed class TemplateException : FormatException
 {
     private readonly string _problem;

@@ -219,7 +219,7 @@ internal sealed class WatchedNamespace : IDisposable
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            // The rest is unpacked all the same: what others sent comes after it.
+            // The rest is unpacked anyway: messages of other namespaces come after it.
             while (_backlog.TryRead(item, out _))
             {
             }
@@ -287,8 +287,8 @@ internal sealed class WatchedNamespace : IDisposable
 /// <param name="networkNamespace">Where; null for the caller's own.</param>
 public sealed class IncompleteTableException(string? networkNamespace)
     : Exception(
-        $"The connection-tracking table{(networkNamespace is null ? "" : $" of network namespace '{networkNamespace}'")} could not be read whole, "
-        + "so that connections which began or ended unheard are not told yet. It is read again every few seconds.")
+        $"The connection-tracking table{(networkNamespace is null ? "" : $" of network namespace '{networkNamespace}'")} could not be read completely, "
+        + "so connections that started or ended during a loss are not reported yet. It is read again every few seconds.")
 {
     /// <summary>Where; null for the caller's own.</summary>
     public string? NetworkNamespace { get; } = networkNamespace;

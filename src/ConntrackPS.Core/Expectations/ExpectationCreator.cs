@@ -182,7 +182,7 @@ public sealed record ExpectationTemplate
             (made.Master, made.MasterKey, made.Zone) = (master.Original, master, master.AnyZone);
         made.Zone = Zone ?? made.Zone ?? 0;
         if (made.Master.Family == IPFamily.Unspecified)
-            throw new TemplateException("The connection that announces it is missing: give {0} an entry.", nameof(Master));
+            throw new TemplateException("The master connection is missing: give {0} an entry.", nameof(Master));
     }
 
     private void SetTuple(ConntrackExpectation made)
@@ -209,7 +209,7 @@ public sealed record ExpectationTemplate
         if ((SourcePort ?? SourcePortMask ?? DestinationPort) is not null && !tuple.MayHavePorts && !tuple.IsIcmp)
         {
             string given = SourcePort is not null ? nameof(SourcePort) : SourcePortMask is not null ? nameof(SourcePortMask) : nameof(DestinationPort);
-            throw new TemplateException($"{{0}} goes with protocols that have ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.", given);
+            throw new TemplateException($"{{0}} needs a protocol with ports, and {ProtocolNames.ToKernel(tuple.Protocol)} has none.", given);
         }
 
         made.Expected = tuple with { HasPorts = tuple.MustHavePorts || tuple.HasPorts || DestinationPort is not null };
@@ -218,7 +218,7 @@ public sealed record ExpectationTemplate
     private void SetMask(ConntrackExpectation made, bool isNew)
     {
         if (SourceMask is not null && Source is { IsSingleAddress: false })
-            throw new TemplateException("{0} and a prefix as {1} say two things: give one of them.", nameof(SourceMask), nameof(Source));
+            throw new TemplateException("{0} and a prefix as {1} contradict each other. Give one of them.", nameof(SourceMask), nameof(Source));
         ConntrackTuple all = made.Expected with
         {
             Source = new AddressBits(ulong.MaxValue, ulong.MaxValue),
@@ -237,7 +237,7 @@ public sealed record ExpectationTemplate
     {
         made.NatDirection = NatDirection ?? made.NatDirection;
         if (NatDirection is not null && NatAddress is null && NatPort is null && made.Nat is null)
-            throw new TemplateException("{0} goes with {1} or {2}: the kernel ignores it alone.", nameof(NatDirection), nameof(NatAddress), nameof(NatPort));
+            throw new TemplateException("{0} needs {1} or {2}: without them the kernel ignores it.", nameof(NatDirection), nameof(NatAddress), nameof(NatPort));
         if (NatAddress is null && NatPort is null)
             return;
 
@@ -253,5 +253,5 @@ public sealed record ExpectationTemplate
 
     private static AddressBits Bits(HostAddress address, in ConntrackTuple tuple) => address.Family == tuple.Family
         ? address.Bits
-        : throw new FormatException($"{address} is of another address family than the connection that announces it.");
+        : throw new FormatException($"{address} has another address family than the master connection.");
 }

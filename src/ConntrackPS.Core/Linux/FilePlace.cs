@@ -203,7 +203,7 @@ internal sealed class UnusableFileException(string path, string problem, bool is
 }
 
 /// <summary>Another program has put another file in a file's place, or changed it, since it was looked at.</summary>
-internal sealed class FileChangedException(string path) : IOException($"{path} is changed by another program all the time")
+internal sealed class FileChangedException(string path) : IOException($"{path} keeps being changed by another program")
 {
     /// <summary>How often we begin anew, because another program changes the same file.</summary>
     private const int Attempts = 20;

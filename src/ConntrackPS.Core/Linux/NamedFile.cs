@@ -53,7 +53,7 @@ internal sealed class NamedFile : Stream
         {
             int length = LibC.Read(_file, buffer);
             if (length == 0 && _isPipe && !_hasRead)
-                throw new UnusableFileException(_path, "is a FIFO (named pipe) that nobody writes to");
+                throw new UnusableFileException(_path, "is a FIFO (named pipe) without a writer");
             _hasRead = true;
             if (length >= 0)
                 return length;

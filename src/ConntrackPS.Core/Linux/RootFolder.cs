@@ -190,7 +190,7 @@ internal sealed class RootFolder : IDisposable
                 throw new UnusableFileException(_firstLink ?? PathOf(name), _firstLink is null ? "is masked: it is the null device" : $"is masked: it leads to {NullDevice}", isMask: true);
         }
 
-        public UnusableFileException NowhereToGo(string name) => new(_firstLink!, $"leads to a folder that isn't there, {PathOf(name)}");
+        public UnusableFileException NowhereToGo(string name) => new(_firstLink!, $"leads to a folder that does not exist, {PathOf(name)}");
 
         public void Dispose() => _stack.ForEach(step => step.Folder.Dispose());
 
@@ -198,7 +198,7 @@ internal sealed class RootFolder : IDisposable
         {
             _firstLink ??= PathOf(name);
             if (++_links > MostLinks)
-                throw new UnusableFileException(_firstLink, $"is one of more than {MostLinks} links, or of a circle of them");
+                throw new UnusableFileException(_firstLink, $"is one of more than {MostLinks} links, or part of a link loop");
             string target = ReadLink(link, PathOf(name));
             if (target.StartsWith('/'))
                 LeaveTo(1);

@@ -52,7 +52,7 @@ public class IncompleteListingException : Exception
     /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>
     /// <param name="attempts">How often it was asked for.</param>
     public IncompleteListingException(string operation, int attempts)
-        : this($"The kernel was asked {attempts} times to {operation}, and rearranged its table each time before it was done.", attempts, null)
+        : this($"The hash table was resized during every attempt to {operation} ({attempts} in all).", attempts, null)
     {
     }
 

@@ -283,7 +283,7 @@ internal sealed class PortIds
     /// <summary>The ids of this process's sockets, in whichever network namespace.</summary>
     public static PortIds OfProcess { get; } = new();
 
-    /// <summary>An id that no socket of ours has. Another process may have it all the same: then bind(2) says
+    /// <summary>An id that no socket of ours has. Another process may have it anyway: then bind(2) says
     /// EADDRINUSE.</summary>
     public uint Take()
     {

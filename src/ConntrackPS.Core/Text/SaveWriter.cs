@@ -190,7 +190,7 @@ internal static class DeleteWriter
     {
         TupleParts parts = ProtocolText.PartsOf(entry.Protocol);
         if (parts == TupleParts.Keys)
-            throw new NotSupportedException("conntrack -D does not look at GRE keys, and would delete other tunnels of the two hosts.");
+            throw new NotSupportedException("conntrack -D ignores GRE keys, and would delete other tunnels between the two hosts.");
         text.Append("-D ");
         SaveWriter.Append(text, "-w ", entry.Zone);
         if (entry.OriginalZone is { } originalZone)

@@ -9,8 +9,8 @@ using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Drops the traffic of connections, those of the pipeline or those that a filter names, until it is unblocked or
-/// the PowerShell process ends. Entries stay: Remove-ConntrackEntry deletes them.</summary>
+/// <summary>Drops the traffic of the connections that match a filter or come from the pipeline, until you unblock it or the
+/// PowerShell process ends. The entries remain: Remove-ConntrackEntry deletes them.</summary>
 [Cmdlet(VerbsSecurity.Block, "ConntrackTraffic", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackBlock))]
 public sealed class BlockConntrackTrafficCommand : SelectionCommand
@@ -35,7 +35,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>Blocks even the SSH connection that the command runs in.</summary>
+    /// <summary>Allows blocking the SSH connection that the command runs in.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -87,7 +87,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
             return;
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
 
-        // A flow that has ended is blocked all the same, should it begin anew.
+        // A flow that has ended is blocked anyway, in case it starts again.
         ConntrackEntry entry = _entries.Read(input, key, networkNamespace) ?? EntryFromProperties.Read(input);
         if (ShouldProcess(entry.ToString(), Action))
             _entries.Add(networkNamespace, entry);
@@ -110,10 +110,10 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
         {
             // The packets of flows that exist, as they are on the wire: translated ones don't show what a filter named.
             List<ConntrackEntry> flows = [];
-            WarnIfIncomplete(() => target.Find(table, flows, Stop), () => $"{flows.Count} flows that exist already are blocked, and others that were meant may pass.");
+            WarnIfIncomplete(() => target.Find(table, flows, Stop), () => $"{Counted.Of(flows.Count, "existing flow", "existing flows")} blocked. Other matching flows may pass.");
             block.AddFlows(flows);
             if (block.LeftOut > 0)
-                WriteWarning($"{block.LeftOut} flows are blocked in part or not at all, since no packet tells them from others (zones, PPTP).");
+                WriteWarning($"{Counted.Flows(block.LeftOut)} {Counted.Is(block.LeftOut)} not blocked, or only in part, because packets do not identify them (zones, PPTP).");
             held = BlockSession.Hold(block);
         }
         catch
@@ -130,12 +130,12 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     }
 }
 
-/// <summary>Lists the blocks that this PowerShell process holds, with what each has dropped.</summary>
+/// <summary>Lists the blocks of this PowerShell process, with the packets and bytes that each dropped.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackBlock")]
 [OutputType(typeof(ConntrackBlock))]
 public sealed class GetConntrackBlockCommand : ConntrackCommand
 {
-    /// <summary>The blocks' numbers; without it all are listed.</summary>
+    /// <summary>The numbers of the blocks. The default is all blocks.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     public int[]? Id { get; set; }
 
@@ -161,16 +161,16 @@ public sealed class GetConntrackBlockCommand : ConntrackCommand
     }
 }
 
-/// <summary>Lets traffic pass again that Block-ConntrackTraffic of this PowerShell process drops.</summary>
+/// <summary>Removes blocks of this PowerShell process, so that their traffic passes again.</summary>
 [Cmdlet(VerbsSecurity.Unblock, "ConntrackTraffic", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackBlock))]
 public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
 {
-    /// <summary>The blocks' numbers, or objects of Block-ConntrackTraffic or Get-ConntrackBlock.</summary>
+    /// <summary>The numbers of the blocks, or objects of Block-ConntrackTraffic or Get-ConntrackBlock.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     public int[] Id { get; set; } = [];
 
-    /// <summary>Emits each block that was ended, with what it dropped in all.</summary>
+    /// <summary>Emits each removed block, with its final counters.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -199,7 +199,7 @@ public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
     }
 }
 
-/// <summary>What cmdlets may block: never the SSH connection they run in, unless they are forced.</summary>
+/// <summary>What cmdlets may block: the SSH connection that they run in only with -Force.</summary>
 internal static class BlockTargets
 {
     /// <exception cref="OwnConnectionException">The filter names the SSH connection.</exception>

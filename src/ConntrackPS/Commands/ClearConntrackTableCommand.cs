@@ -8,7 +8,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Empties the connection-tracking table or that of expectations, or deletes what is of one address family.</summary>
+/// <summary>Empties the connection-tracking table or the table of expectations, or deletes the entries of one address family.</summary>
 [Cmdlet(VerbsCommon.Clear, "ConntrackTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 public sealed class ClearConntrackTableCommand : ConntrackCommand
 {
@@ -29,7 +29,7 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
-    /// <summary>Empties the table of expected connections instead; the connections stay.</summary>
+    /// <summary>Empties the table of expectations instead. The connections remain.</summary>
     [Parameter]
     public SwitchParameter Expectation { get; set; }
 

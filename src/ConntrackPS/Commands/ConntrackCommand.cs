@@ -153,7 +153,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         WriteError(ErrorFactory.From(exception, Path.GetFileName(exception.Path)));
 
     /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
-    /// been dealt with all the same.</summary>
+    /// been processed anyway.</summary>
     /// <param name="work">The work, which ends with what the listing threw.</param>
     /// <param name="outcome">Tells, after the work, what came of it and what not; null where the exception does.</param>
     private protected void WarnIfIncomplete(Action work, Func<string>? outcome = null)

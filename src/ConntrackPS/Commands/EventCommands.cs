@@ -13,40 +13,43 @@ namespace ConntrackPS.Commands;
 /// <summary>What is the same for cmdlets that listen to events.</summary>
 public abstract class EventCommand : SelectionCommand
 {
-    /// <summary>The kinds of events; all three unless given.</summary>
+    /// <summary>The types of events. The default is all three.</summary>
     [Parameter]
     [ValidateSet(nameof(ConntrackEventType.New), nameof(ConntrackEventType.Update), nameof(ConntrackEventType.Destroy))]
     public ConntrackEventType[] EventType { get; set; } =
         [ConntrackEventType.New, ConntrackEventType.Update, ConntrackEventType.Destroy];
 
-    /// <summary>The kernel's buffer in bytes, 640 of which it needs for an event; 64 MiB unless given, or what is allowed.</summary>
+    /// <summary>The size of the kernel's buffer in bytes. An event needs 640 bytes. The default is 64 MiB, or the allowed
+    /// maximum.</summary>
     [Parameter]
     [ValidateRange(4096, int.MaxValue / 2)]
     public int ReceiveBufferSize { get; set; }
 
-    /// <summary>The memory in bytes that received events may take until they are emitted; 64 MiB unless given, which holds about
-    /// a million of a burst.</summary>
+    /// <summary>The memory in bytes for received events until they are emitted. The default is 64 MiB, enough for about a
+    /// million events of a burst.</summary>
     [Parameter]
     [ValidateRange(65536, long.MaxValue)]
     public long BacklogSize { get; set; } = EventOptions.DefaultBacklogSize;
 
-    /// <summary>The kernel keeps destroy events until they are taken, as long as the table has room.</summary>
+    /// <summary>Makes the kernel keep destroy events until they are delivered, as long as the table has space.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Reliable { get; set; }
 
-    /// <summary>Emits the present table first, as events of type Existing.</summary>
+    /// <summary>Emits the current table first, as events of type Existing.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter IncludeExisting { get; set; }
 
-    /// <summary>After a loss emits what the table shows to have changed, as derived New, Update and Destroy events.</summary>
+    /// <summary>After a loss, compares the table with the events, and emits the changes as derived New, Update and
+    /// Destroy events.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Resync { get; set; }
 
-    /// <summary>Turns nf_conntrack_events on (1) while this runs, and restores it. Connections that began before send no events.</summary>
+    /// <summary>Turns nf_conntrack_events on (1) while this runs, and restores it afterwards. Connections opened before
+    /// produce no events.</summary>
     [Parameter]
     public SwitchParameter EnableEvent { get; set; }
 
-    /// <summary>Watches this network namespace and all that have a name, those that get one later included.</summary>
+    /// <summary>Watches this network namespace and all named ones, also those that are created later.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AllNamespace { get; set; }
 
@@ -88,7 +91,7 @@ public abstract class EventCommand : SelectionCommand
 
     /// <summary>Reports the size of the receive buffer that the kernel granted, and of the backlog behind it.</summary>
     private protected void TellOfBuffers(int receiveBufferSize) => WriteVerbose(
-        $"Receive buffer: {receiveBufferSize} bytes, about {receiveBufferSize / EventOptions.BytesPerWaitingEvent} events. "
+        $"Receive buffer: {receiveBufferSize} bytes, about {Counted.Events(receiveBufferSize / EventOptions.BytesPerWaitingEvent)}. "
         + $"Backlog: up to {BacklogSize} bytes.");
 
     private EventOptions BuildOptions() => new()
@@ -104,19 +107,20 @@ public abstract class EventCommand : SelectionCommand
         FollowNamespaces = AllNamespace,
     };
 
-    /// <summary>A warning of the events that a namespace will not send, or null where it sends all; ask before listening begins.</summary>
+    /// <summary>A warning about the events that a namespace will not send, or null if it sends all. Call it before
+    /// listening starts.</summary>
     private protected string? FindMissingEvents(NetworkNamespace? target)
     {
         long setting = EventSwitch.Read(target);
         string where = Within(target);
         if (setting == 0 && !EnableEvent)
-            return $"The kernel makes no events{where} (nf_conntrack_events=0): use -EnableEvent, or {CommandLine.TurnOn("Events", "On", target)}";
+            return $"The kernel produces no events{where} (nf_conntrack_events=0). Use -EnableEvent, or {CommandLine.TurnOn("Events", "On", target)}";
         return setting == 1 || ConntrackStat.Read(target).Count == 0
             ? null
-            : $"Connections that began while nobody listened stay silent{where}, to their end (nf_conntrack_events={setting}). "
+            : $"Connections opened before a listener was running produce no events{where}, not even when they end (nf_conntrack_events={setting}). "
                 + (MachineNamespace.IsSetByBoot(target) == true
-                    ? $"To hear of all from the next boot on: {CommandLine.TurnOn("Events", "On", target)} -Persist"
-                    : $"To hear of all that begin from then on: {CommandLine.TurnOn("Events", "On", target)}");
+                    ? $"For events of all connections from the next boot on: {CommandLine.TurnOn("Events", "On", target)} -Persist"
+                    : $"For events of all new connections: {CommandLine.TurnOn("Events", "On", target)}");
     }
 
     /// <summary>Warns of events that will not come, once listening has begun: a warning may end the command.</summary>
@@ -127,7 +131,8 @@ public abstract class EventCommand : SelectionCommand
     }
 }
 
-/// <summary>Emits the events of connections as they happen. Use it in a pipeline: foreach would collect them first.</summary>
+/// <summary>Emits an event when a connection starts, changes or ends. Use it in a pipeline: foreach would collect all events
+/// first.</summary>
 [Cmdlet(VerbsCommon.Watch, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEvent), ParameterSetName = [FilterSet])]
 [OutputType(typeof(ConntrackExpectationEvent), ParameterSetName = [ExpectationSet])]
@@ -138,13 +143,13 @@ public sealed class WatchConntrackEventCommand : EventCommand
     private bool _toldOfReliability;
     private bool _toldOfBacklog;
 
-    /// <summary>Ends after this time: seconds, or a span such as 5m.</summary>
+    /// <summary>Stops after this time: seconds, or a span such as 5m.</summary>
     [Parameter]
     [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, TakesFractions = true)]
     public TimeSpan? Timeout { get; set; }
 
-    /// <summary>Ends after so many events.</summary>
+    /// <summary>Stops after this number of events.</summary>
     [Parameter]
     [ValidateRange(1, long.MaxValue)]
     public long? MaxEvents { get; set; }
@@ -209,8 +214,8 @@ public sealed class WatchConntrackEventCommand : EventCommand
             return;
         _toldOfBacklog = true;
         WriteWarning(
-            $"The backlog of {BacklogSize} bytes is full: {waiting} events wait. What the kernel's buffer can't hold beside them is lost: "
-            + $"take events faster, raise -BacklogSize{otherRemedy}.");
+            $"The backlog of {BacklogSize} bytes is full with {Counted.Events(waiting.Value)}. When the kernel's buffer is full too, events are lost: "
+            + $"process events faster, raise -BacklogSize{otherRemedy}.");
     }
 
     /// <summary>How long to wait next; without a limit an hour at a time.</summary>
@@ -223,7 +228,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
         if (_toldOfReliability || !stream.GaveUpReliability)
             return;
         _toldOfReliability = true;
-        WriteWarning("The table was nearly full of ended connections whose events nobody took: destroy events may be lost from now on.");
+        WriteWarning("The table was nearly full of ended connections whose events were not delivered yet. From now on destroy events may be lost.");
     }
 
     private void WatchExpectations()
@@ -249,35 +254,36 @@ public sealed class WatchConntrackEventCommand : EventCommand
 [OutputType(typeof(PSEventJob))]
 public sealed class RegisterConntrackEventCommand : EventCommand
 {
-    /// <summary>The subscription's name.</summary>
+    /// <summary>The name of the subscription.</summary>
     [Parameter(Position = 100)]
     [ValidateNotNullOrEmpty]
     public string SourceIdentifier { get; set; } = Guid.NewGuid().ToString();
 
-    /// <summary>Runs for each event, which is $EventArgs.Event there; without it events wait for Get-Event or Wait-Event.</summary>
+    /// <summary>The script that runs for each event, in which $EventArgs.Event is the event. Without it, Get-Event and
+    /// Wait-Event return the events.</summary>
     [Parameter(Position = 101)]
     [ValidateNotNull]
     public ScriptBlock? Action { get; set; }
 
-    /// <summary>Anything that the action needs; it is $Event.MessageData there.</summary>
+    /// <summary>Data for the action, which has it as $Event.MessageData.</summary>
     [Parameter]
     public PSObject? MessageData { get; set; }
 
-    /// <summary>Hides the subscription, which serves another one.</summary>
+    /// <summary>Hides the subscription, for subscriptions that support another one.</summary>
     [Parameter]
     public SwitchParameter SupportEvent { get; set; }
 
-    /// <summary>Sends the events to the session that called, where this runs remotely.</summary>
+    /// <summary>Sends the events to the calling session, if this runs in a remote session.</summary>
     [Parameter]
     public SwitchParameter Forward { get; set; }
 
-    /// <summary>Ends after so many events; 0, the default, means never.</summary>
+    /// <summary>Ends the subscription after this number of events. 0, the default, means never.</summary>
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int MaxTriggerCount { get; set; }
 
-    /// <summary>How many events at most one engine event carries, in $EventArgs.Events, where several wait: an engine event
-    /// takes PowerShell about half a millisecond, and far longer while a script runs in the foreground.</summary>
+    /// <summary>The maximum number of events in one engine event, in $EventArgs.Events, if several wait. PowerShell needs
+    /// about half a millisecond for an engine event, and far longer while a script runs in the foreground.</summary>
     [Parameter]
     [ValidateRange(1, 512)]
     public int BatchSize { get; set; } = 1;

@@ -16,26 +16,26 @@ public abstract class ExpectationCommand : ConntrackCommand
     /// <summary>The parameter set in which expectations are selected by filter.</summary>
     protected const string FilterSet = FilterParameters.Set;
 
-    /// <summary>Addresses or prefixes the expected connection comes from, as they stand in the expectation.</summary>
+    /// <summary>The source address of the expectation: addresses or prefixes.</summary>
     [Parameter(Position = 0, ParameterSetName = FilterSet)]
     [Alias("Source")]
     [AddressArgument]
     public AddressPrefix[]? SourceAddress { get; set; }
 
-    /// <summary>Addresses or prefixes the expected connection goes to.</summary>
+    /// <summary>The destination address of the expectation: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [Alias("Destination")]
     [AddressArgument]
     public AddressPrefix[]? DestinationAddress { get; set; }
 
-    /// <summary>Source ports as they stand in the expectation, or ranges; 0 usually stands for any.</summary>
+    /// <summary>The source port of the expectation: ports or ranges. 0 usually means any.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [Alias("SPort")]
     [PortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public PortRange[]? SourcePort { get; set; }
 
-    /// <summary>Destination ports, or ranges such as 1000-2000.</summary>
+    /// <summary>The destination port of the expectation: ports or ranges such as 1000-2000.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [Alias("DPort")]
     [PortArgument]
@@ -47,12 +47,12 @@ public abstract class ExpectationCommand : ConntrackCommand
     [ProtocolArgument]
     public IPProtocol[]? Protocol { get; set; }
 
-    /// <summary>Addresses or prefixes of the source of the connection that announced it.</summary>
+    /// <summary>The source address of the master connection: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     public AddressPrefix[]? MasterSourceAddress { get; set; }
 
-    /// <summary>Addresses or prefixes of the destination of the connection that announced it.</summary>
+    /// <summary>The destination address of the master connection: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     public AddressPrefix[]? MasterDestinationAddress { get; set; }
@@ -73,7 +73,7 @@ public abstract class ExpectationCommand : ConntrackCommand
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
-    /// <summary>The kernel's numbers of expectations, as Get-ConntrackExpectation shows them.</summary>
+    /// <summary>The kernel's ids of expectations, as Get-ConntrackExpectation shows them.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(uint.MaxValue)]
     public long[]? Id { get; set; }
@@ -106,18 +106,18 @@ public abstract class ExpectationCommand : ConntrackCommand
         new(NamespaceNamed(networkNamespace));
 }
 
-/// <summary>Lists the connections that helpers have announced and that have not come yet.</summary>
+/// <summary>Lists expectations: connections that helpers expect and that have not started yet.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackExpectation", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackExpectation))]
 public sealed class GetConntrackExpectationCommand : ExpectationCommand
 {
-    /// <summary>Entries of connections, whose expectations are meant.</summary>
+    /// <summary>Entries of master connections. It lists their expectations.</summary>
     [Parameter(ValueFromPipeline = true, ParameterSetName = FilterSet)]
     [ValidateNotNull]
     public PSObject? Master { get; set; }
 
-    /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort and -Zone for a
-    /// connection, and emits the expectation that it would meet.</summary>
+    /// <summary>Uses -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort and -Zone as one
+    /// connection, and emits the expectation that it would match.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Exact { get; set; }
 
@@ -143,7 +143,7 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
         IReadOnlyList<ConntrackExpectation> found = table.Read(BuildFilter(masters));
         foreach (ConntrackExpectation expectation in found)
             WriteObject(expectation);
-        WriteVerbose($"{found.Count} expectations.");
+        WriteVerbose($"{Counted.Expectations(found.Count)}.");
     }
 
     private void LookUp()
@@ -170,8 +170,8 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
     }
 }
 
-/// <summary>Deletes expectations: those of the pipeline, or those that a filter names. Their connections, when they come,
-/// are then connections like others.</summary>
+/// <summary>Deletes the expectations that match a filter or come from the pipeline. A connection that starts afterwards has
+/// no master.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackExpectation", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackExpectation))]
 public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
@@ -197,7 +197,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>Entries of connections, all of whose expectations are meant.</summary>
+    /// <summary>Entries of master connections. It deletes all their expectations.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [ValidateNotNullOrEmpty]
     public PSObject[]? Master { get; set; }
@@ -221,8 +221,8 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
         Flush();
         TellRepeated();
         WriteVerbose(
-            $"{Deleters.All.Sum(deleter => deleter.Deleted)} expectations removed, "
-            + $"{_gone + Deleters.All.Sum(deleter => deleter.AlreadyGone)} were gone already, {Deleters.All.Sum(deleter => deleter.Failed)} failed.");
+            $"{Counted.Expectations(Deleters.All.Sum(deleter => deleter.Deleted))} removed, "
+            + $"{_gone + Deleters.All.Sum(deleter => deleter.AlreadyGone)} already gone, {Deleters.All.Sum(deleter => deleter.Failed)} failed.");
     });
 
     /// <inheritdoc/>

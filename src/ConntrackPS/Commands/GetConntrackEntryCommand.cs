@@ -10,7 +10,7 @@ using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Lists the entries of the kernel's connection-tracking table, or looks single ones up.</summary>
+/// <summary>Lists the entries of the kernel's connection-tracking table, or looks up single ones.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackEntry", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed class GetConntrackEntryCommand : SelectionCommand
@@ -24,17 +24,18 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>Takes -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort (or the ICMP and GRE
-    /// parameters) and a zone for one tuple, and looks up the entry that has it, in either direction, without a listing. Or the
-    /// same of the reply: -ReplySourceAddress and so on. What else is asked must hold for the entry too.</summary>
+    /// <summary>Uses -Protocol, -SourceAddress, -SourcePort, -DestinationAddress, -DestinationPort (or the ICMP and GRE
+    /// parameters) and the zone as one tuple, and looks up the entry that has it in either direction, without listing the
+    /// table. The reply tuple works too: -ReplySourceAddress and so on. The entry must match the other filters
+    /// too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Exact { get; set; }
 
-    /// <summary>Which of the kernel's lists to read.</summary>
+    /// <summary>The list of the kernel to read.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public TableKind Table { get; set; }
 
-    /// <summary>Sets the counters of the entries that are emitted to 0, and of no others.</summary>
+    /// <summary>Resets the counters of the emitted entries to 0, and of no other entries.</summary>
     [Parameter]
     public SwitchParameter ResetCounter { get; set; }
 
@@ -126,9 +127,9 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
                     count += batch.Count;
                 }
             },
-            () => $"{count} entries were listed, and others may be missing.");
+            () => $"{Counted.Entries(count)} listed. Others may be missing.");
         ReportRepeats(stream.Repeats);
-        WriteVerbose($"{count} entries in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
+        WriteVerbose($"{Counted.Entries(count)} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
     }
 
     private void LookUp(PSObject input)

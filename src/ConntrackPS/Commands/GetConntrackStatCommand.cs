@@ -5,7 +5,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows how full the connection-tracking table is and what the kernel has counted, once or as rates.</summary>
+/// <summary>Shows how full the connection-tracking table is, and the kernel's counters, once or as rates.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackStat", DefaultParameterSetName = OnceSet)]
 [OutputType(typeof(ConntrackStat), typeof(ConntrackCpuStat), ParameterSetName = [OnceSet])]
 [OutputType(typeof(ConntrackStatRate), ParameterSetName = [RateSet])]
@@ -18,12 +18,12 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
     [Parameter]
     public SwitchParameter PerCpu { get; set; }
 
-    /// <summary>Emits what was counted per second each time this has passed: seconds, or a span such as 5m.</summary>
+    /// <summary>Emits rates per second repeatedly, with this interval: seconds, or a span such as 5m.</summary>
     [Parameter(Mandatory = true, ParameterSetName = RateSet)]
     [DurationArgument(TakesOne = true, Minimum = 1, Maximum = 24 * 3600, TakesFractions = true)]
     public TimeSpan Interval { get; set; }
 
-    /// <summary>Ends after so many intervals; without it Ctrl+C does.</summary>
+    /// <summary>Stops after this number of intervals. The default is to run until Ctrl+C.</summary>
     [Parameter(ParameterSetName = RateSet)]
     [ValidateRange(1, int.MaxValue)]
     public int? Count { get; set; }

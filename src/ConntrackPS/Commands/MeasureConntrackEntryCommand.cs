@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
@@ -13,7 +14,7 @@ using ConntrackPS.Terminal;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Counts entries, packets and bytes by group: those of the table, or those of the pipeline.</summary>
+/// <summary>Counts entries, packets and bytes by group, of the table or of objects in the pipeline.</summary>
 [Cmdlet(VerbsDiagnostic.Measure, "ConntrackEntry", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackGroup))]
 public sealed class MeasureConntrackEntryCommand : SelectionCommand
@@ -30,28 +31,28 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The properties that the entries of a group have in common; Protocol and State unless given.</summary>
+    /// <summary>The properties to group by. The default is Protocol and State.</summary>
     [Parameter]
     [GroupPropertyArgument]
     [ArgumentCompleter(typeof(GroupPropertyCompleter))]
     public GroupProperty[]? GroupBy { get; set; }
 
-    /// <summary>Leading bits of IPv4 addresses that count, 0 to 32; 24 makes groups of 256 addresses.</summary>
+    /// <summary>The prefix length for grouping by IPv4 addresses, 0 to 32. 24 makes groups of 256 addresses.</summary>
     [Parameter]
     [ValidateRange(0, 32)]
     public int Prefix { get; set; } = 32;
 
-    /// <summary>Leading bits of IPv6 addresses that count, 0 to 128; 64 makes groups of subnets.</summary>
+    /// <summary>The prefix length for grouping by IPv6 addresses, 0 to 128. 64 makes one group per subnet.</summary>
     [Parameter]
     [ValidateRange(0, 128)]
     public int PrefixIPv6 { get; set; } = 128;
 
-    /// <summary>Only the first so many groups.</summary>
+    /// <summary>Returns only the first N groups.</summary>
     [Parameter]
     [ValidateRange(1, int.MaxValue)]
     public int? Top { get; set; }
 
-    /// <summary>What the groups are sorted by, the largest first; Count unless given.</summary>
+    /// <summary>The value to sort groups by, the largest first. The default is Count.</summary>
     [Parameter]
     [GroupOrderArgument(TakesOne = true)]
     public GroupOrder SortBy { get; set; }
@@ -64,7 +65,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     [Parameter]
     public SwitchParameter Ascending { get; set; }
 
-    /// <summary>Reads the table twice, so long apart, and tells rates: seconds, or a span such as 5m.</summary>
+    /// <summary>Reads the table twice with this interval, and calculates rates: seconds, or a span such as 5m.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [DurationArgument(TakesOne = true, TakesFractions = true)]
     public TimeSpan? Interval { get; set; }
@@ -93,7 +94,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         if (ParameterSetName != InputSet)
             return;
         if (_lost > 0)
-            WriteWarning($"{_lost} events were lost before they could be counted.");
+            WriteWarning($"{Counted.Events(_lost)} {Counted.Was(_lost)} lost and {Counted.Is(_lost)} not counted.");
         if (AsksForCounters && _measurement is { Count: > 0, HasCounters: false })
             WriteWarning("The objects have no counters, since accounting was off where they come from (nf_conntrack_acct).");
         Run(() =>
@@ -140,7 +141,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
                 else
                     measurement.Read(table, filter, Stop);
             },
-            () => $"{measurement.Count} entries were counted, of which some may be missing and some counted twice.");
+            () => $"{Counted.Entries(measurement.Count)} counted. Some may be missing, and some may be counted twice.");
         ReportRepeats(measurement.Repeats);
         Emit(measurement, text);
     }

@@ -25,13 +25,13 @@ public sealed partial class NewConntrackEntryCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The address of the first packet's sender. Both addresses of the first packet are needed, or both of replies.</summary>
+    /// <summary>The source address of the first packet. Give both addresses of the first packet, or both addresses of replies.</summary>
     [Parameter(Position = 0, ParameterSetName = TupleSet)]
     [Alias("Source")]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? SourceAddress { get; set; }
 
-    /// <summary>The address that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination address of the first packet, before translation.</summary>
     [Parameter(Position = 1, ParameterSetName = TupleSet)]
     [Alias("Destination")]
     [HostAddressArgument(TakesOne = true)]
@@ -42,14 +42,14 @@ public sealed partial class NewConntrackEntryCommand
     [ProtocolArgument(TakesOne = true)]
     public IPProtocol Protocol { get; set; }
 
-    /// <summary>The port of the first packet's sender.</summary>
+    /// <summary>The source port of the first packet.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [Alias("SPort")]
     [OnePortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? SourcePort { get; set; }
 
-    /// <summary>The port that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination port of the first packet, before translation.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [Alias("DPort")]
     [OnePortArgument]
@@ -61,7 +61,7 @@ public sealed partial class NewConntrackEntryCommand
     [NumberArgument(byte.MaxValue, TakesOne = true)]
     public long? IcmpType { get; set; }
 
-    /// <summary>The ICMP or ICMPv6 code of the first packet; 0 unless given.</summary>
+    /// <summary>The ICMP or ICMPv6 code of the first packet. The default is 0.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [NumberArgument(byte.MaxValue, TakesOne = true)]
     public long? IcmpCode { get; set; }
@@ -81,45 +81,45 @@ public sealed partial class NewConntrackEntryCommand
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? GreDestinationKey { get; set; }
 
-    /// <summary>Where replies come from, without the kernel translating anything; the destination unless given.</summary>
+    /// <summary>The source address of replies, without a translation by the kernel. The default is the destination.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? ReplySourceAddress { get; set; }
 
-    /// <summary>Where replies go to, without the kernel translating anything; the source unless given.</summary>
+    /// <summary>The destination address of replies, without a translation by the kernel. The default is the source.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? ReplyDestinationAddress { get; set; }
 
-    /// <summary>The port replies come from; the destination's unless given.</summary>
+    /// <summary>The source port of replies. The default is the destination port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [OnePortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? ReplySourcePort { get; set; }
 
-    /// <summary>The port replies go to; the source's unless given.</summary>
+    /// <summary>The destination port of replies. The default is the source port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [OnePortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? ReplyDestinationPort { get; set; }
 
-    /// <summary>What the kernel translates the source to.</summary>
+    /// <summary>The address to which the kernel translates the source.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? TranslatedSourceAddress { get; set; }
 
-    /// <summary>What the kernel translates the source port to.</summary>
+    /// <summary>The port to which the kernel translates the source port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [OnePortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? TranslatedSourcePort { get; set; }
 
-    /// <summary>What the kernel translates the destination to.</summary>
+    /// <summary>The address to which the kernel translates the destination.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? TranslatedDestinationAddress { get; set; }
 
-    /// <summary>What the kernel translates the destination port to.</summary>
+    /// <summary>The port to which the kernel translates the destination port.</summary>
     [Parameter(ParameterSetName = TupleSet)]
     [OnePortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
@@ -143,7 +143,7 @@ public sealed partial class NewConntrackEntryCommand
         "Closing", "Ignore", "Invalid")]
     public ConntrackState? State { get; set; }
 
-    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout; the kernel adds others itself.</summary>
+    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel sets the others.</summary>
     [Parameter]
     [StatusArgument]
     [ValidateSet(
@@ -152,24 +152,25 @@ public sealed partial class NewConntrackEntryCommand
         "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
     public ConntrackStatus[]? Status { get; set; }
 
-    /// <summary>The connection mark: whole (7, 0x100), or the bits of a mask (0x100/0xff00), beside which a piped entry keeps its own.</summary>
+    /// <summary>The connection mark: whole (7, 0x100), or only the bits in a mask (0x100/0xff00). A piped entry keeps its
+    /// other bits.</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
     public MaskedMark? Mark { get; set; }
 
-    /// <summary>The zone, 0 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone, 0 to 65535. A piped entry is created in this zone.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? Zone { get; set; }
 
-    /// <summary>The zone of the original direction only, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the original direction only, 1 to 65535. A piped entry is created in this zone.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
     public long? OriginalZone { get; set; }
 
-    /// <summary>The zone of the reply direction only, 1 to 65535; a piped entry moves there.</summary>
+    /// <summary>The zone of the reply direction only, 1 to 65535. A piped entry is created in this zone.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, Minimum = 1, TakesOne = true)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
@@ -181,22 +182,22 @@ public sealed partial class NewConntrackEntryCommand
     [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? Label { get; set; }
 
-    /// <summary>The helper that reads along, such as ftp.</summary>
+    /// <summary>The helper of the connection, such as ftp.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Helper { get; set; }
 
-    /// <summary>The entry of the connection that expected this one; it must exist.</summary>
+    /// <summary>The entry of the master connection. It must exist.</summary>
     [Parameter]
     [ValidateNotNull]
     public PSObject? Master { get; set; }
 
-    /// <summary>An entry that exists already, with the same two tuples, is no error: it gets the timeout, state, status,
-    /// mark and labels.</summary>
+    /// <summary>Changes an existing entry with the same two tuples instead of reporting an error. It gets the timeout,
+    /// state, status, mark and labels.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Emits each entry as the kernel has it then.</summary>
+    /// <summary>Emits each entry as the kernel created it.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

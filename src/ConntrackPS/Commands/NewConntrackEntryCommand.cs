@@ -10,7 +10,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Creates entries in the connection-tracking table: one made of parameters, or those of the pipeline.</summary>
+/// <summary>Creates entries in the connection-tracking table, from parameters or from objects in the pipeline.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = TupleSet)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed partial class NewConntrackEntryCommand : ConntrackCommand
@@ -71,7 +71,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _progress.Complete();
         long failed = _creators!.All.Sum(creator => creator.Failed) - _existed + _updaters!.All.Sum(updater => updater.Failed) + _withdrawn;
         WarnAboutGaps();
-        WriteVerbose($"{_creators.All.Sum(creator => creator.Created) - _withdrawn} entries created, {_existed} existed already, {failed} failed.");
+        WriteVerbose($"{Counted.Entries(_creators.All.Sum(creator => creator.Created) - _withdrawn)} created, {_existed} already existed, {failed} failed.");
     });
 
     /// <inheritdoc/>
@@ -158,7 +158,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         entry.Namespace = networkNamespace;
         if (entry.Protocol == IPProtocol.Dccp && entry.Original.HasPorts && !TracksDccp(networkNamespace))
         {
-            WriteError(ErrorFactory.InvalidEntry(new FormatException("This kernel does not track DCCP, and would make an entry without ports."), entry, number));
+            WriteError(ErrorFactory.InvalidEntry(new FormatException("This kernel does not track DCCP. It would create an entry without ports."), entry, number));
             return;
         }
 
@@ -248,15 +248,15 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         if (_withoutTags > 0)
         {
             WriteWarning(
-                $"{_withoutTags} SCTP entries were created without verification tags. The kernel takes the data of such an association for "
-                + "invalid until it sees a HEARTBEAT in each direction. Export-Clixml, Export-Csv and 'conntrack -o save' keep the tags.");
+                $"{Counted.Of(_withoutTags, "SCTP entry", "SCTP entries")} created without verification tags. The data of such an association is "
+                + "invalid until the kernel sees a HEARTBEAT in each direction. Export-Clixml, Export-Csv and 'conntrack -o save' save the tags.");
         }
 
         if (_withoutShift > 0)
         {
             WriteWarning(
-                $"{_withoutShift} entries were created whose sequence numbers a helper had shifted, without the shift. Such a connection stalls. "
-                + "Export-Clixml and Export-Csv keep it, and no form of text.");
+                $"{Counted.Entries(_withoutShift)} created without the offset of sequence numbers that a helper had set. Such a connection stalls. "
+                + "Export-Clixml and Export-Csv save the offset; no text format does.");
         }
     }
 

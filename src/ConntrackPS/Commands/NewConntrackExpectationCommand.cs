@@ -12,7 +12,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Announces connections to the kernel, as helpers do: one made of parameters, or those of the pipeline.</summary>
+/// <summary>Creates expectations in the kernel, as helpers do, from parameters or from objects in the pipeline.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackExpectation", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackExpectation))]
 public sealed class NewConntrackExpectationCommand : ConntrackCommand
@@ -38,24 +38,24 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
     [Parameter(ValueFromPipeline = true)]
     public PSObject? InputObject { get; set; }
 
-    /// <summary>Where the expected connection may come from: one address, or a prefix such as 0.0.0.0/0 for any.</summary>
+    /// <summary>The source of the expected connection: one address, or a prefix such as 0.0.0.0/0 for any.</summary>
     [Parameter(Position = 0)]
     [Alias("Source")]
     [AddressArgument(TakesOne = true)]
     public AddressPrefix? SourceAddress { get; set; }
 
-    /// <summary>Where the expected connection goes to, before translation.</summary>
+    /// <summary>The destination address of the expected connection, before translation.</summary>
     [Parameter(Position = 1)]
     [Alias("Destination")]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? DestinationAddress { get; set; }
 
-    /// <summary>The layer 4 protocol, by name or number; the master's unless given.</summary>
+    /// <summary>The layer 4 protocol, by name or number. The default is that of the master.</summary>
     [Parameter]
     [ProtocolArgument(TakesOne = true)]
     public IPProtocol? Protocol { get; set; }
 
-    /// <summary>The source port; any unless given.</summary>
+    /// <summary>The source port. The default is any.</summary>
     [Parameter]
     [Alias("SPort")]
     [OnePortArgument]
@@ -69,73 +69,73 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? DestinationPort { get; set; }
 
-    /// <summary>The bits of the source address that must be met, where they are no prefix: 0.0.0.255.</summary>
+    /// <summary>The bits of the source address that must match, if they are not a prefix: 0.0.0.255.</summary>
     [Parameter]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? SourceMask { get; set; }
 
-    /// <summary>The bits of the source port that must be met; all where -SourcePort is given, else none.</summary>
+    /// <summary>The bits of the source port that must match. The default is all if -SourcePort is given, and otherwise none.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? SourcePortMask { get; set; }
 
-    /// <summary>The entry of the connection that announces it; it must have a helper.</summary>
+    /// <summary>The entry of the master connection. It must have a helper.</summary>
     [Parameter]
     [ValidateNotNull]
     public PSObject? Master { get; set; }
 
-    /// <summary>Time until it goes: seconds, or a span such as 5m; that of the helper's class unless given.</summary>
+    /// <summary>The time until the expectation expires: seconds, or a span such as 5m. The default is that of the helper's class.</summary>
     [Parameter]
     [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? Timeout { get; set; }
 
-    /// <summary>Which of the helper's kinds of expectations, 0 for its first.</summary>
+    /// <summary>The expectation class of the helper. 0 is the first class.</summary>
     [Parameter]
     [NumberArgument(uint.MaxValue, TakesOne = true)]
     public long? Class { get; set; }
 
-    /// <summary>Permanent: it stays when a connection meets it. Inactive: it meets none.</summary>
+    /// <summary>Permanent: it remains after a connection matched it. Inactive: it matches no connection.</summary>
     [Parameter]
     [ValidateSet(nameof(ExpectationFlags.Permanent), nameof(ExpectationFlags.Inactive))]
     public ExpectationFlags[]? Flag { get; set; }
 
-    /// <summary>What the kernel calls when the connection comes, such as nat-follow-master.</summary>
+    /// <summary>The function that the kernel calls when the connection starts, such as nat-follow-master.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Function { get; set; }
 
-    /// <summary>A helper for the expected connection, on kernels that take one; newer ones ignore it.</summary>
+    /// <summary>A helper for the expected connection. Newer kernels ignore it.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Helper { get; set; }
 
-    /// <summary>The master's direction that the expected connection takes, for -Function to translate it.</summary>
+    /// <summary>The direction of the master that the expected connection has. -Function uses it for the translation.</summary>
     [Parameter]
     [ValidateSet(nameof(TupleDirection.Original), nameof(TupleDirection.Reply))]
     public TupleDirection? NatDirection { get; set; }
 
-    /// <summary>The address that -Function translates to.</summary>
+    /// <summary>The address to which -Function translates.</summary>
     [Parameter]
     [HostAddressArgument(TakesOne = true)]
     public HostAddress? NatAddress { get; set; }
 
-    /// <summary>The port that -Function translates to.</summary>
+    /// <summary>The port to which -Function translates.</summary>
     [Parameter]
     [OnePortArgument]
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? NatPort { get; set; }
 
-    /// <summary>The master's zone, 0 to 65535; an entry given as master has its own.</summary>
+    /// <summary>The zone of the master, 0 to 65535. The default is the zone of the entry that is given as the master.</summary>
     [Parameter]
     [NumberArgument(ushort.MaxValue, TakesOne = true)]
     public long? Zone { get; set; }
 
-    /// <summary>One that exists already, with the same mask and master, is no error: it gets the timeout.</summary>
+    /// <summary>Sets the timeout of an existing expectation with the same mask and master instead of reporting an error.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Emits each expectation as the kernel has it then.</summary>
+    /// <summary>Emits each expectation as the kernel created it.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -210,7 +210,7 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         {
             ConntrackExpectation? created = _creators.In(networkNamespace).Create(expectation, Force);
             if (created is not null && created.Class != expectation.Class)
-                WriteWarning($"The kernel gave the expectation class {created.Class}, since it takes one together with -Helper only: {created}");
+                WriteWarning($"The kernel set the class {created.Class}, because it accepts -Class only together with -Helper: {created}");
             if (PassThru && created is not null)
                 WriteObject(created);
         }

@@ -12,7 +12,7 @@ using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Deletes entries from the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
+/// <summary>Deletes the entries of the connection-tracking table that match a filter or come from the pipeline.</summary>
 [Cmdlet(VerbsCommon.Remove, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed class RemoveConntrackEntryCommand : SelectionCommand
@@ -50,7 +50,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     [DurationArgument(TakesOne = true, Minimum = 1, Maximum = 7 * 24 * 3600, TakesFractions = true)]
     public TimeSpan? BlockTime { get; set; }
 
-    /// <summary>Blocks even the SSH connection that the command runs in.</summary>
+    /// <summary>Allows blocking the SSH connection that the command runs in.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -94,7 +94,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
             Sum(new DeleteSummary(deleter.Deleted, deleter.AlreadyGone, deleter.Failed, IsEstimate: false));
         string about = _sum.IsEstimate ? "about " : "";
         WriteVerbose(
-            $"{about}{_sum.Deleted} entries removed, {_sum.AlreadyGone} were gone already, {_sum.Failed} failed, "
+            $"{about}{Counted.Entries(_sum.Deleted)} removed, {_sum.AlreadyGone} already gone, {_sum.Failed} failed, "
             + $"in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
@@ -214,7 +214,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
             Stop.WaitHandle.WaitOne(time);
         foreach (TrafficBlock block in _blocks)
         {
-            WriteVerbose($"The block {block.Table} dropped {block.ReadCounters().Packets} packets.");
+            WriteVerbose($"The block {block.Table} dropped {Counted.Of(block.ReadCounters().Packets, "packet", "packets")}.");
             if (block.Problem is { } problem)
                 WriteWarning(problem);
         }
@@ -232,12 +232,12 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     private void WarnAboutBlock(TrafficBlock block, BlockedDeletion deletion)
     {
         if (block.LeftOut > 0)
-            WriteWarning($"{block.LeftOut} flows were deleted but not blocked, since no packet tells them from others (zones, PPTP).");
+            WriteWarning($"{Counted.Flows(block.LeftOut)} {Counted.Was(block.LeftOut)} deleted but not blocked, because packets do not identify them (zones, PPTP).");
         if (deletion.Remaining > 0)
         {
             WriteWarning(
-                $"{deletion.Remaining} entries were still there after {deletion.Rounds} rounds: see the errors, or name the "
-                + "flows by addresses and ports alone, so that new ones are blocked too.");
+                $"{Counted.Entries(deletion.Remaining)} remained after {deletion.Rounds} rounds. See the errors, or filter "
+                + "only by addresses and ports, so that new flows are blocked too.");
         }
     }
 
@@ -261,7 +261,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
             () =>
             {
                 Flush();
-                return $"{Deleters.All.Sum(deleter => deleter.Deleted) - before} entries were deleted, and others that were meant may be left.";
+                return $"{Counted.Entries(Deleters.All.Sum(deleter => deleter.Deleted) - before)} deleted. Other matching entries may remain.";
             });
     }
 

@@ -19,101 +19,101 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>The parameter set in which entries come through the pipeline.</summary>
     protected const string InputSet = "InputObject";
 
-    /// <summary>Addresses or prefixes the first packet came from.</summary>
+    /// <summary>The source address of the first packet: addresses or prefixes.</summary>
     [Parameter(Position = 0, ParameterSetName = FilterSet)]
     [Alias("Source")]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? SourceAddress { get; set; }
 
-    /// <summary>Addresses or prefixes the first packet was sent to, before translation.</summary>
+    /// <summary>The destination address of the first packet, before translation: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [Alias("Destination")]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? DestinationAddress { get; set; }
 
-    /// <summary>Addresses or prefixes replies come from.</summary>
+    /// <summary>The source address of replies: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ReplySourceAddress { get; set; }
 
-    /// <summary>Addresses or prefixes replies go to.</summary>
+    /// <summary>The destination address of replies: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ReplyDestinationAddress { get; set; }
 
-    /// <summary>Addresses or prefixes that any of the four addresses may have.</summary>
+    /// <summary>Any of the four addresses of an entry: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? Address { get; set; }
 
-    /// <summary>Addresses or prefixes that replace the source, on entries whose source is translated.</summary>
+    /// <summary>The address that replaces a translated source: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? TranslatedSourceAddress { get; set; }
 
-    /// <summary>Addresses or prefixes that replace the destination, on entries whose destination is translated.</summary>
+    /// <summary>The address that replaces a translated destination: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? TranslatedDestinationAddress { get; set; }
 
-    /// <summary>Addresses or prefixes that replace the source or the destination, on entries where that one is translated.</summary>
+    /// <summary>The address that replaces a translated source or destination: addresses or prefixes.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? TranslatedAddress { get; set; }
 
-    /// <summary>Source ports of the first packet, or ranges such as 1000-2000.</summary>
+    /// <summary>The source port of the first packet: ports or ranges such as 1000-2000.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [Alias("SPort")]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? SourcePort { get; set; }
 
-    /// <summary>Destination ports of the first packet before translation, or ranges.</summary>
+    /// <summary>The destination port of the first packet, before translation: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [Alias("DPort")]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? DestinationPort { get; set; }
 
-    /// <summary>Ports or ranges that replies come from.</summary>
+    /// <summary>The source port of replies: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ReplySourcePort { get; set; }
 
-    /// <summary>Ports or ranges that replies go to.</summary>
+    /// <summary>The destination port of replies: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ReplyDestinationPort { get; set; }
 
-    /// <summary>Ports or ranges that replace the source port, on entries whose source is translated.</summary>
+    /// <summary>The port that replaces the port of a translated source: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? TranslatedSourcePort { get; set; }
 
-    /// <summary>Ports or ranges that replace the destination port, on entries whose destination is translated.</summary>
+    /// <summary>The port that replaces the port of a translated destination: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? TranslatedDestinationPort { get; set; }
 
-    /// <summary>Ports or ranges that replace the source or destination port, on entries where that one is translated.</summary>
+    /// <summary>The port that replaces the port of a translated source or destination: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? TranslatedPort { get; set; }
 
-    /// <summary>Ports or ranges that any of the four ports may have.</summary>
+    /// <summary>Any of the four ports of an entry: ports or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
@@ -155,7 +155,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
         "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
     public ConntrackStatus[]? Status { get; set; }
 
-    /// <summary>Status bits of which none may be set.</summary>
+    /// <summary>Status bits that must not be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
     [ValidateSet(
@@ -164,7 +164,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
         "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
     public ConntrackStatus[]? ExcludeStatus { get; set; }
 
-    /// <summary>Only entries that have seen no reply.</summary>
+    /// <summary>Only entries without a reply.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Unreplied { get; set; }
 
@@ -180,7 +180,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter AnyNat { get; set; }
 
-    /// <summary>Labels of which any is set, by name or bit (0 to 127).</summary>
+    /// <summary>Labels, by name or bit (0 to 127). An entry needs one of them.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [LabelArgument]
     [ArgumentCompleter(typeof(LabelCompleter))]
@@ -216,32 +216,33 @@ public abstract partial class SelectionCommand : ConntrackCommand
     [NumberArgument(ushort.MaxValue)]
     public long[]? GreDestinationKey { get; set; }
 
-    /// <summary>At least so many bytes both ways; needs accounting (nf_conntrack_acct).</summary>
+    /// <summary>The minimum number of bytes in both directions together. It needs accounting (nf_conntrack_acct).</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(long.MaxValue, TakesOne = true)]
     public long? MinimumBytes { get; set; }
 
-    /// <summary>At least so many packets both ways; needs accounting (nf_conntrack_acct).</summary>
+    /// <summary>The minimum number of packets in both directions together. It needs accounting (nf_conntrack_acct).</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(long.MaxValue, TakesOne = true)]
     public long? MinimumPackets { get; set; }
 
-    /// <summary>Less time left than this: seconds, or a span such as 5m.</summary>
+    /// <summary>Only entries with less than this time left: seconds, or a span such as 5m.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [DurationArgument(TakesOne = true)]
     public TimeSpan? TimeoutBelow { get; set; }
 
-    /// <summary>More time left than this: seconds, or a span such as 2h4m.</summary>
+    /// <summary>Only entries with more than this time left: seconds, or a span such as 2h4m.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [DurationArgument(TakesOne = true)]
     public TimeSpan? TimeoutAbove { get; set; }
 
-    /// <summary>Began longer ago than this: seconds, or a span such as 1d; needs timestamps (nf_conntrack_timestamp).</summary>
+    /// <summary>Only entries that are older than this: seconds, or a span such as 1d. It needs timestamps
+    /// (nf_conntrack_timestamp).</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [DurationArgument(TakesOne = true)]
     public TimeSpan? OlderThan { get; set; }
 
-    /// <summary>Zones, 0 to 65535, of both directions or of either.</summary>
+    /// <summary>Zones, 0 to 65535, of both directions or of one.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(ushort.MaxValue)]
     [ArgumentCompleter(typeof(ZoneCompleter))]
@@ -265,7 +266,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
-    /// <summary>The kernel's numbers of entries, as Get-ConntrackEntry shows them.</summary>
+    /// <summary>The kernel's ids of entries, as Get-ConntrackEntry shows them.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [NumberArgument(uint.MaxValue)]
     public long[]? Id { get; set; }
@@ -282,7 +283,8 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>The filter as the parameters have it, whether anything can match or not.</summary>
     private protected ConntrackFilter ReadParameters() => FilterParameters.Read(this);
 
-    /// <summary>The filter, where it names something: a changing cmdlet never takes a missing filter for "everything".</summary>
+    /// <summary>The filter, if it does not match every entry: a cmdlet that changes something never treats a missing
+    /// filter as "everything".</summary>
     private protected ConntrackFilter RefuseEmptyFilter()
     {
         ConntrackFilter filter = BuildFilter();
@@ -333,7 +335,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
         return table;
     }
 
-    /// <summary>Says so where a filter can match nothing, since the kernel doesn't count what it asks for.</summary>
+    /// <summary>Warns if a filter can match nothing because the kernel does not record the value.</summary>
     private protected void WarnAboutMissingData(NetworkNamespace? networkNamespace)
     {
         if (MinimumBytes is not null || MinimumPackets is not null)
@@ -350,7 +352,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
     private protected void ReportRepeats(int repeats)
     {
         if (repeats > 0)
-            WriteVerbose($"The hash table was resized meanwhile; it was read again, {repeats} times.");
+            WriteVerbose($"The hash table was resized during the listing. It was listed again {Counted.Of(repeats, "time", "times")}.");
     }
 
     /// <summary>The filter that a group of the pipeline stands for; null where there is none, which is then reported.</summary>
@@ -370,6 +372,6 @@ public abstract partial class SelectionCommand : ConntrackCommand
     private void WarnIfOff(string file, string setting, string problem, NetworkNamespace? networkNamespace)
     {
         if (Sysctl.ReadNumber(Sysctl.Netfilter + file, networkNamespace) == 0)
-            WriteWarning($"{problem}. Turn that on for new connections: {CommandLine.TurnOn(setting, true, networkNamespace)}");
+            WriteWarning($"{problem}. To turn it on for new connections: {CommandLine.TurnOn(setting, true, networkNamespace)}");
     }
 }

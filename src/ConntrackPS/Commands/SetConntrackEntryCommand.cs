@@ -11,7 +11,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Changes entries of the connection-tracking table: those of the pipeline, or those that a filter names.</summary>
+/// <summary>Changes the entries of the connection-tracking table that match a filter or come from the pipeline.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackEntry", SupportsShouldProcess = true, DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed class SetConntrackEntryCommand : SelectionCommand
@@ -40,7 +40,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The new mark: whole (7, 0x100), or only the bits of a mask (0x100/0xff00; 0/0xffff0000 clears these).</summary>
+    /// <summary>The new mark: whole (7, 0x100), or only the bits in a mask (0x100/0xff00; 0/0xffff0000 clears these bits).</summary>
     [Parameter]
     [MarkArgument(TakesOne = true)]
     public MaskedMark? NewMark { get; set; }
@@ -67,7 +67,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [ArgumentCompleter(typeof(LabelCompleter))]
     public int[]? RemoveLabel { get; set; }
 
-    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel lets none be cleared.</summary>
+    /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel cannot clear a status bit.</summary>
     [Parameter]
     [StatusArgument]
     [ValidateSet(
@@ -93,7 +93,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [ValidateNotNull]
     public string? NewHelper { get; set; }
 
-    /// <summary>Emits each entry as it is then.</summary>
+    /// <summary>Emits each entry after the change.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -131,7 +131,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         TellRepeated();
         _progress.Complete();
         WriteVerbose(
-            $"{Changed} entries changed, {_updaters!.All.Sum(updater => updater.AlreadyGone)} were gone already, "
+            $"{Counted.Entries(Changed)} changed, {_updaters!.All.Sum(updater => updater.AlreadyGone)} already gone, "
             + $"{_updaters.All.Sum(updater => updater.Failed)} failed, in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     });
 
@@ -195,7 +195,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
             () =>
             {
                 Flush();
-                return $"{Changed - before} entries were changed, and others that were meant may not have been.";
+                return $"{Counted.Entries(Changed - before)} changed. Other matching entries may be unchanged.";
             });
     }
 

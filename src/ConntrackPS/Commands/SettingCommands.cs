@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
@@ -10,19 +11,19 @@ using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows the kernel's settings for connection tracking; timeouts have a cmdlet of their own.</summary>
+/// <summary>Shows the kernel's settings for connection tracking. For timeouts, use Get-ConntrackTimeout.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackSetting")]
 [OutputType(typeof(ConntrackSetting))]
 public sealed class GetConntrackSettingCommand : ConntrackCommand
 {
-    /// <summary>The settings, with wildcards; all unless given. Names of sysctl are accepted too.</summary>
+    /// <summary>The names of the settings, or sysctl names, with wildcards. The default is all.</summary>
     [Parameter(Position = 0)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(SettingNameCompleter))]
     public string[]? Name { get; set; }
 
-    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose sysctl files are compared. The default is the running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
@@ -65,7 +66,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
     private const string Maximum = "Maximum";
     private const string Buckets = "Buckets";
 
-    /// <summary>The setting, such as Maximum; names of sysctl are accepted too.</summary>
+    /// <summary>The name of the setting, such as Maximum, or its sysctl name.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(SettingNameCompleter))]
@@ -76,7 +77,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
     [ArgumentCompleter(typeof(SettingValueCompleter))]
     public object Value { get; set; } = "";
 
-    /// <summary>With Maximum: as many buckets as entries, as the kernel chooses by itself.</summary>
+    /// <summary>With Maximum: also sets the number of buckets to the same value, which is the kernel's own default ratio.</summary>
     [Parameter]
     public SwitchParameter ScaleBucket { get; set; }
 
@@ -133,7 +134,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         foreach (ConntrackStat stat in ConntrackStat.ReadAll().Where(stat => stat.Count > number))
         {
             string where = stat.Namespace is { } name ? $"The table of network namespace '{name}'" : "The table";
-            WriteWarning($"{where} holds {stat.Count} entries, more than {number}: packets of new connections are dropped until it holds fewer.");
+            WriteWarning($"{where} has {Counted.Entries(stat.Count)}, more than {number}. The kernel drops packets of new connections until it has fewer.");
         }
     }
 }

@@ -12,8 +12,8 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows the connection-tracking table live, on the whole screen: sorted, filtered, grouped; entries can be
-/// looked at and deleted. The key h lists all keys.</summary>
+/// <summary>Shows the connection-tracking table live on the whole screen, where you can sort, filter, group and delete
+/// entries. The key h lists all keys.</summary>
 [Cmdlet(VerbsCommon.Show, "ConntrackTop", DefaultParameterSetName = FilterSet, SupportsShouldProcess = true)]
 [OutputType(typeof(string))]
 public sealed class ShowConntrackTopCommand : SelectionCommand
@@ -39,12 +39,12 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [ArgumentCompleter(typeof(TopSortCompleter))]
     public string? SortBy { get; set; }
 
-    /// <summary>The column to sort by among entries that are equal in the first.</summary>
+    /// <summary>The column to sort by where entries are equal in the first.</summary>
     [Parameter]
     [TopColumnArgument]
     public TopColumn ThenBy { get; set; } = TopColumn.Source;
 
-    /// <summary>Sorts the other way round.</summary>
+    /// <summary>Reverses the sort order.</summary>
     [Parameter]
     public SwitchParameter Reverse { get; set; }
 
@@ -60,19 +60,19 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [DurationArgument(TakesOne = true, Minimum = TopLimits.LeastInterval, Maximum = (long)TopLimits.MostInterval, TakesFractions = true)]
     public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Shows what the filter leaves out.</summary>
+    /// <summary>Shows the entries that the filter excludes.</summary>
     [Parameter]
     public SwitchParameter InvertFilter { get; set; }
 
-    /// <summary>Leaves out connections over the loopback.</summary>
+    /// <summary>Hides loopback connections.</summary>
     [Parameter]
     public SwitchParameter ExcludeLoopback { get; set; }
 
-    /// <summary>Leaves out queries to name servers.</summary>
+    /// <summary>Hides queries to name servers.</summary>
     [Parameter]
     public SwitchParameter ExcludeDns { get; set; }
 
-    /// <summary>Shows names instead of addresses, as they become known; leaves out queries to name servers too.</summary>
+    /// <summary>Shows host names instead of addresses, when they are resolved. It also hides queries to name servers.</summary>
     [Parameter]
     public SwitchParameter ResolveName { get; set; }
 
@@ -84,32 +84,32 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [Parameter]
     public SwitchParameter ShowTranslation { get; set; }
 
-    /// <summary>Leaves out packets, bytes and rates.</summary>
+    /// <summary>Hides packets, bytes and rates.</summary>
     [Parameter]
     public SwitchParameter NoCounter { get; set; }
 
-    /// <summary>Leaves out the line of totals.</summary>
+    /// <summary>Hides the line of totals.</summary>
     [Parameter]
     public SwitchParameter NoTotal { get; set; }
 
-    /// <summary>Uses no colour; nor does it where NO_COLOR is set, or $PSStyle.OutputRendering is PlainText.</summary>
+    /// <summary>Uses no colours. This is the default if NO_COLOR is set or $PSStyle.OutputRendering is PlainText.</summary>
     [Parameter]
     public SwitchParameter NoColor { get; set; }
 
-    /// <summary>Gives address columns the same width, whatever stands in them.</summary>
+    /// <summary>Gives address columns a fixed width.</summary>
     [Parameter]
     public SwitchParameter FixedWidth { get; set; }
 
-    /// <summary>Writes one frame of plain text, and ends. It has neither rates nor names, which take time.</summary>
+    /// <summary>Writes one frame of plain text, and ends. It has no rates and no host names, because these take time.</summary>
     [Parameter]
     public SwitchParameter Once { get; set; }
 
-    /// <summary>Columns of that frame; those of the terminal unless given, or 120.</summary>
+    /// <summary>The width of that frame in columns. The default is that of the terminal, or 120.</summary>
     [Parameter]
     [ValidateRange(TopScreen.LeastWidth, 1000)]
     public int? Width { get; set; }
 
-    /// <summary>Lines of that frame; those of the terminal unless given, or 50.</summary>
+    /// <summary>The height of that frame in lines. The default is that of the terminal, or 50.</summary>
     [Parameter]
     [ValidateRange(TopScreen.LeastHeight, 100000)]
     public int? Height { get; set; }

@@ -29,7 +29,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose sysctl files are compared. The default is the running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";

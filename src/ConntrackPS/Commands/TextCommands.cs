@@ -8,7 +8,7 @@ using ConntrackPS.Text;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Makes entries of text that a kernel or conntrack printed, here or on another machine.</summary>
+/// <summary>Converts text that a kernel or conntrack printed, on this or another machine, into entries.</summary>
 [Cmdlet(VerbsData.ConvertFrom, "ConntrackText", DefaultParameterSetName = InputSet)]
 [OutputType(typeof(ConntrackEntry))]
 public sealed class ConvertFromConntrackTextCommand : PSCmdlet
@@ -38,13 +38,13 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     [SupportsWildcards]
     public string[] Path { get; set; } = [];
 
-    /// <summary>Files to read, their names taken as they are.</summary>
+    /// <summary>Files to read. Wildcards are not expanded.</summary>
     [Parameter(Mandatory = true, ParameterSetName = LiteralPathSet)]
     [Alias("PSPath")]
     [ValidateNotNullOrEmpty]
     public string[] LiteralPath { get; set; } = [];
 
-    /// <summary>When the text was printed. Entries have a StartTime then, where the text has delta-time=.</summary>
+    /// <summary>The time at which the text was printed. With it, entries get a StartTime if the text has delta-time=.</summary>
     [Parameter]
     public DateTime? CapturedAt { get; set; }
 
@@ -72,7 +72,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
         foreach (string path in LiteralPath)
             ReadFiles(path, () => [GetUnresolvedProviderPathFromPSPath(path)]);
         if (_incomplete > 0)
-            WriteWarning($"{_incomplete} entries are without something that the text says of them. The first: {_firstOmission}.");
+            WriteWarning($"{Counted.Entries(_incomplete)} without a value that the text contains. The first: {_firstOmission}.");
         WriteVerbose($"{_lines} lines read: {_entries} entries, {_skipped} lines skipped, {_failed} not understood.");
     }
 
@@ -136,7 +136,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     }
 }
 
-/// <summary>Writes entries as text, as the kernel or conntrack prints them.</summary>
+/// <summary>Converts entries to text, as the kernel or conntrack print them.</summary>
 [Cmdlet(VerbsData.ConvertTo, "ConntrackText")]
 [OutputType(typeof(string))]
 public sealed class ConvertToConntrackTextCommand : PSCmdlet
@@ -144,20 +144,20 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
     private readonly RepeatedErrors _repeated = new();
     private ConntrackTextWriter? _writer;
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>The form: List and Extended are conntrack's, Proc the kernel's, Save is for conntrack -R, Delete has it
-    /// delete the entries, Xml is one document.</summary>
+    /// <summary>The format: List and Extended are those of conntrack -L, Proc is that of /proc/net/nf_conntrack. Save and
+    /// Delete are commands for conntrack -R that create or delete the entries. Xml is one XML document.</summary>
     [Parameter]
     public ConntrackTextFormat Format { get; set; }
 
-    /// <summary>What List, Extended and Xml are to have besides: Id, Timestamp, Label.</summary>
+    /// <summary>Additional fields of List, Extended and Xml: Id, Timestamp, Label.</summary>
     [Parameter]
     public ConntrackTextDetails Include { get; set; }
 
-    /// <summary>The time that delta-time= counts to; by default now.</summary>
+    /// <summary>The time up to which delta-time= counts. The default is now.</summary>
     [Parameter]
     public DateTime? CapturedAt { get; set; }
 

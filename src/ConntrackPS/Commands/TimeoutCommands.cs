@@ -9,7 +9,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Shows how long the kernel keeps idle connections, by protocol and state.</summary>
+/// <summary>Shows how long the kernel keeps idle connections, per protocol and state.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackTimeout")]
 [OutputType(typeof(ConntrackTimeout))]
 public sealed class GetConntrackTimeoutCommand : ConntrackCommand
@@ -27,7 +27,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string[]? State { get; set; }
 
-    /// <summary>The root of the system whose sysctl files are compared; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose sysctl files are compared. The default is the running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
@@ -41,7 +41,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
         foreach (TimeoutProtocol protocol in Protocol ?? [])
         {
             if (present.All(timeout => timeout.Protocol != protocol))
-                RunOne(() => throw new UnsupportedTimeoutException($"This kernel keeps no timeouts for {protocol}."), protocol);
+                RunOne(() => throw new UnsupportedTimeoutException($"This kernel has no timeouts for {protocol}."), protocol);
         }
 
         foreach (ConntrackTimeout timeout in present)
@@ -77,20 +77,20 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     [TimeoutProtocolArgument(TakesOne = true)]
     public TimeoutProtocol Protocol { get; set; }
 
-    /// <summary>The state, for protocols with several; the kernel's spelling (SYN_SENT) is accepted too.</summary>
+    /// <summary>The state, for protocols with several states, also in the kernel's spelling (SYN_SENT).</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [AllowNull]
     [AllowEmptyString]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string? State { get; set; }
 
-    /// <summary>Time without a packet until an entry goes: seconds, or a span such as 5m, 2h4m, 1d.</summary>
+    /// <summary>The time without a packet until an entry expires: seconds, or a span such as 5m, 2h4m, 1d.</summary>
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = ValueSet, ValueFromPipelineByPropertyName = true)]
     [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Maximum = Duration.Longest)]
     public TimeSpan Timeout { get; set; }
 
-    /// <summary>Goes back to the kernel's default; with -Persist our line in sysctl.d goes too.</summary>
+    /// <summary>Sets the kernel's default. With -Persist, also removes the line of ConntrackPS in sysctl.d.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ResetSet)]
     public SwitchParameter Reset { get; set; }
 

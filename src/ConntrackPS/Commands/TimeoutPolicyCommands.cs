@@ -105,7 +105,7 @@ internal sealed class PolicyTimeouts
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
 {
-    /// <summary>The policies' names, with wildcards; all unless given.</summary>
+    /// <summary>The names of the policies, with wildcards. The default is all.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -147,7 +147,7 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     }
 }
 
-/// <summary>Creates a timeout policy, for rules to attach to connections. States that are not named take the present
+/// <summary>Creates a timeout policy, which rules can attach to connections. States that you do not give get the current
 /// default timeouts.</summary>
 [Cmdlet(VerbsCommon.New, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackTimeoutPolicy))]
@@ -169,12 +169,12 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     public string Name { get; set; } = "";
 
-    /// <summary>The protocol of the connections it is for.</summary>
+    /// <summary>The protocol of the connections that can use the policy.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [TimeoutProtocolArgument(TakesOne = true)]
     public TimeoutProtocol Protocol { get; set; }
 
-    /// <summary>The family of the connections it is for; a rule of the other family can't use it.</summary>
+    /// <summary>The address family of the connections that can use the policy. A rule of the other family cannot use it.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; } = IPFamily.IPv4;
@@ -184,7 +184,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
 
-    /// <summary>Emits the policy as it is then.</summary>
+    /// <summary>Emits the policy with its new timeouts.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -212,8 +212,8 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     }
 }
 
-/// <summary>Changes the timeouts of a policy in place: connections that have it already get the new timeouts with their next packet.
-/// States that are not named stay as they are.</summary>
+/// <summary>Changes the timeouts of a policy in place. Connections that have the policy get the new timeouts with their next
+/// packet. States that you do not give keep their timeouts.</summary>
 [Cmdlet(VerbsCommon.Set, "ConntrackTimeoutPolicy", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackTimeoutPolicy))]
 public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicParameters
@@ -240,7 +240,7 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     [TimeoutTableArgument]
     public Dictionary<string, TimeSpan>? Timeout { get; set; }
 
-    /// <summary>Emits the policy as it is then.</summary>
+    /// <summary>Emits the policy with its new timeouts.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

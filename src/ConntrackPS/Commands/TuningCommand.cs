@@ -56,16 +56,17 @@ public abstract class PersistingCommand : TuningCommand
     [Parameter]
     public SwitchParameter Persist { get; set; }
 
-    /// <summary>Keeps the value for the next boots, and leaves the present one as it is.</summary>
+    /// <summary>Sets the value only for the next boots, and does not change the current one.</summary>
     [Parameter]
     public SwitchParameter PersistOnly { get; set; }
 
-    /// <summary>The root of the system whose files are meant, such as a mounted image; the running one unless given.</summary>
+    /// <summary>The root folder of the system whose files are written, such as a mounted image. The default is the
+    /// running system.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
 
-    /// <summary>Emits the value as it is then.</summary>
+    /// <summary>Emits the value after the change.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

@@ -24,8 +24,8 @@ internal static partial class ErrorFactory
             : $"{command} was given no filter, so every entry would be affected."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
-            ? $"Name entries by at least one filter, or pipe them in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
-            : $"Name entries by at least one filter, or pipe them in. For every entry: Get-ConntrackEntry{CommandLine.Where(networkNamespace)} | {command}");
+            ? $"Give at least one filter, or pipe entries in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
+            : $"Give at least one filter, or pipe entries in. For every entry: Get-ConntrackEntry{CommandLine.Where(networkNamespace)} | {command}");
 
     /// <summary>A state that the flow's protocol does not have.</summary>
     public static ErrorRecord InvalidState(ConntrackState state, IPProtocol protocol, object entry) => Create(
@@ -37,19 +37,19 @@ internal static partial class ErrorFactory
     /// <summary>An object in the pipeline does not name an entry.</summary>
     public static ErrorRecord NotAnEntry(object input, FormatException problem) => Unreadable(
         problem, $"The object in the pipeline does not name a connection-tracking entry: {Describe(problem)}", ErrorId.NotAnEntry, ErrorCategory.InvalidData, input,
-        "Pipe objects of Get-ConntrackEntry, or such as were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
+        "Pipe objects of Get-ConntrackEntry, or objects that were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
 
     /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
     public static ErrorRecord IncompleteEntry(IncompleteTupleException exception, object? input, long number = 0) => Create(
         new ArgumentException($"{Record(number)}The object does not say which flow it is: {exception.Message}", exception),
         ErrorId.IncompleteEntry, ErrorCategory.InvalidData, input,
-        "conntrack's XML leaves these out for ICMP: read 'conntrack -L -o extended' in its place, or objects kept by Export-Clixml or Export-Csv; "
-        + "or name the flow by parameters.");
+        "The XML of conntrack leaves these out for ICMP. Read the output of 'conntrack -L -o extended' instead, or objects saved by Export-Clixml or Export-Csv, "
+            + "or give the flow by parameters.");
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
         new ItemNotFoundException($"There is no connection-tracking entry {key.Flow} in zone {key.AnyZone}."),
-        ErrorId.EntryNotFound, ErrorCategory.ObjectNotFound, key, "It may have ended, or be in another zone (-Zone) or network namespace.");
+        ErrorId.EntryNotFound, ErrorCategory.ObjectNotFound, key, "It may have ended, or it is in another zone (-Zone) or network namespace.");
 
     /// <summary>-Exact without a whole tuple.</summary>
     public static ErrorRecord InexactTuple(FormatException problem) => Create(
@@ -77,16 +77,16 @@ internal static partial class ErrorFactory
     {
         (ErrorId id, ErrorCategory category, string remedy) = exception.Errno switch
         {
-            Errno.Exists => (ErrorId.EntryExists, ErrorCategory.ResourceExists, "It exists already; -Force makes that no error."),
-            Errno.NotFound => (ErrorId.MasterNotFound, ErrorCategory.ObjectNotFound, "The connection that expected it (its master) does not exist; create that one first."),
+            Errno.Exists => (ErrorId.EntryExists, ErrorCategory.ResourceExists, "The entry already exists. With -Force this is not an error."),
+            Errno.NotFound => (ErrorId.MasterNotFound, ErrorCategory.ObjectNotFound, "Its master connection does not exist. Create the master first."),
             Errno.NotSupported when entry.Helper is { } helper => (
-                ErrorId.HelperUnknown, ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}; load it: modprobe nf_conntrack_{helper}."),
-            Errno.NoSpace => (ErrorId.LabelsUnused, ErrorCategory.LimitsExceeded, "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
+                ErrorId.HelperUnknown, ErrorCategory.NotInstalled, $"The kernel has no helper '{helper}' for {entry.Protocol}. Load it: modprobe nf_conntrack_{helper}."),
+            Errno.NoSpace => (ErrorId.LabelsUnused, ErrorCategory.LimitsExceeded, "The kernel stores labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
             Errno.OutOfRange => (ErrorId.ValueOutOfRange, ErrorCategory.InvalidArgument, entry.Protocol == IPProtocol.Sctp && entry.State is { } state
                 ? $"This kernel has no state {state} of SCTP."
                 : "A window scale is at most 14, and a state must be one that this kernel has."),
-            Errno.InvalidArgument => (ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, "The two tuples must be of one family and protocol, and the addresses such that they can be translated."),
-            Errno.OutOfMemory => (ErrorId.TableFull, ErrorCategory.LimitsExceeded, "The table is full or memory is out: see Get-ConntrackStat" + CommandLine.Where(entry.Namespace)),
+            Errno.InvalidArgument => (ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, "Both tuples must have the same address family and protocol, and the addresses must be translatable."),
+            Errno.OutOfMemory => (ErrorId.TableFull, ErrorCategory.LimitsExceeded, "The table is full or the kernel is out of memory: see Get-ConntrackStat" + CommandLine.Where(entry.Namespace)),
             _ => (ErrorId.KernelError, ErrorCategory.NotSpecified, ""),
         };
         return id == ErrorId.KernelError
@@ -94,15 +94,15 @@ internal static partial class ErrorFactory
             : Create(new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), id, category, entry, remedy);
     }
 
-    /// <summary>-Force found no entry like the one that was to be created, but the kernel has another one in its place.</summary>
+    /// <summary>-Force found no equal entry, but another entry has one of the two tuples.</summary>
     public static ErrorRecord NotAlike(NetlinkException exception, ConntrackEntry entry, long number) => Create(
         new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), ErrorId.EntryExists, ErrorCategory.ResourceExists, entry,
-        "Another entry has one of its two tuples, and was left alone: look it up, and remove it first: Get-ConntrackEntry" + CommandLine.Where(entry.Namespace) + " -Address, with its addresses.");
+        "Another entry has one of its two tuples. It was not changed. Find it and remove it first: Get-ConntrackEntry" + CommandLine.Where(entry.Namespace) + " -Address, with its addresses.");
 
     /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
     public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(
-        new InvalidOperationException($"{Record(number)}Another entry stands in the way of the connection that expected it, {master}, and the kernel took that one for its master."),
-        ErrorId.MasterHidden, ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. Remove the one that has this tuple as its reply first.");
+        new InvalidOperationException($"{Record(number)}The kernel assigned another entry as the master, because that entry hides the given master {master}."),
+        ErrorId.MasterHidden, ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. First remove the entry that has this tuple as its reply.");
 
     /// <summary>The kernel did not change an entry.</summary>
     public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch
@@ -110,14 +110,14 @@ internal static partial class ErrorFactory
         // EBUSY where the entry has, or once had, another one.
         Errno.NotSupported or Errno.Busy when change.Helper is not null => Create(
             exception, ErrorId.HelperNotChangeable, ErrorCategory.InvalidOperation, entry,
-            "The kernel gives a helper to new entries only: remove the entry and create it with New-ConntrackEntry -Helper."),
+            "Only a new entry can get a helper. Remove the entry and create it with New-ConntrackEntry -Helper."),
         Errno.NoSpace => Create(
             exception, ErrorId.LabelsUnused, ErrorCategory.LimitsExceeded, entry,
-            "The kernel keeps labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
+            "The kernel stores labels only while a rule uses them: iptables -m connlabel, or nft ct label."),
         Errno.NotPermitted when entry is ConntrackEntry { Status: var status } && (status & ConntrackStatus.FixedTimeout) != 0 => Create(
             exception, ErrorId.FixedTimeout, ErrorCategory.InvalidOperation, entry, "The timeout of an entry with status FixedTimeout can't be changed."),
         Errno.Busy => Create(
-            exception, ErrorId.StatusNotChangeable, ErrorCategory.ResourceBusy, entry, "The kernel lets Assured, SeenReply, FixedTimeout and Helper be set, and none be cleared."),
+            exception, ErrorId.StatusNotChangeable, ErrorCategory.ResourceBusy, entry, "The kernel can set Assured, SeenReply, FixedTimeout and Helper. It cannot clear a status bit."),
         _ => From(exception, entry),
     };
 
@@ -151,7 +151,7 @@ internal static partial class ErrorFactory
 
     /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
     public static ErrorRecord NoInterval(GroupOrder order) => Create(
-        new ArgumentException($"-SortBy {order} needs two looks at the table."), ErrorId.NoInterval, ErrorCategory.InvalidArgument, null,
+        new ArgumentException($"-SortBy {order} needs two readings of the table."), ErrorId.NoInterval, ErrorCategory.InvalidArgument, null,
         "Add -Interval, such as -Interval 5 for five seconds.");
 
     /// <summary>A line of text is no entry.</summary>
@@ -161,40 +161,40 @@ internal static partial class ErrorFactory
 
     /// <summary>A form of text can't say what an entry is.</summary>
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
-        exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, entry, "Remove it on its router by Remove-ConntrackEntry.");
+        exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, entry, "Remove it on its router with Remove-ConntrackEntry.");
 
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
         exception, ErrorId.UnreadableFile,
         exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
-        exception is UnusableFileException ? "Name a file, or a pipe that something writes to; or pipe the lines in." : null);
+        exception is UnusableFileException ? "Give a file, or a named pipe that has a writer, or pipe the lines in." : null);
 
     /// <summary>No expectation was named to delete.</summary>
     public static ErrorRecord NoExpectationFilter(string? networkNamespace) => Create(
-        new ArgumentException("Remove-ConntrackExpectation was given nothing to go by, and would have to take every expectation."),
+        new ArgumentException("No filter was given, so Remove-ConntrackExpectation would delete every expectation."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
-        $"Name expectations by at least one filter, or pipe them in. To delete all of them: Clear-ConntrackTable -Expectation{CommandLine.Where(networkNamespace)}");
+        $"Give at least one filter, or pipe expectations in. To delete all of them: Clear-ConntrackTable -Expectation{CommandLine.Where(networkNamespace)}");
 
     /// <summary>An object in the pipeline does not name an expectation.</summary>
     public static ErrorRecord NotAnExpectation(object input, FormatException problem) => Unreadable(
         problem, $"The object in the pipeline does not name an expectation: {Describe(problem)}", ErrorId.NotAnExpectation, ErrorCategory.InvalidData, input,
-        "Pipe objects of Get-ConntrackExpectation, or such as were exported from it.");
+        "Pipe objects of Get-ConntrackExpectation, or objects that were exported from it.");
 
     /// <summary>An object names no connection that may have announced others.</summary>
     public static ErrorRecord NotAMaster(object input, FormatException problem) => Unreadable(
         problem, $"The object does not name a connection: {Describe(problem)}", ErrorId.NotAnEntry, ErrorCategory.InvalidData, input,
         "Give entries of Get-ConntrackEntry.");
 
-    /// <summary>No expectation would meet such a connection.</summary>
+    /// <summary>No expectation matches such a connection.</summary>
     public static ErrorRecord NoSuchExpectation(ExpectationKey key) => Create(
-        new ItemNotFoundException($"No connection is expected as {key.Tuple} in zone {key.Zone}."),
+        new ItemNotFoundException($"There is no expectation {key.Tuple} in zone {key.Zone}."),
         ErrorId.ExpectationNotFound, ErrorCategory.ObjectNotFound, key,
-        "It may have come, its time may be up, or it is in another zone (-Zone) or network namespace.");
+        "The connection may have started, the expectation may have expired, or it is in another zone (-Zone) or network namespace.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an expectation.</summary>
     public static ErrorRecord InvalidExpectation(FormatException problem, object? input, long number) => Unreadable(
         problem, Describe(problem), ErrorId.InvalidExpectation, ErrorCategory.InvalidArgument, input,
-        "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort where the protocol has ports.", number);
+        "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort if the protocol has ports.", number);
 
     /// <summary>The kernel did not make an expectation.</summary>
     public static ErrorRecord ExpectationNotCreated(NetlinkException exception, ConntrackExpectation expectation, long number, string? networkNamespace)
@@ -203,13 +203,13 @@ internal static partial class ErrorFactory
             return From(exception, expectation);
         (ErrorId id, ErrorCategory category, string remedy) = exception.Errno switch
         {
-            Errno.Exists => (ErrorId.ExpectationExists, ErrorCategory.ResourceExists, "One that meets this connection exists already; -Force renews the timeout of an equal one."),
-            Errno.Busy => (ErrorId.ExpectationClashes, ErrorCategory.ResourceBusy, "One that meets some of the same connections exists: remove it first, or narrow -SourceAddress."),
-            Errno.NotFound => (ErrorId.MasterNotFound, ErrorCategory.ObjectNotFound, "The connection that announces it (its master) does not exist, or is in another zone: see Get-ConntrackEntry" + CommandLine.Where(networkNamespace)),
-            Errno.NotSupported => (ErrorId.MasterWithoutHelper, ErrorCategory.InvalidOperation, "The connection that announces it has no helper, or the helper named is unknown: attach one by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
-            Errno.ShutDown => (ErrorId.MasterWithoutHelper, ErrorCategory.InvalidOperation, "The helper of the connection that announces it was unloaded."),
+            Errno.Exists => (ErrorId.ExpectationExists, ErrorCategory.ResourceExists, "An expectation for this connection already exists. -Force renews the timeout of an equal one."),
+            Errno.Busy => (ErrorId.ExpectationClashes, ErrorCategory.ResourceBusy, "An expectation for some of the same connections already exists. Remove it first, or narrow -SourceAddress."),
+            Errno.NotFound => (ErrorId.MasterNotFound, ErrorCategory.ObjectNotFound, "Its master connection does not exist, or is in another zone: see Get-ConntrackEntry" + CommandLine.Where(networkNamespace)),
+            Errno.NotSupported => (ErrorId.MasterWithoutHelper, ErrorCategory.InvalidOperation, "Its master connection has no helper, or the given helper is unknown. Attach a helper by a rule (nft ct helper), or with New-ConntrackEntry -Helper."),
+            Errno.ShutDown => (ErrorId.MasterWithoutHelper, ErrorCategory.InvalidOperation, "The helper of its master connection was unloaded."),
             Errno.InvalidArgument => (ErrorId.InvalidExpectation, ErrorCategory.InvalidArgument, "The helper has no such -Class, or the kernel no such -Function."),
-            Errno.TooMany => (ErrorId.TooManyExpectations, ErrorCategory.LimitsExceeded, "There are as many as the helper's class or net.netfilter.nf_conntrack_expect_max allows: remove some, or raise ExpectationMaximum with Set-ConntrackSetting in the initial network namespace."),
+            Errno.TooMany => (ErrorId.TooManyExpectations, ErrorCategory.LimitsExceeded, "The limit of the helper's class or net.netfilter.nf_conntrack_expect_max is reached. Remove some expectations, or raise ExpectationMaximum with Set-ConntrackSetting in the initial network namespace."),
             _ => (ErrorId.KernelError, ErrorCategory.NotSpecified, ""),
         };
         string place = number > 0 ? $", record {number}" : "";

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Persistence;
@@ -14,39 +15,39 @@ internal static partial class ErrorFactory
     /// <param name="target">The namespace; null for the caller's own.</param>
     public static ErrorRecord NotPersistable(NetworkNamespace? target) => Create(
         new InvalidOperationException(
-            $"What sysctl.d says holds for the network namespace that boot sets up, the initial network namespace: not for {(target is null ? "this one" : $"'{target}'")}."),
+            $"sysctl.d applies to the initial network namespace, which boot sets up. It does not apply to {(target is null ? "this one" : $"'{target}'")}."),
         ErrorId.NotPersistable, ErrorCategory.InvalidOperation, target?.Name,
-        "Leave -Persist and -PersistOnly out; what makes the namespace should set its values.");
+        "Omit -Persist and -PersistOnly. Set the values in the program that creates the namespace.");
 
     /// <summary>A file that boot reads could not be written.</summary>
     /// <param name="exception">Which, and why.</param>
-    /// <param name="isSet">Whether the value of now has been set all the same.</param>
+    /// <param name="isSet">Whether the current value was set anyway.</param>
     public static ErrorRecord NotPersisted(PersistenceException exception, bool isSet)
     {
         (ErrorId id, ErrorCategory category, string remedy) = exception.InnerException switch
         {
             UnusableFileException { IsMask: true } mask => (
                 ErrorId.PersistenceMasked, ErrorCategory.InvalidOperation,
-                $" Somebody wants no such file: take the mask away (Remove-Item -LiteralPath {CommandLine.Quote(mask.Path)}), or set the value in another file that boot reads."),
+                $" An administrator masked this file. Remove the mask (Remove-Item -LiteralPath {CommandLine.Quote(mask.Path)}), or set the value in another file that boot reads."),
             UnusableFileException other => (
-                ErrorId.NotPersisted, ErrorCategory.WriteError, $" Look at it (Get-Item -Force -LiteralPath {CommandLine.Quote(other.Path)}), and put a file in its place, or nothing."),
+                ErrorId.NotPersisted, ErrorCategory.WriteError, $" Check it (Get-Item -Force -LiteralPath {CommandLine.Quote(other.Path)}), and delete it or replace it with a file."),
             UnauthorizedAccessException => (ErrorId.NotPersisted, ErrorCategory.PermissionDenied, " Run pwsh as root (sudo pwsh)."),
             _ => (ErrorId.NotPersisted, ErrorCategory.WriteError, ""),
         };
-        return Create(exception, id, category, exception.File, (isSet ? "The present value is set." : "The present value is as it was.") + remedy);
+        return Create(exception, id, category, exception.File, (isSet ? "The current value is set." : "The current value is not changed.") + remedy);
     }
 
     /// <summary>Where a value that all namespaces share can be set. It says so, since setting it changes the whole machine.</summary>
     private static string SetForAll(ReadOnlySettingException exception)
     {
-        const string Shared = "All network namespaces of the machine share it, and the initial network namespace alone can set it, for all of them: ";
+        const string Shared = "All network namespaces of the machine share it. Only the initial network namespace can set it, for all of them: ";
         if (IsInitial(exception.NetworkNamespace))
-            return "The kernel lets nobody change it.";
+            return "The kernel does not allow changing it.";
         return MachineNamespace.Place() switch
         {
-            MachinePlace.Here => Shared + "leave -NetworkNamespace out.",
+            MachinePlace.Here => Shared + "omit -NetworkNamespace.",
             MachinePlace.OfFirstProcess => $"{Shared}-NetworkNamespace {MachineNamespace.OfFirstProcess}.",
-            _ => Shared + "that is the host's.",
+            _ => Shared + "set it on the host.",
         };
     }
 
@@ -65,12 +66,12 @@ internal static partial class ErrorFactory
 
     /// <summary>-ScaleBucket without a maximum to go by.</summary>
     public static ErrorRecord NothingToScale(string setting) => Create(
-        new ArgumentException($"-ScaleBucket goes with Maximum, not with {setting}."), ErrorId.NothingToScale, ErrorCategory.InvalidArgument, setting, null);
+        new ArgumentException($"-ScaleBucket works with Maximum, not with {setting}."), ErrorId.NothingToScale, ErrorCategory.InvalidArgument, setting, null);
 
     /// <summary>No timeout to change was named.</summary>
     public static ErrorRecord NoTimeout() => Create(
-        new ArgumentException("Set-ConntrackTimeoutPolicy was not told what to change."), ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
-        "Give states their timeouts: -Timeout @{ Established = '1h' }, or -Established 1h.");
+        new ArgumentException("No change was given for Set-ConntrackTimeoutPolicy."), ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
+        "Give timeouts per state: -Timeout @{ Established = '1h' }, or -Established 1h.");
 
     /// <summary>A name that the kernel does not take.</summary>
     public static ErrorRecord InvalidPolicyName(ArgumentException exception, string name) =>
@@ -81,9 +82,9 @@ internal static partial class ErrorFactory
     {
         (ErrorId id, ErrorCategory category, string problem, string? remedy) = exception.Errno switch
         {
-            Errno.NotFound => (ErrorId.PolicyNotFound, ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", $"Those there are: Get-ConntrackTimeoutPolicy{CommandLine.Where(networkNamespace?.Name)}"),
-            Errno.Exists => (ErrorId.PolicyExists, ErrorCategory.ResourceExists, $"There is a timeout policy '{name}' already.", $"To change it in place: Set-ConntrackTimeoutPolicy{CommandLine.Where(networkNamespace?.Name)}"),
-            Errno.Busy => (ErrorId.PolicyInUse, ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is in use by {useCount} rule(s).", $"Delete these rules first; to see them: {(networkNamespace is null ? "" : $"nsenter --net={CommandLine.Quote(networkNamespace.FilePath)} ")}iptables -t raw -S"),
+            Errno.NotFound => (ErrorId.PolicyNotFound, ErrorCategory.ObjectNotFound, $"There is no timeout policy '{name}'.", $"To list the policies: Get-ConntrackTimeoutPolicy{CommandLine.Where(networkNamespace?.Name)}"),
+            Errno.Exists => (ErrorId.PolicyExists, ErrorCategory.ResourceExists, $"A timeout policy '{name}' already exists.", $"To change it in place: Set-ConntrackTimeoutPolicy{CommandLine.Where(networkNamespace?.Name)}"),
+            Errno.Busy => (ErrorId.PolicyInUse, ErrorCategory.ResourceBusy, $"The timeout policy '{name}' is used by {Counted.Of(useCount, "rule", "rules")}.", $"Delete the rules first. To list them: {(networkNamespace is null ? "" : $"nsenter --net={CommandLine.Quote(networkNamespace.FilePath)} ")}iptables -t raw -S"),
             Errno.NotSupported => (ErrorId.ProtocolNotTracked, ErrorCategory.NotImplemented, $"The timeout policy '{name}' is for a protocol that this kernel does not track.", null),
             _ => (ErrorId.KernelError, ErrorCategory.NotSpecified, "", null),
         };
@@ -98,17 +99,17 @@ internal static partial class ErrorFactory
     {
         ReadOnlySettingException { Reason: ReadOnlyReason.Mount } mount => Create(
             exception, ErrorId.ProcSysReadOnly, ErrorCategory.InvalidOperation, target,
-            "Containers have it so by default. Its host can set it: Set-ConntrackSetting -NetworkNamespace, with the id of a process of the container. "
+            "This is the default in containers. Set it on the host: Set-ConntrackSetting -NetworkNamespace, with the id of a process of the container. "
             + $"Or start the container with the value (docker and podman: --sysctl {SysctlKey.Of(Path.GetFileName(mount.Path))}=...)."),
         ReadOnlySettingException shared => Create(
             exception, ErrorId.SettingReadOnly, ErrorCategory.InvalidOperation, target, SetForAll(shared)),
         UnreadableSettingException => Create(
-            exception, ErrorId.SettingUnreadable, ErrorCategory.InvalidData, target, "The others are not concerned."),
+            exception, ErrorId.SettingUnreadable, ErrorCategory.InvalidData, target, "The other settings are not affected."),
         UnknownTimeoutException => Create(exception, ErrorId.TimeoutNotFound, ErrorCategory.InvalidArgument, target, null),
         UnsupportedTimeoutException => Create(exception, ErrorId.TimeoutNotSupported, ErrorCategory.NotImplemented, target, null),
         UnknownSettingException unknown => Create(
             exception, ErrorId.SettingNotFound, ErrorCategory.ObjectNotFound, target,
-            unknown.IsOfTimeout ? "Timeouts are with Get-ConntrackTimeout and Set-ConntrackTimeout." : null),
+            unknown.IsOfTimeout ? "For timeouts, use Get-ConntrackTimeout and Set-ConntrackTimeout." : null),
         ValueRangeException { Setting.Kind: SettingKind.Boolean } refused => Create(
             new ValueRangeException(refused.Describe($"{CommandLine.Value(true)} or {CommandLine.Value(false)}")),
             ErrorId.ValueOutOfRange, ErrorCategory.InvalidArgument, target, null),

@@ -20,7 +20,7 @@ internal static partial class ErrorFactory
 
     /// <summary>What to do when the table was resized each time it was read.</summary>
     public const string WaitForResizes =
-        "Something sets nf_conntrack_buckets again and again, and each time the hash table is rearranged: run the command again when that is over.";
+        "A program keeps changing nf_conntrack_buckets, which resizes the hash table each time. Run the command again when that has stopped.";
 
     /// <summary>The record for anything the core library throws.</summary>
     /// <param name="exception">What it threw.</param>
@@ -29,12 +29,12 @@ internal static partial class ErrorFactory
     {
         HiddenEntryException => Create(
             exception, ErrorId.EntryHidden, ErrorCategory.ResourceUnavailable, target,
-            "Remove the other one first."),
+            "Remove the other entry first."),
         NetlinkException netlink => FromErrno(netlink, target),
         IncompleteListingException => Create(exception, ErrorId.ListingIncomplete, ErrorCategory.ResourceBusy, target, WaitForResizes),
         NetworkNamespaceException gone when gone.Errno == Errno.Stale => Create(
             exception, ErrorId.NetworkNamespaceGone, ErrorCategory.ResourceUnavailable, gone.NetworkNamespace,
-            "Start again once it is back; -AllNamespace follows namespaces as they come and go."),
+            "Run the command again when the namespace exists. -AllNamespace also follows namespaces that are created later."),
         NetworkNamespaceException missing when missing.Errno == Errno.NotFound => Create(
             exception, ErrorId.NetworkNamespaceNotFound, ErrorCategory.ObjectNotFound, missing.NetworkNamespace,
             "Give a name that 'ip netns list' shows, a path such as /run/netns/blue, or the id of a process in it."),
@@ -49,10 +49,10 @@ internal static partial class ErrorFactory
             "Boot a kernel with CONFIG_NF_CONNTRACK_EVENTS, or load nf_conntrack (modprobe nf_conntrack)."),
         ReceiveBufferException => Create(
             exception, ErrorId.ReceiveBufferRefused, ErrorCategory.LimitsExceeded, target,
-            "Raise net.core.rmem_max, or run with CAP_NET_ADMIN in the initial user namespace; or ask for less by -ReceiveBufferSize."),
+            "Raise net.core.rmem_max, run with CAP_NET_ADMIN in the initial user namespace, or give a smaller -ReceiveBufferSize."),
         IncompleteTableException incomplete => Create(
             exception, ErrorId.TableNotReadWhole, ErrorCategory.ResourceBusy, incomplete.NetworkNamespace ?? target,
-            "Find out who resizes the table (net.netfilter.nf_conntrack_buckets): entries move while it is read."),
+            "Find out which program resizes the table (net.netfilter.nf_conntrack_buckets). Entries move while it is read."),
         ConntrackUnavailableException => Create(
             exception, ErrorId.ConntrackUnavailable, ErrorCategory.NotInstalled, target,
             "Load the kernel modules: modprobe nf_conntrack_netlink."),
@@ -60,7 +60,7 @@ internal static partial class ErrorFactory
             exception, ErrorId.NotLinux, ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
         FileNotFoundException { FileName: { } file } when file.StartsWith("Tmds.LibC,", StringComparison.Ordinal) => Create(
             new PlatformNotSupportedException($"The module has no code for this processor ({RuntimeInformation.ProcessArchitecture}).", exception),
-            ErrorId.ProcessorNotSupported, ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, as PowerShell for Linux itself."),
+            ErrorId.ProcessorNotSupported, ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, like PowerShell for Linux."),
         NetlinkProtocolException => Create(
             exception, ErrorId.MalformedAnswer, ErrorCategory.ProtocolError, target, "Report this with the output of 'uname -r'."),
         StatusNotSettableException refused => Create(exception, ErrorId.StatusNotChangeable, ErrorCategory.InvalidArgument, target, WayToSet(refused)),
@@ -84,34 +84,34 @@ internal static partial class ErrorFactory
             return null;
         return new ErrorRecord(((IContainsErrorRecord)exception).ErrorRecord, exception)
         {
-            ErrorDetails = new ErrorDetails($"{exception.Message} Nobody can be asked here: -Confirm:$false goes on without asking."),
+            ErrorDetails = new ErrorDetails($"{exception.Message} This session cannot ask for confirmation. Use -Confirm:$false to continue without it."),
         };
     }
 
     /// <summary>Several network namespaces where one is changed.</summary>
     public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
         new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
-        ErrorId.SeveralNamespaces, ErrorCategory.InvalidArgument, names, "Name one, without wildcards; objects in the pipeline bring their own.");
+        ErrorId.SeveralNamespaces, ErrorCategory.InvalidArgument, names, "Give one namespace, without wildcards. Objects in the pipeline are processed in the namespace that they came from.");
 
     /// <summary>-AllNamespace and -NetworkNamespace at once.</summary>
     public static ErrorRecord AllOrOneNamespace() => Create(
-        new ArgumentException("-AllNamespace and -NetworkNamespace exclude each other."), ErrorId.AllOrOneNamespace, ErrorCategory.InvalidArgument, null,
-        "Leave one of them out.");
+        new ArgumentException("-AllNamespace and -NetworkNamespace cannot be used together."), ErrorId.AllOrOneNamespace, ErrorCategory.InvalidArgument, null,
+        "Omit one of them.");
 
     /// <summary>Wildcards that match no network namespace.</summary>
     public static ErrorRecord NoNamespaceMatches(string[] names) => Create(
-        new ItemNotFoundException($"No network namespace has a name such as '{string.Join("', '", names)}'."), ErrorId.NetworkNamespaceNotFound,
-        ErrorCategory.ObjectNotFound, names, "'ip netns list' shows the names; -AllNamespace waits for namespaces to come.");
+        new ItemNotFoundException($"No network namespace matches '{string.Join("', '", names)}'."), ErrorId.NetworkNamespaceNotFound,
+        ErrorCategory.ObjectNotFound, names, "'ip netns list' shows the names. -AllNamespace also follows namespaces that are created later.");
 
     /// <summary>-Forward and -Action at once.</summary>
     public static ErrorRecord ForwardWithAction() => Create(
-        new ArgumentException("-Forward and -Action exclude each other."), ErrorId.ForwardWithAction, ErrorCategory.InvalidArgument, null,
-        "Leave -Action out, and register it where the events are forwarded to.");
+        new ArgumentException("-Forward and -Action cannot be used together."), ErrorId.ForwardWithAction, ErrorCategory.InvalidArgument, null,
+        "Omit -Action, and register it in the session that receives the events.");
 
     /// <summary>The name of a subscription is taken.</summary>
     public static ErrorRecord SubscriberExists(string sourceIdentifier) => Create(
-        new ArgumentException($"There is a subscription '{sourceIdentifier}' already."), ErrorId.SubscriberExists, ErrorCategory.ResourceExists, sourceIdentifier,
-        $"Give another -SourceIdentifier, or end that one: Unregister-Event '{sourceIdentifier}'.");
+        new ArgumentException($"A subscription '{sourceIdentifier}' already exists."), ErrorId.SubscriberExists, ErrorCategory.ResourceExists, sourceIdentifier,
+        $"Give another -SourceIdentifier, or end the subscription: Unregister-Event '{sourceIdentifier}'.");
 
     /// <summary>The engine did not take the subscription.</summary>
     public static ErrorRecord InvalidSubscription(ArgumentException exception, string sourceIdentifier) => Create(
@@ -121,18 +121,18 @@ internal static partial class ErrorFactory
     public static ErrorRecord NoTerminal() => Create(
         new InvalidOperationException("Show-ConntrackTop needs a terminal, and its input or output is redirected."),
         ErrorId.NoTerminal, ErrorCategory.InvalidOperation, null,
-        "For one frame as text use -Once; for figures as objects use Measure-ConntrackEntry.");
+        "For one frame as text, use -Once. For objects, use Measure-ConntrackEntry.");
 
     /// <summary>This process holds no block of this number.</summary>
     public static ErrorRecord NoSuchBlock(int id) => Create(
-        new ItemNotFoundException(string.Create(CultureInfo.InvariantCulture, $"This PowerShell process holds no block {id} here.")),
-        ErrorId.BlockNotFound, ErrorCategory.ObjectNotFound, id, "Get-ConntrackBlock lists those there are.");
+        new ItemNotFoundException(string.Create(CultureInfo.InvariantCulture, $"This PowerShell process has no block {id}.")),
+        ErrorId.BlockNotFound, ErrorCategory.ObjectNotFound, id, "Get-ConntrackBlock lists the blocks.");
 
     /// <summary>What is wrong with a template or a value, by the names of parameters.</summary>
     public static string Describe(FormatException problem) => problem switch
     {
         TemplateException { Properties: [nameof(ExpectationTemplate.Master)] } =>
-            "The connection that announces it is missing: give -Master an entry of Get-ConntrackEntry, or pipe one in.",
+            "The master connection is missing: give -Master an entry of Get-ConntrackEntry, or pipe one in.",
         TemplateException template => template.Describe(property => "-" + ParameterOf(property)),
         StatusNotSettableException refused => $"{refused.Message} {WayToSet(refused)}".TrimEnd(),
         _ => problem.Message,
@@ -148,7 +148,7 @@ internal static partial class ErrorFactory
 
     /// <summary>What sets bits of the status that can't be set by themselves; null where nothing does.</summary>
     private static string? WayToSet(StatusNotSettableException exception) => exception.IsOfTranslation
-        ? "Those of a translation come with New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
+        ? "To create a translation, use New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
         : null;
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
@@ -160,13 +160,13 @@ internal static partial class ErrorFactory
             "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
         BlockLostException => Create(
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
-            "Block it again; nft monitor and nft list tables show what else works on nf_tables."),
+            "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),
         OwnConnectionException => Create(
             exception, ErrorId.OwnConnection, ErrorCategory.InvalidOperation, target,
-            "Name less, such as -DestinationPort or -Protocol; -Force blocks it all the same."),
+            "Narrow the filter, for example with -DestinationPort or -Protocol. To block it anyway, use -Force."),
         ZoneNotBlockableException => Create(
             exception, ErrorId.ZoneNotBlockable, ErrorCategory.InvalidArgument, target,
-            "Leave -Zone out, or remove entries without -Block."),
+            "Omit -Zone, or remove entries without -Block."),
         _ => null,
     };
 
@@ -175,7 +175,7 @@ internal static partial class ErrorFactory
         (ErrorId id, ErrorCategory category, string? remedy) = exception.Errno switch
         {
             Errno.NotPermitted or Errno.AccessDenied => (ErrorId.PermissionDenied, ErrorCategory.PermissionDenied, NeedPrivilege),
-            Errno.NotFound => (ErrorId.EntryNotFound, ErrorCategory.ObjectNotFound, "It may have ended meanwhile."),
+            Errno.NotFound => (ErrorId.EntryNotFound, ErrorCategory.ObjectNotFound, "It may have ended."),
             Errno.Exists => (ErrorId.EntryExists, ErrorCategory.ResourceExists, null),
             Errno.InvalidArgument or Errno.OutOfRange => (ErrorId.RefusedByKernel, ErrorCategory.InvalidArgument, null),
             Errno.Busy => (ErrorId.Busy, ErrorCategory.ResourceBusy, null),

@@ -12,7 +12,7 @@ internal enum ErrorId
     /// <summary>Two filters exclude each other, so no entry can match.</summary>
     ContradictoryFilter,
 
-    /// <summary>A filter has a value that has no meaning, such as no status bit at all.</summary>
+    /// <summary>A filter has a value without a meaning, such as no status bit.</summary>
     InvalidFilter,
 
     /// <summary>A value is not in the form that the parameter accepts.</summary>
@@ -51,7 +51,7 @@ internal enum ErrorId
     /// <summary>An object in the pipeline does not name an entry.</summary>
     NotAnEntry,
 
-    /// <summary>An object or a line leaves out a part of the tuple, so it does not say which flow it is.</summary>
+    /// <summary>A part of the tuple is missing in an object or a line, so it does not identify a flow.</summary>
     IncompleteEntry,
 
     /// <summary>Parameters or an object do not make an entry that the kernel could create.</summary>
@@ -103,7 +103,7 @@ internal enum ErrorId
 
     // Expectations
 
-    /// <summary>No expectation has the tuple and zone. The connection may have come.</summary>
+    /// <summary>No expectation has the tuple and zone. The connection may have started.</summary>
     ExpectationNotFound,
 
     /// <summary>An expectation with the same tuple exists already.</summary>
@@ -115,18 +115,18 @@ internal enum ErrorId
     /// <summary>The helper's limit of expectations for the connection, or nf_conntrack_expect_max, is reached.</summary>
     TooManyExpectations,
 
-    /// <summary>The connection that should announce the expectation is not in the table.</summary>
+    /// <summary>The master connection of the expectation is not in the table.</summary>
     MasterNotFound,
 
-    /// <summary>Another entry hides the connection that should announce the expectation.</summary>
+    /// <summary>Another entry hides the master connection of the expectation.</summary>
     MasterHidden,
 
-    /// <summary>The connection that should announce the expectation has no helper.</summary>
+    /// <summary>The master connection of the expectation has no helper.</summary>
     MasterWithoutHelper,
 
     // Reading
 
-    /// <summary>The hash table was resized again and again while it was listed, so entries may be missing.</summary>
+    /// <summary>The hash table was resized repeatedly during the listing, so entries may be missing.</summary>
     ListingIncomplete,
 
     /// <summary>A table that must be complete was resized while it was read.</summary>
@@ -153,7 +153,7 @@ internal enum ErrorId
     /// <summary>The kernel lacks the function.</summary>
     NotSupportedByKernel,
 
-    /// <summary>The kernel reported an error that has no id of its own; the message has its number and name.</summary>
+    /// <summary>The kernel reported an error without a more specific id. The message has its number and name.</summary>
     KernelError,
 
     // Events
@@ -178,7 +178,7 @@ internal enum ErrorId
     /// <summary>No block of this session has the id.</summary>
     BlockNotFound,
 
-    /// <summary>The block's nf_tables table was deleted by someone else.</summary>
+    /// <summary>Another program deleted the block's nf_tables table.</summary>
     BlockLost,
 
     /// <summary>The kernel has no nf_tables, or lacks a part that a block needs.</summary>
@@ -187,7 +187,7 @@ internal enum ErrorId
     /// <summary>The block would cut the SSH connection that runs the command.</summary>
     OwnConnection,
 
-    /// <summary>Packets do not show their zone, so traffic cannot be blocked by zone.</summary>
+    /// <summary>Packets do not contain their zone, so traffic cannot be blocked by zone.</summary>
     ZoneNotBlockable,
 
     // Timeouts, policies and settings
@@ -207,7 +207,7 @@ internal enum ErrorId
     /// <summary>A rule uses the timeout policy, so the kernel does not delete it.</summary>
     PolicyInUse,
 
-    /// <summary>The name is not one that the kernel takes for a timeout policy.</summary>
+    /// <summary>The kernel does not accept the name for a timeout policy.</summary>
     InvalidPolicyName,
 
     /// <summary>This kernel has no such setting.</summary>
@@ -216,27 +216,27 @@ internal enum ErrorId
     /// <summary>The setting is read-only here.</summary>
     SettingReadOnly,
 
-    /// <summary>The kernel's value of the setting is not in the form that is known.</summary>
+    /// <summary>The kernel's value of the setting is not in the expected form.</summary>
     SettingUnreadable,
 
     /// <summary>/proc/sys is mounted read-only, as in a container.</summary>
     ProcSysReadOnly,
 
-    /// <summary>Boot does not set up this network namespace, so nothing can be kept for it.</summary>
+    /// <summary>Boot does not set up this network namespace, so a value cannot be persisted for it.</summary>
     NotPersistable,
 
-    /// <summary>The value is set now, but the file that keeps it could not be written.</summary>
+    /// <summary>The file that persists the value could not be written.</summary>
     NotPersisted,
 
-    /// <summary>A masked file (a link to /dev/null) keeps boot from reading what -Persist would write.</summary>
+    /// <summary>The file that -Persist would write is masked (a link to /dev/null), so boot would not read it.</summary>
     PersistenceMasked,
 
     // Text
 
-    /// <summary>A line is not in any form of connection-tracking text.</summary>
+    /// <summary>A line is not in any known format of connection-tracking text.</summary>
     InvalidConntrackText,
 
-    /// <summary>The form of text has no way to write the object.</summary>
+    /// <summary>The text format cannot represent the object.</summary>
     NoTextForm,
 
     /// <summary>A file of text cannot be opened or read.</summary>
@@ -271,6 +271,6 @@ internal enum ErrorId
     /// <summary>The module has no native code for this processor.</summary>
     ProcessorNotSupported,
 
-    /// <summary>An error that nothing else describes. Please report it.</summary>
+    /// <summary>An unexpected error. Please report it.</summary>
     Unexpected,
 }

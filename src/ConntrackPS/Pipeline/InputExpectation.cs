@@ -63,7 +63,7 @@ internal static class InputExpectation
             {
                 Source = properties.Address("SourceMask", out _),
                 SourcePort = properties.Port("SourcePortMask")
-                    ?? (tuple.SourcePort == 0 ? (ushort)0 : throw new FormatException("it has a SourcePort, and no SourcePortMask: 65535 for that port alone.")),
+                    ?? (tuple.SourcePort == 0 ? (ushort)0 : throw new FormatException("it has a SourcePort, but no SourcePortMask. Use 65535 for only that port.")),
             },
             Master = master,
             Nat = ReadNat(properties, master),

@@ -148,7 +148,7 @@ internal readonly struct PropertyBag(PSObject source)
     /// <summary>A point in time in nanoseconds since 1970, by the property that counts them or, without it, the one that has the
     /// time; null where both are missing or empty.</summary>
     /// <remarks>Export-Csv writes times in the writer's culture, order of day and month, and calendar, and without their offset.
-    /// So text is a time in one form alone, which means the same to everybody.</remarks>
+    /// So text is a time in only one form, which is unambiguous.</remarks>
     /// <exception cref="FormatException">It is none.</exception>
     public ulong? Time(string name, string timestampName)
     {

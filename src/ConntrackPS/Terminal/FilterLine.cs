@@ -61,7 +61,7 @@ internal static class FilterLine
             throw new FormatException(errors[0].Message);
         return script.EndBlock.Statements is [PipelineAst { PipelineElements: [CommandAst { Redirections.Count: 0 } command] }]
             ? command
-            : throw new FormatException("Write parameters of Get-ConntrackEntry alone.");
+            : throw new FormatException("Write only parameters of Get-ConntrackEntry.");
     }
 
     private static PropertyInfo Find(string name)
@@ -72,7 +72,7 @@ internal static class FilterLine
                 parameter.GetCustomAttribute<AliasAttribute>()?.AliasNames.Contains(name, StringComparer.OrdinalIgnoreCase) == true)
             ?? (found.Length == 1 ? found[0] : throw new FormatException(found.Length == 0
                 ? $"There is no filter -{name}."
-                : $"-{name} may be {string.Join(", ", found.Select(parameter => "-" + parameter.Name))}."));
+                : $"-{name} is ambiguous: it can be {string.Join(", ", found.Select(parameter => "-" + parameter.Name))}."));
     }
 
     private static object ValueOf(Ast value) => value switch
@@ -80,7 +80,7 @@ internal static class FilterLine
         StringConstantExpressionAst text => text.Value,
         ConstantExpressionAst number => number.Extent.Text,
         ArrayLiteralAst list => list.Elements.Select(ValueOf).ToArray(),
-        _ => throw new FormatException($"'{value.Extent.Text}' is no plain value."),
+        _ => throw new FormatException($"'{value.Extent.Text}' is not a plain value."),
     };
 
     /// <remarks>Every parameter of a filter that is no switch has a transformation of its own.</remarks>

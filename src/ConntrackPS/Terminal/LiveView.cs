@@ -157,7 +157,7 @@ internal sealed class TableActions(ConntrackTable table, bool isWhatIf)
         deleter.Flush();
         if (deleter.TakeResults() is [{ Failure: { } failure }])
             return failure.Message;
-        return deleter.AlreadyGone > 0 ? $"{key.Original} was gone already." : $"Deleted {key.Original}.";
+        return deleter.AlreadyGone > 0 ? $"{key.Original} is already gone." : $"Deleted {key.Original}.";
     }
 
     /// <summary>Deletes the entries of a filter.</summary>
@@ -174,7 +174,7 @@ internal sealed class TableActions(ConntrackTable table, bool isWhatIf)
         }
         catch (IncompleteDeletionException exception)
         {
-            (sum, left) = (exception.Summary, " Others may be left: the hash table is being resized again and again.");
+            (sum, left) = (exception.Summary, " Others may remain: the hash table keeps being resized.");
         }
 
         string deleted = string.Create(CultureInfo.InvariantCulture, $"{(sum.IsEstimate ? "About " : "")}{sum.Deleted:N0} deleted");

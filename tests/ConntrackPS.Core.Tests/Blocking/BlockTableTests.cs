@@ -62,7 +62,7 @@ public sealed class BlockTableTests : IDisposable
         BlockTable table = new(_kernel.Connection, "block-1");
         BlockLostException exception = Assert.Throws<BlockLostException>(
             () => Serve(ownerAnswered: 4711, [], () => table.Make(BlockTarget.Of(_filter).Rules, [])));
-        Assert.StartsWith("The kernel has the block's table block-1 ", exception.Message, StringComparison.Ordinal);
+        Assert.StartsWith("The kernel no longer has the block's table block-1,", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -91,7 +91,7 @@ public sealed class BlockTableTests : IDisposable
     }
 
     [Theory]
-    [InlineData(false, typeof(BlockLostException), "The kernel has the block's table block-1 no more")]
+    [InlineData(false, typeof(BlockLostException), "The kernel no longer has the block's table block-1")]
     [InlineData(true, typeof(BlockingUnavailableException), "lacks")]
     public void That_something_is_not_there_is_told_by_whether_the_table_is(bool isTableThere, Type expected, string problem)
     {

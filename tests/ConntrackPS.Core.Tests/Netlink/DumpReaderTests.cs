@@ -88,7 +88,7 @@ public sealed class DumpReaderTests : IDisposable
         DumpReader dump = Start();
         Assert.True(Read(dump));
         Assert.True(Read(dump));
-        Assert.Contains("asked 1 times to list,", Assert.Throws<IncompleteListingException>(() => Read(dump)).Message, StringComparison.Ordinal);
+        Assert.Contains("every attempt to list (1 in all)", Assert.Throws<IncompleteListingException>(() => Read(dump)).Message, StringComparison.Ordinal);
         Assert.Equal([1, 2], _numbers);
         Assert.False(Read(dump));
     }

@@ -39,14 +39,14 @@ internal static class ContradictionFinder
             ],
             (first, second) => first == second,
             family => family.ToString(),
-            "{{0}} asks for {0}, {{1}} for {1}, and a connection is of one address family");
+            "{{0}} needs {0}, {{1}} needs {1}, and a connection has one address family");
 
     /// <summary>Things that no protocol has together.</summary>
     /// <param name="demands">The protocols that each property can be met by; none where the property asks for nothing.</param>
     public static FilterContradiction? OfProtocols(params (string Property, IReadOnlyList<IPProtocol> Protocols)[] demands) =>
         FirstDisjoint(
             demands, (first, second) => first == second, ProtocolNames.ToKernel,
-            "{{0}} can be met by {0} alone, {{1}} by {1}");
+            "{{0}} matches only {0}, {{1}} only {1}");
 
     /// <summary>The protocols that a condition on ports of expectations can be met by: theirs may be an ICMP id or GRE keys.</summary>
     public static (string Property, IReadOnlyList<IPProtocol> Protocols) PortsOrKeys(string property, IReadOnlyList<PortRange> ranges) =>
@@ -91,7 +91,7 @@ internal static class ContradictionFinder
             [(first.Name, first.Of(filter)), (second.Name, second.Of(filter))];
     }
 
-    private const string SamePlace = "{{0}} asks for {0}, {{1}} for {1}, and both stand in the same place";
+    private const string SamePlace = "{{0}} needs {0}, {{1}} needs {1}, and both are the same field";
 
     /// <summary>An entry has one zone, which holds for both directions or for one.</summary>
     private static FilterContradiction? OfZones(ConntrackFilter filter)
@@ -99,33 +99,33 @@ internal static class ContradictionFinder
         if (filter is { OriginalZone.Count: > 0, ReplyZone.Count: > 0 })
         {
             return new FilterContradiction(
-                [nameof(filter.OriginalZone), nameof(filter.ReplyZone)], "{0} asks for a zone of one direction, {1} for one of the other, and an entry has one zone");
+                [nameof(filter.OriginalZone), nameof(filter.ReplyZone)], "{0} needs a zone of one direction, {1} a zone of the other, and an entry has one zone");
         }
 
         return FirstDisjoint(
             [(nameof(filter.Zone), filter.Zone), (nameof(filter.OriginalZone), filter.OriginalZone), (nameof(filter.ReplyZone), filter.ReplyZone)],
             (first, second) => first == second,
             zone => zone.ToString(CultureInfo.InvariantCulture),
-            "{{0}} asks for zone {0}, {{1}} for zone {1}, and an entry has one zone");
+            "{{0}} needs zone {0}, {{1}} needs zone {1}, and an entry has one zone");
     }
 
     private static FilterContradiction? OfStatus(ConntrackFilter filter)
     {
         if (((filter.Status & filter.ExcludeStatus) ?? ConntrackStatus.None) is var both && both != ConntrackStatus.None)
-            return new FilterContradiction([nameof(filter.Status), nameof(filter.ExcludeStatus)], $"{{0}} asks for {both}, and {{1}} excludes it");
+            return new FilterContradiction([nameof(filter.Status), nameof(filter.ExcludeStatus)], $"{{0}} needs {both}, and {{1}} excludes it");
         return filter.Unreplied && (filter.Status & ConntrackStatus.SeenReply) == ConntrackStatus.SeenReply
-            ? new FilterContradiction([nameof(filter.Unreplied), nameof(filter.Status)], "{0} excludes SeenReply, and {1} asks for it")
+            ? new FilterContradiction([nameof(filter.Unreplied), nameof(filter.Status)], "{0} excludes SeenReply, and {1} needs it")
             : null;
     }
 
     private static FilterContradiction? OfTimeouts(ConntrackFilter filter)
     {
         if (filter.TimeoutBelow == 0)
-            return new FilterContradiction([nameof(filter.TimeoutBelow)], "{0} asks for less than 0 seconds, and no entry has that");
+            return new FilterContradiction([nameof(filter.TimeoutBelow)], "{0} needs less than 0 seconds, and no entry has that");
         return filter is { TimeoutBelow: { } below, TimeoutAbove: { } above } && (ulong)above + 1 >= below
             ? new FilterContradiction(
                 [nameof(filter.TimeoutBelow), nameof(filter.TimeoutAbove)],
-                string.Create(CultureInfo.InvariantCulture, $"{{0}} asks for less than {below} seconds, {{1}} for more than {above}, and no whole number is both"))
+                string.Create(CultureInfo.InvariantCulture, $"{{0}} needs less than {below} seconds, {{1}} more than {above}, and no whole number is both"))
             : null;
     }
 
@@ -135,7 +135,7 @@ internal static class ContradictionFinder
          where excluded.Terms.Length == 1
          from property in TupleProperties.All
          where property.HasOnePlace && property.IsWithin(filter, excluded)
-         select new FilterContradiction([property.Name, property.ExcludeName], "{1} excludes all that {0} asks for")).FirstOrDefault();
+         select new FilterContradiction([property.Name, property.ExcludeName], "{1} excludes everything that {0} needs")).FirstOrDefault();
 
     /// <summary>The first two of several demands on the same thing that have no value in common.</summary>
     /// <param name="demands">What each property allows; nothing where it asks for nothing.</param>

@@ -165,7 +165,7 @@ internal static class FilterCompiler
         nameof(filter.Exclude),
         $"not {string.Join(" and ", excluded.Terms.Select(term => term.Description))}",
         excluded.IsEmpty
-            ? throw new ArgumentException("A filter to exclude asks for nothing, which would exclude every entry.", nameof(filter))
+            ? throw new ArgumentException("The filter to exclude is empty, so it would exclude every entry.", nameof(filter))
             : entry => !excluded.Matches(entry),
         IsTrivial: true));
 
@@ -197,6 +197,6 @@ internal static class FilterCompiler
     private static void RejectEmptyBits(ConntrackStatus? bits, string name)
     {
         if (bits == ConntrackStatus.None)
-            throw new ArgumentException("No status bit is named, which would match every entry. Name at least one, such as Assured.", name);
+            throw new ArgumentException("No status bit is given, so every entry would match. Give at least one, such as Assured.", name);
     }
 }

@@ -39,7 +39,7 @@ internal readonly record struct TuplePlace(TupleDirection Direction, bool IsSour
 }
 
 /// <summary>What is known about a property of <see cref="ConntrackFilter"/> that asks for an address, a port or what a protocol
-/// has instead of ports. <see cref="TupleProperties"/> has all of them, and whoever carries filters out runs over that table.</summary>
+/// has instead of ports. <see cref="TupleProperties"/> has all of them, and all code that applies filters runs over that table.</summary>
 /// <param name="name">The name of the filter's property, and of the parameter.</param>
 /// <param name="phrase">What it is called in a sentence about the filter.</param>
 /// <param name="places">Where an entry has it; of several places, any will do.</param>
@@ -146,7 +146,7 @@ internal abstract class TupleProperty<T>(
     public T One(ConntrackFilter filter) =>
         get(filter) is [var only] ? only : throw new TemplateException("{0} must have exactly one value.", Name);
 
-    /// <summary>True where whoever meets a value also meets another.</summary>
+    /// <summary>True if an entry that matches a value also matches another.</summary>
     protected virtual bool Contains(T wider, T value) => EqualityComparer<T>.Default.Equals(wider, value);
 
     protected virtual IReadOnlyList<T> Convert(object values) =>

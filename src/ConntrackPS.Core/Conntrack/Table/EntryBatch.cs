@@ -37,7 +37,7 @@ internal abstract class EntryBatch : IDisposable
     /// <summary>Entries that were changed as asked.</summary>
     public long Done { get; private set; }
 
-    /// <summary>Held by whoever does something with the batch: entries are added on one thread, and sent in time on another.</summary>
+    /// <summary>The lock of the batch: one thread adds entries, and another sends them in time.</summary>
     private protected object Gate { get; } = new();
 
     /// <summary>Sends what waits.</summary>

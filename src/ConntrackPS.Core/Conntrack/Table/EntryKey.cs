@@ -84,7 +84,7 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
 internal readonly record struct EntryAddress(EntryAttribute Attribute, ConntrackTuple Tuple, ushort? TupleZone, ushort Zone)
 {
     /// <summary>A zone that no reply, or no original direction, is in as far as one can know. Should there be such an entry,
-    /// what is found is compared all the same.</summary>
+    /// what is found is compared anyway.</summary>
     private const ushort Elsewhere = ushort.MaxValue;
 
     /// <summary>The usual address: the original tuple, or the reply where it alone is known, in the entry's own zone.</summary>

@@ -270,7 +270,7 @@ internal sealed class HiddenEntryException : NetlinkException
     /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>
     /// <param name="other">The entry that is found in its place, and that was left alone.</param>
     public HiddenEntryException(string operation, ConntrackEntry other)
-        : base(operation, Errno.Exists, $"under its tuples another one is found, {other}") => Other = other;
+        : base(operation, Errno.Exists, $"another entry is found under its tuples, {other}") => Other = other;
 
     /// <summary>The entry that is found in its place, and that was left alone.</summary>
     public ConntrackEntry Other { get; }

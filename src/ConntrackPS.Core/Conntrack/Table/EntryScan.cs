@@ -210,7 +210,7 @@ internal sealed record ScanTerms
     /// <summary>How often a scan begins again in any case. One pass over millions of entries takes seconds.</summary>
     public int LeastRepeats { get; init; } = 5;
 
-    /// <summary>How long after the first resize a scan begins again in any case: somebody may be trying sizes out, or a
+    /// <summary>How long after the first resize a scan begins again in any case: an administrator may be trying several sizes, or a
     /// script may write several, and that passes.</summary>
     public TimeSpan RepeatTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
@@ -17,7 +16,7 @@ internal sealed class FilterDeletion(
     public DeleteSummary Run()
     {
         if (!plan.Filter.NamesEntries)
-            throw new ArgumentException("The filter names nothing, and would delete every entry.");
+            throw new ArgumentException("The filter matches every entry.");
         return (plan.AllowsFlush ? Flush() : null) ?? DeleteEach();
     }
 
@@ -89,10 +88,10 @@ public readonly record struct DeleteSummary(long Deleted, long AlreadyGone, long
 /// <param name="listing">What was wrong with the listing.</param>
 public sealed class IncompleteDeletionException(DeleteSummary summary, IncompleteListingException listing)
     : IncompleteListingException(
-        string.Create(CultureInfo.InvariantCulture, $"{summary.Deleted} entries were deleted, and others that were meant may be left. {listing.Message}"),
+        $"{Counted.Entries(summary.Deleted)} deleted. Other matching entries may remain. {listing.Message}",
         listing.Attempts,
         listing)
 {
-    /// <summary>What was deleted all the same.</summary>
+    /// <summary>The entries that were deleted.</summary>
     public DeleteSummary Summary { get; } = summary;
 }

@@ -6,7 +6,7 @@ namespace ConntrackPS.Conntrack.Wire;
 /// ones and malformed lengths are errors.</summary>
 internal static class EntryDecoder
 {
-    /// <summary>CTA_SYNPROXY of an entry that was created through netlink, whoever did it: three zeros.</summary>
+    /// <summary>CTA_SYNPROXY of an entry that any program created through netlink: three zeros.</summary>
     private static ReadOnlySpan<byte> UnusedSynproxy => BitConverter.IsLittleEndian
         ? [8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 0]
         : [0, 8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0];

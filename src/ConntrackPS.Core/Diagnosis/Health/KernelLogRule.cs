@@ -18,7 +18,7 @@ internal sealed class KernelLogRule : IHealthRule
                 SeverityOf(snapshot, "nf_conntrack_max", log.TableFullAge),
                 "TableFullLogged",
                 $"Kernel log: 'table full, dropping packet' on {Figures.Of(log.TableFull)} lines, the last {Figures.Age(log.TableFullAge)}.",
-                "The table was full, and packets of new connections were dropped. The kernel logs only some of the times.",
+                "The table was full, and the kernel dropped packets of new connections. The kernel does not log every drop.",
                 snapshot.RaiseMaximum());
         }
 
@@ -29,7 +29,7 @@ internal sealed class KernelLogRule : IHealthRule
                 SeverityOf(snapshot, "nf_conntrack_expect_max", log.ExpectationTableFullAge),
                 "ExpectationTableFull",
                 $"Kernel log: 'expectation table full' on {Figures.Of(log.ExpectationTableFull)} lines, the last {Figures.Age(log.ExpectationTableFullAge)}; nf_conntrack_expect_max is {Figures.Of(maximum)}.",
-                "Helpers could not announce connections, such as the data connections of FTP or the calls of SIP, which then fail.",
+                "Helpers could not create expectations. The data connections of FTP or the calls of SIP then fail.",
                 snapshot.Set("ExpectationMaximum", maximum * 2));
         }
     }

@@ -13,29 +13,29 @@ internal sealed class PersistenceRule : IHealthRule
         HealthFinding Warning(string name, string evidence, string explanation, params Remedy[] remedies) =>
             snapshot.Finding(FindingSeverity.Warning, name, evidence, explanation, remedies);
 
-        // Which value is wanted of a file that can't be read is not known: the remedy shows what boot has to read.
+        // A file that cannot be read does not show which value is wanted, so the remedy lists the files that boot reads.
         IEnumerable<string> places = SystemRoot.SysctlDirectories.Append(SystemRoot.LastSysctlName);
         return
         [
             .. snapshot.Differences.Select(difference => Warning(
                 "PersistedDiffers",
-                $"{difference.Key} is {difference.Running}, and {difference.Persisted} by {difference.File}.",
-                "The next boot will set the other value. The remedy keeps the present one.",
+                $"{difference.Key} is {difference.Running} now, and {difference.Persisted} in {difference.File}.",
+                "The next boot sets the value of the file. The remedy persists the current value.",
                 [.. difference.Remedies])),
             .. snapshot.Overruled.Select(line => Warning(
                 "PersistedElsewhere",
                 $"{line.Key} is {line.Ours} in the file of ConntrackPS, and set again by {string.Join("; ", line.Later)}.",
-                "The last line wins that a program reads. The remedy makes comments of those that come later.",
+                "If several lines set a value, the last one applies. The remedy comments out the later lines.",
                 [.. line.Remedies])),
             .. snapshot.WithoutEffect.Select(line => Warning(
                 "PersistedWithoutEffect",
                 line,
-                "Whoever wrote it wanted a value that boot does not set. Take the line out, and persist what is wanted.",
+                "Boot does not apply this line. Remove the line, and persist the value that you want.",
                 new Remedy.ShowPersisted())),
             .. snapshot.Unread.Select(problem => Warning(
                 "PersistedUnread",
                 problem,
-                "What the next boot sets is not to be told for sure, and boot itself may wait at such a file, or pass it over.",
+                "It is unknown which value the next boot sets. Boot may also hang at this file, or skip it.",
                 new Remedy.ListFiles([.. places.Select(snapshot.Root.In)]))),
         ];
     }

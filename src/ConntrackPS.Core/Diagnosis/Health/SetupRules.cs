@@ -14,7 +14,7 @@ internal sealed class HelperRule : IHealthRule
                 FindingSeverity.Warning,
                 "AutomaticHelper",
                 "nf_conntrack_helper is 1.",
-                "Helpers attach themselves to every connection on their port, whoever made it, and let further connections in. Attach them by rule where they are wanted.",
+                "The kernel attaches helpers to every connection on their port, from any host, and helpers allow further connections. Attach helpers by rules instead.",
                 snapshot.LastingSetting("Helper", false));
         }
 
@@ -24,13 +24,13 @@ internal sealed class HelperRule : IHealthRule
                 FindingSeverity.Information,
                 "HelperInUse",
                 $"Entries with helpers: {string.Join(", ", helpers.Select(helper => $"{helper.Key} ({Figures.Of(helper.Value)})"))}.",
-                "Helpers read what these connections say, and let the connections in that they announce. See that these are the ones you want.",
+                "Helpers read the payload of these connections, and allow the connections announced there. Check that you want this for each of them.",
                 new Remedy.ListHelped(snapshot.Namespace, [.. helpers.Keys]));
         }
     }
 }
 
-/// <summary>Entries come without counters or times.</summary>
+/// <summary>Entries have no counters or times.</summary>
 internal sealed class AccountingRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -41,7 +41,7 @@ internal sealed class AccountingRule : IHealthRule
                 FindingSeverity.Information,
                 "AccountingOff",
                 "nf_conntrack_acct is 0.",
-                "Entries have no packet and byte counters: top talkers can't be told. Connections that begin later will have them.",
+                "Entries have no packet and byte counters, so the hosts with the most traffic cannot be found. After the remedy, new connections have counters.",
                 snapshot.LastingSetting("Accounting", true));
         }
 
@@ -51,7 +51,7 @@ internal sealed class AccountingRule : IHealthRule
                 FindingSeverity.Information,
                 "TimestampOff",
                 "nf_conntrack_timestamp is 0.",
-                "Entries don't tell when they began, nor events how long a connection lasted. Connections that begin later will.",
+                "Entries have no start time, and events have no duration. After the remedy, new connections have both.",
                 snapshot.LastingSetting("Timestamp", true));
         }
     }
@@ -59,7 +59,7 @@ internal sealed class AccountingRule : IHealthRule
     private static bool IsOff(HealthSnapshot snapshot, string setting) => snapshot.Settings.TryGetValue(setting, out long value) && value == 0;
 }
 
-/// <summary>Some connections make no events.</summary>
+/// <summary>Some connections produce no events.</summary>
 internal sealed class EventRule : IHealthRule
 {
     private const long Off = 0;
@@ -74,8 +74,8 @@ internal sealed class EventRule : IHealthRule
             setting == Off ? "EventsOff" : "EventsAuto",
             $"nf_conntrack_events is {setting}.",
             setting == Off
-                ? "The kernel makes no events: loggers and others that listen hear nothing."
-                : "Connections that began while nobody listened never make an event, not even their end. All do once this is on, at 6 to 10 % of the speed of set-up.",
+                ? "The kernel produces no events, so loggers and other listeners receive nothing."
+                : "Connections opened before a listener was running produce no events, not even when they end. With On, all new connections produce events; opening a connection then takes 6 to 10 % longer.",
             snapshot.LastingSetting("Events", "On"));
     }
 }
@@ -92,13 +92,13 @@ internal sealed class BlockRule : IHealthRule
                     FindingSeverity.Warning,
                     "BlockLost",
                     Evidence(block),
-                    "Its traffic passed for a moment, and may have made entries. It is blocked again now.",
+                    "The traffic passed for a short time and may have created entries. It is blocked again now.",
                     Show(block))
                 : snapshot.Finding(
                     FindingSeverity.Critical,
                     "BlockNotInForce",
                     Evidence(block),
-                    "What is listed as blocked may pass. This process tries every second to block it again.",
+                    "The traffic of this block may pass. This process tries every second to block it again.",
                     Show(block));
         }
     }

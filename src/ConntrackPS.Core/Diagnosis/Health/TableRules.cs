@@ -18,8 +18,8 @@ internal sealed class TableFillRule : IHealthRule
             isFull ? "TableFull" : "TableNearlyFull",
             $"Entries: {Figures.Share(snapshot.Count, snapshot.Maximum)} of nf_conntrack_max.",
             isFull
-                ? "A full table takes no new connection: their packets are dropped, unless an unanswered one makes room."
-                : "A full table takes no new connection. Raise the maximum, or find out who fills the table.",
+                ? "The table is full: the kernel drops packets of new connections, unless it can delete an unanswered entry to make room."
+                : "When the table is full, the kernel drops packets of new connections. Raise the maximum, or find out which host fills the table.",
             snapshot.RaiseMaximum());
     }
 }
@@ -35,7 +35,7 @@ internal sealed class DropRule : IHealthRule
                 FindingSeverity.Critical,
                 "PacketsDropped",
                 $"Packets dropped: {Figures.In(dropped, snapshot.Sample)}; entries: {Figures.Share(snapshot.Count, snapshot.Maximum)}.",
-                "Packets of new connections are dropped: the table is full, memory is short, or two packets began the same connection.",
+                "The kernel drops packets of new connections: the table is full, memory is low, or two packets opened the same connection.",
                 snapshot.RaiseMaximum());
         }
 
@@ -45,7 +45,7 @@ internal sealed class DropRule : IHealthRule
                 FindingSeverity.Warning,
                 "EarlyDrop",
                 $"Entries dropped early: {Figures.In(early, snapshot.Sample)}.",
-                "The full table throws connections out that are not assured, unanswered ones among them, to make room for new ones.",
+                "The table is full. The kernel deletes entries that are not assured, such as unanswered ones, to make room for new ones.",
                 snapshot.RaiseMaximum());
         }
     }
@@ -66,7 +66,7 @@ internal sealed class InsertFailedRule : IHealthRule
                 FindingSeverity.Warning,
                 "InsertFailed",
                 $"Entries not inserted: {Figures.In(failed, snapshot.Sample)}; clashes resolved: {Figures.Of((long)resolved)}.",
-                "Packets were dropped because another had taken their tuple: two requests from one port at once, as resolvers send them, or too few ports for translation (nft: masquerade fully-random).",
+                "Packets were dropped because another entry already had their tuple. Typical causes: a resolver that sends two requests from one port at the same time, or too few ports for NAT (nft: masquerade fully-random).",
                 new Remedy.ShowCounters(snapshot.Namespace));
         }
         else if (resolved > snapshot.Sample.TotalSeconds * ManyClashes)
@@ -75,7 +75,7 @@ internal sealed class InsertFailedRule : IHealthRule
                 FindingSeverity.Information,
                 "Clashes",
                 $"Clashes resolved: {Figures.In(resolved, snapshot.Sample)}.",
-                "Packets often begin the same connection at once. The kernel resolved it; nothing was lost.",
+                "Two packets often open the same connection at the same time. The kernel resolved this; no packet was lost.",
                 new Remedy.ShowCounters(snapshot.Namespace));
         }
     }
@@ -100,7 +100,7 @@ internal sealed class MaximumRule : IHealthRule
                 FindingSeverity.Warning,
                 "MaximumTooBig",
                 Evidence(snapshot, memory, rule),
-                "A flood could fill the memory with entries before it reaches the maximum, and the machine would kill processes.",
+                "A flood could fill the memory with entries before the table reaches its maximum. The kernel would then kill processes.",
                 snapshot.Set("Maximum", Math.Max(1, snapshot.AffordableMaximum() ?? rule), scaleBucket: true));
         }
         else if (snapshot.Maximum < rule && snapshot.Fill >= WorthRaising)
@@ -109,7 +109,7 @@ internal sealed class MaximumRule : IHealthRule
                 FindingSeverity.Warning,
                 "MaximumTooSmall",
                 Evidence(snapshot, memory, rule),
-                "The table fills, and the machine has the memory for a larger one.",
+                "The table is filling up, and the machine has enough memory for a larger one.",
                 snapshot.SetMaximum(Math.Min(rule, snapshot.AffordableMaximum() ?? rule)));
         }
     }
@@ -141,7 +141,7 @@ internal sealed class BucketRule : IHealthRule
                 FindingSeverity.Critical,
                 "ChainTooLong",
                 FormattableString.Invariant($"Entries refused for a long hash chain: {Figures.In(refused, snapshot.Sample)}; chains of {2.0 * snapshot.Count / snapshot.Buckets:0.#} entries on average, buckets {Figures.Of(snapshot.Buckets)}."),
-                "Packets of new connections are dropped, since their place in the hash table holds too many entries.",
+                "The kernel drops packets of new connections because their hash bucket has too many entries.",
                 snapshot.Set("Buckets", Math.Max(snapshot.Maximum, snapshot.Buckets * 2)));
         }
         else if (snapshot.Maximum > snapshot.Buckets * MostEntries)
@@ -150,7 +150,7 @@ internal sealed class BucketRule : IHealthRule
                 FindingSeverity.Warning,
                 "TooFewBuckets",
                 Evidence(snapshot),
-                "Long hash chains make every packet slow; newer kernels refuse entries for the longest.",
+                "Long hash chains slow down every packet. Newer kernels refuse new entries in the longest chains.",
                 Mend(snapshot));
         }
         else if (snapshot.Buckets > snapshot.Maximum * MostBuckets)
@@ -159,7 +159,7 @@ internal sealed class BucketRule : IHealthRule
                 FindingSeverity.Information,
                 "TooManyBuckets",
                 Evidence(snapshot),
-                "Most of the hash table stays empty: memory that could be spared, and longer walks over the table.",
+                "Most of the hash table is empty. This wastes memory, and listing the table takes longer.",
                 Mend(snapshot));
         }
     }

@@ -24,7 +24,7 @@ internal sealed class HalfOpenRule : IHealthRule
             FindingSeverity.Warning,
             "HalfOpenFlood",
             $"Half-open TCP connections: {Figures.Share(table.HalfOpen, table.Count)} entries; most from {Figures.Sources(top)}.",
-            "Handshakes that nobody finishes: a SYN flood, a scan, or a server that does not answer. Each holds an entry for up to two minutes. Honest clients try again when theirs is removed.",
+            "Many TCP handshakes do not complete: a SYN flood, a scan, or a server that does not answer. Each one occupies an entry for up to two minutes. A normal client retries after its entry is removed.",
             top[0].Count >= table.HalfOpen * OneSource
                 ? [halfOpen with { Source = top[0].Text }]
                 : [snapshot.LastingTimeout(TimeoutState.SynSent, ShortTimeout), snapshot.LastingTimeout(TimeoutState.SynRecv, ShortTimeout), halfOpen]);
@@ -49,7 +49,7 @@ internal sealed class UnrepliedRule : IHealthRule
             FindingSeverity.Warning,
             "Unreplied",
             $"Entries without a reply, TCP handshakes apart: {Figures.Share(table.Unreplied, table.Count)}; most from {Figures.Sources(top)}.",
-            "Packets that nobody answers: a scan or a flood, a rule that drops replies, or traffic that is one-way by nature.",
+            "Many packets get no reply: a scan or a flood, a rule that drops replies, or traffic that is one-way by design.",
             new Remedy.DeleteEntries(snapshot.Namespace) { Unreplied = true, Source = source });
     }
 }
@@ -74,7 +74,7 @@ internal sealed class SourceShareRule : IHealthRule
     }
 }
 
-/// <summary>Idle connections stay for the kernel's five days.</summary>
+/// <summary>Idle connections keep their entries for the kernel's default of five days.</summary>
 internal sealed class IdleEstablishedRule : IHealthRule
 {
     private const long FiveDays = 432000;
@@ -91,7 +91,7 @@ internal sealed class IdleEstablishedRule : IHealthRule
             FindingSeverity.Warning,
             "IdleEstablished",
             $"Established TCP connections idle for over 2 hours: {Figures.Share(table.IdleEstablished, table.Count)} entries; the timeout is {Figures.Of(table.EstablishedSeconds)} s.",
-            "Most of these connections are dead: hosts went away without a word. The timeout of five days keeps them in the table. The remedy shortens it, and removes those that had gone under the shorter one.",
+            "Most of these connections are dead: a host disappeared without closing them. The timeout of five days keeps their entries in the table. The remedy shortens the timeout, and removes the entries that would have expired under the shorter one.",
             snapshot.LastingTimeout(TimeoutState.Established, Day),
             new Remedy.DeleteEntries(snapshot.Namespace)
             {

@@ -209,7 +209,7 @@ internal readonly record struct TopKey(TopKeyCode Code, char Character = '\0')
     public static TopKey Of(char character) => new(TopKeyCode.Character, character);
 }
 
-/// <summary>What a key asks of whoever runs the view: what can't be done by changing the view alone.</summary>
+/// <summary>What a key asks of the program that runs the view, beyond changing the view.</summary>
 internal abstract record TopRequest
 {
     public sealed record Quit : TopRequest;

@@ -102,7 +102,7 @@ internal static class DeleteControl
         if (frame.SelectedEntry is { } entry)
             return view with { Prompt = new DeleteEntryPrompt(entry.Key) };
         return frame.SelectedGroup is { } group
-            ? AskForMany(view, group.ToFilter(), $"{Amount.Count(group.Count)} entries of {group.Name}")
+            ? AskForMany(view, group.ToFilter(), $"{Amount.Count(group.Count)} {(group.Count == 1 ? "entry" : "entries")} of {group.Name}")
             : view;
     }
 
@@ -137,5 +137,5 @@ internal static class DeleteControl
     private static TopView AskForMany(TopView view, ConntrackFilter? filter, string what) =>
         filter is { NamesEntries: true }
             ? view with { Prompt = new DeleteManyPrompt(filter, what) }
-            : view with { Message = "That names no entries, and is not deleted." };
+            : view with { Message = "This group matches every entry. Nothing was deleted." };
 }

@@ -148,7 +148,7 @@ internal static class AtomicFile
 
         throw isBack
             ? new FileChangedException(place.Path)
-            : new IOException($"{place.Path} is changed by another program all the time; what stood there in between is {temporary} beside it now");
+            : new IOException($"{place.Path} keeps being changed by another program; the content in between was saved as {temporary} in the same folder");
     }
 
     /// <summary>A new file, whole and on the disk, with the owner, group and mode of the one before.</summary>

@@ -62,8 +62,8 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
         {
             string file = root.In(name);
             _problems.Add(exception.Message.StartsWith(file, StringComparison.Ordinal)
-                ? $"{exception.Message}: it is passed over."
-                : $"{file} is passed over: {exception.Message}.");
+                ? $"{exception.Message}: it is skipped."
+                : $"{file} is skipped: {exception.Message}.");
             return none;
         }
     }

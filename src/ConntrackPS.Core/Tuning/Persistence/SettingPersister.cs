@@ -65,7 +65,7 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
     private RootFolder OpenRoot()
     {
         if (!OperatingSystem.IsLinux())
-            throw new PlatformNotSupportedException("What is written here is read by Linux when it boots.");
+            throw new PlatformNotSupportedException("These files are read by Linux at boot.");
         try
         {
             Directory.CreateDirectory(root.Path);
@@ -103,11 +103,11 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
 /// <param name="file">The file.</param>
 /// <param name="inner">Why.</param>
 internal sealed class PersistenceException(string file, Exception inner)
-    : Exception($"{file} could not be written, and is as it was: {inner.Message}.", inner)
+    : Exception($"{file} could not be written and is not changed: {inner.Message}.", inner)
 {
     /// <summary>Some of the files that go with it could not be undone.</summary>
     internal PersistenceException(string file, Exception inner, IReadOnlyList<string> left)
-        : this(file, left.Count == 0 ? inner : new IOException($"{inner.Message}. Written before, and not to be undone: {string.Join(", ", left)}", inner))
+        : this(file, left.Count == 0 ? inner : new IOException($"{inner.Message}. Already written, and cannot be undone: {string.Join(", ", left)}", inner))
     {
     }
 

@@ -191,7 +191,7 @@ internal static class PolicyName
         {
             throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"'{name}' is not a name for a timeout policy: it has {Encoding.UTF8.GetByteCount(name)} bytes, and the kernel takes 1 to {MaximumBytes}, without NUL."));
+                $"'{name}' is not a name for a timeout policy: it has {Encoding.UTF8.GetByteCount(name)} bytes, and the kernel accepts 1 to {MaximumBytes}, without NUL."));
         }
     }
 }

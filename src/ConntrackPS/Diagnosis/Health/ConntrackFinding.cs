@@ -78,9 +78,9 @@ internal static class RemedyText
     /// <summary>What a finding means, with the cmdlets that a user of PowerShell has.</summary>
     public static string Explain(HealthFinding finding) => finding.Name switch
     {
-        "EventsOff" => "The kernel makes no events: Watch-ConntrackEvent and loggers see nothing.",
-        "SourceShare" => "One source with that much of the table is a proxy, a scanner, or an infected machine. Look at what it does with Get-ConntrackEntry first.",
-        "PersistedWithoutEffect" => "Whoever wrote it wanted a value that boot does not set. Take the line out, and set what is wanted with -Persist.",
+        "EventsOff" => "The kernel produces no events, so Watch-ConntrackEvent and loggers receive nothing.",
+        "SourceShare" => "One source with such a large share is a proxy, a scanner, or an infected host. Check its connections with Get-ConntrackEntry before you remove them.",
+        "PersistedWithoutEffect" => "Boot does not apply this line. Remove the line, and set the value that you want with -Persist.",
         _ => finding.Explanation,
     };
 

@@ -36,7 +36,7 @@ public sealed class SettingRuleTests
 
     [Fact]
     public void Automatic_events_come_with_a_caveat() =>
-        Assert.Contains("never make an event", Snapshots.Only(new EventRule(), Healthy.With("nf_conntrack_events", 2)).Explanation, StringComparison.Ordinal);
+        Assert.Contains("produce no events", Snapshots.Only(new EventRule(), Healthy.With("nf_conntrack_events", 2)).Explanation, StringComparison.Ordinal);
 
     [Fact]
     public void Helpers_are_worth_knowing_and_automatic_ones_a_warning()
