@@ -96,6 +96,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackTimeoutPolicy'; With = @{ Name = 'p' } }
+        @{ Name = 'Repair-ConntrackHealth'; With = @{ InputObject = [pscustomobject]@{ Severity = 'Warning'; Name = 'x'; Remedy = 'x' }; SampleSeconds = 0; Confirm = $false } }
         @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; Mark = 77 } }
         @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
         @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
