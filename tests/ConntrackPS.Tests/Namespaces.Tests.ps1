@@ -96,12 +96,13 @@ Describe 'Several network namespaces' {
         @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackTimeoutPolicy'; With = @{ Name = 'p' } }
+        @{ Name = 'Repair-ConntrackHealth'; With = @{ InputObject = [pscustomobject]@{ Severity = 'Warning'; Name = 'x'; Remedy = 'x' }; SampleTime = 0; Confirm = $false } }
         @{ Name = 'Set-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1'; NewMark = 77 } }
         @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
         @{ Name = 'Set-ConntrackTimeout'; With = @{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = 600 } }
         @{ Name = 'Set-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Replied = 5 } }
         @{ Name = 'Show-ConntrackTop'; With = @{ Once = $true } }
-        @{ Name = 'Test-ConntrackHealth'; With = @{ SampleSeconds = 0 }; IsReader = $true }
+        @{ Name = 'Test-ConntrackHealth'; With = @{ SampleTime = 0 }; IsReader = $true }
         @{ Name = 'Watch-ConntrackEvent'; With = @{ TimeoutSeconds = 5 }; IsReader = $true }
     ) {
         foreach ($names in @(, @('nowhere')) + ($IsReader ? @(, @('nowhere', 'nowhere-else')) : @())) {

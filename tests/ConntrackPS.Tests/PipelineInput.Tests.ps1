@@ -65,8 +65,10 @@ Describe 'Objects of the pipeline' {
             $failures[-1].Exception.Data['Count'] | Should -Be 1
         }
 
-        It 'are nothing where they are empty' {
-            Remove-ConntrackEntry -InputObject @() @here
+        It 'are refused where they are empty: <_>' -ForEach 'Get', 'Measure', 'Set', 'Remove', 'Block' {
+            $noun = $_ -eq 'Block' ? 'ConntrackTraffic' : 'ConntrackEntry'
+            $more = $_ -eq 'Set' ? @{ Mark = 1 } : @{}
+            (Get-Failure { & "$_-$noun" -InputObject @() @here @more -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GroupNamesNoEntries,*'
             Get-KernelCount $namespace | Should -Be 5
         }
     }

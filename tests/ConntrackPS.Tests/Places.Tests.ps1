@@ -378,6 +378,7 @@ Describe 'Paths that lead to no namespace' {
             'Remove-ConntrackExpectation'     = '-SourceAddress 192.0.2.1'
             'Remove-ConntrackTimeoutPolicy'   = 'x -Confirm:$false'
             'Register-ConntrackEvent'         = '-Action { }'
+            'Repair-ConntrackHealth'          = "([pscustomobject]@{ Severity = 'Warning'; Name = 'x'; Remedy = 'x' }) -SampleTime 0 -Confirm:`$false"
             'Set-ConntrackEntry'              = '-Address 192.0.2.1 -NewMark 1'
             'Set-ConntrackSetting'            = 'Accounting $true'
             'Set-ConntrackTimeout'            = 'Icmp -Timeout 9'

@@ -212,12 +212,13 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
         ConntrackFilter filter = new()
         {
             Unreplied = remedy.Unreplied,
-            SourceAddress = remedy.Source is { } source ? [AddressPrefix.Parse(source)] : [],
             Protocol = remedy.Protocol is { } protocol ? [protocol] : [],
             State = remedy.States,
             TimeoutBelow = (uint?)remedy.TimeoutBelow,
             TimeoutAbove = (uint?)remedy.TimeoutAbove,
         };
+        if (remedy.Source is { } source)
+            filter = TupleProperties.Named("SourceAddress").Ask(filter, AddressPrefix.Parse(source));
         ConntrackTable table = new(NamespaceNamed(remedy.Namespace));
         DeleteSummary sum = table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), stop: Stop);
         WriteVerbose($"{sum.Deleted} entries removed.");

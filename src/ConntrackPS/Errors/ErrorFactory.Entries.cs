@@ -134,10 +134,10 @@ internal static partial class ErrorFactory
         new ArgumentException($"The group '{name}' names no entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group.BaseObject is ConntrackGroup live ? live : group,
         "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
 
-    /// <summary>A group of Group-Object in the pipeline has not all of its objects.</summary>
+    /// <summary>A group of Group-Object in the pipeline has not all of its objects, or an array has none.</summary>
     public static ErrorRecord EmptyGroup(object input, FormatException problem) => Create(
-        new ArgumentException($"The group in the pipeline is not whole: {problem.Message}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidData, input,
-        "Pipe groups that hold their objects.");
+        new ArgumentException($"The group or array does not hold the objects that are meant: {problem.Message}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidData, input,
+        "Give groups and arrays that hold their objects.");
 
     /// <summary>An object in the pipeline is no finding.</summary>
     public static ErrorRecord NotAFinding(object input, FormatException problem) => Create(

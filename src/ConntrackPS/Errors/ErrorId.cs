@@ -63,7 +63,7 @@ internal enum ErrorId
     /// <summary>Parameters or an object do not make an expectation.</summary>
     InvalidExpectation,
 
-    /// <summary>A group stands for no entries: it was counted from objects, holds every entry, or lost its objects (-NoElement).</summary>
+    /// <summary>A group stands for no entries: it was counted from objects, holds every entry, or lost its objects (-NoElement). Or an array is empty.</summary>
     GroupNamesNoEntries,
 
     /// <summary>An object in the pipeline is not a finding of Test-ConntrackHealth.</summary>

@@ -62,7 +62,7 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
     };
 
     private static InputFilter OfAddress(string text) =>
-        new(new ConntrackFilter { SourceAddress = [AddressPrefix.Parse(text.Trim())] }, "-SourceAddress " + text.Trim());
+        new(Ask(TupleProperties.Named("SourceAddress"), new ConntrackFilter(), text.Trim()), "-SourceAddress " + text.Trim());
 
     private static InputFilter? OfProperties(PropertyBag properties)
     {

@@ -10,7 +10,7 @@ namespace ConntrackPS.Pipeline;
 internal static class InputObjects
 {
     /// <summary>The objects, in their order; the given one where it stands for itself.</summary>
-    /// <exception cref="FormatException">A group has lost its objects; the message completes a sentence.</exception>
+    /// <exception cref="FormatException">A group has lost its objects, or an array has none; the message completes a sentence.</exception>
     public static IReadOnlyList<PSObject> Of(PSObject input)
     {
         // Most are entries, and a pipeline may have a million of them.
@@ -18,7 +18,7 @@ internal static class InputObjects
             return [input];
         List<PSObject> objects = [];
         Add(objects, input);
-        return objects;
+        return objects.Count > 0 ? objects : throw new FormatException("it is empty.");
     }
 
     private static void Add(List<PSObject> objects, PSObject input)
