@@ -1,6 +1,6 @@
 using System.Management.Automation;
-using ConntrackPS.Completion;
 using ConntrackPS.Blocking;
+using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
