@@ -128,6 +128,7 @@ public sealed class FilterGuardTests
             OriginalZone = [17],
             ReplyZone = [18],
             Id = [7],
+            Exclude = [new ConntrackFilter { SourcePort = [PortRange.Parse("1999")] }],
         };
         Assert.Equal(
             "entries with address family IPv4 and protocol Tcp or 200 and source address 192.0.2.0/24 or 198.51.100.7"
@@ -141,7 +142,8 @@ public sealed class FilterGuardTests
             + " and source port translated to 83 and destination port translated to 84 and source or destination port translated to 85"
             + " and state SynSent and status Assured and status without Offload and no reply seen"
             + " and mark 0x100/0xff00 and label 127 and helper ftp and security context system_u"
-            + " and at least 12 bytes and at least 13 packets and less than 14 s left and more than 15 s left and an age over 00:16:00",
+            + " and at least 12 bytes and at least 13 packets and less than 14 s left and more than 15 s left and an age over 00:16:00"
+            + " and not source port 1999",
             filter.ToString());
 
         // One condition for each property, so that none is forgotten when properties are added.
