@@ -68,7 +68,7 @@ public sealed record EntryTemplate
         if (!entry.Has(EntryFields.Timeout) && !LeavesTimeoutOpen)
             throw new FormatException("The entry needs a timeout.");
         if (entry.TimeoutSeconds == 0)
-            throw new FormatException("The entry's timeout is 0 seconds, and the kernel makes no entry that would end at once: give it a longer one.");
+            throw new FormatException("The entry's timeout is 0 seconds, and the kernel does not create such an entry. Give a longer timeout.");
         if (State is { } state)
             SetState(entry, state);
         entry.Status |= SettableStatus.Check(Status ?? ConntrackStatus.None, SettableStatus.OfNew | entry.Status);

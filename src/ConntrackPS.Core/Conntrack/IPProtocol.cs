@@ -116,7 +116,7 @@ public static class ProtocolNames
 
         if (word is Untracked)
             return true;
-        if (word.Length == 0 || !char.IsAsciiLetterLower(word[0]) || !TryParse(word.ToString(), out IPProtocol other))
+        if (word.Length == 0 || !char.IsAsciiLetterLower(word[0]) || !TryParseBuiltIn(word.ToString(), out IPProtocol other))
             return false;
         protocol = other;
         return true;
@@ -126,6 +126,12 @@ public static class ProtocolNames
     public static bool TryParse(string text, out IPProtocol protocol)
     {
         ArgumentNullException.ThrowIfNull(text);
+        return TryParseBuiltIn(text, out protocol) || SystemNumbers.Value.TryGetValue(text, out protocol);
+    }
+
+    /// <summary>Reads a name or number that means the same on every machine, as a text from another one needs.</summary>
+    internal static bool TryParseBuiltIn(string text, out IPProtocol protocol)
+    {
         if (byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
         {
             protocol = (IPProtocol)number;
@@ -135,10 +141,8 @@ public static class ProtocolNames
         string name = text.Equals("ipv6-icmp", StringComparison.OrdinalIgnoreCase) ? nameof(IPProtocol.IcmpV6) : text;
 
         // Enum.TryParse also takes "icmp,udp", and makes one number of both.
-        if (Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol)
-            && char.IsAsciiLetter(name[0]) && !name.Contains(',', StringComparison.Ordinal))
-            return true;
-        return SystemNumbers.Value.TryGetValue(text, out protocol);
+        return Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol)
+            && char.IsAsciiLetter(name[0]) && !name.Contains(',', StringComparison.Ordinal);
     }
 
     /// <summary>Reads the lines of a protocols file: <c>esp 50 IPSEC-ESP # comment</c>. Others are skipped.</summary>

@@ -57,7 +57,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 
     private string? ReadProtocol(ReadOnlySpan<char> value)
     {
-        _hasProtocol = ProtocolNames.TryParse(value.ToString(), out IPProtocol protocol);
+        _hasProtocol = ProtocolNames.TryParseBuiltIn(value.ToString(), out IPProtocol protocol);
         draft.Protocol = protocol;
         return _hasProtocol ? null : ProtocolNames.AcceptedForm;
     }

@@ -30,8 +30,8 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a group of
-    /// Group-Object, which stands for all its entries.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
+    /// Group-Object, which means all entries of the group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 

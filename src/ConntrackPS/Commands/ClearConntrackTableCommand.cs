@@ -23,7 +23,7 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>IPv4 or IPv6; without it both go.</summary>
+    /// <summary>IPv4 or IPv6. The default is both.</summary>
     [Parameter]
     [FamilyArgument]
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]

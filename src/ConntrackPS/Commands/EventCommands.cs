@@ -159,8 +159,8 @@ public sealed class WatchConntrackEventCommand : EventCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter ResolveService { get; set; }
 
-    /// <summary>Emits the events of expected connections instead: New when one is announced, Destroy when it came, its
-    /// time was up or it was deleted.</summary>
+    /// <summary>Emits the events of expectations instead: New when one is created, Destroy when its connection starts,
+    /// when it expires or when it is deleted.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ExpectationSet)]
     public SwitchParameter Expectation { get; set; }
 
@@ -199,7 +199,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
             foreach (T happened in taken)
             {
                 if (happened.LostCount is { } lost)
-                    WriteWarning($"{lost} events were lost: raise {(_toldOfBacklog ? "-BacklogSize" : "-ReceiveBufferSize")}{otherRemedy}.");
+                    WriteWarning($"{Counted.Events(lost)} {Counted.Was(lost)} lost: raise {(_toldOfBacklog ? "-BacklogSize" : "-ReceiveBufferSize")}{otherRemedy}.");
                 WriteObject(ResolveService && happened is ConntrackEvent shown && happened.LostCount is null ? ServiceView.Of(shown) : happened);
                 if (happened.LostCount is null && ++count == MaxEvents)
                     return;

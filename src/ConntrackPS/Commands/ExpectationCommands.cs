@@ -192,8 +192,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>An expectation of Get-ConntrackExpectation, or an object that has kept its properties through a file or
-    /// remoting.</summary>
+    /// <summary>An expectation of Get-ConntrackExpectation, or an object with its properties from a file or remoting.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 

@@ -18,9 +18,9 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
     private readonly Dictionary<string, List<InputFilter>> _filters = [];
 
-    /// <summary>Entries to look up again, each by itself: of this cmdlet, or with the properties of such. Or groups of
+    /// <summary>Entries to look up again: objects of this cmdlet, or objects with their properties. Or groups of
     /// Measure-ConntrackEntry or Group-Object, whose entries are listed. Or parts of a tuple, such as a source address as text or an
-    /// object with nothing but a SourceAddress: the entries that have any of them are listed at the end.</summary>
+    /// object with only a SourceAddress: the entries that match any of them are listed at the end.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 

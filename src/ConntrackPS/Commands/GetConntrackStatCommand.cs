@@ -14,7 +14,7 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
     private const string OnceSet = "Once";
     private const string RateSet = "Rate";
 
-    /// <summary>Shows each processor's counters apart.</summary>
+    /// <summary>Shows the counters of each processor separately.</summary>
     [Parameter]
     public SwitchParameter PerCpu { get; set; }
 

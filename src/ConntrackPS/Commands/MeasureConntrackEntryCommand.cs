@@ -25,9 +25,8 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private readonly Dictionary<string, List<InputFilter>> _filters = [];
     private ulong _lost;
 
-    /// <summary>Entries or events to count instead of the table: live ones, or such as have kept their properties
-    /// through a file or remoting; or groups of Group-Object that hold such. Groups of this cmdlet, and parts of a tuple such as a
-    /// source address as text, choose entries of the table.</summary>
+    /// <summary>Entries or events to count instead of the table, or objects with their properties from a file or remoting, or groups of
+    /// Group-Object. Groups of this cmdlet, and parts of a tuple such as a source address as text, select entries of the table.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -61,7 +60,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     [Parameter]
     public SwitchParameter ResolveService { get; set; }
 
-    /// <summary>The smallest first.</summary>
+    /// <summary>Sorts the smallest first.</summary>
     [Parameter]
     public SwitchParameter Ascending { get; set; }
 
@@ -96,7 +95,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         if (_lost > 0)
             WriteWarning($"{Counted.Events(_lost)} {Counted.Was(_lost)} lost and {Counted.Is(_lost)} not counted.");
         if (AsksForCounters && _measurement is { Count: > 0, HasCounters: false })
-            WriteWarning("The objects have no counters, since accounting was off where they come from (nf_conntrack_acct).");
+            WriteWarning("The objects have no counters: accounting (nf_conntrack_acct) was off where they were recorded.");
         Run(() =>
         {
             if (_measurement.Count > 0 || _filters.Count == 0)
@@ -154,7 +153,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             WriteObject(ResolveService ? ServiceView.Of(group) : InputGroup.ToObject(group));
         }
 
-        WriteVerbose($"{measurement.Count} entries counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
+        WriteVerbose($"{Counted.Entries(measurement.Count)} counted in {Stopwatch.GetElapsedTime(_started).TotalMilliseconds:0} ms.");
     }
 
     private void CountInput(PSObject input)

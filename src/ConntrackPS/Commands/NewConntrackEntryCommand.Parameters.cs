@@ -21,7 +21,7 @@ public sealed partial class NewConntrackEntryCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>An entry to create again: of Get-ConntrackEntry, of Import-Clixml, Import-Csv or the like.</summary>
+    /// <summary>An entry to create again, of Get-ConntrackEntry, Import-Clixml, Import-Csv or similar.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -125,8 +125,8 @@ public sealed partial class NewConntrackEntryCommand
     [ArgumentCompleter(typeof(ServiceCompleter))]
     public long? TranslatedDestinationPort { get; set; }
 
-    /// <summary>Time until the entry goes: seconds, or a span such as 5m. A piped entry keeps its own unless given. What has none gets the
-    /// network namespace's timeout for the protocol and state, as Get-ConntrackTimeout shows it.</summary>
+    /// <summary>The time until the entry expires: seconds, or a span such as 5m. A piped entry keeps its own by default. An entry without
+    /// one gets the network namespace's timeout for the protocol and state, as Get-ConntrackTimeout shows it.</summary>
     [Parameter]
     [Alias("TimeoutSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TimeoutRange.Minimum, Maximum = TimeoutRange.Maximum)]

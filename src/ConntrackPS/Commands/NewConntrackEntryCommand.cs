@@ -218,7 +218,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
 
         _existed++;
         if (entry.Helper is { } helper && present.Helper != helper)
-            WriteWarning($"An entry that exists keeps its helper ({present.Helper ?? "none"}), since the kernel gives helpers to new entries alone: {present}");
+            WriteWarning($"The existing entry keeps its helper ({present.Helper ?? "none"}), because only new entries can get one: {present}");
         _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), hasDefaultTimeout ? EntryChange.MakeLike(entry) with { TimeoutSeconds = null } : EntryChange.MakeLike(entry), numbered);
     }
 

@@ -33,8 +33,8 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>An entry, which becomes the master; or an expectation to create again, by its property names: of
-    /// Get-ConntrackExpectation, Import-Clixml, Import-Csv or the like. Parameters given beside it take precedence.</summary>
+    /// <summary>An entry, which becomes the master, or an expectation to create again, of Get-ConntrackExpectation,
+    /// Import-Clixml, Import-Csv or similar. A parameter overrides the property of the object.</summary>
     [Parameter(ValueFromPipeline = true)]
     public PSObject? InputObject { get; set; }
 

@@ -38,13 +38,13 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>Drops the traffic of what is deleted, deletes until a listing shows none of it, and lets traffic pass
-    /// again. The block goes by itself if the process ends.</summary>
+    /// <summary>Drops the traffic of the entries, deletes until a listing shows none of them, and then removes the block.
+    /// The kernel removes the block if the process ends.</summary>
     [Parameter]
     public SwitchParameter Block { get; set; }
 
-    /// <summary>Keeps the block up for this time after the last entry is gone: seconds, or a span such as 5m, up to 7d. Ctrl+C ends it
-    /// at once.</summary>
+    /// <summary>Keeps the block for this time after the last entry is deleted: seconds, or a span such as 5m, up to 7d. Ctrl+C ends it
+    /// immediately.</summary>
     [Parameter]
     [Alias("BlockSeconds")]
     [DurationArgument(TakesOne = true, Minimum = 1, Maximum = 7 * 24 * 3600, TakesFractions = true)]
@@ -54,8 +54,8 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry or Group-Object, which stands for all its entries.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
+    /// Measure-ConntrackEntry or Group-Object, which means all entries of the group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Health;
@@ -42,7 +43,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
     [DurationArgument(TakesOne = true, Maximum = 3600)]
     public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The root of the system whose sysctl files are compared and changed; the running one unless given. Give the one that
+    /// <summary>The root of the system whose sysctl files are compared and changed. The default is the running system. Give the one that
     /// Test-ConntrackHealth had.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -221,7 +222,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
             filter = TupleProperties.Named("SourceAddress").Ask(filter, AddressPrefix.Parse(source));
         ConntrackTable table = new(NamespaceNamed(remedy.Namespace));
         DeleteSummary sum = table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), stop: Stop);
-        WriteVerbose($"{sum.Deleted} entries removed.");
+        WriteVerbose($"{Counted.Entries(sum.Deleted)} removed.");
         return sum.Failed == 0;
     }
 

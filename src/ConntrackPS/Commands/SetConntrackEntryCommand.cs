@@ -35,8 +35,8 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object that has kept its properties through a file or remoting; or a
-    /// group of Measure-ConntrackEntry or Group-Object, which stands for all its entries.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
+    /// Measure-ConntrackEntry or Group-Object, which means all entries of the group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -45,7 +45,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [MarkArgument(TakesOne = true)]
     public MaskedMark? NewMark { get; set; }
 
-    /// <summary>The new time until the entry goes: seconds, or a span such as 5m; 0 ends it at once.</summary>
+    /// <summary>The new time until the entry expires: seconds, or a span such as 5m. 0 deletes it immediately.</summary>
     [Parameter]
     [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? NewTimeout { get; set; }

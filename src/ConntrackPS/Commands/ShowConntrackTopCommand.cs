@@ -31,7 +31,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>The column to sort by: amounts begin with the largest. Rate unless given, with -Once Bytes, with -NoCounter
+    /// <summary>The column to sort by: amounts begin with the largest. The default is Rate, with -Once Bytes, with -NoCounter
     /// Source. Groups are sorted by Count unless Rate, Bytes, Assured, Unreplied or SynSent is given. The names of
     /// Measure-ConntrackEntry (TotalBytes) are accepted too.</summary>
     [Parameter]
@@ -54,7 +54,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [TopGroupingArgument]
     public TopGrouping GroupBy { get; set; }
 
-    /// <summary>Time between two looks at the table: seconds, or a span such as 1m; from 0.1 to 3600 seconds, 1 unless given.</summary>
+    /// <summary>The time between two readings of the table: seconds, or a span such as 1m; 0.1 to 3600 seconds. The default is 1.</summary>
     [Parameter]
     [Alias("RefreshSeconds")]
     [DurationArgument(TakesOne = true, Minimum = TopLimits.LeastInterval, Maximum = (long)TopLimits.MostInterval, TakesFractions = true)]

@@ -14,12 +14,12 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 {
     private readonly HashSet<string> _ofTheMachine = [];
 
-    /// <summary>Findings below this severity are not emitted. Unless given: Warning and Critical, and the one of severity Ok that a
+    /// <summary>Findings below this severity are not emitted. The default: Warning and Critical, and the one of severity Ok that a
     /// healthy machine gets. With Information advice comes too.</summary>
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
-    /// <summary>How long to count drops and the like: seconds, or a span such as 1m; 1 second unless given, up to 1h.</summary>
+    /// <summary>How long to count drops and similar: seconds, or a span such as 1m, up to 1h. The default is 1 second.</summary>
     [Parameter]
     [Alias("SampleSeconds")]
     [DurationArgument(TakesOne = true, Maximum = 3600, TakesFractions = true)]

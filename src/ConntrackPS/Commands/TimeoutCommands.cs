@@ -14,13 +14,13 @@ namespace ConntrackPS.Commands;
 [OutputType(typeof(ConntrackTimeout))]
 public sealed class GetConntrackTimeoutCommand : ConntrackCommand
 {
-    /// <summary>The protocols, with wildcards (Icmp*); all unless given.</summary>
+    /// <summary>The protocols, with wildcards (Icmp*). The default is all.</summary>
     [Parameter(Position = 0)]
     [SupportsWildcards]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
-    /// <summary>The states, with wildcards (Syn*); all unless given. The kernel's spelling (SYN_SENT) is accepted too.</summary>
+    /// <summary>The states, with wildcards (Syn*). The default is all. The kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(Position = 1)]
     [SupportsWildcards]
     [ValidateNotNullOrEmpty]

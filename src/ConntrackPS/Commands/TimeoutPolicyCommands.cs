@@ -112,7 +112,7 @@ public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string[]? Name { get; set; }
 
-    /// <summary>Only policies for these protocols; with wildcards.</summary>
+    /// <summary>Lists only policies for these protocols, with wildcards.</summary>
     [Parameter]
     [SupportsWildcards]
     [TimeoutProtocolArgument]
@@ -165,7 +165,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
         set => OneNamespaceName = value;
     }
 
-    /// <summary>The policy's name, at most 31 bytes.</summary>
+    /// <summary>The name of the policy, at most 31 bytes.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     public string Name { get; set; } = "";
 
@@ -230,7 +230,7 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
         set => OneNamespaceName = value;
     }
 
-    /// <summary>The policy's name.</summary>
+    /// <summary>The name of the policy.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]
     public string Name { get; set; } = "";
@@ -289,7 +289,7 @@ public sealed class RemoveConntrackTimeoutPolicyCommand : PolicyCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>The policies' names, with wildcards; <c>*</c> for all.</summary>
+    /// <summary>The names of the policies, with wildcards. <c>*</c> means all.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]

@@ -52,7 +52,7 @@ public abstract class PersistingCommand : TuningCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>Keeps the value for the next boots too, in /etc/sysctl.d/99-conntrackps.conf.</summary>
+    /// <summary>Also writes the value to /etc/sysctl.d/99-conntrackps.conf, so that it is set at every boot.</summary>
     [Parameter]
     public SwitchParameter Persist { get; set; }
 

@@ -60,12 +60,12 @@ internal static partial class ErrorFactory
     /// <summary>A filter that no entry can match.</summary>
     public static ErrorRecord Contradiction(FilterContradiction contradiction) => Create(
         new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + property)}."),
-        ErrorId.ContradictoryFilter, ErrorCategory.InvalidArgument, null, "Leave one of them out, or change it.");
+        ErrorId.ContradictoryFilter, ErrorCategory.InvalidArgument, null, "Omit or change one of them.");
 
     /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
     public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
         problem, Describe(problem), ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, input,
-        "An entry needs -Protocol, both addresses of one direction, ports where the protocol has them, and -State for TCP and SCTP.", number);
+        "An entry needs -Protocol, both addresses of one direction, ports if the protocol has them, and -State for TCP and SCTP.", number);
 
     /// <summary>Parameters are missing, all of which are named.</summary>
     public static ErrorRecord MissingParameters(string command, IReadOnlyList<string> names) => Create(
@@ -124,15 +124,15 @@ internal static partial class ErrorFactory
     /// <summary>Set-ConntrackEntry was given no new value, or one by a name that it had before.</summary>
     public static ErrorRecord NoChange(bool namesOldTimeout) => Create(
         new ArgumentException(namesOldTimeout
-            ? "Set-ConntrackEntry has no -TimeoutSeconds any more: the new timeout is -NewTimeout. Nothing was changed."
-            : "Set-ConntrackEntry was not told what to change."),
+            ? "Set-ConntrackEntry no longer has -TimeoutSeconds: the new timeout is -NewTimeout. Nothing was changed."
+            : "No change was given for Set-ConntrackEntry."),
         ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
         "New values are -NewState, -NewMark, -NewHelper, -NewTimeout, -AddLabel, -RemoveLabel and -SetStatus. -State, -Mark and -Helper select entries.");
 
     /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
     public static ErrorRecord UnusableGroup(string name, PSObject group, string problem) => Create(
-        new ArgumentException($"The group '{name}' names no entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group.BaseObject is ConntrackGroup live ? live : group,
-        "Pipe groups that Measure-ConntrackEntry made of the table, by a property in which entries differ.");
+        new ArgumentException($"The group '{name}' cannot select entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group.BaseObject is ConntrackGroup live ? live : group,
+        "Pipe groups that Measure-ConntrackEntry counted in the table, by a property whose values differ.");
 
     /// <summary>A group of Group-Object in the pipeline has not all of its objects, or an array has none.</summary>
     public static ErrorRecord EmptyGroup(object input, FormatException problem) => Create(
@@ -142,12 +142,12 @@ internal static partial class ErrorFactory
     /// <summary>An object in the pipeline is no finding.</summary>
     public static ErrorRecord NotAFinding(object input, FormatException problem) => Create(
         new ArgumentException($"The object in the pipeline is not a finding: {problem.Message}"), ErrorId.NotAFinding, ErrorCategory.InvalidData, input,
-        "Pipe objects of Test-ConntrackHealth, or such as were exported from it.");
+        "Pipe objects of Test-ConntrackHealth, or objects exported from it.");
 
     /// <summary>Entries are to be sorted by what only groups have.</summary>
     public static ErrorRecord NoGroups(string sortBy) => Create(
         new ArgumentException($"-SortBy {sortBy} needs groups: entries have no {sortBy}."), ErrorId.InvalidValue, ErrorCategory.InvalidArgument, sortBy,
-        $"Add -GroupBy, or write {TopSortArgumentAttribute.Choices}.");
+        $"Add -GroupBy, or use one of {TopSortArgumentAttribute.Choices}.");
 
     /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
     public static ErrorRecord NoInterval(GroupOrder order) => Create(

@@ -34,8 +34,8 @@ internal sealed record InputGroup(string Name, string? Namespace, PSObject Sourc
     public ConntrackFilter ToFilter()
     {
         ConntrackFilter filter = (Source.BaseObject is ConntrackGroup live ? live.ToFilter() : Read(new PropertyBag(Source)))
-            ?? throw new FormatException("it was counted from objects, and the table may hold others like them; pipe the objects themselves.");
-        return filter.NamesEntries ? filter : throw new FormatException("every entry of the table is in it.");
+            ?? throw new FormatException("it was counted from objects, which may not be the entries in the table. Pipe the objects themselves.");
+        return filter.NamesEntries ? filter : throw new FormatException("it contains every entry of the table.");
     }
 
     /// <summary>Gives a group its own properties by name, before all others.</summary>

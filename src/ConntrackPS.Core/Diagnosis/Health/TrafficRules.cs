@@ -69,7 +69,7 @@ internal sealed class SourceShareRule : IHealthRule
             FindingSeverity.Warning,
             "SourceShare",
             $"{source.Text} holds {Figures.Share(source.Count, table.Count)} entries.",
-            "One source with that much of the table is a proxy, a scanner, or an infected machine. Look at what it does first.",
+            "One source with such a large share is a proxy, a scanner, or an infected host. Check its connections before you remove them.",
             new Remedy.DeleteEntries(snapshot.Namespace) { Source = source.Text, Judgement = "The source may be a proxy whose connections are wanted. Look at its entries first." });
     }
 }
@@ -116,8 +116,8 @@ internal sealed class InvalidRule : IHealthRule
         yield return snapshot.Finding(
             FindingSeverity.Warning,
             "InvalidPackets",
-            $"Invalid packets: {Figures.In(invalid, snapshot.Sample)}, of those that came in {Figures.Share((long)invalid, Math.Max(packets, (long)invalid))}.",
-            "Packets outside their connection's window, without a connection, or with a wrong checksum. Often packets go one way past this router, or network cards compute checksums late. The log tells which packets.",
+            $"Invalid packets: {Figures.In(invalid, snapshot.Sample)}, of incoming packets {Figures.Share((long)invalid, Math.Max(packets, (long)invalid))}.",
+            "Packets are outside the TCP window of their connection, belong to no connection, or have a wrong checksum. Typical causes: asymmetric routing, or checksum offloading of network cards. The remedy logs these packets.",
             new Remedy.SetSetting("LogInvalid", "All", new RemedyScope(snapshot.Namespace, RemedyTime.Now, snapshot.Root)) { Judgement = "It only turns a log on. You have to read the log, and turn it off again." });
     }
 }

@@ -106,7 +106,7 @@ internal static class Banner
 /// <summary>The last line: a question, what happened, or the keys one needs first.</summary>
 internal static class StatusLine
 {
-    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p pause  Enter detail";
+    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p pause  Enter details";
 
     public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
     {
@@ -140,22 +140,22 @@ internal static class Pane
     [
         ("q", "quit"),
         ("h, ?", "this page"),
-        ("Esc", "leave this page, a prompt, or the entries of a group"),
+        ("Esc", "close this page, a prompt, or the entries of a group"),
         ("up, down, j, k", "select a row; also PgUp, PgDn, Ctrl+U, Ctrl+D, Home, End"),
         ("Enter", "all properties of the selected entry; the entries of a group"),
         (">, <, b, B", "sort by the next or previous column; also right and left"),
-        ("1 to 9", "sort by the column in this place"),
-        ("w, W", "among equals sort by the next or previous column"),
+        ("1 to 9", "sort by the column with this number"),
+        ("w, W", "second sort key: the next or previous column"),
         ("r", "reverse the order"),
-        ("v", "group by source, by destination, by port, not at all"),
+        ("v", "group by source, by destination, by port, or not at all"),
         (FilterKey, ""),
-        ("i", "show what the filter leaves out"),
-        ("f, L", "leave out the loopback; leave out queries to name servers"),
+        ("i", "show the entries that the filter excludes"),
+        ("f, L", "hide loopback connections; hide queries to name servers"),
         ("x, Del", "delete the selected entry, or all of the selected group (y/n)"),
-        ("X", "delete all entries shown of the selected entry's source (y/n)"),
-        ("p, space", "pause or resume; refresh now"),
-        ("+, -, R", "refresh more often, less often, every so many seconds"),
-        ("n, l, N", "names of hosts and services; N: of services alone"),
+        ("X", "delete all shown entries of the selected entry's source (y/n)"),
+        ("p, space", "pause/resume; refresh now"),
+        ("+, -, R", "refresh more often, less often, every N seconds"),
+        ("n, l, N", "names of hosts and services; N: of services only"),
         ("T, C, t", "translated addresses; packets, bytes and rates; totals"),
         ("o, c, Ctrl+L", "fixed widths; colour; redraw the screen"),
     ];
