@@ -30,7 +30,7 @@
     ------------- ----------- ---------
     10.77.1.11              2         2
 .EXAMPLE
-    ./Limit-SourceConnection.ps1 -Maximum 1000 -Exempt 10.77.1.13, 127.0.0.0/8 -BlockTime 30
+    ./Limit-SourceConnection.ps1 -Maximum 1000 -Exempt 10.77.1.13, 127.0.0.0/8 -BlockSeconds 30
     SourceAddress Connections Unreplied
     ------------- ----------- ---------
     10.77.1.11           2400      2400

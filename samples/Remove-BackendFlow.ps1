@@ -48,15 +48,17 @@ $ErrorActionPreference = 'Stop'
 Import-Module ((Get-Module ConntrackPS -ListAvailable) ? 'ConntrackPS' : "$PSScriptRoot/../out/ConntrackPS")
 
 $filterNames = @{
-    BackendAddress   = 'TranslatedDestinationAddress'
-    BackendPort      = 'TranslatedDestinationPort'
-    ServiceAddress   = 'DestinationAddress'
-    ServicePort      = 'DestinationPort'
-    NetworkNamespace = 'NetworkNamespace'
+    BackendAddress = 'TranslatedDestinationAddress'
+    BackendPort    = 'TranslatedDestinationPort'
+    ServiceAddress = 'DestinationAddress'
+    ServicePort    = 'DestinationPort'
 }
 $flows = @{ DestinationNat = $true; Protocol = $Protocol -split ',' }
 foreach ($given in $filterNames.Keys.Where({ $PSBoundParameters.ContainsKey($_) })) {
     $flows[$filterNames[$given]] = $PSBoundParameters[$given] -split ','
+}
+if ($NetworkNamespace) {
+    $flows.NetworkNamespace = $NetworkNamespace
 }
 
 Remove-ConntrackEntry @flows -PassThru

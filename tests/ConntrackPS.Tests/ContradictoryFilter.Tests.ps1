@@ -56,7 +56,7 @@ Describe 'A filter that nothing can match' {
             $failure = Get-OneFailure $command
             $failure.FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*' -Because $command
             $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
-            "$failure" | Should -Match "-$First\b.*-$Second\b|-$First asks" -Because $command
+            "$failure" | Should -Match "-$First\b.*-$Second\b|-$First needs" -Because $command
         }
         foreach ($command in "Block-ConntrackTraffic $Filter", "Watch-ConntrackEvent $Filter") {
             (Get-OneFailure $command).FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*' -Because $command

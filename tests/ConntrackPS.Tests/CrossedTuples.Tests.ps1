@@ -48,7 +48,7 @@ Describe 'Of two entries with crossed tuples' {
         $entry = Get-First $_
         @($entry).Count | Should -Be 1
         $told = $entry | Set-ConntrackEntry -NewMark 9 -Verbose 4>&1
-        "$told" | Should -BeLike '*1 entries changed, 0 were gone already, 0 failed*'
+        "$told" | Should -BeLike '*1 entry changed, 0 already gone, 0 failed*'
         Get-Shown | Should -Be '10.0.0.1 mark 0', '192.0.2.7 mark 9'
     }
 
@@ -68,8 +68,8 @@ Describe 'Of two entries with crossed tuples' {
         $entry = Get-First $_
         Reset-CrossedTable -SecondAlone
         Get-Shown | Should -Be '10.0.0.1 mark 0'
-        "$($entry | Set-ConntrackEntry -NewMark 9 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
-        "$($entry | Set-ConntrackEntry -NewTimeout 0 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 were gone already, 0 failed*'
+        "$($entry | Set-ConntrackEntry -NewMark 9 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 already gone, 0 failed*'
+        "$($entry | Set-ConntrackEntry -NewTimeout 0 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 already gone, 0 failed*'
         "$($entry | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 were gone already, 0 failed*'
         (Get-Failure { $entry | Get-ConntrackEntry }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
         Get-Shown | Should -Be '10.0.0.1 mark 0'

@@ -83,7 +83,7 @@ Describe 'What is left out' {
     }
 
     It 'is not changed' {
-        Set-ConntrackEntry -Protocol tcp -ExcludeSourceAddress 10.0.0.0/8 -Timeout 77
+        Set-ConntrackEntry -Protocol tcp -ExcludeSourceAddress 10.0.0.0/8 -NewTimeout 77
         (Get-KernelEntry $namespace).Where{ $_.TimeoutSeconds -le 77 }.Name | Should -Be 'web'
     }
 
@@ -120,12 +120,12 @@ Describe 'What is left out' {
     It 'names nothing to change: <_>' -ForEach @(
         'Remove-ConntrackEntry -ExcludeSourceAddress 10.0.0.0/8', 'Remove-ConntrackEntry -ExcludePort 22 -ExcludeAddress ::1 -Block'
         'Remove-ConntrackEntry -ExcludePort 22 -SourceAddress 0.0.0.0/0, ::/0', 'Block-ConntrackTraffic -ExcludeDestinationPort 22'
-        'Set-ConntrackEntry -ExcludeSourceAddress 10.0.0.0/8 -Timeout 1'
+        'Set-ConntrackEntry -ExcludeSourceAddress 10.0.0.0/8 -NewTimeout 1'
     ) {
         $failure = @(Get-Failure { Invoke-Line $_ })
         $failure.Count | Should -Be 1
         $failure[0].FullyQualifiedErrorId | Should -BeLike 'NoFilter,*'
-        "$failure" | Should -BeLike '*only*leave out*every other entry*'
+        "$failure" | Should -BeLike '*only exclusions*every other entry*'
         Get-KernelCount $namespace | Should -Be $table.Count
         Get-ConntrackBlock | Should -BeNullOrEmpty
     }
@@ -134,7 +134,7 @@ Describe 'What is left out' {
         @{ Command = 'Get-ConntrackEntry 10.0.0.5 -ExcludeSourceAddress 10.0.0.0/8'; Names = '-SourceAddress', '-ExcludeSourceAddress' }
         @{ Command = 'Remove-ConntrackEntry -DestinationPort 22 -ExcludeDestinationPort 1-1023'; Names = '-DestinationPort', '-ExcludeDestinationPort' }
         @{ Command = 'Measure-ConntrackEntry -TranslatedSourceAddress 1.2.3.4 -ExcludeTranslatedSourceAddress 1.2.3.4'; Names = '-TranslatedSourceAddress', '-ExcludeTranslatedSourceAddress' }
-        @{ Command = 'Set-ConntrackEntry -SourcePort 5 -ExcludeSourcePort 5 -Timeout 5'; Names = '-SourcePort', '-ExcludeSourcePort' }
+        @{ Command = 'Set-ConntrackEntry -SourcePort 5 -ExcludeSourcePort 5 -NewTimeout 5'; Names = '-SourcePort', '-ExcludeSourcePort' }
     ) {
         $failure = @(Get-Failure { Invoke-Line $Command })
         $failure[0].FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*'

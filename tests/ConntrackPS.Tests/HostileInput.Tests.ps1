@@ -41,7 +41,7 @@ BeforeAll {
                 'ConvertTo-ConntrackText'     = @{ InputObject = $entry }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}
-                'New-ConntrackEntry'          = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; TimeoutSeconds = 60; WhatIf = $true }
+                'New-ConntrackEntry'          = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60; WhatIf = $true }
                 'New-ConntrackExpectation'    = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'  = @{ Name = 'hostile'; Protocol = 'udp'; Unreplied = 10; WhatIf = $true }
                 'Register-ConntrackEvent'     = @{ SourceIdentifier = 'hostile'; WarningAction = 'Ignore' }
@@ -51,15 +51,15 @@ BeforeAll {
                 'Repair-ConntrackHealth'      = @{ InputObject = [pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date' }; SampleTime = 0; Confirm = $false }
                 'Set-ConntrackEntry'          = @{ SourceAddress = '192.0.2.66'; NewMark = 5 }
                 'Set-ConntrackSetting'        = @{ Name = 'Accounting'; Value = $true; WhatIf = $true }
-                'Set-ConntrackTimeout'        = @{ Protocol = 'udp'; State = 'Replied'; TimeoutSeconds = 120; WhatIf = $true }
+                'Set-ConntrackTimeout'        = @{ Protocol = 'udp'; State = 'Replied'; Timeout = 120; WhatIf = $true }
                 'Set-ConntrackTimeoutPolicy'  = @{ Name = 'hostile'; Unreplied = 10 }
-                'Test-ConntrackHealth'        = @{ SampleSeconds = 0 }
-                'Watch-ConntrackEvent'        = @{ TimeoutSeconds = 0; WarningAction = 'Ignore' }
+                'Test-ConntrackHealth'        = @{ SampleTime = 0 }
+                'Watch-ConntrackEvent'        = @{ Timeout = 0; WarningAction = 'Ignore' }
             }
             $takesNone = 'SwitchParameter', 'ScriptBlock'
             # A number would be obeyed here: waited for, or met by every entry.
             $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleTime', 'Repair-ConntrackHealth -SampleTime', 'Watch-ConntrackEvent -Timeout',
-            'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Set-ConntrackEntry -NewTimeout'
+            'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Remove-ConntrackEntry -BlockTime', 'Set-ConntrackEntry -NewTimeout'
 
             function Invoke-One([string] $Command, [Management.Automation.ParameterMetadata] $Parameter, [string] $Value) {
                 # A set of its own: what belongs to another set can't stand beside it.

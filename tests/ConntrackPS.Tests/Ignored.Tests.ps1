@@ -24,7 +24,7 @@ Describe 'What the kernel ignores' {
     It 'is refused of -SetStatus and -Status: <_>' -ForEach 'SrcNat', 'DstNat', 'SrcNatDone', 'DstNatDone', 'SeqAdjust', 'Dying', 'Template', 'Untracked', 'Offload', 'HwOffload', 'Expected' {
         $before = Get-KernelXml
         $failure = Get-Failure { Set-ConntrackEntry -SourceAddress 192.0.2.1 -SetStatus $_, 'Assured' }
-        "$failure" | Should -BeLike "*$_*SeenReply, Assured, FixedTimeout, Helper can be set*"
+        "$failure" | Should -BeLike "*can set the status $_. You can set SeenReply, Assured, FixedTimeout, Helper.*"
         $failure.FullyQualifiedErrorId | Should -BeLike 'StatusNotChangeable,*'
         $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
         Get-KernelXml | Should -Be $before
@@ -40,7 +40,7 @@ Describe 'What the kernel ignores' {
         Clear-ConntrackTable -Confirm:$false
         New-ConntrackEntry @flow -Timeout 60 -TranslatedSourceAddress 203.0.113.1 -Status Assured, SrcNat
         (Get-ConntrackEntry).Status | Should -Match 'Assured.*SrcNat'
-        "$(Get-Failure { New-ConntrackEntry @flow -Timeout 60 -Status Helper })" | Should -BeLike '*Helper*can be set*'
+        "$(Get-Failure { New-ConntrackEntry @flow -Timeout 60 -Status Helper })" | Should -BeLike '*can set the status Helper. You can set SeenReply, Assured, FixedTimeout.*'
     }
 
     It 'is refused of a timeout of 0, given or piped, which would make no entry' {
@@ -88,7 +88,7 @@ Describe 'What the kernel ignores' {
     }
 
     It 'is refused of a new expectation: <Name>' -ForEach @(
-        @{ Name = 'a direction without a translation'; Says = '*-NatDirection goes with -NatAddress or -NatPort*'; With = @{ DestinationPort = 5; NatDirection = 'Reply' } }
+        @{ Name = 'a direction without a translation'; Says = '*-NatDirection needs -NatAddress or -NatPort*'; With = @{ DestinationPort = 5; NatDirection = 'Reply' } }
         @{ Name = 'ports of a protocol without'; Says = '*-DestinationPort*esp has none*'; With = @{ DestinationPort = 5; Protocol = 'esp' } }
         @{ Name = 'a port mask of a protocol without'; Says = '*-SourcePortMask*50*has none*'; With = @{ SourcePortMask = 5; Protocol = 'esp' } }
     ) {

@@ -115,7 +115,7 @@ $report
     It 'is judged by the health check with what can''t be read among boot''s files' {
         mkfifo "$root/etc/sysctl.d/50-pipe.conf"
         $seen = Invoke-Shielded "Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -EQ PersistedUnread | ForEach-Object { `$_.Evidence; & ([scriptblock]::Create(`$_.Remedy)) | ForEach-Object Name }"
-        $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is passed over.", '50-pipe.conf'
+        $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is skipped.", '50-pipe.conf'
     }
 
     # NFS and others can't exchange names: a launcher makes the call fail as there.

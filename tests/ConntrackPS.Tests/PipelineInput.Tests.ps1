@@ -37,7 +37,7 @@ Describe 'Objects of the pipeline' {
                 Get { @(Get-ConntrackEntry -InputObject $entries @here).Count | Should -Be 3 }
                 Measure { (Measure-ConntrackEntry -InputObject $entries -GroupBy Protocol).Count | Should -Be 3 }
                 Set {
-                    Set-ConntrackEntry -InputObject $entries -Mark 9 @here
+                    Set-ConntrackEntry -InputObject $entries -NewMark 9 @here
                     @(Get-KernelEntry $namespace | Where-Object Mark -EQ 9).Count | Should -Be 3
                 }
                 Remove {
@@ -67,7 +67,7 @@ Describe 'Objects of the pipeline' {
 
         It 'are refused where they are empty: <_>' -ForEach 'Get', 'Measure', 'Set', 'Remove', 'Block' {
             $noun = $_ -eq 'Block' ? 'ConntrackTraffic' : 'ConntrackEntry'
-            $more = $_ -eq 'Set' ? @{ Mark = 1 } : @{}
+            $more = $_ -eq 'Set' ? @{ NewMark = 1 } : @{}
             (Get-Failure { & "$_-$noun" -InputObject @() @here @more -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GroupNamesNoEntries,*'
             Get-KernelCount $namespace | Should -Be 5
         }
@@ -87,7 +87,7 @@ Describe 'Objects of the pipeline' {
 
         It 'are changed, counted, blocked and listed' {
             $groups = Get-ConntrackEntry @here | Group-Object SourceAddress | Where-Object Count -GT 1
-            $groups | Set-ConntrackEntry -Mark 3 @here
+            $groups | Set-ConntrackEntry -NewMark 3 @here
             @(Get-KernelEntry $namespace | Where-Object Mark -EQ 3).Count | Should -Be 2
             ($groups | Measure-ConntrackEntry -GroupBy SourceAddress).Count | Should -Be 2
             @($groups | Get-ConntrackEntry @here).Count | Should -Be 2
@@ -192,7 +192,7 @@ Describe 'Objects of the pipeline' {
             @($rows | Select-Object -First 2 | Get-ConntrackEntry @here).SourcePort | Sort-Object | Should -Be 40001, 40002
         }
 
-        It 'is never one of what changes or resets: <_>' -ForEach 'Remove-ConntrackEntry', 'Set-ConntrackEntry -Mark 1', 'Block-ConntrackTraffic', 'Get-ConntrackEntry -ResetCounter' {
+        It 'is never one of what changes or resets: <_>' -ForEach 'Remove-ConntrackEntry', 'Set-ConntrackEntry -NewMark 1', 'Block-ConntrackTraffic', 'Get-ConntrackEntry -ResetCounter' {
             $command = [scriptblock]::Create("`$input | $_ -NetworkNamespace $namespace 2>&1")
             foreach ($object in '192.0.2.1', [pscustomobject]@{ SourceAddress = '192.0.2.1' }) {
                 $failures = @($object | & $command)
@@ -213,7 +213,7 @@ Describe 'Objects of the pipeline' {
     }
 
     Context 'Errors about many objects' {
-        It 'are two, the first at once and the others counted: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Remove-ConntrackEntry', 'Set-ConntrackEntry -Mark 1',
+        It 'are two, the first at once and the others counted: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Remove-ConntrackEntry', 'Set-ConntrackEntry -NewMark 1',
         'Block-ConntrackTraffic', 'New-ConntrackEntry', 'ConvertTo-ConntrackText', 'Remove-ConntrackExpectation', 'New-ConntrackExpectation', 'Repair-ConntrackHealth -Confirm:$false' {
             $namespaceText = $_ -like 'ConvertTo*' ? '' : "-NetworkNamespace $namespace"
             $command = [scriptblock]::Create("`$input | $_ $namespaceText 2>&1")

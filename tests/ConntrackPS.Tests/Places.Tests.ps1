@@ -96,7 +96,7 @@ Set-ConntrackSetting Maximum 300000 -ErrorVariable failures -ErrorAction Silentl
         }
         else {
             $seen[0] | Should -BeLike 'Set-ConntrackSetting -Name Maximum -Value * # on the host*'
-            $seen[1] | Should -BeLike '*read-only in this network namespace*share*host''s*'
+            $seen[1] | Should -BeLike '*read-only in this network namespace*share*on the host*'
         }
     }
 }

@@ -136,7 +136,7 @@ Describe 'Limit-SourceConnection' {
     }
 
     It 'cuts off who holds too many, for a while, and nobody else' {
-        $limiter = Start-Sample $namespace Limit-SourceConnection -Maximum 4 -BlockTime 2 -Exempt '192.0.2.2,2001:db8:2::/48'
+        $limiter = Start-Sample $namespace Limit-SourceConnection -Maximum 4 -BlockSeconds 2 -Exempt '192.0.2.2,2001:db8:2::/48'
         Wait-Until { @(Invoke-InNamespace $namespace nft list tables).Count -eq 2 -and (Get-KernelCount $namespace) -eq 16 } 'the two are not cut off'
         $rules = "$(Invoke-InNamespace $namespace nft list ruleset)"
         $rules | Should -Match '192\.0\.2\.1\b'
@@ -165,7 +165,7 @@ Describe 'Limit-SourceConnection' {
         $env:SSH_CONNECTION = '192.0.2.1 1001 198.51.100.7 53'
         Add-KernelLine $namespace '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 1001 --dport 53 --state ESTABLISHED'
         try {
-            $null = & (Get-SamplePath Limit-SourceConnection) @limit -BlockTime 1 2>&1
+            $null = & (Get-SamplePath Limit-SourceConnection) @limit -BlockSeconds 1 2>&1
         }
         finally {
             $env:SSH_CONNECTION = $null

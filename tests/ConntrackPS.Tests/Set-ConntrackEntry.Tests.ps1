@@ -159,7 +159,7 @@ Describe 'Set-ConntrackEntry' {
         $entries = @(Get-ConntrackEntry -Protocol udp)
         Remove-ConntrackEntry -Protocol udp -AddressFamily IPv4
         $told = $entries | Set-ConntrackEntry -NewMark 5 -Verbose 4>&1
-        "$told" | Should -BeLike '*1 entries changed, 1 were gone already, 0 failed*'
+        "$told" | Should -BeLike '*1 entry changed, 1 already gone, 0 failed*'
     }
 
     It 'refuses <Name>, and changes nothing' -ForEach @(

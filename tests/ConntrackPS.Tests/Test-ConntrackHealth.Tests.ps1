@@ -184,7 +184,7 @@ Describe 'Test-ConntrackHealth' {
 @(Test-ConntrackHealth -SampleTime 0 -PersistRoot '$root' | Where-Object Name -Like Persisted*).Count
 "@)
         $seen = Invoke-Child -Prefix ip, netns, exec, $namespace $script
-        $seen[0] | Should -BeLike '*nf_conntrack_acct is True, and False by *99-zz.conf*'
+        $seen[0] | Should -BeLike '*nf_conntrack_acct is True now, and False in *99-zz.conf*'
         $seen[1] | Should -BeLike '*nf_conntrack_tcp_timeout_close is 10, and 11 by *sysctl.conf*'
         $seen[2] | Should -BeLike '*nf_conntrack_udp_timeout is 30, and 77 by *10-other.conf*'
         $seen[3] | Should -Be 0

@@ -104,7 +104,7 @@ Describe 'A block whose table the kernel lost' {
         Remove-KernelTable $block.Table -Usurp
         $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
         $shown.IsInForce | Should -BeFalse
-        $warning | Should -Match 'can''t be relied on.*EEXIST'
+        $warning | Should -Match 'may not be in force.*EEXIST'
         $finding = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0) | Where-Object Name -Like 'Block*'
         $finding.Name | Should -Be 'BlockNotInForce'
         $finding.Severity | Should -Be 'Critical'

@@ -113,9 +113,15 @@ BeforeAll {
             })
     }
 
+    $samples['ConntrackPS.Diagnosis.Health.ConntrackRepair'] = @([pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date' } |
+            Repair-ConntrackHealth -SampleTime 0 -Confirm:$false @here)
+
     # Of several namespaces: the other one has nothing but settings and processors of its own.
     $several = @{ NetworkNamespace = $namespace, $bare }
     $samples += @{
+        'ConntrackPS.Conntrack.ConntrackEntry#Service'                  = @(Get-ConntrackEntry -ResolveService @here)
+        'ConntrackPS.Events.ConntrackEvent#Service'                     = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 12 -Timeout 20 -ResolveService @here -WarningAction Ignore)
+        'ConntrackPS.Diagnosis.Grouping.ConntrackGroup#Service'         = @(Measure-ConntrackEntry -GroupBy DestinationPort -ResolveService @here)
         'ConntrackPS.Conntrack.ConntrackEntry#Namespaced'               = @(Get-ConntrackEntry @several)
         'ConntrackPS.Events.ConntrackEvent#Namespaced'                  = @(Watch-ConntrackEvent -IncludeExisting -MaxEvents 12 -Timeout 20 @several -WarningAction Ignore)
         'ConntrackPS.Diagnosis.Grouping.ConntrackGroup#Namespaced'      = @(Measure-ConntrackEntry -GroupBy SourceAddress, DestinationPort @several)
@@ -202,6 +208,7 @@ Describe 'The headings of the view <View>' -ForEach $tables {
     }
 
     It 'are properties after a journey through a file too' {
+        if ($Type -like '*#Service' -or $Type -like '*.ConntrackRepair') { Set-ItResult -Skipped -Because 'this view is for live objects'; return }
         foreach ($object in Get-Sample $Type) {
             $read = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($object, 3))
             foreach ($heading in $Headers) {
@@ -214,6 +221,7 @@ Describe 'The headings of the view <View>' -ForEach $tables {
     }
 
     It 'add nothing to JSON and CSV' {
+        if ($Type -like '*#Service') { Set-ItResult -Skipped -Because 'services are added on request, to be seen in files too'; return }
         $names = ([type] ($Type -replace '#.*')).GetProperties().Name
         $aliases = $Headers | Where-Object { $_ -notin $names }
         foreach ($object in Get-Sample $Type) {

@@ -38,10 +38,15 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
         HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
         PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
         IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable);
-        foreach (TimeoutProtocol protocol in Protocol ?? [])
+        TimeoutProtocol[] missing = [.. (Protocol ?? []).Where(protocol => present.All(timeout => timeout.Protocol != protocol))];
+        foreach (TimeoutProtocol protocol in missing)
         {
-            if (present.All(timeout => timeout.Protocol != protocol))
-                RunOne(() => throw new UnsupportedTimeoutException($"This kernel has no timeouts for {protocol}."), protocol);
+            // A wildcard may stand for protocols that this kernel lacks beside others that it has.
+            string problem = $"This kernel has no timeouts for {protocol}.";
+            if (missing.Length == Protocol!.Length)
+                RunOne(() => throw new UnsupportedTimeoutException(problem), protocol);
+            else
+                WriteVerbose(problem);
         }
 
         foreach (ConntrackTimeout timeout in present)

@@ -102,8 +102,11 @@ public partial class DocumentsTests
     [Theory]
     [MemberData(nameof(Linking))]
     public void Cmdlets_of_a_document_exist(string file) => Assert.Empty(
-        from Match match in Cmdlet().Matches(File.ReadAllText(Path.Combine(Repository.Root, file)))
-        where !Exists(match.Value)
+        from line in File.ReadLines(Path.Combine(Repository.Root, file))
+        from Match match in Cmdlet().Matches(line)
+
+            // PowerShell breaks long values of a list anywhere, a name at the end of the line as well.
+        where !Exists(match.Value) && !(line.StartsWith("    ", StringComparison.Ordinal) && match.Index + match.Length == line.Length)
         select match.Value);
 
     /// <summary>What stands in backticks, parameters anywhere, and in indented blocks what can only be names of ours: those that

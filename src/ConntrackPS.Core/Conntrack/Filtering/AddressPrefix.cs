@@ -72,7 +72,7 @@ public readonly record struct AddressPrefix
     }
 
     /// <summary>True where the address begins with this prefix.</summary>
-    internal bool Contains(IPFamily family, AddressBits address) =>
+    public bool Contains(IPFamily family, AddressBits address) =>
         family == Family && (address.High & _mask.High) == Address.High && (address.Low & _mask.Low) == Address.Low;
 
     /// <summary>The prefix as text, without its length for one address alone.</summary>
