@@ -70,7 +70,7 @@ Describe 'Of two entries with crossed tuples' {
         Get-Shown | Should -Be '10.0.0.1 mark 0'
         "$($entry | Set-ConntrackEntry -NewMark 9 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 already gone, 0 failed*'
         "$($entry | Set-ConntrackEntry -NewTimeout 0 -Verbose 4>&1)" | Should -BeLike '*0 entries changed, 1 already gone, 0 failed*'
-        "$($entry | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 were gone already, 0 failed*'
+        "$($entry | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 already gone, 0 failed*'
         (Get-Failure { $entry | Get-ConntrackEntry }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'
         Get-Shown | Should -Be '10.0.0.1 mark 0'
     }

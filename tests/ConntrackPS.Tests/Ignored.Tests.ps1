@@ -30,7 +30,7 @@ Describe 'What the kernel ignores' {
         Get-KernelXml | Should -Be $before
         Clear-ConntrackTable -Confirm:$false
         $failure = Get-Failure { New-ConntrackEntry @flow -Timeout 60 -Status $_ }
-        "$failure" | Should -BeLike "*$_*SeenReply, Assured, FixedTimeout*can be set*"
+        "$failure" | Should -BeLike "*can set the status $_. You can set SeenReply, Assured, FixedTimeout*"
         Get-KernelCount $namespace | Should -Be 0
     }
 
