@@ -185,8 +185,8 @@ Describe 'Test-ConntrackHealth' {
 "@)
         $seen = Invoke-Child -Prefix ip, netns, exec, $namespace $script
         $seen[0] | Should -BeLike '*nf_conntrack_acct is True now, and False in *99-zz.conf*'
-        $seen[1] | Should -BeLike '*nf_conntrack_tcp_timeout_close is 10, and 11 by *sysctl.conf*'
-        $seen[2] | Should -BeLike '*nf_conntrack_udp_timeout is 30, and 77 by *10-other.conf*'
+        $seen[1] | Should -BeLike '*nf_conntrack_tcp_timeout_close is 10 now, and 11 in *sysctl.conf*'
+        $seen[2] | Should -BeLike '*nf_conntrack_udp_timeout is 30 now, and 77 in *10-other.conf*'
         $seen[3] | Should -Be 0
         Get-Content "$root/etc/sysctl.d/99-zz.conf" | Should -Be '# mine', '# net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
         Get-Content "$root/etc/sysctl.conf" | Should -Be '#  -net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
