@@ -219,7 +219,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
             TimeoutAbove = (uint?)remedy.TimeoutAbove,
         };
         if (remedy.Source is { } source)
-            filter = TupleProperties.Named("SourceAddress").Ask(filter, AddressPrefix.Parse(source));
+            filter = TupleProperties.AddressIn(TuplePlaces.OriginalSource).AskText(filter, source);
         ConntrackTable table = new(NamespaceNamed(remedy.Namespace));
         DeleteSummary sum = table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), stop: Stop);
         WriteVerbose($"{Counted.Entries(sum.Deleted)} removed.");

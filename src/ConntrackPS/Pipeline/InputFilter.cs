@@ -43,7 +43,7 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
 
         // What all of them ask for is asked for at once, so that the kernel may have its share. It is all, where that is one property.
         TupleProperty[] common = [.. TupleProperties.All.Where(property => each.All(property.IsAsked))];
-        ConntrackFilter any = common.Aggregate(new ConntrackFilter(), (filter, property) => Join(property, filter, each));
+        ConntrackFilter any = common.Aggregate(new ConntrackFilter(), (filter, property) => property.AskAny(filter, each));
         return common.Length == 1 && filters.All(filter => filter.Parameters.Count(letter => letter == ' ') == 1)
             ? any
             : any with
@@ -52,17 +52,8 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
             };
     }
 
-    private static ConntrackFilter Join(TupleProperty property, ConntrackFilter filter, ConntrackFilter[] each) => property switch
-    {
-        AddressProperty address => address.Set(filter, [.. each.SelectMany(address.Of).Distinct()]),
-        PortProperty port => port.Set(filter, [.. each.SelectMany(port.Of).Distinct()]),
-        NumberProperty<byte> number => number.Set(filter, [.. each.SelectMany(number.Of).Distinct()]),
-        NumberProperty<ushort> number => number.Set(filter, [.. each.SelectMany(number.Of).Distinct()]),
-        _ => filter,
-    };
-
     private static InputFilter OfAddress(string text) =>
-        new(Ask(TupleProperties.Named("SourceAddress"), new ConntrackFilter(), text.Trim()), "-SourceAddress " + text.Trim());
+        new(TupleProperties.AddressIn(TuplePlaces.OriginalSource).AskText(new ConntrackFilter(), text.Trim()), "-SourceAddress " + text.Trim());
 
     private static InputFilter? OfProperties(PropertyBag properties)
     {
@@ -74,7 +65,7 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
         {
             if (properties.Text(property.Name) is not { } text)
                 continue;
-            filter = Ask(property, filter, text);
+            filter = property.AskText(filter, text);
             parameters.Add($"-{property.Name} {text}");
         }
 
@@ -94,13 +85,4 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
 
         return new InputFilter(filter, string.Join(' ', parameters));
     }
-
-    private static ConntrackFilter Ask(TupleProperty property, ConntrackFilter filter, string text) => property switch
-    {
-        AddressProperty address => address.Set(filter, [AddressPrefix.Parse(text)]),
-        PortProperty port => port.Set(filter, [PortRange.Parse(text)]),
-        NumberProperty<byte> number => number.Set(filter, [byte.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture)]),
-        NumberProperty<ushort> number => number.Set(filter, [ushort.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture)]),
-        _ => throw new FormatException($"{property.Name} can't be asked for."),
-    };
 }

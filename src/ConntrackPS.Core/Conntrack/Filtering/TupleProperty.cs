@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using ConntrackPS.Conntrack.Wire;
 using static ConntrackPS.Conntrack.Filtering.FilterTerms;
@@ -79,6 +80,14 @@ internal abstract class TupleProperty(string name, string phrase, TuplePlaces pl
     /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
     public abstract ConntrackFilter Ask(ConntrackFilter filter, object values);
 
+    /// <summary>The filter that asks for a value as text, in the same form on every machine.</summary>
+    /// <exception cref="FormatException">It is no such value.</exception>
+    /// <exception cref="OverflowException">The number is too large.</exception>
+    public abstract ConntrackFilter AskText(ConntrackFilter filter, string text);
+
+    /// <summary>The filter that asks for what any of several filters asks for.</summary>
+    public abstract ConntrackFilter AskAny(ConntrackFilter filter, IEnumerable<ConntrackFilter> several);
+
     /// <summary>The filter without the entries that a parameter's value or values would ask for.</summary>
     /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
     public ConntrackFilter Leave(ConntrackFilter filter, object values) =>
@@ -138,6 +147,11 @@ internal abstract class TupleProperty<T>(
         _ => Convert(values),
     });
 
+    public override ConntrackFilter AskText(ConntrackFilter filter, string text) => set(filter, [Parse(text)]);
+
+    public override ConntrackFilter AskAny(ConntrackFilter filter, IEnumerable<ConntrackFilter> several) =>
+        set(filter, [.. several.SelectMany(get).Distinct()]);
+
     public override bool IsWithin(ConntrackFilter filter, ConntrackFilter excluded) =>
         IsAsked(filter) && get(filter).All(value => get(excluded).Any(other => Contains(other, value)));
 
@@ -148,6 +162,8 @@ internal abstract class TupleProperty<T>(
 
     /// <summary>True if an entry that matches a value also matches another.</summary>
     protected virtual bool Contains(T wider, T value) => EqualityComparer<T>.Default.Equals(wider, value);
+
+    protected abstract T Parse(string text);
 
     protected virtual IReadOnlyList<T> Convert(object values) =>
         throw new InvalidCastException($"{Name} can't be {values.GetType().Name}.");
@@ -185,6 +201,8 @@ internal sealed class AddressProperty(
 
     protected override IReadOnlyList<AddressPrefix> Convert(object values) =>
         values is HostAddress address ? [AddressPrefix.Of(address)] : base.Convert(values);
+
+    protected override AddressPrefix Parse(string text) => AddressPrefix.Parse(text);
 
     protected override bool Contains(AddressPrefix wider, AddressPrefix value) =>
         wider.Length <= value.Length && wider.Contains(value.Family, value.Address);
@@ -235,6 +253,8 @@ internal sealed class PortProperty(
     protected override IReadOnlyList<PortRange> Convert(object values) =>
         values is long port ? [new PortRange((int)port)] : base.Convert(values);
 
+    protected override PortRange Parse(string text) => PortRange.Parse(text);
+
     protected override bool Contains(PortRange wider, PortRange value) => wider.First <= value.First && value.Last <= wider.Last;
 
     private bool Matches(ConntrackEntry entry, PortRange range) =>
@@ -279,6 +299,8 @@ internal sealed class NumberProperty<T>(
     public override IEnumerable<PortRange> ToNumbers(ConntrackFilter filter) => Of(filter).SelectMany(Numbers);
 
     public override ushort OneNumber(ConntrackFilter filter) => ushort.CreateChecked(One(filter));
+
+    protected override T Parse(string text) => T.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 
     protected override IReadOnlyList<T> Convert(object values) => values switch
     {
