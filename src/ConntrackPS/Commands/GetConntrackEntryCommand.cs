@@ -16,7 +16,7 @@ namespace ConntrackPS.Commands;
 public sealed class GetConntrackEntryCommand : SelectionCommand
 {
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
-    private readonly Dictionary<string, List<InputFilter>> _filters = [];
+    private readonly ByNamespace<InputFilter> _filters = new();
 
     /// <summary>Entries to look up again: objects of this cmdlet, or objects with their properties. Or groups of
     /// Measure-ConntrackEntry or Group-Object, whose entries are listed. Or parts of a tuple, such as a source address as text or an
@@ -57,11 +57,11 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
-        foreach ((string networkNamespace, List<InputFilter> filters) in _filters)
+        foreach ((string? networkNamespace, IReadOnlyList<InputFilter> filters) in _filters.All)
         {
             if (Stopping)
                 return;
-            RunOne(() => List(InputFilter.Any(filters), NamespaceNamed(networkNamespace.Length == 0 ? null : networkNamespace)), networkNamespace);
+            RunOne(() => List(InputFilter.Any(filters), NamespaceNamed(networkNamespace)), networkNamespace ?? "");
         }
 
         TellRepeated();
@@ -82,10 +82,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     {
         if (ResetCounter)
             return false;
-        string networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input) ?? "";
-        if (!_filters.TryGetValue(networkNamespace, out List<InputFilter>? filters))
-            _filters.Add(networkNamespace, filters = []);
-        filters.Add(filter);
+        _filters.Add(NamespaceName ?? InputEntry.NamespaceOf(input), filter);
         return true;
     }
 

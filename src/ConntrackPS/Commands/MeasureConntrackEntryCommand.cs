@@ -22,7 +22,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private readonly long _started = Stopwatch.GetTimestamp();
     private GroupOptions _options = null!;
     private GroupMeasurement _measurement = null!;
-    private readonly Dictionary<string, List<InputFilter>> _filters = [];
+    private readonly ByNamespace<InputFilter> _filters = new();
     private ulong _lost;
 
     /// <summary>Entries or events to count instead of the table, or objects with their properties from a file or remoting, or groups of
@@ -98,10 +98,10 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             WriteWarning("The objects have no counters: accounting (nf_conntrack_acct) was off where they were recorded.");
         Run(() =>
         {
-            if (_measurement.Count > 0 || _filters.Count == 0)
+            if (_measurement.Count > 0 || _filters.IsEmpty)
                 Emit(_measurement, null);
-            foreach ((string networkNamespace, List<InputFilter> filters) in _filters)
-                CountTable(InputFilter.Any(filters), null, NamespaceNamed(networkNamespace.Length == 0 ? null : networkNamespace));
+            foreach ((string? networkNamespace, IReadOnlyList<InputFilter> filters) in _filters.All)
+                CountTable(InputFilter.Any(filters), null, NamespaceNamed(networkNamespace));
         });
         TellRepeated();
     }
@@ -111,10 +111,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     {
         if (_measurement.Count > 0)
             return false;
-        string networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input) ?? "";
-        if (!_filters.TryGetValue(networkNamespace, out List<InputFilter>? filters))
-            _filters.Add(networkNamespace, filters = []);
-        filters.Add(filter);
+        _filters.Add(NamespaceName ?? InputEntry.NamespaceOf(input), filter);
         return true;
     }
 
@@ -164,7 +161,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
                 CountGroup(group);
             else if (InputEvent.Read(input) is not { } entry)
                 _lost += InputEvent.LostCountOf(input);
-            else if (_filters.Count == 0)
+            else if (_filters.IsEmpty)
                 _measurement.Add(entry);
             else
                 throw new FormatException("it is an entry, and an object before it chose entries of the table: count these apart.");

@@ -36,15 +36,35 @@ internal sealed class PerNamespace<T>(Func<ConntrackTable, T> create) : IDisposa
     }
 }
 
+/// <summary>What a pipeline brings, collected by the network namespace it is of.</summary>
+/// <typeparam name="T">What is collected.</typeparam>
+internal sealed class ByNamespace<T>
+{
+    private readonly Dictionary<string, List<T>> _items = [];
+
+    public bool IsEmpty => _items.Count == 0;
+
+    /// <summary>The namespaces so far, null for the caller's own, and what is of each.</summary>
+    public IEnumerable<(string? NetworkNamespace, IReadOnlyList<T> Items)> All =>
+        _items.Select(pair => (pair.Key.Length == 0 ? null : pair.Key, (IReadOnlyList<T>)pair.Value));
+
+    public void Add(string? networkNamespace, T item)
+    {
+        string name = networkNamespace ?? "";
+        if (!_items.TryGetValue(name, out List<T>? items))
+            _items.Add(name, items = []);
+        items.Add(item);
+    }
+}
+
 /// <summary>Entries of a pipeline, collected by the network namespace they are in.</summary>
 internal sealed class EntriesByNamespace : IDisposable
 {
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
-    private readonly Dictionary<string, List<ConntrackEntry>> _entries = [];
+    private readonly ByNamespace<ConntrackEntry> _entries = new();
 
     /// <summary>The namespaces so far, null for the caller's own, and their entries.</summary>
-    public IEnumerable<(string? NetworkNamespace, IReadOnlyList<ConntrackEntry> Entries)> All =>
-        _entries.Select(pair => (pair.Key.Length == 0 ? null : pair.Key, (IReadOnlyList<ConntrackEntry>)pair.Value));
+    public IEnumerable<(string? NetworkNamespace, IReadOnlyList<ConntrackEntry> Entries)> All => _entries.All;
 
     /// <summary>The entry that an object stands for. The reply alone does not tell how the flow is translated, and so not what its
     /// packets look like: the kernel is asked for it.</summary>
@@ -55,13 +75,7 @@ internal sealed class EntriesByNamespace : IDisposable
     public ConntrackEntry? Read(PSObject input, in EntryKey key, string? networkNamespace) =>
         key.IsByReply ? _finders.In(networkNamespace).Find(key) : EntryFromProperties.Read(input);
 
-    public void Add(string? networkNamespace, ConntrackEntry entry)
-    {
-        string name = networkNamespace ?? "";
-        if (!_entries.TryGetValue(name, out List<ConntrackEntry>? entries))
-            _entries.Add(name, entries = []);
-        entries.Add(entry);
-    }
+    public void Add(string? networkNamespace, ConntrackEntry entry) => _entries.Add(networkNamespace, entry);
 
     public void Dispose() => _finders.Dispose();
 }
