@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace ConntrackPS.Conntrack;
@@ -36,6 +37,31 @@ internal static class KernelSpelling
         value = default;
         return name.Length > 0 && char.IsAsciiLetter(name[0])
             && !name.Contains(',', StringComparison.Ordinal) && Enum.TryParse(name, ignoreCase: true, out value);
+    }
+
+    /// <summary>Reads bits: their number, or their names, comma-separated.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="unknown">The name that is none; null where all are.</param>
+    /// <returns>Null where a name is none.</returns>
+    public static uint? ParseBits<T>(string text, out string? unknown)
+        where T : struct, Enum
+    {
+        unknown = null;
+        if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+            return number;
+        uint bits = 0;
+        foreach (string word in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (!TryParse(word, out T bit))
+            {
+                unknown = word;
+                return null;
+            }
+
+            bits |= Convert.ToUInt32(bit, CultureInfo.InvariantCulture);
+        }
+
+        return bits;
     }
 
     /// <summary>The kernel's spelling: <c>SYN_SENT</c>.</summary>

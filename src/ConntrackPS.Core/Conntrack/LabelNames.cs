@@ -43,6 +43,28 @@ public sealed class LabelNames
     public bool TryGetBit(string nameOrNumber, out int bit) =>
         _bits.TryGetValue(nameOrNumber, out bit) || TryParseBit(nameOrNumber, out bit);
 
+    /// <summary>Reads labels by name or number, comma-separated.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="unknown">The label that is none; null where all are.</param>
+    /// <returns>Null where a label is none.</returns>
+    internal LabelBits? ParseBits(string text, out string? unknown)
+    {
+        unknown = null;
+        LabelBits labels = default;
+        foreach (string name in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (!TryGetBit(name, out int bit))
+            {
+                unknown = name;
+                return null;
+            }
+
+            labels = labels.With(bit);
+        }
+
+        return labels;
+    }
+
     private static bool TryParseBit(string text, out int bit) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out bit) && bit < LabelBits.Count;
 

@@ -117,15 +117,8 @@ internal static class EntryFromProperties
     {
         if (properties.Text("Labels") is not { } text)
             return null;
-        LabelBits labels = default;
-        foreach (string name in text.Split(','))
-        {
-            labels = LabelNames.System.TryGetBit(name.Trim(), out int bit)
-                ? labels.With(bit)
-                : throw new FormatException($"its label '{name.Trim()}' is neither in connlabel.conf nor a bit from 0 to 127.");
-        }
-
-        return labels;
+        return LabelNames.System.ParseBits(text, out string? unknown)
+            ?? throw new FormatException($"its label '{unknown}' is neither in connlabel.conf nor a bit from 0 to 127.");
     }
 
     private static SequenceAdjustment? ReadSequence(PropertyBag properties, string direction) =>

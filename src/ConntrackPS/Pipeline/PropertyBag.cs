@@ -132,17 +132,7 @@ internal readonly struct PropertyBag(PSObject source)
     {
         if (Text(name) is not { } text)
             return null;
-        if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
-            return number;
-        uint bits = 0;
-        foreach (string word in text.Split(','))
-        {
-            bits |= KernelSpelling.TryParse(word.Trim(), out T bit)
-                ? Convert.ToUInt32(bit, CultureInfo.InvariantCulture)
-                : throw new FormatException($"its {name} '{word.Trim()}' is not known.");
-        }
-
-        return bits;
+        return KernelSpelling.ParseBits<T>(text, out string? unknown) ?? throw new FormatException($"its {name} '{unknown}' is not known.");
     }
 
     /// <summary>A point in time in nanoseconds since 1970, by the property that counts them or, without it, the one that has the

@@ -16,7 +16,7 @@ public static class GroupProperties
         .. TupleProperties.All.OfType<PortProperty>().Where(property => property.HasOnePlace).Select(Port),
         Number("Protocol", "the layer 4 protocol", entry => (byte)entry.Protocol, number => (IPProtocol)number, filter => filter.Protocol.Count > 0, (filter, values) => filter with { Protocol = values }, text => ProtocolNames.TryParse(text, out IPProtocol protocol) ? (byte)protocol : null),
         Number("State", "the state of a TCP, SCTP or DCCP connection", entry => (byte?)entry.State, number => (ConntrackState)number, filter => filter.State.Count > 0, (filter, values) => filter with { State = values }, text => ConntrackStates.TryParse(text, out ConntrackState state) ? (byte)state : ParseNumber(text)),
-        new("Status", "the status bits, all together", (entry, _) => GroupValue.Of((uint)entry.Status), (value, _) => (ConntrackStatus)value.Low, NarrowStatus) { IsExact = false, Parse = (text, _) => GroupValue.Of(ParseStatus(text)) },
+        new("Status", "the status bits, all together", (entry, _) => GroupValue.Of((uint)entry.Status), (value, _) => (ConntrackStatus)value.Low, NarrowStatus) { IsExact = false, Parse = (text, _) => GroupValue.Of(KernelSpelling.ParseBits<ConntrackStatus>(text, out string? _)) },
         new("AddressFamily", "IPv4 or IPv6", (entry, _) => GroupValue.Of((byte)entry.AddressFamily), (value, _) => (IPFamily)value.Low, NarrowFamily) { Parse = (text, _) => Enum.TryParse(text, ignoreCase: true, out IPFamily family) ? GroupValue.Of((byte)family) : GroupValue.Absent },
         Number("Zone", "the zone, of both directions or of either", entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone, number => (ushort)number, filter => filter.Zone.Count > 0, (filter, values) => filter with { Zone = values }),
         Number("Mark", "the connection mark", entry => entry.Mark, number => (uint)number, filter => filter.Mark.Count > 0, (filter, values) => filter with { Mark = [.. values.Select(mark => new MaskedMark(mark))] }),
@@ -117,33 +117,8 @@ public static class GroupProperties
     private static ulong? ParseNumber(string text) =>
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) ? number : null;
 
-    private static ulong? ParseStatus(string text)
-    {
-        if (ParseNumber(text) is { } number)
-            return number;
-        ConntrackStatus bits = ConntrackStatus.None;
-        foreach (string name in text.Split(','))
-        {
-            if (!KernelSpelling.TryParse(name.Trim(), out ConntrackStatus bit))
-                return null;
-            bits |= bit;
-        }
-
-        return (ulong)bits;
-    }
-
-    private static GroupValue ParseLabels(string text)
-    {
-        LabelBits labels = default;
-        foreach (string name in text.Split(','))
-        {
-            if (!LabelNames.System.TryGetBit(name.Trim(), out int bit))
-                return GroupValue.Absent;
-            labels = labels.With(bit);
-        }
-
-        return new GroupValue(labels.High, labels.Low, 1);
-    }
+    private static GroupValue ParseLabels(string text) =>
+        LabelNames.System.ParseBits(text, out _) is { } labels ? new GroupValue(labels.High, labels.Low, 1) : GroupValue.Absent;
 
     /// <summary>All entries of a table agree in it, so that to name it is to name nothing.</summary>
     private static bool Always(GroupValue value, GroupContext context) => true;
