@@ -176,7 +176,7 @@ internal static class ServiceView
     /// <summary>An entry or an event with SourceService and DestinationService: names of /etc/services, null where there is none.</summary>
     public static PSObject Of(ConntrackEntry entry)
     {
-        PSObject result = Mark(entry);
+        PSObject result = Mark(new PSObject(entry));
         result.Properties.Add(new PSNoteProperty("SourceService", NameOf(entry, entry.SourcePort)));
         result.Properties.Add(new PSNoteProperty("DestinationService", NameOf(entry, entry.DestinationPort)));
         return result;
@@ -185,8 +185,7 @@ internal static class ServiceView
     /// <summary>A group with ServiceName: its name, with services in place of ports.</summary>
     public static PSObject Of(ConntrackGroup group)
     {
-        PSObject result = InputGroup.ToObject(group);
-        result.TypeNames.Insert(0, typeof(ConntrackGroup).FullName + Suffix);
+        PSObject result = Mark(InputGroup.ToObject(group));
         result.Properties.Add(new PSNoteProperty("ServiceName", group.NameBy(ServiceNames.System)));
         return result;
     }
@@ -196,11 +195,10 @@ internal static class ServiceView
         port is { } number ? ServiceNames.System.NameOf(entry.Protocol, number) : null;
 
     /// <summary>The type's name selects the view.</summary>
-    private static PSObject Mark(object item)
+    private static PSObject Mark(PSObject row)
     {
-        PSObject result = new(item);
-        result.TypeNames.Insert(0, item.GetType().FullName + Suffix);
-        return result;
+        row.TypeNames.Insert(0, row.BaseObject.GetType().FullName + Suffix);
+        return row;
     }
 }
 
