@@ -109,6 +109,13 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Does work for each object that one of the pipeline, or a value of -InputObject, stands for.</summary>
     private protected void ForEachInput(PSObject input, Action<PSObject> work)
     {
+        if (InputObjects.IsOne(input))
+        {
+            if (!Stopping)
+                work(input);
+            return;
+        }
+
         IReadOnlyList<PSObject> objects;
         try
         {

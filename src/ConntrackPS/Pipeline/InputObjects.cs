@@ -9,17 +9,18 @@ namespace ConntrackPS.Pipeline;
 /// a group of Group-Object for the objects in it.</summary>
 internal static class InputObjects
 {
-    /// <summary>The objects, in their order; the given one where it stands for itself.</summary>
+    /// <summary>The objects of an array or a group, in their order.</summary>
     /// <exception cref="FormatException">A group has lost its objects, or an array has none; the message completes a sentence.</exception>
     public static IReadOnlyList<PSObject> Of(PSObject input)
     {
-        // Most are entries, and a pipeline may have a million of them.
-        if (input.BaseObject is ConntrackEntry or string || (input.BaseObject is not IList && !IsGroup(input)))
-            return [input];
         List<PSObject> objects = [];
         Add(objects, input);
         return objects.Count > 0 ? objects : throw new FormatException("it is empty.");
     }
+
+    /// <summary>True where it stands for itself. Most are entries, and a pipeline may have a million of them.</summary>
+    public static bool IsOne(PSObject input) =>
+        input.BaseObject is ConntrackEntry or string || (input.BaseObject is not IList && !IsGroup(input));
 
     private static void Add(List<PSObject> objects, PSObject input)
     {
