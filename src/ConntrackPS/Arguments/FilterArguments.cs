@@ -262,11 +262,11 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
 public sealed class GroupPropertyArgumentAttribute : ElementTransformationAttribute<GroupProperty>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => $"one or several of {GroupProperties.Choices}; {TopNames.Choices(TopNames.Groupings)} are short names";
+    protected override string AcceptedForm => $"one or several of {GroupProperties.Choices}; {SharedNames.Choices(SharedNames.Groupings)} are short names";
 
     /// <inheritdoc/>
     protected override GroupProperty Parse(string text) =>
-        GroupProperties.TryFind(TopNames.Groupings.GetValueOrDefault(text, text), out GroupProperty? property)
+        GroupProperties.TryFind(SharedNames.Groupings.GetValueOrDefault(text, text), out GroupProperty? property)
             ? property
             : throw new FormatException($"Entries can't be grouped by '{text}'. Write {AcceptedForm}.");
 }
@@ -275,11 +275,11 @@ public sealed class GroupPropertyArgumentAttribute : ElementTransformationAttrib
 public sealed class GroupOrderArgumentAttribute : ElementTransformationAttribute<GroupOrder>
 {
     /// <inheritdoc/>
-    protected override string AcceptedForm => $"one of {KernelSpelling.Choices<GroupOrder>()}; {TopNames.Choices(TopNames.Amounts)} are short names";
+    protected override string AcceptedForm => $"one of {KernelSpelling.Choices<GroupOrder>()}; {SharedNames.Choices(SharedNames.Amounts)} are short names";
 
     /// <inheritdoc/>
     protected override GroupOrder Parse(string text) =>
-        KernelSpelling.TryParse(TopNames.Amounts.GetValueOrDefault(text, text), out GroupOrder order)
+        KernelSpelling.TryParse(SharedNames.Amounts.GetValueOrDefault(text, text), out GroupOrder order)
             ? order
             : throw new FormatException($"Groups can't be sorted by '{text}'. Write {AcceptedForm}.");
 }

@@ -6,7 +6,7 @@ using ConntrackPS.Top.Snapshots;
 namespace ConntrackPS.Arguments;
 
 /// <summary>Names that Show-ConntrackTop and Measure-ConntrackEntry have for the same: each takes the other's.</summary>
-internal static class TopNames
+internal static class SharedNames
 {
     /// <summary>What can be grouped by: the view's name, and Measure-ConntrackEntry's.</summary>
     public static readonly IReadOnlyDictionary<string, string> Groupings = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
@@ -55,11 +55,11 @@ public sealed class TopGroupingArgumentAttribute : ElementTransformationAttribut
     public TopGroupingArgumentAttribute() => TakesOne = true;
 
     /// <inheritdoc/>
-    protected override string AcceptedForm => "one of " + TopNames.Choices<TopGrouping>(TopNames.Groupings);
+    protected override string AcceptedForm => "one of " + SharedNames.Choices<TopGrouping>(SharedNames.Groupings);
 
     /// <inheritdoc/>
     protected override TopGrouping Parse(string text) =>
-        KernelSpelling.TryParse(TopNames.ToView(TopNames.Groupings, text), out TopGrouping grouping)
+        KernelSpelling.TryParse(SharedNames.ToView(SharedNames.Groupings, text), out TopGrouping grouping)
             ? grouping
             : throw new FormatException($"The view can't group by '{text}'. Write {AcceptedForm}. Measure-ConntrackEntry -GroupBy takes every property.");
 }
@@ -71,11 +71,11 @@ public sealed class TopColumnArgumentAttribute : ElementTransformationAttribute<
     public TopColumnArgumentAttribute() => TakesOne = true;
 
     /// <inheritdoc/>
-    protected override string AcceptedForm => "one of " + TopNames.Choices<TopColumn>(TopNames.Columns);
+    protected override string AcceptedForm => "one of " + SharedNames.Choices<TopColumn>(SharedNames.Columns);
 
     /// <inheritdoc/>
     protected override TopColumn Parse(string text) =>
-        KernelSpelling.TryParse(TopNames.ToView(TopNames.Columns, text), out TopColumn column)
+        KernelSpelling.TryParse(SharedNames.ToView(SharedNames.Columns, text), out TopColumn column)
             ? column
             : throw new FormatException($"The view can't sort by '{text}'. Write {AcceptedForm}.");
 }
@@ -88,11 +88,11 @@ public sealed class TopSortArgumentAttribute : ElementTransformationAttribute<st
 
     /// <summary>What is accepted, for entries and groups.</summary>
     internal static string Choices =>
-        $"one of {TopNames.Choices<TopColumn>(TopNames.Columns)}; with -GroupBy also {string.Join(", ", OfGroups)}";
+        $"one of {SharedNames.Choices<TopColumn>(SharedNames.Columns)}; with -GroupBy also {string.Join(", ", OfGroups)}";
 
     /// <summary>What groups can be sorted by, and entries cannot.</summary>
     internal static IEnumerable<string> OfGroups =>
-        GroupRows.Orders.Select(order => order.ToString()).Where(name => !TopNames.Amounts.Values.Contains(name));
+        GroupRows.Orders.Select(order => order.ToString()).Where(name => !SharedNames.Amounts.Values.Contains(name));
 
     /// <inheritdoc/>
     protected override string AcceptedForm => Choices;
@@ -100,7 +100,7 @@ public sealed class TopSortArgumentAttribute : ElementTransformationAttribute<st
     /// <inheritdoc/>
     protected override string Parse(string text)
     {
-        string name = TopNames.ToView(TopNames.Columns, text);
+        string name = SharedNames.ToView(SharedNames.Columns, text);
         if (KernelSpelling.TryParse(name, out TopColumn column))
             return column.ToString();
         return OfGroups.FirstOrDefault(order => order.Equals(text, StringComparison.OrdinalIgnoreCase))

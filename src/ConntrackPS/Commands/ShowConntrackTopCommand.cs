@@ -166,7 +166,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     {
         Order = new TopOrder(Column ?? (NoCounter ? TopColumn.Source : Once ? TopColumn.Bytes : TopColumn.Rate), ThenBy, Reverse),
         Grouping = GroupBy,
-        GroupOrder = SortBy is not null && Enum.TryParse(Arguments.TopNames.Amounts.GetValueOrDefault(SortBy, SortBy), out GroupOrder order)
+        GroupOrder = SortBy is not null && Enum.TryParse(SharedNames.Amounts.GetValueOrDefault(SortBy, SortBy), out GroupOrder order)
             && GroupRows.Orders.Contains(order) ? order : GroupOrder.Count,
         IsGroupOrderReversed = Reverse,
         Interval = Interval,
