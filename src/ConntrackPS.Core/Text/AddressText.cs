@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using ConntrackPS.Conntrack;
 
@@ -28,6 +29,15 @@ internal static class AddressText
             AppendIPv6(text, address, isExpanded);
         else
             AppendIPv4(text, (uint)address.Low);
+    }
+
+    /// <summary>Appends a number in lower-case hexadecimal, with at least this number of digits: 1 or 4.</summary>
+    public static void AppendHex(this StringBuilder text, ushort number, int digits = 1)
+    {
+        if (digits == 4)
+            text.Append(CultureInfo.InvariantCulture, $"{number:x4}");
+        else
+            text.Append(CultureInfo.InvariantCulture, $"{number:x}");
     }
 
     private static bool TryParseIPv4(ReadOnlySpan<char> text, out uint bits)

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Text;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Text.Writing;
 
 namespace ConntrackPS.Text;
 

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using ConntrackPS.Conntrack;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>The options of a line for <c>conntrack -R</c>: each sets something of the draft.</summary>
 internal sealed class SaveOptions(EntryDraft draft, TextContext context)

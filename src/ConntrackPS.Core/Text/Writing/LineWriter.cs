@@ -1,8 +1,7 @@
-using System.Globalization;
 using System.Text;
 using ConntrackPS.Conntrack;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes entries as <c>conntrack -L</c> does.</summary>
 /// <remarks>__snprintf_conntrack_default of libnetfilter_conntrack 1.0.9. mark= is written always, since a table has it always
@@ -159,15 +158,6 @@ internal static class FlowWriter
 
     /// <summary>Appends <c>key=text</c> and a space.</summary>
     public static void AppendField(this StringBuilder text, string key, string value) => text.Append(key).Append('=').Append(value).Append(' ');
-
-    /// <summary>Appends a number in lower-case hexadecimal, with at least so many digits: 1 or 4.</summary>
-    public static void AppendHex(this StringBuilder text, ushort number, int digits = 1)
-    {
-        if (digits == 4)
-            text.Append(CultureInfo.InvariantCulture, $"{number:x4}");
-        else
-            text.Append(CultureInfo.InvariantCulture, $"{number:x}");
-    }
 
     /// <summary>Appends a word, and spaces up to a column's width.</summary>
     public static void AppendColumn(this StringBuilder text, string word, int width) =>

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Finds the flow elements of an XML document that comes line by line, and reads each as soon as it is whole.</summary>
 /// <remarks>Flows don't depend on each other, so that a malformed one costs no other, and a stream of <c>conntrack -E</c> need

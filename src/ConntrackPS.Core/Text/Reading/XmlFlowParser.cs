@@ -3,7 +3,7 @@ using System.Xml;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a flow element of <c>conntrack -o xml</c>.</summary>
 /// <remarks>__snprintf_conntrack_xml of libnetfilter_conntrack: three meta elements, for the original direction, the reply and

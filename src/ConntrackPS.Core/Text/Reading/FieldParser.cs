@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using ConntrackPS.Conntrack;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads the fields of a line: <c>key=value</c>.</summary>
 internal sealed class FieldParser(EntryDraft draft, TextContext context)

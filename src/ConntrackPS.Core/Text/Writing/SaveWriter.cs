@@ -1,7 +1,8 @@
 using System.Text;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Text.Reading;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes entries as commands for <c>conntrack -R</c>.</summary>
 /// <remarks>ct_save_snprintf of conntrack-tools 1.4.7, but so that <c>-R</c> takes every line and loses less:

@@ -3,7 +3,7 @@ using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a line of /proc/net/ip_conntrack, /proc/net/nf_conntrack, <c>conntrack -L</c> or <c>conntrack -E</c>.</summary>
 /// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, __snprintf_conntrack_default of libnetfilter_conntrack and

@@ -1,7 +1,7 @@
 using System.Globalization;
 using ConntrackPS.Events;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a line of <c>conntrack -o save</c>, or of a file for <c>conntrack -R</c>.</summary>
 /// <remarks>Options of conntrack(8), as ct_save_snprintf of conntrack-tools prints them and do_parse reads them. -r and -q stand

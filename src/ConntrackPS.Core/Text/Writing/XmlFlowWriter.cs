@@ -3,7 +3,7 @@ using System.Text;
 using System.Xml;
 using ConntrackPS.Conntrack;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes entries as flow elements, as <c>conntrack -o xml</c> does.</summary>
 /// <remarks>__snprintf_conntrack_xml of libnetfilter_conntrack 1.0.9: no ICMP but the addresses, and the states of SCTP under the

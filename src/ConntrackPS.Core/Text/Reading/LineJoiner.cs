@@ -1,4 +1,4 @@
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Puts together lines that a terminal or a mail program has wrapped.</summary>
 /// <remarks>Each line is held back until the next one is known to begin an entry of its own. One that doesn't is added to it, cut

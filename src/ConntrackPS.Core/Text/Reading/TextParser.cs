@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using ConntrackPS.Conntrack;
 
-namespace ConntrackPS.Text;
+namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads one entry, in whatever form it is.</summary>
 internal sealed class TextParser

@@ -1,0 +1,51 @@
+namespace ConntrackPS.Text.Reading;
+
+/// <summary>A form of text that is not a connection's own: expectations, statistics, settings, another program's table.</summary>
+/// <remarks>One object reads one text, line by line, so that it may remember a heading. It sees the line without anything that
+/// a terminal, a log or a mail put around it.</remarks>
+internal interface ITextForm
+{
+    /// <summary>The form's name.</summary>
+    ConntrackTextSource Source { get; }
+
+    /// <summary>Reads a line.</summary>
+    /// <param name="line">The line, trimmed, and not empty.</param>
+    /// <param name="item">What the line describes, with <see cref="TextMatch.Read"/>.</param>
+    /// <param name="fault">What does not fit, with <see cref="TextMatch.Faulty"/>.</param>
+    TextMatch Read(ReadOnlySpan<char> line, out object? item, out TextFault fault);
+}
+
+/// <summary>What a form makes of a line.</summary>
+internal enum TextMatch
+{
+    /// <summary>The line is not of this form.</summary>
+    None,
+
+    /// <summary>The line belongs to the form and describes nothing, such as a heading or a setting of another subsystem.</summary>
+    Skipped,
+
+    /// <summary>The line describes an object.</summary>
+    Read,
+
+    /// <summary>The line is of this form, but a value in it can't be read.</summary>
+    Faulty,
+}
+
+/// <summary>The kinds of text that can be read.</summary>
+internal enum ConntrackTextSource
+{
+    /// <summary>Connections and their events, by conntrack, conntrackd or the kernel.</summary>
+    Conntrack,
+
+    /// <summary>Expectations, by conntrack, conntrackd or the kernel.</summary>
+    Expectation,
+
+    /// <summary>Counters: <c>conntrack -S</c> and /proc/net/stat/nf_conntrack.</summary>
+    Stat,
+
+    /// <summary>Connections by <c>ovs-appctl dpctl/dump-conntrack</c>.</summary>
+    OpenVSwitch,
+
+    /// <summary>Settings and timeouts, by sysctl(8).</summary>
+    Sysctl,
+}
