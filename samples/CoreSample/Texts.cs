@@ -23,8 +23,7 @@ internal static class Texts
         {
             Console.WriteLine(item switch
             {
-                ConntrackTextRecord { EventType: { } type } record => $"{type} {record.Entry}",
-                ConntrackTextRecord record => record.Entry.ToString(),
+                ConntrackTextRecord record => record.Value.ToString(),
                 ConntrackTextProblem problem => $"Line {problem.LineNumber}: {problem.Expected} was expected, not '{problem.Found}'",
                 _ => "",
             });
@@ -35,9 +34,10 @@ internal static class Texts
     public static void Restore(NetworkNamespace? where, TextReader text)
     {
         EntryTemplate template = new() { TimeoutSeconds = 600 };
+        ConntrackTextOptions options = new() { Source = ConntrackTextSource.Conntrack };
         using EntryCreator creator = new ConntrackTable(where).CreateCreator();
-        foreach (ConntrackTextRecord record in new ConntrackTextReader().Read(text).OfType<ConntrackTextRecord>())
-            creator.Add(template.Copy(record.Entry), tag: record.LineNumber);
+        foreach (ConntrackTextRecord record in new ConntrackTextReader(options).Read(text).OfType<ConntrackTextRecord>())
+            creator.Add(template.Copy(record.Entry!), tag: record.LineNumber);
         creator.Flush();
         foreach (EntryResult refused in creator.TakeResults())
             Console.WriteLine($"Line {refused.Entry}: {refused.Failure!.Message}");

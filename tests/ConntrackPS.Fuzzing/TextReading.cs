@@ -31,14 +31,16 @@ internal sealed class TextReading
         _ = item.ToString();
         if (item is not ConntrackTextRecord record)
             return;
-        PropertyReading.ReadAll(record.Entry);
+        PropertyReading.ReadAll(record.Value);
+        if (record.Entry is not { } entry)
+            return;
         foreach (ConntrackTextWriter writer in _writers)
         {
             try
             {
-                _ = writer.Write(record.Entry);
+                _ = writer.Write(entry);
             }
-            catch (IncompleteTupleException) when (!record.Entry.Original.IsWhole || !record.Entry.Reply.IsWhole)
+            catch (IncompleteTupleException) when (!entry.Original.IsWhole || !entry.Reply.IsWhole)
             {
                 // ICMP of XML, which the other forms don't make up.
             }

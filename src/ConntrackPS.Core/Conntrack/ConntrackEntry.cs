@@ -39,28 +39,28 @@ public class ConntrackEntry
     public uint? TimeoutSeconds => Has(EntryFields.Timeout) ? Data.Timeout : null;
 
     /// <summary>The address of the connection's first packet's sender.</summary>
-    public string SourceAddress => Original.Source.ToString(Original.Family);
+    public string? SourceAddress => Original.SourceText;
 
     /// <summary>The port of the first packet's sender, for protocols with ports.</summary>
-    public ushort? SourcePort => Port(Original, Original.SourcePort);
+    public ushort? SourcePort => Port(Original, Original.SourcePort, TupleGaps.SourcePort);
 
     /// <summary>The address that the first packet was sent to, before translation.</summary>
-    public string DestinationAddress => Original.Destination.ToString(Original.Family);
+    public string? DestinationAddress => Original.DestinationText;
 
     /// <summary>The port that the first packet was sent to, before translation.</summary>
-    public ushort? DestinationPort => Port(Original, Original.DestinationPort);
+    public ushort? DestinationPort => Port(Original, Original.DestinationPort, TupleGaps.DestinationPort);
 
     /// <summary>The address replies come from: the translated destination.</summary>
-    public string ReplySourceAddress => Reply.Source.ToString(Reply.Family);
+    public string? ReplySourceAddress => Reply.SourceText;
 
     /// <summary>The port replies come from: the translated destination port.</summary>
-    public ushort? ReplySourcePort => Port(Reply, Reply.SourcePort);
+    public ushort? ReplySourcePort => Port(Reply, Reply.SourcePort, TupleGaps.SourcePort);
 
     /// <summary>The address replies go to: the translated source.</summary>
-    public string ReplyDestinationAddress => Reply.Destination.ToString(Reply.Family);
+    public string? ReplyDestinationAddress => Reply.DestinationText;
 
     /// <summary>The port replies go to: the translated source port.</summary>
-    public ushort? ReplyDestinationPort => Port(Reply, Reply.DestinationPort);
+    public ushort? ReplyDestinationPort => Port(Reply, Reply.DestinationPort, TupleGaps.DestinationPort);
 
     /// <summary>The ICMP or ICMPv6 type of the first packet (CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMPV6_TYPE).</summary>
     public byte? IcmpType => IcmpHigh(Original);
@@ -81,16 +81,16 @@ public class ConntrackEntry
     public ushort? ReplyIcmpId => IcmpNumber(Reply);
 
     /// <summary>The GRE key of the source (PPTP's call id; CTA_PROTO_SRC_PORT).</summary>
-    public ushort? GreSourceKey => GreKey(Original, Original.SourcePort);
+    public ushort? GreSourceKey => GreKey(Original, Original.SourcePort, TupleGaps.SourcePort);
 
     /// <summary>The GRE key of the destination (CTA_PROTO_DST_PORT).</summary>
-    public ushort? GreDestinationKey => GreKey(Original, Original.DestinationPort);
+    public ushort? GreDestinationKey => GreKey(Original, Original.DestinationPort, TupleGaps.DestinationPort);
 
     /// <summary>The GRE key that replies come from.</summary>
-    public ushort? ReplyGreSourceKey => GreKey(Reply, Reply.SourcePort);
+    public ushort? ReplyGreSourceKey => GreKey(Reply, Reply.SourcePort, TupleGaps.SourcePort);
 
     /// <summary>The GRE key that replies go to.</summary>
-    public ushort? ReplyGreDestinationKey => GreKey(Reply, Reply.DestinationPort);
+    public ushort? ReplyGreDestinationKey => GreKey(Reply, Reply.DestinationPort, TupleGaps.DestinationPort);
 
     /// <summary>Packets from the source; null while nf_conntrack_acct is off (CTA_COUNTERS_ORIG).</summary>
     public ulong? OriginalPackets => Has(EntryFields.OriginalPackets) ? Data.OriginalPackets : null;
@@ -164,16 +164,16 @@ public class ConntrackEntry
     public IPProtocol? MasterProtocol => Details?.Master?.Protocol;
 
     /// <summary>The source address of the connection that expected this one.</summary>
-    public string? MasterSourceAddress => Details?.Master is { } master ? master.Source.ToString(master.Family) : null;
+    public string? MasterSourceAddress => Details?.Master?.SourceText;
 
     /// <summary>The source port of the connection that expected this one.</summary>
-    public ushort? MasterSourcePort => Details?.Master is { } master ? Port(master, master.SourcePort) : null;
+    public ushort? MasterSourcePort => Details?.Master is { } master ? Port(master, master.SourcePort, TupleGaps.SourcePort) : null;
 
     /// <summary>The destination address of the connection that expected this one.</summary>
-    public string? MasterDestinationAddress => Details?.Master is { } master ? master.Destination.ToString(master.Family) : null;
+    public string? MasterDestinationAddress => Details?.Master?.DestinationText;
 
     /// <summary>The destination port of the connection that expected this one.</summary>
-    public ushort? MasterDestinationPort => Details?.Master is { } master ? Port(master, master.DestinationPort) : null;
+    public ushort? MasterDestinationPort => Details?.Master is { } master ? Port(master, master.DestinationPort, TupleGaps.DestinationPort) : null;
 
     /// <summary>The source's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_ORIGINAL).</summary>
     public byte? OriginalWindowScale => Has(EntryFields.OriginalWindowScale) ? Data.OriginalWindowScale : null;
@@ -232,6 +232,10 @@ public class ConntrackEntry
     /// <summary>The kernel's number for the entry while it lives, not unique in itself (CTA_ID).</summary>
     public uint? Id => Has(EntryFields.Id) ? Data.Id : null;
 
+    /// <summary>What a text says of the connection beyond all other properties, such as <c>nmark=</c> or <c>[FASTNAT]</c> of a router's
+    /// firmware: the words, and for <c>word=value</c> and <c>[WORD value]</c> the values, else an empty text. Null for nothing.</summary>
+    public IReadOnlyDictionary<string, string>? Extra => Details?.Extra;
+
     /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace
     {
@@ -273,6 +277,9 @@ public class ConntrackEntry
             IncompleteTupleException.ThrowIfIncomplete(master, "Master");
     }
 
+    /// <summary>True for an entry of a text that hides addresses or ports, or has no reply direction.</summary>
+    internal bool HasGaps => (Original.Gaps | Reply.Gaps) != TupleGaps.None || Reply.Family == IPFamily.Unspecified;
+
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
     /// <summary>Gives it a timeout, in seconds.</summary>
@@ -296,11 +303,11 @@ public class ConntrackEntry
 
     private uint? Synproxy(uint? used) => Has(EntryFields.UnusedSynproxy) ? 0 : used;
 
-    private static ushort? Port(in ConntrackTuple tuple, ushort port) =>
-        tuple.HasPorts && !tuple.IsIcmp && tuple.Protocol != IPProtocol.Gre ? port : null;
+    private static ushort? Port(in ConntrackTuple tuple, ushort port, TupleGaps gap) =>
+        tuple.HasPorts && !tuple.IsIcmp && tuple.Protocol != IPProtocol.Gre && (tuple.Gaps & gap) == 0 ? port : null;
 
-    private static ushort? GreKey(in ConntrackTuple tuple, ushort key) =>
-        tuple.HasPorts && tuple.Protocol == IPProtocol.Gre ? key : null;
+    private static ushort? GreKey(in ConntrackTuple tuple, ushort key, TupleGaps gap) =>
+        tuple.HasPorts && tuple.Protocol == IPProtocol.Gre && (tuple.Gaps & gap) == 0 ? key : null;
 
     private static ushort? IcmpNumber(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? tuple.SourcePort : null;
 

@@ -5,6 +5,8 @@ namespace ConntrackPS.Conntrack;
 /// <summary>One direction of a connection, as the kernel keys it (struct nf_conntrack_tuple).</summary>
 public readonly record struct ConntrackTuple
 {
+    private const string Unknown = "?";
+
     /// <summary>The address family.</summary>
     public IPFamily Family { get; init; }
 
@@ -26,6 +28,15 @@ public readonly record struct ConntrackTuple
     /// <summary>The destination address (CTA_IP_V4_DST, CTA_IP_V6_DST).</summary>
     public AddressBits Destination { get; init; }
 
+    /// <summary>What a text hides, such as <c>src=x.x.x.x</c>. The kernel always tells all.</summary>
+    internal TupleGaps Gaps { get; init; }
+
+    /// <summary>The source address; null where it is not known.</summary>
+    internal string? SourceText => Family == IPFamily.Unspecified || (Gaps & TupleGaps.Source) != 0 ? null : Source.ToString(Family);
+
+    /// <summary>The destination address; null where it is not known.</summary>
+    internal string? DestinationText => Family == IPFamily.Unspecified || (Gaps & TupleGaps.Destination) != 0 ? null : Destination.ToString(Family);
+
     /// <summary>True for ICMP and ICMPv6.</summary>
     internal bool IsIcmp => Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6;
 
@@ -44,26 +55,63 @@ public readonly record struct ConntrackTuple
     internal string? MissingParts => this switch
     {
         { Family: IPFamily.Unspecified } => "SourceAddress, DestinationAddress",
+        { Gaps: not TupleGaps.None } => string.Join(", ", NamesOfGaps()),
         { HasPorts: true } => null,
         { IsIcmp: true } or { Protocol: IPProtocol.Tcp or IPProtocol.Udp } => string.Join(", ", TupleNumbers.Of(Protocol).Names),
         _ => null,
     };
 
-    /// <summary>The direction on one line: <c>tcp 192.0.2.1:4000 -> 198.51.100.7:80</c>.</summary>
+    /// <summary>The direction on one line: <c>tcp 192.0.2.1:4000 -> 198.51.100.7:80</c>, with ? for what is not known.</summary>
     public override string ToString()
     {
         string protocol = ProtocolNames.ToKernel(Protocol);
-        string source = Source.ToString(Family), destination = Destination.ToString(Family);
         if (!HasPorts)
-            return $"{protocol} {source} -> {destination}";
+            return $"{protocol} {SourceText ?? Unknown} -> {DestinationText ?? Unknown}";
         if (IsIcmp)
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{protocol} {source} -> {destination} type {DestinationPort >> 8} code {DestinationPort & 0xff} id {SourcePort}");
-        return Family == IPFamily.IPv6
-            ? string.Create(CultureInfo.InvariantCulture, $"{protocol} [{source}]:{SourcePort} -> [{destination}]:{DestinationPort}")
-            : string.Create(CultureInfo.InvariantCulture, $"{protocol} {source}:{SourcePort} -> {destination}:{DestinationPort}");
+                $"{protocol} {SourceText ?? Unknown} -> {DestinationText ?? Unknown} type {DestinationPort >> 8} code {DestinationPort & 0xff} id {SourcePort}");
+        return $"{protocol} {SourceEndpoint} -> {DestinationEndpoint}";
     }
+
+    /// <summary>The source address with its port.</summary>
+    internal string SourceEndpoint => Endpoint(SourceText, SourcePort, TupleGaps.SourcePort);
+
+    /// <summary>The destination address with its port.</summary>
+    internal string DestinationEndpoint => Endpoint(DestinationText, DestinationPort, TupleGaps.DestinationPort);
+
+    /// <summary>The ICMP id is not shown behind an address.</summary>
+    private string Endpoint(string? address, ushort port, TupleGaps gap)
+    {
+        if (!HasPorts || IsIcmp)
+            return address ?? Unknown;
+        string number = (Gaps & gap) != 0 ? Unknown : port.ToString(CultureInfo.InvariantCulture);
+        return Family == IPFamily.IPv6 && address is not null ? $"[{address}]:{number}" : $"{address ?? Unknown}:{number}";
+    }
+
+    private IEnumerable<string> NamesOfGaps()
+    {
+        TupleNumbers numbers = TupleNumbers.Of(Protocol);
+        if ((Gaps & TupleGaps.Source) != 0)
+            yield return "SourceAddress";
+        if ((Gaps & TupleGaps.Destination) != 0)
+            yield return "DestinationAddress";
+        if ((Gaps & TupleGaps.SourcePort) != 0)
+            yield return numbers.Source;
+        if ((Gaps & TupleGaps.DestinationPort) != 0)
+            yield return numbers.Destination;
+    }
+}
+
+/// <summary>The parts of a tuple that are not known.</summary>
+[Flags]
+internal enum TupleGaps : byte
+{
+    None = 0,
+    Source = 1 << 0,
+    Destination = 1 << 1,
+    SourcePort = 1 << 2,
+    DestinationPort = 1 << 3,
 }
 
 /// <summary>A direction of a connection (enum ip_conntrack_dir).</summary>

@@ -107,6 +107,9 @@ internal sealed class EntryDetails
 
     public ulong? DccpHandshakeSequence { get; set; }
 
+    /// <summary>Never changed once the entry is made, so that copies may share it.</summary>
+    public IReadOnlyDictionary<string, string>? Extra { get; set; }
+
     public EntryDetails Clone() => (EntryDetails)MemberwiseClone();
 }
 

@@ -17,18 +17,25 @@ internal static class Translation
 
     public static bool DestinationDiffers(ConntrackEntry entry) => DestinationAddressDiffers(entry) || DestinationPortDiffers(entry);
 
-    public static bool SourceAddressDiffers(ConntrackEntry entry) => entry.Original.Source != entry.Reply.Destination;
+    public static bool SourceAddressDiffers(ConntrackEntry entry) => Differs(
+        entry, TupleGaps.Source, TupleGaps.Destination, entry.Original.Source != entry.Reply.Destination);
 
-    public static bool DestinationAddressDiffers(ConntrackEntry entry) => entry.Original.Destination != entry.Reply.Source;
+    public static bool DestinationAddressDiffers(ConntrackEntry entry) => Differs(
+        entry, TupleGaps.Destination, TupleGaps.Source, entry.Original.Destination != entry.Reply.Source);
 
     /// <summary>True where the port, the GRE key or the ICMP id differs: replies carry the same id as the request, where ports swap
     /// their places.</summary>
-    public static bool SourcePortDiffers(ConntrackEntry entry) =>
-        entry.Original.SourcePort != (entry.Original.IsIcmp ? entry.Reply.SourcePort : entry.Reply.DestinationPort);
+    public static bool SourcePortDiffers(ConntrackEntry entry) => entry.Original.IsIcmp
+        ? Differs(entry, TupleGaps.SourcePort, TupleGaps.SourcePort, entry.Original.SourcePort != entry.Reply.SourcePort)
+        : Differs(entry, TupleGaps.SourcePort, TupleGaps.DestinationPort, entry.Original.SourcePort != entry.Reply.DestinationPort);
 
     /// <summary>True where the port or the GRE key differs; ICMP's type and code are never translated.</summary>
-    public static bool DestinationPortDiffers(ConntrackEntry entry) =>
-        !entry.Original.IsIcmp && entry.Original.DestinationPort != entry.Reply.SourcePort;
+    public static bool DestinationPortDiffers(ConntrackEntry entry) => !entry.Original.IsIcmp && Differs(
+        entry, TupleGaps.DestinationPort, TupleGaps.SourcePort, entry.Original.DestinationPort != entry.Reply.SourcePort);
+
+    /// <summary>What is not known can't be compared.</summary>
+    private static bool Differs(ConntrackEntry entry, TupleGaps original, TupleGaps reply, bool differs) =>
+        differs && (entry.Original.Gaps & original) == 0 && (entry.Reply.Gaps & reply) == 0 && entry.Reply.Family != IPFamily.Unspecified;
 }
 
 /// <summary>An entry as one line for people: the flow, and how it is translated.</summary>
@@ -42,19 +49,9 @@ internal static class EntryText
         // The ICMP id is not shown behind an address.
         bool hasPorts = entry.Original is { HasPorts: true, IsIcmp: false };
         if (Translation.SourceAddressDiffers(entry) || (hasPorts && Translation.SourcePortDiffers(entry)))
-            text += " source as " + Endpoint(reply, reply.Destination, reply.DestinationPort);
+            text += " source as " + reply.DestinationEndpoint;
         if (Translation.DestinationAddressDiffers(entry) || (hasPorts && Translation.DestinationPortDiffers(entry)))
-            text += " destination as " + Endpoint(reply, reply.Source, reply.SourcePort);
+            text += " destination as " + reply.SourceEndpoint;
         return entry.Zone == 0 ? text : text + string.Create(CultureInfo.InvariantCulture, $" zone {entry.Zone}");
-    }
-
-    private static string Endpoint(in ConntrackTuple tuple, AddressBits address, ushort port)
-    {
-        string text = address.ToString(tuple.Family);
-        if (!tuple.HasPorts || tuple.IsIcmp)
-            return text;
-        return tuple.Family == IPFamily.IPv6
-            ? string.Create(CultureInfo.InvariantCulture, $"[{text}]:{port}")
-            : string.Create(CultureInfo.InvariantCulture, $"{text}:{port}");
     }
 }

@@ -20,8 +20,12 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     public string Change => EventType == ConntrackEventType.Update && State is { } state ? state.ToString() : EventType.ToString();
 
     /// <summary>When, local time: the kernel's time where it gives one (CTA_TIMESTAMP_EVENT, Linux 6.14), else when it
-    /// was received.</summary>
-    public DateTime EventTime => ToLocalTime(_nanoseconds);
+    /// was received. Null for an event read from text that has no time.</summary>
+    public DateTime? EventTime => HasTime ? ToLocalTime(_nanoseconds) : null;
+
+    /// <summary>When, in nanoseconds since 1970 in UTC. CSV has times in the culture of who wrote it; this number is the same
+    /// everywhere.</summary>
+    public ulong? EventTimestamp => HasTime ? _nanoseconds : null;
 
     /// <summary>The event's number in its stream, from 1. Lost events are counted in, so that a gap is a loss.</summary>
     public ulong Sequence { get; private set; }
@@ -29,7 +33,7 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     /// <summary>True where the event did not come from the kernel, but follows from comparing tables after a loss.</summary>
     public bool IsDerived { get; internal set; }
 
-    /// <summary>How many events were lost, on events of type Lost.</summary>
+    /// <summary>How many events were lost, on events of type Lost; null where a text doesn't say.</summary>
     public ulong? LostCount { get; internal set; }
 
     /// <summary>The netlink port of the program that asked for the change (nlmsghdr.nlmsg_pid: with many programs the process
@@ -49,7 +53,7 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
 
     /// <summary>The event on one line.</summary>
     public override string ToString() =>
-        EventType == ConntrackEventType.Lost ? $"{LostCount} events lost" : $"{EventType} {base.ToString()}";
+        EventType == ConntrackEventType.Lost ? $"{(LostCount is { } count ? Counted.Events((long)count) : "events")} lost" : $"{EventType} {base.ToString()}";
 
     /// <summary>True where the kernel told the time.</summary>
     internal bool HasTime => _nanoseconds != 0;

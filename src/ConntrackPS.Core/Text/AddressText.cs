@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using ConntrackPS.Conntrack;
@@ -11,6 +12,8 @@ internal static class AddressText
 {
     private const int GroupCount = 8;
 
+    private static readonly SearchValues<char> HidingSigns = SearchValues.Create("*#?_<[");
+
     public static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
     {
         if (TryParseIPv4(text, out uint bits))
@@ -22,6 +25,33 @@ internal static class AddressText
         (family, address) = (IPFamily.Unspecified, default);
         return text.Contains(':') && !text.Contains('/') && AddressBits.TryParse(text, out family, out address);
     }
+
+    /// <summary>True for what people write in the place of an address that they hide: <c>x.x.x.x</c>, <c>xxx.xxx.xxx.xxx</c>, <c>10.0.x.x</c>,
+    /// <c>A.B.C.D</c>, <c>n.n.n.n:2194</c>, <c>***</c>, <c>[redacted]</c>, <c>WAN_IP</c>. A damaged number is none.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="port">The digits behind the address; empty for none.</param>
+    public static bool IsMasked(ReadOnlySpan<char> text, out ReadOnlySpan<char> port)
+    {
+        int colon = text.IndexOf(':');
+        bool hasPort = colon > 0 && text.LastIndexOf(':') == colon && colon + 1 < text.Length && !text[(colon + 1)..].ContainsAnyExceptInRange('0', '9');
+        port = hasPort ? text[(colon + 1)..] : default;
+        ReadOnlySpan<char> address = hasPort ? text[..colon] : text;
+        if (address.IsEmpty || address.ContainsAny('=', '/', '%'))
+            return false;
+
+        // Letters of hexadecimal numbers hide an address only between dots, as in a.b.c.d.
+        bool isDotted = address.Count('.') == 3;
+        foreach (char letter in address)
+        {
+            if (isDotted ? char.IsLetter(letter) : char.IsLetter(letter) && !char.IsAsciiHexDigit(letter))
+                return true;
+        }
+
+        return address.ContainsAny(HidingSigns);
+    }
+
+    /// <summary>True for what stands in the place of a number that is hidden: letters or signs, and not a digit among them.</summary>
+    public static bool IsMaskedNumber(ReadOnlySpan<char> text) => !text.IsEmpty && !text.ContainsAnyInRange('0', '9') && !text.Contains('=');
 
     public static void Append(StringBuilder text, IPFamily family, AddressBits address, bool isExpanded = false)
     {

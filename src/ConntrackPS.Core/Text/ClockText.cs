@@ -14,15 +14,18 @@ internal static class ClockText
         DateTime.TryParseExact(
             text, DateAndTime, CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite | DateTimeStyles.AssumeLocal, out time);
 
-    /// <summary>Reads <c>1795160420.109550</c>, seconds and microseconds.</summary>
+    /// <summary>Reads <c>1795160420.109550</c>, seconds and microseconds, each padded to its width.</summary>
+    /// <remarks>Older versions of conntrack print %-8ld.%-6ld: <c>1415968843.2363  </c> has 2,363 microseconds. Newer ones put zeros in front.
+    /// Fewer than six digits without the blanks could be either, so they are no time.</remarks>
     public static bool TryParseEpoch(ReadOnlySpan<char> text, out DateTime time)
     {
+        const int Width = 6;
         time = default;
         int dot = text.IndexOf('.');
         if (dot < 0
-            || !ulong.TryParse(text[..dot], NumberStyles.None, CultureInfo.InvariantCulture, out ulong seconds)
-            || !uint.TryParse(text[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out uint microseconds)
-            || text.Length - dot != 7
+            || text.Length - dot != Width + 1
+            || !ulong.TryParse(text[..dot].TrimEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong seconds)
+            || !uint.TryParse(text[(dot + 1)..].TrimEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out uint microseconds)
             || seconds > int.MaxValue * 8UL)
             return false;
         time = DateTime.UnixEpoch.AddTicks((long)seconds * TimeSpan.TicksPerSecond + microseconds * TimeSpan.TicksPerMicrosecond).ToLocalTime();

@@ -15,25 +15,28 @@ public abstract class ConntrackTextItem
     public long LineNumber { get; internal set; }
 }
 
-/// <summary>An entry read from text, and what the line said beside it.</summary>
+/// <summary>An object read from text, and what the line said beside it.</summary>
 public sealed class ConntrackTextRecord : ConntrackTextItem
 {
-    internal ConntrackTextRecord(ConntrackEntry entry) => Entry = entry;
+    internal ConntrackTextRecord(object value) => Value = value;
 
-    /// <summary>The entry. Its status holds what the text tells or implies, not all that the kernel knew.</summary>
-    public ConntrackEntry Entry { get; }
+    /// <summary>The object: a <see cref="ConntrackEntry"/>, a <see cref="ConntrackEvent"/> where the text is an event's, or what
+    /// <see cref="ConntrackTextSource"/> names.</summary>
+    public object Value { get; }
 
-    /// <summary>The kind of event, of lines of <c>conntrack -E</c>; null for a table's.</summary>
-    public ConntrackEventType? EventType { get; internal set; }
+    /// <summary>The entry or event; null where the object is none. Its status holds what the text tells or implies, not all that the
+    /// kernel knew.</summary>
+    public ConntrackEntry? Entry => Value as ConntrackEntry;
 
-    /// <summary>When the event came, local time, where <c>-o timestamp</c> was given.</summary>
-    public DateTime? EventTime { get; internal set; }
+    /// <summary>The event; null where the object is none.</summary>
+    internal ConntrackEvent? Event => Value as ConntrackEvent;
 
-    /// <summary>The netlink port of the program that made the change: <c>[USERSPACE] portid=</c>.</summary>
-    public uint? PortId { get; internal set; }
+    /// <summary>Words that are not known, and fields whose values can't be read, by name. <see cref="ConntrackEntry.Extra"/> has them with
+    /// their values.</summary>
+    public IReadOnlyList<string> UnknownWords { get; internal init; } = [];
 
-    /// <summary>What an entry can't hold, such as a label that connlabel.conf doesn't name; null for nothing.</summary>
-    public string? Omitted { get; internal set; }
+    /// <summary>How many lines the object was read from, which is more than 1 where a line was wrapped.</summary>
+    public int LineCount { get; internal set; } = 1;
 }
 
 /// <summary>A line that could not be read; the lines after it are read nonetheless.</summary>
@@ -56,6 +59,9 @@ public sealed class ConntrackTextProblem : ConntrackTextItem
     /// <summary>What was expected in its place.</summary>
     public string Expected { get; }
 
+    /// <summary>True where an address is hidden, as people do who publish a line: <c>src=x.x.x.x</c>.</summary>
+    public bool IsMasked => Expected == TextFault.MaskedAddress;
+
     /// <summary>The problem as a sentence.</summary>
     public override string ToString() => Found.Length == 0
         ? string.Create(CultureInfo.InvariantCulture, $"Line {LineNumber} ends too early: expected {Expected}. The line: {Shorten(Line.Trim())}")
@@ -72,6 +78,9 @@ public sealed class ConntrackTextProblem : ConntrackTextItem
 /// <param name="IsAtEnd">True where nothing follows the word, so that a continuation line may mend it.</param>
 internal readonly record struct TextFault(string Found, int Column, string Expected, bool IsBegun, bool IsAtEnd)
 {
+    /// <summary>What is expected in the place of a hidden address.</summary>
+    public const string MaskedAddress = "an address that is not hidden";
+
     /// <summary>True where the line may be the first part of one that was wrapped.</summary>
     public bool MayContinue => IsBegun && IsAtEnd;
 }

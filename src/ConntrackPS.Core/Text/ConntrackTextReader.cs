@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
 using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Text;
@@ -13,27 +14,23 @@ namespace ConntrackPS.Text;
 ///     Console.WriteLine(item is ConntrackTextRecord record ? record.Entry : item);</code></example>
 public sealed class ConntrackTextReader
 {
+    /// <summary>event_cb of conntrack-tools says so after ENOBUFS, and then how to avoid it.</summary>
+    private const string LossNotice = "We have hit ENOBUFS! We are losing events";
+
     private readonly Queue<ConntrackTextItem> _items = [];
+    private readonly ConntrackTextOptions _options;
+    private readonly TextParser _parser;
     private readonly LineJoiner _joiner;
     private readonly XmlCollector _collector;
 
     /// <summary>A reader of one text.</summary>
-    /// <param name="labels">The names of label bits; null for this machine's.</param>
-    /// <param name="capturedAt">When the text was printed. Connections then have a start time where the text has delta-time=;
-    /// without it they don't, for the text doesn't tell.</param>
-    public ConntrackTextReader(LabelNames? labels = null, DateTime? capturedAt = null)
+    /// <param name="options">What the text doesn't tell by itself, and what to read of it.</param>
+    public ConntrackTextReader(ConntrackTextOptions? options = null)
     {
-        TextParser parser = new(new TextContext(labels ?? LabelNames.System, capturedAt));
-        _joiner = new LineJoiner(parser, Emit);
-        _collector = new XmlCollector(parser, Emit);
-    }
-
-    /// <summary>Yields lines of events at once, as they may come live. Otherwise each waits for the next line, which may continue
-    /// it.</summary>
-    public bool IsLive
-    {
-        get => _joiner.IsLive;
-        init => _joiner.IsLive = value;
+        _options = options ?? new ConntrackTextOptions();
+        _parser = new TextParser(new TextContext(_options.Labels ?? LabelNames.System, _options.CapturedAt, _options.AllowMasked));
+        _joiner = new LineJoiner(_parser, Emit) { IsLive = _options.IsLive };
+        _collector = new XmlCollector(_parser, Emit);
     }
 
     /// <summary>Lines added.</summary>
@@ -42,8 +39,11 @@ public sealed class ConntrackTextReader
     /// <summary>Lines passed over: blank ones, comments, totals.</summary>
     public long SkippedCount { get; private set; }
 
-    /// <summary>Entries read.</summary>
+    /// <summary>Objects read.</summary>
     public long RecordCount { get; private set; }
+
+    /// <summary>Lines that belong to the object of a line before.</summary>
+    public long ContinuedCount { get; private set; }
 
     /// <summary>Problems found.</summary>
     public long ProblemCount { get; private set; }
@@ -99,14 +99,21 @@ public sealed class ConntrackTextReader
             SkippedCount++;
             _joiner.Flush();
         }
+        else if (text.Contains(LossNotice, StringComparison.Ordinal))
+        {
+            _joiner.Flush();
+            Emit(new ConntrackTextRecord(new ConntrackEvent(ConntrackEventType.Lost)) { LineNumber = LineCount });
+        }
         else if (_collector.IsOpen || text[0] == '<')
         {
             _joiner.Flush();
-            _collector.Add(line, LineCount);
+            _collector.Add(line, LineCount, null);
         }
         else
         {
-            _joiner.Add(line, LineCount);
+            bool continues = text[^1] == '\\';
+            string content = continues ? text[..^1].ToString() : line;
+            _joiner.Add(new LineJoiner.Attempt(content, LineCount, null, _parser.ParseLine(content, null)) { Continues = continues });
         }
     }
 
@@ -115,16 +122,66 @@ public sealed class ConntrackTextReader
     /// stay problems: entries may be missing then.</summary>
     private static bool IsRemark(ReadOnlySpan<char> line) =>
         line[0] == '#'
+        || line.StartsWith("This message means that the current netlink socket buffer size", StringComparison.Ordinal)
+        || line.StartsWith("Please, check --buffer-size", StringComparison.Ordinal)
         || (line.StartsWith("conntrack v", StringComparison.Ordinal)
             && (line.Contains(" have been ", StringComparison.Ordinal) || line.Contains(" has been ", StringComparison.Ordinal)))
         || PastedCommand.IsListing(line);
 
     private void Emit(ConntrackTextItem item)
     {
-        if (item is ConntrackTextRecord)
+        if (item is ConntrackTextRecord record)
+        {
             RecordCount++;
+            ContinuedCount += record.LineCount - 1;
+        }
         else
+        {
             ProblemCount++;
+        }
+
         _items.Enqueue(item);
     }
+}
+
+/// <summary>How a text is read.</summary>
+public sealed record ConntrackTextOptions
+{
+    /// <summary>The names of label bits; null for this machine's.</summary>
+    public LabelNames? Labels { get; init; }
+
+    /// <summary>When the text was printed. Connections then have a start time where the text has delta-time=; without it they don't, for the
+    /// text doesn't tell.</summary>
+    public DateTime? CapturedAt { get; init; }
+
+    /// <summary>When the text was last written to, which gives log lines without a year the latest possible one; null for now.</summary>
+    public DateTime? WrittenAt { get; init; }
+
+    /// <summary>The one kind of text to read; null for any.</summary>
+    public ConntrackTextSource? Source { get; init; }
+
+    /// <summary>True to read lines whose addresses are hidden, such as <c>src=x.x.x.x</c>. These addresses are null.</summary>
+    public bool AllowMasked { get; init; }
+
+    /// <summary>True to return events at once, as they may come live. Otherwise each waits for the next line, which may continue it.</summary>
+    public bool IsLive { get; init; }
+}
+
+/// <summary>The kinds of text that can be read.</summary>
+public enum ConntrackTextSource
+{
+    /// <summary>Connections and their events, by conntrack, conntrackd or the kernel.</summary>
+    Conntrack,
+
+    /// <summary>Expectations, by conntrack, conntrackd or the kernel.</summary>
+    Expectation,
+
+    /// <summary>Counters: <c>conntrack -S</c> and /proc/net/stat/nf_conntrack.</summary>
+    Stat,
+
+    /// <summary>Connections by <c>ovs-appctl dpctl/dump-conntrack</c>.</summary>
+    OpenVSwitch,
+
+    /// <summary>Settings and timeouts, by sysctl(8).</summary>
+    Sysctl,
 }

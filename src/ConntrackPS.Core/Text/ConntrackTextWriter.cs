@@ -1,5 +1,6 @@
 using System.Text;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
 using ConntrackPS.Text.Writing;
 
 namespace ConntrackPS.Text;
@@ -12,8 +13,9 @@ namespace ConntrackPS.Text;
 /// <see cref="CapturedAt"/>.</item>
 /// <item>GRE's timeout= and stream_timeout= in /proc are written as the kernel's defaults, 30 and 180.</item>
 /// <item>mark= and, in /proc, zone= are always written; kernels built without them don't.</item>
-/// <item>[USERSPACE], the time and the kind of events, labels of bits without a name, words unknown to the reader are not
-/// written.</item>
+/// <item>Events are written as events in List, Extended and Xml, and as entries in the other forms. A mark of 0 is left out of them, as
+/// the kernel does.</item>
+/// <item>Labels of bits without a name, and words that only <see cref="ConntrackEntry.Extra"/> holds, are not written.</item>
 /// <item>Save: EXPECTED and -c are left out, for conntrack -R refuses them; options that it demands are added to entries that
 /// don't tell, such as those of DCCP where the kernel doesn't know it; ports follow -g and -n where both are there and
 /// ports change, or where a port alone is translated.</item>
@@ -46,10 +48,12 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
     public string Write(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
+        if (entry is ConntrackEvent { EventType: ConntrackEventType.Lost })
+            return EventWriter.LossIn(format);
         if (format != ConntrackTextFormat.Xml)
             entry.ThrowIfIncomplete();
         _text.Clear();
-        ulong now = entry.Has(EntryFields.StartTime) ? ClockText.ToNanoseconds(CapturedAt ?? DateTime.UtcNow) : 0;
+        ulong now = entry.Has(EntryFields.StartTime) ? ClockText.ToNanoseconds(CapturedAt ?? (entry as ConntrackEvent)?.EventTime ?? DateTime.UtcNow) : 0;
         switch (format)
         {
             case ConntrackTextFormat.Proc:
@@ -107,6 +111,9 @@ public enum ConntrackTextDetails
 
     /// <summary>When the connection began and ended: <c>-o ktimestamp</c>.</summary>
     Timestamp = 1 << 1,
+
+    /// <summary>When events happened: <c>-o timestamp</c>. XML has it to the second.</summary>
+    EventTime = 1 << 3,
 
     /// <summary>Labels: <c>-o labels</c>. Bits that connlabel.conf doesn't name are written as numbers; conntrack leaves them out.</summary>
     Label = 1 << 2,

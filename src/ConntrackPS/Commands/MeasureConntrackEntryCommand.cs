@@ -7,6 +7,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Events;
 using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -23,7 +24,9 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private GroupOptions _options = null!;
     private GroupMeasurement _measurement = null!;
     private readonly ByNamespace<InputFilter> _filters = new();
+    private EventConnections _connections = null!;
     private ulong _lost;
+    private bool _hasUncountedLoss;
 
     /// <summary>Entries or events to count instead of the table, or objects with their properties from a file or remoting, or groups of
     /// Group-Object. Groups of this cmdlet, and parts of a tuple such as a source address as text, select entries of the table.</summary>
@@ -76,6 +79,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             ThrowTerminatingError(ErrorFactory.NoInterval(SortBy));
         _options = BuildOptions();
         _measurement = new GroupMeasurement(_options);
+        _connections = new EventConnections(_measurement.Add);
     }
 
     /// <inheritdoc/>
@@ -92,7 +96,10 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     {
         if (ParameterSetName != InputSet)
             return;
-        if (_lost > 0)
+        _connections.Complete();
+        if (_hasUncountedLoss)
+            WriteWarning("Events were lost and are not counted. The text doesn't say how many.");
+        else if (_lost > 0)
             WriteWarning($"{Counted.Events(_lost)} {Counted.Was(_lost)} lost and {Counted.Is(_lost)} not counted.");
         if (AsksForCounters && _measurement is { Count: > 0, HasCounters: false })
             WriteWarning("The objects have no counters: accounting (nf_conntrack_acct) was off where they were recorded.");
@@ -109,7 +116,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     /// <summary>Objects with a part of a tuple choose entries of the table. Counted together with objects, some would count twice.</summary>
     private protected override bool TakesFilter(InputFilter filter, PSObject input)
     {
-        if (_measurement.Count > 0)
+        if (_measurement.Count > 0 || !_connections.IsEmpty)
             return false;
         _filters.Add(NamespaceName ?? InputEntry.NamespaceOf(input), filter);
         return true;
@@ -160,9 +167,9 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             if (InputGroup.TryRead(input) is { } group)
                 CountGroup(group);
             else if (InputEvent.Read(input) is not { } entry)
-                _lost += InputEvent.LostCountOf(input);
+                CountLoss(input);
             else if (_filters.IsEmpty)
-                _measurement.Add(entry);
+                CountEntry(entry);
             else
                 throw new FormatException("it is an entry, and an object before it chose entries of the table: count these apart.");
         }
@@ -171,6 +178,24 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             Refuse(input, exception);
         }
     }
+
+    /// <summary>A connection counts once, however many events it has, unless the events themselves are grouped.</summary>
+    private void CountEntry(ConntrackEntry entry)
+    {
+        if (entry is ConntrackEvent happened && !_options.GroupBy.Any(property => property.Name == nameof(ConntrackEvent.EventType)))
+            _connections.Add(happened);
+        else
+            _measurement.Add(entry);
+    }
+
+    private void CountLoss(PSObject notice)
+    {
+        if (InputEvent.LostCountOf(notice) is { } count)
+            _lost += count;
+        else
+            _hasUncountedLoss = true;
+    }
+
     private void CountGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter

@@ -92,8 +92,9 @@ public static class EntryView
 
     private static string Destination(ConntrackEntry entry) => Endpoint(entry, entry.DestinationAddress, entry.DestinationPort);
 
-    private static string Endpoint(ConntrackEntry entry, string address, ushort? port)
+    private static string Endpoint(ConntrackEntry entry, string? address, ushort? port)
     {
+        address ??= "?";
         if (port is not { } number)
             return address;
         return entry.AddressFamily == IPFamily.IPv6

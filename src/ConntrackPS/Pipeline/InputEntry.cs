@@ -89,9 +89,20 @@ internal static class InputEvent
         if (type == ConntrackEventType.Lost)
             return null;
         ConntrackEntry entry = EntryFromProperties.Read(input);
-        return type is { } happened ? entry.CloneAs(new ConntrackEvent(happened)) : entry;
+        return type is { } happened ? ToEvent(entry, happened, new PropertyBag(input)) : entry;
     }
 
-    /// <summary>How many events a notice of their loss stands for.</summary>
-    public static ulong LostCountOf(PSObject notice) => new PropertyBag(notice).LongNumber(nameof(ConntrackEvent.LostCount)) ?? 0;
+    private static ConntrackEvent ToEvent(ConntrackEntry entry, ConntrackEventType type, PropertyBag properties)
+    {
+        ConntrackEvent happened = new(type) { PortId = properties.Number(nameof(ConntrackEvent.PortId), uint.MaxValue) };
+
+        // A file without the number may have the time in any culture's form, which is no reason to refuse the event.
+        if (properties.LongNumber(nameof(ConntrackEvent.EventTimestamp)) is { } time)
+            happened.SetEventTime(time);
+        entry.CloneAs(happened);
+        return happened;
+    }
+
+    /// <summary>How many events a notice of their loss stands for; null where a text doesn't say.</summary>
+    public static ulong? LostCountOf(PSObject notice) => new PropertyBag(notice).LongNumber(nameof(ConntrackEvent.LostCount));
 }

@@ -74,11 +74,11 @@ public sealed class EventFilterTests : IDisposable
         using EventSubscription subscription = new(_ns.Namespace, new EventOptions { Filter = filter, EventType = [ConntrackEventType.New] });
         TableFiller.Create(_ns, entries.Values);
         List<string> came = [];
-        subscription.ReadAll(message => came.Add(EventDecoder.Decode(message)!.SourceAddress));
+        subscription.ReadAll(message => came.Add(EventDecoder.Decode(message)!.SourceAddress!));
         Assert.Equal(passing, came.Count);
         Assert.Equal(
             expected.Split(' '),
-            entries.Where(pair => filter.Matches(pair.Value) && came.Contains(pair.Value.SourceAddress)).Select(pair => pair.Key));
+            entries.Where(pair => filter.Matches(pair.Value) && came.Contains(pair.Value.SourceAddress!)).Select(pair => pair.Key));
     }
 
     /// <summary>net.core.optmem_max bounds the program, as it does by default before Linux 6.8: what has no room is checked here,

@@ -30,7 +30,7 @@ public sealed class EventStreamTests : IDisposable
         Assert.Equal([1ul, 2ul, 3ul], events.Select(happened => happened.Sequence));
         Assert.Equal([0u, 7u, 7u], events.Select(happened => happened.Mark));
         Assert.All(events, happened => Assert.Equal("192.0.2.1", happened.SourceAddress));
-        Assert.All(events, happened => Assert.InRange(happened.EventTime, DateTime.Now.AddMinutes(-2), DateTime.Now.AddSeconds(1)));
+        Assert.All(events, happened => Assert.InRange(happened.EventTime!.Value, DateTime.Now.AddMinutes(-2), DateTime.Now.AddSeconds(1)));
         Assert.All(events, happened => Assert.Equal(_ns.Name, happened.Namespace));
     }
 

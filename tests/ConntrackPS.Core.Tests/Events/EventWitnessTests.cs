@@ -110,6 +110,6 @@ public sealed class EventWitnessTests
         Assert.Equal(shown.Stop is null, read.StopTime is null);
         if (shown is { Start: { } start, Stop: { } stop })
             Assert.Equal(Math.Round((stop - start) / 1e9, 3), read.Duration);
-        Assert.InRange(read.EventTime, shown.When - WaitTimeout, shown.When + WaitTimeout);
+        Assert.InRange(read.EventTime!.Value, shown.When - WaitTimeout, shown.When + WaitTimeout);
     }
 }

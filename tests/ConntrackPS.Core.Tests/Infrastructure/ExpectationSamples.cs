@@ -24,7 +24,7 @@ internal static class ExpectationSamples
         ((more ?? new ExpectationTemplate()) with
         {
             Source = ConntrackPS.Conntrack.Filtering.AddressPrefix.Parse(source),
-            Destination = HostAddress.Parse(master.SourceAddress),
+            Destination = HostAddress.Parse(master.SourceAddress!),
             DestinationPort = (ushort)port,
             Master = ConntrackPS.Conntrack.Table.EntryKey.Of(master),
         }).Make();

@@ -45,7 +45,7 @@ internal static class FlowView
             Reply = flow.Reply with { SourcePort = 0, DestinationPort = 0 },
         };
 
-    private static FlowDirection Original(ConntrackEntry entry) => new(Address(entry.SourceAddress), Address(entry.DestinationAddress))
+    private static FlowDirection Original(ConntrackEntry entry) => new(Address(entry.SourceAddress!), Address(entry.DestinationAddress!))
     {
         SourcePort = entry.SourcePort,
         DestinationPort = entry.DestinationPort,
@@ -59,7 +59,7 @@ internal static class FlowView
         Bytes = entry.OriginalBytes,
     };
 
-    private static FlowDirection Reply(ConntrackEntry entry) => new(Address(entry.ReplySourceAddress), Address(entry.ReplyDestinationAddress))
+    private static FlowDirection Reply(ConntrackEntry entry) => new(Address(entry.ReplySourceAddress!), Address(entry.ReplyDestinationAddress!))
     {
         SourcePort = entry.ReplySourcePort,
         DestinationPort = entry.ReplyDestinationPort,

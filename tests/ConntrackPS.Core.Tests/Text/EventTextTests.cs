@@ -20,7 +20,7 @@ public class EventTextTests
         List<ConntrackTextItem> items = TextSamples.Read(TextSamples.Lines(sample), isLive: true);
 
         Assert.Equal(expected.Length, items.Count);
-        Assert.Equal(expected, items.Select(item => Assert.IsType<ConntrackTextRecord>(item).EventType!.Value));
+        Assert.Equal(expected, items.Select(item => EventOf(item).EventType));
     }
 
     [Fact]
@@ -30,29 +30,29 @@ public class EventTextTests
 
         Assert.Equal(
             TextSamples.Lines("events-save").Select(line => line[..2]),
-            items.Select(item => Assert.IsType<ConntrackTextRecord>(item).EventType switch
+            items.Select(item => (((ConntrackTextRecord)item).Value as ConntrackEvent)?.EventType switch
             {
-                null => "-A",
+                null or ConntrackEventType.New => "-A",
                 ConntrackEventType.Update => "-U",
                 _ => "-D",
             }));
-        Assert.Contains(items, item => item is ConntrackTextRecord { PortId: > 0 });
+        Assert.Contains(items, item => item is ConntrackTextRecord { Value: ConntrackEvent { PortId: > 0 } });
     }
 
     [Fact]
     public void An_event_has_its_time_and_who_caused_it()
     {
-        ConntrackTextRecord record = TextSamples.ReadOne(
+        ConntrackEvent record = ReadEvent(
             "[1795165504.495989]\t[DESTROY] ipv4     2 tcp      6 199 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1003 dport=80 packets=1 bytes=2 "
             + "[UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=80 dport=1003 packets=3 bytes=4 mark=6 delta-time=4 id=1481143080 [USERSPACE] portid=4047248282 progname=a b=c [d");
 
         Assert.Equal(ConntrackEventType.Destroy, record.EventType);
         Assert.Equal(DateTime.UnixEpoch.AddTicks(17951655044959890), record.EventTime!.Value.ToUniversalTime());
         Assert.Equal(DateTimeKind.Local, record.EventTime.Value.Kind);
-        Assert.Equal(record.EventTime.Value.AddSeconds(-4), record.Entry.StartTime);
+        Assert.Equal(record.EventTime.Value.AddSeconds(-4), record.StartTime);
         Assert.Equal(4047248282u, record.PortId);
-        Assert.Equal(ConntrackStatus.Confirmed | ConntrackStatus.Dying, record.Entry.Status);
-        Assert.Null(record.Omitted);
+        Assert.Equal(ConntrackStatus.Confirmed | ConntrackStatus.Dying, record.Status);
+        Assert.Equal("a b=c [d", record.Extra!["progname"]);
     }
 
     [Theory]
@@ -61,20 +61,24 @@ public class EventTextTests
     [InlineData("[DESTROY] tcp      6 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1", ConntrackEventType.Destroy)]
     public void Events_need_no_use_count(string line, ConntrackEventType expected)
     {
-        ConntrackTextRecord record = TextSamples.ReadOne(line);
+        ConntrackEvent record = ReadEvent(line);
 
         Assert.Equal(expected, record.EventType);
-        Assert.Null(record.Entry.UseCount);
+        Assert.Null(record.UseCount);
     }
 
     [Fact]
     public void XML_says_when_in_local_time()
     {
-        ConntrackTextRecord record = TextSamples.Read(TextSamples.Lines("events-xml")).OfType<ConntrackTextRecord>().First();
+        ConntrackEvent record = EventOf(TextSamples.Read(TextSamples.Lines("events-xml"))[0]);
         string line = TextSamples.Lines("events-xml")[2];
 
         Assert.Equal(DateTimeKind.Local, record.EventTime!.Value.Kind);
         Assert.Contains($"<hour>{record.EventTime.Value.Hour}</hour><min>{record.EventTime.Value.Minute:00}</min>", line, StringComparison.Ordinal);
         Assert.Contains($"<day>{record.EventTime.Value.Day}</day><month>{record.EventTime.Value.Month}</month><year>2026</year>", line, StringComparison.Ordinal);
     }
+
+    private static ConntrackEvent EventOf(ConntrackTextItem item) => Assert.IsType<ConntrackEvent>(Assert.IsType<ConntrackTextRecord>(item).Value);
+
+    private static ConntrackEvent ReadEvent(string line) => EventOf(TextSamples.ReadOne(line));
 }

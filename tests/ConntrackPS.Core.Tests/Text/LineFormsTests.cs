@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
 using ConntrackPS.Text;
 
 namespace ConntrackPS.Tests.Text;
@@ -112,12 +113,15 @@ public class LineFormsTests
     }
 
     [Fact]
-    public void What_the_text_knows_and_an_entry_cannot_hold_is_named()
+    public void What_the_text_knows_and_no_property_holds_is_an_extra()
     {
         ConntrackTextRecord record = TextSamples.ReadOne(
             "tcp      6 9 NEW_STATE src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 [NEW_MARK] color=blue use=1 labels=eth0-in,nameless");
 
-        Assert.Equal("the state NEW_STATE, [NEW_MARK], color=blue, the label 'nameless', which connlabel.conf doesn't name", record.Omitted);
+        Assert.Equal(["NEW_STATE", "NEW_MARK", "color", "the label 'nameless', which connlabel.conf doesn't name"], record.UnknownWords);
+        Assert.Equal(
+            [new("NEW_STATE", ""), new("NEW_MARK", ""), new("color", "blue"), new("labels", "nameless")],
+            record.Entry!.Extra!);
         Assert.Equal("1", record.Entry.Labels);
         Assert.Null(record.Entry.State);
     }
@@ -136,9 +140,9 @@ public class LineFormsTests
         ConntrackTextRecord record = TextSamples.ReadOne(
             "    [NEW] udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 labels=eth 0 out,last [USERSPACE] portid=10047 progname=a b c");
 
-        Assert.Equal("the label 'eth 0 out', which connlabel.conf doesn't name", record.Omitted);
-        Assert.Equal("127", record.Entry.Labels);
-        Assert.Equal(10047u, record.PortId);
+        Assert.Equal(["the label 'eth 0 out', which connlabel.conf doesn't name"], record.UnknownWords);
+        Assert.Equal("127", record.Entry!.Labels);
+        Assert.Equal(10047u, Assert.IsType<ConntrackEvent>(record.Value).PortId);
     }
 
     [Theory]

@@ -25,8 +25,8 @@ public class PastedTextTests
     {
         ConntrackTextRecord record = TextSamples.ReadOne(text);
 
-        Assert.Equal("udp 10.0.0.1:7 -> 10.0.0.2:2", record.Entry.ToString());
-        Assert.Equal(type, record.EventType);
+        Assert.Equal("udp 10.0.0.1:7 -> 10.0.0.2:2", $"{record.Entry!.Original}");
+        Assert.Equal(type, (record.Value as ConntrackEvent)?.EventType);
     }
 
     [Theory]
@@ -46,7 +46,7 @@ public class PastedTextTests
         List<ConntrackTextItem> items = [.. reader.Read(new StringReader($"{text}\n{Line}\n{text}\n{Line}\n{text}"))];
 
         Assert.Equal(2, items.Count);
-        Assert.All(items, item => Assert.Equal((ushort?)7, Assert.IsType<ConntrackTextRecord>(item).Entry.SourcePort));
+        Assert.All(items, item => Assert.Equal((ushort?)7, Assert.IsType<ConntrackTextRecord>(item).Entry!.SourcePort));
         Assert.Equal((2, 0, 3), (reader.RecordCount, reader.ProblemCount, reader.SkippedCount));
     }
 

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
 using ConntrackPS.Text;
 
 namespace ConntrackPS.Tests.Text;
@@ -29,6 +30,38 @@ public class RoundTripTests
         Assert.True(lines.Length > 5);
 
         Assert.Equal(string.Join('\n', lines), Rewrite(lines, format, details, time));
+    }
+
+    [Theory]
+    [InlineData("events", ConntrackTextFormat.Extended, ConntrackTextDetails.EventTime | ConntrackTextDetails.Id)]
+    [InlineData("events-ktimestamp", ConntrackTextFormat.List, ConntrackTextDetails.Timestamp)]
+    [InlineData("events-xml", ConntrackTextFormat.Xml, ConntrackTextDetails.EventTime | ConntrackTextDetails.Timestamp)]
+    public void Events_come_back_as_they_were(string sample, ConntrackTextFormat format, ConntrackTextDetails details)
+    {
+        string[] lines = TextSamples.Lines(sample);
+        Assert.True(lines.Length > 5);
+
+        Assert.Equal(string.Join('\n', lines), Rewrite(lines, format, details, null));
+    }
+
+    [Theory]
+    [InlineData(ConntrackTextFormat.List, 1)]
+    [InlineData(ConntrackTextFormat.Extended, 1)]
+    [InlineData(ConntrackTextFormat.Xml, 1)]
+    [InlineData(ConntrackTextFormat.Proc, 0)]
+    [InlineData(ConntrackTextFormat.Save, 0)]
+    [InlineData(ConntrackTextFormat.Delete, 0)]
+    public void The_notice_of_a_loss_is_read_where_events_are(ConntrackTextFormat format, int read)
+    {
+        const string Notice = "WARNING: We have hit ENOBUFS! We are losing events.\nThis message means that the current netlink socket buffer size is too small.\n"
+            + "Please, check --buffer-size in conntrack(8) manpage.";
+        ConntrackTextRecord record = TextSamples.ReadOne(Notice.Split('\n'));
+        ConntrackEvent lost = Assert.IsType<ConntrackEvent>(record.Value);
+        Assert.Equal((ConntrackEventType.Lost, null, null), (lost.EventType, lost.LostCount, lost.EventTime));
+
+        List<ConntrackTextItem> again = TextSamples.Read([new ConntrackTextWriter(format).Write(lost)]);
+        Assert.Equal(read, again.Count(item => item is ConntrackTextRecord { Value: ConntrackEvent { EventType: ConntrackEventType.Lost } }));
+        Assert.Equal(read, again.Count);
     }
 
     [Theory]
@@ -111,7 +144,7 @@ public class RoundTripTests
     {
         ConntrackTextWriter writer = new(format) { Details = details, CapturedAt = time, Labels = TextSamples.Labels };
         IEnumerable<string?> written = TextSamples.Read(lines, time)
-            .Select(item => writer.Write(Assert.IsType<ConntrackTextRecord>(item).Entry))
+            .Select(item => writer.Write(Assert.IsType<ConntrackTextRecord>(item).Entry!))
             .Prepend(writer.Header)
             .Append(writer.Footer);
         return string.Join('\n', written.Where(line => line is not null));

@@ -116,6 +116,6 @@ public class SaveTextTests
         ]);
 
         Assert.Equal([2L, 3L, 5L], items.Select(item => item.LineNumber));
-        Assert.Equal(["1", "2"], items.OfType<ConntrackTextRecord>().Select(record => record.Entry.Labels));
+        Assert.Equal(["1", "2"], items.OfType<ConntrackTextRecord>().Select(record => record.Entry!.Labels));
     }
 }

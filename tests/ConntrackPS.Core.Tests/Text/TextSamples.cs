@@ -20,7 +20,7 @@ internal static class TextSamples
 
     public static List<ConntrackTextItem> Read(IEnumerable<string> lines, DateTime? capturedAt = null, bool isLive = false)
     {
-        ConntrackTextReader reader = new(Labels, capturedAt) { IsLive = isLive };
+        ConntrackTextReader reader = new(new ConntrackTextOptions { Labels = Labels, CapturedAt = capturedAt, IsLive = isLive });
         List<ConntrackTextItem> items = [];
         foreach (string line in lines)
         {
@@ -39,7 +39,7 @@ internal static class TextSamples
 
     public static ConntrackTextProblem ReadProblem(params string[] lines) => Assert.IsType<ConntrackTextProblem>(Assert.Single(Read(lines)));
 
-    public static ConntrackEntry ReadEntry(params string[] lines) => ReadOne(lines).Entry;
+    public static ConntrackEntry ReadEntry(params string[] lines) => ReadOne(lines).Entry!;
 
     private static string PathOf(string name, [CallerFilePath] string self = "") =>
         Path.Combine(Path.GetDirectoryName(self)!, "Samples", name + ".txt");

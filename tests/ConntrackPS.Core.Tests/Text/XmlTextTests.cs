@@ -25,7 +25,7 @@ public class XmlTextTests
         {
             List<ConntrackTextItem> items = TextSamples.Read([document]);
             Assert.Equal(2, items.Count);
-            Assert.All(items, item => Assert.Equal(7u, Assert.IsType<ConntrackTextRecord>(item).Entry.Id));
+            Assert.All(items, item => Assert.Equal(7u, Assert.IsType<ConntrackTextRecord>(item).Entry!.Id));
         }
     }
 
@@ -86,9 +86,14 @@ public class XmlTextTests
     }
 
     [Fact]
-    public void What_an_entry_cannot_hold_is_named() => Assert.Equal(
-        "<color>blue</color>, the label 'x y', which connlabel.conf doesn't name",
-        TextSamples.ReadOne(Flow.Replace("<use>", "<color>blue</color><labels><label>last</label><label>x y</label></labels><use>")).Omitted);
+    public void What_no_property_holds_is_an_extra()
+    {
+        ConntrackTextRecord record = TextSamples.ReadOne(
+            Flow.Replace("<use>", "<color>blue</color><labels><label>last</label><label>x y</label></labels><use>"));
+
+        Assert.Equal([new("color", "blue"), new("labels", "x y")], record.Entry!.Extra!);
+        Assert.Equal(["color", "the label 'x y', which connlabel.conf doesn't name"], record.UnknownWords);
+    }
 
     [Fact]
     public void Text_is_escaped()

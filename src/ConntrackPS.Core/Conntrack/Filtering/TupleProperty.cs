@@ -187,6 +187,15 @@ internal sealed class AddressProperty(
         _ => throw new InvalidOperationException($"{Name} stands for several addresses."),
     };
 
+    /// <summary>True for an entry whose address is known, which a text may hide.</summary>
+    public bool IsKnown(ConntrackEntry entry) => !entry.HasGaps || Places switch
+    {
+        TuplePlaces.OriginalSource => entry.SourceAddress,
+        TuplePlaces.OriginalDestination => entry.DestinationAddress,
+        TuplePlaces.ReplySource => entry.ReplySourceAddress,
+        _ => entry.ReplyDestinationAddress,
+    } is not null;
+
     /// <summary>Whether the address counts for an entry; null where it always does.</summary>
     public Func<ConntrackEntry, bool>? OnlyWhere =>
         !IsTranslated ? null : Places == TuplePlaces.ReplyDestination ? Translation.OfSource : Translation.OfDestination;

@@ -53,8 +53,8 @@ public static class GroupProperties
             property.Name,
             property.Meaning,
             property.OnlyWhere is not { } onlyWhere
-                ? (entry, context) => context.Address(entry.Original.Family, read(entry))
-                : (entry, context) => onlyWhere(entry) ? context.Address(entry.Original.Family, read(entry)) : GroupValue.Absent,
+                ? (entry, context) => property.IsKnown(entry) ? context.Address(entry.Original.Family, read(entry)) : GroupValue.Absent
+                : (entry, context) => onlyWhere(entry) && property.IsKnown(entry) ? context.Address(entry.Original.Family, read(entry)) : GroupValue.Absent,
             (value, context) => context.Prefix(value).ToString(),
             (filter, value, context) => property.IsAsked(filter) ? null : property.Set(filter, [context.Prefix(value)]))
         {

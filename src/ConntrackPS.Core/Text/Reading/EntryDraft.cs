@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
@@ -5,14 +6,20 @@ using ConntrackPS.Events;
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>An entry while it is being read, whatever the form; used again for the next one.</summary>
+/// <remarks>A value that the text gives twice, in two ways, is not known: setting it the second time takes it back.</remarks>
 internal sealed class EntryDraft
 {
     private const ConntrackStatus SourceNat = ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone;
     private const ConntrackStatus DestinationNat = ConntrackStatus.DstNat | ConntrackStatus.DstNatDone;
 
     private readonly TupleDraft[] _tuples = new TupleDraft[2];
+    private readonly List<string> _unknown = [];
     private TupleDirection _direction;
-    private string? _omitted;
+    private Dictionary<string, string>? _extra;
+    private EntryFields _disputed;
+    private ulong? _age;
+    private bool _hasZone;
+    private int _known;
 
     public ConntrackEntry Entry { get; private set; } = new();
 
@@ -22,10 +29,19 @@ internal sealed class EntryDraft
 
     public DateTime? EventTime { get; set; }
 
-    public uint? PortId { get; set; }
+    public uint? PortId { get; private set; }
 
-    /// <summary>Seconds since the connection began, or from its begin to its end.</summary>
-    public ulong? Age { get; set; }
+    /// <summary>True where only an event's text has what was read, such as [USERSPACE].</summary>
+    public bool IsEvent { get; set; }
+
+    /// <summary>Words that are not known and stand before the protocol.</summary>
+    public int WordsInFront { get; private set; }
+
+    /// <summary>Words and values that could not be read, all of them.</summary>
+    public int UnknownCount => _unknown.Count;
+
+    /// <summary>Values that were read, so that two readings of one text can be compared.</summary>
+    public int KnownCount => _known + BitOperations.PopCount((uint)Original.Parts) + BitOperations.PopCount((uint)Reply.Parts) + (Protocol == default ? 0 : 1);
 
     /// <summary>The direction that what is read belongs to.</summary>
     public ref TupleDraft Current => ref _tuples[(int)_direction];
@@ -38,86 +54,185 @@ internal sealed class EntryDraft
 
     public void Begin()
     {
-        Entry = new ConntrackEntry();
+        Entry = new ConntrackEntry { Mark = null };
         Array.Clear(_tuples);
-        (_direction, Protocol, EventType, EventTime, PortId, Age, _omitted) = (TupleDirection.Original, default, null, null, null, null, null);
+        _unknown.Clear();
+        (_direction, Protocol, EventType, EventTime, PortId) = (TupleDirection.Original, default, null, null, null);
+        (_age, _extra, _disputed, _hasZone, IsEvent, WordsInFront, _known) = (null, null, EntryFields.None, false, false, 0, 0);
     }
 
     public void BeginReply() => _direction = TupleDirection.Reply;
 
     public void BeginOriginal() => _direction = TupleDirection.Original;
 
-    public void SetStatus(ConntrackStatus bits) => Entry.Status |= bits;
-
-    public void SetTimeout(uint seconds) => (Entry.Data.Timeout, Entry.Fields) = (seconds, Entry.Fields | EntryFields.Timeout);
-
-    public void SetState(ConntrackState state) => (Entry.Data.State, Entry.Fields) = (state, Entry.Fields | EntryFields.State);
-
-    public void SetUseCount(uint count) => (Entry.Data.Use, Entry.Fields) = (count, Entry.Fields | EntryFields.UseCount);
-
-    public void SetId(uint id) => (Entry.Data.Id, Entry.Fields) = (id, Entry.Fields | EntryFields.Id);
-
-    public void SetSecmark(uint mark) => (Entry.MakeDetails().Secmark, Entry.Fields) = (mark, Entry.Fields | EntryFields.Secmark);
-
-    public void SetStart(ulong nanoseconds) => (Entry.Data.Start, Entry.Fields) = (nanoseconds, Entry.Fields | EntryFields.StartTime);
-
-    public void SetStop(ulong nanoseconds) => (Entry.Data.Stop, Entry.Fields) = (nanoseconds, Entry.Fields | EntryFields.StopTime);
-
-    public void SetOriginalZone(ushort zone) => (Entry.Data.OriginalZone, Entry.Fields) = (zone, Entry.Fields | EntryFields.OriginalZone);
-
-    public void SetReplyZone(ushort zone) => (Entry.Data.ReplyZone, Entry.Fields) = (zone, Entry.Fields | EntryFields.ReplyZone);
-
-    public void SetPackets(ulong count)
+    public void SetStatus(ConntrackStatus bits)
     {
-        if (_direction == TupleDirection.Original)
-            (Entry.Data.OriginalPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalPackets);
-        else
-            (Entry.Data.ReplyPackets, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyPackets);
+        Entry.Status |= bits;
+        _known++;
     }
 
-    public void SetBytes(ulong count)
+    public bool SetTimeout(uint seconds) => Set(EntryFields.Timeout, ref Entry.Data.Timeout, seconds);
+
+    public bool SetState(ConntrackState state)
     {
-        if (_direction == TupleDirection.Original)
-            (Entry.Data.OriginalBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.OriginalBytes);
-        else
-            (Entry.Data.ReplyBytes, Entry.Fields) = (count, Entry.Fields | EntryFields.ReplyBytes);
+        byte number = (byte)Entry.Data.State;
+        bool isSet = Set(EntryFields.State, ref number, (byte)state);
+        Entry.Data.State = (ConntrackState)number;
+        return isSet;
     }
 
-    /// <summary>Sets the labels that have a bit, and notes those that have none.</summary>
+    public bool SetUseCount(uint count) => Set(EntryFields.UseCount, ref Entry.Data.Use, count);
+
+    public bool SetId(uint id) => Set(EntryFields.Id, ref Entry.Data.Id, id);
+
+    public bool SetStart(ulong nanoseconds) => Set(EntryFields.StartTime, ref Entry.Data.Start, nanoseconds);
+
+    public bool SetStop(ulong nanoseconds) => Set(EntryFields.StopTime, ref Entry.Data.Stop, nanoseconds);
+
+    public bool SetOriginalZone(ushort zone) => Set(EntryFields.OriginalZone, ref Entry.Data.OriginalZone, zone);
+
+    public bool SetReplyZone(ushort zone) => Set(EntryFields.ReplyZone, ref Entry.Data.ReplyZone, zone);
+
+    public bool SetZone(ushort zone)
+    {
+        if (_hasZone && Entry.Zone != zone)
+            return false;
+        (Entry.Zone, _hasZone) = (zone, true);
+        _known++;
+        return true;
+    }
+
+    public bool SetMark(uint mark)
+    {
+        if (Entry.Mark is { } other && other != mark)
+        {
+            Entry.Mark = null;
+            _disputed |= EntryFields.UnknownMark;
+            AddExtra("mark", Text(other));
+        }
+
+        if ((_disputed & EntryFields.UnknownMark) != 0)
+            return false;
+        Entry.Mark = mark;
+        _known++;
+        return true;
+    }
+
+    public bool SetSecmark(uint mark)
+    {
+        uint secmark = Entry.Details?.Secmark ?? 0;
+        bool isSet = Set(EntryFields.Secmark, ref secmark, mark);
+        Entry.MakeDetails().Secmark = secmark;
+        return isSet;
+    }
+
+    public bool SetPackets(ulong count) => _direction == TupleDirection.Original
+        ? Set(EntryFields.OriginalPackets, ref Entry.Data.OriginalPackets, count)
+        : Set(EntryFields.ReplyPackets, ref Entry.Data.ReplyPackets, count);
+
+    public bool SetBytes(ulong count) => _direction == TupleDirection.Original
+        ? Set(EntryFields.OriginalBytes, ref Entry.Data.OriginalBytes, count)
+        : Set(EntryFields.ReplyBytes, ref Entry.Data.ReplyBytes, count);
+
+    public bool SetHelper(ReadOnlySpan<char> name)
+    {
+        if (Entry.Helper is { } other && !name.SequenceEqual(other))
+            return false;
+        Entry.MakeDetails().Helper = name.ToString();
+        _known++;
+        return true;
+    }
+
+    public bool SetSecurityContext(ReadOnlySpan<char> context)
+    {
+        if (Entry.SecurityContext is { } other && !context.SequenceEqual(other))
+            return false;
+        Entry.MakeDetails().SecurityContext = context.ToString();
+        _known++;
+        return true;
+    }
+
+    public bool SetPortId(uint port)
+    {
+        if (PortId is { } other && other != port)
+            return false;
+        (PortId, IsEvent) = (port, true);
+        _known++;
+        return true;
+    }
+
+    /// <summary>Sets the seconds since the connection began, or from its begin to its end.</summary>
+    public bool SetAge(ulong seconds)
+    {
+        if (_age is { } other && other != seconds)
+            return false;
+        _age = seconds;
+        _known++;
+        return true;
+    }
+
+    /// <summary>Sets the labels that have a bit, and keeps the names of others.</summary>
     public void AddLabel(string name, LabelNames names)
     {
+        _known++;
         if (names.TryGetBit(name, out int bit))
+        {
             Entry.MakeDetails().Labels = (Entry.Details!.Labels ?? default).With(bit);
+        }
         else
-            Omit($"the label '{name}', which connlabel.conf doesn't name");
+        {
+            _unknown.Add($"the label '{name}', which connlabel.conf doesn't name");
+            Keep("labels", name, ',');
+        }
     }
 
-    public void Omit(string what) => _omitted = _omitted is null ? what : _omitted + ", " + what;
+    /// <summary>Counts a word that was understood.</summary>
+    public void CountKnown() => _known++;
+
+    /// <summary>Counts a word that is not known and stands before the protocol.</summary>
+    public void CountWordInFront() => WordsInFront++;
+
+    /// <summary>Keeps a word that is not known, or a value that can't be read.</summary>
+    public void AddExtra(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
+    {
+        string name = key.ToString();
+        _unknown.Add(name);
+        Keep(name, value.ToString(), ' ');
+    }
+
+    /// <summary>Keeps a word that is known, but that no property holds.</summary>
+    public void AddKnownExtra(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
+    {
+        _known++;
+        Keep(key.ToString(), value.ToString(), ' ');
+    }
 
     /// <summary>Makes the entry's tuples and times, once all has been read.</summary>
     /// <returns>What is missing, as a phrase; null for nothing.</returns>
     public string? Complete(TupleParts needed, TextContext context)
     {
-        string? missing = Original.NameMissing(TupleParts.Addresses | needed) is { } part
-            ? part + " of the original direction"
-            : Reply.NameMissing(TupleParts.Addresses | needed) is { } other ? other + " of the reply direction" : null;
+        needed |= TupleParts.Addresses;
+        bool isOneWay = Reply.Parts == TupleParts.None && IsOfCache;
+        string? missing = Original.NameMissing(needed) is { } part ? part + " of the original direction"
+            : !isOneWay && Reply.NameMissing(needed) is { } other ? other + " of the reply direction" : null;
         if (missing is not null)
             return missing;
-        if (Original.Family == IPFamily.Unspecified || Original.Family != Reply.Family)
+        IPFamily family = Original.FamilyWith(Reply);
+        if (family == IPFamily.Unspecified)
             return "four addresses of one family";
-        Entry.Original = Original.ToTuple(Protocol);
-        Entry.Reply = Reply.ToTuple(Protocol);
+        Entry.Original = Original.ToTuple(Protocol, family);
+        Entry.Reply = isOneWay ? new ConntrackTuple { Protocol = Protocol } : Reply.ToTuple(Protocol, family);
         SetStatus(EventType == ConntrackEventType.Destroy ? ConntrackStatus.Confirmed | ConntrackStatus.Dying : ConntrackStatus.Confirmed);
-        if (Age is { } age && !Entry.Has(EntryFields.StartTime) && (context.CapturedAt ?? EventTime) is { } now)
-        {
-            ulong end = ClockText.ToNanoseconds(now);
-            if (age < end / 1_000_000_000)
-                SetStart(end - age * 1_000_000_000);
-            else
-                Omit($"an age of {age} seconds, from before 1970");
-        }
-
+        DeriveStart(context);
         return null;
+    }
+
+    /// <summary>Says that a whole line, or an event, without a mark has the mark 0, which programs leave out. A line that was cut off may
+    /// have had another.</summary>
+    public void CompleteMark()
+    {
+        if (Entry.Mark is null && (_disputed & EntryFields.UnknownMark) == 0 && (EventType is not null || Entry.Has(EntryFields.UseCount)))
+            Entry.Mark = 0;
     }
 
     /// <summary>Says that what differs between the directions is translated: most forms of text don't tell.</summary>
@@ -129,120 +244,99 @@ internal sealed class EntryDraft
             SetStatus(DestinationNat);
     }
 
-    public ConntrackTextRecord ToRecord() => new(Entry)
+    /// <summary>True where the text ends in the reply's last number, and that is the beginning of the number that an untranslated
+    /// reply has: the line was cut within it.</summary>
+    public bool EndsWithinReply()
     {
-        EventType = EventType,
-        EventTime = EventTime,
-        PortId = PortId,
-        Omitted = _omitted,
-    };
-}
-
-/// <summary>One direction while it is being read: its parts come one by one, each once.</summary>
-internal struct TupleDraft
-{
-    private const TupleParts SourceSide = TupleParts.SourcePort | TupleParts.SourceKey | TupleParts.IcmpId;
-    private const TupleParts DestinationSide =
-        TupleParts.DestinationPort | TupleParts.DestinationKey | TupleParts.IcmpType | TupleParts.IcmpCode;
-
-    private IPFamily _sourceFamily;
-    private IPFamily _destinationFamily;
-    private AddressBits _source;
-    private AddressBits _destination;
-    private ushort _sourcePort;
-    private ushort _destinationPort;
-
-    public TupleParts Parts { get; private set; }
-
-    /// <summary>The family of both addresses; Unspecified where they differ.</summary>
-    public readonly IPFamily Family => _sourceFamily == _destinationFamily ? _sourceFamily : IPFamily.Unspecified;
-
-    public readonly bool Has(TupleParts parts) => (Parts & parts) == parts;
-
-    public bool TrySetAddress(TupleParts part, ReadOnlySpan<char> text)
-    {
-        if (!AddressText.TryParse(text, out IPFamily family, out AddressBits address) || !TryMark(part))
+        ConntrackTuple reply = Entry.Reply;
+        if (reply.Family == IPFamily.Unspecified || reply.Gaps != TupleGaps.None || Entry.Original.Gaps != TupleGaps.None)
             return false;
-        if (part == TupleParts.Source)
-            (_sourceFamily, _source) = (family, address);
-        else
-            (_destinationFamily, _destination) = (family, address);
-        return true;
+        (string end, string whole) = reply switch
+        {
+            { HasPorts: false } => (reply.DestinationText!, Entry.Original.SourceText!),
+            { IsIcmp: true } => (Text(reply.SourcePort), Text(Entry.Original.SourcePort)),
+            _ => (Text(reply.DestinationPort), Text(Entry.Original.SourcePort)),
+        };
+        return end.Length < whole.Length && whole.StartsWith(end, StringComparison.Ordinal);
     }
 
-    /// <summary>Sets a port, a key or a field of ICMP.</summary>
-    public bool TrySet(TupleParts part, ushort number)
+    /// <summary>True where a second id of ICMP follows the first: a word was moved, and either may be the entry's own.</summary>
+    public bool HasTwoIcmpIds(ReadOnlySpan<char> value) =>
+        Current.Has(TupleParts.IcmpId)
+        && (_direction == TupleDirection.Original
+            || (Current.SourcePort != Original.SourcePort && value.SequenceEqual(Text(Original.SourcePort))));
+
+    public ConntrackTextRecord ToRecord()
     {
-        if (!TryMark(part))
+        if (_extra is not null)
+            Entry.MakeDetails().Extra = _extra.AsReadOnly();
+        return new ConntrackTextRecord(ToEntry()) { UnknownWords = _unknown.Count == 0 ? [] : [.. _unknown] };
+    }
+
+    /// <summary>conntrackd's lines end so; its external cache has no reply direction.</summary>
+    private bool IsOfCache => _extra?.ContainsKey("active since") == true;
+
+    private ConntrackEntry ToEntry()
+    {
+        if (EventType is null && !IsEvent)
+            return Entry;
+        ConntrackEvent happened = new(EventType ?? ConntrackEventType.New) { PortId = PortId };
+        if (EventTime is { } time)
+            happened.SetEventTime(time.ToUniversalTime());
+        return Entry.CloneAs(happened);
+    }
+
+    private void DeriveStart(TextContext context)
+    {
+        if (_age is not { } age || Entry.Has(EntryFields.StartTime) || (context.CapturedAt ?? EventTime) is not { } now)
+            return;
+        ulong end = ClockText.ToNanoseconds(now);
+        if (age < end / 1_000_000_000)
+            SetStart(end - age * 1_000_000_000);
+        else
+            AddExtra("delta-time", Text(age));
+    }
+
+    private bool Set<T>(EntryFields field, ref T target, T value)
+        where T : struct, IEquatable<T>
+    {
+        if ((_disputed & field) != 0)
             return false;
-        switch (part)
+        if (Entry.Has(field) && !target.Equals(value))
         {
-            case TupleParts.SourcePort or TupleParts.SourceKey or TupleParts.IcmpId:
-                _sourcePort = number;
-                break;
-            case TupleParts.IcmpType:
-                _destinationPort |= (ushort)(number << 8);
-                break;
-            default:
-                _destinationPort |= number;
-                break;
+            _disputed |= field;
+            Entry.Fields &= ~field;
+            string other = field == EntryFields.State ? StateNames.Of(Protocol, Entry.Data.State) : string.Create(CultureInfo.InvariantCulture, $"{target}");
+            AddExtra(WordOf(field), other);
+            target = default;
+            return false;
         }
 
+        (target, Entry.Fields) = (value, Entry.Fields | field);
+        _known++;
         return true;
     }
 
-    /// <summary>What is missing of these parts, by the words of a line; null for nothing.</summary>
-    public readonly string? NameMissing(TupleParts needed)
+    /// <summary>The word that the text has for a field.</summary>
+    private static string WordOf(EntryFields field) => field switch
     {
-        TupleParts missing = needed & ~Parts;
-        return missing == TupleParts.None ? null : (TupleParts)(1 << BitOperations.TrailingZeroCount((int)missing)) switch
-        {
-            TupleParts.Source => "src=",
-            TupleParts.Destination => "dst=",
-            TupleParts.SourcePort => "sport=",
-            TupleParts.DestinationPort => "dport=",
-            TupleParts.IcmpType => "type=",
-            TupleParts.IcmpCode => "code=",
-            TupleParts.IcmpId => "id=",
-            TupleParts.SourceKey => "srckey=",
-            _ => "dstkey=",
-        };
-    }
-
-    /// <summary>Takes from a tuple what has not been given.</summary>
-    /// <param name="tuple">What holds where nothing is given.</param>
-    /// <param name="ports">The parts beside the addresses that there are.</param>
-    /// <param name="sourcePort">The source port, where it is known better.</param>
-    /// <param name="destinationPort">The destination port, where it is known better.</param>
-    public void FillFrom(in ConntrackTuple tuple, TupleParts ports, ushort? sourcePort, ushort? destinationPort)
-    {
-        if (TryMark(TupleParts.Source))
-            (_sourceFamily, _source) = (tuple.Family, tuple.Source);
-        if (TryMark(TupleParts.Destination))
-            (_destinationFamily, _destination) = (tuple.Family, tuple.Destination);
-        if ((ports & SourceSide & ~Parts) != 0)
-            _sourcePort = sourcePort ?? tuple.SourcePort;
-        if ((ports & DestinationSide & ~Parts) != 0)
-            _destinationPort = destinationPort ?? tuple.DestinationPort;
-        Parts |= ports;
-    }
-
-    public readonly ConntrackTuple ToTuple(IPProtocol protocol) => new()
-    {
-        Family = _sourceFamily,
-        Protocol = protocol,
-        HasPorts = (Parts & ~TupleParts.Addresses) != 0,
-        SourcePort = _sourcePort,
-        DestinationPort = _destinationPort,
-        Source = _source,
-        Destination = _destination,
+        EntryFields.OriginalPackets or EntryFields.ReplyPackets => "packets",
+        EntryFields.OriginalBytes or EntryFields.ReplyBytes => "bytes",
+        EntryFields.UseCount => "use",
+        EntryFields.StartTime => "start",
+        EntryFields.StopTime => "stop",
+        _ => field.ToString().ToLowerInvariant(),
     };
 
-    private bool TryMark(TupleParts part)
+    private void Keep(string key, string value, char separator)
     {
-        if ((Parts & part) != 0)
-            return false;
-        Parts |= part;
-        return true;
+        _extra ??= [];
+        if (!_extra.TryGetValue(key, out string? other))
+            _extra.Add(key, value);
+        else if (value.Length > 0 && !other.Split(separator).Contains(value))
+            _extra[key] = other.Length == 0 ? value : other + separator + value;
     }
+
+    private static string Text(ulong number) => number.ToString(CultureInfo.InvariantCulture);
 }
+

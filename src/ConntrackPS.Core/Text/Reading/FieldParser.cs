@@ -1,23 +1,31 @@
-using System.Buffers;
 using System.Globalization;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads the fields of a line: <c>key=value</c>.</summary>
+/// <remarks>Only a field of a tuple makes the line an error. Any other with an impossible value becomes an extra, as do fields that
+/// are not known.</remarks>
 internal sealed class FieldParser(EntryDraft draft, TextContext context)
 {
     private const string Number16 = "a number from 0 to 65535, once in each direction";
-    private const string Number32 = "a number from 0 to 4294967295";
-    private const string Number64 = "a number";
+    private const string Zone16 = "one zone from 0 to 65535";
     private const string Key16 = "a key from 0x0 to 0xffff, once in each direction";
 
-    private static readonly SearchValues<char> KeyLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_-");
+    /// <summary>True where the field read last is part of a tuple. ICMP's id is, and the entry's own id is not.</summary>
+    public bool IsInTuple { get; private set; }
+
+    public void Begin() => IsInTuple = false;
+
+    /// <summary>Says that something else than a field was read.</summary>
+    public void LeaveTuple() => IsInTuple = false;
 
     /// <summary>Reads a field.</summary>
     /// <returns>What was expected instead; null for nothing.</returns>
     public string? Read(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)
     {
+        bool wasInTuple = IsInTuple;
+        IsInTuple = true;
         switch (key)
         {
             case "src":
@@ -28,83 +36,78 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
                     draft.BeginReply();
                 }
 
-                return draft.Current.TrySetAddress(TupleParts.Source, value) ? null : "an IPv4 or IPv6 address after src=";
+                return SetAddress(TupleParts.Source, value);
             case "dst":
-                return draft.Current.TrySetAddress(TupleParts.Destination, value) ? null : "an IPv4 or IPv6 address after dst=, once in each direction";
+                return SetAddress(TupleParts.Destination, value);
             case "sport":
-                return Set(TupleParts.SourcePort, value);
+                return SetPort(TupleParts.SourcePort, value);
             case "dport":
-                return Set(TupleParts.DestinationPort, value);
+                return SetPort(TupleParts.DestinationPort, value);
             case "type":
                 return SetByte(TupleParts.IcmpType, value);
             case "code":
                 return SetByte(TupleParts.IcmpCode, value);
-            case "id":
-                return ReadId(value);
+            case "id" when wasInTuple && draft.Current.Has(TupleParts.IcmpType) && !draft.Current.Has(TupleParts.IcmpId):
+                return SetPort(TupleParts.IcmpId, value);
+            case "id" when wasInTuple && draft.HasTwoIcmpIds(value):
+                return "one id of ICMP in each direction";
             case "srckey":
                 return SetKey(TupleParts.SourceKey, value);
             case "dstkey":
                 return SetKey(TupleParts.DestinationKey, value);
-            case "packets" when TryRead(value, out ulong packets):
-                draft.SetPackets(packets);
-                return null;
-            case "bytes" when TryRead(value, out ulong bytes):
-                draft.SetBytes(bytes);
-                return null;
-            case "delta-time" when TryRead(value, out ulong age):
-                draft.Age = age;
-                return null;
-            case "packets" or "bytes" or "delta-time":
-                return Number64;
-            case "mark" or "secmark" or "use" or "portid":
-                return TryRead(value, out uint number) ? ReadNumber(key, number) : Number32;
-            case "zone" or "zone-orig" or "zone-reply":
-                return TryRead(value, out ushort zone) ? ReadZone(key, zone) : "a zone from 0 to 65535";
+        }
+
+        IsInTuple = false;
+        return ReadOther(key, value, ref cursor);
+    }
+
+    private string? ReadOther(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)
+    {
+        bool isRead;
+        switch (key)
+        {
+            case "zone":
+                return TryRead(value, out ushort zone) && draft.SetZone(zone) ? null : Zone16;
+            case "zone-orig":
+                return TryRead(value, out ushort originalZone) && draft.SetOriginalZone(originalZone) ? null : Zone16;
+            case "zone-reply":
+                return TryRead(value, out ushort replyZone) && draft.SetReplyZone(replyZone) ? null : Zone16;
+            case "packets":
+                isRead = TryRead(value, out ulong packets) && draft.SetPackets(packets);
+                break;
+            case "bytes":
+                isRead = TryRead(value, out ulong bytes) && draft.SetBytes(bytes);
+                break;
+            case "mark":
+                isRead = TryReadNumber(value, out uint mark) && draft.SetMark(mark);
+                break;
+            case "use":
+                isRead = TryReadNumber(value, out uint use) && draft.SetUseCount(use);
+                break;
+            case "id":
+                isRead = TryReadNumber(value, out uint id) && draft.SetId(id);
+                break;
+            case "secmark":
+                isRead = TryReadNumber(value, out uint secmark) && draft.SetSecmark(secmark);
+                break;
+            case "delta-time":
+                isRead = TryRead(value, out ulong age) && draft.SetAge(age);
+                break;
+            case "start":
+                isRead = TryRead(value, out ulong start) && start >= OneYear && draft.SetStart(start);
+                break;
+            case "stop":
+                isRead = TryRead(value, out ulong stop) && stop >= OneYear && draft.SetStop(stop);
+                break;
+            case "portid":
+                isRead = TryReadNumber(value, out uint port) && draft.SetPortId(port);
+                break;
             default:
                 return ReadText(key, value, ref cursor);
         }
-    }
 
-    private string? ReadNumber(ReadOnlySpan<char> key, uint number)
-    {
-        switch (key)
-        {
-            case "mark":
-                draft.Entry.Mark = number;
-                break;
-            case "use":
-                draft.SetUseCount(number);
-                break;
-            case "secmark":
-                draft.SetSecmark(number);
-                break;
-            default:
-                draft.PortId = number;
-                break;
-        }
-
-        return null;
-    }
-
-    private string? ReadZone(ReadOnlySpan<char> key, ushort zone)
-    {
-        if (key is "zone-orig")
-            draft.SetOriginalZone(zone);
-        else if (key is "zone-reply")
-            draft.SetReplyZone(zone);
-        else
-            draft.Entry.Zone = zone;
-        return null;
-    }
-
-    /// <summary>The id of ICMP packets, first; the entry's own stands at the end of the line.</summary>
-    private string? ReadId(ReadOnlySpan<char> value)
-    {
-        if (draft.Current.Has(TupleParts.IcmpType) && !draft.Current.Has(TupleParts.IcmpId))
-            return Set(TupleParts.IcmpId, value);
-        if (!TryRead(value, out uint id))
-            return Number32;
-        draft.SetId(id);
+        if (!isRead)
+            draft.AddExtra(key, cursor.ReadQuoted(value));
         return null;
     }
 
@@ -113,34 +116,62 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
         switch (key)
         {
             // Neither has a = in it, which tells two words from one that was cut between them.
-            case "helper":
-                draft.Entry.MakeDetails().Helper = value.ToString();
-                return value.IsEmpty || value.Contains('=') ? "the helper's name" : null;
-            case "secctx":
-                draft.Entry.MakeDetails().SecurityContext = value.ToString();
-                return value.IsEmpty || value.Contains('=') ? "a security context" : null;
+            case "helper" when value.Length > 0 && !value.Contains('=') && draft.SetHelper(value):
+            case "secctx" when value.Length > 0 && !value.Contains('=') && draft.SetSecurityContext(value):
+                return null;
             case "labels":
                 // Names may have spaces, and nothing but [USERSPACE] follows them.
                 foreach (string name in (value.ToString() + cursor.ReadUntil(" [").ToString()).Split(','))
                     draft.AddLabel(name, context.Labels);
                 return null;
             case "progname":
-                cursor.ReadUntil("\n");
+                draft.IsEvent = true;
+                draft.AddKnownExtra(key, value.ToString() + cursor.ReadUntil("\n").ToString());
                 return null;
 
-            // What the kernel says of GRE's timeouts belongs to the policy, not to the entry.
-            case "timeout" or "stream_timeout":
-                return TryRead(value.TrimEnd(','), out uint _) ? null : Number32;
+            // GRE's timeouts, which belong to the policy and not to the entry.
+            case "timeout" or "stream_timeout" when draft.Original.Parts == TupleParts.None && TryReadNumber(value.TrimEnd(','), out _):
+                draft.AddKnownExtra(key, value.TrimEnd(','));
+                return null;
+
+            // VyOS' logger: seconds from start= to stop=.
+            case "delta" when draft.Entry.Has(EntryFields.StartTime):
+                draft.AddKnownExtra(key, value);
+                return null;
         }
 
-        if (!char.IsAsciiLetterLower(key[0]) || key.ContainsAnyExcept(KeyLetters))
-            return "key=value";
-        draft.Omit($"{key}={value}");
+        draft.AddExtra(key, cursor.ReadQuoted(value));
         return null;
     }
 
-    private string? Set(TupleParts part, ReadOnlySpan<char> value) =>
-        TryRead(value, out ushort number) && draft.Current.TrySet(part, number) ? null : Number16;
+    /// <summary>A time in nanoseconds since 1970; less than a year is a number of something else.</summary>
+    private const ulong OneYear = 365UL * 24 * 3600 * 1_000_000_000;
+
+    private string? SetAddress(TupleParts part, ReadOnlySpan<char> value)
+    {
+        if (draft.Current.TrySetAddress(part, value))
+            return null;
+        if (AddressText.IsMasked(value, out ReadOnlySpan<char> port))
+        {
+            if (!context.AllowMasked)
+                return TextFault.MaskedAddress;
+            TupleParts portPart = part == TupleParts.Source ? TupleParts.SourcePort : TupleParts.DestinationPort;
+            if (draft.Current.TryHide(part) && (port.IsEmpty || (TryRead(port, out ushort number) && draft.Current.TrySet(portPart, number))))
+            {
+                draft.AddKnownExtra(part == TupleParts.Source ? "src" : "dst", value);
+                return null;
+            }
+        }
+
+        return part == TupleParts.Source ? "an IPv4 or IPv6 address after src=" : "an IPv4 or IPv6 address after dst=, once in each direction";
+    }
+
+    private string? SetPort(TupleParts part, ReadOnlySpan<char> value)
+    {
+        if (TryRead(value, out ushort number) && draft.Current.TrySet(part, number))
+            return null;
+        return context.AllowMasked && AddressText.IsMaskedNumber(value) && draft.Current.TryHide(part) ? null : Number16;
+    }
 
     private string? SetByte(TupleParts part, ReadOnlySpan<char> value) =>
         byte.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out byte number) && draft.Current.TrySet(part, number)
@@ -157,8 +188,10 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     private static bool TryRead(ReadOnlySpan<char> value, out ushort number) =>
         ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
-    private static bool TryRead(ReadOnlySpan<char> value, out uint number) =>
-        uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    /// <summary>Decimal, or hexadecimal after 0x, in which some programs write marks.</summary>
+    private static bool TryReadNumber(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
+        ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
+        : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
     private static bool TryRead(ReadOnlySpan<char> value, out ulong number) =>
         ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);

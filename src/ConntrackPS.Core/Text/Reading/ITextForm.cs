@@ -30,22 +30,3 @@ internal enum TextMatch
     /// <summary>The line is of this form, but a value in it can't be read.</summary>
     Faulty,
 }
-
-/// <summary>The kinds of text that can be read.</summary>
-internal enum ConntrackTextSource
-{
-    /// <summary>Connections and their events, by conntrack, conntrackd or the kernel.</summary>
-    Conntrack,
-
-    /// <summary>Expectations, by conntrack, conntrackd or the kernel.</summary>
-    Expectation,
-
-    /// <summary>Counters: <c>conntrack -S</c> and /proc/net/stat/nf_conntrack.</summary>
-    Stat,
-
-    /// <summary>Connections by <c>ovs-appctl dpctl/dump-conntrack</c>.</summary>
-    OpenVSwitch,
-
-    /// <summary>Settings and timeouts, by sysctl(8).</summary>
-    Sysctl,
-}

@@ -1,8 +1,9 @@
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Puts together lines that a terminal or a mail program has wrapped.</summary>
+/// <summary>Puts together lines that a terminal, a mail program, a book or a script has wrapped.</summary>
 /// <remarks>Each line is held back until the next one is known to begin an entry of its own. One that doesn't is added to it, cut
-/// in the middle of a word or between two, whichever can be read.</remarks>
+/// in the middle of a word or between two, whichever leaves fewer words that are not known. A backslash at the end of a line says that
+/// the next one belongs to it.</remarks>
 internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> emit)
 {
     /// <summary>More than conntrack's own buffer for a line, and little enough that junk without end is soon given up.</summary>
@@ -11,101 +12,149 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     private const int MaximumWays = 8;
 
     private readonly List<Attempt> _ways = [];
+    private readonly List<Attempt> _rest = [];
     private Attempt? _whole;
-    private Attempt? _rest;
 
     /// <summary>Emits events at once, since they may come live; their wrapped lines are errors then.</summary>
     public bool IsLive { get; set; }
 
-    public void Add(string line, long number)
+    /// <summary>Adds a line.</summary>
+    /// <param name="line">The line, and what was read of it.</param>
+    public void Add(in Attempt line)
     {
-        Attempt alone = Try(line, number);
-        if (alone.Record is null && !alone.Fault.IsBegun && _ways.Count > 0 && TryContinue(line))
-        {
-            if (_whole is not null)
-                _rest ??= alone;
+        if (_ways.Count > 0 && (IsOpen || (line.Reading.Record is null && !line.Reading.Fault.IsBegun)) && TryContinue(line))
             return;
-        }
-
         Flush();
-        if (alone.Record is null ? !alone.Fault.MayContinue : IsLive && alone.Record.EventType is not null)
-            Emit(alone);
+        if (!line.Continues && (line.Reading.Record is null ? !line.Reading.Fault.MayContinue : IsLive && line.Reading.Record.Event is not null))
+            Emit(line);
         else
-            Hold(alone);
+            Hold(line);
     }
+
+    /// <summary>True after a line that ends in a backslash: the next one belongs to it, whatever it is.</summary>
+    public bool IsOpen => _ways.Count > 0 && _ways[0].Continues;
+
+    /// <summary>True while a line is held back that the next one may belong to.</summary>
+    public bool IsHolding => _ways.Count > 0;
 
     /// <summary>Emits what is held back.</summary>
     public void Flush()
     {
         if (_ways.Count == 0)
             return;
-        Attempt best = _ways[0];
-        foreach (Attempt way in _ways)
-        {
-            if (way.Record is null)
-                continue;
-            best = way;
-            break;
-        }
-
-        (Attempt? whole, Attempt? rest) = (_whole, _rest);
+        Attempt best = Best();
+        Attempt? whole = _whole;
+        Attempt[] rest = [.. _rest];
         _ways.Clear();
-        (_whole, _rest) = (null, null);
-        if (best.Record is null && whole is not null && rest is not null)
+        _rest.Clear();
+        _whole = null;
+        if (best.Reading.Record is null && whole is not null)
         {
             // It was whole without those lines, which then are no part of it.
             Emit(whole.Value);
-            Emit(rest.Value);
+            foreach (Attempt line in rest)
+                Emit(line);
             return;
         }
 
         Emit(best);
     }
 
-    private void Hold(Attempt attempt)
+    private Attempt Best()
+    {
+        Attempt best = _ways[0];
+        foreach (Attempt way in _ways)
+        {
+            if (way.IsBetterThan(best))
+                best = way;
+        }
+
+        return best;
+    }
+
+    private void Hold(in Attempt attempt)
     {
         _ways.Add(attempt);
-        if (attempt.Record is not null)
+        if (attempt.Reading.Record is not null)
             _whole = attempt;
     }
 
-    private bool TryContinue(string line)
+    private bool TryContinue(in Attempt line)
     {
         List<Attempt> longer = [];
         foreach (Attempt way in _ways)
         {
-            if (way.Text.Length + line.Length > MaximumLength)
+            if (way.Text.Length + line.Text.Length > MaximumLength)
                 return false;
-            if (!char.IsWhiteSpace(line[0]) && !char.IsWhiteSpace(way.Text[^1]))
-                AddIfPossible(longer, way.Text + line, way.Number);
-            AddIfPossible(longer, $"{way.Text.TrimEnd()} {line.TrimStart()}", way.Number);
+            if (!way.Continues && !char.IsWhiteSpace(line.Text[0]) && !char.IsWhiteSpace(way.Text[^1]))
+                AddIfPossible(longer, way, way.Text + line.Text, line);
+            AddIfPossible(longer, way, $"{way.Text.TrimEnd()} {line.Text.TrimStart()}", line);
         }
 
         if (longer.Count == 0)
             return false;
         _ways.Clear();
         _ways.AddRange(longer);
+        if (Best() is { Reading.Record: not null } whole)
+        {
+            _rest.Clear();
+            _whole = whole;
+        }
+        else if (_whole is not null)
+        {
+            _rest.Add(line);
+        }
+
         return true;
     }
 
-    private void AddIfPossible(List<Attempt> ways, string text, long number)
+    /// <summary>Adds a way to read the lines together: one that understands more words than without the new line and few others, or that
+    /// only completes a word.</summary>
+    private void AddIfPossible(List<Attempt> ways, in Attempt way, string text, in Attempt line)
     {
-        if (ways.Count < MaximumWays && Try(text, number) is var way && (way.Record is not null || way.Fault.MayContinue))
-            ways.Add(way);
+        if (ways.Count >= MaximumWays)
+            return;
+        Attempt joined = way with
+        {
+            Text = text,
+            Reading = parser.ParseLine(text, way.LoggedAt),
+            LineCount = way.LineCount + line.LineCount,
+            Continues = line.Continues,
+        };
+        int known = joined.Reading.Known - way.Reading.Known, unknown = joined.Reading.Unknown - way.Reading.Unknown;
+        bool isReadable = joined.Reading.Record is not null || joined.Reading.Fault.MayContinue;
+        if (way.Continues || (isReadable && unknown <= Math.Max(known, 0)))
+            ways.Add(joined);
     }
 
-    private Attempt Try(string text, long number)
-    {
-        _ = parser.TryParseLine(text, out ConntrackTextRecord? record, out TextFault fault);
-        return new Attempt(text, number, record, fault);
-    }
+    private void Emit(in Attempt attempt) => emit(attempt.ToItem());
 
-    private void Emit(in Attempt attempt)
+    /// <summary>Lines put together, and what was read of them.</summary>
+    /// <param name="Text">The lines as one.</param>
+    /// <param name="Number">The number of the first.</param>
+    /// <param name="LoggedAt">The time that a log has before the first.</param>
+    /// <param name="Reading">What was read.</param>
+    internal readonly record struct Attempt(string Text, long Number, DateTime? LoggedAt, LineReading Reading)
     {
-        ConntrackTextItem item = attempt.Record is { } record ? record : new ConntrackTextProblem(attempt.Text, attempt.Fault);
-        item.LineNumber = attempt.Number;
-        emit(item);
-    }
+        public int LineCount { get; init; } = 1;
 
-    private readonly record struct Attempt(string Text, long Number, ConntrackTextRecord? Record, TextFault Fault);
+        /// <summary>True where a backslash at the end says that the next line belongs to it.</summary>
+        public bool Continues { get; init; }
+
+        public bool IsBetterThan(in Attempt other) =>
+            (Reading.Record is not null, other.Reading.Record is not null) switch
+            {
+                (true, false) => true,
+                (true, true) => Reading.Unknown < other.Reading.Unknown,
+                _ => false,
+            };
+
+        public ConntrackTextItem ToItem()
+        {
+            if (Reading.Record is not { } record)
+                return new ConntrackTextProblem(Text, Reading.Fault) { LineNumber = Number };
+            (record.LineNumber, record.LineCount) = (Number, LineCount);
+            return record;
+        }
+    }
 }

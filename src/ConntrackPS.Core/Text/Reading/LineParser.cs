@@ -1,20 +1,25 @@
-using System.Buffers;
 using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Reads a line of /proc/net/ip_conntrack, /proc/net/nf_conntrack, <c>conntrack -L</c> or <c>conntrack -E</c>.</summary>
+/// <summary>Reads a line of /proc/net/ip_conntrack, /proc/net/nf_conntrack, <c>conntrack -L</c> or <c>conntrack -E</c>, or of
+/// conntrackd's caches.</summary>
 /// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, __snprintf_conntrack_default of libnetfilter_conntrack and
 /// event_cb of conntrack-tools: <c>[time] [event] family number protocol number timeout state</c>, of which the first two pairs
 /// and the last two words may be missing, then <c>key=value</c> and words in brackets, for each direction from its src= on.
-/// <see cref="FieldParser"/> and <see cref="MarkParser"/> know those.</remarks>
+/// <see cref="FieldParser"/> and <see cref="MarkParser"/> read those. Routers' kernels add words of their own anywhere, so a word
+/// that is not known becomes an extra of the entry. Only tuples that can't be read make the line an error.</remarks>
 internal sealed class LineParser(EntryDraft draft, TextContext context)
 {
+    private const string Beginning = "the beginning of an entry: a protocol and its number, an address family, an event or an option such as -A";
+    private const string ProtocolNumber = "the protocol's number";
+
     private readonly FieldParser _fields = new(draft, context);
     private readonly MarkParser _marks = new(draft);
     private bool _isNamed;
+    private uint? _numberInFront;
 
     /// <summary>True once the line has shown that it is one of these.</summary>
     public bool IsBegun { get; private set; }
@@ -23,163 +28,290 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     /// <returns>What was expected where the cursor stands; null for nothing.</returns>
     public string? Parse(ref TextCursor cursor)
     {
-        IsBegun = false;
+        (IsBegun, _isNamed, _numberInFront) = (false, false, null);
+        _marks.Begin();
+        _fields.Begin();
         return ReadHead(ref cursor) ?? ReadFields(ref cursor) ?? Complete();
+    }
+
+    /// <summary>Reads words that follow an element of XML.</summary>
+    public void ParseFields(ReadOnlySpan<char> text)
+    {
+        TextCursor cursor = new(text, 0);
+        ReadFields(ref cursor);
     }
 
     private string? Complete()
     {
+        if (_marks.Contradiction is { } contradiction)
+            return contradiction;
         TupleParts needed = _isNamed ? ProtocolText.NeededParts(draft.Protocol, draft.Original.Parts) : TupleParts.None;
         if (draft.Complete(needed, context) is { } missing)
             return missing;
-
-        // A table's line ends in use=; without it the line has been cut off. Events don't have it.
-        if (draft.EventType is null && !draft.Entry.Has(EntryFields.UseCount))
-            return "use= at the end";
+        if (_fields.IsInTuple && draft.EndsWithinReply())
+            return "the rest of the line";
+        if (_numberInFront is { } number)
+            KeepNumberInFront(number);
+        draft.CompleteMark();
         if (!_marks.IsUnreplied)
             draft.SetStatus(ConntrackStatus.SeenReply);
         draft.DeriveNat();
         return null;
     }
 
+    /// <summary>VyOS' logger writes the entry's id there. A line without a timeout may have its timeout there instead.</summary>
+    private void KeepNumberInFront(uint number)
+    {
+        if (draft.EventType is null || !draft.Entry.Has(EntryFields.Timeout) || !draft.SetId(number))
+            draft.AddExtra(number.ToString(CultureInfo.InvariantCulture), "");
+    }
+
+    /// <summary>Reads all up to the protocol and its number.</summary>
     private string? ReadHead(ref TextCursor cursor)
     {
-        const string Beginning = "the beginning of an entry: a protocol and its number, an address family, an event or an option such as -A";
-        if (!cursor.Read(out ReadOnlySpan<char> word))
-            return Beginning;
-        if (word[0] == '[' && ClockText.TryParseEpoch(word.Trim("[]"), out DateTime time))
+        TextCursor first = cursor, mismatch = cursor;
+        first.Read(out _);
+        bool isMismatched = false;
+        while (cursor.Read(out ReadOnlySpan<char> word) && !word.StartsWith("src=") && !word.StartsWith("dst="))
         {
-            (draft.EventTime, IsBegun) = (time, true);
-            cursor.Read(out word);
+            // IPv6 is the name of a protocol too, number 41.
+            if (TryReadFamily(word, ref cursor))
+                continue;
+            if (ProtocolNames.TryParsePrinted(word, out IPProtocol? protocol))
+            {
+                TextCursor ahead = cursor;
+                if (TryReadProtocol(protocol, ref cursor))
+                    return null;
+                if (!isMismatched && ahead.Read(out _))
+                {
+                    mismatch = ahead;
+                    isMismatched = true;
+                }
+
+                draft.CountWordInFront();
+                draft.AddExtra(word, "");
+            }
+            else if (TryReadNamelessProtocol(word, cursor))
+            {
+                return null;
+            }
+            else
+            {
+                ReadWordInFront(word, ref cursor);
+            }
         }
 
-        if (EventOf(word) is { } type)
+        if (isMismatched)
+            cursor = mismatch;
+        else if (!IsBegun)
+            cursor = first;
+        return isMismatched ? ProtocolNumber : IsBegun ? "a protocol such as tcp" : Beginning;
+    }
+
+    /// <summary>Reads the number behind the protocol's name. A line that lacks it is still clear if a state or src= follows.</summary>
+    private bool TryReadProtocol(IPProtocol? protocol, ref TextCursor cursor)
+    {
+        TextCursor ahead = cursor;
+        if (!ahead.Read(out ReadOnlySpan<char> word))
+            return false;
+        if (byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
         {
-            (draft.EventType, IsBegun) = (type, true);
-            cursor.Read(out word);
+            if (protocol is { } named && named != (IPProtocol)number)
+                return false;
+            cursor = ahead;
+        }
+        else if (protocol is null || !BeginsTuple(word, protocol.Value))
+        {
+            return false;
         }
 
-        if (word is "ipv4" or "ipv6")
+        Begin(protocol ?? (IPProtocol)number, protocol is not null);
+        return true;
+    }
+
+    /// <summary>Reads <c>6 431999 ESTABLISHED src=</c>, where the protocol's name is cut off or damaged.</summary>
+    private bool TryReadNamelessProtocol(ReadOnlySpan<char> word, TextCursor ahead)
+    {
+        if (!byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
+            || ProtocolNames.ToTracked((IPProtocol)number) == ProtocolNames.Untracked
+            || !ahead.Read(out ReadOnlySpan<char> timeout) || timeout.ContainsAnyExceptInRange('0', '9')
+            || !ahead.Read(out ReadOnlySpan<char> next)
+            || (ProtocolText.HasState((IPProtocol)number) ? !StateNames.TryParse(next, (IPProtocol)number, out _) : !next.StartsWith("src=")))
         {
-            IsBegun = true;
-            if (!cursor.Read(out ReadOnlySpan<char> number) || number is not ("2" or "10"))
-                return "the address family's number: 2 or 10";
-            cursor.Read(out word);
+            return false;
         }
 
-        if (!ProtocolNames.TryParsePrinted(word, out IPProtocol? protocol))
-            return IsBegun ? "a protocol such as tcp" : Beginning;
-        if (!cursor.Read(out word) || !byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte protocolNumber)
-            || (protocol ?? (IPProtocol)protocolNumber) != (IPProtocol)protocolNumber)
-            return "the protocol's number";
-        (draft.Protocol, _isNamed, IsBegun) = ((IPProtocol)protocolNumber, protocol is not null, true);
-        return null;
+        Begin((IPProtocol)number, isNamed: true);
+        return true;
+    }
+
+    private void Begin(IPProtocol protocol, bool isNamed) => (draft.Protocol, _isNamed, IsBegun) = (protocol, isNamed, true);
+
+    private bool TryReadFamily(ReadOnlySpan<char> word, ref TextCursor cursor)
+    {
+        if (word is not ("ipv4" or "ipv6"))
+            return false;
+        IsBegun = true;
+        TextCursor ahead = cursor;
+        if (ahead.Read(out ReadOnlySpan<char> number) && number is "2" or "10")
+            cursor = ahead;
+        return true;
+    }
+
+    private void ReadWordInFront(ReadOnlySpan<char> word, ref TextCursor cursor)
+    {
+        if (word[0] == '[')
+        {
+            _marks.Read(word);
+            IsBegun |= draft.EventType is not null || draft.EventTime is not null;
+        }
+        else if (draft.EventType is not null && _numberInFront is null
+            && uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+        {
+            _numberInFront = number;
+        }
+        else
+        {
+            draft.CountWordInFront();
+            AddWord(word, ref cursor);
+        }
     }
 
     private string? ReadFields(ref TextCursor cursor)
     {
-        _marks.Begin();
         while (cursor.Read(out ReadOnlySpan<char> word))
         {
             int equals = word.IndexOf('=');
-            string? expected = word[0] == '[' ? _marks.Read(word)
-                : equals > 0 ? _fields.Read(word[..equals], word[(equals + 1)..], ref cursor)
-                : draft.Original.Parts == TupleParts.None ? ReadBareWord(word)
-                : word is "labels" ? null
-                : "key=value or a word in brackets";
+            string? expected = null;
+            if (word[0] == '[')
+                _marks.Read(word);
+            else if (equals > 0)
+                expected = _fields.Read(word[..equals], word[(equals + 1)..], ref cursor);
+            else if (draft.Original.Parts == TupleParts.None)
+                ReadBareWord(word);
+            else if (word is not "labels")
+                draft.AddExtra(word, "");
             if (expected is not null)
                 return expected;
+            if (equals <= 0)
+                _fields.LeaveTuple();
         }
 
         return null;
     }
 
     /// <summary>The timeout, then the state: entries that a flow table forwards have neither in /proc.</summary>
-    private string? ReadBareWord(ReadOnlySpan<char> word)
+    private void ReadBareWord(ReadOnlySpan<char> word)
     {
-        if (!draft.Entry.Has(EntryFields.Timeout) && !draft.Entry.Has(EntryFields.State) && char.IsAsciiDigit(word[0]))
+        if (char.IsAsciiDigit(word[0]) && uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint timeout))
         {
-            if (!uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint timeout))
-                return "the timeout: a number of seconds";
-            draft.SetTimeout(timeout);
-            return null;
+            if (!draft.SetTimeout(timeout))
+                draft.AddExtra(word, "");
         }
-
-        if (draft.Entry.Has(EntryFields.State))
-            return "src=";
-        if (StateNames.TryParse(word, draft.Protocol, out ConntrackState state))
+        else if (!StateNames.TryParse(word, draft.Protocol, out ConntrackState state) || !draft.SetState(state))
         {
-            draft.SetState(state);
-            return null;
+            draft.AddExtra(word, "");
         }
-
-        if (!ProtocolText.HasState(draft.Protocol) || word.ContainsAnyExcept(MarkParser.NameLetters))
-            return draft.Entry.Has(EntryFields.Timeout) ? "a state such as ESTABLISHED, or src=" : "the timeout, a state or src=";
-        draft.Omit($"the state {word}");
-        return null;
     }
 
-    private static ConntrackEventType? EventOf(ReadOnlySpan<char> word) => word switch
+    private void AddWord(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
-        "[NEW]" => ConntrackEventType.New,
-        "[UPDATE]" => ConntrackEventType.Update,
-        "[DESTROY]" => ConntrackEventType.Destroy,
-        _ => null,
-    };
+        int equals = word.IndexOf('=');
+        if (equals > 0)
+            draft.AddExtra(word[..equals], cursor.ReadQuoted(word[(equals + 1)..]));
+        else
+            draft.AddExtra(word, "");
+    }
+
+    /// <summary>True for what follows a protocol's number.</summary>
+    private static bool BeginsTuple(ReadOnlySpan<char> word, IPProtocol protocol) =>
+        word.StartsWith("src=") || (ProtocolText.HasState(protocol) && StateNames.TryParse(word, protocol, out _));
 }
 
-/// <summary>Reads the words in brackets of a line: status bits and times.</summary>
+/// <summary>Reads the words in brackets of a line: events, status bits and times.</summary>
 internal sealed class MarkParser(EntryDraft draft)
 {
-    /// <summary>What the kernel's words in capitals consist of.</summary>
-    public static readonly SearchValues<char> NameLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-
     /// <summary>True where the line says that no reply has been seen.</summary>
     public bool IsUnreplied { get; private set; }
 
-    public void Begin() => IsUnreplied = false;
+    /// <summary>What is wrong where the line says two different things; null for nothing.</summary>
+    public string? Contradiction { get; private set; }
 
-    /// <summary>Reads a word in brackets.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
-    public string? Read(ReadOnlySpan<char> word)
+    public void Begin() => (IsUnreplied, Contradiction) = (false, null);
+
+    /// <summary>Reads a word in brackets. One that is not known becomes an extra.</summary>
+    public void Read(ReadOnlySpan<char> word)
     {
-        if (word[^1] != ']')
-            return "the closing bracket";
-        ReadOnlySpan<char> mark = word[1..^1];
+        ReadOnlySpan<char> mark = word[^1] == ']' && word.Length > 2 ? word[1..^1].Trim() : word;
         switch (mark)
         {
             case "UNREPLIED":
                 IsUnreplied = true;
-                return null;
+                draft.CountKnown();
+                break;
             case "ASSURED":
                 draft.SetStatus(ConntrackStatus.Assured);
-                return null;
+                break;
             case "OFFLOAD":
                 draft.SetStatus(ConntrackStatus.Offload);
-                return null;
+                break;
             case "HW_OFFLOAD":
                 draft.SetStatus(ConntrackStatus.Offload | ConntrackStatus.HwOffload);
-                return null;
+                break;
             case "USERSPACE":
-                return null;
+                draft.IsEvent = true;
+                break;
+            case "NEW":
+                SetEvent(ConntrackEventType.New);
+                break;
+            case "UPDATE":
+                SetEvent(ConntrackEventType.Update);
+                break;
+            case "DESTROY":
+                SetEvent(ConntrackEventType.Destroy);
+                break;
+            default:
+                if (!TryReadTime(word, mark))
+                    AddExtra(mark);
+                break;
         }
-
-        if (mark.StartsWith("start=") || mark.StartsWith("stop="))
-            return ReadTime(mark[0..(mark.IndexOf('=') + 1)], mark[(mark.IndexOf('=') + 1)..]);
-        if (mark.IsEmpty || mark.ContainsAnyExcept(NameLetters))
-            return "a mark such as [ASSURED]";
-        draft.Omit(word.ToString());
-        return null;
     }
 
-    private string? ReadTime(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
+    private void SetEvent(ConntrackEventType type)
     {
-        if (!ClockText.TryParse(value, out DateTime time))
-            return "a time such as Fri Nov 20 07:40:00 2026";
-        if (key is "start=")
-            draft.SetStart(ClockText.ToNanoseconds(time));
+        if (draft.EventType is { } other && other != type)
+            Contradiction = "one event, not two";
+        draft.EventType = type;
+        draft.CountKnown();
+    }
+
+    private bool TryReadTime(ReadOnlySpan<char> word, ReadOnlySpan<char> mark)
+    {
+        if (mark.IsEmpty)
+            return false;
+        if (char.IsAsciiDigit(mark[0]))
+        {
+            if (draft.EventTime is not null || !ClockText.TryParseEpoch(word[1..^1], out DateTime time))
+                return false;
+            draft.EventTime = time;
+            return true;
+        }
+
+        return (mark.StartsWith("start=") && ClockText.TryParse(mark[6..], out DateTime start) && draft.SetStart(ClockText.ToNanoseconds(start)))
+            || (mark.StartsWith("stop=") && ClockText.TryParse(mark[5..], out DateTime stop) && draft.SetStop(ClockText.ToNanoseconds(stop)));
+    }
+
+    /// <summary><c>[RTCACHE o33/r37]</c> is the word RTCACHE with a value. conntrackd ends its lines with <c>[active since 185s]</c>.</summary>
+    private void AddExtra(ReadOnlySpan<char> mark)
+    {
+        int end = mark.IndexOfAny(' ', '=');
+        if (mark.IsEmpty)
+            return;
+        if (mark.StartsWith("active since "))
+            draft.AddKnownExtra("active since", mark[13..]);
+        else if (end > 0)
+            draft.AddExtra(mark[..end], mark[(end + 1)..]);
         else
-            draft.SetStop(ClockText.ToNanoseconds(time));
-        return null;
+            draft.AddExtra(mark, "");
     }
 }

@@ -15,8 +15,6 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 
     public void Begin()
     {
-        // conntrack -o save leaves marks out, whatever they are.
-        draft.Entry.Mark = null;
         _tuples.Begin();
         _hasProtocol = false;
     }
@@ -100,7 +98,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
         else if (name is "--reply-zone")
             draft.SetReplyZone((ushort)zone);
         else
-            draft.Entry.Zone = (ushort)zone;
+            draft.SetZone((ushort)zone);
         return null;
     }
 
@@ -114,7 +112,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
                 draft.SetTimeout(number);
                 break;
             case "-m" or "--mark":
-                draft.Entry.Mark = number;
+                draft.SetMark(number);
                 break;
             case "-c" or "--secmark":
                 draft.SetSecmark(number);
@@ -188,11 +186,11 @@ internal sealed class SaveTuples(EntryDraft draft)
 
         // Either direction makes the other.
         if (original.Parts == TupleParts.None && reply.Has(TupleParts.Addresses))
-            original.FillFrom(ReplyTo(reply.ToTuple(draft.Protocol)), reply.Parts & ~TupleParts.Addresses, null, null);
+            original.FillFrom(ReplyTo(reply.ToTuple(draft.Protocol, reply.FamilyWith(original))), reply.Parts & ~TupleParts.Addresses, null, null);
         TupleParts needed = ProtocolText.NeededParts(draft.Protocol, original.Parts);
         if (original.NameMissing(TupleParts.Addresses | needed) is not null)
             return "all of " + OptionsOf(draft.Protocol);
-        reply.FillFrom(ReplyTo(original.ToTuple(draft.Protocol)), needed, _destinationNatPort, _sourceNatPort);
+        reply.FillFrom(ReplyTo(original.ToTuple(draft.Protocol, original.FamilyWith(new TupleDraft()))), needed, _destinationNatPort, _sourceNatPort);
         return draft.Complete(needed, context);
     }
 

@@ -36,16 +36,17 @@ internal sealed class SaveParser(EntryDraft draft, TextContext context)
         // What -E appends is no option; conntrack -R passes over it, too.
         if (word is "[USERSPACE]" || word.StartsWith("progname="))
         {
+            draft.IsEvent = true;
             if (word[0] != '[')
-                cursor.ReadUntil("\n");
+                draft.AddKnownExtra("progname", word["progname=".Length..].ToString() + cursor.ReadUntil("\n").ToString());
             return null;
         }
 
         if (word.StartsWith("portid="))
         {
-            bool isNumber = uint.TryParse(word[7..], NumberStyles.None, CultureInfo.InvariantCulture, out uint port);
-            draft.PortId = port;
-            return isNumber ? null : "a number after portid=";
+            return uint.TryParse(word[7..], NumberStyles.None, CultureInfo.InvariantCulture, out uint port) && draft.SetPortId(port)
+                ? null
+                : "a number after portid=";
         }
 
         if (word.Length < 2 || word[0] != '-')

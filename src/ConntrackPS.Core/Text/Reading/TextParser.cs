@@ -19,38 +19,67 @@ internal sealed class TextParser
     }
 
     /// <summary>Reads a line.</summary>
-    public bool TryParseLine(ReadOnlySpan<char> line, [NotNullWhen(true)] out ConntrackTextRecord? record, out TextFault fault)
+    /// <param name="line">The line.</param>
+    /// <param name="loggedAt">The time that a log has before the line, which is an event's if it has no other.</param>
+    public LineReading ParseLine(ReadOnlySpan<char> line, DateTime? loggedAt)
     {
-        ReadOnlySpan<char> options = PastedCommand.OptionsOf(line);
-        bool isCommand = SaveParser.IsCommand(PastedCommand.FirstWord(options));
-        TextCursor cursor = new(line, isCommand ? line.Length - options.Length : 0);
+        TextCursor cursor = new(line, 0);
         _draft.Begin();
+        DateTime? time = SkipTime(ref cursor);
+        ReadOnlySpan<char> options = PastedCommand.OptionsOf(cursor.Rest);
+        bool isCommand = SaveParser.IsCommand(PastedCommand.FirstWord(options));
+        cursor = new TextCursor(line, isCommand ? line.Length - options.Length : 0);
+        _draft.EventTime = isCommand ? time ?? loggedAt : loggedAt;
+        _draft.IsEvent = isCommand && time is not null;
         string? expected = isCommand ? _commands.Parse(ref cursor) : _lines.Parse(ref cursor);
-        if (expected is not null)
-        {
-            record = null;
-            fault = new TextFault(cursor.Word.ToString(), cursor.Start + 1, expected, isCommand || _lines.IsBegun, cursor.IsAtEnd);
-            return false;
-        }
-
-        (record, fault) = (_draft.ToRecord(), default);
-        return true;
+        return expected is null
+            ? new LineReading(_draft.ToRecord(), default, _draft.KnownCount, _draft.UnknownCount, _draft.WordsInFront)
+            : new LineReading(
+                null, new TextFault(cursor.Word.ToString(), cursor.Start + 1, expected, isCommand || _lines.IsBegun, cursor.IsAtEnd),
+                _draft.KnownCount, _draft.UnknownCount, _draft.WordsInFront);
     }
 
     /// <summary>Reads a flow element of XML.</summary>
-    public bool TryParseFlow(string element, [NotNullWhen(true)] out ConntrackTextRecord? record, out TextFault fault)
+    /// <param name="element">The element.</param>
+    /// <param name="program">What follows it, about the program that caused an event; empty for nothing.</param>
+    /// <param name="loggedAt">The time that a log has before it; null for none.</param>
+    /// <param name="record">The entry.</param>
+    /// <param name="fault">What does not fit.</param>
+    public bool TryParseFlow(string element, string program, DateTime? loggedAt, [NotNullWhen(true)] out ConntrackTextRecord? record, out TextFault fault)
     {
         _draft.Begin();
+        _draft.EventTime = loggedAt;
         bool isRead = _flows.TryParse(element, out fault);
+        if (isRead && program.Length > 0)
+            _lines.ParseFields(program);
         record = isRead ? _draft.ToRecord() : null;
         return isRead;
     }
+
+    /// <summary><c>conntrack -E -o timestamp,save</c> prints the time before the command.</summary>
+    private static DateTime? SkipTime(ref TextCursor cursor)
+    {
+        TextCursor ahead = cursor;
+        if (!ahead.Read(out ReadOnlySpan<char> word) || word[0] != '[' || !ClockText.TryParseEpoch(word.Trim("[]"), out DateTime time))
+            return null;
+        cursor = ahead;
+        return time;
+    }
 }
+
+/// <summary>What a line was read as.</summary>
+/// <param name="Record">The entry; null where there is a fault.</param>
+/// <param name="Fault">What does not fit.</param>
+/// <param name="Known">How many words were understood.</param>
+/// <param name="Unknown">How many words were not.</param>
+/// <param name="InFront">How many words that are not known stand before the entry.</param>
+internal readonly record struct LineReading(ConntrackTextRecord? Record, TextFault Fault, int Known, int Unknown, int InFront);
 
 /// <summary>What a text doesn't tell by itself.</summary>
 /// <param name="Labels">The names of label bits.</param>
 /// <param name="CapturedAt">When the text was printed, which is what delta-time= counts from.</param>
-internal sealed record TextContext(LabelNames Labels, DateTime? CapturedAt);
+/// <param name="AllowMasked">True to read lines whose addresses are hidden.</param>
+internal sealed record TextContext(LabelNames Labels, DateTime? CapturedAt, bool AllowMasked = false);
 
 /// <summary>Walks over the words of a line. A word in brackets, such as <c>[start=Fri Nov 20 07:40:00 2026]</c>, is one.</summary>
 internal ref struct TextCursor
@@ -69,6 +98,12 @@ internal ref struct TextCursor
     /// <summary>The index of the word read last, or of the end.</summary>
     public int Start { get; private set; }
 
+    /// <summary>True before the first word.</summary>
+    public readonly bool IsAtStart => _next == 0;
+
+    /// <summary>What follows the word read last.</summary>
+    public readonly ReadOnlySpan<char> Rest => _text[_next..];
+
     /// <summary>True after the last word.</summary>
     public readonly bool IsAtEnd => _next >= _text.Length;
 
@@ -78,7 +113,22 @@ internal ref struct TextCursor
     public bool Read(out ReadOnlySpan<char> word)
     {
         ReadOnlySpan<char> rest = SkipBlanks();
-        return Take(rest.Length > 0 && rest[0] == '[' ? rest.IndexOf(']') + 1 : rest.IndexOfAny(' ', '\t'), out word);
+        int end = rest.Length > 0 && rest[0] == '[' ? EndOfBrackets(rest) : 0;
+        return Take(end > 0 ? end : rest.IndexOfAny(' ', '\t'), out word);
+    }
+
+    /// <summary>Reads on to the closing quote of a value that begins with a quote, which may have blanks in it.</summary>
+    /// <returns>The value, without quotes.</returns>
+    public ReadOnlySpan<char> ReadQuoted(ReadOnlySpan<char> value)
+    {
+        if (value.Length == 0 || value[0] is not ('"' or '\''))
+            return value;
+        char quote = value[0];
+        int begin = _next - value.Length;
+        int end = value.Length > 1 && value[^1] == quote ? -1 : _text[_next..].IndexOf(quote);
+        if (end >= 0)
+            _next += end + 1;
+        return _text[begin.._next].Trim(quote);
     }
 
     /// <summary>Reads an argument of a command: blanks end it, except in quotes.</summary>
@@ -101,6 +151,13 @@ internal ref struct TextCursor
         return _text[from.._next];
     }
 
+    /// <summary>Where brackets close that have neither brackets nor a tuple in them; 0 for none.</summary>
+    private static int EndOfBrackets(ReadOnlySpan<char> text)
+    {
+        int end = text[1..].IndexOfAny('[', ']') + 1;
+        return end > 0 && text[end] == ']' && !text[..end].Contains("src=", StringComparison.Ordinal) ? end + 1 : 0;
+    }
+
     private ReadOnlySpan<char> SkipBlanks()
     {
         int start = _next;
@@ -110,7 +167,7 @@ internal ref struct TextCursor
         return _text[start..];
     }
 
-    /// <summary>Takes so many characters, or all that are left where there is no such place.</summary>
+    /// <summary>Takes this number of characters, or all that are left for 0.</summary>
     private bool Take(int length, out ReadOnlySpan<char> word)
     {
         _next = length > 0 ? Start + length : _text.Length;

@@ -10,18 +10,25 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
     private const int MaximumLength = 16 * 1024;
     private const string Opening = "<flow";
     private const string Closing = "</flow>";
+    private const string UserSpace = "[USERSPACE]";
 
     private static readonly string[] Wrappings = ["<conntrack>", "</conntrack>", "<conntrack/>"];
 
     private readonly StringBuilder _flow = new();
     private readonly StringBuilder _spacedFlow = new();
     private long _firstLine;
+    private DateTime? _loggedAt;
 
     /// <summary>True in the middle of a flow.</summary>
     public bool IsOpen => _flow.Length > 0;
 
-    public void Add(string line, long number)
+    /// <summary>Adds a line.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="number">Its number.</param>
+    /// <param name="loggedAt">The time that a log has before it; null for none.</param>
+    public void Add(ReadOnlySpan<char> line, long number, DateTime? loggedAt)
     {
+        _loggedAt = loggedAt;
         ReadOnlySpan<char> rest = line;
         while (!rest.IsEmpty)
             rest = IsOpen && !Begins(rest) ? Continue(rest) : Begin(rest.TrimStart(), number);
@@ -49,8 +56,8 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
             return text[Opening.Length..] is { IsEmpty: false } more ? Continue(more) : default;
         }
 
-        // What -E appends to a flow is no XML, and nothing to keep.
-        if (text.IsEmpty || text.StartsWith("[USERSPACE]", StringComparison.Ordinal))
+        // What -E appends to a flow was read with it.
+        if (text.IsEmpty || text.StartsWith(UserSpace, StringComparison.Ordinal))
             return default;
         foreach (string wrapping in Wrappings)
         {
@@ -81,9 +88,10 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
         if (end >= Closing.Length)
         {
             _spacedFlow.Append(text[..(end - before)]);
-            Read(flow[..end]);
+            ReadOnlySpan<char> rest = text[(end - before)..];
+            Read(flow[..end], ProgramAfter(rest));
             Clear();
-            return text[(end - before)..];
+            return rest;
         }
 
         _spacedFlow.Append(text).Append('\n');
@@ -93,10 +101,10 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
     }
 
     /// <summary>Reads a flow whose lines were cut anywhere or, failing that, where XML has blanks.</summary>
-    private void Read(string flow)
+    private void Read(string flow, string program)
     {
-        if (!parser.TryParseFlow(flow, out ConntrackTextRecord? record, out TextFault fault)
-            && !parser.TryParseFlow(_spacedFlow.ToString(), out record, out _))
+        if (!parser.TryParseFlow(flow, program, _loggedAt, out ConntrackTextRecord? record, out TextFault fault)
+            && !parser.TryParseFlow(_spacedFlow.ToString(), program, _loggedAt, out record, out _))
         {
             Fail(flow, fault);
             return;
@@ -104,6 +112,16 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
 
         record.LineNumber = _firstLine;
         emit(record);
+    }
+
+    /// <summary>What -E appends to a flow that a program made: <c>[USERSPACE] portid=3114 progname=conntrack</c>.</summary>
+    private static string ProgramAfter(ReadOnlySpan<char> rest)
+    {
+        ReadOnlySpan<char> text = rest.TrimStart();
+        if (!text.StartsWith(UserSpace, StringComparison.Ordinal))
+            return "";
+        int next = text.IndexOf('<');
+        return (next < 0 ? text : text[..next]).ToString();
     }
 
     private void Clear()

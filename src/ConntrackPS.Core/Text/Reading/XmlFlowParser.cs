@@ -76,6 +76,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
             : ProtocolText.NeededParts(draft.Protocol, draft.Original.Parts);
         if (draft.Complete(needed, context) is { } missing)
             return missing.Replace("=", "", StringComparison.Ordinal);
+        draft.CompleteMark();
         draft.DeriveNat();
         return null;
     }
@@ -156,9 +157,9 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
         switch (name)
         {
             case "src":
-                return draft.Current.TrySetAddress(TupleParts.Source, value) ? null : "an IPv4 or IPv6 address, once in each direction";
+                return ReadAddress(TupleParts.Source, value);
             case "dst":
-                return draft.Current.TrySetAddress(TupleParts.Destination, value) ? null : "an IPv4 or IPv6 address, once in each direction";
+                return ReadAddress(TupleParts.Destination, value);
             case "state":
                 _state = value;
                 return null;
@@ -166,17 +167,17 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
                 draft.AddLabel(value, context.Labels);
                 return null;
             case "helper":
-                draft.Entry.MakeDetails().Helper = value;
+                draft.SetHelper(value);
                 return null;
             case "secctx":
-                draft.Entry.MakeDetails().SecurityContext = value;
+                draft.SetSecurityContext(value);
                 return null;
             case "srckey" or "dstkey":
                 return ReadKey(name, value);
             default:
                 if (!IsNumber(name))
                 {
-                    draft.Omit($"<{name}>{value}</{name}>");
+                    draft.AddExtra(name, value);
                     return null;
                 }
 
@@ -184,6 +185,18 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
                     ? null
                     : "a number in its range, given once";
         }
+    }
+
+    private string? ReadAddress(TupleParts part, string value)
+    {
+        if (draft.Current.TrySetAddress(part, value))
+            return null;
+        if (!AddressText.IsMasked(value, out _) || (context.AllowMasked && !draft.Current.TryHide(part)))
+            return "an IPv4 or IPv6 address, once in each direction";
+        if (!context.AllowMasked)
+            return TextFault.MaskedAddress;
+        draft.AddKnownExtra(part == TupleParts.Source ? "src" : "dst", value);
+        return null;
     }
 
     private string? ReadKey(string name, string value) =>
@@ -204,62 +217,36 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
                 return number <= ushort.MaxValue
                     && draft.Current.TrySet(name == "sport" ? TupleParts.SourcePort : TupleParts.DestinationPort, (ushort)number);
             case "zone":
-                SetZone((ushort)number);
-                return number <= ushort.MaxValue;
+                return number <= ushort.MaxValue && SetZone((ushort)number);
             case "packets":
-                draft.SetPackets(number);
-                return true;
+                return draft.SetPackets(number);
             case "bytes":
-                draft.SetBytes(number);
-                return true;
+                return draft.SetBytes(number);
             case "start":
-                draft.SetStart(number);
-                return true;
+                return draft.SetStart(number);
             case "stop":
-                draft.SetStop(number);
-                return true;
+                return draft.SetStop(number);
             case "deltatime":
-                draft.Age = number;
-                return true;
+                return draft.SetAge(number);
             case "timeout" or "mark" or "secmark" or "use" or "id":
-                SetNumber(name, (uint)number);
-                return number <= uint.MaxValue;
+                return number <= uint.MaxValue && SetNumber(name, (uint)number);
             default:
                 return TrySetTime(name, number);
         }
     }
 
-    private void SetZone(ushort zone)
-    {
-        if (IsIndependent)
-            draft.Entry.Zone = zone;
-        else if (draft.Direction == TupleDirection.Reply)
-            draft.SetReplyZone(zone);
-        else
-            draft.SetOriginalZone(zone);
-    }
+    private bool SetZone(ushort zone) => IsIndependent ? draft.SetZone(zone)
+        : draft.Direction == TupleDirection.Reply ? draft.SetReplyZone(zone)
+        : draft.SetOriginalZone(zone);
 
-    private void SetNumber(string name, uint number)
+    private bool SetNumber(string name, uint number) => name switch
     {
-        switch (name)
-        {
-            case "timeout":
-                draft.SetTimeout(number);
-                break;
-            case "mark":
-                draft.Entry.Mark = number;
-                break;
-            case "secmark":
-                draft.SetSecmark(number);
-                break;
-            case "use":
-                draft.SetUseCount(number);
-                break;
-            default:
-                draft.SetId(number);
-                break;
-        }
-    }
+        "timeout" => draft.SetTimeout(number),
+        "mark" => draft.SetMark(number),
+        "secmark" => draft.SetSecmark(number),
+        "use" => draft.SetUseCount(number),
+        _ => draft.SetId(number),
+    };
 
     private bool TrySetTime(string name, ulong number)
     {

@@ -1,5 +1,6 @@
 using System.Text;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Writing;
 
@@ -11,6 +12,9 @@ internal static class ListWriter
     public static void Append(
         StringBuilder text, ConntrackEntry entry, bool isExtended, ConntrackTextDetails details, LabelNames labels, ulong now)
     {
+        ConntrackEvent? happened = entry as ConntrackEvent;
+        if (happened is not null)
+            EventWriter.AppendHead(text, happened, details);
         if (isExtended)
             FlowWriter.AppendFamily(text, entry.AddressFamily);
         FlowWriter.AppendProtocol(text, ProtocolNames.ToTracked(entry.Protocol), entry.Protocol);
@@ -31,6 +35,8 @@ internal static class ListWriter
         AppendRest(text, entry, details, now);
         if ((details & ConntrackTextDetails.Label) != 0 && entry.Details?.Labels is { IsEmpty: false } bits)
             text.AppendField("labels", string.Join(',', bits.SetBits().Select(labels.ToName)));
+        if (happened is not null)
+            EventWriter.AppendProgram(text, happened);
     }
 
     private static void AppendDirections(StringBuilder text, ConntrackEntry entry)
@@ -60,7 +66,8 @@ internal static class ListWriter
         if ((details & ConntrackTextDetails.Timestamp) != 0)
             AppendTimes(text, entry);
         FlowWriter.AppendName(text, "helper", entry.Helper);
-        FlowWriter.AppendUseCount(text, entry);
+        if (entry is not ConntrackEvent || entry.Has(EntryFields.UseCount))
+            FlowWriter.AppendUseCount(text, entry);
         if ((details & ConntrackTextDetails.Id) != 0 && entry.Has(EntryFields.Id))
             text.AppendField("id", entry.Data.Id);
     }
@@ -219,7 +226,7 @@ internal static class FlowWriter
 
     public static void AppendMark(StringBuilder text, ConntrackEntry entry)
     {
-        if (entry.Mark is { } mark)
+        if (entry.Mark is { } mark && (mark != 0 || entry is not ConntrackEvent))
             text.AppendField("mark", mark);
     }
 

@@ -2,6 +2,7 @@ using System.Security;
 using System.Text;
 using System.Xml;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Writing;
 
@@ -12,14 +13,14 @@ internal static class XmlFlowWriter
 {
     public static void Append(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details, LabelNames labels, ulong now)
     {
-        text.Append("<flow>");
+        text.Append("<flow").Append(EventWriter.TypeAttribute(entry)).Append('>');
         AppendDirection(text, "original", entry.Original, entry.OriginalZone, entry.OriginalPackets, entry.OriginalBytes);
         AppendDirection(text, "reply", entry.Reply, entry.ReplyZone, entry.ReplyPackets, entry.ReplyBytes);
         text.Append("<meta direction=\"independent\">");
         if (entry.Has(EntryFields.State))
             AppendElement(text, "state", NameOfState(entry.Protocol, entry.Data.State));
         AppendElement(text, "timeout", entry.TimeoutSeconds);
-        AppendElement(text, "mark", entry.Mark);
+        AppendElement(text, "mark", entry.Mark == 0 && entry is ConntrackEvent ? null : entry.Mark);
         if ((details & ConntrackTextDetails.Label) != 0 && entry.Details?.Labels is { IsEmpty: false } bits)
             AppendLabels(text, bits.SetBits().Select(labels.ToName));
         AppendElement(text, "secmark", entry.SecurityMark);
@@ -34,7 +35,12 @@ internal static class XmlFlowWriter
         AppendTimes(text, entry, details, now);
         text.Append("</meta>");
         AppendElement(text, "helper", entry.Helper);
+        EventWriter.AppendWhen(text, entry, details);
         text.Append("</flow>");
+        if (entry is not ConntrackEvent happened)
+            return;
+        text.Append(' ');
+        EventWriter.AppendProgram(text, happened);
     }
 
     private static void AppendDirection(

@@ -27,8 +27,8 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
     public void The_same_entries_have_a_reply_address(IPFamily family)
     {
         ConntrackEntry entry = fixture.Created.First(entry => entry.AddressFamily == family && entry.Reply.Source != entry.Original.Destination);
-        AssertAgreement("-r " + entry.ReplySourceAddress, new ConntrackFilter { ReplySourceAddress = [AddressPrefix.Parse(entry.ReplySourceAddress)] });
-        AssertAgreement("-q " + entry.ReplyDestinationAddress, new ConntrackFilter { ReplyDestinationAddress = [AddressPrefix.Parse(entry.ReplyDestinationAddress)] });
+        AssertAgreement("-r " + entry.ReplySourceAddress, new ConntrackFilter { ReplySourceAddress = [AddressPrefix.Parse(entry.ReplySourceAddress!)] });
+        AssertAgreement("-q " + entry.ReplyDestinationAddress, new ConntrackFilter { ReplyDestinationAddress = [AddressPrefix.Parse(entry.ReplyDestinationAddress!)] });
     }
 
     /// <summary>Only IPv4: conntrack leaves an IPv6 address of --any-nat out of account, and shows other flows.</summary>
@@ -62,7 +62,7 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
         ConntrackEntry With(ConntrackStatus status) =>
             fixture.Created.First(entry => entry.AddressFamily == family && (entry.Status & Both) == status);
         ConntrackEntry both = With(Both);
-        return [With(ConntrackStatus.SrcNat).ReplyDestinationAddress, With(ConntrackStatus.DstNat).ReplySourceAddress, both.ReplyDestinationAddress, both.ReplySourceAddress];
+        return [With(ConntrackStatus.SrcNat).ReplyDestinationAddress!, With(ConntrackStatus.DstNat).ReplySourceAddress!, both.ReplyDestinationAddress!, both.ReplySourceAddress!];
     }
 
     private static bool IsTranslatedTo(FlowRecord flow, string address) =>
