@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Events;
 using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Text;
@@ -14,24 +13,12 @@ namespace ConntrackPS.Text;
 ///     Console.WriteLine(item is ConntrackTextRecord record ? record.Entry : item);</code></example>
 public sealed class ConntrackTextReader
 {
-    /// <summary>event_cb of conntrack-tools says so after ENOBUFS, and then how to avoid it.</summary>
-    private const string LossNotice = "We have hit ENOBUFS! We are losing events";
-
     private readonly Queue<ConntrackTextItem> _items = [];
-    private readonly ConntrackTextOptions _options;
-    private readonly TextParser _parser;
-    private readonly LineJoiner _joiner;
-    private readonly XmlCollector _collector;
+    private readonly LineReader _lines;
 
     /// <summary>A reader of one text.</summary>
     /// <param name="options">What the text doesn't tell by itself, and what to read of it.</param>
-    public ConntrackTextReader(ConntrackTextOptions? options = null)
-    {
-        _options = options ?? new ConntrackTextOptions();
-        _parser = new TextParser(new TextContext(_options.Labels ?? LabelNames.System, _options.CapturedAt, _options.AllowMasked));
-        _joiner = new LineJoiner(_parser, Emit) { IsLive = _options.IsLive };
-        _collector = new XmlCollector(_parser, Emit);
-    }
+    public ConntrackTextReader(ConntrackTextOptions? options = null) => _lines = new LineReader(options ?? new ConntrackTextOptions(), Emit);
 
     /// <summary>Lines added.</summary>
     public long LineCount { get; private set; }
@@ -60,11 +47,7 @@ public sealed class ConntrackTextReader
     }
 
     /// <summary>Says that no more lines come.</summary>
-    internal void Complete()
-    {
-        _joiner.Flush();
-        _collector.Flush();
-    }
+    internal void Complete() => _lines.Complete();
 
     /// <summary>Takes what has been read, in the order of lines.</summary>
     internal bool TryTake([NotNullWhen(true)] out ConntrackTextItem? item) => _items.TryDequeue(out item);
@@ -93,40 +76,9 @@ public sealed class ConntrackTextReader
     private void AddLine(string line)
     {
         LineCount++;
-        ReadOnlySpan<char> text = line.AsSpan().Trim();
-        if (text.IsEmpty || IsRemark(text))
-        {
+        if (!_lines.Read(line, LineCount))
             SkippedCount++;
-            _joiner.Flush();
-        }
-        else if (text.Contains(LossNotice, StringComparison.Ordinal))
-        {
-            _joiner.Flush();
-            Emit(new ConntrackTextRecord(new ConntrackEvent(ConntrackEventType.Lost)) { LineNumber = LineCount });
-        }
-        else if (_collector.IsOpen || text[0] == '<')
-        {
-            _joiner.Flush();
-            _collector.Add(line, LineCount, null);
-        }
-        else
-        {
-            bool continues = text[^1] == '\\';
-            string content = continues ? text[..^1].ToString() : line;
-            _joiner.Add(new LineJoiner.Attempt(content, LineCount, null, _parser.ParseLine(content, null)) { Continues = continues });
-        }
     }
-
-    /// <summary>Comments of files for <c>conntrack -R</c>; <c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been
-    /// shown.</c>, which goes to standard error; and the command itself, where a terminal's text was pasted. conntrack's errors
-    /// stay problems: entries may be missing then.</summary>
-    private static bool IsRemark(ReadOnlySpan<char> line) =>
-        line[0] == '#'
-        || line.StartsWith("This message means that the current netlink socket buffer size", StringComparison.Ordinal)
-        || line.StartsWith("Please, check --buffer-size", StringComparison.Ordinal)
-        || (line.StartsWith("conntrack v", StringComparison.Ordinal)
-            && (line.Contains(" have been ", StringComparison.Ordinal) || line.Contains(" has been ", StringComparison.Ordinal)))
-        || PastedCommand.IsListing(line);
 
     private void Emit(ConntrackTextItem item)
     {

@@ -72,7 +72,6 @@ public class HostileTextTests
     [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 src=10.0.0.1 use=1", "src=10.0.0.1")]
     [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 sport=1 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "sport=1")]
     [InlineData("300 l3proto = 2 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=2", "300")]
-    [InlineData("\0\0\0\u00ff\ufffe", "\0\0\0\u00ff\ufffe")]
     public void A_problem_names_the_word_that_does_not_fit(string line, string found)
     {
         ConntrackTextProblem problem = Assert.IsType<ConntrackTextProblem>(TextSamples.Read([Good, line, Good])[1]);
@@ -113,6 +112,13 @@ public class HostileTextTests
         Assert.Equal(("", expected), (problem.Found, problem.Expected));
         Assert.Equal($"Line 1 ends too early: expected {expected}. The line: {line}", problem.ToString());
     }
+
+    [Theory]
+    [InlineData("\0\0\0\u00ff\ufffe")]
+    [InlineData("\u001b[31mred\u001b[0m \u0007\u0008\u009b31m")]
+    [InlineData("tcp      6 9 ESTABLISHED src=\u001b[31m10.0.0.256\u001b]0;title\u0007 dst=10.0.0.2 sport=1 dport=2")]
+    public void A_problem_shows_nothing_that_a_terminal_would_obey(string line) =>
+        Assert.DoesNotContain(TextSamples.ReadProblem(line).ToString(), char.IsControl);
 
     [Fact]
     public void Endless_lines_and_endless_continuations_end()

@@ -45,13 +45,13 @@ public class RoundTripTests
     }
 
     [Theory]
-    [InlineData(ConntrackTextFormat.List, 1)]
-    [InlineData(ConntrackTextFormat.Extended, 1)]
-    [InlineData(ConntrackTextFormat.Xml, 1)]
-    [InlineData(ConntrackTextFormat.Proc, 0)]
-    [InlineData(ConntrackTextFormat.Save, 0)]
-    [InlineData(ConntrackTextFormat.Delete, 0)]
-    public void The_notice_of_a_loss_is_read_where_events_are(ConntrackTextFormat format, int read)
+    [InlineData(ConntrackTextFormat.List)]
+    [InlineData(ConntrackTextFormat.Extended)]
+    [InlineData(ConntrackTextFormat.Xml)]
+    [InlineData(ConntrackTextFormat.Proc)]
+    [InlineData(ConntrackTextFormat.Save)]
+    [InlineData(ConntrackTextFormat.Delete)]
+    public void The_notice_of_a_loss_comes_back(ConntrackTextFormat format)
     {
         const string Notice = "WARNING: We have hit ENOBUFS! We are losing events.\nThis message means that the current netlink socket buffer size is too small.\n"
             + "Please, check --buffer-size in conntrack(8) manpage.";
@@ -60,8 +60,8 @@ public class RoundTripTests
         Assert.Equal((ConntrackEventType.Lost, null, null), (lost.EventType, lost.LostCount, lost.EventTime));
 
         List<ConntrackTextItem> again = TextSamples.Read([new ConntrackTextWriter(format).Write(lost)]);
-        Assert.Equal(read, again.Count(item => item is ConntrackTextRecord { Value: ConntrackEvent { EventType: ConntrackEventType.Lost } }));
-        Assert.Equal(read, again.Count);
+        ConntrackTextRecord second = Assert.IsType<ConntrackTextRecord>(Assert.Single(again));
+        Assert.Equal(ConntrackEventType.Lost, Assert.IsType<ConntrackEvent>(second.Value).EventType);
     }
 
     [Theory]

@@ -22,7 +22,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     /// <param name="line">The line, and what was read of it.</param>
     public void Add(in Attempt line)
     {
-        if (_ways.Count > 0 && (IsOpen || (line.Reading.Record is null && !line.Reading.Fault.IsBegun)) && TryContinue(line))
+        if (TryContinue(line))
             return;
         Flush();
         if (!line.Continues && (line.Reading.Record is null ? !line.Reading.Fault.MayContinue : IsLive && line.Reading.Record.Event is not null))
@@ -65,7 +65,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
         Attempt best = _ways[0];
         foreach (Attempt way in _ways)
         {
-            if (way.IsBetterThan(best))
+            if (way.Reading.IsBetterThan(best.Reading))
                 best = way;
         }
 
@@ -79,8 +79,11 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
             _whole = attempt;
     }
 
-    private bool TryContinue(in Attempt line)
+    /// <summary>Adds a line to the one that is held back, if they can be read together.</summary>
+    public bool TryContinue(in Attempt line)
     {
+        if (_ways.Count == 0 || !(IsOpen || (line.Reading.Record is null && !line.Reading.Fault.IsBegun)))
+            return false;
         List<Attempt> longer = [];
         foreach (Attempt way in _ways)
         {
@@ -140,14 +143,6 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
 
         /// <summary>True where a backslash at the end says that the next line belongs to it.</summary>
         public bool Continues { get; init; }
-
-        public bool IsBetterThan(in Attempt other) =>
-            (Reading.Record is not null, other.Reading.Record is not null) switch
-            {
-                (true, false) => true,
-                (true, true) => Reading.Unknown < other.Reading.Unknown,
-                _ => false,
-            };
 
         public ConntrackTextItem ToItem()
         {

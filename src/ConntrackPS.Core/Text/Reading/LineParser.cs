@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
@@ -231,6 +232,9 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 /// <summary>Reads the words in brackets of a line: events, status bits and times.</summary>
 internal sealed class MarkParser(EntryDraft draft)
 {
+    /// <summary>What the kernel's words in capitals consist of.</summary>
+    public static readonly SearchValues<char> NameLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
     /// <summary>True where the line says that no reply has been seen.</summary>
     public bool IsUnreplied { get; private set; }
 

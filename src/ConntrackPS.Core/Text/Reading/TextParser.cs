@@ -73,7 +73,16 @@ internal sealed class TextParser
 /// <param name="Known">How many words were understood.</param>
 /// <param name="Unknown">How many words were not.</param>
 /// <param name="InFront">How many words that are not known stand before the entry.</param>
-internal readonly record struct LineReading(ConntrackTextRecord? Record, TextFault Fault, int Known, int Unknown, int InFront);
+internal readonly record struct LineReading(ConntrackTextRecord? Record, TextFault Fault, int Known, int Unknown, int InFront)
+{
+    /// <summary>True where more was understood.</summary>
+    public bool IsBetterThan(in LineReading other) => (Record is not null, other.Record is not null) switch
+    {
+        (true, true) => Unknown < other.Unknown,
+        (false, false) => Fault.IsBegun && !other.Fault.IsBegun,
+        (var isRead, _) => isRead,
+    };
+}
 
 /// <summary>What a text doesn't tell by itself.</summary>
 /// <param name="Labels">The names of label bits.</param>
