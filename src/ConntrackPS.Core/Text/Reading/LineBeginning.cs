@@ -34,6 +34,8 @@ internal static class LineBeginning
         "net.nf_conntrack", "net.ipv4.netfilter.", "net.ipv4.ip_conntrack", "net.ipv6.nf_conntrack", "WARNING: We have hit ENOBUFS",
     ];
 
+    private static readonly SearchValues<char> FirstLetters = SearchValues.Create([.. Fixed.Select(text => text[0]).Distinct()]);
+
     /// <summary>What the text begins as; blanks before it don't count.</summary>
     public static LineKind Of(ReadOnlySpan<char> text)
     {
@@ -50,12 +52,17 @@ internal static class LineBeginning
                 return LineKind.Entry;
         }
 
-        foreach (string beginning in Fixed)
+        if (FirstLetters.Contains(text[0]))
         {
-            if (text.StartsWith(beginning, StringComparison.Ordinal))
-                return LineKind.Entry;
+            foreach (string beginning in Fixed)
+            {
+                if (text.StartsWith(beginning, StringComparison.Ordinal))
+                    return LineKind.Entry;
+            }
         }
 
+        if (!char.IsAsciiLetterLower(text[0]))
+            return LineKind.Other;
         if (IsConnection(text))
             return LineKind.Entry;
         return text.StartsWith("conntrack -", StringComparison.Ordinal) || text.StartsWith("sudo conntrack -", StringComparison.Ordinal)
@@ -66,8 +73,6 @@ internal static class LineBeginning
     /// <summary>An address family or a protocol, each with its number, and what may follow those.</summary>
     private static bool IsConnection(ReadOnlySpan<char> text)
     {
-        if (!char.IsAsciiLetterLower(text[0]))
-            return false;
         TextCursor cursor = new(text[..Math.Min(text.Length, 256)], 0);
         cursor.Read(out ReadOnlySpan<char> word);
         if (word is "ipv4" or "ipv6")
