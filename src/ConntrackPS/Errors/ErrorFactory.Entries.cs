@@ -8,6 +8,7 @@ using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Text;
+using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Errors;
 
@@ -167,7 +168,12 @@ internal static partial class ErrorFactory
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
         exception, ErrorId.UnreadableFile,
         exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
-        exception is UnusableFileException ? "Give a file, or a named pipe that has a writer, or pipe the lines in." : null);
+        exception switch
+        {
+            UnusableFileException => "Give a file, or a named pipe that has a writer, or pipe the lines in.",
+            PackedFileException packed => $"Unpack it and pipe the lines in: {packed.Command} | ConvertFrom-ConntrackText",
+            _ => null,
+        });
 
     /// <summary>No expectation was named to delete.</summary>
     public static ErrorRecord NoExpectationFilter(string? networkNamespace) => Create(

@@ -1,0 +1,128 @@
+using System.Buffers;
+using System.Globalization;
+using ConntrackPS.Conntrack;
+
+namespace ConntrackPS.Text.Reading;
+
+/// <summary>What a line of text begins as.</summary>
+internal enum LineKind
+{
+    /// <summary>Nothing that conntrack, the kernel or their like print.</summary>
+    Other,
+
+    /// <summary>A connection, an expectation, an event, a counter or a setting.</summary>
+    Entry,
+
+    /// <summary>A command of conntrack(8), or its options alone.</summary>
+    Command,
+}
+
+/// <summary>Tells by its first words whether a text may be a line that can be read.</summary>
+internal static class LineBeginning
+{
+    /// <summary>Names of protocols are no longer.</summary>
+    private const int LongestName = 15;
+
+    /// <summary>A time since 1970; less are seconds since the machine's start.</summary>
+    private const int EpochDigits = 9;
+
+    private static readonly SearchValues<char> StateLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+    private static readonly string[] Fixed =
+    [
+        "[NEW]", "[UPDATE]", "[DESTROY]", "<flow", "</flow", "<conntrack>", "</conntrack>", "<?xml", "proto=", "cpu=", "net.netfilter.",
+        "net.nf_conntrack", "net.ipv4.netfilter.", "net.ipv4.ip_conntrack", "net.ipv6.nf_conntrack", "WARNING: We have hit ENOBUFS",
+    ];
+
+    private static readonly SearchValues<char> FirstLetters = SearchValues.Create([.. Fixed.Select(text => text[0]).Distinct()]);
+
+    /// <summary>What the text begins as; blanks before it don't count.</summary>
+    public static LineKind Of(ReadOnlySpan<char> text)
+    {
+        text = text.TrimStart();
+        if (text.IsEmpty)
+            return LineKind.Other;
+        switch (text[0])
+        {
+            case '-':
+                return SaveParser.IsCommand(PastedCommand.FirstWord(text)) ? LineKind.Command : LineKind.Other;
+            case '[' when IsTime(text[1..]):
+                return LineKind.Entry;
+            case (>= '0' and <= '9') when IsExpectation(text) || IsCounters(text):
+                return LineKind.Entry;
+        }
+
+        if (FirstLetters.Contains(text[0]))
+        {
+            foreach (string beginning in Fixed)
+            {
+                if (text.StartsWith(beginning, StringComparison.Ordinal))
+                    return LineKind.Entry;
+            }
+        }
+
+        if (!char.IsAsciiLetterLower(text[0]))
+            return LineKind.Other;
+        if (IsConnection(text))
+            return LineKind.Entry;
+        return text.StartsWith("conntrack -", StringComparison.Ordinal) || text.StartsWith("sudo conntrack -", StringComparison.Ordinal)
+            ? LineKind.Command
+            : LineKind.Other;
+    }
+
+    /// <summary>An address family or a protocol, each with its number, and what may follow those.</summary>
+    private static bool IsConnection(ReadOnlySpan<char> text)
+    {
+        TextCursor cursor = new(text[..Math.Min(text.Length, 256)], 0);
+        cursor.Read(out ReadOnlySpan<char> word);
+        if (word is "ipv4" or "ipv6")
+        {
+            if (!cursor.Read(out ReadOnlySpan<char> family) || family is not ("2" or "10"))
+                return false;
+            cursor.Read(out word);
+        }
+
+        // Open vSwitch: udp,orig=(src=...
+        int comma = word.IndexOf(',');
+        if (comma > 0 && word[comma..].StartsWith(",orig=(", StringComparison.Ordinal))
+            return true;
+        if (word.Length > LongestName || !cursor.Read(out ReadOnlySpan<char> number) || !char.IsAsciiDigit(number[0])
+            || !byte.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out byte value)
+            || !ProtocolNames.TryParsePrinted(word, out IPProtocol? protocol) || (protocol ?? (IPProtocol)value) != (IPProtocol)value)
+            return false;
+        return !cursor.Read(out ReadOnlySpan<char> next)
+            || next[0] == '[' || char.IsAsciiDigit(next[0]) || next.Contains('=') || !next.ContainsAnyExcept(StateLetters);
+    }
+
+    /// <summary><c>[1427392756.120001]</c>, or with blanks in place of the last digits.</summary>
+    private static bool IsTime(ReadOnlySpan<char> text)
+    {
+        int digits = Digits(text);
+        return digits >= EpochDigits && text.Length > digits && text[digits] is '.' or ']';
+    }
+
+    /// <summary><c>133 l3proto = 2 proto=47</c>, <c>30 proto=17</c>.</summary>
+    private static bool IsExpectation(ReadOnlySpan<char> text)
+    {
+        ReadOnlySpan<char> rest = text[Digits(text)..];
+        return rest.Length > 0 && rest[0] is ' ' or '\t' && rest.TrimStart() is var key
+            && (key.StartsWith("l3proto", StringComparison.Ordinal) || key.StartsWith("proto=", StringComparison.Ordinal));
+    }
+
+    /// <summary>A row of /proc/net/stat/nf_conntrack.</summary>
+    private static bool IsCounters(ReadOnlySpan<char> text) =>
+        text.Length > 17 && text[8] == ' ' && !ContainsOther(text[..8]) && !ContainsOther(text.Slice(9, 8).Trim());
+
+    private static bool ContainsOther(ReadOnlySpan<char> text)
+    {
+        foreach (char c in text)
+        {
+            if (!char.IsAsciiHexDigitLower(c))
+                return true;
+        }
+
+        return text.Length < 8;
+    }
+
+    private static int Digits(ReadOnlySpan<char> text) => text.IndexOfAnyExceptInRange('0', '9') is >= 0 and var other ? other : text.Length;
+}

@@ -1,0 +1,157 @@
+namespace ConntrackPS.Text.Reading;
+
+/// <summary>Knows the lines that describe nothing, and may stand between those that do: fences and tags of a page, rulers, what was
+/// left out, prompts, commands that list, headings of logs and the totals of conntrack.</summary>
+internal static class LineRemark
+{
+    private const int LongestPrompt = 128;
+
+    /// <summary>What people write for lines that they left out.</summary>
+    private static readonly string[] Elisions =
+    [
+        "snip", "snipped", "cut", "truncated", "output truncated", "output omitted", "omitted", "lines omitted", "more", "end", "etc", "and so on",
+        "more lines", "rest omitted", "output cut", "stripped", "redacted", "cut here", "snap",
+    ];
+
+    /// <summary>What print connections, beside conntrack itself.</summary>
+    private static readonly string[] Programs =
+    [
+        "cat", "zcat", "grep", "egrep", "zgrep", "less", "more", "head", "tail", "watch", "awk", "sed", "wc", "sort", "dmesg", "journalctl", "logread",
+        "ssh", "ip", "nsenter", "kubectl", "docker", "while", "for", "sysctl", "adb", "show", "run",
+    ];
+
+    private static readonly string[] Headings =
+    [
+        "diff ", "@@ ", "--- ", "+++ ", "-- Logs begin", "-- Journal begins", "-- Boot ", "-- Reboot", "-- No entries", "-- cursor:", "Every ",
+        "Script started on", "Script done on", "Hint: Some lines were ellipsized", "Binary file ", "WARNING: apt does not", "==> ",
+    ];
+
+    /// <summary>True for a line that describes nothing.</summary>
+    /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
+    public static bool IsRemark(ReadOnlySpan<char> line)
+    {
+        ReadOnlySpan<char> text = line.Trim();
+        if (IsTotal(text) || !HasLetterOrDigit(text))
+            return true;
+        if (LineBeginning.Of(text) is not LineKind.Other and var kind)
+            return kind == LineKind.Command && PastedCommand.IsListing(text);
+        return IsComment(text) || IsFence(text) || IsElision(text) || IsHeading(text) || IsCommand(text) || IsField(text);
+    }
+
+    /// <summary><c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been shown.</c>, also behind the prefix of a log.
+    /// conntrack's errors are no remarks: entries may be missing then.</summary>
+    private static bool IsTotal(ReadOnlySpan<char> text)
+    {
+        int have = text.IndexOf(" have been ", StringComparison.Ordinal);
+        if (have < 0)
+            have = text.IndexOf(" has been ", StringComparison.Ordinal);
+        if (have < 0)
+            return false;
+        ReadOnlySpan<char> before = text[..have];
+        return before.Contains("(conntrack-tools)", StringComparison.Ordinal) || before.Contains("conntrack v", StringComparison.Ordinal)
+            || (before.Contains("conntrack: ", StringComparison.Ordinal) && before.EndsWith("flow entries", StringComparison.Ordinal));
+    }
+
+    private static bool HasLetterOrDigit(ReadOnlySpan<char> text)
+    {
+        foreach (char c in text)
+        {
+            if (char.IsLetterOrDigit(c))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>A comment that is no entry behind a mark; a command in a comment is not to be run.</summary>
+    private static bool IsComment(ReadOnlySpan<char> text) =>
+        text[0] == '#' && !LineFrame.TryRemove(text, DateTime.UnixEpoch, out _, out _);
+
+    /// <summary>```console, ~~~, a page's tags alone.</summary>
+    private static bool IsFence(ReadOnlySpan<char> text)
+    {
+        while (text.Length > 0 && text[0] is '>' or ' ' or '|')
+            text = text[1..];
+        if (text.StartsWith("```", StringComparison.Ordinal) || text.StartsWith("~~~", StringComparison.Ordinal))
+            return text.TrimStart("`~").IndexOfAny('=', '`', '~') < 0;
+        if (!text.StartsWith("<", StringComparison.Ordinal))
+            return false;
+        int length;
+        while ((length = PageText.TagLength(text)) > 0)
+            text = text[length..].TrimStart();
+        return text.IsEmpty;
+    }
+
+    private static bool IsElision(ReadOnlySpan<char> text)
+    {
+        ReadOnlySpan<char> words = text.Trim(" \t.[]()<>{}-=*_#:/\u2026\u2702");
+        if (words.Length == text.Length || words.Length > 24)
+            return false;
+        words = words.TrimStart("0123456789 ");
+        foreach (string elision in Elisions)
+        {
+            if (words.Equals(elision, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static bool IsHeading(ReadOnlySpan<char> text)
+    {
+        if (text.StartsWith("total ", StringComparison.Ordinal) && !text[6..].Trim().ContainsAnyExceptInRange('0', '9'))
+            return true;
+        foreach (string heading in Headings)
+        {
+            if (text.StartsWith(heading, StringComparison.Ordinal) && !text.Contains("src=", StringComparison.Ordinal))
+                return true;
+        }
+
+        // ansible, date(1).
+        return text.EndsWith("rc=0 >>", StringComparison.Ordinal)
+            || (!text.Contains('=') && LogTime.Read(text, DateTime.UnixEpoch, out _) == text.Length);
+    }
+
+    /// <summary>A prompt, alone or with a command that creates and deletes nothing; a program's name and what it is to read.</summary>
+    private static bool IsCommand(ReadOnlySpan<char> text)
+    {
+        int prompt = 0;
+        if (text.StartsWith("$ ", StringComparison.Ordinal) || text.StartsWith("% ", StringComparison.Ordinal))
+            prompt = 1;
+        else if (LineFrame.PromptLength(text) is > 0 and <= LongestPrompt and var length)
+            prompt = length;
+        else if (text.Length > 3 && text[0] is '/' or '~' && text[1] == ' ' && text[2] is '#' or '$')
+            prompt = 3;
+        ReadOnlySpan<char> command = text[prompt..].TrimStart();
+        bool isPlace = prompt > 0 && (text[..prompt].Contains('@') || text[0] is '[' or '$' or '%' or '/' or '~' || text.StartsWith("PS ", StringComparison.Ordinal));
+        if (command.IsEmpty)
+            return true;
+        if (LineBeginning.Of(command) is not LineKind.Other and var kind)
+            return kind == LineKind.Command && PastedCommand.IsListing(text);
+        if (SaveParser.IsCommand(PastedCommand.FirstWord(PastedCommand.OptionsOf(text))))
+            return false;
+        if (command.StartsWith("sudo ", StringComparison.Ordinal))
+            command = command[5..].TrimStart();
+        ReadOnlySpan<char> first = PastedCommand.FirstWord(command);
+        if (isPlace && !command.Contains("src=", StringComparison.Ordinal))
+            return true;
+        if (!command.Contains("conntrack", StringComparison.Ordinal))
+            return false;
+        foreach (string program in Programs)
+        {
+            if (first.Equals(program, StringComparison.Ordinal))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>_PID=1 and the like, in which journalctl -o export and verbose tell whose line the message is.</summary>
+    private static bool IsField(ReadOnlySpan<char> text)
+    {
+        int equals = text.IndexOf('=');
+        ReadOnlySpan<char> key = equals > 1 ? text[..equals] : default;
+        return !key.IsEmpty && !key.ContainsAnyExcept(MarkParser.NameLetters)
+            && (key[0] == '_' || key is "PRIORITY" || key.StartsWith("SYSLOG_", StringComparison.Ordinal));
+    }
+}
