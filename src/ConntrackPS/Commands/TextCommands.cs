@@ -96,7 +96,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
 
     private void ReadFile(string file)
     {
-        using StreamReader text = OperatingSystem.IsLinux() ? new(NamedFile.Open(file, () => Stopping)) : new(file);
+        using StreamReader text = Platform.IsLinux ? new(NamedFile.Open(file, () => Stopping)) : new(file);
         ConntrackTextReader reader = new(capturedAt: CapturedAt);
         while (!Stopping && text.ReadLine() is { } line)
         {
