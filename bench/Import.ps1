@@ -1,7 +1,7 @@
 #!/usr/bin/env pwsh
 <#
 .SYNOPSIS
-    Measures what importing the module and listing a first entry add to the start of pwsh, and prints Markdown.
+    Measures what importing the module, reading a first line of text and listing a first entry add to the start of pwsh, and prints Markdown.
 .DESCRIPTION
     Every measurement is a pwsh of its own, in a network namespace whose table has a few entries. A binary module with one
     cmdlet that does nothing stands beside ours: what that costs, every binary module costs. Needs root and iproute2.
@@ -31,6 +31,8 @@ Import-Module "$PSScriptRoot/../build/ChildPowerShell.psm1"
 $ns = "ctps-import-$PID"
 $work = [IO.Directory]::CreateTempSubdirectory('ctps-import-').FullName
 
+$line = '"udp 17 28 src=192.0.2.1 dst=198.51.100.53 sport=5000 dport=53 src=198.51.100.53 dst=192.0.2.1 sport=53 dport=5000 mark=0 use=1"'
+
 function New-TrivialModule([string] $Path) {
     Add-Type -OutputAssembly $Path -TypeDefinition @'
         [System.Management.Automation.Cmdlet("Get", "Trivial")]
@@ -50,9 +52,12 @@ function Get-Starter {
     New-Contestant 'a trivial binary module, and its cmdlet' {
         Measure-PowerShell "Import-Module $work/Trivial.dll; `$null = Get-Trivial"
     }
-    New-Contestant '`Import-Module ConntrackPS`' { Measure-PowerShell "Import-Module $ModulePath" }
     foreach ($path in @($ModulePath) + $Other | Where-Object { $_ }) {
         $build = $path -eq $ModulePath ? '' : ', the other build'
+        New-Contestant "``Import-Module ConntrackPS``$build" { Measure-PowerShell "Import-Module $path" }.GetNewClosure()
+        New-Contestant "``Import-Module ConntrackPS; `$null = ConvertFrom-ConntrackText (a line)``$build" {
+            Measure-PowerShell "Import-Module $path; `$null = ConvertFrom-ConntrackText ($line)"
+        }.GetNewClosure()
         New-Contestant "``Import-Module ConntrackPS; `$null = Get-ConntrackEntry``$build" {
             Measure-PowerShell "Import-Module $path; `$null = Get-ConntrackEntry"
         }.GetNewClosure()

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using ConntrackPS.Blocking;
+using ConntrackPS.Linux;
 
 namespace ConntrackPS;
 
@@ -29,7 +30,7 @@ public sealed class ModuleAssembly : IModuleAssemblyInitializer, IModuleAssembly
     /// PowerShell looks for a module's assemblies only beside the module.</summary>
     private static Assembly? FindLibC(AssemblyLoadContext asking, AssemblyName name)
     {
-        if (name.Name != "Tmds.LibC" || name.Version != LibCVersion)
+        if (name.Name != "Tmds.LibC" || name.Version != LibCVersion || !Platform.IsLinux)
             return null;
         string folder = Path.GetDirectoryName(typeof(ModuleAssembly).Assembly.Location)!;
         string platform = "linux-" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();

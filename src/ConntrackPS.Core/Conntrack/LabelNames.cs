@@ -7,41 +7,27 @@ namespace ConntrackPS.Conntrack;
 public sealed class LabelNames
 {
     private static readonly string[] DefaultPaths = ["etc/xtables/connlabel.conf", "etc/connlabel.conf"];
-    private static readonly Lazy<LabelNames> SystemNames = new(() => Load("/"));
 
-    private readonly Dictionary<int, string> _names = [];
-    private readonly Dictionary<string, int> _bits = new(StringComparer.Ordinal);
+    private readonly Lazy<Index> _index;
 
-    private LabelNames()
-    {
-    }
+    private LabelNames(Lazy<Index> index) => _index = index;
 
-    /// <summary>The names of this machine, read once.</summary>
-    public static LabelNames System => SystemNames.Value;
+    /// <summary>The names of this machine. The file is read once, when the first label is met: most text has none.</summary>
+    public static LabelNames System { get; } = new(new Lazy<Index>(() => Index.Of(NameFile.Read("/", DefaultPaths))));
 
     /// <summary>All names, in the order of their bits.</summary>
-    public IEnumerable<string> Names => _names.OrderBy(pair => pair.Key).Select(pair => pair.Value);
+    public IEnumerable<string> Names => _index.Value.Names.OrderBy(pair => pair.Key).Select(pair => pair.Value);
 
     /// <summary>Reads the lines of a connlabel.conf; lines that are no bit and name are skipped.</summary>
-    public static LabelNames Parse(IEnumerable<string> lines)
-    {
-        LabelNames names = new();
-        foreach (string[] words in NameFile.Words(lines))
-        {
-            if (words.Length >= 2 && TryParseBit(words[0], out int bit) && names._bits.TryAdd(words[1], bit))
-                names._names.TryAdd(bit, words[1]);
-        }
-
-        return names;
-    }
+    public static LabelNames Parse(IEnumerable<string> lines) => new(new Lazy<Index>(Index.Of(lines)));
 
     /// <summary>The bit's name, or its number where it has none.</summary>
     public string ToName(int bit) =>
-        _names.TryGetValue(bit, out string? name) ? name : bit.ToString(CultureInfo.InvariantCulture);
+        _index.Value.Names.TryGetValue(bit, out string? name) ? name : bit.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Finds a bit by name, or by number from 0 to 127.</summary>
     public bool TryGetBit(string nameOrNumber, out int bit) =>
-        _bits.TryGetValue(nameOrNumber, out bit) || TryParseBit(nameOrNumber, out bit);
+        _index.Value.Bits.TryGetValue(nameOrNumber, out bit) || TryParseBit(nameOrNumber, out bit);
 
     /// <summary>Reads labels by name or number, comma-separated.</summary>
     /// <param name="text">The text.</param>
@@ -69,6 +55,24 @@ public sealed class LabelNames
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out bit) && bit < LabelBits.Count;
 
     internal static LabelNames Load(string root) => Parse(NameFile.Read(root, DefaultPaths));
+
+    /// <summary>What a file says.</summary>
+    /// <param name="Names">Of each bit, the name that is read first.</param>
+    /// <param name="Bits">Of each name, the bit that is read first.</param>
+    private sealed record Index(Dictionary<int, string> Names, Dictionary<string, int> Bits)
+    {
+        public static Index Of(IEnumerable<string> lines)
+        {
+            Index index = new([], new Dictionary<string, int>(StringComparer.Ordinal));
+            foreach (string[] words in NameFile.Words(lines))
+            {
+                if (words.Length >= 2 && TryParseBit(words[0], out int bit) && index.Bits.TryAdd(words[1], bit))
+                    index.Names.TryAdd(bit, words[1]);
+            }
+
+            return index;
+        }
+    }
 }
 
 /// <summary>The 128 label bits of an entry (CTA_LABELS, struct nf_conn_labels).</summary>

@@ -101,7 +101,7 @@ internal sealed class ServiceNames
     }
 }
 
-/// <summary>Files in /etc that give names to numbers, a line each, with comments after '#'.</summary>
+/// <summary>Files in /etc that give names to numbers, a line each, with comments after '#'. Windows has them in another folder.</summary>
 internal static class NameFile
 {
     /// <summary>The lines of the first of the files that is there; none where no one is, or it can't be read. What is no file, or
@@ -112,7 +112,9 @@ internal static class NameFile
     {
         try
         {
-            using RootFolder? folder = OperatingSystem.IsLinux() ? RootFolder.TryOpen(root) : null;
+            if (!Platform.IsLinux)
+                return paths.Select(path => PathElsewhere(root, path)).FirstOrDefault(File.Exists) is { } file ? File.ReadAllLines(file) : [];
+            using RootFolder? folder = RootFolder.TryOpen(root);
             foreach (string path in folder is null ? [] : paths)
             {
                 using FilePlace? place = folder!.Find(path);
@@ -127,6 +129,11 @@ internal static class NameFile
 
         return [];
     }
+
+    /// <summary>Windows calls etc/protocols "protocol"; the others are of the same name.</summary>
+    private static string PathElsewhere(string root, string path) => OperatingSystem.IsWindows()
+        ? Path.Combine(Environment.SystemDirectory, "drivers", "etc", path == "etc/protocols" ? "protocol" : Path.GetFileName(path))
+        : Path.Combine(root, path);
 
     /// <summary>The words of each line that has any.</summary>
     public static IEnumerable<string[]> Words(IEnumerable<string> lines) =>

@@ -40,6 +40,7 @@ public sealed class EventStream : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(networkNamespaces);
+        Platform.RequireLinux();
         _options = options;
         _backlog = new EventBacklog(options.BacklogSize);
         _watched = new WatchedNamespaces(options, _backlog, batch => _queue.Add(batch, _stop.Token));

@@ -7,7 +7,8 @@ using static Tmds.Linux.LibC;
 namespace ConntrackPS.Linux;
 
 /// <summary>A network namespace, by the name <c>ip netns</c> gave it, a path to its file, or a process in it.</summary>
-/// <remarks>network_namespaces(7), setns(2).</remarks>
+/// <remarks>network_namespaces(7), setns(2). All that is read from the kernel or written to it is so in a namespace: on a system
+/// without any, the members end with <see cref="PlatformNotSupportedException"/> before they touch libc.</remarks>
 public sealed class NetworkNamespace
 {
     /// <summary>Where <c>ip netns add</c> keeps the namespaces' files.</summary>
@@ -34,9 +35,11 @@ public sealed class NetworkNamespace
     /// <summary>Finds a namespace by name, path or process id; a name wins over an equal process id.</summary>
     /// <param name="value">A name below /run/netns, a path with a slash, or a process id.</param>
     /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
+    /// <exception cref="PlatformNotSupportedException">This system is not Linux.</exception>
     public static NetworkNamespace Parse(string value)
     {
         ArgumentNullException.ThrowIfNull(value);
+        Platform.RequireLinux();
         NetworkNamespace found = new(value, PathOf(value));
         return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
     }
@@ -45,15 +48,16 @@ public sealed class NetworkNamespace
     /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
     internal static NetworkNamespace? ParseOrOwn(string? value) => value is null ? null : Parse(value);
 
-    /// <summary>The names that <c>ip netns list</c> shows, sorted.</summary>
+    /// <summary>The names that <c>ip netns list</c> shows, sorted; none where there are no namespaces.</summary>
     public static IReadOnlyList<string> Names() =>
-        Directory.Exists(NamedDirectory)
+        Platform.IsLinux && Directory.Exists(NamedDirectory)
             ? [.. Directory.EnumerateFiles(NamedDirectory).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
             : [];
 
     /// <summary>This process's own namespace under the name that <c>ip netns</c> has for it; null where it has none.</summary>
     internal static NetworkNamespace? FindOwnName()
     {
+        Platform.RequireLinux();
         string identity = ReadIdentity(null);
         return Names().Select(name => new NetworkNamespace(name, Path.Combine(NamedDirectory, name))).FirstOrDefault(named => named.LeadsTo(identity));
     }
@@ -91,6 +95,7 @@ public sealed class NetworkNamespace
     /// entered.</returns>
     internal static T?[] RunInAll<T>(IReadOnlyList<NetworkNamespace> namespaces, Func<T> action)
     {
+        Platform.RequireLinux();
         T?[] results = new T?[namespaces.Count];
         int next = -1;
         Thread[] threads = [.. Enumerable.Range(0, Math.Min(MostAtOnce, namespaces.Count)).Select(_ =>
@@ -123,19 +128,22 @@ public sealed class NetworkNamespace
     /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more. EINVAL: it leads to another file.</exception>
     internal static string ReadIdentity(NetworkNamespace? networkNamespace)
     {
-        if (networkNamespace is null)
-            return File.ResolveLinkTarget(OwnFile, returnFinalTarget: false)!.Name;
+        Platform.RequireLinux();
+        return networkNamespace is null ? File.ResolveLinkTarget(OwnFile, returnFinalTarget: false)!.Name : networkNamespace.IdentityOfFile();
+    }
 
+    private string IdentityOfFile()
+    {
         // Opened for its status alone, which no pipe and no device can hold up.
-        using SafeFileHandle file = LibC.Open(networkNamespace.FilePath, O_PATH | O_CLOEXEC);
+        using SafeFileHandle file = LibC.Open(FilePath, O_PATH | O_CLOEXEC);
         if (file.IsInvalid)
-            throw new NetworkNamespaceException(networkNamespace.Name, (Errno)Marshal.GetLastPInvokeError());
+            throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
         using SafeFileHandle own = LibC.Open(OwnFile, O_PATH | O_CLOEXEC);
         FileStatus status = FileStatus.Of(file);
 
         // Numbers are unique among the files of namespaces alone.
         if (!own.IsInvalid && FileStatus.Of(own).FileSystem != status.FileSystem)
-            throw new NetworkNamespaceException(networkNamespace.Name, Errno.InvalidArgument);
+            throw new NetworkNamespaceException(Name, Errno.InvalidArgument);
         return string.Create(CultureInfo.InvariantCulture, $"net:[{status.Inode}]");
     }
 
@@ -154,8 +162,12 @@ public sealed class NetworkNamespace
     }
 
     /// <summary>Runs an action in the given namespace, or right here when there is none.</summary>
-    internal static T RunIn<T>(NetworkNamespace? networkNamespace, Func<T> action) =>
-        networkNamespace is null ? action() : networkNamespace.Run(action);
+    /// <exception cref="PlatformNotSupportedException">This system is not Linux.</exception>
+    internal static T RunIn<T>(NetworkNamespace? networkNamespace, Func<T> action)
+    {
+        Platform.RequireLinux();
+        return networkNamespace is null ? action() : networkNamespace.Run(action);
+    }
 
     /// <inheritdoc/>
     public override string ToString() => Name;

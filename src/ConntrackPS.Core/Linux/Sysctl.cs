@@ -114,7 +114,7 @@ internal static class Sysctl
         LibC.Write(file, Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture))) >= 0;
 
     /// <summary>Root passes by the mode of ordinary files, but not below /proc/sys.</summary>
-    private static bool HasWriteBit(string path) => OperatingSystem.IsLinux() && File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
+    private static bool HasWriteBit(string path) => Platform.IsLinux && File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
 }
 
 /// <summary>Why a kernel parameter can't be written from here, whatever the privilege.</summary>

@@ -39,8 +39,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
         // With input the parameter set is not known before the first object comes.
         if (!MyInvocation.ExpectingInput)

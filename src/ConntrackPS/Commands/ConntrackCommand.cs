@@ -12,8 +12,8 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>What all cmdlets share: network namespaces, of which some read several and others change one; how errors of the
-/// core become error records; how Ctrl+C ends the work.</summary>
+/// <summary>What all cmdlets share: the kernel, which is there on Linux alone; network namespaces, of which some read several and
+/// others change one; how errors of the core become error records; how Ctrl+C ends the work.</summary>
 public abstract class ConntrackCommand : PSCmdlet, IDisposable
 {
     /// <summary>How many namespaces' counts are read at once.</summary>
@@ -65,8 +65,24 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Whether rows of several namespaces may come, so that tables should show which.</summary>
     private protected virtual bool ShowsNamespace => NamesSeveral;
 
+    /// <summary>Whether the cmdlet, as it was called, can do nothing without the kernel.</summary>
+    private protected virtual bool NeedsKernel => true;
+
     /// <summary>Raised by Ctrl+C, and where the pipeline wants no more.</summary>
     private protected CancellationToken Stop => _stop.Token;
+
+    /// <summary>Where there is no such kernel, says so before anything is done.</summary>
+    protected sealed override void BeginProcessing()
+    {
+        if (NeedsKernel)
+            Run(Platform.RequireLinux);
+        Begin();
+    }
+
+    /// <summary>What a cmdlet does before the first object comes.</summary>
+    private protected virtual void Begin()
+    {
+    }
 
     /// <inheritdoc/>
     protected override void StopProcessing()

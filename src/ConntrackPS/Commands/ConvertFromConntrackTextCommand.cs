@@ -6,6 +6,7 @@ using ConntrackPS.Errors;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Text;
+using ConntrackPS.Text.Reading;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -117,7 +118,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
 
     private void ReadFile(string file)
     {
-        using StreamReader text = OperatingSystem.IsLinux() ? new(ConntrackPS.Linux.NamedFile.Open(file, () => Stopping)) : new(file);
+        using TextFile text = TextFile.Open(file, () => Stopping);
         ConntrackTextReader reader = new(Options(File.GetLastWriteTime(file)));
         try
         {

@@ -72,8 +72,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     [DurationArgument(TakesOne = true, TakesFractions = true)]
     public TimeSpan? Interval { get; set; }
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
         if (AsksForRates && Interval is null)
             ThrowTerminatingError(ErrorFactory.NoInterval(SortBy));
@@ -121,6 +120,10 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         _filters.Add(NamespaceName ?? InputEntry.NamespaceOf(input), filter);
         return true;
     }
+
+    /// <summary>Objects are counted on every system. Those that choose entries of the table need the kernel, which shows when they come.
+    /// </summary>
+    private protected override bool NeedsKernel => !MyInvocation.ExpectingInput && !MyInvocation.BoundParameters.ContainsKey(nameof(InputObject));
 
     private bool AsksForRates => SortBy >= GroupOrder.BitsPerSecond;
 

@@ -34,8 +34,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     private long _withoutTags;
     private long _withoutShift;
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
         _asksForEach = this.AsksForEach();
         _progress = new WorkProgress(this, "Creating conntrack entries");

@@ -63,8 +63,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
         _asksForEach = this.AsksForEach();
         _progress = new WorkProgress(this, "Removing conntrack entries");

@@ -99,8 +99,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     private long Changed => _updaters!.All.Sum(updater => updater.Changed);
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
         _asksForEach = this.AsksForEach();
         _progress = new WorkProgress(this, "Changing conntrack entries");

@@ -99,10 +99,9 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
     [Parameter(Mandatory = true, ParameterSetName = ResetSet)]
     public SwitchParameter Reset { get; set; }
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
-        base.BeginProcessing();
+        base.Begin();
         _isTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
     }
 

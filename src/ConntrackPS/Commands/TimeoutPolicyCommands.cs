@@ -191,10 +191,9 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     /// <summary>A parameter for each state of the protocol.</summary>
     public object GetDynamicParameters() => _timeouts.Offer(Protocol == 0 ? null : Protocol);
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
-        base.BeginProcessing();
+        base.Begin();
         _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
     }
 
@@ -247,10 +246,9 @@ public sealed class SetConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     /// <summary>A parameter for each state.</summary>
     public object GetDynamicParameters() => _timeouts.Offer(null);
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
-        base.BeginProcessing();
+        base.Begin();
         _timeouts.IsTyped = MyInvocation.BoundParameters.ContainsKey(nameof(Timeout));
     }
 

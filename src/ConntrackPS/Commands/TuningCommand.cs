@@ -26,8 +26,7 @@ public abstract class TuningCommand : ConntrackCommand
     [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
     public string[]? Namespace { get; set; }
 
-    /// <inheritdoc/>
-    protected override void BeginProcessing()
+    private protected override void Begin()
     {
         // What objects have is bound later.
         if (NetworkNamespace is null && Namespace is { Length: > 0 } typed && !typed.Any(string.IsNullOrEmpty))

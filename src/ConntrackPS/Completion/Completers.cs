@@ -26,9 +26,17 @@ public abstract class ChoiceCompleter : IArgumentCompleter
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
     {
         string typed = (wordToComplete ?? "").Trim('\'', '"');
-        return Choices(parameterName, typed, fakeBoundParameters)
-            .Where(choice => choice.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
-            .Select(choice => new CompletionResult(TextOf(choice.Value), choice.Value, CompletionResultType.ParameterValue, choice.Meaning));
+        try
+        {
+            return [.. Choices(parameterName, typed, fakeBoundParameters)
+                .Where(choice => choice.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
+                .Select(choice => new CompletionResult(TextOf(choice.Value), choice.Value, CompletionResultType.ParameterValue, choice.Meaning))];
+        }
+        catch (PlatformNotSupportedException)
+        {
+            // The kernel is asked for these, and this is another system.
+            return [];
+        }
     }
 
     /// <summary>The values; those that don't begin with what was typed are left out afterwards.</summary>

@@ -57,7 +57,8 @@ internal static partial class ErrorFactory
             exception, ErrorId.ConntrackUnavailable, ErrorCategory.NotInstalled, target,
             "Load the kernel modules: modprobe nf_conntrack_netlink."),
         PlatformNotSupportedException => Create(
-            exception, ErrorId.NotLinux, ErrorCategory.NotImplemented, target, "Run this on the Linux router, for example by Invoke-Command -HostName."),
+            exception, ErrorId.NotLinux, ErrorCategory.NotImplemented, target,
+            "Run the command on the Linux router, for example by Invoke-Command -HostName. Here, ConvertFrom-ConntrackText reads text that the router printed."),
         FileNotFoundException { FileName: { } file } when file.StartsWith("Tmds.LibC,", StringComparison.Ordinal) => Create(
             new PlatformNotSupportedException($"The module has no code for this processor ({RuntimeInformation.ProcessArchitecture}).", exception),
             ErrorId.ProcessorNotSupported, ErrorCategory.NotImplemented, target, "Use it on x64, arm64 or arm, like PowerShell for Linux."),

@@ -265,7 +265,7 @@ internal enum ErrorId
     /// <summary>The live view needs a terminal.</summary>
     NoTerminal,
 
-    /// <summary>This system is not Linux.</summary>
+    /// <summary>The cmdlet needs the Linux kernel, and this system is not Linux.</summary>
     NotLinux,
 
     /// <summary>The module has no native code for this processor.</summary>

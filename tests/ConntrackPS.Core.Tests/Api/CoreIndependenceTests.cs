@@ -90,6 +90,15 @@ public partial class CoreIndependenceTests
         Assert.Equal(told.Order(), holders.Order());
     }
 
+    /// <summary>A second question would not be answered by the tests' switch, so nobody would see what happens elsewhere.</summary>
+    [Fact]
+    public void Only_one_class_asks_whether_this_is_Linux() => Assert.Equal(
+        ["ConntrackPS.Core/Linux/Platform.cs"],
+        from file in Directory.EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
+        let name = Path.GetRelativePath(Path.Combine(Repository.Root, "src"), file)
+        where name.Split('/')[1] is not ("bin" or "obj") && SystemQuestion().IsMatch(File.ReadAllText(file))
+        select name);
+
     private static string Architecture() => File.ReadAllText(Path.Combine(Repository.Root, "docs/architecture.md"));
 
     private static Dictionary<string, HashSet<string>> Uses()
@@ -134,6 +143,9 @@ public partial class CoreIndependenceTests
     private static partial Regex Row();
 
     /// <summary>The paragraph on file descriptors.</summary>
+    [GeneratedRegex(@"\bIsLinux\(|IsOSPlatform|OSVersion|PlatformID")]
+    private static partial Regex SystemQuestion();
+
     [GeneratedRegex(@"^File descriptors belong to .*?(?=\n\n|There )", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Sentence();
 

@@ -116,8 +116,7 @@ public sealed class ConntrackTable
     /// <summary>Opens a netlink connection, and says so where the kernel has no such subsystem.</summary>
     internal static T Attempt<T>(Func<T> open)
     {
-        if (!OperatingSystem.IsLinux())
-            throw new PlatformNotSupportedException("Connection tracking is a part of the Linux kernel; this system is not Linux.");
+        Platform.RequireLinux();
         try
         {
             return open();

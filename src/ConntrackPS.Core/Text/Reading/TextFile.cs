@@ -42,7 +42,7 @@ internal sealed class TextFile : TextReader
     /// <exception cref="IOException">It can't be read, or is packed in a way that can't be unpacked here.</exception>
     /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
     public static TextFile Open(string path, Func<bool> isStopped) => Open(
-        OperatingSystem.IsLinux() ? NamedFile.Open(path, isStopped) : File.OpenRead(path), path, isStopped);
+        Platform.IsLinux ? NamedFile.Open(path, isStopped) : File.OpenRead(path), path, isStopped);
 
     /// <summary>Reads an open stream, and closes it at the end.</summary>
     /// <param name="stream">The bytes of the file.</param>

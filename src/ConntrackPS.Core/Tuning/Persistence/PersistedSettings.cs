@@ -32,7 +32,7 @@ internal sealed class PersistedSettings
     public static PersistedSettings Read(SystemRoot root)
     {
         PersistedSettings settings = new();
-        if (!OperatingSystem.IsLinux())
+        if (!Platform.IsLinux)
             return settings;
         try
         {

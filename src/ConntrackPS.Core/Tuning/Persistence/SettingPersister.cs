@@ -64,8 +64,7 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
 
     private RootFolder OpenRoot()
     {
-        if (!OperatingSystem.IsLinux())
-            throw new PlatformNotSupportedException("These files are read by Linux at boot.");
+        Platform.RequireLinux();
         try
         {
             Directory.CreateDirectory(root.Path);
