@@ -3,7 +3,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Api;
 
-/// <summary>Words that no text of the project needs, since a plainer one says it. Each is here because users stumbled over it.</summary>
+/// <summary>Words with a plainer replacement. Each is here because users misunderstood it, or because comments used it often.</summary>
 public partial class WordsTests
 {
     /// <summary>What must not come back, and why. Only patterns that have no legitimate use.</summary>
