@@ -58,7 +58,7 @@ public sealed class PersistedSettingsTests : IDisposable
         Assert.Equal(2L, PersistedSettings.Read(_files.Root).FindFor("nf_conntrack_max", BootReaders.Procps)!.Number);
     }
 
-    /// <summary>Without a link systemd does not read it at all.</summary>
+    /// <summary>Without a link systemd does not read it.</summary>
     [Fact]
     public void To_systemd_sysctl_conf_says_nothing()
     {
@@ -67,7 +67,7 @@ public sealed class PersistedSettingsTests : IDisposable
         Assert.Null(Maximum);
     }
 
-    /// <summary>Every line that comes after ours, who reads it, and what the options of the module say.</summary>
+    /// <summary>Every line after ours, the programs that read it, and the module's options.</summary>
     [Fact]
     public void All_that_comes_after_ours_is_told()
     {
