@@ -26,7 +26,7 @@ internal interface ITableReplay<TEntry>
     void BeginListing();
 
     /// <summary>Processes an entry of the table.</summary>
-    /// <returns>True if the consumer must be told that it exists.</returns>
+    /// <returns>True if the entry must be reported to the consumer.</returns>
     bool List(TEntry entry, bool isDying);
 
     /// <summary>Ends the listing of the table.</summary>

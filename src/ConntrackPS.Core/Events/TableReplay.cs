@@ -31,14 +31,14 @@ internal sealed class TableReplay<TKey, TEntry>(
     /// <summary>The number of immediate attempts to read the table again after an incomplete listing.</summary>
     public const int MaximumRounds = 3;
 
-    /// <summary>How long a derived end is remembered, in milliseconds. The kernel checks for expired entries once a minute, and less often
+    /// <summary>The time for which a derived end is remembered, in milliseconds. The kernel checks for expired entries once a minute, and less often
     /// under load.</summary>
     public const long EndMemory = 10 * 60_000;
 
     /// <summary>The maximum number of remembered derived ends, in addition to those of the last comparison: about 30 MB.</summary>
     public const int MaximumEnds = 250_000;
 
-    /// <summary>How long after the listing a New event of a listed entry may come, in milliseconds. The thread that created the entry may
+    /// <summary>The time after the listing within which a New event of a listed entry may come, in milliseconds. The thread that created the entry may
     /// have to wait for a processor in between.</summary>
     public const long BeginMemory = 60_000;
 
@@ -55,7 +55,7 @@ internal sealed class TableReplay<TKey, TEntry>(
     private int _round;
     private long _settled;
 
-    /// <summary>What the consumer knows of an entry.</summary>
+    /// <summary>The events of an entry that the consumer has received.</summary>
     private enum Standing
     {
         /// <summary>A New event was reported.</summary>

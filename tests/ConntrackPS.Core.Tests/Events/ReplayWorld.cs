@@ -117,7 +117,7 @@ internal sealed class ReplayWorld
             return;
         }
 
-        // The consumer was told of each wanted entry since it last became wanted.
+        // Each wanted entry was reported to the consumer after it last became wanted.
         foreach (Place place in _places.Where(place => place.State == EntryState.Alive && place.Entry.IsWanted))
         {
             int told = _turnTold.GetValueOrDefault(place.Entry.Incarnation, -1), unwanted = _turnUnwanted.GetValueOrDefault(place.Entry.Incarnation, -1);

@@ -83,13 +83,13 @@ internal sealed class NftTransaction
     {
         (0, Errno.NotSupported) => new BlockingUnavailableException("This kernel has no nf_tables.", exception),
         (_, Errno.InvalidArgument or Errno.NotSupported) when index == newTable => new BlockingUnavailableException(
-            "This kernel knows no tables that go with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so that a block could outlive its process.",
+            "This kernel does not support tables that end with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so a block could outlive its process.",
             exception),
 
         // ENOENT has two causes: the table is gone, or the module of an expression is missing.
         (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new BlockLostException(_table, exception),
         (_, Errno.NotFound or Errno.NotSupported or Errno.AddressFamilyNotSupported) => new BlockingUnavailableException(
-            "This kernel's nf_tables lacks something that a block is made of (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
+            "This kernel's nf_tables lacks a feature that blocks need (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
         _ => exception,
     };
 }

@@ -113,7 +113,7 @@ internal abstract class TupleProperty(string name, string phrase, TuplePlaces pl
 
     /// <summary>The only selected number.</summary>
     /// <exception cref="FormatException">There is no value or more than one, or it is an address.</exception>
-    public virtual ushort OneNumber(ConntrackFilter filter) => throw new TemplateException("{0} is no number.", Name);
+    public virtual ushort OneNumber(ConntrackFilter filter) => throw new TemplateException("{0} is not a number.", Name);
 
     /// <summary>The property's name.</summary>
     public override string ToString() => Name;

@@ -93,7 +93,7 @@ internal sealed class EntryLookup : IDisposable
                     _sent[index].Take(Decode(message));
                 });
             if (answered != _sent.Count)
-                throw new NetlinkProtocolException("The kernel did not answer each look-up of a batch.");
+                throw new NetlinkProtocolException("The kernel did not answer each lookup of a batch.");
         }
         finally
         {

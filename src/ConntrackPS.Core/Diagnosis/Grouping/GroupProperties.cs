@@ -21,12 +21,12 @@ public static class GroupProperties
         Number("Zone", "the zone, of both directions or of either", entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone, number => (ushort)number, filter => filter.Zone.Count > 0, (filter, values) => filter with { Zone = values }),
         Number("Mark", "the connection mark", entry => entry.Mark, number => (uint)number, filter => filter.Mark.Count > 0, (filter, values) => filter with { Mark = [.. values.Select(mark => new MaskedMark(mark))] }),
         new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null) { Parse = (text, _) => ParseLabels(text) },
-        Text("Helper", "the helper that reads along", entry => entry.Helper),
+        Text("Helper", "the helper that inspects the connection", entry => entry.Helper),
         Text("SecurityContext", "the security context", entry => entry.SecurityContext),
         .. TupleProperties.All.OfType<NumberProperty<byte>>().Select(Number),
         .. TupleProperties.All.OfType<NumberProperty<ushort>>().Select(Number),
-        new("EventType", "what happened, of events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
-        Text("Namespace", "the network namespace, of objects in the pipeline", entry => entry.Namespace, Always),
+        new("EventType", "the event type, for events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
+        Text("Namespace", "the network namespace, for objects in the pipeline", entry => entry.Namespace, Always),
     ];
 
     /// <summary>All properties, with the most common first.</summary>

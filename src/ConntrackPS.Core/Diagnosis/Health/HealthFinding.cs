@@ -169,11 +169,11 @@ internal static class RemedyJudgement
     /// <summary>The reason why an administrator has to decide. Null if a program may run it.</summary>
     public static string? Of(Remedy remedy) => remedy.Judgement ?? remedy switch
     {
-        Remedy.ListHelped => "It only lists the entries that have a helper. Whether you want these helpers, you have to decide.",
-        Remedy.ListBusiestSources => "It only lists who fills the table. What to do about them, you have to decide.",
+        Remedy.ListHelped => "It only lists the entries that have a helper. You have to decide whether you want these helpers.",
+        Remedy.ListBusiestSources => "It only lists the sources with the most entries. You have to decide what to do about them.",
         Remedy.ShowCounters => "It only shows the counters. The cause lies outside of connection tracking.",
         Remedy.ShowSetting => "It only shows the setting. Find out who changes it.",
-        Remedy.ShowPersisted => "It only shows what boot sets. Which value is wanted, you have to decide.",
+        Remedy.ShowPersisted => "It only shows what boot sets. You have to decide which value is wanted.",
         Remedy.ListFiles => "It only lists the files. You have to look at them.",
         Remedy.ShowBlock => "It only shows the block. Block the traffic again, or end the block.",
         _ => null,

@@ -237,7 +237,7 @@ internal sealed class EventChannel
     /// <summary>Receives available data, up to the size of a round, and posts the notes whose position is reached. Called on the receiving
     /// thread.</summary>
     /// <param name="looks">True to check whether the namespace still exists.</param>
-    /// <returns>True where there may be more.</returns>
+    /// <returns>True if there may be more.</returns>
     /// <exception cref="NetworkNamespaceException">ESTALE: the namespace is gone, and all its events have been received.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called, or the backlog is closed.</exception>
     internal bool Receive(bool looks)

@@ -106,7 +106,7 @@ public sealed class ExpectationWatcher : IDisposable
     {
         ConntrackEventType.New => NetfilterGroup.ConntrackExpNew,
         ConntrackEventType.Destroy => NetfilterGroup.ConntrackExpDestroy,
-        _ => throw new ArgumentException($"The kernel makes no {type} events of expectations. Name New or Destroy.", nameof(type)),
+        _ => throw new ArgumentException($"The kernel produces no {type} events of expectations. Name New or Destroy.", nameof(type)),
     };
 
     private static void Decode(ReadOnlySpan<byte> datagram, List<ConntrackExpectationEvent> into)

@@ -139,8 +139,8 @@ internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModul
     /// <summary>True for the running system.</summary>
     internal bool IsRunning => Path == Running;
 
-    /// <summary>True if the files configure this network namespace: boot configures only one. For the root of another system, the namespace
-    /// of that system is meant.</summary>
+    /// <summary>True if the files configure this network namespace: boot configures only one. For the root of another system, this is
+    /// the namespace of that system.</summary>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     internal bool HoldsFor(NetworkNamespace? networkNamespace) =>
         (networkNamespace is null && !IsRunning) || MachineNamespace.IsSetByBoot(networkNamespace) == true;

@@ -42,7 +42,7 @@ internal sealed class PersistedSettings
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            settings._problems.Add($"The files below {root.Path} are not to be read: {exception.Message}.");
+            settings._problems.Add($"The files below {root.Path} can't be read: {exception.Message}.");
         }
 
         return settings;
@@ -173,15 +173,15 @@ internal sealed class PersistedSettings
             {
                 _assignments.Add(new PersistedValue(assignment.Key, assignment.Value, file.Name, number, assignment.Spelled, those));
                 if (SysctlKey.IsGivenUp(assignment.Key))
-                    _withoutEffect.Add($"{file.Name} line {number} sets {assignment.Key}, a name that the kernel gave up with Linux 4.19: it has no effect.");
+                    _withoutEffect.Add($"{file.Name} line {number} sets {assignment.Key}, a name that Linux 4.19 removed: it has no effect.");
             }
 
             if (SysctlLine.Excluded(line) is { } excluded)
                 _assignments.Add(new PersistedValue(SysctlKey.Normalize(excluded), "", file.Name, number, excluded, readers & BootReaders.Systemd) { IsExclusion = true });
             foreach (SysctlLine hidden in SysctlLine.Hidden(line).Where(hidden => SysctlKey.IsOfConntrack(hidden.Key)))
             {
-                _problems.Add($"{file.Name} has a carriage return or a zero within a line: systemd-sysctl sets {hidden.Key} to " +
-                    $"{hidden.Value} by what follows, sysctl does not. Give it a line of its own, or take it out.");
+                _problems.Add($"{file.Name} has a carriage return or a NUL inside a line: systemd-sysctl reads the text after it as another line, and sets {hidden.Key} to " +
+                    $"{hidden.Value}; sysctl does not. Move it to a separate line, or remove it.");
             }
         }
     }
@@ -202,7 +202,7 @@ internal sealed class PersistedSettings
             {
                 if (value is null)
                 {
-                    _withoutEffect.Add($"{file.Name} line {line} gives nf_conntrack the option hashsize with blanks around its sign: " +
+                    _withoutEffect.Add($"{file.Name} line {line} sets the option hashsize of nf_conntrack with blanks around the equals sign: " +
                         "the kernel refuses to load the module.");
                 }
                 else if (string.CompareOrdinal(Path.GetFileName(file.Name), Path.GetFileName(root.ModuleOptionsFile)) > 0)
@@ -259,7 +259,7 @@ internal sealed record PersistedValue(string Key, string Text, string File, int 
         new[]
         {
             (BootReaders.Systemd, "systemd-sysctl"), (BootReaders.Procps, "sysctl --system"), (BootReaders.Ufw, "ufw, once it is enabled"),
-            (BootReaders.Modprobe, "modprobe, where the module is loaded later"),
+            (BootReaders.Modprobe, "modprobe, if the module is loaded later"),
         }.Where(choice => readers.HasFlag(choice.Item1)).Select(choice => choice.Item2));
 
     /// <summary>The first word counts. A number may be octal or hexadecimal (proc_get_long, kernel/sysctl.c).</summary>

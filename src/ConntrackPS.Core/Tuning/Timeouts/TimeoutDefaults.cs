@@ -138,7 +138,7 @@ internal sealed class TimeoutDefaults(
             return null;
         return seconds is >= int.MinValue and <= uint.MaxValue
             ? (uint)seconds
-            : throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {seconds}, which is no timeout"));
+            : throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {seconds}, which is not a timeout"));
     }
 
     private static string? PathOf(TimeoutDefinition definition) =>

@@ -14,7 +14,7 @@ public sealed class EntryStreamTests(EntryStreamTests.FullTable full) : IClassFi
     {
         using EntryStream stream = full.Namespace.Table.Open();
 
-        // Compared by tuple, because among so many ids two may be equal.
+        // Compared by tuple, because among many ids two may be equal.
         List<ConntrackTuple> tuples = [.. stream.Batches().SelectMany(batch => batch).Select(entry => entry.Original)];
         Assert.Equal((FullTable.Count, FullTable.Count), (tuples.Count, tuples.Distinct().Count()));
     }
