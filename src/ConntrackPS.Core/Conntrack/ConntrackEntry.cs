@@ -38,28 +38,28 @@ public class ConntrackEntry
     /// <summary>Seconds until the entry expires, unless a packet renews it (CTA_TIMEOUT).</summary>
     public uint? TimeoutSeconds => Has(EntryFields.Timeout) ? Data.Timeout : null;
 
-    /// <summary>The address of the connection's first packet's sender.</summary>
+    /// <summary>The source address of the first packet.</summary>
     public string SourceAddress => Original.Source.ToString(Original.Family);
 
-    /// <summary>The port of the first packet's sender, for protocols with ports.</summary>
+    /// <summary>The source port of the first packet, for protocols with ports.</summary>
     public ushort? SourcePort => Port(Original, Original.SourcePort);
 
-    /// <summary>The address that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination address of the first packet, before translation.</summary>
     public string DestinationAddress => Original.Destination.ToString(Original.Family);
 
-    /// <summary>The port that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination port of the first packet, before translation.</summary>
     public ushort? DestinationPort => Port(Original, Original.DestinationPort);
 
-    /// <summary>The address replies come from: the translated destination.</summary>
+    /// <summary>The source address of replies: the translated destination.</summary>
     public string ReplySourceAddress => Reply.Source.ToString(Reply.Family);
 
-    /// <summary>The port replies come from: the translated destination port.</summary>
+    /// <summary>The source port of replies: the translated destination port.</summary>
     public ushort? ReplySourcePort => Port(Reply, Reply.SourcePort);
 
-    /// <summary>The address replies go to: the translated source.</summary>
+    /// <summary>The destination address of replies: the translated source.</summary>
     public string ReplyDestinationAddress => Reply.Destination.ToString(Reply.Family);
 
-    /// <summary>The port replies go to: the translated source port.</summary>
+    /// <summary>The destination port of replies: the translated source port.</summary>
     public ushort? ReplyDestinationPort => Port(Reply, Reply.DestinationPort);
 
     /// <summary>The ICMP or ICMPv6 type of the first packet (CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMPV6_TYPE).</summary>

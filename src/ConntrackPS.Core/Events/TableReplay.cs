@@ -31,15 +31,15 @@ internal sealed class TableReplay<TKey, TEntry>(
     /// <summary>The number of immediate attempts to read the table again after an incomplete listing.</summary>
     public const int MaximumRounds = 3;
 
-    /// <summary>The time for which a derived end is remembered, in milliseconds. The kernel checks for expired entries once a minute, and less often
-    /// under load.</summary>
+    /// <summary>The time for which a derived end is remembered, in milliseconds. The kernel checks for expired entries once a minute, and
+    /// less often under load.</summary>
     public const long EndMemory = 10 * 60_000;
 
     /// <summary>The maximum number of remembered derived ends, in addition to those of the last comparison: about 30 MB.</summary>
     public const int MaximumEnds = 250_000;
 
-    /// <summary>The time after the listing within which a New event of a listed entry may come, in milliseconds. The thread that created the entry may
-    /// have to wait for a processor in between.</summary>
+    /// <summary>The time after the listing within which a New event of a listed entry may come, in milliseconds. The thread that created
+    /// the entry may have to wait for a processor in between.</summary>
     public const long BeginMemory = 60_000;
 
     private readonly Dictionary<TKey, Known> _known = [];

@@ -117,7 +117,7 @@ internal static class Sysctl
     private static bool HasWriteBit(string path) => OperatingSystem.IsLinux() && File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
 }
 
-/// <summary>Why a kernel parameter can't be written from here, whatever the privilege.</summary>
+/// <summary>The reason why a kernel parameter can't be written here, whatever privilege the caller has.</summary>
 public enum ReadOnlyReason
 {
     /// <summary>The file mode forbids it: the network namespace can only read the parameter, because all namespaces share it.</summary>
