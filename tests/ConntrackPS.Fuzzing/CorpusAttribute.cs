@@ -1,10 +1,10 @@
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>An attribute of a message of the corpus.</summary>
-/// <param name="Offset">Where its header is in the datagram.</param>
-/// <param name="Length">Its bytes, padding included.</param>
-/// <param name="Parent">The place of the nest around it in the list, or -1.</param>
-/// <param name="Message">Where the message's header is.</param>
+/// <summary>An attribute of a message in the corpus.</summary>
+/// <param name="Offset">The offset of its header in the datagram.</param>
+/// <param name="Length">Its length in bytes, including padding.</param>
+/// <param name="Parent">The index of the enclosing nest in the list, or -1.</param>
+/// <param name="Message">The offset of the message's header.</param>
 internal readonly record struct CorpusAttribute(int Offset, int Length, int Parent, int Message)
 {
     private const int HeaderSize = 20;

@@ -2,15 +2,15 @@ using System.Reflection;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>A datagram that a real kernel sent, and where its attributes are.</summary>
-/// <param name="Name">The file's name; what stands before the first hyphen tells the kind.</param>
-/// <param name="Bytes">The datagram: one message or several.</param>
-/// <param name="Attributes">Its attributes, nested ones included, outer ones before inner ones.</param>
+/// <summary>A datagram from a real kernel, with the offsets of its attributes.</summary>
+/// <param name="Name">The file name. The text before the first hyphen is the kind.</param>
+/// <param name="Bytes">The datagram, with one or more messages.</param>
+/// <param name="Attributes">Its attributes, including nested ones, outer before inner.</param>
 internal sealed record CorpusMessage(string Name, byte[] Bytes, IReadOnlyList<CorpusAttribute> Attributes)
 {
     private const string Extension = ".hex";
 
-    /// <summary>The whole corpus, in the order of the names, so that a seed means the same everywhere.</summary>
+    /// <summary>The whole corpus, sorted by name, so that a seed has the same result everywhere.</summary>
     public static IReadOnlyList<CorpusMessage> LoadAll() =>
         [.. Assembly.GetExecutingAssembly().GetManifestResourceNames()
             .Where(name => name.EndsWith(Extension, StringComparison.Ordinal))

@@ -3,11 +3,11 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Reads mutants, and keeps account of what comes of them.</summary>
+/// <summary>Reads mutants, and counts the results.</summary>
 internal static class FuzzRun
 {
-    /// <summary>Messages: a mutant is decoded, or is a <see cref="NetlinkProtocolException"/>. A byte read behind its end
-    /// ends the process (see <see cref="GuardedMemory"/>).</summary>
+    /// <summary>Messages: a mutant is decoded, or throws <see cref="NetlinkProtocolException"/>. A read past its end ends the process (see
+    /// <see cref="GuardedMemory"/>).</summary>
     public static FuzzReport Messages(long cases, int seed)
     {
         MessageMutator mutator = new(CorpusMessage.LoadAll(), seed);
@@ -41,7 +41,7 @@ internal static class FuzzRun
             {
                 read();
             }
-#pragma warning disable CA1031 // What kind comes out is the question.
+#pragma warning disable CA1031 // The type of the exception is the result.
             catch (Exception exception)
 #pragma warning restore CA1031
             {

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Memory that ends where nothing may be read: the page behind it is PROT_NONE, so that a reader that goes one
-/// byte too far ends the process with SIGSEGV, and can't go unseen.</summary>
+/// <summary>Memory with an unreadable end: the page after it is PROT_NONE. A reader that reads one byte too many ends the process with
+/// SIGSEGV.</summary>
 internal sealed unsafe partial class GuardedMemory : IDisposable
 {
     private const int ReadWrite = 3, None = 0;
@@ -13,7 +13,7 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
     private readonly nuint _mapped;
 
     /// <summary>Maps memory.</summary>
-    /// <param name="size">Bytes wanted at least.</param>
+    /// <param name="size">The minimum size in bytes.</param>
     public GuardedMemory(int size)
     {
         int page = Environment.SystemPageSize;
@@ -24,16 +24,16 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
             throw new InvalidOperationException($"No guarded memory: errno {Marshal.GetLastPInvokeError()}.");
     }
 
-    /// <summary>Bytes that may be used.</summary>
+    /// <summary>The usable size in bytes.</summary>
     public int Size { get; }
 
-    /// <summary>Where nothing may be read any more.</summary>
+    /// <summary>The end, where reads fail.</summary>
     public byte* End => _start + Size;
 
     /// <summary>The last bytes before the end.</summary>
     public Span<byte> Last(int length) => new(End - length, length);
 
-    /// <summary>Copies bytes so that they stand right before the end.</summary>
+    /// <summary>Copies bytes to directly before the end.</summary>
     public ReadOnlySpan<byte> Place(ReadOnlySpan<byte> bytes)
     {
         Span<byte> last = Last(bytes.Length);

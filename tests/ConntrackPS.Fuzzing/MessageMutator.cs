@@ -1,11 +1,11 @@
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Makes damaged datagrams of those of the corpus. The same seed makes the same ones.</summary>
-/// <remarks>First at most one change of the structure, whose enclosing lengths are mended, so that the damage lies deep;
-/// then changes of single bytes; then, sometimes, the end is cut off.</remarks>
+/// <summary>Creates damaged datagrams from those of the corpus. The same seed creates the same ones.</summary>
+/// <remarks>First at most one change of the structure, with corrected enclosing lengths, so that the damage is deep inside. Then changes of
+/// single bytes. Finally, in some cases, the end is cut off.</remarks>
 internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int seed)
 {
-    /// <summary>No mutant is longer, in bytes.</summary>
+    /// <summary>The maximum size of a mutant, in bytes.</summary>
     public const int MaximumSize = 16 * 1024;
 
     private const int MaximumNesting = 2000;
@@ -17,7 +17,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
     private CorpusMessage _source = corpus[0];
     private int _length;
 
-    /// <summary>The next mutant, which stays until the one after it.</summary>
+    /// <summary>The next mutant. It is valid until the next call.</summary>
     public ReadOnlySpan<byte> Next()
     {
         _source = corpus[_random.Next(corpus.Count)];
@@ -65,7 +65,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         }
     }
 
-    /// <summary>The same attribute again, behind itself; once or many times.</summary>
+    /// <summary>Repeats an attribute after itself, once or many times.</summary>
     private void Repeat(CorpusAttribute at)
     {
         int times = _random.Next(4) == 0 ? _random.Next(200) : 1;
@@ -73,7 +73,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         Replace(at, [.. Enumerable.Repeat(one, Math.Min(times + 1, 8000 / one.Length + 1)).SelectMany(bytes => bytes)]);
     }
 
-    /// <summary>Nests in nests of the attribute's own type around it, all the lengths of them right.</summary>
+    /// <summary>Encloses the attribute in nests of its own type, all with correct lengths.</summary>
     private void Nest(CorpusAttribute at)
     {
         int depth = _random.Next(4) == 0 ? _random.Next(MaximumNesting) : _random.Next(1, 4);
@@ -90,7 +90,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         Replace(at, whole);
     }
 
-    /// <summary>The attribute with a value of any length: text without an end, numbers that are too long.</summary>
+    /// <summary>Gives the attribute a value of any length: text without an end, numbers that are too long.</summary>
     private void Grow(CorpusAttribute at)
     {
         int length = 4 + _random.Next(_random.Next(2) == 0 ? 40 : 5000);
@@ -114,7 +114,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         return other.Bytes.AsSpan(at.Offset, at.Length);
     }
 
-    /// <summary>Something behind the last message, as if another began.</summary>
+    /// <summary>Adds bytes after the last message, like the start of another one.</summary>
     private void Follow(ReadOnlySpan<byte> bytes)
     {
         ReadOnlySpan<byte> more = _random.Next(2) == 0 ? bytes : corpus[_random.Next(corpus.Count)].Bytes;
@@ -122,7 +122,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         _length += more.Length;
     }
 
-    /// <summary>Puts other bytes in an attribute's place, and mends the lengths of all that is around it.</summary>
+    /// <summary>Replaces an attribute, and corrects all enclosing lengths.</summary>
     private void Replace(CorpusAttribute at, ReadOnlySpan<byte> bytes)
     {
         int grown = bytes.Length - at.Length;
@@ -163,7 +163,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         }
     }
 
-    /// <summary>An attribute's length, as it was in the source; or the message's own.</summary>
+    /// <summary>Changes the length of an attribute in the source, or of the message.</summary>
     private void LieAboutLength()
     {
         if (_source.Attributes.Count > 0 && _random.Next(4) != 0)
@@ -186,7 +186,7 @@ internal sealed class MessageMutator(IReadOnlyList<CorpusMessage> corpus, int se
         _ => _random.Next(2) == 0 ? -1 : int.MinValue,
     };
 
-    /// <summary>Cuts the end off; half the time the header says so.</summary>
+    /// <summary>Cuts off the end. In half of the cases the header is corrected.</summary>
     private void Cut()
     {
         _length = _random.Next(_length);

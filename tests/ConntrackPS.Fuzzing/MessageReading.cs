@@ -10,13 +10,13 @@ using ConntrackPS.Tuning.Policies;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Does with a datagram what the library does: reads its messages, decodes each by its type, looks at every
-/// property of the result, and writes it again.</summary>
+/// <summary>Does the same with a datagram as the library: reads its messages, decodes each by its type, reads every property of the result,
+/// and writes it again.</summary>
 internal static class MessageReading
 {
     private const byte ConntrackSubsystem = 1, ExpectationSubsystem = 2, TimeoutSubsystem = 8;
 
-    /// <summary>The kernel answers IPCTNL_MSG_EXP_GET_STATS_CPU in the name of the other subsystem.</summary>
+    /// <summary>The kernel answers IPCTNL_MSG_EXP_GET_STATS_CPU with the number of the other subsystem.</summary>
     private const ushort ExpectationStatsAnswer = 0x103;
 
     /// <exception cref="NetlinkProtocolException">The datagram is malformed.</exception>
@@ -57,7 +57,7 @@ internal static class MessageReading
                 PropertyReading.ReadAll(PolicyCodec.Decode(message, null));
                 break;
             default:
-                // Of another subsystem: the library passes it over. Its attributes are walked all the same.
+                // A message of another subsystem, which the library skips. Its attributes are read anyway.
                 AttributeReader attributes = message.Attributes;
                 while (attributes.Read())
                     _ = attributes.Text;
@@ -76,7 +76,7 @@ internal static class MessageReading
         }
         catch (FormatException)
         {
-            // Refused: a tuple that is not whole, or what the kernel would not take.
+            // Refused: an incomplete tuple, or a value that the kernel would not accept.
         }
     }
 }

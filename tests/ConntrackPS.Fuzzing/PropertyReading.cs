@@ -3,7 +3,7 @@ using System.Linq.Expressions;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Reads what a user sees of an object: text is made when a property is read, and may fail then.</summary>
+/// <summary>Reads all properties that a user sees: text is built on access, and may fail then.</summary>
 internal static class PropertyReading
 {
     private static readonly ConcurrentDictionary<Type, Action<object>> Readers = [];
@@ -14,7 +14,7 @@ internal static class PropertyReading
         _ = result.ToString();
     }
 
-    /// <summary>One delegate that reads all properties: reflection would take most of the time.</summary>
+    /// <summary>One delegate that reads all properties, because reflection would take most of the time.</summary>
     private static Action<object> Compile(Type type)
     {
         ParameterExpression argument = Expression.Parameter(typeof(object));

@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Makes damaged lines of those that kernels and conntrack print. The same seed makes the same ones.</summary>
+/// <summary>Creates damaged lines from those that kernels and conntrack print. The same seed creates the same ones.</summary>
 internal sealed class TextMutator(IReadOnlyList<string> lines, int seed)
 {
     private const string Extension = ".txt";

@@ -3,7 +3,7 @@ using ConntrackPS.Text;
 
 namespace ConntrackPS.Fuzzing;
 
-/// <summary>Does with text what the library does: reads it, and writes what was read in every form.</summary>
+/// <summary>Does the same with text as the library: reads it, and writes the result in every form.</summary>
 internal sealed class TextReading
 {
     private const ConntrackTextDetails AllDetails =
@@ -14,7 +14,7 @@ internal sealed class TextReading
 
     private ConntrackTextReader _reader = new();
 
-    /// <summary>Reads a line; every hundredth ends its text, so that what was begun before bears on what comes.</summary>
+    /// <summary>Reads a line. Every hundredth line ends the text, so that earlier lines affect later ones.</summary>
     public void Read(string line)
     {
         _reader.Add(line);
@@ -42,7 +42,7 @@ internal sealed class TextReading
             }
             catch (IncompleteTupleException) when (!entry.Original.IsWhole || !entry.Reply.IsWhole)
             {
-                // ICMP of XML, which the other forms don't make up.
+                // ICMP from XML lacks values, which the other forms do not invent.
             }
         }
     }

@@ -7,7 +7,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
-/// <summary>Whose traffic is to be blocked: the flows that a filter names, or given ones.</summary>
+/// <summary>The traffic to block: the flows that match a filter, or given flows.</summary>
 public sealed class BlockTarget
 {
     private readonly ConntrackFilter? _filter;
@@ -28,22 +28,22 @@ public sealed class BlockTarget
         Given = entries;
     }
 
-    /// <summary>The flows as a person would name them.</summary>
+    /// <summary>A description of the flows.</summary>
     public string Description { get; }
 
-    /// <summary>True where flows that are yet to come are blocked too; false where only those are that exist already, since
-    /// the filter asks for something that new flows don't have or show: a mark, a state, an age.</summary>
+    /// <summary>True if future flows are blocked too. False if only existing flows are blocked, because the filter has a condition on
+    /// something that new flows or their packets do not have: a mark, a state, an age.</summary>
     public bool CoversNewFlows => Rules.Count > 0;
 
-    /// <summary>The flows that were given; empty for those of a filter.</summary>
+    /// <summary>The given flows. Empty for a filter.</summary>
     internal IReadOnlyList<ConntrackEntry> Given { get; } = [];
 
-    /// <summary>What drops packets of flows that are yet to come.</summary>
+    /// <summary>The rules that drop packets of future flows.</summary>
     internal IReadOnlyList<BlockRule> Rules { get; }
 
-    /// <summary>The flows that a filter names.</summary>
-    /// <exception cref="ArgumentException">The filter names nothing.</exception>
-    /// <exception cref="ZoneNotBlockableException">It names zones, which packets don't show.</exception>
+    /// <summary>Selects the flows that match a filter.</summary>
+    /// <exception cref="ArgumentException">The filter has no condition that names flows.</exception>
+    /// <exception cref="ZoneNotBlockableException">The filter has zones, which packets do not contain.</exception>
     public static BlockTarget Of(ConntrackFilter filter)
     {
         ArgumentNullException.ThrowIfNull(filter);
@@ -54,8 +54,8 @@ public sealed class BlockTarget
         return new BlockTarget(filter, RuleCompiler.Compile(filter));
     }
 
-    /// <summary>These flows, by both their tuples.</summary>
-    /// <exception cref="FormatException">One leaves out what tells its packets from others.</exception>
+    /// <summary>Selects the given flows, by both tuples of each.</summary>
+    /// <exception cref="FormatException">A flow lacks values that identify its packets.</exception>
     public static BlockTarget Of(IReadOnlyList<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
@@ -64,25 +64,25 @@ public sealed class BlockTarget
         return new BlockTarget(entries);
     }
 
-    /// <summary>True where the flow is meant. A given flow that begins anew from its other end is still the same.</summary>
+    /// <summary>True if the flow is selected. A given flow that was restarted by its other end is also selected.</summary>
     public bool Matches(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return _filter?.Matches(entry) ?? _given.Contains(ByOriginal(entry));
     }
 
-    /// <summary>True where the flow is meant, or would be if IPv4-mapped addresses were those of IPv4.</summary>
+    /// <summary>True if the flow is selected, or would be with IPv4 addresses in place of IPv4-mapped addresses.</summary>
     internal bool MayMean(ConntrackEntry entry) =>
         Matches(entry) || (_filter is null
             ? Given.Any(given => Unmap(given.Original) == entry.Original || Unmap(given.Reply) == entry.Original)
             : _filter.Unmapped().Matches(entry));
 
-    /// <summary>Lists the entries that are meant and exist now.</summary>
-    /// <param name="table">Where they are.</param>
-    /// <param name="found">Gets them, each as soon as it is found.</param>
-    /// <param name="stop">Ends the listing.</param>
-    /// <exception cref="IncompleteListingException">Others may have been missed.</exception>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <summary>Lists the selected entries that exist now.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="found">Receives each entry as soon as it is found.</param>
+    /// <param name="stop">Stops the listing.</param>
+    /// <exception cref="IncompleteListingException">Some entries may have been missed.</exception>
+    /// <exception cref="OperationCanceledException">The listing was stopped.</exception>
     public void Find(ConntrackTable table, ICollection<ConntrackEntry> found, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(table);
@@ -93,7 +93,7 @@ public sealed class BlockTarget
             found.Add(entry);
     }
 
-    /// <summary>A flow that has begun anew may be translated in another way.</summary>
+    /// <summary>A restarted flow may have another translation.</summary>
     private static EntryKey ByOriginal(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null, Reply = null };
 
     private static ConntrackTuple Unmap(ConntrackTuple tuple)
@@ -105,6 +105,6 @@ public sealed class BlockTarget
     }
 }
 
-/// <summary>A block by zone was asked for, but packets have no zone before connection tracking gives them one.</summary>
+/// <summary>A block by zone was requested, but packets have no zone before connection tracking assigns one.</summary>
 public sealed class ZoneNotBlockableException()
     : Exception("Traffic cannot be blocked by zone: packets do not contain a zone, so equal flows of other zones would be dropped too.");

@@ -4,32 +4,32 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
-/// <summary>Deletes entries whose traffic is blocked, again and again until a listing shows none of them.</summary>
-/// <param name="table">Where they are.</param>
+/// <summary>Deletes entries whose traffic is blocked, repeatedly until a listing shows none of them.</summary>
+/// <param name="table">The table.</param>
 /// <param name="block">The block, in the same network namespace.</param>
-/// <param name="onResult">Takes the entries that the kernel refused to delete; with <paramref name="keepDeleted"/> the
-/// deleted ones too.</param>
-/// <param name="keepDeleted">Whether deleted entries are of interest.</param>
+/// <param name="onResult">Called for entries that the kernel refused to delete; with <paramref name="keepDeleted"/> also for deleted
+/// ones.</param>
+/// <param name="keepDeleted">True to report deleted entries.</param>
 internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, Action<EntryResult> onResult, bool keepDeleted = false)
 {
-    /// <summary>Only flows that the block does not cover can come back as often.</summary>
+    /// <summary>The maximum number of rounds. Only flows that the block does not cover can come back this often.</summary>
     public const int MaximumRounds = 50;
 
-    /// <summary>Each of them lasts seconds, since a listing begins again and again by itself.</summary>
+    /// <summary>Each of them takes seconds, because a listing already repeats itself.</summary>
     private const int MaximumIncompleteListings = 3;
 
-    /// <summary>How often entries had to be deleted.</summary>
+    /// <summary>The number of rounds with deletions.</summary>
     public int Rounds { get; private set; }
 
-    /// <summary>Entries that were still there at the end; 0 unless the block does not cover new flows, or the kernel
+    /// <summary>The number of entries that still existed at the end. 0 unless the block does not cover new flows, or the kernel
     /// refused.</summary>
     public int Remaining { get; private set; }
 
-    /// <summary>Deletes; returns when none is left, or none can be deleted.</summary>
-    /// <exception cref="NetlinkException">The kernel refused as a whole.</exception>
-    /// <exception cref="IncompleteDeletionException">What was found is deleted, but no listing was whole and showed that none
-    /// is left.</exception>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <summary>Deletes entries. Returns when none is left, or none can be deleted.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the whole request.</exception>
+    /// <exception cref="IncompleteDeletionException">All entries found are deleted, but no complete listing showed that none is
+    /// left.</exception>
+    /// <exception cref="OperationCanceledException">The deletion was stopped.</exception>
     public DeleteSummary Run(CancellationToken stop = default)
     {
         using EntryDeleter deleter = table.CreateDeleter(keepDeleted);
@@ -45,7 +45,7 @@ internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, 
             failed = deleter.Failed;
             if (entries.Count > 0)
             {
-                // Their packets first: the answer that is under way would make an entry the other way round.
+                // Block the packets first: a reply that is under way would create an entry in the opposite direction.
                 block.AddFlows(entries);
                 Delete(deleter, entries, stop);
                 Rounds++;
@@ -56,7 +56,7 @@ internal sealed class BlockedDeletion(ConntrackTable table, TrafficBlock block, 
         return incomplete is null ? summary : throw new IncompleteDeletionException(summary, incomplete);
     }
 
-    /// <returns>What is to be thrown where entries may have been missed; null where none were.</returns>
+    /// <returns>The exception to throw if entries may have been missed, or null.</returns>
     private IncompleteListingException? Find(CancellationToken stop, out IReadOnlyList<ConntrackEntry> entries)
     {
         List<ConntrackEntry> found = [];

@@ -3,8 +3,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
-/// <summary>What a block of this process drops, and what it has dropped so far, as the kernel had it when this was read.
-/// </summary>
+/// <summary>A block of this process and its counters, as read from the kernel.</summary>
 public sealed class ConntrackBlock
 {
     internal ConntrackBlock(int id, TrafficBlock block)
@@ -19,52 +18,52 @@ public sealed class ConntrackBlock
     /// <summary>The block's number in this process, from 1.</summary>
     public int Id { get; }
 
-    /// <summary>Whose traffic, as a person would name it.</summary>
+    /// <summary>A description of the traffic.</summary>
     public string Traffic { get; }
 
-    /// <summary>True where flows that are yet to come are blocked too; false where only those are that existed.</summary>
+    /// <summary>True if future flows are blocked too. False if only existing flows are blocked.</summary>
     public bool CoversNewFlows { get; }
 
-    /// <summary>How many tuples are dropped one by one: two for each flow that existed.</summary>
+    /// <summary>The number of tuples that are dropped individually: two for each existing flow.</summary>
     public int TupleCount { get; }
 
-    /// <summary>Packets dropped.</summary>
+    /// <summary>The number of dropped packets.</summary>
     public ulong Packets { get; }
 
-    /// <summary>Bytes dropped, layer 3 headers included.</summary>
+    /// <summary>The number of dropped bytes, with layer 3 headers.</summary>
     public ulong Bytes { get; }
 
-    /// <summary>Since when, local time.</summary>
+    /// <summary>The start of the block, local time.</summary>
     public DateTime Since { get; }
 
-    /// <summary>The table of nf_tables, of family inet.</summary>
+    /// <summary>The name of the nf_tables table, of family inet.</summary>
     public string Table { get; }
 
-    /// <summary>True where the kernel has the table; false where it has not, and could not be made to have it again.</summary>
+    /// <summary>True if the kernel has the table. False if the table is gone and could not be restored.</summary>
     public bool IsInForce { get; }
 
-    /// <summary>How often the kernel turned out to have the table no more; it was made again then.</summary>
+    /// <summary>The number of times that the kernel had lost the table. Each time it was created again.</summary>
     public int LossCount { get; }
 
-    /// <summary>When that showed last, local time; null for never.</summary>
+    /// <summary>The time when the last loss was detected, local time. Null if there was none.</summary>
     public DateTime? LastLoss { get; }
 
-    /// <summary>What is or was wrong, in a sentence or two; null where all is and was well.</summary>
+    /// <summary>The current or past problem, in one or two sentences. Null if there was none.</summary>
     public string? Problem { get; }
 
-    /// <summary>The network namespace by the name it was given; null for the caller's own.</summary>
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
     /// <inheritdoc/>
     public override string ToString() => $"block {Id} of {Traffic}";
 }
 
-/// <summary>What a block has dropped so far.</summary>
-/// <param name="Packets">Packets.</param>
-/// <param name="Bytes">Bytes, layer 3 headers included.</param>
+/// <summary>The counters of a block.</summary>
+/// <param name="Packets">Dropped packets.</param>
+/// <param name="Bytes">Dropped bytes, with layer 3 headers.</param>
 public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
 {
-    /// <summary>Adds the counters of a table's rules up (NFT_MSG_GETRULE).</summary>
+    /// <summary>Sums the counters of a table's rules (NFT_MSG_GETRULE).</summary>
     internal static BlockCounters Read(NetlinkConnection connection, string table)
     {
         BlockCounters sum = default;
@@ -77,7 +76,7 @@ public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
         return sum;
     }
 
-    /// <summary>Both together.</summary>
+    /// <summary>The sum of both.</summary>
     internal BlockCounters Plus(BlockCounters other) => new(Packets + other.Packets, Bytes + other.Bytes);
 
     private static BlockCounters OfRule(NetlinkMessage message, string table)
@@ -86,7 +85,7 @@ public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
         AttributeReader attributes = message.Attributes;
         while (attributes.Read())
         {
-            // Should a kernel not heed the table's name, then other tables' rules come too.
+            // If a kernel ignores the table's name, it also sends the rules of other tables.
             if (attributes.Type == (ushort)RuleAttribute.Table && attributes.Text != table)
                 return default;
             if (attributes.Type == (ushort)RuleAttribute.Expressions)
@@ -130,14 +129,14 @@ public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
     }
 }
 
-/// <summary>The blocks that this process holds for longer than one command. They end with the process at the latest.</summary>
+/// <summary>The blocks that this process keeps for longer than one command. They end with the process at the latest.</summary>
 internal static class BlockSession
 {
     private static readonly object Gate = new();
     private static readonly SortedDictionary<int, TrafficBlock> Blocks = [];
     private static int _last;
 
-    /// <summary>Holds a block from now on.</summary>
+    /// <summary>Adds a block.</summary>
     public static ConntrackBlock Hold(TrafficBlock block)
     {
         ArgumentNullException.ThrowIfNull(block);
@@ -150,32 +149,32 @@ internal static class BlockSession
         }
     }
 
-    /// <summary>The numbers of the blocks that are held, in order.</summary>
+    /// <summary>The numbers of the current blocks, in order.</summary>
     public static IReadOnlyList<int> Ids()
     {
         lock (Gate)
             return [.. Blocks.Keys];
     }
 
-    /// <summary>The network namespaces that blocks are held in, by the names that they were given; null for the caller's own.</summary>
+    /// <summary>The network namespaces with blocks, as the user named them; null for the caller's own.</summary>
     public static IReadOnlyCollection<string?> Namespaces()
     {
         lock (Gate)
             return [.. Blocks.Values.Select(block => block.Namespace).Distinct()];
     }
 
-    /// <summary>Reads the blocks of a network namespace, by whichever name they were made.</summary>
-    /// <param name="identity">What <see cref="Linux.NetworkNamespace.ReadIdentity"/> tells of it.</param>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    /// <summary>Reads the blocks of a network namespace, by whichever name they were created.</summary>
+    /// <param name="identity">The result of <see cref="Linux.NetworkNamespace.ReadIdentity"/>.</param>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused the request.</exception>
     internal static IReadOnlyList<ConntrackBlock> ReadIn(string identity)
     {
         lock (Gate)
             return [.. Blocks.Where(block => block.Value.NamespaceIdentity == identity).Select(block => new ConntrackBlock(block.Key, block.Value))];
     }
 
-    /// <summary>Looks whether the kernel has a block, makes it again where not, and reads its counters.</summary>
-    /// <returns>Null where none has the number.</returns>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    /// <summary>Checks that the kernel has a block, creates it again if not, and reads its counters.</summary>
+    /// <returns>Null if there is no block with the number.</returns>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused the request.</exception>
     public static ConntrackBlock? Read(int id)
     {
         lock (Gate)
@@ -183,7 +182,7 @@ internal static class BlockSession
     }
 
     /// <summary>Ends a block.</summary>
-    /// <returns>False where none has the number.</returns>
+    /// <returns>False if there is no block with the number.</returns>
     public static bool End(int id)
     {
         lock (Gate)

@@ -5,25 +5,26 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Blocking;
 
-/// <summary>The SSH connection that this process serves, which a block could cut.</summary>
+/// <summary>The SSH connection of this process, which a block could cut.</summary>
 /// <param name="Client">The client's address.</param>
 /// <param name="ClientPort">The client's port.</param>
-/// <param name="Server">The address that the client connected to; null where only SSH_CLIENT tells, which does not hold it.</param>
-/// <param name="ServerPort">sshd's port.</param>
+/// <param name="Server">The address that the client connected to. Null if only SSH_CLIENT is set, which does not contain it.</param>
+/// <param name="ServerPort">The port of sshd.</param>
 internal sealed record SshConnection(HostAddress Client, ushort ClientPort, HostAddress? Server, ushort ServerPort)
 {
-    /// <summary>The client's address; an IPv4-mapped address, as an sshd with IPv6 sockets writes it, is that of IPv4.</summary>
+    /// <summary>The client's address. An IPv4-mapped address, which an sshd with IPv6 sockets reports, is converted to IPv4.</summary>
     public HostAddress Client { get; init; } = Client.Unmapped;
 
-    /// <summary>The address that the client connected to; null where only SSH_CLIENT tells, which does not hold it.</summary>
+    /// <summary>The address that the client connected to. Null if only SSH_CLIENT is set, which does not contain it.</summary>
     public HostAddress? Server { get; init; } = Server?.Unmapped;
 
-    /// <summary>Finds it by the environment: this process's own or, where sudo has cleared that, its ancestors'.</summary>
-    /// <returns>Null where there is none.</returns>
+    /// <summary>Finds the connection in the environment of this process or, if sudo has cleared it, of its ancestors.</summary>
+    /// <returns>Null if there is none.</returns>
     public static SshConnection? Find() =>
         Parse(Environment.GetEnvironmentVariable) ?? Ancestors().Select(process => Parse(ReadEnvironment(process))).FirstOrDefault(found => found is not null);
 
-    /// <summary>Reads SSH_CONNECTION (<c>client port server port</c>) or SSH_CLIENT (<c>client port port</c>), as sshd(8) sets them.</summary>
+    /// <summary>Parses SSH_CONNECTION (<c>client port server port</c>) or SSH_CLIENT (<c>client port port</c>), as set by
+    /// sshd(8).</summary>
     internal static SshConnection? Parse(Func<string, string?> variable)
     {
         if (variable("SSH_CONNECTION")?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var client, var clientPort, var server, var serverPort])
@@ -33,7 +34,7 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
             : null;
     }
 
-    /// <summary>Its entries in a table, and the one it would have if it began now, without translation.</summary>
+    /// <summary>The entries of the connection in a table, and the entry that it would have without translation if it started now.</summary>
     internal IEnumerable<ConntrackEntry> Entries(ConntrackTable table)
     {
         ConntrackTuple tuple = new()
@@ -50,7 +51,7 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
         return [.. Server is null ? FindByClient(table) : FindByTuple(table, tuple, answer), new ConntrackEntry { Original = tuple, Reply = answer }];
     }
 
-    /// <summary>sshd's answers are never translated before they leave it, so that these at least have the entry's tuple.</summary>
+    /// <summary>Replies of sshd are not translated before they leave it, so at least these have the tuple of the entry.</summary>
     private static IEnumerable<ConntrackEntry> FindByTuple(ConntrackTable table, params ConntrackTuple[] tuples)
     {
         using EntryFinder finder = table.CreateFinder();
@@ -71,14 +72,14 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
         return new SshConnection(from, fromPort, server is not null && ParseAddress(server) is { } to && to.Family == from.Family ? to : null, port);
     }
 
-    /// <summary>A link-local address has its interface behind a percent sign.</summary>
+    /// <summary>A link-local address has its interface after a percent sign.</summary>
     private static HostAddress? ParseAddress(string text) =>
         AddressBits.TryParse(text.Split('%')[0], out IPFamily family, out AddressBits bits) ? new HostAddress(family, bits).Unmapped : null;
 
     private static bool TryParsePort(string text, out ushort port) =>
         ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port);
 
-    /// <summary>The processes above this one, nearest first, by proc(5); those that may not be read end the search.</summary>
+    /// <summary>The ancestors of this process, nearest first, from proc(5). The search ends at one that can't be read.</summary>
     private static IEnumerable<int> Ancestors()
     {
         for (int process = ParentOf(Environment.ProcessId); process > 1; process = ParentOf(process))
@@ -87,7 +88,7 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
 
     private static int ParentOf(int process)
     {
-        // The name stands in parentheses and may hold any character; state and parent follow the last one.
+        // The name is in parentheses and may contain any character. State and parent follow the last parenthesis.
         string status = Read($"/proc/{process}/stat");
         string[] fields = status[(status.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return fields.Length > 1 && int.TryParse(fields[1], NumberStyles.None, CultureInfo.InvariantCulture, out int parent) ? parent : 0;
@@ -112,16 +113,16 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
     }
 }
 
-/// <summary>Keeps a block from cutting the SSH connection that asks for it.</summary>
-/// <param name="table">The table of the namespace where something is to be blocked. Whichever that is: the connection may
-/// pass several.</param>
-/// <param name="connection">The connection; null for none.</param>
+/// <summary>Prevents a block from cutting the SSH connection of its user.</summary>
+/// <param name="table">The table of the namespace of the block. The connection may pass several namespaces, and any of them can cut
+/// it.</param>
+/// <param name="connection">The connection, or null for none.</param>
 internal sealed class SshGuard(ConntrackTable table, SshConnection? connection)
 {
     private readonly Lazy<ConntrackEntry[]> _own = new(() => [.. connection?.Entries(table) ?? []]);
 
-    /// <summary>Throws where a target names the connection, or its IPv4 addresses as IPv4-mapped ones.</summary>
-    /// <exception cref="OwnConnectionException">It does.</exception>
+    /// <summary>Throws if a target includes the connection, also with IPv4-mapped addresses for its IPv4 addresses.</summary>
+    /// <exception cref="OwnConnectionException">The target includes the connection.</exception>
     public void Check(BlockTarget target)
     {
         ArgumentNullException.ThrowIfNull(target);
@@ -130,7 +131,7 @@ internal sealed class SshGuard(ConntrackTable table, SshConnection? connection)
     }
 }
 
-/// <summary>A block would cut the SSH connection that asks for it.</summary>
+/// <summary>A block would cut the SSH connection of its user.</summary>
 /// <param name="flow">The connection, on one line.</param>
 internal sealed class OwnConnectionException(string flow)
     : Exception($"This would block the SSH connection that the command runs in: {flow}.");

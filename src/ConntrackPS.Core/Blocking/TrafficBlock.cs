@@ -8,10 +8,10 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
-/// <summary>Traffic that is dropped until this is disposed, or the process ends in whatever way: by a table of nf_tables
-/// that belongs to a socket (NFT_TABLE_F_OWNER, Linux 5.12). No other table is touched.</summary>
-/// <remarks>Safe for use from several threads. <see cref="BlockWatch"/> looks every second whether the kernel still has the
-/// table; one that is gone is made again.</remarks>
+/// <summary>Drops traffic until it is disposed, or the process ends in any way. It uses an nf_tables table that belongs to a socket
+/// (NFT_TABLE_F_OWNER, Linux 5.12). No other table is changed.</summary>
+/// <remarks>Safe for use from several threads. <see cref="BlockWatch"/> checks every second that the kernel still has the table, and
+/// creates it again if not.</remarks>
 public sealed class TrafficBlock : IDisposable
 {
     private readonly object _gate = new();
@@ -31,24 +31,24 @@ public sealed class TrafficBlock : IDisposable
     {
         (_connection, Target, Namespace, NamespaceIdentity) = (connection, target, networkNamespace, namespaceIdentity);
 
-        // The process's id tells an administrator whose table it is; the rest keeps it unique, since ids repeat in other containers.
+        // The process id shows an administrator the owner. The rest makes the name unique, because process ids repeat in other containers.
         string name = string.Create(CultureInfo.InvariantCulture, $"conntrackps-{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
         _table = new BlockTable(connection, name);
     }
 
-    /// <summary>What is blocked.</summary>
+    /// <summary>The traffic to block.</summary>
     public BlockTarget Target { get; }
 
-    /// <summary>The network namespace by the name it was given; null for the caller's own.</summary>
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
     /// <summary>The name of the table, of family inet, as <c>nft list ruleset</c> shows it.</summary>
     public string Table => _table.Name;
 
-    /// <summary>Since when, local time.</summary>
+    /// <summary>The start of the block, local time.</summary>
     public DateTime Since { get; } = DateTime.Now;
 
-    /// <summary>How many tuples are dropped one by one: two for each flow.</summary>
+    /// <summary>The number of tuples that are dropped individually: two for each flow.</summary>
     public int TupleCount
     {
         get
@@ -58,7 +58,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>Flows that were left out, since no packet tells them from others: in zones, or of PPTP.</summary>
+    /// <summary>The number of flows that were left out, because no packet identifies them: flows in zones, or of PPTP.</summary>
     public int LeftOut
     {
         get
@@ -68,8 +68,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>True where the kernel had the table, and all that belongs into it, when it was last asked: a second ago at
-    /// most.</summary>
+    /// <summary>True if the kernel had the table with its whole content at the last check, at most a second ago.</summary>
     public bool IsInForce
     {
         get
@@ -79,7 +78,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>How often the kernel turned out to have the table no more.</summary>
+    /// <summary>The number of times that the kernel had lost the table.</summary>
     public int LossCount
     {
         get
@@ -89,7 +88,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>When that showed last, local time; null for never.</summary>
+    /// <summary>The time when the last loss was detected, local time. Null if there was none.</summary>
     public DateTime? LastLoss
     {
         get
@@ -99,7 +98,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>What is or was wrong with the block, in a sentence or two; null where all is and was well.</summary>
+    /// <summary>The current or past problem of the block, in one or two sentences. Null if there was none.</summary>
     public string? Problem
     {
         get
@@ -109,14 +108,14 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>The kernel's own name of the network namespace, such as net:[4026531840].</summary>
+    /// <summary>The kernel's name for the network namespace, such as net:[4026531840].</summary>
     internal string NamespaceIdentity { get; }
 
-    /// <summary>Starts to drop the traffic of a target. Flows that exist already are dropped by <see cref="AddFlows"/>.</summary>
-    /// <param name="target">Whose traffic.</param>
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
-    /// <exception cref="BlockingUnavailableException">The kernel can't do it.</exception>
-    /// <exception cref="NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
+    /// <summary>Starts to drop the traffic of a target. For existing flows call <see cref="AddFlows"/>.</summary>
+    /// <param name="target">The traffic.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <exception cref="BlockingUnavailableException">The kernel does not support this.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static TrafficBlock Open(BlockTarget target, NetworkNamespace? networkNamespace = null)
     {
@@ -143,9 +142,9 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>Drops the packets of these flows too, both ways, as they are before translation.</summary>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
-    /// <exception cref="BlockLostException">The kernel has the table no more, and does not keep another one either.</exception>
+    /// <summary>Drops the packets of these flows too, in both directions, by their tuples before translation.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
+    /// <exception cref="BlockLostException">The kernel has lost the table, and loses a new one too.</exception>
     public void AddFlows(IEnumerable<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
@@ -163,16 +162,16 @@ public sealed class TrafficBlock : IDisposable
             }
             catch (Exception exception)
             {
-                // How much of it the kernel took is not known: the next look makes the table again, whole.
+                // It is unknown how much of it the kernel accepted, so the next check creates the whole table again.
                 (_isMade, _failure) = (false, exception);
                 throw;
             }
         }
     }
 
-    /// <summary>Looks whether the kernel has the table, makes it again where not, and reads what has been dropped so far. What
-    /// a table that was lost had dropped since it was last read is not in it.</summary>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <summary>Checks that the kernel has the table, creates it again if not, and reads its counters. If the table was lost, the counts
+    /// since the last reading are missing.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public BlockCounters ReadCounters()
     {
         lock (_gate)
@@ -184,8 +183,8 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>Looks whether the kernel has the table, and makes it again where not. What prevents it shows in
-    /// <see cref="IsInForce"/> and <see cref="Problem"/>.</summary>
+    /// <summary>Checks that the kernel has the table, and creates it again if not. <see cref="IsInForce"/> and <see cref="Problem"/> show
+    /// whether this failed.</summary>
     internal void Look()
     {
         lock (_gate)
@@ -207,7 +206,7 @@ public sealed class TrafficBlock : IDisposable
         }
     }
 
-    /// <summary>Lets the traffic pass again.</summary>
+    /// <summary>Stops dropping the traffic.</summary>
     public void Dispose()
     {
         BlockWatch.Remove(this);
@@ -226,7 +225,7 @@ public sealed class TrafficBlock : IDisposable
         }
         catch (BlockLostException)
         {
-            // Gone before the first look. Once may be chance; a second time is an error.
+            // Lost before the first check. Once may be a coincidence, a second time is an error.
             NoteLoss();
             _table.Make(Target.Rules, _tuples);
         }
@@ -242,8 +241,8 @@ public sealed class TrafficBlock : IDisposable
         (_before, _last) = (_before.Plus(_last), default);
     }
 
-    /// <summary>Takes flows in.</summary>
-    /// <returns>The tuples that are new.</returns>
+    /// <summary>Adds flows.</summary>
+    /// <returns>The new tuples.</returns>
     private List<ConntrackTuple> Collect(IEnumerable<ConntrackEntry> entries)
     {
         List<ConntrackTuple> added = [];
@@ -272,16 +271,16 @@ public sealed class TrafficBlock : IDisposable
         entry is { Zone: 0, OriginalZone: null or 0, ReplyZone: null or 0 } && FlowSet.Of(entry.Original) is not null && FlowSet.Of(entry.Reply) is not null;
 }
 
-/// <summary>Looks every second, while this process has blocks, whether the kernel still has their tables.</summary>
-/// <remarks>By asking, since there is no event: the kernel removes the tables of a closed socket without an event to
-/// NFNLGRP_NFTABLES (nf_tables_api.c: nft_rcv_nl_event). To ask for one table takes microseconds.</remarks>
+/// <summary>Checks every second that the kernel still has the tables of this process's blocks.</summary>
+/// <remarks>It polls, because there is no event: the kernel removes the tables of a closed socket without an event to NFNLGRP_NFTABLES
+/// (nf_tables_api.c: nft_rcv_nl_event). A request for one table takes microseconds.</remarks>
 internal static class BlockWatch
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
     private static readonly HashSet<TrafficBlock> Blocks = [];
     private static Timer? _timer;
 
-    /// <summary>Looks after a block from now on.</summary>
+    /// <summary>Starts to watch a block.</summary>
     public static void Add(TrafficBlock block)
     {
         lock (Blocks)
@@ -291,7 +290,7 @@ internal static class BlockWatch
         }
     }
 
-    /// <summary>Leaves a block alone that ends.</summary>
+    /// <summary>Stops watching a block that ends.</summary>
     public static void Remove(TrafficBlock block)
     {
         lock (Blocks)
@@ -311,20 +310,20 @@ internal static class BlockWatch
         foreach (TrafficBlock block in blocks)
             block.Look();
 
-        // Only now again, so that a kernel that is slow to answer isn't asked twice at once.
+        // Scheduled only after the check, so that a slow kernel is not asked twice at once.
         lock (Blocks)
             _timer?.Change(Period, Timeout.InfiniteTimeSpan);
     }
 }
 
-/// <summary>The kernel has the table of a block no more, so that the block's traffic passes. The table belongs to one socket
-/// of this process, which is still open; nothing but a fault takes it away.</summary>
+/// <summary>The kernel has lost the table of a block, so the block's traffic passes. The table belongs to one socket of this process, which
+/// is still open. Only a fault can remove it.</summary>
 /// <param name="table">The table's name.</param>
-/// <param name="inner">How that showed.</param>
+/// <param name="inner">The cause.</param>
 public sealed class BlockLostException(string table, Exception? inner = null)
     : Exception($"The kernel no longer has the block's table {table}, so the traffic passes.", inner);
 
-/// <summary>The running kernel can't block traffic for as long as a process lives; nothing was blocked or deleted.</summary>
-/// <param name="message">What is missing.</param>
-/// <param name="inner">How that showed.</param>
+/// <summary>The running kernel can't block traffic for the lifetime of a process. Nothing was blocked or deleted.</summary>
+/// <param name="message">The missing feature.</param>
+/// <param name="inner">The cause.</param>
 public sealed class BlockingUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,8 +1,8 @@
 namespace ConntrackPS.Conntrack;
 
-/// <summary>One connection of the kernel's table: flat, and of primitives only, so that it prints, sorts and
-/// serialises naturally. Null means that the kernel did not tell, or that the protocol has no such thing.</summary>
-/// <remarks>Attributes CTA_* of linux/netfilter/nfnetlink_conntrack.h. Text is made when a property is read.</remarks>
+/// <summary>One connection of the kernel's table. All properties are primitive values, so that an entry displays, sorts and serialises
+/// well. Null means that the kernel did not send the value, or that the protocol does not have it.</summary>
+/// <remarks>Attributes CTA_* of linux/netfilter/nfnetlink_conntrack.h. Text properties are built on access.</remarks>
 public class ConntrackEntry
 {
     internal EntryData Data;
@@ -35,31 +35,31 @@ public class ConntrackEntry
         internal set => Data.Status = value;
     }
 
-    /// <summary>Seconds until the entry goes, unless a packet renews it (CTA_TIMEOUT).</summary>
+    /// <summary>Seconds until the entry expires, unless a packet renews it (CTA_TIMEOUT).</summary>
     public uint? TimeoutSeconds => Has(EntryFields.Timeout) ? Data.Timeout : null;
 
-    /// <summary>The address of the connection's first packet's sender.</summary>
+    /// <summary>The source address of the first packet.</summary>
     public string? SourceAddress => Original.SourceText;
 
-    /// <summary>The port of the first packet's sender, for protocols with ports.</summary>
+    /// <summary>The source port of the first packet, for protocols with ports.</summary>
     public ushort? SourcePort => Port(Original, Original.SourcePort, TupleGaps.SourcePort);
 
-    /// <summary>The address that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination address of the first packet, before translation.</summary>
     public string? DestinationAddress => Original.DestinationText;
 
-    /// <summary>The port that the first packet was sent to, before translation.</summary>
+    /// <summary>The destination port of the first packet, before translation.</summary>
     public ushort? DestinationPort => Port(Original, Original.DestinationPort, TupleGaps.DestinationPort);
 
-    /// <summary>The address replies come from: the translated destination.</summary>
+    /// <summary>The source address of replies: the translated destination.</summary>
     public string? ReplySourceAddress => Reply.SourceText;
 
-    /// <summary>The port replies come from: the translated destination port.</summary>
+    /// <summary>The source port of replies: the translated destination port.</summary>
     public ushort? ReplySourcePort => Port(Reply, Reply.SourcePort, TupleGaps.SourcePort);
 
-    /// <summary>The address replies go to: the translated source.</summary>
+    /// <summary>The destination address of replies: the translated source.</summary>
     public string? ReplyDestinationAddress => Reply.DestinationText;
 
-    /// <summary>The port replies go to: the translated source port.</summary>
+    /// <summary>The destination port of replies: the translated source port.</summary>
     public ushort? ReplyDestinationPort => Port(Reply, Reply.DestinationPort, TupleGaps.DestinationPort);
 
     /// <summary>The ICMP or ICMPv6 type of the first packet (CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMPV6_TYPE).</summary>
@@ -77,7 +77,7 @@ public class ConntrackEntry
     /// <summary>The ICMP or ICMPv6 code of replies.</summary>
     public byte? ReplyIcmpCode => IcmpLow(Reply);
 
-    /// <summary>The ICMP or ICMPv6 identifier of replies; another one where the source is translated.</summary>
+    /// <summary>The ICMP or ICMPv6 identifier of replies. It differs if the source is translated.</summary>
     public ushort? ReplyIcmpId => IcmpNumber(Reply);
 
     /// <summary>The GRE key of the source (PPTP's call id; CTA_PROTO_SRC_PORT).</summary>
@@ -95,84 +95,84 @@ public class ConntrackEntry
     /// <summary>Packets from the source; null while nf_conntrack_acct is off (CTA_COUNTERS_ORIG).</summary>
     public ulong? OriginalPackets => Has(EntryFields.OriginalPackets) ? Data.OriginalPackets : null;
 
-    /// <summary>Bytes from the source, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
+    /// <summary>Bytes from the source, with layer 3 headers; null while nf_conntrack_acct is off.</summary>
     public ulong? OriginalBytes => Has(EntryFields.OriginalBytes) ? Data.OriginalBytes : null;
 
     /// <summary>Packets of replies; null while nf_conntrack_acct is off (CTA_COUNTERS_REPLY).</summary>
     public ulong? ReplyPackets => Has(EntryFields.ReplyPackets) ? Data.ReplyPackets : null;
 
-    /// <summary>Bytes of replies, layer 3 headers included; null while nf_conntrack_acct is off.</summary>
+    /// <summary>Bytes of replies, with layer 3 headers; null while nf_conntrack_acct is off.</summary>
     public ulong? ReplyBytes => Has(EntryFields.ReplyBytes) ? Data.ReplyBytes : null;
 
-    /// <summary>Packets both ways; null while nf_conntrack_acct is off.</summary>
+    /// <summary>Packets in both directions; null while nf_conntrack_acct is off.</summary>
     public ulong? TotalPackets => OriginalPackets + ReplyPackets;
 
-    /// <summary>Bytes both ways; null while nf_conntrack_acct is off.</summary>
+    /// <summary>Bytes in both directions; null while nf_conntrack_acct is off.</summary>
     public ulong? TotalBytes => OriginalBytes + ReplyBytes;
 
-    /// <summary>When the connection began, local time; null while nf_conntrack_timestamp is off (CTA_TIMESTAMP_START).</summary>
+    /// <summary>The start of the connection, local time; null while nf_conntrack_timestamp is off (CTA_TIMESTAMP_START).</summary>
     public DateTime? StartTime => Has(EntryFields.StartTime) ? ToLocalTime(Data.Start) : null;
 
-    /// <summary>When the connection ended, local time, on entries that have (CTA_TIMESTAMP_STOP).</summary>
+    /// <summary>The end of the connection, local time; null while it has not ended (CTA_TIMESTAMP_STOP).</summary>
     public DateTime? StopTime => Has(EntryFields.StopTime) ? ToLocalTime(Data.Stop) : null;
 
-    /// <summary>When the connection began, in nanoseconds since 1970 in UTC, as the kernel counts. CSV has times in the culture and
-    /// calendar of who wrote it, and without their offset; this number is the same everywhere.</summary>
+    /// <summary>The start of the connection in nanoseconds since 1970 in UTC, as the kernel counts. This number is the same everywhere,
+    /// while times in CSV depend on the culture and calendar of the writer and have no offset.</summary>
     public ulong? StartTimestamp => Has(EntryFields.StartTime) ? Data.Start : null;
 
-    /// <summary>When the connection ended, in nanoseconds since 1970 in UTC, on entries that have.</summary>
+    /// <summary>The end of the connection in nanoseconds since 1970 in UTC; null while it has not ended.</summary>
     public ulong? StopTimestamp => Has(EntryFields.StopTime) ? Data.Stop : null;
 
-    /// <summary>Seconds since the connection began, to the millisecond, and of one that has ended until it did; null while
-    /// nf_conntrack_timestamp is off. The clock is read each time that this is.</summary>
+    /// <summary>Seconds from the start of the connection until now, or until its end if it has ended. Rounded to milliseconds. Null while
+    /// nf_conntrack_timestamp is off. Each access reads the clock.</summary>
     public double? Age => Has(EntryFields.StartTime) ? SecondsSince(Data.Start, Has(EntryFields.StopTime) ? Data.Stop : Now()) : null;
 
-    /// <summary>The connection mark, 0 for none (CTA_MARK); null where a text or file says nothing of marks, as
-    /// <c>conntrack -o save</c> doesn't.</summary>
+    /// <summary>The connection mark, 0 for none (CTA_MARK). Null if a text or file has no marks, such as <c>conntrack -o
+    /// save</c>.</summary>
     public uint? Mark
     {
         get => Has(EntryFields.UnknownMark) ? null : Data.Mark;
         internal set => (Data.Mark, Fields) = (value ?? 0, value is null ? Fields | EntryFields.UnknownMark : Fields & ~EntryFields.UnknownMark);
     }
 
-    /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers (CTA_LABELS).</summary>
+    /// <summary>The labels, comma-separated: names from connlabel.conf, or bit numbers where it has no name (CTA_LABELS).</summary>
     public string? Labels => Details?.Labels is { IsEmpty: false } labels ? labels.ToNames() : null;
 
-    /// <summary>The zone that holds for both directions, 0 for none (CTA_ZONE).</summary>
+    /// <summary>The zone of both directions, 0 for none (CTA_ZONE).</summary>
     public ushort Zone
     {
         get => Data.Zone;
         internal set => Data.Zone = value;
     }
 
-    /// <summary>The zone of the original direction, where it has one of its own (CTA_TUPLE_ZONE).</summary>
+    /// <summary>The zone of only the original direction, or null (CTA_TUPLE_ZONE).</summary>
     public ushort? OriginalZone => Has(EntryFields.OriginalZone) ? Data.OriginalZone : null;
 
-    /// <summary>The zone of the reply direction, where it has one of its own (CTA_TUPLE_ZONE).</summary>
+    /// <summary>The zone of only the reply direction, or null (CTA_TUPLE_ZONE).</summary>
     public ushort? ReplyZone => Has(EntryFields.ReplyZone) ? Data.ReplyZone : null;
 
-    /// <summary>The helper that reads along, such as ftp (CTA_HELP_NAME).</summary>
+    /// <summary>The helper that inspects the connection, such as ftp (CTA_HELP_NAME).</summary>
     public string? Helper => Details?.Helper;
 
     /// <summary>The security context of the connection (CTA_SECCTX_NAME).</summary>
     public string? SecurityContext => Details?.SecurityContext;
 
-    /// <summary>The security mark, from kernels before 2.6.37 (CTA_SECMARK).</summary>
+    /// <summary>The security mark, only from kernels before 2.6.37 (CTA_SECMARK).</summary>
     public uint? SecurityMark => Has(EntryFields.Secmark) ? Details!.Secmark : null;
 
-    /// <summary>The protocol of the connection that expected this one (CTA_TUPLE_MASTER).</summary>
+    /// <summary>The protocol of the master connection, whose expectation this connection matched (CTA_TUPLE_MASTER).</summary>
     public IPProtocol? MasterProtocol => Details?.Master?.Protocol;
 
-    /// <summary>The source address of the connection that expected this one.</summary>
+    /// <summary>The source address of the master connection.</summary>
     public string? MasterSourceAddress => Details?.Master?.SourceText;
 
-    /// <summary>The source port of the connection that expected this one.</summary>
+    /// <summary>The source port of the master connection.</summary>
     public ushort? MasterSourcePort => Details?.Master is { } master ? Port(master, master.SourcePort, TupleGaps.SourcePort) : null;
 
-    /// <summary>The destination address of the connection that expected this one.</summary>
+    /// <summary>The destination address of the master connection.</summary>
     public string? MasterDestinationAddress => Details?.Master?.DestinationText;
 
-    /// <summary>The destination port of the connection that expected this one.</summary>
+    /// <summary>The destination port of the master connection.</summary>
     public ushort? MasterDestinationPort => Details?.Master is { } master ? Port(master, master.DestinationPort, TupleGaps.DestinationPort) : null;
 
     /// <summary>The source's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_ORIGINAL).</summary>
@@ -181,10 +181,10 @@ public class ConntrackEntry
     /// <summary>The destination's TCP window scale, 0 to 14 (CTA_PROTOINFO_TCP_WSCALE_REPLY).</summary>
     public byte? ReplyWindowScale => Has(EntryFields.ReplyWindowScale) ? Data.ReplyWindowScale : null;
 
-    /// <summary>What TCP tracking noted of the source (CTA_PROTOINFO_TCP_FLAGS_ORIGINAL).</summary>
+    /// <summary>The flags that TCP tracking keeps for the source (CTA_PROTOINFO_TCP_FLAGS_ORIGINAL).</summary>
     public TcpTrackingFlags? OriginalTcpFlags => Has(EntryFields.OriginalTcpFlags) ? Data.OriginalTcpFlags : null;
 
-    /// <summary>What TCP tracking noted of the destination (CTA_PROTOINFO_TCP_FLAGS_REPLY).</summary>
+    /// <summary>The flags that TCP tracking keeps for the destination (CTA_PROTOINFO_TCP_FLAGS_REPLY).</summary>
     public TcpTrackingFlags? ReplyTcpFlags => Has(EntryFields.ReplyTcpFlags) ? Data.ReplyTcpFlags : null;
 
     /// <summary>The SCTP verification tag of the original direction (CTA_PROTOINFO_SCTP_VTAG_ORIGINAL).</summary>
@@ -193,28 +193,28 @@ public class ConntrackEntry
     /// <summary>The SCTP verification tag of the reply direction (CTA_PROTOINFO_SCTP_VTAG_REPLY).</summary>
     public uint? ReplyVerificationTag => Details?.ReplyVerificationTag;
 
-    /// <summary>DCCP: 0 where the original direction is the client's, 1 where it is the server's (CTA_PROTOINFO_DCCP_ROLE).</summary>
+    /// <summary>DCCP: 0 if the original direction is the client's, 1 if it is the server's (CTA_PROTOINFO_DCCP_ROLE).</summary>
     public byte? DccpRole => Details?.DccpRole;
 
     /// <summary>DCCP: the sequence number of the handshake (CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ).</summary>
     public ulong? DccpHandshakeSequence => Details?.DccpHandshakeSequence;
 
-    /// <summary>Where the sequence numbers of the original direction were last shifted (CTA_SEQADJ_CORRECTION_POS).</summary>
+    /// <summary>The position of the last sequence number adjustment in the original direction (CTA_SEQADJ_CORRECTION_POS).</summary>
     public uint? OriginalSequencePosition => Details?.OriginalSequence?.CorrectionPosition;
 
-    /// <summary>Bytes by which they shift before that position (CTA_SEQADJ_OFFSET_BEFORE).</summary>
+    /// <summary>The offset of sequence numbers before that position, in bytes (CTA_SEQADJ_OFFSET_BEFORE).</summary>
     public int? OriginalSequenceOffsetBefore => Details?.OriginalSequence?.OffsetBefore;
 
-    /// <summary>Bytes by which they shift after that position (CTA_SEQADJ_OFFSET_AFTER).</summary>
+    /// <summary>The offset of sequence numbers after that position, in bytes (CTA_SEQADJ_OFFSET_AFTER).</summary>
     public int? OriginalSequenceOffsetAfter => Details?.OriginalSequence?.OffsetAfter;
 
-    /// <summary>Where the sequence numbers of the reply direction were last shifted.</summary>
+    /// <summary>The position of the last sequence number adjustment in the reply direction.</summary>
     public uint? ReplySequencePosition => Details?.ReplySequence?.CorrectionPosition;
 
-    /// <summary>Bytes by which they shift before that position.</summary>
+    /// <summary>The offset of sequence numbers before that position, in bytes.</summary>
     public int? ReplySequenceOffsetBefore => Details?.ReplySequence?.OffsetBefore;
 
-    /// <summary>Bytes by which they shift after that position.</summary>
+    /// <summary>The offset of sequence numbers after that position, in bytes.</summary>
     public int? ReplySequenceOffsetAfter => Details?.ReplySequence?.OffsetAfter;
 
     /// <summary>SYNPROXY: the initial sequence number it chose (CTA_SYNPROXY_ISN).</summary>
@@ -226,49 +226,49 @@ public class ConntrackEntry
     /// <summary>SYNPROXY: the offset added to timestamps (CTA_SYNPROXY_TSOFF).</summary>
     public uint? SynproxyTimestampOffset => Synproxy(Details?.SynproxyTimestampOffset);
 
-    /// <summary>How many hold the entry in the kernel (CTA_USE).</summary>
+    /// <summary>The kernel's reference count of the entry (CTA_USE).</summary>
     public uint? UseCount => Has(EntryFields.UseCount) ? Data.Use : null;
 
-    /// <summary>The kernel's number for the entry while it lives, not unique in itself (CTA_ID).</summary>
+    /// <summary>The kernel's number for the entry during its lifetime. Not unique by itself (CTA_ID).</summary>
     public uint? Id => Has(EntryFields.Id) ? Data.Id : null;
 
     /// <summary>What a text says of the connection beyond all other properties, such as <c>nmark=</c> or <c>[FASTNAT]</c> of a router's
     /// firmware: the words, and for <c>word=value</c> and <c>[WORD value]</c> the values, else an empty text. Null for nothing.</summary>
     public IReadOnlyDictionary<string, string>? Extra => Details?.Extra;
 
-    /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
+    /// <summary>The network namespace that the entry was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace
     {
         get => Data.Namespace;
         internal set => Data.Namespace = value;
     }
 
-    /// <summary>The flow on one line.</summary>
+    /// <summary>The connection on one line.</summary>
     public override string ToString() => EntryText.Describe(this);
 
-    /// <summary>Takes CTA_TIMESTAMP_EVENT, which only events have.</summary>
+    /// <summary>Sets CTA_TIMESTAMP_EVENT, which only events have.</summary>
     internal virtual void SetEventTime(ulong nanoseconds)
     {
     }
 
-    /// <summary>Packets both ways, 0 without counters.</summary>
+    /// <summary>Packets in both directions, 0 without counters.</summary>
     internal ulong RawPackets => (Has(EntryFields.OriginalPackets) ? Data.OriginalPackets : 0) + (Has(EntryFields.ReplyPackets) ? Data.ReplyPackets : 0);
 
-    /// <summary>Bytes both ways, 0 without counters.</summary>
+    /// <summary>Bytes in both directions, 0 without counters.</summary>
     internal ulong RawBytes => (Has(EntryFields.OriginalBytes) ? Data.OriginalBytes : 0) + (Has(EntryFields.ReplyBytes) ? Data.ReplyBytes : 0);
 
-    /// <summary>True for an SCTP entry whose tags are not known. The kernel takes 0 for them, and what is no such tag's for
-    /// invalid, until a HEARTBEAT of each direction shows the tag (nf_conntrack_sctp_packet).</summary>
+    /// <summary>True for an SCTP entry without known verification tags. The kernel then uses 0, and treats packets with the real tag as
+    /// invalid until a HEARTBEAT of each direction shows the tag (nf_conntrack_sctp_packet).</summary>
     internal bool LacksVerificationTags =>
         Protocol == IPProtocol.Sctp && Details is not { OriginalVerificationTag: not null, ReplyVerificationTag: not null };
 
-    /// <summary>True for an entry whose sequence numbers are shifted by an unknown offset: its ends don't understand each
-    /// other without that, and no packet shows it.</summary>
+    /// <summary>True for an entry whose sequence numbers are adjusted by an unknown offset. Without the offset its two ends can't
+    /// communicate, and no packet shows it.</summary>
     internal bool LacksSequenceShift =>
         (Status & ConntrackStatus.SeqAdjust) != 0 && Details is not ({ OriginalSequence: not null } or { ReplySequence: not null });
 
-    /// <summary>Lets entries through that the kernel could have, and no others.</summary>
-    /// <exception cref="IncompleteTupleException">A tuple of it or its master's is not whole.</exception>
+    /// <summary>Throws if the entry lacks values that every entry of the kernel has.</summary>
+    /// <exception cref="IncompleteTupleException">A tuple of the entry or of its master is incomplete.</exception>
     internal void ThrowIfIncomplete()
     {
         IncompleteTupleException.ThrowIfIncomplete(Original);
@@ -282,16 +282,16 @@ public class ConntrackEntry
 
     internal bool Has(EntryFields field) => (Fields & field) != 0;
 
-    /// <summary>Gives it a timeout, in seconds.</summary>
+    /// <summary>Sets the timeout, in seconds.</summary>
     internal void SetTimeout(uint seconds) => (Data.Timeout, Fields) = (seconds, Fields | EntryFields.Timeout);
 
-    /// <summary>Empties the object for the next entry.</summary>
+    /// <summary>Clears the object, to reuse it for the next entry.</summary>
     internal void Reset() => Data = default;
 
-    /// <summary>A copy that shares nothing that could be changed.</summary>
+    /// <summary>A copy that shares no mutable data with this entry.</summary>
     internal ConntrackEntry Clone() => CloneAs(new ConntrackEntry());
 
-    /// <summary>Makes another object describe the same connection.</summary>
+    /// <summary>Copies the connection into another object.</summary>
     internal ConntrackEntry CloneAs(ConntrackEntry copy)
     {
         copy.Data = Data;
@@ -315,7 +315,7 @@ public class ConntrackEntry
 
     private static byte? IcmpLow(in ConntrackTuple tuple) => tuple is { IsIcmp: true, HasPorts: true } ? (byte)tuple.DestinationPort : null;
 
-    /// <summary>Nothing is younger than 0 seconds, also where the clock was put back meanwhile.</summary>
+    /// <summary>Never negative, even if the clock was set back meanwhile.</summary>
     private static double SecondsSince(ulong start, ulong end) => end <= start ? 0 : Math.Round((end - start) / 1e9, 3);
 
     private static ulong Now() => (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;

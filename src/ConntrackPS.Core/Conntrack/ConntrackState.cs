@@ -1,9 +1,8 @@
 namespace ConntrackPS.Conntrack;
 
-/// <summary>The state of a TCP, SCTP or DCCP connection, under the kernel's names.</summary>
-/// <remarks>enum tcp_conntrack (linux/netfilter/nf_conntrack_tcp.h), enum sctp_conntrack (nf_conntrack_sctp.h), enum
-/// ct_dccp_states. A name that protocols share stands once; <see cref="ConntrackStates"/> knows each protocol's number.
-/// </remarks>
+/// <summary>The state of a TCP, SCTP or DCCP connection, by the kernel's names.</summary>
+/// <remarks>enum tcp_conntrack (linux/netfilter/nf_conntrack_tcp.h), enum sctp_conntrack (nf_conntrack_sctp.h), enum ct_dccp_states.
+/// Protocols with the same state name share one member. <see cref="ConntrackStates"/> has the number for each protocol.</remarks>
 public enum ConntrackState : byte
 {
     /// <summary>TCP_CONNTRACK_NONE.</summary>
@@ -57,7 +56,7 @@ public enum ConntrackState : byte
     /// <summary>SCTP_CONNTRACK_HEARTBEAT_SENT.</summary>
     HeartbeatSent,
 
-    /// <summary>SCTP_CONNTRACK_HEARTBEAT_ACKED: kernels before 5.19.</summary>
+    /// <summary>SCTP_CONNTRACK_HEARTBEAT_ACKED: only kernels before 5.19.</summary>
     HeartbeatAcked,
 
     /// <summary>CT_DCCP_REQUEST.</summary>
@@ -84,11 +83,11 @@ public enum ConntrackState : byte
     /// <summary>CT_DCCP_INVALID.</summary>
     Invalid,
 
-    /// <summary>From here on: a state this library doesn't know, plus the kernel's number for it.</summary>
+    /// <summary>A state that this library doesn't know has this value plus the kernel's number.</summary>
     Unknown = 0x80,
 }
 
-/// <summary>Each protocol's numbers for its states.</summary>
+/// <summary>The kernel's state numbers of each protocol.</summary>
 public static class ConntrackStates
 {
     private static readonly ConntrackState[] Tcp =
@@ -112,17 +111,18 @@ public static class ConntrackStates
         ConntrackState.Ignore, ConntrackState.Invalid,
     ];
 
-    /// <summary>The states a protocol can be in, indexed by the kernel's number; none for a protocol without state.</summary>
+    /// <summary>The states of a protocol, indexed by the kernel's number. Empty for a protocol without states.</summary>
     public static IReadOnlyList<ConntrackState> Of(IPProtocol protocol) => Numbers(protocol);
 
-    /// <summary>The state behind the kernel's number; a number unknown here becomes <see cref="ConntrackState.Unknown"/> plus it.</summary>
+    /// <summary>The state for the kernel's number. An unknown number becomes <see cref="ConntrackState.Unknown"/> plus the
+    /// number.</summary>
     internal static ConntrackState FromKernel(IPProtocol protocol, byte number)
     {
         ConntrackState[] states = Numbers(protocol);
         return number < states.Length ? states[number] : ConntrackState.Unknown | (ConntrackState)number;
     }
 
-    /// <summary>The kernel's number for a state, or null where the protocol has no such state.</summary>
+    /// <summary>The kernel's number for a state, or null if the protocol has no such state.</summary>
     internal static byte? ToKernel(IPProtocol protocol, ConntrackState state)
     {
         if (state > ConntrackState.Unknown)
@@ -131,15 +131,15 @@ public static class ConntrackStates
         return number < 0 ? null : (byte)number;
     }
 
-    /// <summary>Reads a state by its name or any other spelling: <c>SynSent</c>, <c>SYN_SENT</c>, <c>LISTEN</c> for SynSent2, in any case.
-    /// Numbers are no names.</summary>
+    /// <summary>Parses a state name in any spelling and any case: <c>SynSent</c>, <c>SYN_SENT</c>, <c>LISTEN</c> for SynSent2. Numbers are
+    /// not accepted.</summary>
     public static bool TryParse(string text, out ConntrackState state)
     {
         ArgumentNullException.ThrowIfNull(text);
         return StateNames.TryParse(text, out state);
     }
 
-    /// <summary>How far a connection in this state has come.</summary>
+    /// <summary>The phase of a connection in this state.</summary>
     internal static StatePhase PhaseOf(ConntrackState state) => state switch
     {
         ConntrackState.Established or ConntrackState.Open => StatePhase.Open,
@@ -158,14 +158,14 @@ public static class ConntrackStates
     };
 }
 
-/// <summary>The one table of how states are written: by us, by the kernel, by libnetfilter_conntrack and by older kernels.</summary>
+/// <summary>The only table of state spellings: those of this library, the kernel, libnetfilter_conntrack and older kernels.</summary>
 /// <remarks>tcp_conntrack_names, sctp_conntrack_names and dccp_state_names of net/netfilter/nf_conntrack_proto_*.c; states of
 /// src/conntrack/proto in libnetfilter_conntrack.</remarks>
 internal static class StateNames
 {
     private const string None = "NONE";
 
-    /// <summary>The kernel's word for each state, and others that mean it.</summary>
+    /// <summary>The kernel's name for each state, and its other names.</summary>
     private static readonly (ConntrackState State, string Word, string[] Others)[] Table =
     [
         (ConntrackState.None, None, []),
@@ -178,7 +178,7 @@ internal static class StateNames
         (ConntrackState.TimeWait, "TIME_WAIT", ["TIMEWAIT"]),
         (ConntrackState.Close, "CLOSE", []),
 
-        // LISTEN had this number before Linux 2.6.31, and conntrack takes it to this day.
+        // Before Linux 2.6.31, this number was LISTEN. conntrack still accepts that name.
         (ConntrackState.SynSent2, "SYN_SENT2", ["LISTEN"]),
         (ConntrackState.Closed, "CLOSED", []),
         (ConntrackState.CookieWait, "COOKIE_WAIT", []),
@@ -203,7 +203,7 @@ internal static class StateNames
         .DistinctBy(pair => pair.Word)
         .ToDictionary(pair => pair.Word, pair => pair.State);
 
-    /// <summary>The word for a state; NONE for one that has none, as conntrack prints it.</summary>
+    /// <summary>The name of a state, or NONE if it has none, as conntrack prints it.</summary>
     public static string Of(IPProtocol protocol, ConntrackState state)
     {
         if (state == ConntrackState.TimeWait && protocol == IPProtocol.Dccp)
@@ -211,7 +211,7 @@ internal static class StateNames
         return (int)state < Table.Length && Table[(int)state].State == state ? Table[(int)state].Word : None;
     }
 
-    /// <summary>Reads a word as the kernel or conntrack prints it; false where the protocol has no such state.</summary>
+    /// <summary>Parses a name as the kernel or conntrack prints it. False if the protocol has no such state.</summary>
     public static bool TryParse(ReadOnlySpan<char> word, IPProtocol protocol, out ConntrackState state)
     {
         foreach ((ConntrackState known, string name, string[] others) in Table)
@@ -226,10 +226,10 @@ internal static class StateNames
         return false;
     }
 
-    /// <summary>Reads a state as a person writes it: any spelling, in any case, with or without underscores.</summary>
+    /// <summary>Parses user input: any spelling, in any case, with or without underscores.</summary>
     public static bool TryParse(string text, out ConntrackState state) => BySpelling.TryGetValue(Plain(text), out state);
 
-    /// <summary>Every way to write the member of an enumeration of states: its own name, and those of the state of that name.</summary>
+    /// <summary>All spellings of a member of a state enumeration: its own name, and those of the state with that name.</summary>
     public static IEnumerable<string> Spellings(string name) =>
         TryParse(name, out ConntrackState state) && Table[(int)state] is var row ? [name, .. Spellings(row.Word, row.Others)] : [name];
 
@@ -249,10 +249,10 @@ internal static class StateNames
     private static string Plain(string text) => text.Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
 }
 
-/// <summary>How far a connection has come, whatever its protocol calls that.</summary>
+/// <summary>The phase of a connection, independent of its protocol.</summary>
 internal enum StatePhase
 {
-    /// <summary>The ends have not agreed yet.</summary>
+    /// <summary>The ends have not completed the handshake.</summary>
     Opening,
 
     /// <summary>Data may flow both ways.</summary>

@@ -1,19 +1,19 @@
 namespace ConntrackPS.Conntrack;
 
-/// <summary>What the kernel knows of a connection (enum ip_conntrack_status, linux/netfilter/nf_conntrack_common.h).</summary>
+/// <summary>The status bits of a connection (enum ip_conntrack_status, linux/netfilter/nf_conntrack_common.h).</summary>
 [Flags]
 public enum ConntrackStatus : uint
 {
     /// <summary>No bit is set.</summary>
     None = 0,
 
-    /// <summary>IPS_EXPECTED: an expectation announced it.</summary>
+    /// <summary>IPS_EXPECTED: it matched an expectation.</summary>
     Expected = 1 << 0,
 
-    /// <summary>IPS_SEEN_REPLY: packets went both ways.</summary>
+    /// <summary>IPS_SEEN_REPLY: packets were seen in both directions.</summary>
     SeenReply = 1 << 1,
 
-    /// <summary>IPS_ASSURED: never dropped early when the table is full.</summary>
+    /// <summary>IPS_ASSURED: not dropped early when the table is full.</summary>
     Assured = 1 << 2,
 
     /// <summary>IPS_CONFIRMED: its first packet has left the machine.</summary>
@@ -28,13 +28,13 @@ public enum ConntrackStatus : uint
     /// <summary>IPS_SEQ_ADJUST: TCP sequence numbers are adjusted.</summary>
     SeqAdjust = 1 << 6,
 
-    /// <summary>IPS_SRC_NAT_DONE: source translation was decided, perhaps for none.</summary>
+    /// <summary>IPS_SRC_NAT_DONE: source translation was decided, possibly as none.</summary>
     SrcNatDone = 1 << 7,
 
-    /// <summary>IPS_DST_NAT_DONE: destination translation was decided, perhaps for none.</summary>
+    /// <summary>IPS_DST_NAT_DONE: destination translation was decided, possibly as none.</summary>
     DstNatDone = 1 << 8,
 
-    /// <summary>IPS_DYING: out of the table, about to be freed.</summary>
+    /// <summary>IPS_DYING: removed from the table, not freed yet.</summary>
     Dying = 1 << 9,
 
     /// <summary>IPS_FIXED_TIMEOUT: packets don't renew the timeout.</summary>
@@ -56,26 +56,26 @@ public enum ConntrackStatus : uint
     HwOffload = 1 << 15,
 }
 
-/// <summary>The status bits that a request can set. The kernel ignores others without an error (IPS_UNCHANGEABLE_MASK of
-/// nf_conntrack_common.h), or gives and takes them itself.</summary>
+/// <summary>The status bits that a request can set. The kernel ignores the others without an error (IPS_UNCHANGEABLE_MASK of
+/// nf_conntrack_common.h), or sets and clears them itself.</summary>
 internal static class SettableStatus
 {
-    /// <summary>What a new entry can be given. What an entry has been given can't be taken away again.</summary>
+    /// <summary>The bits that can be set on a new entry. They can't be cleared later.</summary>
     public const ConntrackStatus OfNew = ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.FixedTimeout;
 
-    /// <summary>What can be set on an existing entry. A new one gets Helper with its helper.</summary>
+    /// <summary>The bits that can be set on an existing entry. A new one gets Helper with its helper.</summary>
     public const ConntrackStatus OfExisting = OfNew | ConntrackStatus.Helper;
 
-    /// <summary>Every entry of the table has it, so that asking for it is no mistake.</summary>
+    /// <summary>Every entry of the table has this bit, so a request for it is not an error.</summary>
     private const ConntrackStatus Always = ConntrackStatus.Confirmed;
 
     private const ConntrackStatus Translation =
         ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone;
 
-    /// <summary>The bits, where all of them can be set.</summary>
-    /// <param name="bits">The bits that are asked for.</param>
-    /// <param name="settable">Those that can be set, or that the entry gets anyhow.</param>
-    /// <exception cref="StatusNotSettableException">Some can't be set; the message names them.</exception>
+    /// <summary>Returns the bits if all of them can be set.</summary>
+    /// <param name="bits">The requested bits.</param>
+    /// <param name="settable">The bits that can be set, or that the kernel sets in any case.</param>
+    /// <exception cref="StatusNotSettableException">Some bits can't be set. The message names them.</exception>
     internal static ConntrackStatus Check(ConntrackStatus bits, ConntrackStatus settable)
     {
         ConntrackStatus refused = bits & ~(settable | Always);
@@ -88,9 +88,9 @@ internal static class SettableStatus
     }
 }
 
-/// <summary>Status bits were to be set that the kernel sets alone.</summary>
+/// <summary>A request tried to set status bits that only the kernel sets.</summary>
 internal sealed class StatusNotSettableException(string message) : FormatException(message)
 {
-    /// <summary>Whether some of them tell of a translation, and come with it.</summary>
+    /// <summary>True if some of the bits describe a translation. They are set by creating the translation.</summary>
     internal bool IsOfTranslation { get; init; }
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>One direction of a connection, as the kernel keys it (struct nf_conntrack_tuple).</summary>
+/// <summary>One direction of a connection, as in the kernel's hash key (struct nf_conntrack_tuple).</summary>
 public readonly record struct ConntrackTuple
 {
     private const string Unknown = "?";
@@ -13,13 +13,14 @@ public readonly record struct ConntrackTuple
     /// <summary>The layer 4 protocol (CTA_PROTO_NUM).</summary>
     public IPProtocol Protocol { get; init; }
 
-    /// <summary>True where the protocol has something like ports: a port, an ICMP id, a GRE key.</summary>
+    /// <summary>True if the tuple has ports or their equivalent: an ICMP id, a GRE key.</summary>
     public bool HasPorts { get; init; }
 
-    /// <summary>The source's port, GRE key or, for ICMP, the id.</summary>
+    /// <summary>The source port, the GRE key of the source, or the ICMP id.</summary>
     public ushort SourcePort { get; init; }
 
-    /// <summary>The destination's port or GRE key; for ICMP the type in the upper byte and the code in the lower.</summary>
+    /// <summary>The destination port or the GRE key of the destination. For ICMP, the type in the upper byte and the code in the
+    /// lower.</summary>
     public ushort DestinationPort { get; init; }
 
     /// <summary>The source address (CTA_IP_V4_SRC, CTA_IP_V6_SRC).</summary>
@@ -44,14 +45,14 @@ public readonly record struct ConntrackTuple
     internal bool MustHavePorts =>
         Protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Gre;
 
-    /// <summary>True for the protocols that have ports or keys on some kernel: DCCP has none where the kernel doesn't track it.</summary>
+    /// <summary>True for the protocols that have ports or keys on some kernels: DCCP has none if the kernel doesn't track it.</summary>
     internal bool MayHavePorts => MustHavePorts || Protocol == IPProtocol.Dccp;
 
-    /// <summary>True where the tuple says all that the kernel tells flows apart by. Text may leave parts out: conntrack's XML
-    /// has no type, code and id of ICMP. A kernel may track protocols other than TCP, UDP and ICMP by address alone.</summary>
+    /// <summary>True if the tuple has everything that the kernel uses to distinguish flows. Text may omit parts: conntrack's XML has no
+    /// ICMP type, code and id. For protocols other than TCP, UDP and ICMP a kernel may use only addresses.</summary>
     internal bool IsWhole => MissingParts is null;
 
-    /// <summary>What is missing of the tuple, by the names of properties; null for nothing.</summary>
+    /// <summary>The missing properties, or null if there are none.</summary>
     internal string? MissingParts => this switch
     {
         { Family: IPFamily.Unspecified } => "SourceAddress, DestinationAddress",
@@ -117,27 +118,27 @@ internal enum TupleGaps : byte
 /// <summary>A direction of a connection (enum ip_conntrack_dir).</summary>
 public enum TupleDirection
 {
-    /// <summary>IP_CT_DIR_ORIGINAL: the way the first packet went.</summary>
+    /// <summary>IP_CT_DIR_ORIGINAL: the direction of the first packet.</summary>
     Original,
 
-    /// <summary>IP_CT_DIR_REPLY: the way back.</summary>
+    /// <summary>IP_CT_DIR_REPLY: the direction of replies.</summary>
     Reply,
 }
 
-/// <summary>What a protocol has in the places of the ports, by the names that properties and filters have for it.</summary>
-/// <param name="Source">What is in the place of the source port.</param>
-/// <param name="Destination">What is in the place of the destination port, or in its upper byte.</param>
-/// <param name="LowByte">What is in the lower byte of the destination port; null where the other is 16 bits wide.</param>
+/// <summary>The values that a protocol has in place of ports, by the names of their properties and filters.</summary>
+/// <param name="Source">The value in place of the source port.</param>
+/// <param name="Destination">The value in place of the destination port, or in its upper byte.</param>
+/// <param name="LowByte">The value in the lower byte of the destination port. Null if Destination has all 16 bits.</param>
 internal sealed record TupleNumbers(string Source, string Destination, string? LowByte = null)
 {
-    /// <summary>Ports; expectations and masters have all numbers under these names.</summary>
+    /// <summary>Ports. Expectations and masters use these names for all protocols.</summary>
     public static readonly TupleNumbers Ports = new("SourcePort", "DestinationPort");
 
     private static readonly TupleNumbers Icmp = new("IcmpId", "IcmpType", "IcmpCode");
 
     private static readonly TupleNumbers Gre = new("GreSourceKey", "GreDestinationKey");
 
-    /// <summary>The names, in the order in which people give them.</summary>
+    /// <summary>The names, in the usual order.</summary>
     public IReadOnlyList<string> Names => LowByte is null ? [Source, Destination] : [Destination, LowByte, Source];
 
     public static TupleNumbers Of(IPProtocol protocol) => protocol switch
@@ -147,9 +148,9 @@ internal sealed record TupleNumbers(string Source, string Destination, string? L
         _ => Ports,
     };
 
-    /// <summary>Puts the numbers into a tuple.</summary>
+    /// <summary>Sets the numbers of a tuple.</summary>
     /// <param name="tuple">The tuple, with the protocol.</param>
-    /// <param name="read">Reads the number of a name, up to a maximum; of null the tuple keeps its own.</param>
+    /// <param name="read">Returns the number with a name, up to a maximum. For null the tuple keeps its own number.</param>
     public ConntrackTuple Fill(ConntrackTuple tuple, Func<string, uint, uint?> read)
     {
         if (LowByte is null)
@@ -169,7 +170,7 @@ internal sealed record TupleNumbers(string Source, string Destination, string? L
 /// <summary>The tuple of the replies to a tuple's packets, without translation (nf_ct_invert_tuple).</summary>
 internal static class TupleInversion
 {
-    /// <exception cref="FormatException">An ICMP message that has no reply.</exception>
+    /// <exception cref="FormatException">The ICMP message has no reply.</exception>
     public static ConntrackTuple ReplyTo(in ConntrackTuple tuple) => Invert(tuple)
         ?? throw new FormatException($"Connection tracking knows no reply to ICMP type {tuple.DestinationPort >> 8}.");
 
@@ -184,7 +185,7 @@ internal static class TupleInversion
             : null;
     }
 
-    /// <summary>The types that connection tracking pairs (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c).</summary>
+    /// <summary>The pairs of ICMP types that connection tracking knows (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c).</summary>
     private static byte? ReplyType(IPProtocol protocol, byte type) => (protocol, type) switch
     {
         (IPProtocol.Icmp, 8) => 0,
@@ -203,18 +204,18 @@ internal static class TupleInversion
     };
 }
 
-/// <summary>An entry says too little to be named or made: the kernel would read zeros where something is missing, and take
-/// another flow, or make one that there never was.</summary>
-/// <param name="missing">The properties that are missing, comma-separated.</param>
+/// <summary>An entry lacks values that identify it. The kernel would read the missing values as zeros, and find another entry or create one
+/// for a connection that never existed.</summary>
+/// <param name="missing">The names of the missing properties, comma-separated.</param>
 internal sealed class IncompleteTupleException(string missing) : FormatException($"it has no {missing}.")
 {
-    /// <summary>The properties that are missing, comma-separated: <c>IcmpType, IcmpCode, IcmpId</c>.</summary>
+    /// <summary>The names of the missing properties, comma-separated: <c>IcmpType, IcmpCode, IcmpId</c>.</summary>
     public string Missing { get; } = missing;
 
-    /// <summary>Lets whole tuples through, and no others.</summary>
+    /// <summary>Throws if a tuple is incomplete.</summary>
     /// <param name="tuple">The tuple.</param>
-    /// <param name="prefix">What comes before the names of its properties: Reply, Master or nothing.</param>
-    /// <exception cref="IncompleteTupleException">Parts of it are missing.</exception>
+    /// <param name="prefix">The prefix of its property names: Reply, Master or empty.</param>
+    /// <exception cref="IncompleteTupleException">The tuple is incomplete.</exception>
     internal static void ThrowIfIncomplete(in ConntrackTuple tuple, string prefix = "")
     {
         if (tuple.MissingParts is { } missing)

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>A number and the word for what it counts: 1 entry, 2 entries.</summary>
+/// <summary>A number with its noun: 1 entry, 2 entries.</summary>
 internal static class Counted
 {
     public static string Entries<T>(T number)
@@ -17,7 +17,7 @@ internal static class Counted
     public static string Expectations<T>(T number)
         where T : INumber<T> => Of(number, "expectation", "expectations");
 
-    /// <summary>The verb after such a number.</summary>
+    /// <summary>The verb form for the number.</summary>
     public static string Was<T>(T number)
         where T : INumber<T> => number == T.One ? "was" : "were";
 

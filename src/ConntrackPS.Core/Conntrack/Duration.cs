@@ -2,22 +2,22 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>Spans of time as people write them: <c>90</c> (seconds), <c>90s</c>, <c>5m</c>, <c>2h4m</c>, <c>1d</c>; and as a
-/// <see cref="TimeSpan"/> is written into files: <c>00:05:00</c>, <c>1.02:03:04</c>.</summary>
+/// <summary>Time spans as users write them: <c>90</c> (seconds), <c>90s</c>, <c>5m</c>, <c>2h4m</c>, <c>1d</c>. Also the form of <see
+/// cref="TimeSpan"/> in files: <c>00:05:00</c>, <c>1.02:03:04</c>.</summary>
 internal static class Duration
 {
-    /// <summary>What <see cref="Parse"/> takes, for messages.</summary>
+    /// <summary>The form that <see cref="Parse"/> accepts, for messages.</summary>
     public const string AcceptedForm = "seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d, 00:05:00";
 
-    /// <summary>The longest span that there is, in seconds: for those who have a range of their own, and tell it.</summary>
+    /// <summary>The longest possible span, in seconds, for callers that check a range of their own.</summary>
     public const long Longest = 922_337_203_685;
 
-    /// <summary>Reads a span.</summary>
-    /// <exception cref="FormatException">It is none, or out of range; the message says which.</exception>
+    /// <summary>Parses a span.</summary>
+    /// <exception cref="FormatException">The text is not a span, or out of range. The message says which.</exception>
     /// <param name="text">The span.</param>
-    /// <param name="minimum">The shortest that is accepted, in seconds.</param>
-    /// <param name="maximum">The longest, in seconds.</param>
-    /// <param name="takesFractions">Whether parts of a second are accepted: the kernel's timeouts have none.</param>
+    /// <param name="minimum">The minimum, in seconds.</param>
+    /// <param name="maximum">The maximum, in seconds.</param>
+    /// <param name="takesFractions">True to accept fractions of a second. The kernel's timeouts have none.</param>
     public static TimeSpan Parse(string text, double minimum = 0, long maximum = int.MaxValue, bool takesFractions = false)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -30,8 +30,8 @@ internal static class Duration
         return seconds >= minimum && seconds <= maximum ? TimeSpan.FromSeconds(seconds) : throw OutOfRange(text, seconds < minimum, minimum, maximum);
     }
 
-    /// <summary>A span that may stand.</summary>
-    /// <exception cref="FormatException">It is out of range, or has parts of a second where none are accepted.</exception>
+    /// <summary>Returns the span if it is valid.</summary>
+    /// <exception cref="FormatException">It is out of range, or has a fraction of a second where none is accepted.</exception>
     public static TimeSpan Check(TimeSpan span, string text, double minimum, long maximum, bool takesFractions)
     {
         if (!takesFractions && span.Ticks % TimeSpan.TicksPerSecond != 0)
@@ -41,7 +41,7 @@ internal static class Duration
             : throw OutOfRange(text, span.TotalSeconds < minimum, minimum, maximum);
     }
 
-    /// <summary>A number of seconds, with the days that long ones come to.</summary>
+    /// <summary>A number of seconds, and for long ones also the days.</summary>
     public static string Describe(double seconds) => seconds == 1 ? "1 second" : seconds < 86400
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds")
         : string.Create(CultureInfo.InvariantCulture, $"{seconds} seconds ({(long)(seconds / 86400)} days)");
@@ -49,7 +49,7 @@ internal static class Duration
     private static FormatException OutOfRange(string text, bool isShort, double minimum, long maximum) => new(
         $"'{text}' is too {(isShort ? "short" : "long")}. Write {AcceptedForm}, from {Describe(minimum)} to {Describe(maximum)}.");
 
-    /// <summary>Hours, minutes and seconds, all three: 5:00 is five hours to one reader and five minutes to another.</summary>
+    /// <summary>Requires hours, minutes and seconds, because 5:00 could mean five hours or five minutes.</summary>
     private static bool TryParseClock(string text, out TimeSpan span)
     {
         span = default;
@@ -57,7 +57,7 @@ internal static class Duration
             && TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out span);
     }
 
-    /// <summary>Seconds with a point: 0.2, 1.5s.</summary>
+    /// <summary>Parses seconds with a decimal point: 0.2, 1.5s.</summary>
     private static bool TryParseFraction(string text, out TimeSpan span)
     {
         ReadOnlySpan<char> digits = text.AsSpan().TrimEnd("sS");
@@ -80,7 +80,7 @@ internal static class Duration
                 return false;
             long unit = char.ToLowerInvariant(text[digits]) switch { 'd' => 86400, 'h' => 3600, 'm' => 60, 's' => 1, _ => 0 };
 
-            // Units from large to small, each once: "4m2h" is more likely a slip than a span.
+            // Each unit once, from large to small: "4m2h" is more likely a typing error than a span.
             if (unit == 0 || unit >= previousUnit)
                 return false;
             _ = TryParseNumber(text[..digits], out long number);
@@ -92,7 +92,7 @@ internal static class Duration
         return previousUnit != long.MaxValue;
     }
 
-    /// <summary>Digits. If they do not fit, the number is very large anyway.</summary>
+    /// <summary>Parses digits. If they do not fit, the number is very large anyway.</summary>
     private static bool TryParseNumber(ReadOnlySpan<char> text, out long number)
     {
         const long Large = long.MaxValue / 1_000_000;

@@ -1,8 +1,8 @@
 namespace ConntrackPS.Conntrack;
 
-/// <summary>All that an entry holds, so that copying it is one assignment.</summary>
-/// <remarks>Fields, not properties: the decoder fills a million of these a second. <see cref="Fields"/> tells which of them the
-/// kernel gave.</remarks>
+/// <summary>All values of an entry in one struct, so that a copy is one assignment.</summary>
+/// <remarks>Fields instead of properties: the decoder fills a million of these per second. <see cref="Fields"/> has a bit for each value
+/// that the kernel sent.</remarks>
 internal struct EntryData
 {
     public ConntrackTuple Original;
@@ -34,14 +34,14 @@ internal struct EntryData
     public TcpTrackingFlags OriginalTcpFlags;
     public TcpTrackingFlags ReplyTcpFlags;
 
-    /// <summary>What few entries have; a copy needs one of its own.</summary>
+    /// <summary>The values that few entries have. A copy needs its own object.</summary>
     public EntryDetails? Details;
 
-    /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
+    /// <summary>The network namespace that the entry was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace;
 }
 
-/// <summary>Which optional attributes an entry came with: zero and absent are different things.</summary>
+/// <summary>The optional attributes that an entry has. Zero and absent are different.</summary>
 [Flags]
 internal enum EntryFields : uint
 {
@@ -62,21 +62,21 @@ internal enum EntryFields : uint
     ReplyZone = 1 << 13,
     Secmark = 1 << 14,
 
-    /// <summary>SYNPROXY's three numbers are there, and all 0: the kernel gives them to every entry that is created
-    /// through netlink, so that they need not be written.</summary>
+    /// <summary>The three SYNPROXY numbers are present and 0. The kernel adds them to every entry that is created through netlink, so they
+    /// need not be written.</summary>
     UnusedSynproxy = 1 << 15,
     OriginalBytes = 1 << 16,
     ReplyBytes = 1 << 17,
 
-    /// <summary>The mark is not known: the kernel leaves a mark out that is 0, but a text may leave out any.</summary>
+    /// <summary>The mark is unknown. The kernel omits only a mark of 0, but a text may omit any mark.</summary>
     UnknownMark = 1 << 18,
 
-    /// <summary>The kernel has packets and bytes, or neither; a file that someone made may have one of them.</summary>
+    /// <summary>The kernel sends both packets and bytes, or neither. A file may have only one of them.</summary>
     OriginalCounters = OriginalPackets | OriginalBytes,
     ReplyCounters = ReplyPackets | ReplyBytes,
 }
 
-/// <summary>What few entries have, kept apart so that the others stay small.</summary>
+/// <summary>The values that few entries have, in a separate object so that the other entries stay small.</summary>
 internal sealed class EntryDetails
 {
     public LabelBits? Labels { get; set; }
@@ -113,17 +113,17 @@ internal sealed class EntryDetails
     public EntryDetails Clone() => (EntryDetails)MemberwiseClone();
 }
 
-/// <summary>How TCP sequence numbers of one direction are shifted (struct nf_ct_seqadj).</summary>
-/// <param name="CorrectionPosition">The sequence number of the last change (CTA_SEQADJ_CORRECTION_POS).</param>
-/// <param name="OffsetBefore">Bytes added before it (CTA_SEQADJ_OFFSET_BEFORE).</param>
-/// <param name="OffsetAfter">Bytes added after it (CTA_SEQADJ_OFFSET_AFTER).</param>
+/// <summary>The adjustment of TCP sequence numbers in one direction (struct nf_ct_seqadj).</summary>
+/// <param name="CorrectionPosition">The sequence number of the last adjustment (CTA_SEQADJ_CORRECTION_POS).</param>
+/// <param name="OffsetBefore">The offset before it, in bytes (CTA_SEQADJ_OFFSET_BEFORE).</param>
+/// <param name="OffsetAfter">The offset after it, in bytes (CTA_SEQADJ_OFFSET_AFTER).</param>
 internal sealed record SequenceAdjustment(uint CorrectionPosition, int OffsetBefore, int OffsetAfter);
 
-/// <summary>What TCP tracking noted of one direction (IP_CT_TCP_FLAG_*, linux/netfilter/nf_conntrack_tcp.h).</summary>
+/// <summary>The flags that TCP tracking keeps for one direction (IP_CT_TCP_FLAG_*, linux/netfilter/nf_conntrack_tcp.h).</summary>
 [Flags]
 public enum TcpTrackingFlags : byte
 {
-    /// <summary>Nothing noted.</summary>
+    /// <summary>No flag is set.</summary>
     None = 0,
 
     /// <summary>IP_CT_TCP_FLAG_WINDOW_SCALE: the sender offered window scaling.</summary>
@@ -144,9 +144,9 @@ public enum TcpTrackingFlags : byte
     /// <summary>IP_CT_TCP_FLAG_MAXACK_SET: the highest acknowledgement is known.</summary>
     MaxackSet = 0x20,
 
-    /// <summary>IP_CT_EXP_CHALLENGE_ACK: an RFC 5961 challenge ACK may come.</summary>
+    /// <summary>IP_CT_EXP_CHALLENGE_ACK: an RFC 5961 challenge ACK is expected.</summary>
     ExpChallengeAck = 0x40,
 
-    /// <summary>IP_CT_TCP_SIMULTANEOUS_OPEN: both ends opened at once.</summary>
+    /// <summary>IP_CT_TCP_SIMULTANEOUS_OPEN: both ends sent a SYN.</summary>
     SimultaneousOpen = 0x80,
 }

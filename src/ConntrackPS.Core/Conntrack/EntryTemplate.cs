@@ -3,44 +3,44 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>What a new entry is to have besides its tuples; null leaves what a copied entry has.</summary>
+/// <summary>The properties of a new entry other than its tuples. Null keeps the value of a copied entry.</summary>
 public sealed record EntryTemplate
 {
-    /// <summary>Seconds until the entry goes, 1 or more; needed, since the kernel makes no entry without.</summary>
+    /// <summary>Seconds until the entry expires, at least 1. Required, because the kernel creates no entry without a timeout.</summary>
     public uint? TimeoutSeconds { get; init; }
 
-    /// <summary>The state of a TCP or SCTP connection; needed for these.</summary>
+    /// <summary>The state of a TCP or SCTP connection. Required for these protocols.</summary>
     public ConntrackState? State { get; init; }
 
-    /// <summary>The status bits, of those that can be set; the kernel adds Confirmed and those of a translation.</summary>
+    /// <summary>The status bits to set, out of those that can be set. The kernel adds Confirmed and the bits of a translation.</summary>
     public ConntrackStatus? Status { get; init; }
 
-    /// <summary>The connection mark; under a mask, a copied entry keeps its other bits.</summary>
+    /// <summary>The connection mark. With a mask, a copied entry keeps its other bits.</summary>
     public MaskedMark? Mark { get; init; }
 
-    /// <summary>The zone of both directions; a copied entry whose zone holds for one direction keeps it to that one.</summary>
+    /// <summary>The zone of both directions. If the zone of a copied entry applies to one direction, the new one does too.</summary>
     public ushort? Zone { get; init; }
 
-    /// <summary>The zone of the original direction alone, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
+    /// <summary>The zone of only the original direction, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
     public ushort? OriginalZone { get; init; }
 
-    /// <summary>The zone of the reply direction alone, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
+    /// <summary>The zone of only the reply direction, 1 to 65535 (CTA_TUPLE_ZONE).</summary>
     public ushort? ReplyZone { get; init; }
 
-    /// <summary>Labels, by bit from 0 to 127. The kernel drops them without a word where no rule uses labels.</summary>
+    /// <summary>Labels, by bit from 0 to 127. If no rule uses labels, the kernel ignores them without an error.</summary>
     public IReadOnlyList<int>? Label { get; init; }
 
     /// <summary>The helper's name, at most 15 bytes (NF_CT_HELPER_NAME_LEN).</summary>
     public string? Helper { get; init; }
 
-    /// <summary>The original tuple of the connection that expected this one.</summary>
+    /// <summary>The original tuple of the master connection.</summary>
     public ConntrackTuple? Master { get; init; }
 
-    /// <summary>Whether an entry may be left without a timeout, for the caller to set.</summary>
+    /// <summary>True if an entry may have no timeout, because the caller sets it.</summary>
     internal bool LeavesTimeoutOpen { get; init; }
 
-    /// <summary>Makes an entry of tuples.</summary>
-    /// <exception cref="FormatException">Something is missing or does not fit; the message says what.</exception>
+    /// <summary>Creates an entry from tuples.</summary>
+    /// <exception cref="FormatException">A value is missing or invalid. The message says which.</exception>
     public ConntrackEntry Create(EntryTuples tuples)
     {
         ArgumentNullException.ThrowIfNull(tuples);
@@ -51,8 +51,8 @@ public sealed record EntryTemplate
         return entry;
     }
 
-    /// <summary>Makes an entry like another, with what this template sets.</summary>
-    /// <exception cref="FormatException">Something is missing or does not fit; the message says what.</exception>
+    /// <summary>Creates a copy of an entry, with the changes of this template.</summary>
+    /// <exception cref="FormatException">A value is missing or invalid. The message says which.</exception>
     public ConntrackEntry Copy(ConntrackEntry source)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -125,21 +125,21 @@ public sealed record EntryTemplate
     }
 }
 
-/// <summary>A template, or a filter that has to name one tuple, lacks a property or has some that don't go together.</summary>
-/// <remarks>The message contains the names of the properties. A caller with other names for them writes its own message.</remarks>
+/// <summary>A template, or a filter that must identify one tuple, lacks a property or has properties that conflict.</summary>
+/// <remarks>The message contains the names of the properties. A caller that uses other names writes its own message.</remarks>
 internal sealed class TemplateException : FormatException
 {
     private readonly string _problem;
 
-    /// <param name="problem">A sentence, with {0}, {1} and so on where the properties' names belong.</param>
+    /// <param name="problem">A sentence with placeholders {0}, {1} and so on for the names of the properties.</param>
     /// <param name="properties">The properties of the template or filter.</param>
     public TemplateException(string problem, params string[] properties)
         : base(Fill(problem, properties, name => name)) => (_problem, Properties) = (problem, properties);
 
-    /// <summary>The properties that the problem is about.</summary>
+    /// <summary>The properties that cause the problem.</summary>
     public IReadOnlyList<string> Properties { get; }
 
-    /// <summary>The message, with each property called as its user knows it.</summary>
+    /// <summary>The message, with the names of properties that the caller uses.</summary>
     public string Describe(Func<string, string> nameOf) => Fill(_problem, Properties, nameOf);
 
     private static string Fill(string problem, IReadOnlyList<string> properties, Func<string, string> nameOf) =>

@@ -1,43 +1,42 @@
 namespace ConntrackPS.Conntrack;
 
-/// <summary>Both tuples of an entry that is to be created. The reply follows from the original, unless parts of it are
-/// given or translated.</summary>
+/// <summary>Both tuples of a new entry. The reply is derived from the original, except for parts that are set or translated.</summary>
 public sealed record EntryTuples
 {
     /// <summary>The original direction.</summary>
     public required ConntrackTuple Original { get; init; }
 
-    /// <summary>Where replies come from, in place of the destination.</summary>
+    /// <summary>The source address of replies. The default is the destination address.</summary>
     public HostAddress? ReplySource { get; init; }
 
-    /// <summary>Where replies go to, in place of the source.</summary>
+    /// <summary>The destination address of replies. The default is the source address.</summary>
     public HostAddress? ReplyDestination { get; init; }
 
-    /// <summary>The port replies come from, in place of the destination's.</summary>
+    /// <summary>The source port of replies. The default is the destination port.</summary>
     public ushort? ReplySourcePort { get; init; }
 
-    /// <summary>The port replies go to, in place of the source's.</summary>
+    /// <summary>The destination port of replies. The default is the source port.</summary>
     public ushort? ReplyDestinationPort { get; init; }
 
-    /// <summary>What the kernel translates the source to.</summary>
+    /// <summary>The address that the kernel translates the source to.</summary>
     public HostAddress? TranslatedSource { get; init; }
 
-    /// <summary>What the kernel translates the source port to.</summary>
+    /// <summary>The port that the kernel translates the source port to.</summary>
     public ushort? TranslatedSourcePort { get; init; }
 
-    /// <summary>What the kernel translates the destination to.</summary>
+    /// <summary>The address that the kernel translates the destination to.</summary>
     public HostAddress? TranslatedDestination { get; init; }
 
-    /// <summary>What the kernel translates the destination port to.</summary>
+    /// <summary>The port that the kernel translates the destination port to.</summary>
     public ushort? TranslatedDestinationPort { get; init; }
 
-    /// <summary>The status bits that the translation amounts to.</summary>
+    /// <summary>The status bits of the translation.</summary>
     internal ConntrackStatus TranslationStatus =>
         (TranslatedSource is null && TranslatedSourcePort is null ? ConntrackStatus.None : ConntrackStatus.SrcNat)
         | (TranslatedDestination is null && TranslatedDestinationPort is null ? ConntrackStatus.None : ConntrackStatus.DstNat);
 
-    /// <summary>Makes the reply's tuple.</summary>
-    /// <exception cref="FormatException">An address is of another family, or an ICMP type has no reply.</exception>
+    /// <summary>Creates the reply tuple.</summary>
+    /// <exception cref="FormatException">An address is of another family, or the ICMP type has no reply.</exception>
     internal ConntrackTuple MakeReply()
     {
         ConntrackTuple reply = TupleInversion.ReplyTo(Original);

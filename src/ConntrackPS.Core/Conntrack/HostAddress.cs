@@ -4,12 +4,12 @@ using System.Net;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>The bits of an IP address; IPv4 addresses stand in the lowest 32. Text is made when asked for.</summary>
-/// <param name="High">The upper half of an IPv6 address, else 0.</param>
+/// <summary>The bits of an IP address. An IPv4 address is in the lowest 32 bits. Text is built on request.</summary>
+/// <param name="High">The upper half of an IPv6 address, or 0.</param>
 /// <param name="Low">The lower half of an IPv6 address, or an IPv4 address.</param>
 public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<AddressBits>
 {
-    /// <summary>Reads an address from the wire: 4 bytes or 16.</summary>
+    /// <summary>Reads an address of 4 or 16 bytes in network order.</summary>
     internal static AddressBits FromBytes(ReadOnlySpan<byte> bytes) => bytes.Length switch
     {
         4 => new AddressBits(0, BinaryPrimitives.ReadUInt32BigEndian(bytes)),
@@ -17,7 +17,7 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
         _ => throw new Netlink.NetlinkProtocolException($"An IP address of {bytes.Length} bytes."),
     };
 
-    /// <summary>Writes the address as it stands on the wire.</summary>
+    /// <summary>Writes the address in network order.</summary>
     /// <returns>The number of bytes: 4 or 16.</returns>
     internal int CopyTo(IPFamily family, Span<byte> destination)
     {
@@ -42,7 +42,7 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
         return new IPAddress(bytes).ToString();
     }
 
-    /// <summary>Reads an address; a zone index such as <c>%eth0</c> is not part of one.</summary>
+    /// <summary>Parses an address. A zone index such as <c>%eth0</c> is not accepted.</summary>
     internal static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
     {
         (family, address) = (IPFamily.Unspecified, default);
@@ -50,7 +50,7 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
         if (text.ContainsAny("%[]") || !IPAddress.TryParse(text, out IPAddress? parsed))
             return false;
 
-        // IPAddress also takes "10.1", "0x0a000001", and "010.0.0.1" for 8.0.0.1; here these are slips of the pen.
+        // IPAddress also accepts "10.1", "0x0a000001", and "010.0.0.1" for 8.0.0.1. Here these are typing errors.
         if (!looksIPv6 && !text.SequenceEqual(parsed.ToString()))
             return false;
         family = looksIPv6 ? IPFamily.IPv6 : IPFamily.IPv4;
@@ -65,16 +65,16 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
         return order != 0 ? order : Low.CompareTo(other.Low);
     }
 
-    /// <summary>True where the left address is the lower number.</summary>
+    /// <summary>True if the left address is the lower number.</summary>
     public static bool operator <(AddressBits left, AddressBits right) => left.CompareTo(right) < 0;
 
-    /// <summary>True where the left address is the higher number.</summary>
+    /// <summary>True if the left address is the higher number.</summary>
     public static bool operator >(AddressBits left, AddressBits right) => left.CompareTo(right) > 0;
 
-    /// <summary>True where the left address is the lower number or the same.</summary>
+    /// <summary>True if the left address is the lower number or equal.</summary>
     public static bool operator <=(AddressBits left, AddressBits right) => left.CompareTo(right) <= 0;
 
-    /// <summary>True where the left address is the higher number or the same.</summary>
+    /// <summary>True if the left address is the higher number or equal.</summary>
     public static bool operator >=(AddressBits left, AddressBits right) => left.CompareTo(right) >= 0;
 }
 
@@ -83,8 +83,8 @@ public readonly record struct AddressBits(ulong High, ulong Low) : IComparable<A
 /// <param name="Bits">Its bits.</param>
 public readonly record struct HostAddress(IPFamily Family, AddressBits Bits)
 {
-    /// <summary>Reads <c>192.0.2.1</c> or <c>2001:db8::1</c>.</summary>
-    /// <exception cref="FormatException">It is neither.</exception>
+    /// <summary>Parses <c>192.0.2.1</c> or <c>2001:db8::1</c>.</summary>
+    /// <exception cref="FormatException">The text is not an address.</exception>
     public static HostAddress Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -93,9 +93,8 @@ public readonly record struct HostAddress(IPFamily Family, AddressBits Bits)
             : throw new FormatException($"'{text}' is not an address. Write one IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1.");
     }
 
-    /// <summary>The IPv4 address that an IPv4-mapped one stands for, such as 192.0.2.1 for <c>::ffff:192.0.2.1</c> (RFC 4291,
-    /// 2.5.5.2); else the address itself. Programs with IPv6 sockets write the mapped form; packets, and so the table, have
-    /// the IPv4 address.</summary>
+    /// <summary>The IPv4 address of an IPv4-mapped address, such as 192.0.2.1 for <c>::ffff:192.0.2.1</c> (RFC 4291, 2.5.5.2). Otherwise
+    /// the address itself. Programs with IPv6 sockets write the mapped form, but packets and the table have the IPv4 address.</summary>
     internal HostAddress Unmapped => IsIPv4Mapped ? new HostAddress(IPFamily.IPv4, new AddressBits(0, (uint)Bits.Low)) : this;
 
     /// <summary>True for ::ffff:0:0/96.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>A layer 4 protocol by its IANA number (linux/in.h, IPPROTO_*); numbers without a name here are valid too.</summary>
+/// <summary>A layer 4 protocol by its IANA number (linux/in.h, IPPROTO_*). Numbers without a member are valid too.</summary>
 public enum IPProtocol : byte
 {
     /// <summary>IPPROTO_IP, which connection tracking calls generic.</summary>
@@ -60,19 +60,19 @@ public enum IPProtocol : byte
     UdpLite = 136,
 }
 
-/// <summary>Protocols by name: ours, the kernel's, and those of /etc/protocols.</summary>
-/// <remarks>l4proto_name of net/netfilter/nf_conntrack_standalone.c; libnetfilter_conntrack's proto2str has the same.</remarks>
+/// <summary>Protocol names: those of this library, of the kernel, and of /etc/protocols.</summary>
+/// <remarks>l4proto_name of net/netfilter/nf_conntrack_standalone.c. proto2str of libnetfilter_conntrack has the same names.</remarks>
 public static class ProtocolNames
 {
-    /// <summary>What <see cref="TryParse"/> takes, for messages.</summary>
+    /// <summary>The form that <see cref="TryParse"/> accepts, for messages.</summary>
     internal const string AcceptedForm = "a name such as tcp, udp, icmp, icmpv6, sctp, udplite, gre, or a number from 0 to 255";
 
-    /// <summary>What connection tracking prints for protocols that it doesn't know.</summary>
+    /// <summary>The name that connection tracking prints for protocols that it doesn't know.</summary>
     internal const string Untracked = "unknown";
 
     private static readonly Lazy<Dictionary<string, IPProtocol>> SystemNumbers = new(() => ParseFile(NameFile.Read("/", "etc/protocols")));
 
-    /// <summary>The protocols that connection tracking knows, the most frequent first.</summary>
+    /// <summary>The protocols that connection tracking knows, with the most frequent first.</summary>
     private static readonly (IPProtocol Protocol, string Name)[] Tracked =
     [
         .. new[]
@@ -82,13 +82,13 @@ public static class ProtocolNames
         }.Select(protocol => (protocol, ToKernel(protocol))),
     ];
 
-    /// <summary>The name the kernel and conntrack use, or the number.</summary>
+    /// <summary>The name that the kernel and conntrack use, or the number.</summary>
     public static string ToKernel(IPProtocol protocol) =>
         Enum.IsDefined(protocol)
             ? protocol.ToString().ToLowerInvariant()
             : ((byte)protocol).ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>The name as connection tracking prints it: of those it knows, and <see cref="Untracked"/> for all others.</summary>
+    /// <summary>The name that connection tracking prints, which is <see cref="Untracked"/> for protocols that it doesn't know.</summary>
     internal static string ToTracked(IPProtocol protocol)
     {
         foreach ((IPProtocol known, string name) in Tracked)
@@ -100,9 +100,9 @@ public static class ProtocolNames
         return Untracked;
     }
 
-    /// <summary>Reads a name as connection tracking or another program prints it, in lower case; a number is none.</summary>
-    /// <param name="word">The word.</param>
-    /// <param name="protocol">Null for <see cref="Untracked"/>, which stands for many.</param>
+    /// <summary>Parses a name as connection tracking or another program prints it, in lower case. Numbers are not accepted.</summary>
+    /// <param name="word">The name.</param>
+    /// <param name="protocol">Null for <see cref="Untracked"/>, which means many protocols.</param>
     internal static bool TryParsePrinted(ReadOnlySpan<char> word, out IPProtocol? protocol)
     {
         protocol = null;
@@ -122,14 +122,14 @@ public static class ProtocolNames
         return true;
     }
 
-    /// <summary>Reads a name in any case, also one of /etc/protocols, or a number.</summary>
+    /// <summary>Parses a name in any case, including those of /etc/protocols, or a number.</summary>
     public static bool TryParse(string text, out IPProtocol protocol)
     {
         ArgumentNullException.ThrowIfNull(text);
         return TryParseBuiltIn(text, out protocol) || SystemNumbers.Value.TryGetValue(text, out protocol);
     }
 
-    /// <summary>Reads a name or number that means the same on every machine, as a text from another one needs.</summary>
+    /// <summary>Parses a name or number that means the same on every machine. For text from another machine.</summary>
     internal static bool TryParseBuiltIn(string text, out IPProtocol protocol)
     {
         if (byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
@@ -140,12 +140,12 @@ public static class ProtocolNames
 
         string name = text.Equals("ipv6-icmp", StringComparison.OrdinalIgnoreCase) ? nameof(IPProtocol.IcmpV6) : text;
 
-        // Enum.TryParse also takes "icmp,udp", and makes one number of both.
+        // Enum.TryParse also accepts "icmp,udp", and combines both into one number.
         return Enum.TryParse(name, ignoreCase: true, out protocol) && Enum.IsDefined(protocol)
             && char.IsAsciiLetter(name[0]) && !name.Contains(',', StringComparison.Ordinal);
     }
 
-    /// <summary>Reads the lines of a protocols file: <c>esp 50 IPSEC-ESP # comment</c>. Others are skipped.</summary>
+    /// <summary>Parses the lines of a protocols file: <c>esp 50 IPSEC-ESP # comment</c>. Skips other lines.</summary>
     /// <remarks>protocols(5).</remarks>
     internal static Dictionary<string, IPProtocol> ParseFile(IEnumerable<string> lines)
     {

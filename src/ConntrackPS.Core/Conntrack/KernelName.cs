@@ -3,32 +3,32 @@ using System.Text;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>What the kernel takes for a name. It reads up to the first NUL: of "ftp\0x" it would make "ftp", which nobody
-/// named.</summary>
+/// <summary>Checks names that are sent to the kernel. The kernel reads a name up to the first NUL: it would read "ftp\0x" as
+/// "ftp".</summary>
 internal static class KernelName
 {
-    /// <summary>Bytes of a helper's name (NF_CT_HELPER_NAME_LEN, less the terminating NUL).</summary>
+    /// <summary>The maximum bytes of a helper's name (NF_CT_HELPER_NAME_LEN without the terminating NUL).</summary>
     public const int MaximumHelperBytes = 15;
 
-    /// <summary>Bytes of a function's name; the kernel sets no limit, and its own are shorter than 32.</summary>
+    /// <summary>The maximum bytes of a function's name. The kernel sets no limit; its own names are shorter than 32.</summary>
     public const int MaximumFunctionBytes = 255;
 
-    /// <summary>True where the kernel reads the same name as we do.</summary>
+    /// <summary>True if the kernel reads the whole name unchanged.</summary>
     public static bool Fits(string name, int maximumBytes) =>
         Encoding.UTF8.GetByteCount(name) <= maximumBytes && !name.Contains('\0', StringComparison.Ordinal);
 
-    /// <summary>Lets a name through; null is none.</summary>
-    /// <exception cref="FormatException">The kernel would not take it, or take it for another.</exception>
+    /// <summary>Returns a valid name. Null means no name.</summary>
+    /// <exception cref="FormatException">The kernel would reject the name, or read a different one.</exception>
     public static string? Check(string? name, string kind, int maximumBytes) =>
         name is null || Fits(name, maximumBytes)
             ? name
             : throw new FormatException($"'{name.Replace('\0', '\u2400')}' is not the name of a {kind}: give 1 to {maximumBytes} bytes, without NUL.");
 }
 
-/// <summary>Enum members by their own names or the kernel's: <c>SynSent</c> and <c>SYN_SENT</c> are the same.</summary>
+/// <summary>Enum members by their own names or the kernel's: <c>SynSent</c> and <c>SYN_SENT</c> are equal.</summary>
 internal static class KernelSpelling
 {
-    /// <summary>Reads a name, in any case, with or without underscores. Numbers are no names.</summary>
+    /// <summary>Parses a name, in any case, with or without underscores. Numbers are not accepted.</summary>
     public static bool TryParse<T>(string text, out T value)
         where T : struct, Enum
     {
@@ -39,10 +39,10 @@ internal static class KernelSpelling
             && !name.Contains(',', StringComparison.Ordinal) && Enum.TryParse(name, ignoreCase: true, out value);
     }
 
-    /// <summary>Reads bits: their number, or their names, comma-separated.</summary>
+    /// <summary>Parses bits: their number, or their names, comma-separated.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="unknown">The name that is none; null where all are.</param>
-    /// <returns>Null where a name is none.</returns>
+    /// <param name="unknown">The first unknown name, or null if all are known.</param>
+    /// <returns>Null if a name is unknown.</returns>
     public static uint? ParseBits<T>(string text, out string? unknown)
         where T : struct, Enum
     {

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>The names an administrator gave to label bits, in connlabel.conf: a bit number and a name a line.</summary>
+/// <summary>The names of label bits from connlabel.conf. Each line has a bit number and a name.</summary>
 /// <remarks>libxtables and libnetfilter_conntrack read the same file.</remarks>
 public sealed class LabelNames
 {
@@ -18,10 +18,10 @@ public sealed class LabelNames
     /// <summary>All names, in the order of their bits.</summary>
     public IEnumerable<string> Names => _index.Value.Names.OrderBy(pair => pair.Key).Select(pair => pair.Value);
 
-    /// <summary>Reads the lines of a connlabel.conf; lines that are no bit and name are skipped.</summary>
+    /// <summary>Parses the lines of a connlabel.conf. Skips lines without a bit number and a name.</summary>
     public static LabelNames Parse(IEnumerable<string> lines) => new(new Lazy<Index>(Index.Of(lines)));
 
-    /// <summary>The bit's name, or its number where it has none.</summary>
+    /// <summary>The name of the bit, or its number if it has no name.</summary>
     public string ToName(int bit) =>
         _index.Value.Names.TryGetValue(bit, out string? name) ? name : bit.ToString(CultureInfo.InvariantCulture);
 
@@ -29,10 +29,10 @@ public sealed class LabelNames
     public bool TryGetBit(string nameOrNumber, out int bit) =>
         _index.Value.Bits.TryGetValue(nameOrNumber, out bit) || TryParseBit(nameOrNumber, out bit);
 
-    /// <summary>Reads labels by name or number, comma-separated.</summary>
+    /// <summary>Parses labels by name or number, comma-separated.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="unknown">The label that is none; null where all are.</param>
-    /// <returns>Null where a label is none.</returns>
+    /// <param name="unknown">The first unknown label, or null if all are known.</param>
+    /// <returns>Null if a label is unknown.</returns>
     internal LabelBits? ParseBits(string text, out string? unknown)
     {
         unknown = null;
@@ -76,8 +76,7 @@ public sealed class LabelNames
 }
 
 /// <summary>The 128 label bits of an entry (CTA_LABELS, struct nf_conn_labels).</summary>
-/// <remarks>The kernel sends its unsigned longs as they lie in memory, so that on little-endian machines bit n is bit
-/// n % 8 of byte n / 8.</remarks>
+/// <remarks>The kernel sends its unsigned longs in memory order, so on little-endian machines bit n is bit n % 8 of byte n / 8.</remarks>
 internal readonly record struct LabelBits(ulong Low, ulong High)
 {
     public const int Count = 128;
@@ -103,7 +102,7 @@ internal readonly record struct LabelBits(ulong Low, ulong High)
     /// <exception cref="ArgumentOutOfRangeException">There is no such bit.</exception>
     public LabelBits With(int bit) => Check(bit) < 64 ? this with { Low = Low | 1UL << bit } : this with { High = High | 1UL << (bit - 64) };
 
-    /// <summary>The labels, comma-separated: names of connlabel.conf, else bit numbers.</summary>
+    /// <summary>The labels, comma-separated: names from connlabel.conf, or bit numbers where it has no name.</summary>
     public string ToNames() => string.Join(',', SetBits().Select(LabelNames.System.ToName));
 
     public IEnumerable<int> SetBits()
@@ -115,7 +114,7 @@ internal readonly record struct LabelBits(ulong Low, ulong High)
         }
     }
 
-    /// <summary>A shift by more than 63 wraps: a number that is no bit would mean another one's.</summary>
+    /// <summary>A shift by more than 63 wraps around, so a number out of range would select another bit.</summary>
     private static int Check(int bit) =>
         (uint)bit < Count ? bit : throw new ArgumentOutOfRangeException(nameof(bit), bit, "Labels are bits from 0 to 127.");
 }

@@ -5,11 +5,11 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>The names of ports, as /etc/services has them.</summary>
-/// <remarks>services(5). Where the file is missing, as on a minimal system without the package netbase, ports have no names.</remarks>
+/// <summary>The names of ports from /etc/services.</summary>
+/// <remarks>services(5). If the file is missing, as on a minimal system without the package netbase, ports have no names.</remarks>
 internal sealed class ServiceNames
 {
-    /// <summary>What <see cref="ParseRange"/> takes, for messages.</summary>
+    /// <summary>The form that <see cref="ParseRange"/> accepts, for messages.</summary>
     public const string AcceptedForm = "a number from 0 to 65535, a range such as 1000-2000, or a service such as https";
 
     private const string OnePort = "a number from 0 to 65535, or a service such as https";
@@ -23,13 +23,13 @@ internal sealed class ServiceNames
     {
     }
 
-    /// <summary>The names of this machine, read once.</summary>
+    /// <summary>The names on this machine. The file is read once.</summary>
     public static ServiceNames System => SystemNames.Value;
 
-    /// <summary>True where there are no names, since the file is missing.</summary>
+    /// <summary>True if there are no names, because the file is missing.</summary>
     public bool IsEmpty => _ports.Count == 0;
 
-    /// <summary>Reads the lines of a services file: <c>domain 53/udp nameserver # comment</c>. Others are skipped.</summary>
+    /// <summary>Parses the lines of a services file: <c>domain 53/udp nameserver # comment</c>. Skips other lines.</summary>
     public static ServiceNames Parse(IEnumerable<string> lines)
     {
         ServiceNames services = new();
@@ -51,9 +51,9 @@ internal sealed class ServiceNames
         return services;
     }
 
-    /// <summary>The port of a name or an alias of it, in any case.</summary>
-    /// <returns>Null for a name that the file doesn't have.</returns>
-    /// <exception cref="FormatException">Protocols have different ports under the name.</exception>
+    /// <summary>The port of a service name or alias, in any case.</summary>
+    /// <returns>Null if the file does not have the name.</returns>
+    /// <exception cref="FormatException">The name has different ports for different protocols.</exception>
     public ushort? PortOf(string name)
     {
         if (!_ports.TryGetValue(name, out SortedSet<ushort>? ports))
@@ -63,20 +63,20 @@ internal sealed class ServiceNames
             : throw new FormatException($"'{name}' has several ports in /etc/services. Write one of {string.Join(", ", ports)}.");
     }
 
-    /// <summary>Reads a port, a range of ports, or a service: <c>443</c>, <c>1000-2000</c>, <c>https</c>.</summary>
-    /// <exception cref="FormatException">It is none of these; the message says what is accepted.</exception>
+    /// <summary>Parses a port, a range of ports, or a service name: <c>443</c>, <c>1000-2000</c>, <c>https</c>.</summary>
+    /// <exception cref="FormatException">The text is none of these. The message contains the accepted form.</exception>
     public PortRange ParseRange(string text) =>
         PortRange.TryParse(text, out PortRange range) ? range : new PortRange(PortOf(text) ?? throw Refuse(text, AcceptedForm));
 
-    /// <summary>Reads a port or a service.</summary>
-    /// <exception cref="FormatException">It is neither; the message says what is accepted.</exception>
+    /// <summary>Parses a port or a service name.</summary>
+    /// <exception cref="FormatException">The text is neither. The message contains the accepted form.</exception>
     public ushort ParsePort(string text) =>
         PortRange.TryParse(text, out PortRange range) && range.First == range.Last ? range.First : PortOf(text) ?? throw Refuse(text, OnePort);
 
-    /// <summary>The name of a protocol's port; null where it has none.</summary>
+    /// <summary>The service name of a port for one protocol, or null if it has none.</summary>
     public string? NameOf(IPProtocol protocol, ushort port) => _names.GetValueOrDefault((ProtocolNames.ToKernel(protocol), port));
 
-    /// <summary>The name of a port whatever the protocol; null where it has none, or TCP and UDP have different ones.</summary>
+    /// <summary>The service name of a port for any protocol. Null if it has none, or if TCP and UDP have different names.</summary>
     public string? NameOf(ushort port) => (NameOf(IPProtocol.Tcp, port), NameOf(IPProtocol.Udp, port)) switch
     {
         (null, var udp) => udp,
@@ -84,7 +84,7 @@ internal sealed class ServiceNames
         var (tcp, udp) => tcp == udp ? tcp : null,
     };
 
-    /// <summary>The services that have a name beginning with a prefix, the names of one port once.</summary>
+    /// <summary>The services with a name or alias that starts with a prefix, once for each port.</summary>
     public IEnumerable<(string Name, ushort Port)> StartingWith(string prefix) =>
         from pair in _ports
         where pair.Value.Count == 1 && pair.Key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
@@ -104,10 +104,10 @@ internal sealed class ServiceNames
 /// <summary>Files in /etc that give names to numbers, a line each, with comments after '#'. Windows has them in another folder.</summary>
 internal static class NameFile
 {
-    /// <summary>The lines of the first of the files that is there; none where no one is, or it can't be read. What is no file, or
-    /// has no end, is not waited for.</summary>
-    /// <param name="root">The system's root.</param>
-    /// <param name="paths">The files, relative to it.</param>
+    /// <summary>The lines of the first existing file. Empty if there is none or it can't be read. It never blocks on a pipe, a device or an
+    /// endless file.</summary>
+    /// <param name="root">The root of the file system.</param>
+    /// <param name="paths">The files, relative to the root.</param>
     public static IReadOnlyList<string> Read(string root, params string[] paths)
     {
         try
@@ -124,7 +124,7 @@ internal static class NameFile
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // Names are a convenience: without them people see numbers.
+            // Names are optional: without them users see numbers.
         }
 
         return [];
@@ -135,7 +135,7 @@ internal static class NameFile
         ? Path.Combine(Environment.SystemDirectory, "drivers", "etc", path == "etc/protocols" ? "protocol" : Path.GetFileName(path))
         : Path.Combine(root, path);
 
-    /// <summary>The words of each line that has any.</summary>
+    /// <summary>The words of each line that is not empty.</summary>
     public static IEnumerable<string[]> Words(IEnumerable<string> lines) =>
         from line in lines
         let words = line.Split('#', 2)[0].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)

@@ -2,9 +2,9 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack;
 
-/// <summary>Whether addresses or ports are translated: the kernel's status bits say so, or the reply is not what answers to the
-/// original direction.</summary>
-/// <remarks>An entry that a tool restored may lack the bits, and one translated to its own address has no difference.</remarks>
+/// <summary>Decides whether addresses or ports are translated: the kernel's status bits show it, or the reply tuple differs from the
+/// inverted original tuple.</summary>
+/// <remarks>An entry that a tool restored may lack the bits. An entry that is translated to its own address has no difference.</remarks>
 internal static class Translation
 {
     public static bool OfSource(ConntrackEntry entry) =>
@@ -23,13 +23,12 @@ internal static class Translation
     public static bool DestinationAddressDiffers(ConntrackEntry entry) => Differs(
         entry, TupleGaps.Destination, TupleGaps.Source, entry.Original.Destination != entry.Reply.Source);
 
-    /// <summary>True where the port, the GRE key or the ICMP id differs: replies carry the same id as the request, where ports swap
-    /// their places.</summary>
+    /// <summary>True if the port, the GRE key or the ICMP id differs. Ports are swapped in replies, but the ICMP id is the same.</summary>
     public static bool SourcePortDiffers(ConntrackEntry entry) => entry.Original.IsIcmp
         ? Differs(entry, TupleGaps.SourcePort, TupleGaps.SourcePort, entry.Original.SourcePort != entry.Reply.SourcePort)
         : Differs(entry, TupleGaps.SourcePort, TupleGaps.DestinationPort, entry.Original.SourcePort != entry.Reply.DestinationPort);
 
-    /// <summary>True where the port or the GRE key differs; ICMP's type and code are never translated.</summary>
+    /// <summary>True if the port or the GRE key differs. ICMP type and code are never translated.</summary>
     public static bool DestinationPortDiffers(ConntrackEntry entry) => !entry.Original.IsIcmp && Differs(
         entry, TupleGaps.DestinationPort, TupleGaps.SourcePort, entry.Original.DestinationPort != entry.Reply.SourcePort);
 
@@ -38,7 +37,7 @@ internal static class Translation
         differs && (entry.Original.Gaps & original) == 0 && (entry.Reply.Gaps & reply) == 0 && entry.Reply.Family != IPFamily.Unspecified;
 }
 
-/// <summary>An entry as one line for people: the flow, and how it is translated.</summary>
+/// <summary>An entry as one line of text: the connection and its translation.</summary>
 internal static class EntryText
 {
     public static string Describe(ConntrackEntry entry)
@@ -46,7 +45,7 @@ internal static class EntryText
         ConntrackTuple reply = entry.Reply;
         string text = entry.Original.ToString();
 
-        // The ICMP id is not shown behind an address.
+        // The ICMP id is not shown after an address.
         bool hasPorts = entry.Original is { HasPorts: true, IsIcmp: false };
         if (Translation.SourceAddressDiffers(entry) || (hasPorts && Translation.SourcePortDiffers(entry)))
             text += " source as " + reply.DestinationEndpoint;

@@ -4,7 +4,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>How full the connection-tracking table is, and what the kernel has counted on all processors together.</summary>
+/// <summary>The fill of the connection-tracking table, and the kernel's counters summed over all processors.</summary>
 /// <remarks>Documentation/networking/nf_conntrack-sysctl.rst; reading needs no privilege.</remarks>
 public sealed class ConntrackStat : ConntrackCounters
 {
@@ -23,29 +23,29 @@ public sealed class ConntrackStat : ConntrackCounters
     /// <summary>Entries allowed in each network namespace, 0 for no limit (nf_conntrack_max).</summary>
     public long Maximum { get; }
 
-    /// <summary>Count as a share of Maximum, in percent; 0 without a limit.</summary>
+    /// <summary>Count as a percentage of Maximum. 0 if there is no limit.</summary>
     public double FillPercent => TableFill.Percent(Count, Maximum);
 
-    /// <summary>Size of the hash table that all network namespaces share (nf_conntrack_buckets).</summary>
+    /// <summary>The size of the hash table, which all network namespaces share (nf_conntrack_buckets).</summary>
     public long Buckets { get; }
 
-    /// <summary>Entries in a hash chain on average. Each entry is in two chains, once for either direction; those of
-    /// other network namespaces come on top.</summary>
+    /// <summary>The average number of entries in a hash chain. Each entry is in two chains, one per direction. Entries of other network
+    /// namespaces are not included.</summary>
     public double AverageChainLength => Buckets == 0 ? 0 : Math.Round(2.0 * Count / Buckets, 2);
 
-    /// <summary>Bytes of kernel memory that the entries and the hash table take, about.</summary>
+    /// <summary>The approximate kernel memory of the entries and the hash table, in bytes.</summary>
     public long EstimatedMemoryBytes => EntryMemory.Estimate(Count, Buckets);
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
-    /// <summary>Reads the figures of a network namespace; it needs no privilege but to enter another one.</summary>
-    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    /// <summary>Reads the values of a network namespace. Requires privilege only to enter another namespace.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static ConntrackStat Read(NetworkNamespace? networkNamespace = null) => new(StatReading.Read(networkNamespace));
 
-    /// <summary>Reads the figures of the caller's own namespace and of all that have a name and let themselves be entered.</summary>
+    /// <summary>Reads the values of the caller's own namespace and of all named namespaces that can be entered.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     public static IEnumerable<ConntrackStat> ReadAll() =>
         NetworkNamespace.Names().Select(TryRead).OfType<ConntrackStat>().Prepend(Read());
@@ -63,7 +63,7 @@ public sealed class ConntrackStat : ConntrackCounters
     }
 }
 
-/// <summary>What the kernel has counted on one processor, as <c>conntrack -S</c> shows it.</summary>
+/// <summary>The kernel's counters of one processor, as <c>conntrack -S</c> shows them.</summary>
 public sealed class ConntrackCpuStat : ConntrackCounters
 {
     private ConntrackCpuStat(CpuCounters processor, string? networkNamespace)
@@ -75,9 +75,9 @@ public sealed class ConntrackCpuStat : ConntrackCounters
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
-    /// <summary>Reads the counters of a network namespace; it needs no privilege but to enter another one.</summary>
-    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
-    /// <returns>One object for each processor that the machine may have.</returns>
+    /// <summary>Reads the counters of a network namespace. Requires privilege only to enter another namespace.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <returns>One object for each possible processor of the machine.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static IReadOnlyList<ConntrackCpuStat> Read(NetworkNamespace? networkNamespace = null)
@@ -87,49 +87,50 @@ public sealed class ConntrackCpuStat : ConntrackCounters
     }
 }
 
-/// <summary>What the kernel counts, since it booted or the network namespace was made. Null: this kernel has no such counter.</summary>
-/// <remarks>struct ip_conntrack_stat; CTA_STATS_* and CTA_STATS_EXP_* of linux/netfilter/nfnetlink_conntrack.h. The
-/// kernel keeps 32 bits for each processor, which wrap: for changes use rates, which know that.</remarks>
+/// <summary>The kernel's counters since boot, or since the network namespace was created. Null if this kernel does not have the
+/// counter.</summary>
+/// <remarks>struct ip_conntrack_stat; CTA_STATS_* and CTA_STATS_EXP_* of linux/netfilter/nfnetlink_conntrack.h. The kernel keeps 32 bits
+/// per processor, which wrap around. Rates take this into account, so use them for changes.</remarks>
 public abstract class ConntrackCounters
 {
     private readonly CounterValues _values;
 
     private protected ConntrackCounters(CounterValues values) => _values = values;
 
-    /// <summary>Tuples that translation found taken (found).</summary>
+    /// <summary>Tuples that NAT found already in use (found).</summary>
     public ulong? Found => _values[Counter.Found];
 
-    /// <summary>Packets that belong to no connection and can't begin one (invalid).</summary>
+    /// <summary>Packets that belong to no connection and can't start one (invalid).</summary>
     public ulong? Invalid => _values[Counter.Invalid];
 
-    /// <summary>Entries inserted by netlink; those that packets make are not counted (insert).</summary>
+    /// <summary>Entries inserted by netlink. Entries that packets create are not counted (insert).</summary>
     public ulong? Insert => _values[Counter.Insert];
 
-    /// <summary>Entries that were not inserted, since their tuple was taken meanwhile (insert_failed).</summary>
+    /// <summary>Entries that were not inserted because their tuple was already in use (insert_failed).</summary>
     public ulong? InsertFailed => _values[Counter.InsertFailed];
 
-    /// <summary>Packets dropped, since the table was full or memory short, or a clash could not be resolved (drop).</summary>
+    /// <summary>Packets dropped because the table was full, memory was short, or a clash could not be resolved (drop).</summary>
     public ulong? Drop => _values[Counter.Drop];
 
-    /// <summary>Entries deleted to make room in a full table; never assured ones (early_drop).</summary>
+    /// <summary>Entries deleted to make room in a full table. Assured entries are never deleted (early_drop).</summary>
     public ulong? EarlyDrop => _values[Counter.EarlyDrop];
 
-    /// <summary>Packets that a protocol's check refused, ICMP errors among them (error, icmp_error).</summary>
+    /// <summary>Packets that a protocol's check rejected, including ICMP errors (error, icmp_error).</summary>
     public ulong? Error => _values[Counter.Error];
 
-    /// <summary>Look-ups begun again, since the table was resized or an entry moved (search_restart).</summary>
+    /// <summary>Lookups that restarted because the table was resized or an entry moved (search_restart).</summary>
     public ulong? SearchRestart => _values[Counter.SearchRestart];
 
-    /// <summary>Clashes of two packets that began the same connection, resolved (clash_resolve; Linux 5.10).</summary>
+    /// <summary>Resolved clashes of two packets that started the same connection (clash_resolve; Linux 5.10).</summary>
     public ulong? ClashResolve => _values[Counter.ClashResolve];
 
-    /// <summary>Entries refused, since their hash chain was too long (chaintoolong; Linux 5.15).</summary>
+    /// <summary>Entries refused because their hash chain was too long (chaintoolong; Linux 5.15).</summary>
     public ulong? ChainTooLong => _values[Counter.ChainTooLong];
 
-    /// <summary>Connections that had been expected (expect_new).</summary>
+    /// <summary>Connections that matched an expectation (expect_new).</summary>
     public ulong? ExpectationNew => _values[Counter.ExpectationNew];
 
-    /// <summary>Expectations made (expect_create).</summary>
+    /// <summary>Expectations created (expect_create).</summary>
     public ulong? ExpectationCreate => _values[Counter.ExpectationCreate];
 
     /// <summary>Expectations deleted (expect_delete).</summary>

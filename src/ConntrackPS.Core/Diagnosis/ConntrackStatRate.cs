@@ -3,7 +3,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>What the kernel counted in an interval, per second; counters that wrapped in between are no matter.</summary>
+/// <summary>The kernel's counters over an interval, per second. Correct even if counters wrapped around.</summary>
 /// <remarks>The counters are those of <see cref="ConntrackCounters"/>.</remarks>
 public sealed class ConntrackStatRate
 {
@@ -22,22 +22,22 @@ public sealed class ConntrackStatRate
         Namespace = later.Namespace;
     }
 
-    /// <summary>The interval's end, local time.</summary>
+    /// <summary>The end of the interval, local time.</summary>
     public DateTime Time { get; }
 
-    /// <summary>The interval's length in seconds, as measured.</summary>
+    /// <summary>The measured length of the interval, in seconds.</summary>
     public double Seconds { get; }
 
-    /// <summary>The processor; null for all together.</summary>
+    /// <summary>The processor, or null for the sum of all.</summary>
     public int? Cpu { get; }
 
-    /// <summary>Entries in the table at the end.</summary>
+    /// <summary>Entries in the table at the end of the interval.</summary>
     public long Count { get; }
 
-    /// <summary>By how much that number changed in the interval.</summary>
+    /// <summary>The change of that number during the interval.</summary>
     public long CountChange { get; }
 
-    /// <summary>Tuples that translation found taken, per second.</summary>
+    /// <summary>Tuples that NAT found already in use, per second.</summary>
     public double? FoundPerSecond => PerSecond(Counter.Found);
 
     /// <summary>Invalid packets per second.</summary>
@@ -55,22 +55,22 @@ public sealed class ConntrackStatRate
     /// <summary>Entries deleted to make room, per second.</summary>
     public double? EarlyDropPerSecond => PerSecond(Counter.EarlyDrop);
 
-    /// <summary>Packets that a protocol's check refused, per second.</summary>
+    /// <summary>Packets that a protocol's check rejected, per second.</summary>
     public double? ErrorPerSecond => PerSecond(Counter.Error);
 
-    /// <summary>Look-ups begun again, per second.</summary>
+    /// <summary>Lookups restarted per second.</summary>
     public double? SearchRestartPerSecond => PerSecond(Counter.SearchRestart);
 
     /// <summary>Clashes resolved per second.</summary>
     public double? ClashResolvePerSecond => PerSecond(Counter.ClashResolve);
 
-    /// <summary>Entries refused for a long hash chain, per second.</summary>
+    /// <summary>Entries refused because of a long hash chain, per second.</summary>
     public double? ChainTooLongPerSecond => PerSecond(Counter.ChainTooLong);
 
     /// <summary>Expected connections per second.</summary>
     public double? ExpectationNewPerSecond => PerSecond(Counter.ExpectationNew);
 
-    /// <summary>Expectations made per second.</summary>
+    /// <summary>Expectations created per second.</summary>
     public double? ExpectationCreatePerSecond => PerSecond(Counter.ExpectationCreate);
 
     /// <summary>Expectations deleted per second.</summary>
@@ -79,7 +79,7 @@ public sealed class ConntrackStatRate
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
-    /// <summary>The rates between two readings, over all processors.</summary>
+    /// <summary>The rates between two readings, summed over all processors.</summary>
     internal static ConntrackStatRate Between(StatReading earlier, StatReading later) => new(earlier, later, null);
 
     /// <summary>The rates between two readings, for each processor.</summary>
@@ -90,16 +90,16 @@ public sealed class ConntrackStatRate
         _counted[counter] is { } counted && Seconds > 0 ? Math.Round(counted / Seconds, 2) : null;
 }
 
-/// <summary>Rates of a network namespace's counters, from one reading to the next.</summary>
-/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <remarks>For one thread at a time.</remarks>
+/// <summary>Computes the rates of a network namespace's counters, from one reading to the next.</summary>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <remarks>Only one thread at a time may use it.</remarks>
 internal sealed class StatSampler(NetworkNamespace? networkNamespace = null)
 {
     private StatReading _last = StatReading.Read(networkNamespace);
 
-    /// <summary>The rates since the last call, or since the sampler was made.</summary>
-    /// <param name="perCpu">Whether each processor has an object of its own.</param>
-    /// <returns>Nothing where another namespace has taken the name since: its counters began anew.</returns>
+    /// <summary>The rates since the last call, or since the sampler was created.</summary>
+    /// <param name="perCpu">True for one object per processor.</param>
+    /// <returns>Empty if another namespace has taken the name meanwhile, because its counters started from 0.</returns>
     /// <exception cref="NetworkNamespaceException">The namespace is gone.</exception>
     public IReadOnlyList<ConntrackStatRate> Sample(bool perCpu = false)
     {

@@ -5,13 +5,13 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>Asks for the counters by netlink: IPCTNL_MSG_CT_GET_STATS_CPU and IPCTNL_MSG_EXP_GET_STATS_CPU.</summary>
-/// <remarks>An answer for each processor, whose number is in nfgenmsg.res_id. Needs CAP_NET_ADMIN.</remarks>
+/// <summary>Reads the counters by netlink: IPCTNL_MSG_CT_GET_STATS_CPU and IPCTNL_MSG_EXP_GET_STATS_CPU.</summary>
+/// <remarks>One answer per processor, with its number in nfgenmsg.res_id. Needs CAP_NET_ADMIN.</remarks>
 internal static class NetlinkCounterReader
 {
     private const string Operation = "read the connection-tracking counters";
 
-    /// <exception cref="NetlinkException">The kernel refused: EPERM without the privilege.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the request: EPERM without the privilege.</exception>
     public static IReadOnlyList<CpuCounters> Read(NetlinkConnection connection)
     {
         List<CpuCounters> processors = [];
@@ -82,16 +82,16 @@ internal static class NetlinkCounterReader
 }
 
 /// <summary>Reads the counters from /proc/net/stat/nf_conntrack, which needs no privilege.</summary>
-/// <remarks>A header line, then a line of hexadecimal numbers for each possible processor, in their order. Columns are
-/// found by name: older kernels count other things in those whose names are not known here.</remarks>
+/// <remarks>A header line, then a line of hexadecimal numbers for each possible processor, in order. Columns are found by name: older
+/// kernels count other things in columns with names that are not known here.</remarks>
 internal static class ProcCounterReader
 {
-    /// <summary>Of the thread's network namespace; /proc/net would be that of the process.</summary>
+    /// <summary>The file of the thread's network namespace. /proc/net would be that of the process.</summary>
     public const string File = "/proc/thread-self/net/stat/nf_conntrack";
 
     private static readonly char[] Blank = [' ', '\t'];
 
-    /// <returns>None where the kernel was built without CONFIG_NF_CONNTRACK_PROCFS.</returns>
+    /// <returns>Empty if the kernel was built without CONFIG_NF_CONNTRACK_PROCFS.</returns>
     public static IReadOnlyList<CpuCounters> Read() =>
         System.IO.File.Exists(File) ? Parse(System.IO.File.ReadAllLines(File)) : [];
 
@@ -109,7 +109,7 @@ internal static class ProcCounterReader
         string[] values = Split(line);
         for (int i = 0; i < Math.Min(values.Length, columns.Length); i++)
         {
-            // What is no number is no zero either: it stays absent.
+            // An invalid number stays absent, not 0.
             if (columns[i] is { } counter && uint.TryParse(values[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value))
                 processor[counter] = value;
         }
@@ -138,7 +138,8 @@ internal static class ProcCounterReader
     };
 }
 
-/// <summary>CTA_STATS_* (enum ctattr_stats_cpu, linux/netfilter/nfnetlink_conntrack.h); those no longer sent are left out.</summary>
+/// <summary>CTA_STATS_* (enum ctattr_stats_cpu, linux/netfilter/nfnetlink_conntrack.h), without those that kernels no longer
+/// send.</summary>
 internal enum CpuStatsAttribute : ushort
 {
     Found = 2,

@@ -4,20 +4,19 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>What a pass over the table found, in about 44 bytes an entry, so that the next pass can tell what changed.
-/// </summary>
+/// <summary>The entries found in a pass over the table, in about 44 bytes each, so that the next pass can detect changes.</summary>
 internal sealed class EntryHistory
 {
     private const int SmallestSize = 1024;
 
     private readonly BlockList<Record> _records = new();
 
-    // A hash table with open addressing: places in the list, from 1.
+    // A hash table with open addressing. It holds positions in the list, from 1.
     private int[] _slots = new int[SmallestSize];
 
-    /// <summary>Notes an entry.</summary>
+    /// <summary>Adds an entry.</summary>
     /// <param name="entry">The entry.</param>
-    /// <param name="tag">A number that comes back for entries that are not seen again.</param>
+    /// <param name="tag">A number that is returned for entries that are not seen again.</param>
     public void Add(ConntrackEntry entry, int tag = 0)
     {
         if (_records.Count * 3 >= _slots.Length * 2)
@@ -27,11 +26,11 @@ internal sealed class EntryHistory
         Place(record.Key, _records.Count);
     }
 
-    /// <summary>Looks an entry up, and notes that it was seen again.</summary>
-    /// <param name="entry">The entry as it is now.</param>
-    /// <param name="packets">Packets both ways since it was noted; all of them where it is new.</param>
-    /// <param name="bytes">Bytes both ways since then.</param>
-    /// <returns>False where it is new.</returns>
+    /// <summary>Looks up an entry, and marks it as seen again.</summary>
+    /// <param name="entry">The current entry.</param>
+    /// <param name="packets">Packets in both directions since it was added. All of its packets if it is new.</param>
+    /// <param name="bytes">Bytes in both directions, likewise.</param>
+    /// <returns>False if it is new.</returns>
     public bool See(ConntrackEntry entry, out ulong packets, out ulong bytes)
     {
         ulong key = EntryFingerprint.Of(entry);
@@ -43,7 +42,7 @@ internal sealed class EntryHistory
                 continue;
             record.IsSeen = true;
 
-            // Counters that went back were reset meanwhile.
+            // Counters that decreased were reset meanwhile.
             packets -= packets >= record.Packets ? record.Packets : 0;
             bytes -= bytes >= record.Bytes ? record.Bytes : 0;
             return true;
@@ -62,14 +61,14 @@ internal sealed class EntryHistory
         }
     }
 
-    /// <summary>Forgets which entries were seen again.</summary>
+    /// <summary>Marks all entries as not seen again.</summary>
     public void Unsee()
     {
         for (int i = 0; i < _records.Count; i++)
             _records[i].IsSeen = false;
     }
 
-    /// <summary>Forgets all entries, and keeps the room.</summary>
+    /// <summary>Removes all entries, and keeps the memory.</summary>
     public void Clear()
     {
         _records.Clear();
@@ -105,7 +104,7 @@ internal sealed class EntryHistory
     }
 }
 
-/// <summary>A list of large structs that grows without being copied, and keeps its room when it is cleared.</summary>
+/// <summary>A list of large structs that grows without copying, and keeps its memory when it is cleared.</summary>
 internal sealed class BlockList<T>
     where T : struct
 {
@@ -117,7 +116,7 @@ internal sealed class BlockList<T>
 
     public ref T this[int index] => ref _blocks[index >> BlockBits][index & (BlockSize - 1)];
 
-    /// <summary>Adds an item, empty or as <see cref="Clear"/> left it.</summary>
+    /// <summary>Adds an item. It is empty, or has the content that <see cref="Clear"/> left.</summary>
     public ref T Add()
     {
         if (Count >> BlockBits == _blocks.Count)
@@ -125,9 +124,10 @@ internal sealed class BlockList<T>
         return ref this[Count++];
     }
 
-    /// <summary>Takes all items out; their contents stay in the room, for <see cref="Add"/> to be overwritten.</summary>
+    /// <summary>Removes all items. Their content stays in memory until <see cref="Add"/> returns the item again to be
+    /// overwritten.</summary>
     public void Clear() => Count = 0;
 
-    /// <summary>Empties all items, and keeps them.</summary>
+    /// <summary>Sets all items to their default values, and keeps them.</summary>
     public void Empty() => _blocks.ForEach(Array.Clear);
 }

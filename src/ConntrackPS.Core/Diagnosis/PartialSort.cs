@@ -1,20 +1,20 @@
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>Sorts no more of a long list than is looked at.</summary>
+/// <summary>Sorts only the visible part of a long list.</summary>
 internal static class PartialSort
 {
-    /// <summary>Below so many items sorting beats partitioning.</summary>
+    /// <summary>For fewer items than this, sorting is faster than partitioning.</summary>
     private const int Few = 24;
 
-    /// <summary>With so many times more items than places a heap beats partitioning.</summary>
+    /// <summary>If there are this many times more items than places, a heap is faster than partitioning.</summary>
     private const int Many = 16;
 
-    /// <summary>Puts those items in their places that a full sort would put into a window; all others stand before it or
-    /// behind it, in any order. Takes about as many comparisons as there are items, wherever the window is.</summary>
-    /// <param name="items">The items; they are moved about.</param>
-    /// <param name="start">The window's first place.</param>
-    /// <param name="length">How many places the window has; what hangs over the end is ignored.</param>
-    /// <param name="order">Decides between two items; equal ones may come in any order.</param>
+    /// <summary>Sorts the items of a window, as a full sort would. All other items are before or after the window in any order. Needs about
+    /// one comparison per item, wherever the window is.</summary>
+    /// <param name="items">The items. They are reordered.</param>
+    /// <param name="start">The first index of the window.</param>
+    /// <param name="length">The number of items in the window. Indexes after the end are ignored.</param>
+    /// <param name="order">Compares two items. Equal items may come in any order.</param>
     public static void Window<T, TOrder>(Span<T> items, int start, int length, TOrder order)
         where TOrder : IComparer<T>
     {
@@ -31,8 +31,8 @@ internal static class PartialSort
         rest[..length].Sort(order);
     }
 
-    /// <summary>Makes a few items come before all others, with one comparison for nearly each of the others: a heap holds
-    /// the best so far, the worst of them on top.</summary>
+    /// <summary>Moves the first few items before all others, with about one comparison for each of the others. A heap holds the best items
+    /// so far, with the worst of them on top.</summary>
     private static void PlaceFew<T, TOrder>(Span<T> items, int count, TOrder order)
         where TOrder : IComparer<T>
     {
@@ -63,11 +63,11 @@ internal static class PartialSort
         }
     }
 
-    /// <summary>Makes all items before a place come before all others (quickselect, with the middle of three as pivot).</summary>
+    /// <summary>Moves all items that belong before an index there (quickselect, with the median of three as pivot).</summary>
     private static void Place<T, TOrder>(Span<T> items, int place, TOrder order)
         where TOrder : IComparer<T>
     {
-        // Unlucky pivots would make it quadratic: past this many partitions it sorts, which never is.
+        // Bad pivots would need quadratic time. After this many partitions it sorts instead, which never does.
         int partitions = 2 * System.Numerics.BitOperations.Log2((uint)items.Length + 1) + 8;
         while (items.Length > Few && partitions-- > 0)
         {
@@ -90,7 +90,7 @@ internal static class PartialSort
     }
 
     /// <summary>Hoare's partition.</summary>
-    /// <returns>The last place of the lower part; at least one item stands behind it.</returns>
+    /// <returns>The last index of the lower part. At least one item is after it.</returns>
     private static int Partition<T, TOrder>(Span<T> items, TOrder order)
         where TOrder : IComparer<T>
     {

@@ -5,19 +5,19 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>All figures of one network namespace, read together.</summary>
+/// <summary>All values of one network namespace, read together.</summary>
 /// <param name="Count">nf_conntrack_count.</param>
 /// <param name="Maximum">nf_conntrack_max.</param>
 /// <param name="Buckets">nf_conntrack_buckets.</param>
-/// <param name="Processors">Counters of each processor.</param>
-/// <param name="Time">When.</param>
-/// <param name="Timestamp">The same by a clock that never jumps (<see cref="Stopwatch"/>).</param>
-/// <param name="Namespace">Where, as the user named it; null for the caller's own.</param>
-/// <param name="Made">When that namespace was made, where it is known: its name may go to another one.</param>
+/// <param name="Processors">The counters of each processor.</param>
+/// <param name="Time">The time of the reading.</param>
+/// <param name="Timestamp">The same time by a monotonic clock (<see cref="Stopwatch"/>).</param>
+/// <param name="Namespace">The namespace as the user named it, or null for the caller's own.</param>
+/// <param name="Made">The creation time of the namespace, if known. Another namespace may take its name later.</param>
 internal sealed record StatReading(
     long Count, long Maximum, long Buckets, IReadOnlyList<CpuCounters> Processors, DateTime Time, long Timestamp, string? Namespace, DateTime? Made)
 {
-    /// <summary>Reads the figures of a network namespace.</summary>
+    /// <summary>Reads the values of a network namespace.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static StatReading Read(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(networkNamespace, () => new StatReading(
@@ -30,7 +30,7 @@ internal sealed record StatReading(
         networkNamespace?.Name,
         networkNamespace?.Made));
 
-    /// <summary>Netlink is there without /proc/net/stat, and that without a privilege; they count the same.</summary>
+    /// <summary>Netlink works without /proc/net/stat, and /proc/net/stat works without privilege. Both have the same counters.</summary>
     private static IReadOnlyList<CpuCounters> ReadCounters()
     {
         try
@@ -45,7 +45,7 @@ internal sealed record StatReading(
     }
 }
 
-/// <summary>One processor's counters, of 32 bits each as the kernel keeps them: they wrap.</summary>
+/// <summary>One processor's counters. They have 32 bits, as in the kernel, and wrap around.</summary>
 internal sealed class CpuCounters(int cpu)
 {
     public static readonly int Count = Enum.GetValues<Counter>().Length;
@@ -55,15 +55,15 @@ internal sealed class CpuCounters(int cpu)
     /// <summary>The processor's number.</summary>
     public int Cpu { get; } = cpu;
 
-    /// <summary>A counter; null where this kernel has no such.</summary>
+    /// <summary>A counter, or null if this kernel does not have it.</summary>
     public uint? this[Counter counter]
     {
         get => _values[(int)counter];
         set => _values[(int)counter] = value;
     }
 
-    /// <summary>What has been counted since an earlier reading, as long as no counter went round twice.</summary>
-    /// <returns>Null where either reading lacks the counter.</returns>
+    /// <summary>The increase since an earlier reading, correct if the counter wrapped around at most once.</summary>
+    /// <returns>Null if one of the readings lacks the counter.</returns>
     public uint? Since(CpuCounters earlier, Counter counter) => unchecked(this[counter] - earlier[counter]);
 }
 
@@ -85,15 +85,15 @@ internal enum Counter
     ExpectationDelete,
 }
 
-/// <summary>Counters of one processor, or of all together.</summary>
+/// <summary>Counters of one processor, or their sums.</summary>
 internal sealed class CounterValues
 {
     private readonly ulong?[] _values = new ulong?[CpuCounters.Count];
 
-    /// <summary>A counter; null where this kernel has no such.</summary>
+    /// <summary>A counter, or null if this kernel does not have it.</summary>
     public ulong? this[Counter counter] => _values[(int)counter];
 
-    /// <summary>The sum over processors. Each has its own 32 bits, so that the sum needs more.</summary>
+    /// <summary>The sums over processors. Each processor has 32 bits, so the sum needs more.</summary>
     public static CounterValues Sum(params CpuCounters[] processors)
     {
         CounterValues sum = new();
@@ -102,7 +102,7 @@ internal sealed class CounterValues
         return sum;
     }
 
-    /// <summary>What has been counted between two readings, wraps included.</summary>
+    /// <summary>The increase between two readings, including wraps.</summary>
     public static CounterValues Since(IReadOnlyList<CpuCounters> earlier, IReadOnlyList<CpuCounters> later)
     {
         CounterValues sum = new();

@@ -4,19 +4,18 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Events;
 
-/// <summary>An event of a connection: what happened, when, and the connection as the kernel described it then.</summary>
-/// <remarks>Being an entry itself, it can be piped wherever an entry can.</remarks>
+/// <summary>An event of a connection: its type, its time, and the connection as the kernel described it at that time.</summary>
+/// <remarks>It is an entry too, so that it works in any pipeline that takes one.</remarks>
 public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
 {
     private ulong _nanoseconds;
 
     internal ConntrackEvent(ConntrackEventType type) => EventType = type;
 
-    /// <summary>What happened.</summary>
+    /// <summary>The event type.</summary>
     public ConntrackEventType EventType { get; }
 
-    /// <summary>What happened in one word: the state that an update led to, where the protocol has states; else the type of
-    /// the event.</summary>
+    /// <summary>The new state of an update, for protocols with states. Otherwise the event type.</summary>
     public string Change => EventType == ConntrackEventType.Update && State is { } state ? state.ToString() : EventType.ToString();
 
     /// <summary>When, local time: the kernel's time where it gives one (CTA_TIMESTAMP_EVENT, Linux 6.14), else when it
@@ -27,20 +26,20 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     /// everywhere.</summary>
     public ulong? EventTimestamp => HasTime ? _nanoseconds : null;
 
-    /// <summary>The event's number in its stream, from 1. Lost events are counted in, so that a gap is a loss.</summary>
+    /// <summary>The event's number in its stream, from 1. Lost events have numbers too, so a gap is a loss.</summary>
     public ulong Sequence { get; private set; }
 
-    /// <summary>True where the event did not come from the kernel, but follows from comparing tables after a loss.</summary>
+    /// <summary>True if the event did not come from the kernel, but from a comparison of tables after a loss.</summary>
     public bool IsDerived { get; internal set; }
 
     /// <summary>How many events were lost, on events of type Lost; null where a text doesn't say.</summary>
     public ulong? LostCount { get; internal set; }
 
-    /// <summary>The netlink port of the program that asked for the change (nlmsghdr.nlmsg_pid: with many programs the process
-    /// id, with this library a random number); null where a packet or the kernel made it.</summary>
+    /// <summary>The netlink port of the program that requested the change (nlmsghdr.nlmsg_pid). Many programs use their process id; this
+    /// library uses a random number. Null if a packet or the kernel caused the event.</summary>
     public uint? PortId { get; internal init; }
 
-    /// <summary>Seconds from the connection's start to its end, on Destroy events while nf_conntrack_timestamp is on.</summary>
+    /// <summary>Seconds from the start of the connection to its end, for Destroy events while nf_conntrack_timestamp is on.</summary>
     public double? Duration =>
         Has(EntryFields.StartTime) && Has(EntryFields.StopTime) && Data.Stop >= Data.Start
             ? Math.Round((Data.Stop - Data.Start) / 1e9, 3)
@@ -55,7 +54,7 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     public override string ToString() =>
         EventType == ConntrackEventType.Lost ? $"{(LostCount is { } count ? Counted.Events((long)count) : "events")} lost" : $"{EventType} {base.ToString()}";
 
-    /// <summary>True where the kernel told the time.</summary>
+    /// <summary>True if the kernel sent the time.</summary>
     internal bool HasTime => _nanoseconds != 0;
 
     internal override void SetEventTime(ulong nanoseconds) => _nanoseconds = nanoseconds;
@@ -63,29 +62,29 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     internal void SetEventTime(DateTime utc) => _nanoseconds = (ulong)(utc - DateTime.UnixEpoch).Ticks * 100;
 }
 
-/// <summary>What happened to a connection.</summary>
+/// <summary>The type of an event.</summary>
 public enum ConntrackEventType
 {
-    /// <summary>It began (IPCTNL_MSG_CT_NEW with NLM_F_CREATE).</summary>
+    /// <summary>The connection started (IPCTNL_MSG_CT_NEW with NLM_F_CREATE).</summary>
     New,
 
-    /// <summary>It changed (IPCTNL_MSG_CT_NEW without).</summary>
+    /// <summary>The connection changed (IPCTNL_MSG_CT_NEW without NLM_F_CREATE).</summary>
     Update,
 
-    /// <summary>It ended (IPCTNL_MSG_CT_DELETE).</summary>
+    /// <summary>The connection ended (IPCTNL_MSG_CT_DELETE).</summary>
     Destroy,
 
-    /// <summary>It was there when the watch began; nothing happened.</summary>
+    /// <summary>Not an event: the connection already existed when the watch started.</summary>
     Existing,
 
-    /// <summary>No connection's event: events were lost here, and their number is known.</summary>
+    /// <summary>Not an event of a connection: events were lost at this point, and their number is known.</summary>
     Lost,
 }
 
-/// <summary>Makes an event of a message of the groups NFNLGRP_CONNTRACK_*.</summary>
+/// <summary>Decodes an event from a message of the groups NFNLGRP_CONNTRACK_*.</summary>
 internal static class EventDecoder
 {
-    /// <returns>Null for a message that is no event of a connection.</returns>
+    /// <returns>Null for a message that is not an event of a connection.</returns>
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
     public static ConntrackEvent? Decode(NetlinkMessage message)
     {
@@ -106,17 +105,17 @@ internal static class EventDecoder
     }
 }
 
-/// <summary>What the events of connections and of expectations have in common: their number, and losses among them.</summary>
+/// <summary>The common part of the events of connections and expectations: numbers and losses.</summary>
 internal interface INumberedEvent
 {
     /// <summary>The event's number in its stream, from 1.</summary>
     ulong Sequence { set; }
 
-    /// <summary>How many events were lost, where this is not an event but the news of a loss.</summary>
+    /// <summary>The number of lost events, if this is a report of a loss and not an event.</summary>
     ulong? LostCount { get; }
 }
 
-/// <summary>Gives events their numbers. Lost events have numbers too, so that a gap is a loss.</summary>
+/// <summary>Numbers events. Lost events have numbers too, so a gap is a loss.</summary>
 internal sealed class EventNumbers
 {
     private ulong _last;

@@ -5,8 +5,8 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
-/// <summary>Compiles what classic BPF can do of a filter into a socket filter: family, protocol, addresses, ports, mark,
-/// status, zones of one direction and TCP state. It lets through all that matches; the rest is checked here, as everything is.</summary>
+/// <summary>Compiles the part of a filter that classic BPF supports into a socket filter: family, protocol, addresses, ports, mark, status,
+/// zones of one direction and TCP state. The program passes every matching event. All conditions are checked here again.</summary>
 internal sealed class EventFilterCompiler
 {
     private const uint FamilyOffset = 16;
@@ -20,7 +20,7 @@ internal sealed class EventFilterCompiler
     {
     }
 
-    /// <returns>The program, or null where there is nothing to filter or the filter is too long.</returns>
+    /// <returns>The program, or null if there is nothing to filter or the program would be too long.</returns>
     public static SocketFilter[]? Compile(ConntrackFilter filter) => new EventFilterCompiler().Build(filter);
 
     private SocketFilter[]? Build(ConntrackFilter filter)
@@ -48,7 +48,7 @@ internal sealed class EventFilterCompiler
         return program is { Length: > 2 } ? program : null;
     }
 
-    /// <summary>Writes a test for each value, of which one must hold; a test jumps to <c>next</c> where it does not.</summary>
+    /// <summary>Writes a test for each value. One of them must succeed. A test that fails jumps to <c>next</c>.</summary>
     private void AnyOf<T>(IReadOnlyList<T> values, Action<T, BpfProgram.Label> test)
     {
         if (values.Count == 0)
@@ -73,8 +73,8 @@ internal sealed class EventFilterCompiler
         _program.JumpUnlessEqual((byte)protocol, next);
     }
 
-    /// <summary>Translated ends: where the reply shows what they are translated to. Whether they are translated at all is for the
-    /// check here, since the status bits don't tell it of every entry. So is what ICMP and GRE have in place of ports.</summary>
+    /// <summary>Translated ends: tests the reply, which shows the translated address. Whether the end is translated at all is checked here,
+    /// because the status bits do not show it for every entry. ICMP and GRE values in place of ports are also checked here.</summary>
     private void Tuple(TupleProperty property, ConntrackFilter filter)
     {
         if (property is AddressProperty addresses)
@@ -119,7 +119,7 @@ internal sealed class EventFilterCompiler
         _program.JumpUnlessEqual(zone, next);
     }
 
-    /// <summary>The kernel leaves a mark of 0 out.</summary>
+    /// <summary>The kernel omits a mark of 0.</summary>
     private void Mark(MaskedMark mark, BpfProgram.Label next)
     {
         BpfProgram.Label missing = new(), compare = new();
@@ -162,8 +162,8 @@ internal sealed class EventFilterCompiler
 }
 
 /// <summary>Assembles a program of classic BPF (linux/filter.h, linux/bpf_common.h) that reads netlink attributes.</summary>
-/// <remarks>Jumps go to labels. A conditional jump reaches 255 instructions, so that each one that leads far away stands
-/// before an unconditional one.</remarks>
+/// <remarks>Jumps go to labels. A conditional jump reaches at most 255 instructions, so a conditional jump to a distant label skips an
+/// unconditional one.</remarks>
 internal sealed class BpfProgram
 {
     /// <summary>BPF_MAXINSNS.</summary>
@@ -193,7 +193,7 @@ internal sealed class BpfProgram
     private readonly List<SocketFilter> _instructions = [];
     private readonly List<(int Instruction, Label Target)> _jumps = [];
 
-    /// <summary>A place in the program, perhaps not reached yet.</summary>
+    /// <summary>A position in the program, which may not be defined yet.</summary>
     public sealed class Label
     {
         internal int Position { get; set; } = -1;
@@ -214,10 +214,10 @@ internal sealed class BpfProgram
     /// <summary>Loads a byte at a fixed offset.</summary>
     public void LoadByteAt(uint offset) => Emit(LoadByteAbsolute, offset);
 
-    /// <summary>Makes the offset of an attribute's value the index, from a path of nested types.</summary>
+    /// <summary>Sets the index register to the offset of an attribute's value, found by a path of nested types.</summary>
     /// <param name="firstAttribute">The offset of the message's first attribute.</param>
-    /// <param name="path">The types, from the outside in.</param>
-    /// <param name="missing">Where to go on where there is no such attribute.</param>
+    /// <param name="path">The types, from the outermost to the innermost.</param>
+    /// <param name="missing">The label to jump to if the attribute is missing.</param>
     public void SeekAttribute(uint firstAttribute, ReadOnlySpan<ushort> path, Label missing)
     {
         Emit(LoadImmediate, firstAttribute);
@@ -231,8 +231,8 @@ internal sealed class BpfProgram
         Emit(TransferToIndex, 0);
     }
 
-    /// <summary>Loads a big-endian word of the attribute that was sought.</summary>
-    /// <param name="offset">From the attribute's header.</param>
+    /// <summary>Loads a big-endian word of the attribute that was found.</summary>
+    /// <param name="offset">The offset from the attribute's header.</param>
     public void LoadWord(uint offset) => Emit(LoadWordIndirect, offset);
 
     public void LoadHalf(uint offset) => Emit(LoadHalfIndirect, offset);
@@ -257,7 +257,7 @@ internal sealed class BpfProgram
         JumpIf(JumpGreater, last, target, whenTrue: true);
     }
 
-    /// <summary>The finished program, or null where it is too long for the kernel.</summary>
+    /// <summary>The finished program, or null if it is too long for the kernel.</summary>
     public SocketFilter[]? Build()
     {
         if (_instructions.Count > MaximumLength)
@@ -270,7 +270,7 @@ internal sealed class BpfProgram
 
     private void JumpIf(ushort comparison, uint value, Label target, bool whenTrue)
     {
-        // Over the far jump, or into it.
+        // Skips the far jump, or falls through to it.
         _instructions.Add(new SocketFilter
         {
             Code = comparison,

@@ -7,19 +7,19 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Events;
 
-/// <summary>Makes events of what was received in one network namespace: decodes and matches, with the present table first
-/// and the losses made good where that is asked for. For one thread; <see cref="Cancel"/> may come from any.</summary>
-/// <param name="networkNamespace">Which one; null for the caller's own.</param>
-/// <param name="options">What to watch, and how.</param>
-/// <param name="requestFence">Asks for a fence by its number: <see cref="BacklogNote.Fence"/>.</param>
-/// <param name="emit">Takes each batch of events; may block.</param>
+/// <summary>Converts the received data of one network namespace into events: decodes and filters them, and if requested adds the current
+/// table first and recovers losses. Only one thread may use it, except <see cref="Cancel"/>.</summary>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <param name="options">The options of the watch.</param>
+/// <param name="requestFence">Requests a fence with a number: <see cref="BacklogNote.Fence"/>.</param>
+/// <param name="emit">Receives each batch of events. May block.</param>
 internal sealed class EventReader(
     NetworkNamespace? networkNamespace, EventOptions options, Action<int> requestFence, Action<List<ConntrackEvent>> emit)
 {
     private const int BatchSize = 512;
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
 
-    // What is heard may be more than what is told: all that may come to be told is followed.
+    // May match more than is emitted: every entry that might be emitted later is tracked.
     private readonly ConntrackFilter? _heard = HeardFor(options).Filter is { IsEmpty: false } filter ? filter : null;
     private readonly ITableReplay<ConntrackEvent>? _replay = MakeReplay(options);
     private List<ConntrackEvent> _batch = [];
@@ -28,8 +28,8 @@ internal sealed class EventReader(
     private volatile EntryReader? _listing;
     private volatile bool _cancelled;
 
-    /// <summary>Takes a datagram.</summary>
-    /// <exception cref="NetlinkProtocolException">It is malformed.</exception>
+    /// <summary>Processes a datagram.</summary>
+    /// <exception cref="NetlinkProtocolException">The datagram is malformed.</exception>
     public void Take(ReadOnlySpan<byte> datagram)
     {
         MessageReader messages = new(datagram);
@@ -37,7 +37,7 @@ internal sealed class EventReader(
             Take(message);
     }
 
-    /// <summary>Takes a note, at its place among the datagrams.</summary>
+    /// <summary>Processes a note, in its order among the datagrams.</summary>
     public void Take(BacklogNote note)
     {
         switch (note)
@@ -55,7 +55,7 @@ internal sealed class EventReader(
         }
     }
 
-    /// <summary>Hands over what is there, and does what is due: after each item, and now and then in between.</summary>
+    /// <summary>Emits waiting events, and does pending work. Called after each item, and regularly in between.</summary>
     public void Proceed()
     {
         Emit();
@@ -83,7 +83,7 @@ internal sealed class EventReader(
         }
     }
 
-    /// <summary>Hands over what is there.</summary>
+    /// <summary>Emits waiting events.</summary>
     public void Emit()
     {
         if (_batch.Count == 0)
@@ -93,18 +93,20 @@ internal sealed class EventReader(
         emit(full);
     }
 
-    /// <summary>True, once each time, where the table could not be read whole for too long. It is tried on.</summary>
+    /// <summary>True once for each period in which no complete listing of the table succeeded for too long. The attempts
+    /// continue.</summary>
     public bool TakeIncompleteness() => _replay?.TakeIncompleteness() == true;
 
-    /// <summary>Ends the reading of the table, now and later.</summary>
+    /// <summary>Cancels the current and any later listing of the table.</summary>
     public void Cancel()
     {
         _cancelled = true;
         _listing?.Cancel();
     }
 
-    /// <summary>What must be heard to tell what is asked for. To know what exists, beginnings and ends are needed, whatever is
-    /// emitted, and of all connections that may come to match: otherwise one that matches no more would pass for ended.</summary>
+    /// <summary>The events that must be received for the requested ones. To track the table, New and Destroy events are needed, whatever is
+    /// emitted, and those of all connections that might match later. Otherwise a connection that no longer matches would look like one that
+    /// ended.</summary>
     public static EventOptions HeardFor(EventOptions options)
     {
         if (!options.Resync && !options.IncludeExisting)
@@ -114,8 +116,8 @@ internal sealed class EventReader(
         return options with { EventType = [.. options.EventType.Union(needed)], Filter = options.Filter.SteadyPart() };
     }
 
-    /// <summary>What is compared with the table later is named exactly. To keep New events from following what the table
-    /// showed, 8 bytes an entry are enough.</summary>
+    /// <summary>A later comparison with the table needs the exact key of each entry. To suppress New events for entries that the table
+    /// already showed, 8 bytes per entry are enough.</summary>
     private static ITableReplay<ConntrackEvent>? MakeReplay(EventOptions options) => options switch
     {
         { Resync: true } => new TableReplay<EntryKey, ConntrackEvent>(
@@ -133,8 +135,8 @@ internal sealed class EventReader(
         return new ReplayWish<ConntrackEvent>(filter.Matches, (before, now) => filter.Matches(now) && !told.Matches(before), Complete);
     }
 
-    /// <summary>An Update has the state and the labels only where they are what changed, and never counters or a start: what was
-    /// known of them stands. Mark, helper and security context are absent from it where there are none.</summary>
+    /// <summary>An Update contains state and labels only if they changed, and never counters or the start time, so the known values stay.
+    /// If it has no mark, helper or security context, the entry has none.</summary>
     private static ConntrackEvent Complete(ConntrackEvent happened, ConntrackEvent known)
     {
         const EntryFields Kept = EntryFields.State | EntryFields.StartTime | EntryFields.OriginalCounters | EntryFields.ReplyCounters;

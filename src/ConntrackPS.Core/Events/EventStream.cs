@@ -8,10 +8,10 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
-/// <summary>The events of one or several network namespaces. One thread receives those of all and does nothing else, into one
-/// backlog; another thread makes events of them, through a short queue.</summary>
-/// <remarks>While the consumer is slow the queue fills, then the backlog up to its bound, then the kernel's buffer; what that
-/// can't hold is counted. One thread at a time may take events.</remarks>
+/// <summary>The events of one or more network namespaces. One dedicated thread receives all of them into one backlog. Another thread
+/// decodes them into a short queue.</summary>
+/// <remarks>If the consumer is slow, first the queue fills, then the backlog up to its limit, then the kernel's buffer. Events that do not
+/// fit there are lost and counted. Only one thread at a time may take events.</remarks>
 public sealed class EventStream : IDisposable
 {
     private const int QueuedBatches = 16;
@@ -30,8 +30,8 @@ public sealed class EventStream : IDisposable
     private bool _disposed;
 
     /// <summary>Starts listening.</summary>
-    /// <param name="options">What to watch, and how.</param>
-    /// <param name="networkNamespaces">Where; the caller's own unless given.</param>
+    /// <param name="options">The options of the watch.</param>
+    /// <param name="networkNamespaces">The network namespaces. The default is the caller's own.</param>
     /// <exception cref="Netlink.NetlinkException">EPERM: listening needs CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">A namespace can't be entered.</exception>
     /// <exception cref="ReceiveBufferException">The kernel refused the receive buffer.</exception>
@@ -64,23 +64,25 @@ public sealed class EventStream : IDisposable
         _reader.Start();
     }
 
-    /// <summary>What the kernel granted as receive buffer of each socket, in bytes, doubled for its own account.</summary>
+    /// <summary>The receive buffer that the kernel granted for each socket, in bytes. The kernel doubles the requested size for its own
+    /// bookkeeping.</summary>
     public int ReceiveBufferSize => _watched.ReceiveBufferSize;
 
-    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and the events were not read.</summary>
+    /// <summary>True after reliable delivery of destroy events was switched off, because the table was nearly full and the events were not
+    /// read.</summary>
     public bool GaveUpReliability => _watched.GaveUpReliability;
 
-    /// <summary>How many events have been received and wait in the backlog.</summary>
+    /// <summary>The number of received events that wait in the backlog.</summary>
     public long WaitingCount => _backlog.Count;
 
-    /// <summary>How many events waited when the backlog was full for the first time; null while it never was.</summary>
+    /// <summary>The number of waiting events when the backlog was full for the first time. Null if it never was.</summary>
     public long? WaitingCountWhenFull => _backlog.CountWhenFull;
 
     /// <summary>Waits for events.</summary>
-    /// <param name="timeout">How long.</param>
-    /// <returns>The next events; empty when the time is up first, or a failure is there to be taken.</returns>
+    /// <param name="timeout">The maximum wait.</param>
+    /// <returns>The next events. Empty after the timeout, or if there is a failure to take.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
-    /// <exception cref="NetworkNamespaceException">The only namespace was deleted (ESTALE), and all its events are taken.</exception>
+    /// <exception cref="NetworkNamespaceException">The only namespace was deleted (ESTALE), and all its events have been taken.</exception>
     public IReadOnlyList<ConntrackEvent> Take(TimeSpan timeout)
     {
         for (long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds; ;)
@@ -105,7 +107,7 @@ public sealed class EventStream : IDisposable
     /// <summary>Takes the reason why one of several namespaces is no longer watched, while others are.</summary>
     public bool TryTakeFailure([NotNullWhen(true)] out Exception? failure) => _failures.TryDequeue(out failure);
 
-    /// <summary>Makes readers and consumer leave at once; from any thread, at any time, without waiting for them.</summary>
+    /// <summary>Stops readers and consumer immediately, without waiting for them. May be called from any thread at any time.</summary>
     public void Cancel()
     {
         lock (_cancelling)
@@ -118,7 +120,7 @@ public sealed class EventStream : IDisposable
         }
     }
 
-    /// <summary>Stops listening, closes the sockets, and puts settings back.</summary>
+    /// <summary>Stops listening, closes the sockets, and restores settings.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -153,17 +155,17 @@ public sealed class EventStream : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Asked to stop.
+            // Cancelled.
         }
         catch (Exception exception)
         {
-            // Nothing that one namespace is to blame for.
+            // The failure is not the fault of a single namespace.
             _lastFailure = ExceptionDispatchInfo.Capture(exception);
             _queue.CompleteAdding();
         }
     }
 
-    /// <summary>Tells what went wrong, at its place behind the events.</summary>
+    /// <summary>Reports a failure in its order after the events.</summary>
     private void Watch(WatchedNamespace member, Exception? failure)
     {
         if (member.TakeIncompleteness() is { } incomplete)
@@ -176,12 +178,12 @@ public sealed class EventStream : IDisposable
             return;
         }
 
-        // What was read before it failed is still taken.
+        // Events received before the failure can still be taken.
         _lastFailure = ExceptionDispatchInfo.Capture(failure);
         _queue.CompleteAdding();
     }
 
-    /// <summary>The empty batch wakes a consumer who waits for events.</summary>
+    /// <summary>The empty batch wakes a consumer that waits for events.</summary>
     private void Tell(Exception failure)
     {
         _failures.Enqueue(failure);
@@ -189,50 +191,50 @@ public sealed class EventStream : IDisposable
     }
 }
 
-/// <summary>What to watch, and how.</summary>
+/// <summary>The options of a watch.</summary>
 public sealed record EventOptions
 {
-    /// <summary>The receive buffer unless another is asked for: about 104,000 events, in bytes.</summary>
+    /// <summary>The default receive buffer, in bytes: about 104,000 events.</summary>
     public const int DefaultReceiveBufferSize = 64 * 1024 * 1024;
 
-    /// <summary>The backlog unless another is asked for: about a million events of a burst, in bytes.</summary>
+    /// <summary>The default backlog, in bytes: about a million events of a burst.</summary>
     public const long DefaultBacklogSize = 64 * 1024 * 1024;
 
-    /// <summary>What the kernel charges a receive buffer, as it accounts it, for an event, in bytes.</summary>
+    /// <summary>The bytes of the granted receive buffer that the kernel charges for one event.</summary>
     internal const int BytesPerWaitingEvent = 1280;
 
-    /// <summary>The kinds of events: New, Update, Destroy; all of them unless given.</summary>
+    /// <summary>The event types: New, Update, Destroy. The default is all.</summary>
     public IReadOnlyCollection<ConntrackEventType> EventType { get; init; } =
         [ConntrackEventType.New, ConntrackEventType.Update, ConntrackEventType.Destroy];
 
-    /// <summary>Which connections.</summary>
+    /// <summary>The filter for connections.</summary>
     public ConntrackFilter Filter { get; init; } = new();
 
-    /// <summary>The socket's receive buffer in bytes; the kernel holds about one event in 640 of them (1,280 of the
-    /// doubled size it grants). Past net.core.rmem_max it needs CAP_NET_ADMIN in the initial user namespace. Null for
-    /// <see cref="DefaultReceiveBufferSize"/>, or as much of it as is allowed.</summary>
+    /// <summary>The socket's receive buffer in bytes. The kernel stores about one event per 640 bytes (1,280 of the doubled size that it
+    /// grants). A size above net.core.rmem_max needs CAP_NET_ADMIN in the initial user namespace. Null for <see
+    /// cref="DefaultReceiveBufferSize"/>, or as much of it as is allowed.</summary>
     public int? ReceiveBufferSize { get; init; }
 
-    /// <summary>How much memory, in bytes, events may take that have been received and not been taken. The first quarter holds
-    /// them as they came, 200 bytes or more each; from then on they are packed, an event of a burst to some 40 bytes. It is
-    /// shared by all namespaces. While it is full, events wait in the receive buffers.</summary>
+    /// <summary>The maximum memory for events that are received but not taken, in bytes. The first quarter stores them unchanged, 200 bytes
+    /// or more each. Above that they are compressed: an event of a burst needs about 40 bytes. All namespaces share it. While it is full,
+    /// events wait in the receive buffers.</summary>
     public long BacklogSize { get; init; } = DefaultBacklogSize;
 
-    /// <summary>Destroy events are kept in the kernel until they are delivered (NETLINK_BROADCAST_ERROR). While they wait
-    /// they count in the table, so that this is given up when the table is nearly full. Where other events are watched too,
-    /// a count of lost ones includes attempts to deliver that succeeded later.</summary>
+    /// <summary>The kernel keeps destroy events until they are delivered (NETLINK_BROADCAST_ERROR). Waiting ones count as entries of the
+    /// table, so this is switched off when the table is nearly full. If other event types are watched too, the count of lost events
+    /// includes deliveries that succeeded later.</summary>
     public bool IsReliable { get; init; }
 
-    /// <summary>The present table comes first, as events of type Existing.</summary>
+    /// <summary>Emits the current table first, as events of type Existing.</summary>
     public bool IncludeExisting { get; init; }
 
-    /// <summary>After a loss the table is read, and what changed meanwhile comes as derived New, Update and Destroy events.</summary>
+    /// <summary>Reads the table after a loss, and emits the changes as derived New, Update and Destroy events.</summary>
     public bool Resync { get; init; }
 
-    /// <summary>Turns nf_conntrack_events on for all connections while this runs, and puts it back.</summary>
+    /// <summary>Turns nf_conntrack_events on for all connections during the watch, and restores it afterwards.</summary>
     public bool EnableEvents { get; init; }
 
-    /// <summary>Watches all network namespaces that have a name, those of later included, beside the given ones.</summary>
+    /// <summary>Watches all named network namespaces, including later ones, in addition to the given ones.</summary>
     public bool FollowNamespaces { get; init; }
 
     internal Func<NetworkNamespace?, double> ReadFillPercent { get; init; } = TableFill.ReadPercent;

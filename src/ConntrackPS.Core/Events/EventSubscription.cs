@@ -3,7 +3,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Events;
 
-/// <summary>A socket that has joined the groups of connection events, and knows how many it has missed.</summary>
+/// <summary>A socket that has joined the multicast groups of connection events, and counts the events that it missed.</summary>
 internal sealed class EventSubscription : IDisposable
 {
     private const string Operation = "receive connection-tracking events";
@@ -16,7 +16,7 @@ internal sealed class EventSubscription : IDisposable
     private volatile bool _losesNothing;
     private uint _drops;
 
-    /// <summary>Listens to connections' events.</summary>
+    /// <summary>Subscribes to connection events.</summary>
     /// <exception cref="NetlinkException">EPERM: joining the groups needs CAP_NET_ADMIN.</exception>
     public EventSubscription(NetworkNamespace? networkNamespace, EventOptions options)
         : this(
@@ -25,7 +25,7 @@ internal sealed class EventSubscription : IDisposable
     {
     }
 
-    /// <summary>Listens to groups.</summary>
+    /// <summary>Subscribes to multicast groups.</summary>
     /// <exception cref="NetlinkException">EPERM: joining the groups needs CAP_NET_ADMIN.</exception>
     public EventSubscription(
         NetworkNamespace? networkNamespace,
@@ -37,7 +37,7 @@ internal sealed class EventSubscription : IDisposable
         NetfilterGroup[] joined = [.. groups];
         _onlyDestroyed = joined is [NetfilterGroup.ConntrackDestroy];
 
-        // Before the socket, so that one in a namespace that took the name since is found to be elsewhere.
+        // Read before the socket is opened, to detect that another namespace takes the name in between.
         Identity = NetworkNamespace.ReadIdentity(networkNamespace);
         _socket = NetlinkSocket.Open(networkNamespace);
         try
@@ -46,15 +46,15 @@ internal sealed class EventSubscription : IDisposable
             if (_socket.ReceiveBufferSize / 2 < receiveBufferSize)
                 throw new ReceiveBufferException(receiveBufferSize.Value, _socket.ReceiveBufferSize / 2);
 
-            // The count of drops tells exactly what ENOBUFS tells once for any number.
+            // The drop count is exact, while ENOBUFS is reported once for any number of drops.
             _socket.SetNetlinkOption(NetlinkSocketOption.NoEnobufs, On, "turn ENOBUFS off");
             if (isReliable)
                 SetReliable(true);
 
-            // Without it more is received; all is checked here in any case.
+            // Without the program more events are received. All are checked here in any case.
             HasProgram = program is not null && _socket.TryAttachFilter(program);
 
-            // Last, so that nothing unfiltered comes before the filter.
+            // Joined last, so that no unfiltered event is queued before the filter is set.
             foreach (NetfilterGroup group in joined)
                 _socket.SetNetlinkOption(NetlinkSocketOption.AddMembership, (int)group, "listen to connection-tracking events");
         }
@@ -65,48 +65,49 @@ internal sealed class EventSubscription : IDisposable
         }
     }
 
-    /// <summary>Reads what comes through a socket that listens already, for tests.</summary>
+    /// <summary>Uses a socket that is already subscribed, for tests.</summary>
     internal EventSubscription(NetlinkSocket socket) => (_socket, Identity) = (socket, "");
 
-    /// <summary>True where the kernel filters what it queues.</summary>
+    /// <summary>True if the kernel filters events before it queues them.</summary>
     public bool HasProgram { get; }
 
-    /// <summary>The kernel's own name of the network namespace.</summary>
+    /// <summary>The kernel's name for the network namespace.</summary>
     public string Identity { get; }
 
-    /// <summary>What the kernel granted, in bytes, doubled for its own account.</summary>
+    /// <summary>The receive buffer that the kernel granted, in bytes. The kernel doubles the requested size for its own
+    /// bookkeeping.</summary>
     public int ReceiveBufferSize => _socket.ReceiveBufferSize;
 
-    /// <summary>Takes the next datagram if one is there.</summary>
-    /// <param name="datagram">Good until the next call; empty for none.</param>
+    /// <summary>Receives the next datagram if there is one.</summary>
+    /// <param name="datagram">The datagram. Valid until the next call. Empty if there is none.</param>
     public bool TryReceive(out ReadOnlySpan<byte> datagram)
     {
         datagram = _buffer.AsSpan(0, _socket.TryReceive(_buffer, Operation));
         return !datagram.IsEmpty;
     }
 
-    /// <summary>Has a poller tell when an event is there.</summary>
+    /// <summary>Adds the socket to a poller.</summary>
     public void WatchBy(Poller poller, ulong token) => _socket.WatchBy(poller, token);
 
-    /// <summary>Events lost since the last call; where destroy events are kept for later delivery, and others come too, no
-    /// more than that: the kernel counts its attempts.</summary>
+    /// <summary>The number of events lost since the last call. With reliable delivery of destroy events together with other types it is an
+    /// upper limit, because the kernel counts each failed attempt.</summary>
     public uint TakeLosses()
     {
         uint lost = TakeDrops();
         return _losesNothing ? 0 : lost;
     }
 
-    /// <summary>Whether the kernel keeps destroy events until they are delivered.</summary>
+    /// <summary>Switches reliable delivery of destroy events on or off.</summary>
     public void SetReliable(bool reliable)
     {
-        // Until now a drop was an attempt that the kernel repeats: what is lost in the end is dropped, and counted, once more.
+        // Until now each drop was an attempt that the kernel repeats. An event that is finally lost is dropped, and counted, again.
         if (_losesNothing)
             TakeDrops();
         _socket.SetNetlinkOption(NetlinkSocketOption.BroadcastError, reliable ? On : Off, "make destroy events reliable");
         _losesNothing = reliable && _onlyDestroyed;
     }
 
-    /// <summary>Ends any wait and every later read, from any thread.</summary>
+    /// <summary>Ends any current wait and all later reads. May be called from any thread.</summary>
     public void Cancel() => _socket.Cancel();
 
     public void Dispose() => _socket.Dispose();
@@ -128,26 +129,26 @@ internal sealed class EventSubscription : IDisposable
     };
 }
 
-/// <summary>The kernel did not give the receive buffer that was asked for.</summary>
-/// <param name="requested">What was asked for, in bytes.</param>
-/// <param name="granted">What it gave, in bytes: net.core.rmem_max.</param>
+/// <summary>The kernel did not grant the requested receive buffer.</summary>
+/// <param name="requested">The requested size, in bytes.</param>
+/// <param name="granted">The granted size, in bytes: net.core.rmem_max.</param>
 public sealed class ReceiveBufferException(int requested, int granted)
     : Exception($"The kernel refused a receive buffer of {requested} bytes; {granted} is what it allows.");
 
-/// <summary>Whether the kernel makes events at all (nf_conntrack_events): 0 never; 2, the default, for connections that
-/// begin while a program listens; 1 for all, at 6 to 10 percent of the speed of connection set-up.</summary>
+/// <summary>Controls whether the kernel produces events (nf_conntrack_events): 0 never; 2, the default, for connections that start while a
+/// program listens; 1 for all, which makes connection setup 6 to 10 percent slower.</summary>
 internal static class EventSwitch
 {
     private const string Setting = Sysctl.Netfilter + "nf_conntrack_events";
 
     /// <summary>Reads the setting.</summary>
-    /// <exception cref="EventsUnavailableException">This kernel has no events.</exception>
+    /// <exception cref="EventsUnavailableException">This kernel does not support events.</exception>
     public static long Read(NetworkNamespace? networkNamespace) =>
         Sysctl.ReadNumber(Setting, networkNamespace) ?? throw new EventsUnavailableException();
 
-    /// <summary>Turns events on for all connections, until the result is disposed, which puts the setting back.</summary>
-    /// <exception cref="EventsUnavailableException">This kernel has no events.</exception>
-    /// <exception cref="UnauthorizedAccessException">That needs CAP_NET_ADMIN.</exception>
+    /// <summary>Turns events on for all connections. Disposing the result restores the setting.</summary>
+    /// <exception cref="EventsUnavailableException">This kernel does not support events.</exception>
+    /// <exception cref="UnauthorizedAccessException">CAP_NET_ADMIN is missing.</exception>
     public static IDisposable Enable(NetworkNamespace? networkNamespace)
     {
         long before = Read(networkNamespace);
@@ -171,11 +172,11 @@ internal static class EventSwitch
             }
             catch (NetworkNamespaceException)
             {
-                // Gone, and its settings with it.
+                // The namespace is gone, with its settings.
             }
         }
     }
 }
 
-/// <summary>This kernel tracks connections, but has no events: it was built without CONFIG_NF_CONNTRACK_EVENTS.</summary>
+/// <summary>This kernel has connection tracking without events: it was built without CONFIG_NF_CONNTRACK_EVENTS.</summary>
 internal sealed class EventsUnavailableException() : ConntrackUnavailableException("This kernel was built without connection-tracking events.");

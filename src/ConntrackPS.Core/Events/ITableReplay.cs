@@ -1,67 +1,69 @@
 namespace ConntrackPS.Events;
 
-/// <summary>A <see cref="TableReplay{TKey, TEntry}"/>, whatever names its entries.</summary>
+/// <summary>A <see cref="TableReplay{TKey, TEntry}"/> with any type of key.</summary>
 internal interface ITableReplay<TEntry>
 {
-    /// <summary>What is needed next.</summary>
+    /// <summary>The next operation that is needed.</summary>
     ReplayPhase Phase { get; }
 
-    /// <summary>The number of the fence that is needed in the phases <see cref="ReplayPhase.Approaching"/> and
-    /// <see cref="ReplayPhase.Settling"/>: a place behind all that the kernel had queued, or dropped, when it was asked for.</summary>
+    /// <summary>The number of the fence that is needed in the phases <see cref="ReplayPhase.Approaching"/> and <see
+    /// cref="ReplayPhase.Settling"/>: a position after everything that the kernel had queued or dropped at the time of the
+    /// request.</summary>
     int Fence { get; }
 
-    /// <summary>Takes an event of the kernel.</summary>
-    /// <returns>False where the consumer knows it already, or does not want to be told.</returns>
+    /// <summary>Processes an event from the kernel.</summary>
+    /// <returns>False if the consumer already knows it, or does not want it.</returns>
     bool Note(ConntrackEventType type, TEntry entry);
 
-    /// <summary>Events were lost, somewhere before this place.</summary>
+    /// <summary>Reports that events were lost somewhere before this position.</summary>
     void NoteLoss();
 
-    /// <summary>Takes the place that was asked for by a number.</summary>
-    /// <returns>What the consumer must be told, as if they were events: ends, then beginnings, then changes.</returns>
+    /// <summary>Processes the fence with a number.</summary>
+    /// <returns>The derived events for the consumer: first Destroy, then New, then Update.</returns>
     IReadOnlyList<(ConntrackEventType Type, TEntry Entry)> NoteFence(int number);
 
-    /// <summary>The table is read from now on; no event is taken before <see cref="EndListing"/>.</summary>
+    /// <summary>Starts a listing of the table. No event may be processed before <see cref="EndListing"/>.</summary>
     void BeginListing();
 
-    /// <summary>Takes an entry of the table.</summary>
-    /// <returns>True where the consumer must be told that it is there.</returns>
+    /// <summary>Processes an entry of the table.</summary>
+    /// <returns>True if the entry must be reported to the consumer.</returns>
     bool List(TEntry entry, bool isDying);
 
-    /// <summary>The table was read.</summary>
-    /// <param name="isWhole">Whether all that was there all the time was among it.</param>
+    /// <summary>Ends the listing of the table.</summary>
+    /// <param name="isWhole">True if it contained every entry that existed all the time.</param>
     void EndListing(bool isWhole);
 
-    /// <summary>The pause is over.</summary>
+    /// <summary>Ends the pause.</summary>
     void Resume();
 
-    /// <summary>True, once each time, where the table could not be read whole for too long. It is tried on.</summary>
+    /// <summary>True once for each period in which no complete listing of the table succeeded for too long. The attempts
+    /// continue.</summary>
     bool TakeIncompleteness();
 }
 
-/// <summary>Where a <see cref="TableReplay{TKey, TEntry}"/> stands, and so what it needs.</summary>
+/// <summary>The phases of a <see cref="TableReplay{TKey, TEntry}"/>, and what each needs.</summary>
 internal enum ReplayPhase
 {
-    /// <summary>Events are enough.</summary>
+    /// <summary>Only events are needed.</summary>
     InStep,
 
-    /// <summary>The table is to be read, but not before all that is older has been taken: a fence.</summary>
+    /// <summary>The table must be read, but first all older events must be processed: needs a fence.</summary>
     Approaching,
 
-    /// <summary>The table is to be read now.</summary>
+    /// <summary>The table must be read now.</summary>
     Listing,
 
-    /// <summary>The table was read. What happened meanwhile must be taken before the two can be compared: a fence.</summary>
+    /// <summary>The table was read. Events from that time must be processed before the comparison: needs a fence.</summary>
     Settling,
 
-    /// <summary>The table is to be read again after a while.</summary>
+    /// <summary>The table must be read again after a pause.</summary>
     Pausing,
 }
 
-/// <summary>Which entries a consumer wants to be told, where that may change while an entry lives.</summary>
+/// <summary>Selects the entries that are reported to a consumer, if this may change during the lifetime of an entry.</summary>
 /// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
-/// <param name="IsWanted">Whether what happens to an entry is told, as the entry is at that moment.</param>
-/// <param name="HasTurned">Whether an entry that was the first has come to be wanted, by a change of which the kernel tells.</param>
-/// <param name="Complete">Adds to an event what it leaves out of an entry that is known: an Update holds little but what changed.</param>
+/// <param name="IsWanted">True if events of an entry are reported in its current state.</param>
+/// <param name="HasTurned">True if a change with an event made the first entry, which was not wanted, into the second, which is.</param>
+/// <param name="Complete">Adds the known values that an event omits. An Update contains little more than the changes.</param>
 internal sealed record ReplayWish<TEntry>(
     Func<TEntry, bool> IsWanted, Func<TEntry, TEntry, bool> HasTurned, Func<TEntry, TEntry, TEntry> Complete);

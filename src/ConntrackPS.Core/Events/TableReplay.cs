@@ -1,43 +1,45 @@
 namespace ConntrackPS.Events;
 
-/// <summary>Tells from events, and from the table after a loss, what a consumer must hear to know the table: where New and
-/// Existing add an entry and Destroy removes it, the consumer's table becomes the kernel's.</summary>
-/// <remarks><para>The table is compared only with what is neither older nor newer. Events that the kernel had queued before
-/// it was read are taken first; where an entry began or ended while it was read, the events are right and not the table.
-/// A loss in that time, or a table that was not read whole, makes it be read again, and nothing follows from it.</para>
-/// <para>This is right since the kernel shows an entry before it queues its New event, and queues its Destroy event, the
-/// entry marked as dying, before it hides it. Entries whose time is up are the one exception: they are hidden at once, and
-/// their Destroy event may come a minute later. By then their end has been told; it is remembered, and not told again.</para>
-/// <para>All entries are known that may come to be wanted, since one that is wanted no more has not ended. What is told is
-/// decided when it is told, by the entry as it is then; one that came to be wanted by a change that was lost is told as
-/// changed.</para>
-/// <para>Knows nothing of sockets and threads; a test drives it through every order of things.</para></remarks>
-/// <typeparam name="TKey">What names an entry. Of two that follow each other under one key and whose change-over was lost,
-/// one can't tell that they are two.</typeparam>
+/// <summary>Computes the events that a consumer needs to track the table, from the kernel's events and, after a loss, from the table. If
+/// the consumer adds an entry for New and Existing, and removes it for Destroy, its table equals the kernel's.</summary>
+/// <remarks>
+/// <para>A listing is compared only with events of the same time. Events that the kernel had queued before the listing are processed first.
+/// If an entry started or ended during the listing, the events are right and the listing is ignored for it. After a loss during the
+/// listing, or an incomplete listing, the table is read again, and the listing is not used.</para>
+/// <para>This is correct because the kernel makes an entry visible before it queues its New event, and queues its Destroy event, with the
+/// entry marked as dying, before it hides the entry. Expired entries are the only exception: they are hidden immediately, and their Destroy
+/// event may come a minute later. By then their end was already reported. It is remembered, and not reported again.</para>
+/// <para>All entries that might be wanted later are tracked, because an entry that is no longer wanted has not ended. Whether an entry is
+/// reported depends on its state at the time of the report. If an entry became wanted by a change whose event was lost, it is reported as
+/// an Update.</para>
+/// <para>It uses no sockets and threads, so that a test can run it through every order of events.</para>
+/// </remarks>
+/// <typeparam name="TKey">The key of an entry. If two entries with the same key follow each other, and the events in between are lost, they
+/// look like one.</typeparam>
 /// <typeparam name="TEntry">An entry, or an event that describes it.</typeparam>
-/// <param name="keyOf">What names an entry.</param>
-/// <param name="heals">Whether the table is read after losses. Otherwise it is read once, and what it showed is remembered
-/// only as long as New events of it may still come.</param>
-/// <param name="tellsTable">Whether the first table is told.</param>
-/// <param name="clock">Milliseconds that pass.</param>
-/// <param name="wish">Which of the entries are told; null for all, always.</param>
+/// <param name="keyOf">Returns the key of an entry.</param>
+/// <param name="heals">True to read the table after losses. Otherwise it is read once, and its entries are remembered only while New events
+/// for them may still come.</param>
+/// <param name="tellsTable">True to report the first table.</param>
+/// <param name="clock">A monotonic clock in milliseconds.</param>
+/// <param name="wish">Selects the entries to report. Null for all entries at all times.</param>
 internal sealed class TableReplay<TKey, TEntry>(
     Func<TEntry, TKey> keyOf, bool heals, bool tellsTable, Func<long> clock, ReplayWish<TEntry>? wish = null)
     : ITableReplay<TEntry>
     where TKey : notnull
 {
-    /// <summary>How often a table that was not read whole is read again at once.</summary>
+    /// <summary>The number of immediate attempts to read the table again after an incomplete listing.</summary>
     public const int MaximumRounds = 3;
 
-    /// <summary>For how long a derived end is remembered, in milliseconds. The kernel looks for entries whose time is up
-    /// once a minute, and under load less often.</summary>
+    /// <summary>The time for which a derived end is remembered, in milliseconds. The kernel checks for expired entries once a minute, and
+    /// less often under load.</summary>
     public const long EndMemory = 10 * 60_000;
 
-    /// <summary>How many derived ends are remembered beside those of the last comparison: some 30 MB.</summary>
+    /// <summary>The maximum number of remembered derived ends, in addition to those of the last comparison: about 30 MB.</summary>
     public const int MaximumEnds = 250_000;
 
-    /// <summary>For how long a New event may come after the entry was in the table, in milliseconds: as long as who made
-    /// the entry may wait for a processor in between.</summary>
+    /// <summary>The time after the listing within which a New event of a listed entry may come, in milliseconds. The thread that created
+    /// the entry may have to wait for a processor in between.</summary>
     public const long BeginMemory = 60_000;
 
     private readonly Dictionary<TKey, Known> _known = [];
@@ -53,19 +55,19 @@ internal sealed class TableReplay<TKey, TEntry>(
     private int _round;
     private long _settled;
 
-    /// <summary>How the consumer stands to an entry.</summary>
+    /// <summary>The events of an entry that the consumer has received.</summary>
     private enum Standing
     {
-        /// <summary>An event told that it began.</summary>
+        /// <summary>A New event was reported.</summary>
         Begun,
 
-        /// <summary>The table showed it, of which the consumer was told; its New event may still come.</summary>
+        /// <summary>The table showed it, and this was reported. Its New event may still come.</summary>
         Shown,
 
-        /// <summary>The table showed it, or an event told that it began, and the consumer was not told.</summary>
+        /// <summary>The table or a New event showed it, and nothing was reported.</summary>
         NotTold,
 
-        /// <summary>It is known from an event about a change alone.</summary>
+        /// <summary>Only an Update event is known.</summary>
         Changed,
     }
 
@@ -130,7 +132,7 @@ internal sealed class TableReplay<TKey, TEntry>(
     /// <inheritdoc/>
     public bool List(TEntry entry, bool isDying)
     {
-        // Its end is queued, or about to be: it counts as gone.
+        // Its Destroy event is queued, or will be soon, so the entry counts as gone.
         if (isDying)
             return false;
         TKey key = keyOf(entry);
@@ -187,10 +189,10 @@ internal sealed class TableReplay<TKey, TEntry>(
 
     private bool IsWanted(TEntry entry) => wish?.IsWanted(entry) != false;
 
-    /// <summary>Whether the consumer knows that it began.</summary>
+    /// <summary>True if the consumer knows that it started.</summary>
     private static bool IsTold(Known known) => known.Standing is Standing.Begun or Standing.Shown;
 
-    /// <summary>What is not compared later need not be kept.</summary>
+    /// <summary>Entries that are not compared later need not be kept.</summary>
     private TEntry? Keep(TEntry entry) => heals ? entry : default;
 
     private bool NoteAfterTable(ConntrackEventType type, TKey key)
@@ -206,7 +208,7 @@ internal sealed class TableReplay<TKey, TEntry>(
 
     private void NoteChange(TKey key, TEntry entry)
     {
-        // What is told by its own event need not be derived.
+        // A change that has its own event need not be derived.
         if (IsWanted(entry))
             _turned.Remove(key);
         if (wish is not null && _listedOnly.TryGetValue(key, out TEntry? listed))
@@ -218,7 +220,7 @@ internal sealed class TableReplay<TKey, TEntry>(
             bool isListed = _listedOnly.ContainsKey(key);
             _known[key] = new Known(entry, Standing.Changed, isListed ? _round : 0);
 
-            // It began since the table was read, and its New event was lost, which makes the table be read again.
+            // It started after the listing and its New event was lost. Then the table is read again anyway.
             if (Phase == ReplayPhase.Settling && !isListed)
                 _begunOrEnded.Add(key);
         }
@@ -229,7 +231,7 @@ internal sealed class TableReplay<TKey, TEntry>(
         List<(ConntrackEventType Type, TEntry Entry)> derived = [];
         if (_isSpoiled)
         {
-            // All that is older than this fence has been taken: the table can be read at once.
+            // All events before this fence have been processed, so the table can be read immediately.
             _isFirst = false;
             Phase = ReplayPhase.Listing;
         }
@@ -284,7 +286,7 @@ internal sealed class TableReplay<TKey, TEntry>(
 
         foreach (TKey key in _turned)
         {
-            // An event may have told since that it turned back.
+            // A later event may have reversed the change.
             if (_known.TryGetValue(key, out Known known) && IsWanted(known.Entry!))
                 derived.Add((ConntrackEventType.Update, known.Entry!));
         }
@@ -293,7 +295,7 @@ internal sealed class TableReplay<TKey, TEntry>(
         ForgetEnds();
     }
 
-    /// <summary>Most of them are of connections whose own end was lost, and which never tell it.</summary>
+    /// <summary>Most of them belong to connections whose own Destroy event was lost and will never come.</summary>
     private void ForgetEnds()
     {
         long first = _settled - EndMemory;
@@ -312,7 +314,7 @@ internal sealed class TableReplay<TKey, TEntry>(
         }
     }
 
-    /// <summary>The New event of what the table showed may come yet; all else has had its own.</summary>
+    /// <summary>The New event of a listed entry may still come. All others already had theirs.</summary>
     private void KeepShown()
     {
         foreach ((TKey key, Known known) in _known)

@@ -3,12 +3,12 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events;
 
-/// <summary>The network namespaces that a stream listens to; under <see cref="EventOptions.FollowNamespaces"/> also those
-/// that get a name later.</summary>
-/// <remarks>Members are added by the consumer alone; they leave on the thread that reads.</remarks>
+/// <summary>The network namespaces of a stream, including those that get a name later with <see
+/// cref="EventOptions.FollowNamespaces"/>.</summary>
+/// <remarks>Only the consumer adds members. They leave on the reading thread.</remarks>
 internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backlog, Action<List<ConntrackEvent>> emit) : IDisposable
 {
-    /// <summary>How often to look for new names, in milliseconds.</summary>
+    /// <summary>The interval of checks for new names, in milliseconds.</summary>
     public const int LookInterval = 1000;
 
     private readonly EventReceiver _receiver = new(backlog);
@@ -17,10 +17,11 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     private readonly Dictionary<string, int> _attempts = [];
     private long _nextLook;
 
-    /// <summary>What the kernel granted as receive buffer of each socket, in bytes, doubled for its own account.</summary>
+    /// <summary>The receive buffer that the kernel granted for each socket, in bytes. The kernel doubles the requested size for its own
+    /// bookkeeping.</summary>
     public int ReceiveBufferSize { get; private set; }
 
-    /// <summary>Listens in a namespace from now on.</summary>
+    /// <summary>Starts to listen in a namespace.</summary>
     public WatchedNamespace Add(NetworkNamespace? networkNamespace)
     {
         WatchedNamespace added = new(networkNamespace, options, backlog, _receiver, emit);
@@ -30,7 +31,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
         return added;
     }
 
-    /// <summary>True once the kernel keeps destroy events of some namespace no longer.</summary>
+    /// <summary>True after reliable delivery of destroy events was switched off in any namespace.</summary>
     public bool GaveUpReliability
     {
         get
@@ -40,7 +41,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
         }
     }
 
-    /// <summary>Those that are watched now.</summary>
+    /// <summary>The namespaces that are currently watched.</summary>
     public WatchedNamespace[] Members()
     {
         lock (_members)
@@ -55,8 +56,8 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
             member.Start();
     }
 
-    /// <summary>Listens in namespaces that have a name since the last look.</summary>
-    /// <param name="onFailure">Is told why one can't be listened to, once.</param>
+    /// <summary>Starts to listen in namespaces that got a name since the last check.</summary>
+    /// <param name="onFailure">Called once with the reason if a namespace can't be watched.</param>
     public void AddNewcomers(Action<Exception> onFailure)
     {
         if (Environment.TickCount64 < _nextLook)
@@ -74,7 +75,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                // A name is there a moment before its namespace: the first failure means nothing, and later ones are the same.
+                // The name appears shortly before its namespace, so the first failure is ignored. Later failures repeat the second.
                 int attempts = _attempts[name] = _attempts.GetValueOrDefault(name) + 1;
                 if (attempts == 2)
                     onFailure(exception);
@@ -82,8 +83,8 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
         }
     }
 
-    /// <summary>Takes note that nothing more comes from a member.</summary>
-    /// <returns>True where none is left, and none will come.</returns>
+    /// <summary>Removes a member that has no more events.</summary>
+    /// <returns>True if no member is left and none can be added.</returns>
     public bool Leave(WatchedNamespace member)
     {
         lock (_members)
@@ -94,7 +95,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
         }
     }
 
-    /// <summary>Ends the waits of all.</summary>
+    /// <summary>Ends the waits of all members.</summary>
     public void Cancel()
     {
         _receiver.Cancel();
@@ -105,7 +106,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
         }
     }
 
-    /// <summary>Waits for the thread, closes the sockets, and puts settings back.</summary>
+    /// <summary>Waits for the thread, closes the sockets, and restores settings.</summary>
     public void Dispose()
     {
         _receiver.Dispose();
@@ -141,7 +142,7 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     }
 }
 
-/// <summary>One network namespace that is listened to: what receives, what reads, and the setting to put back.</summary>
+/// <summary>One watched network namespace: its receiver, its reader, and the setting to restore.</summary>
 internal sealed class WatchedNamespace : IDisposable
 {
     private const double NearlyFullPercent = 90;
@@ -155,12 +156,12 @@ internal sealed class WatchedNamespace : IDisposable
     private readonly IDisposable? _enabled;
     private bool _hasFailed;
 
-    /// <summary>Listens from now on; nothing is received before <see cref="Start"/>.</summary>
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
-    /// <param name="options">What to watch, and how.</param>
-    /// <param name="backlog">Takes what is received.</param>
-    /// <param name="receiver">Receives, for all that are watched.</param>
-    /// <param name="emit">Takes the events, on the thread that reads.</param>
+    /// <summary>Starts to listen. Nothing is received before <see cref="Start"/>.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <param name="options">The options of the watch.</param>
+    /// <param name="backlog">The backlog for received data.</param>
+    /// <param name="receiver">The receiver of all watched namespaces.</param>
+    /// <param name="emit">Receives the events on the reading thread.</param>
     public WatchedNamespace(
         NetworkNamespace? networkNamespace, EventOptions options, EventBacklog backlog, EventReceiver receiver, Action<List<ConntrackEvent>> emit)
     {
@@ -181,22 +182,24 @@ internal sealed class WatchedNamespace : IDisposable
         }
     }
 
-    /// <summary>Which one; null for the caller's own.</summary>
+    /// <summary>The network namespace, or null for the caller's own.</summary>
     public NetworkNamespace? Namespace { get; }
 
-    /// <summary>The kernel's own name of it.</summary>
+    /// <summary>The kernel's name for it.</summary>
     public string Identity => _subscription.Identity;
 
-    /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
+    /// <summary>The receive buffer that the kernel granted, in bytes. The kernel doubles the requested size for its own
+    /// bookkeeping.</summary>
     public int ReceiveBufferSize { get; }
 
-    /// <summary>True once the kernel no longer keeps destroy events, since the table was nearly full and the events were not read.</summary>
+    /// <summary>True after reliable delivery of destroy events was switched off, because the table was nearly full and the events were not
+    /// read.</summary>
     public bool GaveUpReliability { get; private set; }
 
     public void Start() => _receiver.Join(_channel);
 
-    /// <summary>Takes an item of the backlog that is of this namespace, to its end; on the thread that reads.</summary>
-    /// <returns>Why nothing more comes; null while something may.</returns>
+    /// <summary>Reads an item of this namespace to its end. Called on the reading thread.</summary>
+    /// <returns>The reason why there are no more events, or null if there may be more.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public Exception? Take(BacklogItem item)
     {
@@ -219,7 +222,7 @@ internal sealed class WatchedNamespace : IDisposable
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            // The rest is unpacked anyway: messages of other namespaces come after it.
+            // The rest must be unpacked in any case, because messages of other namespaces follow.
             while (_backlog.TryRead(item, out _))
             {
             }
@@ -228,8 +231,8 @@ internal sealed class WatchedNamespace : IDisposable
         }
     }
 
-    /// <summary>Does what is due without an event; on the thread that reads.</summary>
-    /// <returns>As <see cref="Take"/>.</returns>
+    /// <summary>Does pending work that needs no event. Called on the reading thread.</summary>
+    /// <returns>As for <see cref="Take"/>.</returns>
     public Exception? Look()
     {
         try
@@ -244,7 +247,7 @@ internal sealed class WatchedNamespace : IDisposable
         }
     }
 
-    /// <summary>The table could not be read whole for too long: said once each time.</summary>
+    /// <summary>Returned once for each period in which no complete listing of the table succeeded for too long.</summary>
     public IncompleteTableException? TakeIncompleteness() =>
         _reader.TakeIncompleteness() ? new IncompleteTableException(Namespace?.Name) : null;
 
@@ -254,7 +257,7 @@ internal sealed class WatchedNamespace : IDisposable
         _reader.Cancel();
     }
 
-    /// <summary>Has the socket closed, by the receiver where that has it, and puts the setting back.</summary>
+    /// <summary>Closes the socket, through the receiver if it has joined, and restores the setting.</summary>
     public void Dispose()
     {
         if (_channel.Token == 0)
@@ -266,14 +269,14 @@ internal sealed class WatchedNamespace : IDisposable
 
     private Exception Fail(Exception exception)
     {
-        // What came before is still told.
+        // Earlier events are still reported.
         _hasFailed = true;
         _channel.Cancel();
         _reader.Emit();
         return exception;
     }
 
-    /// <summary>Destroy events that are not read fill the table, and then packets are dropped.</summary>
+    /// <summary>Unread destroy events fill the table, and then packets are dropped.</summary>
     private void GiveUpBeforeTheTableIsFull()
     {
         if (GaveUpReliability || _options.ReadFillPercent(Namespace) < NearlyFullPercent)
@@ -283,13 +286,13 @@ internal sealed class WatchedNamespace : IDisposable
     }
 }
 
-/// <summary>The table could not be read whole, time and again, so that what it would have told is still to come.</summary>
-/// <param name="networkNamespace">Where; null for the caller's own.</param>
+/// <summary>Repeated attempts to read the complete table failed. The events that depend on it are delayed.</summary>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
 public sealed class IncompleteTableException(string? networkNamespace)
     : Exception(
         $"The connection-tracking table{(networkNamespace is null ? "" : $" of network namespace '{networkNamespace}'")} could not be read completely, "
         + "so connections that started or ended during a loss are not reported yet. It is read again every few seconds.")
 {
-    /// <summary>Where; null for the caller's own.</summary>
+    /// <summary>The network namespace, or null for the caller's own.</summary>
     public string? NetworkNamespace { get; } = networkNamespace;
 }

@@ -4,9 +4,9 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Expectations;
 
-/// <summary>A connection that a helper has read about in another one, its master, and that the kernel will recognise by
-/// a tuple and a mask when it comes (struct nf_conntrack_expect).</summary>
-/// <remarks>The destination must always be met exactly; the mask is about the source.</remarks>
+/// <summary>A connection that a helper expects because another connection, its master, has negotiated it. The kernel recognises it by a
+/// tuple and a mask (struct nf_conntrack_expect).</summary>
+/// <remarks>The destination must always match exactly. The mask applies to the source.</remarks>
 public class ConntrackExpectation
 {
     internal ConntrackTuple Expected;
@@ -14,7 +14,7 @@ public class ConntrackExpectation
     internal ConntrackTuple Master;
     internal ConntrackTuple? Nat;
 
-    /// <summary>The master's whole name, where more is known of it than the kernel tells of a listed expectation.</summary>
+    /// <summary>The full key of the master, if more is known than the kernel reports for a listed expectation.</summary>
     internal EntryKey? MasterKey;
 
     internal ConntrackExpectation()
@@ -27,72 +27,71 @@ public class ConntrackExpectation
     /// <summary>The layer 4 protocol of the expected connection.</summary>
     public IPProtocol Protocol => Expected.Protocol;
 
-    /// <summary>Where the expected connection comes from, as far as the mask goes (CTA_EXPECT_TUPLE).</summary>
+    /// <summary>The source address of the expected connection, under the mask (CTA_EXPECT_TUPLE).</summary>
     public string SourceAddress => Expected.Source.ToString(Expected.Family);
 
-    /// <summary>Its source port, GRE key or ICMP id, as far as the mask goes; 0 usually stands for any.</summary>
+    /// <summary>The source port, GRE key or ICMP id, under the mask. Usually 0, for any.</summary>
     public ushort? SourcePort => Expected.HasPorts ? Expected.SourcePort : null;
 
-    /// <summary>Where the expected connection goes to, before translation.</summary>
+    /// <summary>The destination address of the expected connection, before translation.</summary>
     public string DestinationAddress => Expected.Destination.ToString(Expected.Family);
 
-    /// <summary>Its destination port or GRE key; for ICMP the type in the upper byte and the code in the lower.</summary>
+    /// <summary>The destination port or GRE key. For ICMP the type in the upper byte and the code in the lower.</summary>
     public ushort? DestinationPort => Expected.HasPorts ? Expected.DestinationPort : null;
 
-    /// <summary>The bits of the source address that must be met (CTA_EXPECT_MASK); all ones for one address alone.</summary>
+    /// <summary>The bits of the source address that must match (CTA_EXPECT_MASK). All ones for a single address.</summary>
     public string SourceMask => Mask.Source.ToString(Expected.Family);
 
-    /// <summary>The bits of the source port that must be met; 0 for any port, 65535 for that one alone.</summary>
+    /// <summary>The bits of the source port that must match. 0 for any port, 65535 for a single port.</summary>
     public ushort? SourcePortMask => Expected.HasPorts ? Mask.SourcePort : null;
 
-    /// <summary>The protocol of the connection that announced it (CTA_EXPECT_MASTER).</summary>
+    /// <summary>The protocol of the master connection (CTA_EXPECT_MASTER).</summary>
     public IPProtocol MasterProtocol => Master.Protocol;
 
-    /// <summary>The source address of the connection that announced it, in the original direction.</summary>
+    /// <summary>The source address of the master connection, in the original direction.</summary>
     public string MasterSourceAddress => Master.Source.ToString(Master.Family);
 
-    /// <summary>The source port of the connection that announced it.</summary>
+    /// <summary>The source port of the master connection.</summary>
     public ushort? MasterSourcePort => Master.HasPorts ? Master.SourcePort : null;
 
-    /// <summary>The destination address of the connection that announced it.</summary>
+    /// <summary>The destination address of the master connection.</summary>
     public string MasterDestinationAddress => Master.Destination.ToString(Master.Family);
 
-    /// <summary>The destination port of the connection that announced it.</summary>
+    /// <summary>The destination port of the master connection.</summary>
     public ushort? MasterDestinationPort => Master.HasPorts ? Master.DestinationPort : null;
 
     /// <summary>The master's helper, such as ftp (CTA_EXPECT_HELP_NAME).</summary>
     public string? Helper { get; internal set; }
 
-    /// <summary>Which of the helper's kinds of expectations, 0 for its first; each has a limit and a timeout
-    /// (CTA_EXPECT_CLASS).</summary>
+    /// <summary>The helper's class of the expectation, from 0. Each class has a limit and a timeout (CTA_EXPECT_CLASS).</summary>
     public uint Class { get; internal set; }
 
-    /// <summary>How it behaves (CTA_EXPECT_FLAGS).</summary>
+    /// <summary>The flags (CTA_EXPECT_FLAGS).</summary>
     public ExpectationFlags Flags { get; internal set; }
 
-    /// <summary>What the kernel calls when the connection comes, such as nat-follow-master (CTA_EXPECT_FN).</summary>
+    /// <summary>The function that the kernel calls when the connection starts, such as nat-follow-master (CTA_EXPECT_FN).</summary>
     public string? Function { get; internal set; }
 
-    /// <summary>The master's direction that the expected connection takes, where it is translated (CTA_EXPECT_NAT_DIR).</summary>
+    /// <summary>The direction of the master that the expected connection has, if it is translated (CTA_EXPECT_NAT_DIR).</summary>
     public TupleDirection? NatDirection { get; internal set; }
 
-    /// <summary>The address that the function translates to: the one announced before translation (CTA_EXPECT_NAT_TUPLE).</summary>
+    /// <summary>The address that the function translates to: the announced address before translation (CTA_EXPECT_NAT_TUPLE).</summary>
     public string? NatAddress => Nat is { } nat ? nat.Source.ToString(nat.Family) : null;
 
     /// <summary>The port that the function translates to.</summary>
     public ushort? NatPort => Nat is { HasPorts: true } nat ? nat.SourcePort : null;
 
-    /// <summary>Seconds until it goes (CTA_EXPECT_TIMEOUT).</summary>
+    /// <summary>Seconds until the expectation expires (CTA_EXPECT_TIMEOUT).</summary>
     public uint? TimeoutSeconds { get; internal set; }
 
-    /// <summary>The master's zone, 0 for none. The kernel never tells it, but finds an expectation only by it; null on
-    /// events and where the master went meanwhile.</summary>
+    /// <summary>The master's zone, 0 for none. The kernel finds an expectation only by its zone, but never reports it. Null for events, and
+    /// if the master has ended meanwhile.</summary>
     public ushort? Zone { get; internal set; }
 
-    /// <summary>The kernel's number for it while it lives (CTA_EXPECT_ID).</summary>
+    /// <summary>The kernel's number for the expectation during its lifetime (CTA_EXPECT_ID).</summary>
     public uint? Id { get; internal set; }
 
-    /// <summary>The network namespace it was read in, as the user named it; null for the caller's own.</summary>
+    /// <summary>The network namespace that it was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; internal set; }
 
     /// <summary>The expected connection and its master on one line.</summary>
@@ -103,30 +102,30 @@ public class ConntrackExpectation
     }
 }
 
-/// <summary>How an expectation behaves (NF_CT_EXPECT_*, linux/netfilter/nf_conntrack_common.h).</summary>
+/// <summary>The flags of an expectation (NF_CT_EXPECT_*, linux/netfilter/nf_conntrack_common.h).</summary>
 [Flags]
 public enum ExpectationFlags : uint
 {
-    /// <summary>No bit is set: it goes with the first connection that it meets.</summary>
+    /// <summary>No flag is set: the first matching connection removes the expectation.</summary>
     None = 0,
 
-    /// <summary>NF_CT_EXPECT_PERMANENT: it stays when a connection meets it, until its time is up.</summary>
+    /// <summary>NF_CT_EXPECT_PERMANENT: it stays after a matching connection, until it expires.</summary>
     Permanent = 1 << 0,
 
-    /// <summary>NF_CT_EXPECT_INACTIVE: it meets no connection yet.</summary>
+    /// <summary>NF_CT_EXPECT_INACTIVE: it matches no connection yet.</summary>
     Inactive = 1 << 1,
 
-    /// <summary>NF_CT_EXPECT_USERSPACE: a helper in user space made it; the kernel clears the bit in requests.</summary>
+    /// <summary>NF_CT_EXPECT_USERSPACE: a helper in user space created it. The kernel clears the bit in requests.</summary>
     Userspace = 1 << 2,
 }
 
-/// <summary>What names one expectation exactly.</summary>
-/// <param name="Tuple">Its tuple, exactly as listed.</param>
-/// <param name="Zone">Its master's zone.</param>
-/// <param name="Id">The kernel's id: the tuple alone names whichever expectation it meets, perhaps another one.</param>
+/// <summary>Identifies one expectation exactly.</summary>
+/// <param name="Tuple">The tuple, exactly as listed.</param>
+/// <param name="Zone">The master's zone.</param>
+/// <param name="Id">The kernel's id. The tuple alone identifies any expectation that matches it, possibly another one.</param>
 public readonly record struct ExpectationKey(ConntrackTuple Tuple, ushort Zone, uint Id)
 {
-    /// <summary>The expected connection on one line, with its zone where that is not 0.</summary>
+    /// <summary>The expected connection on one line, with its zone if it is not 0.</summary>
     public override string ToString() =>
         Zone == 0 ? Tuple.ToString() : string.Create(CultureInfo.InvariantCulture, $"{Tuple} zone {Zone}");
 }

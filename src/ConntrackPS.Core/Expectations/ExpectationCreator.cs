@@ -8,8 +8,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Expectations;
 
-/// <summary>Creates expectations one by one, each by a request of its own: they are few.</summary>
-/// <remarks>For one thread at a time.</remarks>
+/// <summary>Creates expectations one by one, each with its own request, because they are few.</summary>
+/// <remarks>Only one thread at a time may use it.</remarks>
 public sealed class ExpectationCreator : IDisposable
 {
     private const string Operation = "create an expectation";
@@ -27,14 +27,14 @@ public sealed class ExpectationCreator : IDisposable
     }
 
     /// <summary>Creates an expectation.</summary>
-    /// <param name="expectation">What to create; its id is the kernel's to give.</param>
-    /// <param name="force">Where it exists already with the same mask and master, it gets the timeout.</param>
-    /// <returns>The expectation as the kernel has it then; null where it is gone already.</returns>
-    /// <exception cref="FormatException">The master's tuple is not whole.</exception>
-    /// <exception cref="NetlinkException">EEXIST: the kernel would take another entry for its master.</exception>
-    /// <exception cref="NetlinkException">The kernel refused. EEXIST: one that meets the tuple exists. EBUSY: one would
-    /// meet some of the same connections. ENOENT: no master. EOPNOTSUPP: the master has no helper. EINVAL: a class or
-    /// function that there is not. EMFILE: there are as many as there may be.</exception>
+    /// <param name="expectation">The expectation. The kernel assigns its id.</param>
+    /// <param name="force">True to set the timeout if it already exists with the same mask and master.</param>
+    /// <returns>The expectation in the kernel. Null if it is already gone.</returns>
+    /// <exception cref="FormatException">The master's tuple is incomplete.</exception>
+    /// <exception cref="NetlinkException">EEXIST: the kernel would use another entry as its master.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the request. EEXIST: an expectation that matches the tuple exists. EBUSY: an
+    /// existing expectation matches some of the same connections. ENOENT: the master does not exist. EOPNOTSUPP: the master has no helper.
+    /// EINVAL: the class or function does not exist. EMFILE: the maximum number of expectations is reached.</exception>
     public ConntrackExpectation? Create(ConntrackExpectation expectation, bool force = false)
     {
         ArgumentNullException.ThrowIfNull(expectation);
@@ -47,10 +47,10 @@ public sealed class ExpectationCreator : IDisposable
         }
         catch (NetlinkException exception) when (force && exception is { Errno: Errno.Exists } and not HiddenEntryException && IsThere(expectation))
         {
-            // That is what was asked for.
+            // This is the wanted result.
         }
 
-        // On creation the kernel ignores the timeout.
+        // The kernel ignores the timeout on creation.
         if (expectation.TimeoutSeconds is not null)
             _connection.Request(ExpectationRequests.ChangeTimeout(_request, expectation), "set the timeout of an expectation");
         return Find(expectation);
@@ -64,7 +64,7 @@ public sealed class ExpectationCreator : IDisposable
         _masters.Dispose();
     }
 
-    /// <summary>Finds the tuple by which the kernel finds the master, and no other entry: it takes whichever has the tuple, in
+    /// <summary>Finds a tuple by which the kernel finds the master and no other entry. The kernel accepts any entry with the tuple, in
     /// either direction.</summary>
     private ConntrackTuple FindMaster(ConntrackExpectation expectation)
     {
@@ -73,7 +73,7 @@ public sealed class ExpectationCreator : IDisposable
         if (taken is not null && IsMaster(taken))
             return expectation.Master;
 
-        // Whether a zone holds for both directions or for one a listed expectation does not tell.
+        // A listed expectation does not show whether the zone applies to one direction or both.
         EntryKey key = new(expectation.Master, zone, null, null);
         EntryKey[] keys = expectation.MasterKey is { } known
             ? [known]
@@ -102,51 +102,50 @@ public sealed class ExpectationCreator : IDisposable
     private ConntrackExpectation? Find(ConntrackExpectation expectation) => _finder.Find(expectation.Expected, expectation.Zone ?? 0);
 }
 
-/// <summary>What an expectation is to be made of. What is null is taken from the one that it starts from, or follows from
-/// the rest.</summary>
+/// <summary>The values of a new expectation. Null values are taken from the source expectation, or derived from the other values.</summary>
 public sealed record ExpectationTemplate
 {
-    /// <summary>Where the expected connection may come from; the prefix makes the mask.</summary>
+    /// <summary>The source address of the expected connection. The prefix defines the mask.</summary>
     public AddressPrefix? Source { get; init; }
 
-    /// <summary>The source address's mask, where it is no prefix.</summary>
+    /// <summary>The mask of the source address, if it is not a prefix.</summary>
     public HostAddress? SourceMask { get; init; }
 
-    /// <summary>Where the expected connection goes to.</summary>
+    /// <summary>The destination address of the expected connection.</summary>
     public HostAddress? Destination { get; init; }
 
-    /// <summary>The layer 4 protocol; the master's unless given.</summary>
+    /// <summary>The layer 4 protocol. The default is the master's.</summary>
     public IPProtocol? Protocol { get; init; }
 
-    /// <summary>The source port; any unless given.</summary>
+    /// <summary>The source port. The default is any.</summary>
     public ushort? SourcePort { get; init; }
 
-    /// <summary>The source port's mask.</summary>
+    /// <summary>The mask of the source port.</summary>
     public ushort? SourcePortMask { get; init; }
 
     /// <summary>The destination port.</summary>
     public ushort? DestinationPort { get; init; }
 
-    /// <summary>The connection that announces it.</summary>
+    /// <summary>The master connection.</summary>
     public EntryKey? Master { get; init; }
 
-    /// <summary>Seconds until it goes; that of the helper's class unless given.</summary>
+    /// <summary>Seconds until it expires. The default is that of the helper's class.</summary>
     public uint? TimeoutSeconds { get; init; }
 
-    /// <summary>Which of the helper's kinds.</summary>
+    /// <summary>The helper's class.</summary>
     public uint? Class { get; init; }
 
-    /// <summary>How it behaves.</summary>
+    /// <summary>The flags.</summary>
     public ExpectationFlags? Flags { get; init; }
 
-    /// <summary>What the kernel calls when the connection comes.</summary>
+    /// <summary>The function that the kernel calls when the connection starts.</summary>
     public string? Function { get; init; }
 
-    /// <summary>CTA_EXPECT_HELP_NAME of the request, which means another thing than that of a listing: older kernels
-    /// give this helper to the expected connection, newer ones ignore it.</summary>
+    /// <summary>CTA_EXPECT_HELP_NAME of the request, which differs from that of a listing: older kernels assign this helper to the expected
+    /// connection, newer ones ignore it.</summary>
     public string? Helper { get; init; }
 
-    /// <summary>The master's direction that the expected connection takes.</summary>
+    /// <summary>The direction of the master that the expected connection has.</summary>
     public TupleDirection? NatDirection { get; init; }
 
     /// <summary>The address that the function translates to.</summary>
@@ -158,9 +157,9 @@ public sealed record ExpectationTemplate
     /// <summary>The master's zone.</summary>
     public ushort? Zone { get; init; }
 
-    /// <summary>Makes an expectation.</summary>
-    /// <param name="start">What to start from, which is changed; null for nothing.</param>
-    /// <exception cref="FormatException">Something is missing, or of another address family.</exception>
+    /// <summary>Creates an expectation.</summary>
+    /// <param name="start">The expectation to start from, which is modified. Null for none.</param>
+    /// <exception cref="FormatException">A value is missing, or has another address family.</exception>
     public ConntrackExpectation Make(ConntrackExpectation? start = null)
     {
         ConntrackExpectation made = start ?? new ConntrackExpectation();
@@ -241,7 +240,7 @@ public sealed record ExpectationTemplate
         if (NatAddress is null && NatPort is null)
             return;
 
-        // The kernel reads it as a tuple of the master's family and protocol.
+        // The kernel reads it as a tuple with the master's family and protocol.
         ConntrackTuple nat = made.Nat ?? made.Master with { Source = default, SourcePort = 0, Destination = default, DestinationPort = 0 };
         made.Nat = nat with
         {

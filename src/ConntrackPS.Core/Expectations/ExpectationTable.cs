@@ -7,18 +7,17 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Expectations;
 
-/// <summary>The expected connections of a network namespace.</summary>
-/// <param name="networkNamespace">Which one; null for the caller's own.</param>
-/// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses (EPERM without CAP_NET_ADMIN),
-/// <see cref="ConntrackUnavailableException"/> where it has no connection tracking, and
-/// <see cref="NetworkNamespaceException"/> where the namespace can't be entered. What lists expectations throws
-/// <see cref="IncompleteListingException"/> where their zones could not be found out, since the hash table of connections was
-/// resized again and again (nf_conntrack_buckets).</remarks>
+/// <summary>The expectations of a network namespace.</summary>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <remarks>All methods throw <see cref="NetlinkException"/> if the kernel refuses the request (EPERM without CAP_NET_ADMIN), <see
+/// cref="ConntrackUnavailableException"/> if it has no connection tracking, and <see cref="NetworkNamespaceException"/> if the namespace
+/// can't be entered. Methods that list expectations throw <see cref="IncompleteListingException"/> if their zones could not be determined
+/// because the hash table of connections was resized repeatedly (nf_conntrack_buckets).</remarks>
 public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
 {
     private const string Operation = "list expectations";
 
-    /// <summary>Reads the expectations that match: a few thousand at most (nf_conntrack_expect_max).</summary>
+    /// <summary>Reads the matching expectations: a few thousand at most (nf_conntrack_expect_max).</summary>
     public IReadOnlyList<ConntrackExpectation> Read(ExpectationFilter? filter = null)
     {
         filter ??= new ExpectationFilter();
@@ -31,14 +30,14 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
         return found;
     }
 
-    /// <summary>Starts looking expectations up one by one.</summary>
+    /// <summary>Creates an object that looks up expectations one by one.</summary>
     internal ExpectationFinder CreateFinder() => ConntrackTable.Attempt(() => new ExpectationFinder(networkNamespace));
 
-    /// <summary>Starts creating expectations one by one.</summary>
+    /// <summary>Creates an object that creates expectations one by one.</summary>
     public ExpectationCreator CreateCreator() => ConntrackTable.Attempt(() => new ExpectationCreator(networkNamespace));
 
-    /// <summary>Starts deleting expectations one by one.</summary>
-    /// <param name="keepDeleted">Whether results tell of deleted ones too, and not of refused ones alone.</param>
+    /// <summary>Creates an object that deletes expectations one by one.</summary>
+    /// <param name="keepDeleted">True to report deleted expectations as results, and not only refused ones.</param>
     public ExpectationDeleter CreateDeleter(bool keepDeleted = false) =>
         ConntrackTable.Attempt(() => new ExpectationDeleter(networkNamespace, keepDeleted));
 
@@ -52,7 +51,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
             return;
         }
 
-        // The kernel's flush does not look at the family.
+        // The kernel's flush ignores the family.
         using ExpectationDeleter deleter = CreateDeleter();
         foreach (ConntrackExpectation expectation in Read(new ExpectationFilter { AddressFamily = family }))
         {
@@ -65,9 +64,9 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
             throw failure;
     }
 
-    /// <summary>What names an expectation exactly. One of an event has no zone yet: it is looked for.</summary>
-    /// <returns>Null where it is gone.</returns>
-    /// <exception cref="ArgumentException">It has no id: it was not read from the kernel.</exception>
+    /// <summary>The key of an expectation. If it is from an event, its zone is looked up.</summary>
+    /// <returns>Null if it is gone.</returns>
+    /// <exception cref="ArgumentException">It has no id, so it was not read from the kernel.</exception>
     public ExpectationKey? KeyOf(ConntrackExpectation expectation)
     {
         ArgumentNullException.ThrowIfNull(expectation);
@@ -76,8 +75,8 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
         return expectation.Zone is { } zone ? new ExpectationKey(expectation.Expected, zone, id) : Locate(expectation.Expected, id);
     }
 
-    /// <summary>Finds an expectation whose zone is not known.</summary>
-    /// <returns>Null where it is gone.</returns>
+    /// <summary>Finds an expectation with an unknown zone.</summary>
+    /// <returns>Null if it is gone.</returns>
     internal ExpectationKey? Locate(ConntrackTuple tuple, uint id)
     {
         ConntrackExpectation? present = Read(new ExpectationFilter { Id = [id] }).FirstOrDefault(candidate => candidate.Expected == tuple);
@@ -95,7 +94,7 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
         }
         catch (NetlinkException exception) when (exception.Errno == Errno.InvalidArgument)
         {
-            // A plain dump has nothing in it that could be invalid: the message itself is unknown.
+            // A plain dump has no attribute that could be invalid, so the message type itself is unknown.
             throw new ConntrackUnavailableException("This kernel has no connection tracking by netlink.", exception);
         }
 
@@ -113,8 +112,8 @@ public sealed class ExpectationTable(NetworkNamespace? networkNamespace = null)
     private NetlinkConnection Open() => ConntrackTable.Attempt(() => NetlinkConnection.Open(networkNamespace));
 }
 
-/// <summary>Looks expectations up one by one, as the kernel does when a connection begins.</summary>
-/// <remarks>For one thread at a time.</remarks>
+/// <summary>Looks up expectations one by one, as the kernel does for a new connection.</summary>
+/// <remarks>Only one thread at a time may use it.</remarks>
 internal sealed class ExpectationFinder : IDisposable
 {
     private readonly NetlinkConnection _connection;
@@ -124,9 +123,9 @@ internal sealed class ExpectationFinder : IDisposable
     internal ExpectationFinder(NetworkNamespace? networkNamespace) =>
         (_connection, _namespace) = (NetlinkConnection.Open(networkNamespace), networkNamespace?.Name);
 
-    /// <summary>Looks up the expectation that a connection of this tuple and zone would meet.</summary>
-    /// <returns>The expectation, or null where there is none.</returns>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <summary>Looks up the expectation that a connection with this tuple and zone would match.</summary>
+    /// <returns>The expectation, or null if there is none.</returns>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public ConntrackExpectation? Find(in ConntrackTuple tuple, ushort zone)
     {
         ConntrackExpectation? found = null;
@@ -144,9 +143,9 @@ internal sealed class ExpectationFinder : IDisposable
     public void Dispose() => _connection.Dispose();
 }
 
-/// <summary>Deletes expectations one by one, in batches. One that is gone already is counted, and no failure.</summary>
-/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later at the latest. Safe for use from
-/// several threads.</remarks>
+/// <summary>Deletes expectations one by one, in batches. Expectations that are already gone are counted, and are not failures.</summary>
+/// <remarks>A request is sent when the batch is full, on <see cref="Flush"/>, or after 20 ms at the latest. Safe for use from several
+/// threads.</remarks>
 public sealed class ExpectationDeleter : IDisposable
 {
     private readonly ExistingEntryBatch _batch;
@@ -154,42 +153,42 @@ public sealed class ExpectationDeleter : IDisposable
     internal ExpectationDeleter(NetworkNamespace? networkNamespace, bool keepDeleted) =>
         _batch = new ExistingEntryBatch(networkNamespace, "delete an expectation", keepDeleted);
 
-    /// <summary>Expectations deleted so far.</summary>
+    /// <summary>The number of expectations deleted so far.</summary>
     public long Deleted => _batch.Done;
 
-    /// <summary>Expectations that the kernel refused.</summary>
+    /// <summary>The number of expectations that the kernel refused.</summary>
     public long Failed => _batch.Failed;
 
-    /// <summary>How many expectations were gone already.</summary>
+    /// <summary>The number of expectations that were already gone.</summary>
     public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an expectation to delete.</summary>
-    /// <param name="key">Which one.</param>
-    /// <param name="expectation">Comes back with the result.</param>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <param name="key">The key of the expectation.</param>
+    /// <param name="expectation">An object that is returned with the result.</param>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(in ExpectationKey key, object expectation) => _batch.Add(ExpectationRequests.Delete, key, expectation);
 
-    /// <summary>Sends what waits.</summary>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <summary>Sends the waiting requests.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Flush() => _batch.Flush();
 
-    /// <summary>What became of expectations since the last call: refusals, and the others where these are kept.</summary>
+    /// <summary>The results since the last call: refusals, and successes if they are kept.</summary>
     public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
 
-    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    /// <summary>Closes the socket. Requests that were not sent have no effect.</summary>
     public void Dispose() => _batch.Dispose();
 }
 
-/// <summary>Finds out the zones of listed expectations, which the kernel doesn't tell: an expectation is in the zone in
-/// which the kernel finds it.</summary>
+/// <summary>Determines the zones of listed expectations, which the kernel does not report: an expectation is in the zone in which the
+/// kernel finds it.</summary>
 internal sealed class ZoneFinder(ExpectationFinder finder, ConntrackTable table)
 {
-    /// <summary>Connections that got their helper by a rule or by netlink have the status Helper; those that an
-    /// expectation gave theirs have not.</summary>
+    /// <summary>Connections that got their helper from a rule or by netlink have the status Helper. Those that got it from an expectation
+    /// do not.</summary>
     private static readonly ConntrackFilter[] WhereMastersAre = [new() { Status = ConntrackStatus.Helper }, new()];
 
-    /// <summary>Sets the zone of each expectation; one that is gone meanwhile keeps none.</summary>
-    /// <exception cref="IncompleteListingException">One has none, but its master may have been missed.</exception>
+    /// <summary>Sets the zone of each expectation. One that is gone meanwhile gets none.</summary>
+    /// <exception cref="IncompleteListingException">An expectation has no zone, and its master may have been missed.</exception>
     public void Assign(IReadOnlyCollection<ConntrackExpectation> expectations)
     {
         IncompleteListingException? incomplete = null;
@@ -203,12 +202,12 @@ internal sealed class ZoneFinder(ExpectationFinder finder, ConntrackTable table)
             incomplete = AssignByMaster(open.ToLookup(expectation => expectation.Master), filter);
         }
 
-        // Only the last of the filters lets all masters through. What is without a zone counts as gone.
+        // Only the last filter matches all masters. An expectation without a zone counts as gone.
         if (incomplete is not null && expectations.Any(expectation => expectation.Zone is null))
             throw incomplete;
     }
 
-    /// <returns>What is to be thrown where a master may have been missed.</returns>
+    /// <returns>The exception to throw if a master may have been missed.</returns>
     private IncompleteListingException? AssignByMaster(ILookup<ConntrackTuple, ConntrackExpectation> byMaster, ConntrackFilter filter)
     {
         try
@@ -235,22 +234,23 @@ internal sealed class ZoneFinder(ExpectationFinder finder, ConntrackTable table)
     }
 }
 
-/// <summary>Which expectations are meant. Every property that is set must match; of several values in one, any may.</summary>
+/// <summary>Selects expectations. An expectation matches if all properties that are set match. A property with several values matches if
+/// any value does.</summary>
 public sealed class ExpectationFilter
 {
-    /// <summary>Where the expected connection comes from, as it stands in the expectation.</summary>
+    /// <summary>The source address of the expectation.</summary>
     public IReadOnlyList<AddressPrefix> SourceAddress { get; init; } = [];
 
-    /// <summary>Where the expected connection goes to.</summary>
+    /// <summary>The destination address of the expectation.</summary>
     public IReadOnlyList<AddressPrefix> DestinationAddress { get; init; } = [];
 
-    /// <summary>The source of the connection that announced it.</summary>
+    /// <summary>The source address of the master connection.</summary>
     public IReadOnlyList<AddressPrefix> MasterSourceAddress { get; init; } = [];
 
-    /// <summary>The destination of the connection that announced it.</summary>
+    /// <summary>The destination address of the master connection.</summary>
     public IReadOnlyList<AddressPrefix> MasterDestinationAddress { get; init; } = [];
 
-    /// <summary>The source port as it stands in the expectation.</summary>
+    /// <summary>The source port of the expectation.</summary>
     public IReadOnlyList<PortRange> SourcePort { get; init; } = [];
 
     /// <summary>The destination port.</summary>
@@ -262,7 +262,7 @@ public sealed class ExpectationFilter
     /// <summary>The master's helper.</summary>
     public IReadOnlyList<string> Helper { get; init; } = [];
 
-    /// <summary>The connections that announced them, by their original tuple and zone.</summary>
+    /// <summary>The master connections, by original tuple and zone.</summary>
     public IReadOnlyList<EntryKey> Master { get; init; } = [];
 
     /// <summary>The master's zone.</summary>
@@ -274,7 +274,7 @@ public sealed class ExpectationFilter
     /// <summary>The address family.</summary>
     public IPFamily AddressFamily { get; init; }
 
-    /// <summary>Why nothing can match, whatever expectations there are; null where something can.</summary>
+    /// <summary>The reason why no expectation can ever match, or null.</summary>
     public FilterContradiction? Contradiction =>
         ContradictionFinder.OfFamilies(
             AddressFamily,
@@ -287,14 +287,14 @@ public sealed class ExpectationFilter
             ContradictionFinder.PortsOrKeys(nameof(SourcePort), SourcePort),
             ContradictionFinder.PortsOrKeys(nameof(DestinationPort), DestinationPort));
 
-    /// <summary>True where some condition excludes something, so that it may be taken for a choice.</summary>
+    /// <summary>True if some condition excludes expectations, so that the filter counts as a selection.</summary>
     public bool NamesExpectations =>
         new[] { SourceAddress, DestinationAddress, MasterSourceAddress, MasterDestinationAddress }.Any(Excludes)
         || Excludes(SourcePort) || Excludes(DestinationPort)
         || Protocol.Count > 0 || Helper.Count > 0 || Master.Count > 0 || Zone.Count > 0 || Id.Count > 0
         || AddressFamily != IPFamily.Unspecified;
 
-    /// <summary>True where the expectation is meant.</summary>
+    /// <summary>True if the expectation matches.</summary>
     public bool Matches(ConntrackExpectation expectation)
     {
         ArgumentNullException.ThrowIfNull(expectation);
@@ -303,7 +303,7 @@ public sealed class ExpectationFilter
             && (Master.Count == 0 || Master.Any(master => master.AnyZone == expectation.Zone && master.Original == expectation.Master));
     }
 
-    /// <summary>What can be told before the zone is known, which costs a request.</summary>
+    /// <summary>Checks all conditions except the zone, because the zone costs a request.</summary>
     internal bool MatchesButForZone(ConntrackExpectation expectation)
     {
         ConntrackTuple expected = expectation.Expected, master = expectation.Master;

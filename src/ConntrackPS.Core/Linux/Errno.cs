@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>The error numbers this library tells apart (asm-generic/errno.h); any other value passes through.</summary>
+/// <summary>The error numbers that this library distinguishes (asm-generic/errno.h). Other values are passed on unchanged.</summary>
 public enum Errno
 {
     /// <summary>No error.</summary>
@@ -29,13 +29,13 @@ public enum Errno
     /// <summary>EBUSY: in use, or a change the kernel forbids.</summary>
     Busy = 16,
 
-    /// <summary>EEXIST: exists already.</summary>
+    /// <summary>EEXIST: already exists.</summary>
     Exists = 17,
 
     /// <summary>EINVAL: invalid argument.</summary>
     InvalidArgument = 22,
 
-    /// <summary>EMFILE: as many as there may be.</summary>
+    /// <summary>EMFILE: the maximum number is reached.</summary>
     TooMany = 24,
 
     /// <summary>ENOSPC: no room.</summary>
@@ -71,20 +71,20 @@ public enum Errno
     /// <summary>ENOBUFS: the receive buffer overran; messages were lost.</summary>
     NoBuffers = 105,
 
-    /// <summary>ESHUTDOWN: the other side is no longer there.</summary>
+    /// <summary>ESHUTDOWN: the other side has closed.</summary>
     ShutDown = 108,
 
     /// <summary>ETIMEDOUT: no answer in time.</summary>
     TimedOut = 110,
 
-    /// <summary>ESTALE: what a name led to is gone.</summary>
+    /// <summary>ESTALE: the object that a name referred to is gone.</summary>
     Stale = 116,
 }
 
-/// <summary>Error numbers under the names that the kernel's headers and manual pages use.</summary>
+/// <summary>Error numbers by the names of kernel headers and manual pages.</summary>
 internal static class ErrnoNames
 {
-    /// <summary>The name, such as EPERM, or <c>errno 71</c> for one that has none here.</summary>
+    /// <summary>The name, such as EPERM, or <c>errno 71</c> if this library has no name for it.</summary>
     public static string ToKernelName(this Errno errno) => errno switch
     {
         Errno.NotPermitted => "EPERM",

@@ -5,33 +5,33 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Where a name leads: an opened folder, and a name in it that is no link.</summary>
-/// <param name="folder">The folder, opened with O_PATH; the place closes it.</param>
-/// <param name="name">The name in it.</param>
-/// <param name="path">The way there, for messages.</param>
-/// <param name="firstLink">The first link that led here; null where none did.</param>
-/// <param name="status">What stands there; null for nothing.</param>
+/// <summary>The place that a path resolves to: an open folder, and a name in it that is not a symbolic link.</summary>
+/// <param name="folder">The folder, opened with O_PATH. The place closes it.</param>
+/// <param name="name">The name in the folder.</param>
+/// <param name="path">The path, for messages.</param>
+/// <param name="firstLink">The first symbolic link that was followed, or null.</param>
+/// <param name="status">The status of the file at this place, or null if there is none.</param>
 internal sealed class FilePlace(SafeFileHandle folder, string name, string path, string? firstLink, FileStatus? status) : IDisposable
 {
-    /// <summary>What a file of settings may have at most, in bytes: those of distributions have a few thousand.</summary>
+    /// <summary>The maximum size of a settings file, in bytes. Those of distributions have a few thousand.</summary>
     public const int MostBytes = 1 << 20;
 
     /// <summary>The folder, opened with O_PATH.</summary>
     public SafeFileHandle Folder { get; } = folder;
 
-    /// <summary>The name in it.</summary>
+    /// <summary>The name in the folder.</summary>
     public string Name { get; } = name;
 
-    /// <summary>The way there, without links.</summary>
+    /// <summary>The path, without symbolic links.</summary>
     public string Path { get; } = path;
 
-    /// <summary>What stood there; null for nothing.</summary>
+    /// <summary>The status of the file when it was resolved, or null if there was none.</summary>
     public FileStatus? Status { get; } = status;
 
-    /// <summary>What stands there now; null for nothing.</summary>
+    /// <summary>The current status of the file, or null if there is none.</summary>
     public FileStatus? Look() => Look(Name);
 
-    /// <summary>What stands in the folder under another name; null for nothing.</summary>
+    /// <summary>The current status of another name in the folder, or null if there is none.</summary>
     public FileStatus? Look(string name)
     {
         using SafeFileHandle opened = LibC.OpenAt(Folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -41,10 +41,10 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
         return (Errno)errno == Errno.NotFound ? null : throw FileErrors.Of(Path, errno);
     }
 
-    /// <summary>The bytes of the file that stood there; null where there was none.</summary>
-    /// <exception cref="UnusableFileException">It is no regular file, or a huge one.</exception>
-    /// <exception cref="FileChangedException">Another one stands there by now.</exception>
-    /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
+    /// <summary>The bytes of the file, or null if there was none.</summary>
+    /// <exception cref="UnusableFileException">It is not a regular file, or it is too large.</exception>
+    /// <exception cref="FileChangedException">Another file is at this place now.</exception>
+    /// <exception cref="UnauthorizedAccessException">The caller may not access it.</exception>
     public byte[]? Read()
     {
         if (Status is not { } status)
@@ -55,13 +55,13 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
             throw new UnusableFileException(firstLink ?? Path, $"{leads}is {status.Describe()}, not a file");
         }
 
-        // Without waiting: should a pipe have come there meanwhile, it is seen by its status.
+        // O_NONBLOCK: if the file was replaced by a pipe, the open must not block. The status then shows the pipe.
         using SafeFileHandle file = Open(O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
         return FileStatus.Of(file).IsSameFile(status) ? ReadAll(file) : throw new FileChangedException(Path);
     }
 
-    /// <summary>The folder that stood there.</summary>
-    /// <exception cref="IOException">It is none.</exception>
+    /// <summary>Opens the folder at this place.</summary>
+    /// <exception cref="IOException">It is not a folder.</exception>
     public SafeFileHandle OpenFolder()
     {
         if (Status is { Kind: not FileKind.Folder } status)
@@ -77,7 +77,7 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
         return file.IsInvalid ? throw FileErrors.Last(Path) : file;
     }
 
-    /// <summary>Files of /proc tell no length, and may have no end.</summary>
+    /// <summary>Files of /proc report no length, and may have no end.</summary>
     private byte[] ReadAll(SafeFileHandle file)
     {
         byte[] bytes = new byte[4096];
@@ -98,13 +98,13 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
     }
 }
 
-/// <summary>What a name stands for.</summary>
+/// <summary>The type of a file.</summary>
 internal enum FileKind
 {
-    /// <summary>None of these.</summary>
+    /// <summary>None of the types below.</summary>
     Unknown,
 
-    /// <summary>A file with bytes in it.</summary>
+    /// <summary>A regular file.</summary>
     Regular,
 
     /// <summary>A folder.</summary>
@@ -126,24 +126,24 @@ internal enum FileKind
     BlockDevice,
 }
 
-/// <summary>What statx(2) says of an opened file.</summary>
-/// <param name="Kind">What it is.</param>
+/// <summary>The status of an open file, from statx(2).</summary>
+/// <param name="Kind">Its type.</param>
 /// <param name="Mode">Its permissions, with set-id and sticky bits.</param>
-/// <param name="User">Its owner.</param>
-/// <param name="Group">Its group.</param>
+/// <param name="User">The user id of its owner.</param>
+/// <param name="Group">The id of its group.</param>
 /// <param name="Size">Its length in bytes.</param>
-/// <param name="FileSystem">The device that holds it.</param>
-/// <param name="Inode">Its number there.</param>
-/// <param name="Written">When its content was last changed.</param>
-/// <param name="Device">What a device node stands for: major and minor number.</param>
+/// <param name="FileSystem">The device that holds the file.</param>
+/// <param name="Inode">The inode number on that device.</param>
+/// <param name="Written">The time of the last change of its content.</param>
+/// <param name="Device">The major and minor number of a device node.</param>
 internal readonly record struct FileStatus(
     FileKind Kind, ushort Mode, uint User, uint Group, long Size, (uint Major, uint Minor) FileSystem, ulong Inode, DateTime Written,
     (uint Major, uint Minor) Device)
 {
-    /// <summary>/dev/null, by whatever name.</summary>
+    /// <summary>True for /dev/null, under any name.</summary>
     public bool IsNullDevice => Kind == FileKind.CharacterDevice && Device == (1, 3);
 
-    /// <exception cref="IOException">The kernel does not tell.</exception>
+    /// <exception cref="IOException">statx(2) failed.</exception>
     public static FileStatus Of(SafeFileHandle file)
     {
         if (LibC.Stat(file, out statx status) != 0)
@@ -155,11 +155,11 @@ internal readonly record struct FileStatus(
             (status.stx_rdev_major, status.stx_rdev_minor));
     }
 
-    /// <summary>The same file, with the content that it had.</summary>
+    /// <summary>True for the same file with unchanged content.</summary>
     public bool IsStill(FileStatus other) =>
         (Kind, FileSystem, Inode, Size, Written) == (other.Kind, other.FileSystem, other.Inode, other.Size, other.Written);
 
-    /// <summary>The same file, whatever its content.</summary>
+    /// <summary>True for the same file, with any content.</summary>
     public bool IsSameFile(FileStatus other) => (Kind, FileSystem, Inode) == (other.Kind, other.FileSystem, other.Inode);
 
     /// <summary>For messages: a FIFO (named pipe), a folder.</summary>
@@ -189,26 +189,26 @@ internal readonly record struct FileStatus(
     };
 }
 
-/// <summary>A name does not lead to what is looked for: it leads to a device, a pipe, nowhere.</summary>
-/// <param name="path">What is in the way.</param>
-/// <param name="problem">What it is, as the rest of a sentence about it.</param>
-/// <param name="isMask">True where it leads to /dev/null: nothing is to be there.</param>
+/// <summary>A path resolves to something unusable: a device, a pipe, or nothing.</summary>
+/// <param name="path">The path of the problem.</param>
+/// <param name="problem">The problem, as the rest of a sentence that starts with the path.</param>
+/// <param name="isMask">True if the path resolves to /dev/null, which means that the file is masked.</param>
 internal sealed class UnusableFileException(string path, string problem, bool isMask = false) : IOException($"{path} {problem}")
 {
-    /// <summary>What is in the way: the first link, or the device itself.</summary>
+    /// <summary>The path of the problem: the first symbolic link, or the device itself.</summary>
     public string Path { get; } = path;
 
-    /// <summary>True where it leads to /dev/null: nothing is to be there.</summary>
+    /// <summary>True if the path resolves to /dev/null, which means that the file is masked.</summary>
     public bool IsMask { get; } = isMask;
 }
 
-/// <summary>Another program has put another file in a file's place, or changed it, since it was looked at.</summary>
+/// <summary>Another program replaced or changed a file after it was read.</summary>
 internal sealed class FileChangedException(string path) : IOException($"{path} keeps being changed by another program")
 {
-    /// <summary>How often we begin anew, because another program changes the same file.</summary>
+    /// <summary>The maximum number of attempts while another program changes the same file.</summary>
     private const int Attempts = 20;
 
-    /// <summary>Does something anew, from what is there then, as long as another program comes between.</summary>
+    /// <summary>Repeats an action on the current file as long as another program changes it at the same time.</summary>
     public static T Again<T>(Func<T> action)
     {
         for (int attempt = 1; ; attempt++)
@@ -219,16 +219,15 @@ internal sealed class FileChangedException(string path) : IOException($"{path} k
             }
             catch (FileChangedException) when (attempt < Attempts)
             {
-                // Anew.
             }
         }
     }
 }
 
-/// <summary>Failed calls as the exceptions that .NET's files throw.</summary>
+/// <summary>Converts failed calls to the exceptions that .NET's file classes throw.</summary>
 internal static class FileErrors
 {
-    /// <summary>The exception for the call that failed last on this thread.</summary>
+    /// <summary>The exception for the last failed call of this thread.</summary>
     public static Exception Last(string what) => Of(what, Marshal.GetLastPInvokeError());
 
     public static Exception Of(string what, int errno)

@@ -7,29 +7,29 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>One record of the kernel's log.</summary>
-/// <param name="SinceBoot">When it was written, by the monotonic clock.</param>
+/// <summary>One record of the kernel log.</summary>
+/// <param name="SinceBoot">The time of the record, by the monotonic clock.</param>
 /// <param name="Text">Its first line, without level and time.</param>
 internal readonly record struct KernelLogRecord(TimeSpan SinceBoot, string Text);
 
-/// <summary>The kernel's log, as /dev/kmsg gives it: what is still in its ring buffer.</summary>
-/// <remarks>Documentation/ABI/testing/dev-kmsg: each read gives one record, <c>level,sequence,microseconds,flags;text</c>.
-/// Reading needs CAP_SYSLOG where kernel.dmesg_restrict is set.</remarks>
+/// <summary>The kernel log from /dev/kmsg: the records that are still in its ring buffer.</summary>
+/// <remarks>Documentation/ABI/testing/dev-kmsg: each read returns one record, <c>level,sequence,microseconds,flags;text</c>. With
+/// kernel.dmesg_restrict reading needs CAP_SYSLOG.</remarks>
 internal static class KernelLog
 {
     private const string Device = "/dev/kmsg";
 
-    /// <summary>CONSOLE_EXT_LOG_MAX: a shorter buffer makes reads fail.</summary>
+    /// <summary>CONSOLE_EXT_LOG_MAX: reads into a shorter buffer fail.</summary>
     private const int LongestRecord = 8192;
 
-    /// <summary>The time now, by the clock of the records.</summary>
+    /// <summary>The current time, by the clock of the records.</summary>
     public static TimeSpan Now => TimeSpan.FromSeconds((double)Stopwatch.GetTimestamp() / Stopwatch.Frequency);
 
-    /// <summary>The records whose text begins so.</summary>
-    /// <returns>Null where the log can't be read.</returns>
+    /// <summary>The records whose text starts with the prefix.</summary>
+    /// <returns>Null if the log can't be read.</returns>
     public static IReadOnlyList<KernelLogRecord>? Read(string prefix)
     {
-        // Non-blocking: the end of the log would be waited at.
+        // O_NONBLOCK: otherwise the read at the end of the log would block.
         using SafeFileHandle handle = LibC.Open(Device, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (handle.IsInvalid)
             return null;
@@ -62,7 +62,7 @@ internal static class KernelLog
             length = LibC.Read(handle, buffer);
             if (length >= 0)
                 return length > 0;
-            // After records that were overwritten the next read goes on.
+            // EPIPE means that records were overwritten. The next read continues after them.
             if ((Errno)Marshal.GetLastPInvokeError() is not (Errno.BrokenPipe or Errno.Interrupted))
                 return false;
         }

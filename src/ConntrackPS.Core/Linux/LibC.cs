@@ -6,15 +6,17 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>The calls of libc that this library makes: Tmds.LibC's, over handles instead of bare descriptors, and those that
-/// it lacks. Its constants are used as they are (<c>using static Tmds.Linux.LibC</c>).</summary>
-/// <remarks><para>A handle is held for as long as a call lasts: disposing it meanwhile does not let the kernel give its
-/// number to another file, which the call would then hit.</para>
-/// <para>What fails returns a negative number, or an invalid handle; Marshal.GetLastPInvokeError() is its errno, which the
-/// release of a handle leaves alone. See docs/libc.md.</para></remarks>
+/// <summary>The libc calls that this library makes: those of Tmds.LibC with handles instead of bare descriptors, and those that Tmds.LibC
+/// lacks. Its constants are used directly (<c>using static Tmds.Linux.LibC</c>).</summary>
+/// <remarks>
+/// <para>Each call holds its handle until it ends. So if the handle is disposed meanwhile, the kernel can't give its number to another file
+/// that the call would then access.</para>
+/// <para>A failed call returns a negative number or an invalid handle. Marshal.GetLastPInvokeError() is its errno; the release of a handle
+/// does not change it. See docs/libc.md.</para>
+/// </remarks>
 internal static unsafe partial class LibC
 {
-    // Of sys/file.h, sys/inotify.h and linux/fs.h; the same for every processor.
+    // From sys/file.h, sys/inotify.h and linux/fs.h. The values are the same on every processor.
     public const int LOCK_EX = 2;
     public const int LOCK_NB = 4;
     public const int IN_NONBLOCK = 0x800;
@@ -55,9 +57,9 @@ internal static unsafe partial class LibC
     }
 
     /// <param name="socket">A netlink socket.</param>
-    /// <param name="buffer">Takes the datagram.</param>
+    /// <param name="buffer">Receives the datagram.</param>
     /// <param name="flags">MSG_*.</param>
-    /// <param name="sender">Whose datagram it is.</param>
+    /// <param name="sender">Receives the address of the sender.</param>
     public static int ReceiveFrom(SafeFileHandle socket, Span<byte> buffer, int flags, out SocketAddressNetlink sender)
     {
         using HeldHandle held = new(socket);
@@ -70,8 +72,8 @@ internal static unsafe partial class LibC
         return (int)received;
     }
 
-    /// <summary>Waits until there is something to read.</summary>
-    /// <returns>0 where the time is up, a negative number for a failure such as EINTR.</returns>
+    /// <summary>Waits until a file is readable.</summary>
+    /// <returns>0 after the timeout, a negative number for an error such as EINTR.</returns>
     public static int WaitToRead(SafeFileHandle file, int timeoutMilliseconds)
     {
         using HeldHandle held = new(file);
@@ -79,12 +81,12 @@ internal static unsafe partial class LibC
         return Poll(&descriptor, 1, timeoutMilliseconds);
     }
 
-    /// <summary>Waits until there is something to read of either.</summary>
-    /// <param name="file">What is waited for.</param>
-    /// <param name="wake">What ends the wait early.</param>
-    /// <param name="timeoutMilliseconds">How long; a negative number for ever.</param>
-    /// <param name="isWoken">Whether there is something to read of <paramref name="wake"/>.</param>
-    /// <returns>0 where the time is up, a negative number for a failure such as EINTR.</returns>
+    /// <summary>Waits until one of two files is readable.</summary>
+    /// <param name="file">The file to wait for.</param>
+    /// <param name="wake">The file that ends the wait early.</param>
+    /// <param name="timeoutMilliseconds">The timeout. A negative number means no timeout.</param>
+    /// <param name="isWoken">True if <paramref name="wake"/> is readable.</param>
+    /// <returns>0 after the timeout, a negative number for an error such as EINTR.</returns>
     public static int WaitToRead(SafeFileHandle file, SafeFileHandle wake, int timeoutMilliseconds, out bool isWoken)
     {
         using HeldHandle heldFile = new(file);
@@ -99,7 +101,7 @@ internal static unsafe partial class LibC
 
     public static SafeFileHandle EpollCreate(int flags) => new(epoll_create1(flags), ownsHandle: true);
 
-    /// <summary>Has a poller wait for data of a file too, which leaves by itself when it is closed.</summary>
+    /// <summary>Adds a file to a poller. The kernel removes it when it is closed.</summary>
     public static int EpollAdd(SafeFileHandle epoll, SafeFileHandle file, ulong token)
     {
         using HeldHandle heldEpoll = new(epoll);
@@ -151,7 +153,7 @@ internal static unsafe partial class LibC
         return fsync(held.Descriptor);
     }
 
-    /// <summary>Where a link leads, below a folder or, with an empty name, the link that was opened itself.</summary>
+    /// <summary>Reads the target of a symbolic link below a folder. With an empty path it reads the open link itself.</summary>
     public static int ReadLinkAt(SafeFileHandle folder, string path, Span<byte> target)
     {
         using HeldHandle held = new(folder);
@@ -185,7 +187,7 @@ internal static unsafe partial class LibC
         return fchmod(held.Descriptor, mode);
     }
 
-    /// <summary>statx(2) of an opened file. musl has had a function for it since 1.2.5 only.</summary>
+    /// <summary>Calls statx(2) for an open file. musl has a function for it only since 1.2.5.</summary>
     public static int Stat(SafeFileHandle file, out statx status)
     {
         using HeldHandle held = new(file);
@@ -196,8 +198,7 @@ internal static unsafe partial class LibC
         return (int)result;
     }
 
-    /// <summary>renameat2(2), which some sandboxes don't let through. glibc has had a function for it since 2.28, musl since 1.2.5.
-    /// </summary>
+    /// <summary>Calls renameat2(2), which some sandboxes block. glibc has a function for it since 2.28, musl since 1.2.5.</summary>
     public static int RenameAt2(SafeFileHandle fromFolder, string from, SafeFileHandle toFolder, string to, int flags)
     {
         using HeldHandle heldFrom = new(fromFolder);
@@ -208,7 +209,7 @@ internal static unsafe partial class LibC
 
     public static int MAdvise(void* start, int length, int advice) => madvise(start, length, advice);
 
-    /// <summary>Moves the calling thread into the namespace that an opened file stands for.</summary>
+    /// <summary>Moves the calling thread into the namespace of an open file.</summary>
     public static int SetNamespace(SafeFileHandle file, int type)
     {
         using HeldHandle held = new(file);
@@ -229,7 +230,7 @@ internal static unsafe partial class LibC
     [LibraryImport("libc.so.6", EntryPoint = "inotify_init1", SetLastError = true)]
     private static partial int InotifyInit1(int flags);
 
-    /// <summary>Tmds.LibC's own keeps no errno: a signal (EINTR) would pass for success.</summary>
+    /// <summary>The version of Tmds.LibC does not store errno, so an interrupted call (EINTR) would look like success.</summary>
     [LibraryImport("libc.so.6", EntryPoint = "poll", SetLastError = true)]
     private static partial int Poll(pollfd* descriptors, nuint count, int timeoutMilliseconds);
 
@@ -237,8 +238,7 @@ internal static unsafe partial class LibC
         ? throw new ArgumentException($"A path can't have the character NUL in it: {path.Replace('\0', '?')}")
         : Encoding.UTF8.GetBytes(path + '\0');
 
-    /// <summary>The numbers of system calls that Tmds.LibC has no function for (asm/unistd.h), for the processors that it is for.
-    /// </summary>
+    /// <summary>The system call numbers for which Tmds.LibC has no function (asm/unistd.h), for the processors that it supports.</summary>
     internal static (int Statx, int RenameAt2) SystemCallsOf(Architecture processor) => processor switch
     {
         Architecture.X64 => (332, 316),
@@ -247,7 +247,7 @@ internal static unsafe partial class LibC
         _ => throw new PlatformNotSupportedException(),
     };
 
-    /// <summary>A handle's descriptor, which stays open until this is disposed.</summary>
+    /// <summary>The descriptor of a handle. It stays open until this is disposed.</summary>
     private readonly ref struct HeldHandle
     {
         private readonly SafeFileHandle _handle;

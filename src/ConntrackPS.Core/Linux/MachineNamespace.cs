@@ -2,40 +2,40 @@ using System.Globalization;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Where what all network namespaces share can be set, seen from the caller's own.</summary>
+/// <summary>The place where machine-wide values can be set, seen from the caller's namespace.</summary>
 internal enum MachinePlace
 {
-    /// <summary>Here: this is the initial namespace.</summary>
+    /// <summary>Here: the caller is in the initial namespace.</summary>
     Here,
 
-    /// <summary>In the namespace of the first process, which is the initial one.</summary>
+    /// <summary>In the namespace of process 1, which is the initial one.</summary>
     OfFirstProcess,
 
-    /// <summary>On the host: this is a container, or the first process is hidden.</summary>
+    /// <summary>On the host: this is a container, or process 1 is hidden.</summary>
     Elsewhere,
 }
 
-/// <summary>What a network namespace is to the machine: the first one, which the kernel starts with, and the one that boot sets
-/// up. The caller's own may be neither: in a container, or below <c>ip netns exec</c>.</summary>
-/// <remarks>Each answer is null where it can't be known; the caller takes the careful side then.</remarks>
+/// <summary>Compares a network namespace with two special ones: the initial namespace of the kernel, and the one that is configured at
+/// boot. The caller's own may be neither: in a container, or below <c>ip netns exec</c>.</summary>
+/// <remarks>Each answer is null if it is unknown. The caller then takes the safe choice.</remarks>
 internal static class MachineNamespace
 {
-    /// <summary>The namespace of the first process, which started the system whose files we see.</summary>
+    /// <summary>The namespace of process 1, which booted the system whose files we see.</summary>
     public const string OfFirstProcess = "1";
 
-    /// <summary>NET_NS_INIT_INO of linux/nsfs.h: fixed since Linux 6.18, and never given to another namespace.</summary>
+    /// <summary>NET_NS_INIT_INO of linux/nsfs.h: fixed since Linux 6.18. No other namespace gets this number.</summary>
     private const uint InitialInode = 0xEFFFFFF9;
 
-    /// <summary>Registered for init_net alone, on every kernel (nf_conntrack_standalone.c, nf_ct_netfilter_table).</summary>
+    /// <summary>Registered only for init_net, on every kernel (nf_conntrack_standalone.c, nf_ct_netfilter_table).</summary>
     private const string InitialOnly = "/proc/sys/net/nf_conntrack_max";
 
-    /// <summary>In every namespace but those of other users, on kernels before 5.13.</summary>
+    /// <summary>Before Linux 5.13: exists in every namespace except those of other users.</summary>
     private const string Everywhere = Sysctl.Netfilter + "nf_conntrack_max";
 
-    /// <summary>Whether it is the initial one: the kernel's log has lines about it without a name, and the machine's limits can be
-    /// set there.</summary>
-    /// <remarks>The first process tells nothing about it, since a container has its own, and may hide it. The number does
-    /// from Linux 6.18 on, and a parameter that the initial namespace alone has does on all kernels.</remarks>
+    /// <summary>True for the initial namespace: kernel log lines about it have no namespace name, and machine-wide limits can be set
+    /// there.</summary>
+    /// <remarks>Process 1 is no evidence: a container has its own, and may hide it. The inode number is evidence since Linux 6.18, and the
+    /// parameter that only the initial namespace has is evidence on all kernels.</remarks>
     public static bool? IsInitial(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(networkNamespace, bool? () =>
     {
         if (OwnLink() == string.Create(CultureInfo.InvariantCulture, $"net:[{InitialInode}]") || File.Exists(InitialOnly))
@@ -43,18 +43,18 @@ internal static class MachineNamespace
         return File.Exists(Everywhere) ? false : null;
     });
 
-    /// <summary>Whether boot sets it by the files that we see: it is the namespace of the first process. A container with an
-    /// init of its own has such a one too.</summary>
+    /// <summary>True if the files that we see configure the namespace at boot: it is the namespace of process 1. A container with its own
+    /// init also has one.</summary>
     public static bool? IsSetByBoot(NetworkNamespace? networkNamespace)
     {
         if (LinkOfFirstProcess() is { } first)
             return NetworkNamespace.RunIn(networkNamespace, OwnLink) == first;
 
-        // Hidden, or not readable: in the initial namespace, the machine's own init was the first.
+        // Process 1 is hidden or not readable. In the initial namespace, process 1 is the machine's own init.
         return IsInitial(networkNamespace);
     }
 
-    /// <summary>Where what all share can be set, from here.</summary>
+    /// <summary>The place where machine-wide values can be set.</summary>
     public static MachinePlace Place() =>
         IsInitial(null) != false ? MachinePlace.Here : IsInitialNamed() ? MachinePlace.OfFirstProcess : MachinePlace.Elsewhere;
 
@@ -66,14 +66,14 @@ internal static class MachineNamespace
         }
         catch (NetworkNamespaceException)
         {
-            // Not to be entered from here.
+            // The caller may not enter it.
             return false;
         }
     }
 
     private static string? OwnLink() => new FileInfo("/proc/thread-self/ns/net").LinkTarget;
 
-    /// <summary>Null for a user who may not look at other people's processes.</summary>
+    /// <summary>Null if the user may not read other users' processes.</summary>
     private static string? LinkOfFirstProcess()
     {
         try
@@ -87,16 +87,18 @@ internal static class MachineNamespace
     }
 }
 
-/// <summary>How long there has been a network namespace for sure. The kernel doesn't tell, and gives the number of one that is gone
-/// to a new one.</summary>
+/// <summary>The minimum age of a network namespace. The kernel does not report the age, and reuses the number of a deleted
+/// namespace.</summary>
 internal static class NamespaceAge
 {
-    /// <summary>Clock ticks of /proc/PID/stat in a second (USER_HZ of asm/param.h), the same for every processor that .NET is for.</summary>
+    /// <summary>The clock ticks per second of /proc/PID/stat (USER_HZ of asm/param.h). The same on every processor that .NET
+    /// supports.</summary>
     private const int TicksPerSecond = 100;
 
-    /// <summary>Since its file was made, or the oldest process in it started that we may look at; zero where there is neither.</summary>
-    /// <param name="networkNamespace">How the user named it; null for the caller's own.</param>
-    /// <param name="identity">Which one it is, such as net:[4026531840].</param>
+    /// <summary>The time since its file was created, or since the start of the oldest process in it that we may read. Zero if there is
+    /// neither.</summary>
+    /// <param name="networkNamespace">The namespace as the user named it, or null for the caller's own.</param>
+    /// <param name="identity">The kernel's name for it, such as net:[4026531840].</param>
     public static TimeSpan Of(NetworkNamespace? networkNamespace, string identity)
     {
         NetworkNamespace? named = networkNamespace ?? NetworkNamespace.FindOwnName();
@@ -118,7 +120,7 @@ internal static class NamespaceAge
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // It has ended, or is another user's.
+                // The process has ended, or belongs to another user.
             }
         }
 
@@ -128,8 +130,8 @@ internal static class NamespaceAge
     private static TimeSpan SinceBoot() =>
         TimeSpan.FromSeconds(double.Parse(File.ReadAllText("/proc/uptime").Split(' ')[0], CultureInfo.InvariantCulture));
 
-    /// <summary>Field 22 of /proc/PID/stat, since boot. The second is the program's name in parentheses, which may hold anything.
-    /// </summary>
+    /// <summary>Field 22 of /proc/PID/stat, since boot. Field 2 is the program's name in parentheses, which may contain any
+    /// character.</summary>
     private static TimeSpan StartOf(string stat) =>
         TimeSpan.FromSeconds(double.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[19], CultureInfo.InvariantCulture) / TicksPerSecond);
 }

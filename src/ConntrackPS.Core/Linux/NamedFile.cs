@@ -4,10 +4,10 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Reads a file or a pipe that a user named, and never waits for good: not for the other end of a pipe, and no
-/// longer than until the user cancels.</summary>
-/// <remarks>open(2) waits for a pipe's other end, and a device may have no end, or do something when it is opened: so it is
-/// looked at first (O_PATH), and then the very same is opened.</remarks>
+/// <summary>Reads a file or a pipe that a user named. It never blocks forever: it does not wait for the other end of a pipe to open, and it
+/// stops when the user cancels.</summary>
+/// <remarks>open(2) blocks until a pipe's other end is open. A device may have no end, or react to being opened. So the file is first
+/// checked with O_PATH, and then the same file is opened.</remarks>
 internal sealed class NamedFile : Stream
 {
     private const int LookAgainMilliseconds = 100;
@@ -31,12 +31,12 @@ internal sealed class NamedFile : Stream
 
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <summary>Opens it; links are followed wherever they lead.</summary>
-    /// <param name="path">Its path.</param>
-    /// <param name="isStopped">Asked every tenth of a second while a pipe has no data; true ends the reading.</param>
-    /// <exception cref="UnusableFileException">It is a folder, a device, a socket.</exception>
-    /// <exception cref="IOException">It is not there, or can't be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
+    /// <summary>Opens the file. Symbolic links are followed.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="isStopped">Called every 100 ms while a pipe has no data. True ends the read.</param>
+    /// <exception cref="UnusableFileException">It is a folder, a device or a socket.</exception>
+    /// <exception cref="IOException">It does not exist, or can't be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The caller may not access it.</exception>
     public static NamedFile Open(string path, Func<bool> isStopped)
     {
         using SafeFileHandle found = Open(path, path, O_PATH);

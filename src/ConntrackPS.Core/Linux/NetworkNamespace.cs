@@ -11,28 +11,28 @@ namespace ConntrackPS.Linux;
 /// without any, the members end with <see cref="PlatformNotSupportedException"/> before they touch libc.</remarks>
 public sealed class NetworkNamespace
 {
-    /// <summary>Where <c>ip netns add</c> keeps the namespaces' files.</summary>
+    /// <summary>The folder where <c>ip netns add</c> keeps the files of namespaces.</summary>
     internal const string NamedDirectory = "/run/netns";
 
     private const string OwnFile = "/proc/thread-self/ns/net";
 
-    /// <summary>How many threads go through many namespaces.</summary>
+    /// <summary>The maximum number of threads that visit namespaces in parallel.</summary>
     private const int MostAtOnce = 4;
 
     private NetworkNamespace(string name, string path) => (Name, FilePath) = (name, path);
 
-    /// <summary>What the user called it: a name, a path or a process id.</summary>
+    /// <summary>The user's name for it: a name, a path or a process id.</summary>
     public string Name { get; }
 
-    /// <summary>The file that stands for the namespace.</summary>
+    /// <summary>The path of the namespace file.</summary>
     public string FilePath { get; }
 
-    /// <summary>When the namespace was made, which tells it from an earlier one of its name and number; null for one named
-    /// by a process, whose file is made when it is looked at.</summary>
+    /// <summary>The time when the namespace was created. It distinguishes the namespace from an earlier one with the same name and number.
+    /// Null for a namespace named by a process id, because the kernel creates that file on access.</summary>
     internal DateTime? Made =>
         FilePath.StartsWith("/proc/", StringComparison.Ordinal) ? null : File.GetLastWriteTimeUtc(FilePath);
 
-    /// <summary>Finds a namespace by name, path or process id; a name wins over an equal process id.</summary>
+    /// <summary>Finds a namespace by name, path or process id. A name takes precedence over an equal process id.</summary>
     /// <param name="value">A name below /run/netns, a path with a slash, or a process id.</param>
     /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
     /// <exception cref="PlatformNotSupportedException">This system is not Linux.</exception>
@@ -44,8 +44,8 @@ public sealed class NetworkNamespace
         return File.Exists(found.FilePath) ? found : throw new NetworkNamespaceException(value, Errno.NotFound);
     }
 
-    /// <summary>The namespace of a name, as <see cref="Parse"/> finds it; null for no name: the caller's own.</summary>
-    /// <exception cref="NetworkNamespaceException">There is none of that name, path or process.</exception>
+    /// <summary>The namespace of a name, as found by <see cref="Parse"/>. Null for null, which means the caller's own.</summary>
+    /// <exception cref="NetworkNamespaceException">No such name, path or process exists.</exception>
     internal static NetworkNamespace? ParseOrOwn(string? value) => value is null ? null : Parse(value);
 
     /// <summary>The names that <c>ip netns list</c> shows, sorted; none where there are no namespaces.</summary>
@@ -54,7 +54,7 @@ public sealed class NetworkNamespace
             ? [.. Directory.EnumerateFiles(NamedDirectory).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
             : [];
 
-    /// <summary>This process's own namespace under the name that <c>ip netns</c> has for it; null where it has none.</summary>
+    /// <summary>This process's own namespace under its <c>ip netns</c> name, or null if it has none.</summary>
     internal static NetworkNamespace? FindOwnName()
     {
         Platform.RequireLinux();
@@ -62,10 +62,10 @@ public sealed class NetworkNamespace
         return Names().Select(name => new NetworkNamespace(name, Path.Combine(NamedDirectory, name))).FirstOrDefault(named => named.LeadsTo(identity));
     }
 
-    /// <summary>Runs an action inside the namespace, on a thread of its own that ends with it.</summary>
-    /// <remarks>A socket opened inside stays there and may be used from any thread. On that thread /proc/sys/net
-    /// shows the namespace, and so does /proc/thread-self/net; /proc/net does not.</remarks>
-    /// <exception cref="NetworkNamespaceException">The namespace vanished, or entering it is not permitted.</exception>
+    /// <summary>Runs an action inside the namespace, on a separate thread that ends with it.</summary>
+    /// <remarks>A socket opened inside stays in the namespace and may be used from any thread. On that thread /proc/sys/net and
+    /// /proc/thread-self/net show the namespace; /proc/net does not.</remarks>
+    /// <exception cref="NetworkNamespaceException">The namespace is gone, or entering it is not permitted.</exception>
     public T Run<T>(Func<T> action)
     {
         T? result = default;
@@ -89,10 +89,10 @@ public sealed class NetworkNamespace
         return result!;
     }
 
-    /// <summary>Runs an action in each of many namespaces, a few at once: threads go from one to the next, where
-    /// <see cref="Run"/> makes one for each.</summary>
-    /// <returns>What the action returned, in the order of the namespaces; the default where it failed, or the namespace can't be
-    /// entered.</returns>
+    /// <summary>Runs an action in each of many namespaces, a few in parallel. Each thread visits many namespaces, while <see cref="Run"/>
+    /// creates one thread per call.</summary>
+    /// <returns>The results of the action, in the order of the namespaces. The default value where it failed or where the namespace can't
+    /// be entered.</returns>
     internal static T?[] RunInAll<T>(IReadOnlyList<NetworkNamespace> namespaces, Func<T> action)
     {
         Platform.RequireLinux();
@@ -117,15 +117,16 @@ public sealed class NetworkNamespace
                 }
                 catch (Exception)
                 {
-                    // A caller that needs it goes there again, and learns why it can't be.
+                    // A caller that needs this namespace enters it again, and gets the error then.
                 }
             }
         }
     }
 
-    /// <summary>Which namespace the name leads to now, or which this process is in: the kernel's own name, such as
-    /// net:[4026531840]. Looks at the file that stands for it, and enters nothing.</summary>
-    /// <exception cref="NetworkNamespaceException">ENOENT: the name leads nowhere any more. EINVAL: it leads to another file.</exception>
+    /// <summary>The kernel's name for the namespace that the name currently refers to, or for this process's own: such as net:[4026531840].
+    /// Reads only the status of its file, and enters nothing.</summary>
+    /// <exception cref="NetworkNamespaceException">ENOENT: the name no longer exists. EINVAL: the file is not a network
+    /// namespace.</exception>
     internal static string ReadIdentity(NetworkNamespace? networkNamespace)
     {
         Platform.RequireLinux();
@@ -134,21 +135,21 @@ public sealed class NetworkNamespace
 
     private string IdentityOfFile()
     {
-        // Opened for its status alone, which no pipe and no device can hold up.
+        // Opened only for its status: with O_PATH neither a pipe nor a device can block.
         using SafeFileHandle file = LibC.Open(FilePath, O_PATH | O_CLOEXEC);
         if (file.IsInvalid)
             throw new NetworkNamespaceException(Name, (Errno)Marshal.GetLastPInvokeError());
         using SafeFileHandle own = LibC.Open(OwnFile, O_PATH | O_CLOEXEC);
         FileStatus status = FileStatus.Of(file);
 
-        // Numbers are unique among the files of namespaces alone.
+        // Inode numbers are unique only within the file system of namespaces.
         if (!own.IsInvalid && FileStatus.Of(own).FileSystem != status.FileSystem)
             throw new NetworkNamespaceException(Name, Errno.InvalidArgument);
         return string.Create(CultureInfo.InvariantCulture, $"net:[{status.Inode}]");
     }
 
-    /// <summary>Whether the name still leads to the namespace it led to before.</summary>
-    /// <param name="identity">What <see cref="ReadIdentity"/> told then.</param>
+    /// <summary>True if the name still refers to the same namespace as before.</summary>
+    /// <param name="identity">The earlier result of <see cref="ReadIdentity"/>.</param>
     internal bool LeadsTo(string identity)
     {
         try
@@ -184,7 +185,7 @@ public sealed class NetworkNamespace
 
     private void Enter()
     {
-        // Looked at first: a pipe would be waited at for its other end, whose owner would notice, and a device may do something.
+        // O_PATH first: opening a pipe blocks until its other end opens, and its owner would notice. A device may react to being opened.
         using SafeFileHandle found = Open(FilePath, O_PATH);
         if (FileStatus.Of(found).Kind != FileKind.Regular)
             throw new NetworkNamespaceException(Name, Errno.InvalidArgument);
@@ -201,16 +202,16 @@ public sealed class NetworkNamespace
 }
 
 /// <summary>A network namespace could not be found or entered.</summary>
-/// <param name="networkNamespace">The name, path or process id that was asked for.</param>
-/// <param name="errno">ENOENT when there is none, EPERM or EACCES when entering it needs CAP_SYS_ADMIN,
-/// EINVAL when the file is no network namespace, ESTALE when it vanished while it was in use.</param>
+/// <param name="networkNamespace">The requested name, path or process id.</param>
+/// <param name="errno">ENOENT if it does not exist. EPERM or EACCES if entering it needs CAP_SYS_ADMIN. EINVAL if the file is not a network
+/// namespace. ESTALE if it was deleted while it was in use.</param>
 public sealed class NetworkNamespaceException(string networkNamespace, Errno errno)
     : Exception(Describe(networkNamespace, errno))
 {
-    /// <summary>The name, path or process id that was asked for.</summary>
+    /// <summary>The requested name, path or process id.</summary>
     public string NetworkNamespace { get; } = networkNamespace;
 
-    /// <summary>What the kernel answered.</summary>
+    /// <summary>The error number from the kernel.</summary>
     public Errno Errno { get; } = errno;
 
     private static string Describe(string networkNamespace, Errno errno) => errno switch

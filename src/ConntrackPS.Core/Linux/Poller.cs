@@ -5,8 +5,8 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Waits for data on many descriptors at once (epoll(7)), at a price that does not grow with them. Any thread may add and
-/// remove; one waits.</summary>
+/// <summary>Waits for data on many descriptors at once (epoll(7)). The cost does not grow with their number. Any thread may add and remove;
+/// only one may wait.</summary>
 internal sealed class Poller : IDisposable
 {
     private const int MostAtOnce = 64;
@@ -22,18 +22,18 @@ internal sealed class Poller : IDisposable
         Add(_wake.Handle, token: 0);
     }
 
-    /// <summary>Waits for this one too.</summary>
-    /// <param name="descriptor">Leaves by itself when it is closed.</param>
-    /// <param name="token">Not 0; comes back when there is data.</param>
+    /// <summary>Adds a descriptor.</summary>
+    /// <param name="descriptor">The descriptor. The kernel removes it when it is closed.</param>
+    /// <param name="token">The value passed to the callback when there is data. Not 0.</param>
     public void Add(SafeFileHandle descriptor, ulong token)
     {
         if (LibC.EpollAdd(_epoll, descriptor, token) != 0)
             throw Failure("epoll_ctl");
     }
 
-    /// <summary>Waits until there is data, or <see cref="Nudge"/>.</summary>
-    /// <param name="timeout">No longer than this.</param>
-    /// <param name="onReady">Takes the token of each descriptor that has data: as long as it has, each time.</param>
+    /// <summary>Waits until there is data, or until <see cref="Nudge"/> is called.</summary>
+    /// <param name="timeout">The maximum wait.</param>
+    /// <param name="onReady">Called with the token of each descriptor that has data, each time while it has data.</param>
     public void Wait(TimeSpan timeout, Action<ulong> onReady)
     {
         Span<epoll_event> ready = stackalloc epoll_event[MostAtOnce];
@@ -50,7 +50,7 @@ internal sealed class Poller : IDisposable
         }
     }
 
-    /// <summary>Ends the present wait, or the next one; from any thread, at any time.</summary>
+    /// <summary>Ends the current wait, or the next one. May be called from any thread at any time.</summary>
     public void Nudge() => _wake.Nudge();
 
     public void Dispose()
@@ -62,7 +62,7 @@ internal sealed class Poller : IDisposable
     private static IOException Failure(string call) => new($"{call} failed (errno {Marshal.GetLastPInvokeError()}).");
 }
 
-/// <summary>An eventfd that ends a thread's wait on a socket from another thread, at once: for good, or this once.</summary>
+/// <summary>An eventfd that ends a thread's wait on a socket immediately, from another thread: permanently, or once.</summary>
 internal sealed class WakeSignal : IDisposable
 {
     private volatile bool _raised;
@@ -78,14 +78,14 @@ internal sealed class WakeSignal : IDisposable
 
     public bool IsRaised => _raised;
 
-    /// <summary>Raises the signal. Never waits, never throws, may be called from any thread at any time.</summary>
+    /// <summary>Raises the signal permanently. Never blocks and never throws. May be called from any thread at any time.</summary>
     public void Raise()
     {
         _raised = true;
         Nudge();
     }
 
-    /// <summary>Ends the present wait, or the next one, and no other. It never waits and never throws, as <see cref="Raise"/>.</summary>
+    /// <summary>Ends only the current wait, or the next one. Never blocks and never throws, like <see cref="Raise"/>.</summary>
     public void Nudge()
     {
         ulong one = 1;
@@ -95,11 +95,11 @@ internal sealed class WakeSignal : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // The waiting thread is gone already, which is all that raising wants.
+            // The waiting thread has already ended, so there is nothing to wake.
         }
     }
 
-    /// <summary>Takes note of a nudge; to be called by the thread that waits.</summary>
+    /// <summary>Resets a nudge. The waiting thread calls it.</summary>
     public void Clear()
     {
         Span<byte> count = stackalloc byte[sizeof(ulong)];

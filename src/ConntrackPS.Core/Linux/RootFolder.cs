@@ -5,13 +5,14 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>A folder as the root of a file system: links below it are resolved as if it were <c>/</c>, and lead nowhere else.</summary>
-/// <remarks>What openat2(2) does with RESOLVE_IN_ROOT since Linux 5.6, name by name: it works on older kernels, tells what is in
-/// the way, and makes the folders that are missing. Each name is opened below the folder before it, and never followed by
-/// the kernel, so that nothing can be swapped in between a look and a step.</remarks>
+/// <summary>A folder used as the root of a file system: symbolic links below it are resolved as if it were <c>/</c>, and can't lead
+/// outside.</summary>
+/// <remarks>Does the same as openat2(2) with RESOLVE_IN_ROOT (Linux 5.6), name by name. It works on older kernels, reports the part of the
+/// path that is a problem, and creates missing folders. Each name is opened relative to the open folder before it, with O_NOFOLLOW, so that
+/// no other program can replace a part between a check and the next step.</remarks>
 internal sealed class RootFolder : IDisposable
 {
-    /// <summary>As many as the kernel follows (MAXSYMLINKS).</summary>
+    /// <summary>The maximum number of links that the kernel follows (MAXSYMLINKS).</summary>
     private const int MostLinks = 40;
 
     private const int LongestLink = 4096;
@@ -23,10 +24,10 @@ internal sealed class RootFolder : IDisposable
 
     private RootFolder(string path, SafeFileHandle root) => (_path, _root) = (path, root);
 
-    /// <summary>Opens a root; links that lead to it itself are followed, since it is what the user named.</summary>
-    /// <returns>Null where there is none.</returns>
-    /// <exception cref="IOException">It is no folder.</exception>
-    /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
+    /// <summary>Opens a root. Links to the root itself are followed, because the user named it.</summary>
+    /// <returns>Null if it does not exist.</returns>
+    /// <exception cref="IOException">It is not a folder.</exception>
+    /// <exception cref="UnauthorizedAccessException">The caller may not access it.</exception>
     public static RootFolder? TryOpen(string path)
     {
         SafeFileHandle root = LibC.Open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -36,23 +37,24 @@ internal sealed class RootFolder : IDisposable
         return (Errno)errno == Errno.NotFound ? null : throw FileErrors.Of(path, errno);
     }
 
-    /// <summary>Where a name leads, below this root.</summary>
-    /// <param name="name">The name, with slashes, without one at its beginning.</param>
-    /// <returns>Null where a folder on the way is missing.</returns>
-    /// <exception cref="UnusableFileException">A mask, a circle of links, or no folder where one must be.</exception>
-    /// <exception cref="UnauthorizedAccessException">A folder on the way is not for us.</exception>
+    /// <summary>Resolves a path below this root.</summary>
+    /// <param name="name">The path, with slashes, without a leading slash.</param>
+    /// <returns>Null if a folder of the path does not exist.</returns>
+    /// <exception cref="UnusableFileException">The file is masked, links form a loop, or a part that must be a folder is not.</exception>
+    /// <exception cref="UnauthorizedAccessException">The caller may not access a folder of the path.</exception>
     public FilePlace? Find(string name) => Walk(name, isForWriting: false, makesFolders: false);
 
-    /// <summary>The same, for a file that is to be written: null only where folders are missing that can be made.</summary>
-    /// <exception cref="UnusableFileException">As above; or a link leads to a folder that isn't there.</exception>
+    /// <summary>Like <see cref="Find"/>, for a file that will be written. Null only if folders are missing that can be created.</summary>
+    /// <exception cref="UnusableFileException">As for Find; or a link refers to a folder that does not exist.</exception>
     public FilePlace? FindToWrite(string name) => Walk(name, isForWriting: true, makesFolders: false);
 
-    /// <summary>The same, and makes the folders of the name that are missing; none that only a link names.</summary>
-    /// <exception cref="UnusableFileException">As above; or a link leads to a folder that isn't there.</exception>
+    /// <summary>Like <see cref="FindToWrite"/>, and creates missing folders of the path itself. It does not create folders that only a link
+    /// refers to.</summary>
+    /// <exception cref="UnusableFileException">As for Find; or a link refers to a folder that does not exist.</exception>
     public FilePlace FindOrMake(string name) => Walk(name, isForWriting: true, makesFolders: true)!;
 
-    /// <summary>The names in a folder; none where it is missing.</summary>
-    /// <exception cref="IOException">It is no folder, or can't be read.</exception>
+    /// <summary>The names in a folder. Empty if the folder does not exist.</summary>
+    /// <exception cref="IOException">It is not a folder, or can't be read.</exception>
     public IReadOnlyList<string> Names(string folder)
     {
         using FilePlace? place = Find(folder);
@@ -60,7 +62,7 @@ internal sealed class RootFolder : IDisposable
             return [];
         using SafeFileHandle opened = place.OpenFolder();
 
-        // The one way .NET has to list an opened folder.
+        // .NET has no other way to list an open folder.
         return [.. Directory.EnumerateFileSystemEntries($"/proc/self/fd/{opened.DangerousGetHandle()}").Select(Path.GetFileName)!];
     }
 
@@ -91,15 +93,15 @@ internal sealed class RootFolder : IDisposable
         return walk.End(".", null);
     }
 
-    /// <summary>Resolves a path step by step, from the root to what it names.</summary>
+    /// <summary>Resolves a path step by step from the root.</summary>
     private sealed class PathWalk : IDisposable
     {
         private readonly string _root;
 
-        /// <summary>The folders from the root to where we stand.</summary>
+        /// <summary>The folders from the root to the current one.</summary>
         private readonly List<(SafeFileHandle Folder, string Name)> _stack = [];
 
-        /// <summary>The names that are left, the next one last.</summary>
+        /// <summary>The remaining names, with the next one on top.</summary>
         private readonly Stack<(string Name, bool IsOfLink)> _rest = new();
 
         private string? _firstLink;
@@ -116,7 +118,7 @@ internal sealed class RootFolder : IDisposable
 
         private SafeFileHandle Here => _stack[^1].Folder;
 
-        /// <summary>The next name that is no dot; false where there is none.</summary>
+        /// <summary>Returns the next name that is not a dot, or false if there is none.</summary>
         public bool TryStep(out string name, out bool isOfLink)
         {
             while (_rest.TryPop(out (string Name, bool IsOfLink) next))
@@ -132,7 +134,7 @@ internal sealed class RootFolder : IDisposable
             return false;
         }
 
-        /// <summary>Opens a name in the present folder with O_PATH, for its status alone: to a device that is no open.</summary>
+        /// <summary>Opens a name in the current folder with O_PATH, only for its status. This does not open a device.</summary>
         public SafeFileHandle? TryOpen(string name)
         {
             SafeFileHandle opened = LibC.OpenAt(Here, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -149,8 +151,8 @@ internal sealed class RootFolder : IDisposable
             return TryOpen(name) ?? throw new FileChangedException(PathOf(name));
         }
 
-        /// <summary>Enters a folder, or goes where a link leads; null then.</summary>
-        /// <returns>What stands at the end of the way, where this is it.</returns>
+        /// <summary>Enters a folder, or follows a link and returns null.</summary>
+        /// <returns>The status of the file if this is the end of the path.</returns>
         public FileStatus? Go(string name, SafeFileHandle opened)
         {
             FileStatus status = FileStatus.Of(opened);
@@ -172,7 +174,7 @@ internal sealed class RootFolder : IDisposable
             }
         }
 
-        /// <summary>The place where the way has ended.</summary>
+        /// <summary>The place where the path ends.</summary>
         public FilePlace End(string name, FileStatus? status)
         {
             if (name == ".")
@@ -181,7 +183,7 @@ internal sealed class RootFolder : IDisposable
             return new FilePlace(OpenFolder(Here), name, PathOf(name), _firstLink, status);
         }
 
-        /// <summary>systemd and others take a link to /dev/null for a mask, be there such a device below this root or not.</summary>
+        /// <summary>systemd and other programs treat a link to /dev/null as a mask, even if this root has no such device.</summary>
         public void RefuseMask(string name, FileStatus? status = null)
         {
             string rest = string.Concat(_rest.Select(next => "/" + next.Name));
@@ -205,7 +207,7 @@ internal sealed class RootFolder : IDisposable
             Push(target, isOfLink: true);
         }
 
-        /// <summary>A slash at the end asks for a folder, as a dot there does.</summary>
+        /// <summary>A trailing slash requires a folder, like a trailing dot.</summary>
         private void Push(string path, bool isOfLink)
         {
             foreach (string name in (path.EndsWith('/') ? path + "." : path).Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse())
@@ -222,7 +224,7 @@ internal sealed class RootFolder : IDisposable
 
         private string Below(string name) => string.Join('/', _stack.Select(step => step.Name)) + "/" + name;
 
-        /// <summary>Where a link is what was named.</summary>
+        /// <summary>The text for a path that was a link.</summary>
         private string Leads(string name) => _firstLink is null || _firstLink == PathOf(name) ? "" : $"leads to {PathOf(name)}, which ";
 
         private static SafeFileHandle OpenFolder(SafeFileHandle folder)

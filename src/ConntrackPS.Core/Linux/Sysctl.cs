@@ -6,19 +6,19 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Kernel parameters below /proc/sys, of any network namespace.</summary>
+/// <summary>Kernel parameters below /proc/sys, in any network namespace.</summary>
 /// <remarks>Documentation/networking/nf_conntrack-sysctl.rst.</remarks>
 internal static class Sysctl
 {
     public const string Netfilter = "/proc/sys/net/netfilter/";
 
-    /// <summary>What a file is read of at most: the kernel gives a page.</summary>
+    /// <summary>The maximum number of bytes to read from a file: the kernel returns at most a page.</summary>
     private const int MostBytes = 4096;
 
     private const int LongestShown = 60;
 
-    /// <summary>Reads a number, or null where this kernel or namespace has no such parameter.</summary>
-    /// <exception cref="UnreadableSettingException">It has another value than one number of 64 bits with a sign.</exception>
+    /// <summary>Reads a number. Null if this kernel or namespace does not have the parameter.</summary>
+    /// <exception cref="UnreadableSettingException">The value is not a single signed number of 64 bits.</exception>
     public static long? ReadNumber(string path, NetworkNamespace? networkNamespace = null) => ReadWide(path, networkNamespace) switch
     {
         null => null,
@@ -26,26 +26,26 @@ internal static class Sysctl
         { } number => throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {number}, which is out of range")),
     };
 
-    /// <summary>The same, for a parameter that may be as wide as the kernel's widest, unsigned long.</summary>
-    /// <exception cref="UnreadableSettingException">It has another value than one number, or can't be read.</exception>
+    /// <summary>Like ReadNumber, for parameters up to the kernel's widest type, unsigned long.</summary>
+    /// <exception cref="UnreadableSettingException">The value is not a single number, or can't be read.</exception>
     public static Int128? ReadWide(string path, NetworkNamespace? networkNamespace = null) =>
         NetworkNamespace.RunIn(networkNamespace, () => ReadHere(path));
 
     /// <summary>Writes a number.</summary>
-    /// <exception cref="ReadOnlySettingException">The namespace can't change the parameter.</exception>
+    /// <exception cref="ReadOnlySettingException">The parameter can't be changed in this namespace.</exception>
     /// <exception cref="UnauthorizedAccessException">Writing needs CAP_NET_ADMIN.</exception>
-    /// <exception cref="IOException">The kernel refused the value, or has no such parameter.</exception>
+    /// <exception cref="IOException">The kernel refused the value, or does not have the parameter.</exception>
     public static void WriteNumber(string path, Int128 value, NetworkNamespace? networkNamespace = null) =>
         NetworkNamespace.RunIn(networkNamespace, () =>
         {
-            // Opened, not created: below /proc a missing parameter must stay an error.
+            // Opened without O_CREAT: below /proc a missing parameter must stay an error.
             using SafeFileHandle file = LibC.Open(path, O_WRONLY | O_CLOEXEC);
             if (file.IsInvalid || !TryWrite(file, value))
                 throw Refusal(path, networkNamespace, Marshal.GetLastPInvokeError());
             return true;
         });
 
-    /// <summary>Reads one of several; what can't be read is told, and is null.</summary>
+    /// <summary>Reads one of several parameters. If it can't be read, reports it and returns null.</summary>
     public static T? TryRead<T>(Func<T?> read, Action<UnreadableSettingException>? tell)
     {
         try
@@ -59,18 +59,18 @@ internal static class Sysctl
         }
     }
 
-    /// <summary>Why the parameter can't be written here at all, whatever privilege the caller has; null where it can.</summary>
+    /// <summary>The reason why the parameter can't be written here, whatever privilege the caller has. Null if it can be written.</summary>
     public static ReadOnlyReason? WhyReadOnly(string path)
     {
         if (!HasWriteBit(path))
             return ReadOnlyReason.Namespace;
 
-        // Opening has no effect; who may not open it learns nothing of the mount.
+        // Opening has no effect. A caller who may not open it can't find out about the mount.
         using SafeFileHandle file = LibC.Open(path, O_WRONLY | O_CLOEXEC);
         return file.IsInvalid && (Errno)Marshal.GetLastPInvokeError() == Errno.ReadOnlyFileSystem ? ReadOnlyReason.Mount : null;
     }
 
-    /// <summary>The names of the parameters whose file name begins so, sorted.</summary>
+    /// <summary>The names of the parameters whose file name starts with the prefix, sorted.</summary>
     public static IReadOnlyList<string> Names(string prefix, NetworkNamespace? networkNamespace = null) =>
         NetworkNamespace.RunIn(networkNamespace, string[] () => Directory.Exists(Netfilter)
             ? [.. Directory.EnumerateFiles(Netfilter, prefix + "*").Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]
@@ -89,7 +89,7 @@ internal static class Sysctl
         }
         catch (Exception exception) when (exception is (IOException and not FileNotFoundException) or UnauthorizedAccessException)
         {
-            // What is not found is an assembly: libc's, on a processor that there is none for.
+            // The missing file is an assembly: there is no libc assembly for this processor.
             throw new UnreadableSettingException(path, $"can't be read: {exception.Message}", exception);
         }
 
@@ -100,7 +100,7 @@ internal static class Sysctl
 
     private static string Shorten(string text) => text.Length > LongestShown ? text[..LongestShown] + "..." : text;
 
-    /// <summary>Three causes with three remedies: the namespace's, the mount's, the caller's privileges.</summary>
+    /// <summary>Three causes have three remedies: the namespace, the mount, and the caller's privileges.</summary>
     private static Exception Refusal(string path, NetworkNamespace? networkNamespace, int errno) => (Errno)errno switch
     {
         Errno.NotPermitted or Errno.AccessDenied or Errno.ReadOnlyFileSystem when !HasWriteBit(path) =>
@@ -113,34 +113,34 @@ internal static class Sysctl
     private static bool TryWrite(SafeFileHandle file, Int128 value) =>
         LibC.Write(file, Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture))) >= 0;
 
-    /// <summary>Root passes by the mode of ordinary files, but not below /proc/sys.</summary>
+    /// <summary>Root ignores the mode of ordinary files, but not below /proc/sys.</summary>
     private static bool HasWriteBit(string path) => Platform.IsLinux && File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserWrite) != 0;
 }
 
-/// <summary>Why a kernel parameter can't be written from here, whatever the privilege.</summary>
+/// <summary>The reason why a kernel parameter can't be written here, whatever privilege the caller has.</summary>
 public enum ReadOnlyReason
 {
-    /// <summary>The file's mode says so: the network namespace can only read it, since all share it.</summary>
+    /// <summary>The file mode forbids it: the network namespace can only read the parameter, because all namespaces share it.</summary>
     Namespace,
 
-    /// <summary>EROFS: /proc/sys is mounted read-only, as it is in containers.</summary>
+    /// <summary>EROFS: /proc/sys is mounted read-only, as in containers.</summary>
     Mount,
 }
 
 /// <summary>A kernel parameter that can't be written from here, whatever privilege the caller has.</summary>
 /// <param name="path">Its file below /proc/sys.</param>
-/// <param name="networkNamespace">The namespace, as the user named it; null for the caller's own.</param>
-/// <param name="reason">Why.</param>
+/// <param name="networkNamespace">The namespace as the user named it, or null for the caller's own.</param>
+/// <param name="reason">The reason.</param>
 public sealed class ReadOnlySettingException(string path, string? networkNamespace, ReadOnlyReason reason)
     : Exception(Describe(path, networkNamespace, reason))
 {
     /// <summary>The parameter's file below /proc/sys.</summary>
     public string Path { get; } = path;
 
-    /// <summary>The namespace, as the user named it; null for the caller's own.</summary>
+    /// <summary>The namespace as the user named it, or null for the caller's own.</summary>
     public string? NetworkNamespace { get; } = networkNamespace;
 
-    /// <summary>Why it can't be written.</summary>
+    /// <summary>The reason why it can't be written.</summary>
     public ReadOnlyReason Reason { get; } = reason;
 
     private static string Describe(string path, string? networkNamespace, ReadOnlyReason reason)
@@ -153,10 +153,10 @@ public sealed class ReadOnlySettingException(string path, string? networkNamespa
     }
 }
 
-/// <summary>A kernel parameter whose value is none that can be used.</summary>
+/// <summary>A kernel parameter with an unusable value.</summary>
 /// <param name="path">Its file below /proc/sys.</param>
-/// <param name="problem">What is wrong, as the rest of a sentence about it.</param>
-/// <param name="inner">How that showed.</param>
+/// <param name="problem">The problem, as the rest of a sentence that starts with the path.</param>
+/// <param name="inner">The cause.</param>
 public sealed class UnreadableSettingException(string path, string problem, Exception? inner = null)
     : Exception($"{System.IO.Path.GetFileName(path)} {problem}.", inner)
 {
@@ -165,6 +165,6 @@ public sealed class UnreadableSettingException(string path, string problem, Exce
 }
 
 /// <summary>The running kernel can't answer questions about connection tracking.</summary>
-/// <param name="message">What is missing.</param>
-/// <param name="inner">How that showed.</param>
+/// <param name="message">The missing feature.</param>
+/// <param name="inner">The cause.</param>
 public class ConntrackUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

@@ -3,10 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Counts how often files are written, by any program: also below /proc and /sys, where a value that came and went
-/// leaves no other trace. inotify(7).</summary>
-/// <remarks>Safe for use from several threads. A write through another mount of /proc, as a container has one, goes unseen.
-/// </remarks>
+/// <summary>Counts writes to files by any program, with inotify(7). Works below /proc and /sys too, where a value that was changed and
+/// changed back leaves no other trace.</summary>
+/// <remarks>Safe for use from several threads. It does not see a write through another mount of /proc, such as that of a
+/// container.</remarks>
 internal sealed class WriteWatch : IDisposable
 {
     private readonly object _gate = new();
@@ -15,8 +15,9 @@ internal sealed class WriteWatch : IDisposable
 
     private WriteWatch(SafeFileHandle inotify) => _inotify = inotify;
 
-    /// <summary>Starts to watch files; those that can't be watched are left out.</summary>
-    /// <returns>Null where none can be, or the user has as many watches as are allowed (fs.inotify.max_user_instances).</returns>
+    /// <summary>Starts to watch files. Skips files that can't be watched.</summary>
+    /// <returns>Null if no file can be watched, or the user has reached the maximum number of watches
+    /// (fs.inotify.max_user_instances).</returns>
     public static WriteWatch? TryStart(params string[] files)
     {
         SafeFileHandle inotify = LibC.InotifyInit(LibC.IN_NONBLOCK | LibC.IN_CLOEXEC);
@@ -29,11 +30,11 @@ internal sealed class WriteWatch : IDisposable
         return null;
     }
 
-    /// <summary>A number that is another one after a write, once that has returned to its writer.</summary>
-    /// <remarks>A third of a microsecond.</remarks>
+    /// <summary>A number that differs after a write has returned to its writer.</summary>
+    /// <remarks>Takes about 0.3 microseconds.</remarks>
     public long Count()
     {
-        // Of several events, which the kernel may put together, one is enough.
+        // The kernel may merge events, and one of several is enough.
         Span<byte> events = stackalloc byte[4096];
         lock (_gate)
         {
@@ -45,7 +46,7 @@ internal sealed class WriteWatch : IDisposable
 
     public void Dispose() => _inotify.Dispose();
 
-    /// <summary>The path that leads to an open file, in whichever namespace it was opened.</summary>
+    /// <summary>A path that opens the same file again, whichever namespace it was opened in.</summary>
     public static string PathOf(SafeFileHandle file) =>
         string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
 }

@@ -3,18 +3,18 @@ using System.Runtime.ExceptionServices;
 
 namespace ConntrackPS.Netlink;
 
-/// <summary>Reads a dump, a datagram at a time.</summary>
-/// <remarks>To stop early dispose the connection: the kernel drops the rest, which costs nothing.</remarks>
+/// <summary>Reads a dump, one datagram at a time.</summary>
+/// <remarks>To stop early, dispose the connection: the kernel drops the rest, which costs nothing.</remarks>
 internal sealed class DumpReader(NetlinkConnection connection, uint sequence, string operation)
 {
     private bool _finished;
     private bool _isInterrupted;
 
-    /// <summary>Waits for the next datagram and hands over its data messages.</summary>
+    /// <summary>Waits for the next datagram and passes its data messages to the handler.</summary>
     /// <returns>False when the dump is complete.</returns>
-    /// <exception cref="NetlinkException">The kernel refused, or gave up in the middle.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the request, or aborted the dump.</exception>
     /// <exception cref="NetlinkProtocolException">A message is malformed.</exception>
-    /// <exception cref="IncompleteListingException">At the end: the kernel said that what it listed changed meanwhile
+    /// <exception cref="IncompleteListingException">At the end: the kernel reported that the listed data changed during the dump
     /// (NLM_F_DUMP_INTR).</exception>
     public bool Read(MessageHandler onMessage)
     {
@@ -44,8 +44,8 @@ internal sealed class DumpReader(NetlinkConnection connection, uint sequence, st
     }
 }
 
-/// <summary>Receives a dump on a thread of its own, so that the kernel fills datagrams while others are taken apart.</summary>
-/// <remarks>Filling one takes the kernel some ten times as long as taking one apart: a few buffers are enough.</remarks>
+/// <summary>Receives a dump on a separate thread, so that the kernel fills datagrams while the caller decodes earlier ones.</summary>
+/// <remarks>The kernel needs about ten times as long to fill a datagram as we need to decode it, so a few buffers are enough.</remarks>
 internal sealed class ReadAhead : IDisposable
 {
     private const int BufferCount = 16;
@@ -68,7 +68,7 @@ internal sealed class ReadAhead : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Waits for the next datagram, which is good until the next call.</summary>
+    /// <summary>Waits for the next datagram. It is valid until the next call.</summary>
     public ReadOnlySpan<byte> Next()
     {
         if (_taken is not null)
@@ -80,7 +80,7 @@ internal sealed class ReadAhead : IDisposable
         return datagram.Buffer.AsSpan(0, datagram.Length);
     }
 
-    /// <summary>Ends the thread; the socket is of no use afterwards.</summary>
+    /// <summary>Ends the thread. The socket can't be used afterwards.</summary>
     public void Dispose()
     {
         _socket.Cancel();
@@ -90,7 +90,7 @@ internal sealed class ReadAhead : IDisposable
         _filled.Dispose();
     }
 
-    /// <summary>Runs until it is cancelled: past a dump's last datagram it waits for one that never comes.</summary>
+    /// <summary>Runs until it is cancelled: after the last datagram of a dump it waits for one that never comes.</summary>
     private void Receive()
     {
         try
@@ -100,7 +100,7 @@ internal sealed class ReadAhead : IDisposable
         }
         catch (Exception exception)
         {
-            // The thread that waits for the datagram throws it, if one still does.
+            // The thread that waits for the datagram rethrows it, if it is still waiting.
             _failure = ExceptionDispatchInfo.Capture(exception);
         }
         finally

@@ -2,33 +2,33 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Netlink;
 
-/// <summary>Takes the kernel's refusal of one message of a batch.</summary>
-/// <param name="index">The message's place in the batch, from 0.</param>
-/// <param name="answer">What the kernel said.</param>
+/// <summary>Handles the kernel's refusal of one message of a batch.</summary>
+/// <param name="index">The index of the message in the batch, from 0.</param>
+/// <param name="answer">The kernel's answer.</param>
 internal delegate void BatchErrorHandler(int index, NetlinkAnswer answer);
 
-/// <summary>Takes what the kernel answered to one message of a batch that asked for something.</summary>
-/// <param name="index">The message's place in the batch, from 0.</param>
+/// <summary>Handles the kernel's answer to a message of a batch that requested data.</summary>
+/// <param name="index">The index of the message in the batch, from 0.</param>
 /// <param name="answer">The answer, in the receive buffer.</param>
 internal delegate void BatchDataHandler(int index, NetlinkMessage answer);
 
-/// <summary>Many requests in one send. Only refusals and what was asked for come back, and an acknowledgement of the last
-/// request: without privilege the kernel refuses the first one and drops the others without an answer.</summary>
-/// <remarks>The kernel handles a datagram within the send call, so that afterwards every answer waits in the receive
-/// buffer. A batch never holds more messages than that buffer has room for answers.</remarks>
+/// <summary>Sends many requests in one call. The kernel returns only refusals, requested data, and an acknowledgement of the last request.
+/// Without privilege the kernel refuses the first request and drops the others without an answer.</summary>
+/// <remarks>The kernel handles a datagram within the send call, so afterwards every answer is in the receive buffer. A batch never holds
+/// more messages than the receive buffer has room for answers.</remarks>
 internal sealed class NetlinkBatch
 {
-    /// <summary>No message this library writes is longer, in bytes.</summary>
+    /// <summary>The maximum length of a message that this library writes, in bytes.</summary>
     public const int MaximumMessageSize = 2048;
 
     private const int SendBytes = 256 * 1024;
     private const int ReceiveBytes = 8 * 1024 * 1024;
 
-    /// <summary>What one refusal may take of the receive buffer, in bytes: 832 seen, with its extended ACK.</summary>
+    /// <summary>The space that one refusal may need in the receive buffer, in bytes. Measured: 832, with its extended ACK.</summary>
     public const int RefusalCost = 1280;
 
-    /// <summary>What an entry that was asked for may take of the receive buffer, in bytes: the kernel sets out with a page,
-    /// and gives back what it didn't need where that is worth it.</summary>
+    /// <summary>The space that a requested entry may need in the receive buffer, in bytes. The kernel allocates a page, and trims it only
+    /// where that saves enough.</summary>
     public const int EntryCost = 5120;
 
     private readonly NetlinkConnection _connection;
@@ -48,18 +48,18 @@ internal sealed class NetlinkBatch
         _capacity = Math.Max(1, socket.ReceiveBufferSize / answerCost);
     }
 
-    /// <summary>Messages waiting to be sent.</summary>
+    /// <summary>The number of messages waiting to be sent.</summary>
     public int Count { get; private set; }
 
-    /// <summary>True when another message, and the end of a transaction after it, may not fit: send first.</summary>
+    /// <summary>True if there may not be room for another message and the end of a transaction after it. Call Send first.</summary>
     public bool IsFull => Count >= _capacity || _buffer.Length - _length < 2 * MaximumMessageSize;
 
-    /// <summary>Where the next message goes; <see cref="Add"/> takes it up.</summary>
+    /// <summary>The buffer for the next message. <see cref="Add"/> appends it to the batch.</summary>
     public Span<byte> NextMessage => _buffer.AsSpan(_length, MaximumMessageSize);
 
-    /// <summary>Takes up the message of this length that was written to <see cref="NextMessage"/>.</summary>
-    /// <param name="length">In bytes.</param>
-    /// <param name="isAnswered">False for a message that kernels don't acknowledge, as the end of a transaction.</param>
+    /// <summary>Appends the message that was written to <see cref="NextMessage"/>.</summary>
+    /// <param name="length">The length in bytes.</param>
+    /// <param name="isAnswered">False for a message that kernels don't acknowledge, such as the end of a transaction.</param>
     public void Add(int length, bool isAnswered = true)
     {
         uint sequence = _connection.NextSequence();
@@ -72,8 +72,8 @@ internal sealed class NetlinkBatch
         Count++;
     }
 
-    /// <summary>Sends what waits, and reports each message that the kernel refused, and each answer to one that asked.</summary>
-    /// <exception cref="NetlinkException">The kernel did not take the batch at all; nothing that was reported counts.</exception>
+    /// <summary>Sends the waiting messages. Reports each message that the kernel refused, and each answer to a request for data.</summary>
+    /// <exception cref="NetlinkException">The kernel did not accept the batch at all. Ignore anything reported before.</exception>
     public void Send(BatchErrorHandler onError, BatchDataHandler? onData = null)
     {
         if (Count == 0)

@@ -2,13 +2,13 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Netlink;
 
-/// <summary>Takes one message of an answer.</summary>
+/// <summary>Handles one message of an answer.</summary>
 internal delegate void MessageHandler(NetlinkMessage message);
 
-/// <summary>Requests and their answers over one socket. Used by one thread at a time.</summary>
+/// <summary>Sends requests and receives their answers over one socket. Only one thread at a time may use it.</summary>
 internal sealed class NetlinkConnection : IDisposable
 {
-    /// <summary>How long the kernel may take for the next part of an answer; it usually has it when send returns.</summary>
+    /// <summary>The maximum wait for the next part of an answer. The kernel usually has it when send returns.</summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
     private const int MaximumAttempts = 6;
@@ -30,14 +30,14 @@ internal sealed class NetlinkConnection : IDisposable
 
     public TimeSpan Timeout { get; }
 
-    /// <summary>The socket's port id, by which the kernel knows what belongs to it.</summary>
+    /// <summary>The port id of the socket, by which the kernel identifies the owner of objects.</summary>
     public uint PortId => _socket.PortId;
 
     /// <summary>Sends one request and waits until the kernel acknowledges or refuses it.</summary>
     /// <param name="message">The request; its flags must hold NLM_F_ACK. Its sequence number is filled in.</param>
-    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
-    /// <param name="onData">Takes the messages that come before the acknowledgement.</param>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="onData">Handles the messages that come before the acknowledgement.</param>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public void Request(Span<byte> message, string operation, MessageHandler? onData = null)
     {
         uint sequence = Send(message, operation);
@@ -60,9 +60,9 @@ internal sealed class NetlinkConnection : IDisposable
         }
     }
 
-    /// <summary>Sends one request for something that may not be there.</summary>
-    /// <returns>False where the kernel has none (ENOENT).</returns>
-    /// <exception cref="NetlinkException">The kernel refused for another reason.</exception>
+    /// <summary>Sends one request for an object that may not exist.</summary>
+    /// <returns>False if the object does not exist (ENOENT).</returns>
+    /// <exception cref="NetlinkException">The kernel refused the request for another reason.</exception>
     public bool TryRequest(Span<byte> message, string operation, MessageHandler onData)
     {
         try
@@ -76,11 +76,11 @@ internal sealed class NetlinkConnection : IDisposable
         }
     }
 
-    /// <summary>Starts a dump. The connection can do nothing else until it is read to its end.</summary>
+    /// <summary>Starts a dump. The connection can't be used for anything else until the dump is read to its end.</summary>
     /// <param name="message">The request; its flags must hold NLM_F_DUMP and NLM_F_ACK.</param>
-    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
-    /// <param name="readAhead">Whether the dump is received on a thread of its own, which leaves this one for the rest.
-    /// The connection is of no other use then.</param>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="readAhead">True to receive the dump on a separate thread, in parallel with the caller's work. Then the connection can't
+    /// be used for anything else.</param>
     public DumpReader Dump(Span<byte> message, string operation, bool readAhead = false)
     {
         DumpReader reader = new(this, Send(message, operation), operation);
@@ -89,13 +89,13 @@ internal sealed class NetlinkConnection : IDisposable
         return reader;
     }
 
-    /// <summary>Reads a dump to its end, and again where the kernel says that what it listed changed meanwhile.</summary>
+    /// <summary>Reads a dump to its end. Reads it again if the kernel reports that the listed data changed during the dump.</summary>
     /// <param name="message">The request; its flags must hold NLM_F_DUMP and NLM_F_ACK.</param>
-    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
-    /// <param name="onBegin">Forgets what an earlier reading handed over.</param>
-    /// <param name="onData">Takes each message.</param>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
-    /// <exception cref="IncompleteListingException">It changed each time.</exception>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="onBegin">Discards what an earlier attempt delivered.</param>
+    /// <param name="onData">Handles each message.</param>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
+    /// <exception cref="IncompleteListingException">The data changed during each attempt.</exception>
     public void ReadDump(Span<byte> message, string operation, Action onBegin, MessageHandler onData)
     {
         for (int attempt = 1; ; attempt++)
@@ -119,11 +119,11 @@ internal sealed class NetlinkConnection : IDisposable
     }
 
     /// <summary>Starts a batch of requests that are sent together.</summary>
-    /// <param name="operation">What is asked, as a phrase that completes "could not ...".</param>
-    /// <param name="answerCost">What one answer may take of the receive buffer, in bytes.</param>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="answerCost">The space that one answer may need in the receive buffer, in bytes.</param>
     public NetlinkBatch CreateBatch(string operation, int answerCost = NetlinkBatch.RefusalCost) => new(this, _socket, operation, answerCost);
 
-    /// <summary>Ends any wait for the kernel, from any thread; the connection is of no use afterwards.</summary>
+    /// <summary>Ends any wait for the kernel. May be called from any thread. The connection can't be used afterwards.</summary>
     public void Cancel() => _socket.Cancel();
 
     public void Dispose()
@@ -135,8 +135,8 @@ internal sealed class NetlinkConnection : IDisposable
 
     internal uint NextSequence() => ++_sequence;
 
-    /// <summary>Waits for the next datagram with a message of this sequence number. What is left of other requests is
-    /// passed over, and does not renew the time that the kernel has.</summary>
+    /// <summary>Waits for the next datagram with a message of this sequence number. Skips leftovers of other requests; they do not extend
+    /// the timeout.</summary>
     internal MessageReader Receive(uint sequence, string operation)
     {
         long started = Environment.TickCount64;
@@ -150,7 +150,7 @@ internal sealed class NetlinkConnection : IDisposable
         }
     }
 
-    /// <summary>The messages of the next datagram that is there already, or none.</summary>
+    /// <summary>The messages of the next datagram if one is already there, otherwise none.</summary>
     internal MessageReader ReceiveAvailable(string operation, out bool received)
     {
         int length = _socket.TryReceive(_buffer, operation);

@@ -22,10 +22,10 @@ internal enum MessageFlags : ushort
     Create = 0x400,
     Append = 0x800,
 
-    /// <summary>On an error message: the original request was left out of the answer.</summary>
+    /// <summary>In an error message: the original request is not repeated in the answer.</summary>
     Capped = 0x100,
 
-    /// <summary>On an error message: extended ACK attributes follow.</summary>
+    /// <summary>In an error message: extended ACK attributes follow.</summary>
     AckAttributes = 0x200,
 }
 
@@ -63,7 +63,7 @@ internal static class NetlinkProtocol
     /// <summary>NLA_TYPE_MASK: the type without NLA_F_NESTED and NLA_F_NET_BYTEORDER.</summary>
     public const ushort AttributeTypeMask = 0x3fff;
 
-    /// <summary>The largest datagram of a dump is 32,448 bytes, so one of these always holds it.</summary>
+    /// <summary>The largest datagram of a dump is 32,448 bytes, so this size always holds it.</summary>
     public const int DatagramSize = 32 * 1024;
 
     /// <summary>NLMSG_ALIGN, NLA_ALIGN.</summary>

@@ -6,11 +6,12 @@ namespace ConntrackPS.Netlink;
 /// <summary>The kernel refused a netlink request.</summary>
 public class NetlinkException : Exception
 {
-    /// <summary>Describes a refusal.</summary>
-    /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>
-    /// <param name="errno">The kernel's answer.</param>
-    /// <param name="kernelMessage">The extended ACK's text (NLMSGERR_ATTR_MSG), where the kernel gave one.</param>
-    /// <param name="attributeOffset">The offset, in bytes, of the attribute at fault in the request (NLMSGERR_ATTR_OFFS).</param>
+    /// <summary>Describes a refused request.</summary>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="errno">The error number from the kernel.</param>
+    /// <param name="kernelMessage">The text of the extended ACK (NLMSGERR_ATTR_MSG), if the kernel sent one.</param>
+    /// <param name="attributeOffset">The offset of the invalid attribute in the request, in bytes (NLMSGERR_ATTR_OFFS), if the kernel sent
+    /// it.</param>
     public NetlinkException(string operation, Errno errno, string? kernelMessage = null, uint? attributeOffset = null)
         : base(Describe(operation, errno, kernelMessage))
     {
@@ -20,16 +21,16 @@ public class NetlinkException : Exception
         AttributeOffset = attributeOffset;
     }
 
-    /// <summary>What was asked of the kernel.</summary>
+    /// <summary>The operation that failed.</summary>
     public string Operation { get; }
 
-    /// <summary>The kernel's answer.</summary>
+    /// <summary>The error number from the kernel.</summary>
     public Errno Errno { get; }
 
-    /// <summary>The kernel's own words, where it gave any.</summary>
+    /// <summary>The kernel's own error text, if it sent one.</summary>
     public string? KernelMessage { get; }
 
-    /// <summary>The offset, in bytes, of the attribute at fault in the request, where the kernel told.</summary>
+    /// <summary>The offset of the invalid attribute in the request, in bytes, if the kernel sent it.</summary>
     public uint? AttributeOffset { get; }
 
     private static string Describe(string operation, Errno errno, string? kernelMessage)
@@ -41,16 +42,16 @@ public class NetlinkException : Exception
     }
 }
 
-/// <summary>A listing of the kernel's was read to its end, again and again, and each time what it lists was rearranged
-/// under it: entries may be missing from what came.</summary>
-/// <remarks>Thrown at the end of a listing, after all that it did show. The hash table of connection tracking is rearranged
-/// when it is resized (nf_conntrack_buckets); the kernel tells of its other lists by NLM_F_DUMP_INTR. A caller that only
-/// wants to know what is there may go on with what came; one that concludes from what did not come must not.</remarks>
+/// <summary>A listing was read to its end several times, and each time the listed data was rearranged during the read. Entries may be
+/// missing from the result.</summary>
+/// <remarks>Thrown at the end of a listing, after all entries that it showed. The hash table of connection tracking is rearranged when it
+/// is resized (nf_conntrack_buckets). For its other lists the kernel sets NLM_F_DUMP_INTR. A caller that only shows entries may use the
+/// result. A caller that draws conclusions from a missing entry must not.</remarks>
 public class IncompleteListingException : Exception
 {
-    /// <summary>Tells of a listing that was never whole.</summary>
-    /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>
-    /// <param name="attempts">How often it was asked for.</param>
+    /// <summary>Describes a listing that was never complete.</summary>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="attempts">The number of attempts.</param>
     public IncompleteListingException(string operation, int attempts)
         : this($"The hash table was resized during every attempt to {operation} ({attempts} in all).", attempts, null)
     {
@@ -59,20 +60,20 @@ public class IncompleteListingException : Exception
     private protected IncompleteListingException(string message, int attempts, Exception? inner)
         : base(message, inner) => Attempts = attempts;
 
-    /// <summary>How often the listing was begun.</summary>
+    /// <summary>The number of times the listing was started.</summary>
     public int Attempts { get; }
 }
 
 /// <summary>A netlink message is malformed: truncated, or with a malformed length.</summary>
-/// <param name="message">What is wrong with it.</param>
+/// <param name="message">The problem.</param>
 public sealed class NetlinkProtocolException(string message) : Exception(message);
 
-/// <summary>The kernel's verdict on a request: NLMSG_ERROR, which with errno 0 is an acknowledgement, or NLMSG_DONE.</summary>
+/// <summary>The kernel's answer to a request: NLMSG_ERROR, which is an acknowledgement if its errno is 0, or NLMSG_DONE.</summary>
 internal readonly record struct NetlinkAnswer(Errno Errno, string? KernelMessage, uint? AttributeOffset)
 {
     /// <summary>Decodes an NLMSG_ERROR or NLMSG_DONE message.</summary>
-    /// <remarks>struct nlmsgerr: errno (negative), then the request's header, and its payload unless NLM_F_CAPPED is
-    /// set; then with NLM_F_ACK_TLVS the extended ACK. NLMSG_DONE has the errno and attributes alone.</remarks>
+    /// <remarks>struct nlmsgerr: errno (negative), the header of the request, its payload unless NLM_F_CAPPED is set, and with
+    /// NLM_F_ACK_TLVS the extended ACK. NLMSG_DONE has only the errno and the attributes.</remarks>
     public static NetlinkAnswer Decode(NetlinkMessage message)
     {
         ReadOnlySpan<byte> payload = message.Payload;
@@ -102,7 +103,7 @@ internal readonly record struct NetlinkAnswer(Errno Errno, string? KernelMessage
     }
 
     /// <summary>Throws unless the answer is an acknowledgement.</summary>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public void ThrowIfError(string operation)
     {
         if (Errno != Errno.None)

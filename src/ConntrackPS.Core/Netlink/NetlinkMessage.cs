@@ -8,7 +8,7 @@ namespace ConntrackPS.Netlink;
 /// <summary>One netlink message in a receive buffer: struct nlmsghdr, then the payload.</summary>
 internal readonly ref struct NetlinkMessage(ReadOnlySpan<byte> bytes)
 {
-    /// <summary>The whole message, header included, padding excluded.</summary>
+    /// <summary>The whole message, with header, without padding.</summary>
     public ReadOnlySpan<byte> Bytes { get; } = bytes;
 
     public ushort Type => MemoryMarshal.Read<ushort>(Bytes[4..]);
@@ -48,12 +48,12 @@ internal readonly ref struct NetlinkMessage(ReadOnlySpan<byte> bytes)
         new($"A netfilter message of {length} bytes has no room for its header.");
 }
 
-/// <summary>Walks the messages of one datagram.</summary>
+/// <summary>Iterates over the messages of one datagram.</summary>
 internal ref struct MessageReader(ReadOnlySpan<byte> datagram)
 {
     private ReadOnlySpan<byte> _rest = datagram;
 
-    /// <summary>Takes the next message.</summary>
+    /// <summary>Reads the next message.</summary>
     /// <returns>False at the end of the datagram.</returns>
     /// <exception cref="NetlinkProtocolException">The header is truncated, or its length is malformed.</exception>
     public bool TryRead(out NetlinkMessage message)
@@ -72,10 +72,10 @@ internal ref struct MessageReader(ReadOnlySpan<byte> datagram)
     }
 }
 
-/// <summary>Walks the attributes of a message or of a nest (struct nlattr); never reads past their end.</summary>
+/// <summary>Iterates over the attributes of a message or of a nest (struct nlattr). It never reads past their end.</summary>
 internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
 {
-    /// <summary>What has not been read yet.</summary>
+    /// <summary>The bytes that have not been read yet.</summary>
     public ReadOnlySpan<byte> Rest { get; private set; } = attributes;
 
     /// <summary>The attribute's type, without its flags.</summary>
@@ -130,10 +130,10 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
         get => BinaryPrimitives.TryReadUInt64BigEndian(Value, out ulong value) ? value : throw TooShort(Type, Value.Length, 8);
     }
 
-    /// <summary>A number in host byte order; netfilter sends nearly all others in network order.</summary>
+    /// <summary>A number in host byte order. Netfilter sends nearly all other numbers in network byte order.</summary>
     public readonly uint HostUInt32 => Value.Length >= 4 ? MemoryMarshal.Read<uint>(Value) : throw TooShort(Type, Value.Length, 4);
 
-    /// <summary>Text up to its terminating NUL, or to the end without one.</summary>
+    /// <summary>Text up to its terminating NUL, or the whole value if there is none.</summary>
     public readonly string Text
     {
         get
@@ -143,7 +143,7 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
         }
     }
 
-    // Static, so that a reader may live in registers: its address is never taken.
+    // Static, so that the reader's address is never taken and it can stay in registers.
     private static NetlinkProtocolException TooShort(ushort type, int length, int needed) =>
         new($"Netlink attribute {type} has {length} bytes where {needed} are needed.");
 
@@ -154,18 +154,18 @@ internal ref struct AttributeReader(ReadOnlySpan<byte> attributes)
         new($"A netlink attribute claims {length} bytes where {rest} are left.");
 }
 
-/// <summary>struct nlattr as one number, for readers that look at length and type at once. Both are of 16 bits and in the
-/// order of the machine: in a word of 32 bits the length is the lower half on most, and the upper one on s390x.</summary>
+/// <summary>struct nlattr as one number, for readers that check length and type at once. Both fields have 16 bits in host byte order. In a
+/// word of 32 bits the length is the lower half on little-endian machines, and the upper half on s390x.</summary>
 internal static class AttributeHeader
 {
-    /// <summary>The header's word as a machine reads it.</summary>
+    /// <summary>The header's word in the given byte order.</summary>
     /// <param name="length">nla_len: header and value, without padding.</param>
     /// <param name="type">nla_type, with its flags.</param>
-    /// <param name="isLittleEndian">The machine's order; tests ask for the other.</param>
+    /// <param name="isLittleEndian">The byte order. Tests pass both.</param>
     public static uint Word(ushort length, ushort type, bool isLittleEndian) =>
         isLittleEndian ? (uint)type << 16 | length : (uint)length << 16 | type;
 
-    /// <summary>The header's word on this machine; a constant once compiled.</summary>
+    /// <summary>The header's word on this machine. A constant after compilation.</summary>
     public static uint Word(ushort length, ushort type) => Word(length, type, BitConverter.IsLittleEndian);
 
     /// <summary>nla_len.</summary>
@@ -175,23 +175,23 @@ internal static class AttributeHeader
     public static ushort TypeOf(uint word, bool isLittleEndian) => (ushort)(isLittleEndian ? word >> 16 : word);
 }
 
-/// <summary>Writes netlink messages into a buffer of the caller's; lengths are filled in when a message or nest ends.</summary>
+/// <summary>Writes netlink messages into the caller's buffer. Fills in the length when a message or nest ends.</summary>
 internal ref struct MessageWriter(Span<byte> buffer)
 {
     private readonly Span<byte> _buffer = buffer;
     private int _length;
     private int _messageStart;
 
-    /// <summary>An open nest; give it back to <see cref="EndNest"/>.</summary>
+    /// <summary>An open nest. Pass it to <see cref="EndNest"/>.</summary>
     public readonly struct Nest(int start)
     {
         internal int Start { get; } = start;
     }
 
-    /// <summary>All that has been written.</summary>
+    /// <summary>All bytes written so far.</summary>
     public readonly ReadOnlySpan<byte> Written => _buffer[.._length];
 
-    /// <summary>Starts a netfilter message; the sequence number is the connection's to fill in.</summary>
+    /// <summary>Starts a netfilter message. The connection fills in the sequence number.</summary>
     /// <param name="type">Subsystem in the high byte, message in the low one.</param>
     /// <param name="flags">NLM_F_*; NLM_F_REQUEST is always added.</param>
     /// <param name="family">nfgenmsg.nfgen_family.</param>
@@ -236,7 +236,7 @@ internal ref struct MessageWriter(Span<byte> buffer)
     public void PutUInt64(ushort type, ulong value) =>
         BinaryPrimitives.WriteUInt64BigEndian(TakeAttribute(type, 8), value);
 
-    /// <summary>Writes a number in host byte order, as CTA_FILTER's flags want it.</summary>
+    /// <summary>Writes a number in host byte order, as the flags of CTA_FILTER require.</summary>
     public void PutHostUInt32(ushort type, uint value) =>
         MemoryMarshal.Write(TakeAttribute(type, 4), in value);
 

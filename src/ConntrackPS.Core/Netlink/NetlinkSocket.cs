@@ -6,11 +6,12 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Netlink;
 
-/// <summary>A NETLINK_NETFILTER socket: datagrams to and from the kernel, nothing about what they mean.</summary>
+/// <summary>A NETLINK_NETFILTER socket: sends datagrams to the kernel and receives them, without interpreting them.</summary>
 /// <remarks>One thread at a time may receive. <see cref="Cancel"/> may be called from any thread.</remarks>
 internal sealed unsafe class NetlinkSocket : IDisposable
 {
-    /// <summary>How many port ids are tried. One is taken by another process once in hundreds of millions.</summary>
+    /// <summary>The maximum number of port ids to try. The chance that another process has a port id is one in hundreds of
+    /// millions.</summary>
     private const int MaximumBinds = 16;
 
     private readonly SafeFileHandle _handle;
@@ -20,10 +21,10 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private NetlinkSocket(SafeFileHandle handle, PortIds portIds) => (_handle, _portIds) = (handle, portIds);
 
-    /// <summary>Opens a socket in a network namespace; it stays there, whichever thread uses it.</summary>
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
-    /// <param name="portIds">Where the socket's port id comes from, for tests.</param>
-    /// <exception cref="NetlinkException">The kernel has no netfilter netlink, or refuses the socket.</exception>
+    /// <summary>Opens a socket in a network namespace. The socket stays there, whichever thread uses it.</summary>
+    /// <param name="networkNamespace">The namespace, or null for the caller's own.</param>
+    /// <param name="portIds">The source of the socket's port id. Tests replace it.</param>
+    /// <exception cref="NetlinkException">The kernel has no netfilter netlink, or refused to open the socket.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static NetlinkSocket Open(NetworkNamespace? networkNamespace = null, PortIds? portIds = null)
     {
@@ -42,10 +43,11 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
-    /// <summary>Wraps a socket that stands in for the kernel's, for tests.</summary>
+    /// <summary>Wraps a socket that replaces the kernel's in tests.</summary>
     public static NetlinkSocket FromHandle(SafeFileHandle handle) => new(handle, PortIds.OfProcess);
 
-    /// <summary>The socket's port id, by which the kernel knows what belongs to it; 0 for none, or none any more.</summary>
+    /// <summary>The port id of the socket, by which the kernel identifies the owner of objects. 0 before the bind and after the
+    /// close.</summary>
     public uint PortId => _portId;
 
     /// <summary>The size of the receive buffer as the kernel accounts it, in bytes.</summary>
@@ -59,7 +61,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
-    /// <summary>How many datagrams the kernel dropped since the socket was opened, since the receive buffer was full
+    /// <summary>The number of datagrams that the kernel dropped since the socket was opened because the receive buffer was full
     /// (SO_MEMINFO, SK_MEMINFO_DROPS).</summary>
     public uint DropCount
     {
@@ -72,7 +74,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
-    /// <summary>Turns an option of level SOL_NETLINK on.</summary>
+    /// <summary>Sets an option of level SOL_NETLINK.</summary>
     /// <exception cref="NetlinkException">The kernel refused: EPERM for a group without CAP_NET_ADMIN.</exception>
     public void SetNetlinkOption(NetlinkSocketOption option, int value, string operation)
     {
@@ -80,9 +82,10 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             throw new NetlinkException(operation, LastError());
     }
 
-    /// <summary>Has the kernel drop what a program of classic BPF rejects, before it is queued (SO_ATTACH_FILTER).</summary>
-    /// <returns>False where the kernel has no room for it: net.core.optmem_max of the socket's network namespace bounds what a
-    /// socket may take for a program (ENOMEM). All messages are queued then.</returns>
+    /// <summary>Attaches a classic BPF program. The kernel drops the messages that it rejects before they are queued
+    /// (SO_ATTACH_FILTER).</summary>
+    /// <returns>False if the program is too large (ENOMEM): net.core.optmem_max of the socket's network namespace limits its size. Then all
+    /// messages are queued.</returns>
     public bool TryAttachFilter(ReadOnlySpan<SocketFilter> instructions)
     {
         fixed (SocketFilter* first = instructions)
@@ -96,15 +99,15 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         return errno == Errno.OutOfMemory ? false : throw new NetlinkException("attach a socket filter", errno);
     }
 
-    /// <summary>Asks for a receive buffer: past the system's limit where CAP_NET_ADMIN allows, else up to it. What the
-    /// kernel granted is in <see cref="ReceiveBufferSize"/>, doubled for its own account.</summary>
+    /// <summary>Requests a receive buffer size. With CAP_NET_ADMIN it may exceed the system's limit. The kernel doubles the size for its
+    /// own bookkeeping; <see cref="ReceiveBufferSize"/> has the result.</summary>
     public void RequestReceiveBuffer(int bytes)
     {
         if (!TrySetOption(SOL_SOCKET, SO_RCVBUFFORCE, bytes))
             SetOption(SOL_SOCKET, SO_RCVBUF, bytes);
     }
 
-    /// <summary>Asks for larger buffers: past the system's limit where CAP_NET_ADMIN allows, else up to it.</summary>
+    /// <summary>Requests larger buffers. With CAP_NET_ADMIN they may exceed the system's limit.</summary>
     public void RequestBuffers(int receiveBytes, int sendBytes)
     {
         RequestReceiveBuffer(receiveBytes);
@@ -112,8 +115,8 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             SetOption(SOL_SOCKET, SO_SNDBUF, sendBytes);
     }
 
-    /// <summary>Sends to the kernel, which has handled the request when this returns.</summary>
-    /// <exception cref="NetlinkException">The kernel did not take it.</exception>
+    /// <summary>Sends messages to the kernel. The kernel has handled the requests when this returns.</summary>
+    /// <exception cref="NetlinkException">The kernel did not accept the messages.</exception>
     public void Send(ReadOnlySpan<byte> messages, string operation)
     {
         while (LibC.Send(_handle, messages) < 0)
@@ -124,7 +127,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         }
     }
 
-    /// <summary>Receives one datagram from the kernel, waiting for it.</summary>
+    /// <summary>Waits for a datagram from the kernel and receives it.</summary>
     /// <exception cref="NetlinkException">ETIMEDOUT: nothing came in time. ENOBUFS: messages were lost.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public int Receive(Span<byte> buffer, string operation, TimeSpan timeout)
@@ -136,7 +139,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             if (length > 0)
                 return length;
 
-            // A signal, or what is not from the kernel, ends the wait early; the time is not renewed by it.
+            // A signal, or a datagram from another process, ends the wait early. It does not extend the timeout.
             if (left < TimeSpan.Zero || !WaitForData(operation, left))
                 throw TookTooLong(operation, timeout);
         }
@@ -146,8 +149,8 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     public static NetlinkException TookTooLong(string operation, TimeSpan timeout) =>
         new(operation, Errno.TimedOut, "no answer within " + timeout);
 
-    /// <summary>Waits until a datagram is there.</summary>
-    /// <returns>False when the time is up first.</returns>
+    /// <summary>Waits until a datagram arrives.</summary>
+    /// <returns>False after the timeout.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool WaitForData(string operation, TimeSpan timeout)
     {
@@ -159,7 +162,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         if (isWoken)
             _wake.Clear();
 
-        // A signal or a nudge counts as data: the caller looks, and waits again.
+        // A signal or a nudge counts as data: the caller checks, and waits again.
         return ready != 0;
     }
 
@@ -189,24 +192,24 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             }
             else if (length > 0 && sender.PortId == 0)
             {
-                // Port 0 is the kernel; another process may write to this socket, and is ignored.
+                // Port 0 is the kernel. Another process may write to this socket; its datagrams are ignored.
                 return length;
             }
         }
     }
 
-    /// <summary>Has a poller wait for data too, until the socket is closed.</summary>
+    /// <summary>Adds the socket to a poller, until the socket is closed.</summary>
     public void WatchBy(Poller poller, ulong token) => poller.Add(_handle, token);
 
-    /// <summary>Ends any wait and every later receive, from any thread.</summary>
+    /// <summary>Ends any current wait and all later receives. May be called from any thread.</summary>
     public void Cancel() => _wake.Raise();
 
-    /// <summary>Ends the present wait for data, or the next one, from any thread.</summary>
+    /// <summary>Ends the current wait for data, or the next one. May be called from any thread.</summary>
     public void Nudge() => _wake.Nudge();
 
     public void Dispose()
     {
-        // In this order: before the kernel has told everyone that the socket is gone, its id must not be another's.
+        // Close first, then return the port id: no other socket may have it until the kernel has notified all subsystems of the close.
         _handle.Dispose();
         if (Interlocked.Exchange(ref _portId, 0) is not 0 and uint portId)
             _portIds.Return(portId);
@@ -255,36 +258,34 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         LibC.SetSockOpt(_handle, level, option, &value, sizeof(int)) == 0;
 }
 
-/// <summary>Draws the port ids (nl_pid) of this process's sockets, each for one socket from before its bind until after its
+/// <summary>Assigns the port ids (nl_pid) of this process's sockets. A socket keeps its port id from before its bind until after its
 /// close.</summary>
 /// <remarks>
-/// <para>The kernel knows the owner of a table of nf_tables by the port id alone, and a closing socket frees its port id
-/// (netlink_release) before nf_tables is told (NETLINK_URELEASE, nf_tables_api.c: nft_rcv_nl_event). A socket that has
-/// taken the same id meanwhile loses its tables without an event. The kernel's own choice for port 0 is the process's id
-/// again and again, which is how that comes about.</para>
-/// <para>The ids drawn here are none that the kernel chooses: process ids are at most 2^22 (PID_MAX_LIMIT), and its second
-/// choice is a negative number (netlink_autobind). They are random, since every user may read those in use
-/// (/proc/net/netlink), and by opening and closing the next one could take a table away.</para>
+/// <para>The kernel identifies the owner of an nf_tables table by the port id only. A closing socket frees its port id (netlink_release)
+/// before nf_tables is notified (NETLINK_URELEASE, nf_tables_api.c: nft_rcv_nl_event). If another socket takes the same id in between, it
+/// loses its tables without an event. The kernel's own choice for port 0 is always the process id, so this does happen.</para>
+/// <para>The kernel never chooses the ids from this range: process ids are at most 2^22 (PID_MAX_LIMIT), and its second choice is a
+/// negative number (netlink_autobind). The ids are random, because every user can read the ids in use (/proc/net/netlink). A user who could
+/// predict the next id could take a table away by opening and closing a socket.</para>
 /// </remarks>
 internal sealed class PortIds
 {
-    /// <summary>The least id: past every process id.</summary>
+    /// <summary>The lowest id: above every process id.</summary>
     public const uint First = (1 << 22) + 1;
 
-    /// <summary>The greatest id: the last one before the kernel's own range.</summary>
+    /// <summary>The highest id: the last one below the kernel's own range.</summary>
     public const uint Last = int.MaxValue;
 
     private readonly Func<uint> _draw;
     private readonly HashSet<uint> _taken = [];
 
-    /// <param name="draw">Where ids come from, for tests; else they are random.</param>
+    /// <param name="draw">The source of ids, for tests. The default is random.</param>
     public PortIds(Func<uint>? draw = null) => _draw = draw ?? DrawRandom;
 
-    /// <summary>The ids of this process's sockets, in whichever network namespace.</summary>
+    /// <summary>The ids of this process's sockets, in all network namespaces.</summary>
     public static PortIds OfProcess { get; } = new();
 
-    /// <summary>An id that no socket of ours has. Another process may have it anyway: then bind(2) says
-    /// EADDRINUSE.</summary>
+    /// <summary>Returns an id that no other socket of this process has. If another process has it, bind(2) fails with EADDRINUSE.</summary>
     public uint Take()
     {
         lock (_taken)
@@ -298,7 +299,7 @@ internal sealed class PortIds
         }
     }
 
-    /// <summary>Gives an id back whose socket is closed, so that the kernel has told everyone of its end.</summary>
+    /// <summary>Returns an id after its socket is closed, when the kernel has notified all subsystems of the close.</summary>
     public void Return(uint id)
     {
         lock (_taken)

@@ -6,8 +6,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Api;
 
-/// <summary>The core is a library in its own right: it knows nothing of PowerShell, and its parts depend on each other one way.
-/// </summary>
+/// <summary>The core is an independent library: it has no PowerShell code, and its parts depend on each other in one direction
+/// only.</summary>
 public partial class CoreIndependenceTests
 {
     private static readonly string Sources = Path.Combine(Repository.Root, "src/ConntrackPS.Core");
@@ -76,7 +76,8 @@ public partial class CoreIndependenceTests
             select $"{part} uses {used}");
     }
 
-    /// <summary>A descriptor that is closed and whose number is given away again is a danger; so few classes hold one.</summary>
+    /// <summary>A descriptor that is closed while in use is dangerous, because its number is reused. So only few classes hold
+    /// one.</summary>
     [Fact]
     public void The_page_on_the_architecture_tells_who_holds_a_file_descriptor()
     {
@@ -127,11 +128,11 @@ public partial class CoreIndependenceTests
             yield return reader.GetUserString(handle);
     }
 
-    /// <summary>Our nouns with any verb, and the verbs of PowerShell's own cmdlets with any noun.</summary>
+    /// <summary>The cmdlet nouns of the module with any verb, and the verbs of PowerShell's own cmdlets with any noun.</summary>
     [GeneratedRegex(@"\b[A-Z][a-z]+-Conntrack[A-Z]|\b(Add|Block|Clear|ConvertFrom|ConvertTo|Enter|Export|ForEach|Format|Get|Group|Import|Invoke|Measure|New|Out|Read|Register|Remove|Rename|Select|Set|Show|Sort|Start|Stop|Test|Unblock|Wait|Watch|Where|Write)-[A-Z][a-z]")]
     private static partial Regex Cmdlet();
 
-    /// <summary>A parameter such as -Zone, or a variable of PowerShell's.</summary>
+    /// <summary>A parameter such as -Zone, or a PowerShell variable.</summary>
     [GeneratedRegex(@"(?<![\w-])-[A-Z][a-z]+|\$(true|false|null|_)\b|PowerShell")]
     private static partial Regex Syntax();
 

@@ -6,19 +6,19 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Api;
 
-/// <summary>What the documents name exists: types, members, parameters, cmdlets, files, folders, and what links point to.</summary>
+/// <summary>Everything that the documents name exists: types, members, parameters, cmdlets, files, folders, and link targets.</summary>
 public partial class DocumentsTests
 {
     private const BindingFlags Declared =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
 
-    /// <summary>Paths are given from here, as one would speak of them.</summary>
+    /// <summary>The folders that paths in documents may be relative to.</summary>
     private static readonly string[] Folders =
         [".", "src/ConntrackPS.Core", "src/ConntrackPS", "tests", "tests/ConntrackPS.Core.Tests", "tests/ConntrackPS.Tests", "docs", "build"];
 
     private static readonly string[] FoldersOfPages = [".", "docs", "docs/help", "samples", "samples/Lab", "src/ConntrackPS.Core"];
 
-    /// <summary>Parameters and words of PowerShell's own, of NuGet's and of build.ps1's.</summary>
+    /// <summary>Parameters and words of PowerShell, NuGet and build.ps1.</summary>
     private static readonly string[] Foreign =
         ["WhatIf", "Confirm", "Verbose", "Exhaustive", "NupkgPath", "ApiKey", "SupportsShouldProcess", "CmdletsToExport"];
 
@@ -48,7 +48,7 @@ public partial class DocumentsTests
         Assert.Empty(missing);
     }
 
-    /// <summary>The other pages name much that is not ours; but files of these folders are.</summary>
+    /// <summary>Other pages name files of other projects too. But files in these folders are ours.</summary>
     [Theory]
     [MemberData(nameof(Linking))]
     public void Files_that_a_document_names_exist(string file) => Assert.Empty(
@@ -98,19 +98,19 @@ public partial class DocumentsTests
     [Fact]
     public void There_are_links_to_follow() => Assert.InRange(LinkTargets(File.ReadAllText(Path.Combine(Repository.Root, "README.md"))).Count(), 10, 1000);
 
-    /// <summary>Whatever a page tells of commands: none of a cmdlet that is gone.</summary>
+    /// <summary>No page names a cmdlet that does not exist.</summary>
     [Theory]
     [MemberData(nameof(Linking))]
     public void Cmdlets_of_a_document_exist(string file) => Assert.Empty(
         from line in File.ReadLines(Path.Combine(Repository.Root, file))
         from Match match in Cmdlet().Matches(line)
 
-            // PowerShell breaks long values of a list anywhere, a name at the end of the line as well.
+            // PowerShell wraps long list values anywhere, even within a name at the end of the line.
         where !Exists(match.Value) && !(line.StartsWith("    ", StringComparison.Ordinal) && match.Index + match.Length == line.Length)
         select match.Value);
 
-    /// <summary>What stands in backticks, parameters anywhere, and in indented blocks what can only be names of ours: those that
-    /// have a capital letter in the middle.</summary>
+    /// <summary>Text in backticks, parameters anywhere, and in indented blocks the names that can only be ours: those with a capital letter
+    /// inside.</summary>
     private static IEnumerable<string> Names(string text)
     {
         string blocks = string.Join('\n', text.Split('\n').Where(line => line.StartsWith("    ", StringComparison.Ordinal)));
@@ -147,14 +147,14 @@ public partial class DocumentsTests
               || AllTypes.Value[parts[^2]].Any(type => HasMember(type, parts[^1]));
     }
 
-    /// <summary>Inherited ones too.</summary>
+    /// <summary>Includes inherited members.</summary>
     private static bool HasMember(Type type, string name) =>
         type.GetMember(name, Declared).Length > 0 || (type.BaseType is { } parent && HasMember(parent, name));
 
     private static bool IsNamespace(string name) => AllTypes.Value.SelectMany(types => types).Any(type =>
         type.Namespace is { } space && ($".{space}.".Contains($".{name}.", StringComparison.Ordinal)));
 
-    /// <summary>What stands in angle brackets may be anything.</summary>
+    /// <summary>A placeholder in angle brackets matches any name.</summary>
     private static bool HasPath(string folder, ReadOnlySpan<string> steps)
     {
         if (steps.IsEmpty)
@@ -183,7 +183,7 @@ public partial class DocumentsTests
         return Path.Exists(path) && (parts.Length == 1 || File.ReadLines(path).Any(line => line.StartsWith('#') && Anchor(line) == parts[1]));
     }
 
-    /// <summary>The name that a heading has in links.</summary>
+    /// <summary>The anchor of a heading in links.</summary>
     private static string Anchor(string heading) =>
         NotOfAnchors().Replace(heading.TrimStart('#').Trim().ToLowerInvariant(), "").Replace(' ', '-');
 

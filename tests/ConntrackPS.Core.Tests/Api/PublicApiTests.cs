@@ -4,8 +4,8 @@ using PublicApiGenerator;
 
 namespace ConntrackPS.Tests.Api;
 
-/// <summary>Nothing that others build on changes unseen: the library's public API is kept as text beside this file. What the
-/// cmdlets offer is in Commands.txt of their tests.</summary>
+/// <summary>Detects every change of the library's public API, which is kept as text beside this file. Commands.txt in the Pester tests has
+/// the cmdlets.</summary>
 public class PublicApiTests
 {
     [Fact]

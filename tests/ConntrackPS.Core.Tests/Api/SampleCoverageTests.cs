@@ -7,13 +7,13 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Api;
 
-/// <summary>What is public has an example: samples/CoreSample, a program that sees nothing else, uses each type. What it doesn't
-/// use needs no place in the public API.</summary>
+/// <summary>Every public type has an example: samples/CoreSample uses each of them through the public API only. A type that it does not use
+/// need not be public.</summary>
 public partial class SampleCoverageTests
 {
     private static readonly Assembly Core = typeof(ConntrackEntry).Assembly;
 
-    /// <summary>Public for PowerShell alone, which sees the types of parameters and of what cmdlets emit.</summary>
+    /// <summary>Public only for PowerShell, which needs the types of parameters and of output objects.</summary>
     private static readonly Dictionary<string, string> Exempt = new()
     {
         ["ConntrackPS.Blocking.ConntrackBlock"] = "what Get-ConntrackBlock emits",
@@ -38,13 +38,13 @@ public partial class SampleCoverageTests
         string samples = Squeeze(string.Join('\n', Directory.EnumerateFiles(Path.Combine(Repository.Root, "samples/CoreSample"), "*.cs").Select(File.ReadAllText)));
         string readme = File.ReadAllText(Path.Combine(Repository.Root, "src/ConntrackPS.Core/README.md"));
 
-        // The first block is a program of its own, which the tests of the package compile and run.
+        // The first block is a complete program, which the package tests compile and run.
         List<string> blocks = [.. Block().Matches(readme).Skip(1).Select(match => match.Groups[1].Value)];
         Assert.True(blocks.Count >= 4);
         Assert.All(blocks, block => Assert.Contains(Squeeze(block), samples, StringComparison.Ordinal));
     }
 
-    /// <summary>The types that an assembly names, and those in the signatures of members that it calls.</summary>
+    /// <summary>The types that an assembly refers to, and those in the signatures of the members that it calls.</summary>
     private static HashSet<Type> UsedBy(Assembly assembly)
     {
         HashSet<Type> used = [];
@@ -56,7 +56,7 @@ public partial class SampleCoverageTests
                 Add(used, assembly.ManifestModule.ResolveType(MetadataTokens.GetToken(handle)));
             foreach (MemberReferenceHandle handle in reader.MemberReferences)
             {
-                // In the signature of a generic type's member there are parameters, and no types.
+                // The signature of a generic type's member has type parameters instead of types.
                 MemberReference member = reader.GetMemberReference(handle);
                 if (member.Parent.Kind == HandleKind.TypeReference)
                     AddSignature(used, assembly.ManifestModule.ResolveMember(MetadataTokens.GetToken(handle))!);
@@ -87,7 +87,7 @@ public partial class SampleCoverageTests
         }
     }
 
-    /// <summary>And what their public properties are of: results, and the values of enumerations.</summary>
+    /// <summary>Adds the types of their public properties: results, and values of enumerations.</summary>
     private static HashSet<Type> WithProperties(HashSet<Type> used)
     {
         HashSet<Type> reached = [];
@@ -105,7 +105,7 @@ public partial class SampleCoverageTests
         return reached;
     }
 
-    /// <summary>Without indents, which differ where a few lines of a method are shown.</summary>
+    /// <summary>Removes indentation, which differs where only some lines of a method are shown.</summary>
     private static string Squeeze(string code) => Indent().Replace(code.Trim(), "\n");
 
     [GeneratedRegex("(?s)```csharp\n(.*?)```")]

@@ -3,10 +3,10 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Api;
 
-/// <summary>Words that no text of the project needs, since a plainer one says it. Each is here because users stumbled over it.</summary>
+/// <summary>Words with a plainer replacement. Each is here because users misunderstood it, or because comments used it often.</summary>
 public partial class WordsTests
 {
-    /// <summary>What must not come back, and why. Only patterns that have no legitimate use.</summary>
+    /// <summary>Unwanted words of all texts, with the replacement. Only patterns that have no legitimate use.</summary>
     private static readonly (string Pattern, string Reason)[] Unwanted =
     [
         (@"\b(nobody|somebody|whoever|everybody)\b", "name the program, host or user"),
@@ -28,9 +28,40 @@ public partial class WordsTests
         (@"\b(about )?1 (entries|flows|events|expectations|rules)\b", "write 1 entry"),
         (@"\{([\w.]*\bcount|[^{}]*\b(_?Deleted|Changed|_?Created|LeftOut|_lost|Lost)\b[^{}]*)\} (entries|flows|events|expectations) ", "use Counted, which writes 1 entry, 2 entries"),
         (@"\bwere gone already\b|\bexisted already\b", "write: N already gone, which fits any number"),
+        (@"\bfor ever\b|\bupon which\b|\bin truth\b", "say: forever; and then; really"),
+        (@"\b(until|before) (it|they|the entry) goe?s?\b", "say: expires"),
+        (@"\b(comes?|came) to (match|be wanted)\b|\bmatch(es)? no more\b", "say: starts to match; no longer matches"),
+        (@"\b(hears?|heard) (of|what)\b", "say: receives"),
+        (@"\btakes? note\b", "say: records"),
+        (@"\bnot for us\b", "say: the caller may not access it"),
     ];
 
-    /// <summary>What people read: the pages, and in the sources the texts of errors, warnings and help.</summary>
+    /// <summary>Unwanted words of comments only.</summary>
+    private static readonly (string Pattern, string Reason)[] UnwantedInComments =
+    [
+        (@"<(summary|returns|remarks|(param|exception|typeparam)\b[^>]*)>\s*(what|where|which|who|whose|whether|how (many|much|often|far|long))\b", "name the thing: The number of ..., True if ..."),
+        (@"\b(true|false|null|none|empty|nothing) where\b", "say: if"),
+        (@"(?<!there )\bis no (number|file|folder|prefix|name|link|mask|such)\b", "say: is not a"),
+        (@"\bit is (none|neither|no such)\b", "say what it is not"),
+        (@"\b(not|n't) tell\b|\btells? (of|what|how|which|whether|who)\b|\b(is|are|was|were|be) told\b", "say: reports, shows, sends"),
+        (@"\b(is|are|was|were|not) whole\b", "say: complete"),
+        (@"\b(is|are|was|were) meant\b", "say: matches, is selected"),
+        (@"\bstands? (there|behind|before|beside|above|now|at|in)\b|\bstood\b", "say: is in, is before, is after"),
+        (@"\bfor people\b|\bas (a person|people)\b", "say: as text, in words"),
+        (@"\bof (no|any) (other )?use\b", "say: can't be used"),
+        (@"\b(thread|request|method) of its own\b", "say: a separate thread"),
+        (@"\bhands? over\b", "say: passes, returns"),
+        (@"\btime (is|was) up\b", "say: expires, after the timeout"),
+        (@"\banew\b", "say: again"),
+        (@"\bso many\b", "say N, or this number of"),
+        (@"\bsome \d", "say: about"),
+        (@"\blook-ups?\b", "say: lookup"),
+    ];
+
+    /// <summary>Folders whose comments are not revised yet. Of these, only the comments that become help are checked.</summary>
+    private static readonly string[] NotRevised = ["src/ConntrackPS/", "src/ConntrackPS.Core/Text/"];
+
+    /// <summary>The pages for users, and the sources with their comments and messages.</summary>
     public static TheoryData<string> Texts =>
     [
         "README.md",
@@ -42,8 +73,12 @@ public partial class WordsTests
     [MemberData(nameof(Texts))]
     public void A_text_has_no_unwanted_words(string file) => Assert.Empty(
         from line in Read(file)
-        from unwanted in Find(line.Text)
+        from unwanted in Find(line.Text, line.IsComment ? [.. Unwanted, .. UnwantedInComments] : Unwanted)
         select $"{file}:{line.Number}: {unwanted}");
+
+    [Fact]
+    public void A_folder_that_is_not_revised_exists() =>
+        Assert.All(NotRevised, folder => Assert.True(Directory.Exists(Path.Combine(Repository.Root, folder)), folder));
 
     [Theory]
     [InlineData("Connections that began while nobody listened stay silent.", 2)]
@@ -56,24 +91,74 @@ public partial class WordsTests
     [InlineData("$\"{count} entries were listed\"", 1)]
     [InlineData("$\"{Counted.Entries(count)} listed\"", 0)]
     [InlineData("The kernel drops packets of new connections.", 0)]
-    public void Unwanted_words_are_found(string text, int found) => Assert.Equal(found, Find(text).Count());
+    public void Unwanted_words_are_found(string text, int found) => Assert.Equal(found, Find(text, Unwanted).Count());
 
-    private static IEnumerable<string> Find(string text) =>
-        from unwanted in Unwanted
+    [Theory]
+    [InlineData("<summary>What the kernel answered.</summary>", 1)]
+    [InlineData("<param name=\"networkNamespace\">Which one; null for the caller's own.</param>", 1)]
+    [InlineData("<returns>False where the kernel has none (ENOENT).</returns>", 1)]
+    [InlineData("<exception cref=\"IOException\">It is no folder.</exception>", 1)]
+    [InlineData("Null means that the kernel did not tell.", 1)]
+    [InlineData("<summary>The number of groups. Null if there is none.</summary>", 0)]
+    [InlineData("There is no file, and what follows is a comment.", 0)]
+    public void Unwanted_words_of_comments_are_found(string text, int found) => Assert.Equal(found, Find(text, UnwantedInComments).Count());
+
+    [Theory]
+    [InlineData("    // Never\n    // waits.\n    int x;\n    // For ever.", "1: Never waits.|4: For ever.")]
+    [InlineData("/// <summary>A\n/// b.</summary>\n// C.", "1: <summary>A b.</summary>|3: C.")]
+    [InlineData("int x = 1; // One.\nstring y = \"http://a\"; // Two.\nstring z = \"a // b\";", "1: One.|2: Two.")]
+    [InlineData("/// <param name=\"x\">\n/// What.</param>", "1: <param name=\"x\"> What.</param>")]
+    public void Comments_are_read_as_a_whole(string source, string comments) =>
+        Assert.Equal(comments.Split('|'), Comments(source.Split('\n')).Select(comment => $"{comment.Number}: {comment.Text}"));
+
+    private static IEnumerable<string> Find(string text, IEnumerable<(string Pattern, string Reason)> words) =>
+        from unwanted in words
         let match = Regex.Match(text, unwanted.Pattern, RegexOptions.IgnoreCase)
         where match.Success && (match.Index == 0 || !(text[match.Index - 1] is ',' or '.'))
         select $"'{match.Value}': {unwanted.Reason}";
 
-    /// <summary>Of a source, only what users see: string literals, and the doc comments of cmdlets and error ids, which become help.</summary>
-    private static IEnumerable<(int Number, string Text)> Read(string file)
+    /// <summary>The lines of a page. Of a source, the lines with string literals, and the comments. In folders that are not revised, the
+    /// doc comments of cmdlets and error ids, which become help, count as such lines.</summary>
+    private static IEnumerable<(int Number, string Text, bool IsComment)> Read(string file)
     {
-        IEnumerable<(int Number, string Text)> lines = File.ReadLines(Path.Combine(Repository.Root, file)).Select((text, index) => (index + 1, text));
+        string[] lines = File.ReadAllLines(Path.Combine(Repository.Root, file));
+        IEnumerable<(int Number, string Text)> all = lines.Select((text, index) => (index + 1, text));
         if (!file.EndsWith(".cs", StringComparison.Ordinal))
-            return lines;
+            return all.Select(line => (line.Number, line.Text, false));
         bool isHelp = file.StartsWith("src/ConntrackPS/Commands/", StringComparison.Ordinal) || file.EndsWith("/ErrorId.cs", StringComparison.Ordinal);
-        return lines.Where(line => line.Text.AsSpan().TrimStart() is var text
-            && (text.StartsWith("///", StringComparison.Ordinal) ? isHelp : !text.StartsWith("//", StringComparison.Ordinal) && text.Contains('"')));
+        bool isRevised = !NotRevised.Any(folder => file.StartsWith(folder, StringComparison.Ordinal));
+        return all
+            .Where(line => line.Text.AsSpan().TrimStart() is var text
+                && (text.StartsWith("///", StringComparison.Ordinal) ? isHelp && !isRevised : !text.StartsWith("//", StringComparison.Ordinal) && text.Contains('"')))
+            .Select(line => (line.Number, line.Text, false))
+            .Concat(isRevised ? Comments(lines).Select(comment => (comment.Number, comment.Text, true)) : []);
     }
+
+    /// <summary>The comments of a source. Consecutive comment lines are joined, because a line break may be inside a phrase.</summary>
+    private static IEnumerable<(int Number, string Text)> Comments(string[] lines)
+    {
+        for (int i = 0; i < lines.Length; i++)
+        {
+            (string mark, string text) = Split(lines[i]);
+            int first = i + 1;
+            if (mark is "//" or "///")
+            {
+                for (; i + 1 < lines.Length && Split(lines[i + 1]) is var next && next.Mark == mark; i++)
+                    text += " " + next.Text;
+            }
+
+            if (mark.Length > 0)
+                yield return (first, text);
+        }
+    }
+
+    /// <summary>The comment of a line, and its mark: empty for none, "code" for one after code.</summary>
+    private static (string Mark, string Text) Split(string line) => Comment().Match(line) switch
+    {
+        { Success: false } => ("", ""),
+        { Groups: var groups } when groups["code"].ValueSpan.IsWhiteSpace() => (groups["mark"].Value, groups["text"].Value.Trim()),
+        { Groups: var groups } => ("code", groups["text"].Value.Trim()),
+    };
 
     private static IEnumerable<string> Files(string folder, string pattern) =>
         from file in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), pattern, SearchOption.AllDirectories)
@@ -84,4 +169,8 @@ public partial class WordsTests
 
     [GeneratedRegex("/(obj|bin)/")]
     private static partial Regex Build();
+
+    /// <summary>Code with complete string literals, then a comment.</summary>
+    [GeneratedRegex("""^(?<code>(?:[^"/]|"(?:[^"\\]|\\.)*"|/(?!/))*)(?<mark>///?)(?!/)(?<text>.*)$""")]
+    private static partial Regex Comment();
 }

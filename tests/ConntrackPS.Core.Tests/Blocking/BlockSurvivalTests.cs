@@ -8,15 +8,15 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Blocking;
 
-/// <summary>That the kernel has the tables of blocks for as long as they are held, whatever else the process does.</summary>
+/// <summary>The kernel keeps the tables of blocks as long as the blocks exist, whatever else the process does.</summary>
 public sealed class BlockSurvivalTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _fixture = new();
 
     public void Dispose() => _fixture.Dispose();
 
-    /// <summary>What the kernel does for the end of a block lets the others wait. That is when the port of a closing socket
-    /// is free, and nf_tables not told yet: so blocks end all at once, and others are made.</summary>
+    /// <summary>The kernel's work at the end of a block takes time. Meanwhile the port id of the closing socket is already free, but
+    /// nf_tables is not notified yet. So all blocks end at once here, while others are created.</summary>
     [Fact]
     public void Blocks_outlive_the_closing_of_other_sockets()
     {
@@ -47,7 +47,7 @@ public sealed class BlockSurvivalTests : IDisposable
             Array.ForEach(busy, thread => thread.Join());
         }
 
-        // None was made again either.
+        // None had to be created again either.
         Assert.Equal((0, 0), (missing, lost));
         Assert.Empty(Tables());
     }
@@ -67,7 +67,7 @@ public sealed class BlockSurvivalTests : IDisposable
         Assert.NotNull(losable.Block.LastLoss);
         Assert.Contains("once", losable.Block.Problem, StringComparison.Ordinal);
 
-        // Whoever takes the new one away is told of again.
+        // The loss of the new table is reported too.
         losable.Lose();
         Assert.True(Wait.Until(() => losable.Block.LossCount == 2 && losable.Block.IsInForce));
         Assert.Equal(before, List(losable.Block));

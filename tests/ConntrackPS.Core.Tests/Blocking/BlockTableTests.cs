@@ -8,8 +8,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;
 
-/// <summary>What goes to the kernel, and what its refusals mean. What the kernel makes of it is in the tests of the cmdlets,
-/// by nft and by packets.</summary>
+/// <summary>The requests to the kernel, and the meaning of its refusals. The tests of the cmdlets check the effect, with nft and
+/// packets.</summary>
 public sealed class BlockTableTests : IDisposable
 {
     private readonly FakeKernel _kernel = new();
@@ -110,9 +110,9 @@ public sealed class BlockTableTests : IDisposable
         return block!;
     }
 
-    /// <summary>Does work with a kernel that takes one transaction, and says who owns the table (NFTA_TABLE_OWNER). Our end of a
-    /// socket pair has no port id, which is 0. The kernel answers a transaction within the send call, so that here it is answered
-    /// before it is sent, and the question for the table when it comes.</summary>
+    /// <summary>Runs work against a kernel that accepts one transaction and reports the owner of the table (NFTA_TABLE_OWNER). Our end of a
+    /// socket pair has port id 0. The kernel answers a transaction within the send call, so here the answer is sent before the transaction.
+    /// The request for the table is answered when it arrives.</summary>
     private void Serve(uint ownerAnswered, List<byte[]> requests, Action work)
     {
         _kernel.Answer(Messages.Acknowledgement(8));

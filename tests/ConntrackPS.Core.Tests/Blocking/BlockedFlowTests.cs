@@ -9,8 +9,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;
 
-/// <summary>What drops traffic, against nft and the table: the sets of flows, their counters, deletion under a block, and the blocks
-/// that the process holds.</summary>
+/// <summary>Checks dropped traffic with nft and the table: the sets of flows, their counters, deletion under a block, and the blocks of the
+/// process.</summary>
 public sealed class BlockedFlowTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -34,7 +34,7 @@ public sealed class BlockedFlowTests : IDisposable
         Assert.Null(FlowSet.Of(Entries.Icmp("192.0.2.1", "198.51.100.7", 8, 0, 77).Original with { HasPorts = false }));
     }
 
-    /// <summary>Their tuples in nft's own words.</summary>
+    /// <summary>The tuples as nft shows them.</summary>
     [Fact]
     public void The_kernel_has_the_tuples_of_a_flow_both_ways()
     {

@@ -7,8 +7,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;
 
-/// <summary>Rules against the filters they come from, flow by flow. That the kernel does what the rules say is tested with
-/// packets, in the tests of the cmdlets.</summary>
+/// <summary>Compares rules with the filters they are compiled from, flow by flow. The tests of the cmdlets check with packets that the
+/// kernel applies the rules.</summary>
 public sealed class RuleCompilerTests
 {
     [Fact]
@@ -35,7 +35,7 @@ public sealed class RuleCompilerTests
         Assert.True(compared > 500 && named > 5000, $"{compared} filters named {named} flows");
     }
 
-    /// <summary>One that was forgotten would turn a block of new flows into one of existing flows alone, silently.</summary>
+    /// <summary>A forgotten zone would silently turn a block of new flows into one of only existing flows.</summary>
     [Fact]
     public void Zones_can_not_be_blocked_whichever_direction_they_hold_for()
     {
@@ -82,14 +82,14 @@ public sealed class RuleCompilerTests
 
     private static IReadOnlyList<BlockRule> Compile(ConntrackFilter filter) => RuleCompiler.Compile(filter);
 
-    /// <summary>The kernel sets the bit whenever it translates.</summary>
+    /// <summary>The kernel sets the bit for every translation.</summary>
     private static void SetTranslationBits(ConntrackEntry entry)
     {
         entry.Status |= Translation.SourceDiffers(entry) ? ConntrackStatus.SrcNat : ConntrackStatus.None;
         entry.Status |= Translation.DestinationDiffers(entry) ? ConntrackStatus.DstNat : ConntrackStatus.None;
     }
 
-    /// <summary>Whether a rule drops packets of the flow, in either direction.</summary>
+    /// <summary>True if a rule drops packets of the flow, in either direction.</summary>
     private static bool Drops(BlockRule rule, ConntrackEntry entry) =>
         ((ConntrackTuple[])[entry.Original, entry.Reply]).Any(packet => rule.Conditions.All(condition => condition switch
         {

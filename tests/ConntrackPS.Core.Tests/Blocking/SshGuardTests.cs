@@ -6,8 +6,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;
 
-/// <summary>Addresses that sshd or a user writes as IPv4-mapped ones (RFC 4291, 2.5.5.2): on the wire, and in the table, the
-/// connection is IPv4.</summary>
+/// <summary>Addresses that sshd or a user writes in IPv4-mapped form (RFC 4291, 2.5.5.2): in packets and in the table the connection is
+/// IPv4.</summary>
 public sealed class SshGuardTests(NetworkNamespaceFixture ns) : IClassFixture<NetworkNamespaceFixture>
 {
     private const string Plain = "192.0.2.50 50022 198.51.100.7 22";

@@ -6,8 +6,8 @@ namespace ConntrackPS.Tests.Conntrack;
 
 public sealed class AddressBitsTests
 {
-    /// <summary>RFC 5952: lower case, no leading zeros, the longest run of zeros shortened, the first of equal ones, never
-    /// a single one.</summary>
+    /// <summary>RFC 5952: lower case, no leading zeros, the longest run of zeros shortened, the first of equal runs, never a single
+    /// zero.</summary>
     [Theory]
     [InlineData("2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1")]
     [InlineData("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1")]
@@ -68,7 +68,7 @@ public sealed class AddressBitsTests
     public void What_is_no_address_is_refused(string text) =>
         Assert.False(AddressBits.TryParse(text, out _, out _));
 
-    /// <summary>.NET reads 010 as 8 and 0x10 as 16; a person who writes so means 10, or nothing at all.</summary>
+    /// <summary>.NET reads 010 as 8 and 0x10 as 16. A user who writes this means 10, or made an error.</summary>
     [Theory]
     [InlineData("010.0.0.1")]
     [InlineData("10.0.0.01")]

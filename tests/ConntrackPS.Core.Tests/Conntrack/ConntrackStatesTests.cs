@@ -43,13 +43,13 @@ public sealed class ConntrackStatesTests
         Assert.Empty(Enum.GetValues<ConntrackState>().Except(known).Except([ConntrackState.Unknown]));
     }
 
-    /// <summary>enum ct_dccp_states, which is in no header of user space for the comparison with C to find.</summary>
+    /// <summary>enum ct_dccp_states. No user-space header has it, so the comparison with C can't check it.</summary>
     [Fact]
     public void DCCP_s_states_are_in_the_kernel_s_order() => Assert.Equal(
         "None Request Respond PartOpen Open CloseReq Closing TimeWait Ignore Invalid",
         string.Join(' ', ConntrackStates.Of(IPProtocol.Dccp)));
 
-    /// <summary>One name for several protocols, each with a number of its own.</summary>
+    /// <summary>Several protocols share a name, each with its own number.</summary>
     [Fact]
     public void Shared_names_have_each_protocol_s_number()
     {

@@ -5,8 +5,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack;
 
-/// <summary>Every property of an entry survives each kind of copy, whatever is added to entries later: what is set here is found by
-/// reflection, and so is what is compared.</summary>
+/// <summary>Every property of an entry survives each kind of copy. Reflection finds the properties to set and to compare, so that later
+/// ones are included.</summary>
 public sealed class EntryCopyTests
 {
     private const BindingFlags Instance = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
@@ -14,7 +14,7 @@ public sealed class EntryCopyTests
     private static readonly PropertyInfo[] Properties =
         [.. typeof(ConntrackEntry).GetProperties(BindingFlags.Instance | BindingFlags.Public)];
 
-    /// <summary>Ports, ICMP's fields and GRE's keys are of different protocols.</summary>
+    /// <summary>Ports, ICMP fields and GRE keys belong to different protocols.</summary>
     private static readonly ConntrackEntry[] Samples =
     [
         Entries.Tcp("192.0.2.1", 4001, "198.51.100.7", 80),
@@ -74,7 +74,7 @@ public sealed class EntryCopyTests
 
     private static string[] Values(ConntrackEntry entry) => [.. Properties.Select(property => $"{property.Name}={property.GetValue(entry)}")];
 
-    /// <summary>An entry of the sample's flow with a number of its own in each field.</summary>
+    /// <summary>An entry with the sample's tuples, and a different number in each field.</summary>
     private static ConntrackEntry Filled(ConntrackEntry sample, int first)
     {
         ConntrackEntry entry = new();
@@ -82,7 +82,7 @@ public sealed class EntryCopyTests
         (entry.Original, entry.Reply, entry.Details!.Master) = (sample.Original, sample.Reply, Samples[0].Original);
         entry.Details.Labels = default(LabelBits).With(first % 128);
 
-        // All that vouches for something, and nothing that makes it 0 or unknown.
+        // All flags of present values, and none that means 0 or unknown.
         entry.Fields = Enum.GetValues<EntryFields>().Aggregate((all, field) => all | field) & ~(EntryFields.UnusedSynproxy | EntryFields.UnknownMark);
         return entry;
     }

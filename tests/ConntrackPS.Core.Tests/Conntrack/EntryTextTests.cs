@@ -3,7 +3,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack;
 
-/// <summary>What a person reads before agreeing to a deletion.</summary>
+/// <summary>The text in the confirmation of a deletion.</summary>
 public sealed class EntryTextTests
 {
     [Fact]

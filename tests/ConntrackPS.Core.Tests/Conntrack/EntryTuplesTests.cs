@@ -3,7 +3,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack;
 
-/// <summary>The reply that answers an original tuple: by what is given, by what is translated, or as it is.</summary>
+/// <summary>The reply tuple of an original tuple: with given parts, with translated parts, or unchanged.</summary>
 public sealed class EntryTuplesTests
 {
     private static readonly ConntrackTuple Tcp = Entries.Tcp("192.0.2.1", 4000, "198.51.100.7", 80).Original;

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack;
 
-/// <summary>Names that the kernel would refuse, cut at a NUL, or that a request has no room for.</summary>
+/// <summary>Names that the kernel would refuse or cut at a NUL, or that do not fit into a request.</summary>
 public sealed class KernelNameTests
 {
     public static TheoryData<string> Wrong => ["ftp\0x", "\0", new string('x', 16), new string('x', 100_000), "ééééééé\u20ac"];

@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Conntrack;
 
-/// <summary>/etc/services and /etc/protocols, in lines of Debian's and hostile ones.</summary>
+/// <summary>/etc/services and /etc/protocols, with Debian's lines and hostile ones.</summary>
 public class NameFileTests
 {
     private static readonly ServiceNames Services = ServiceNames.Parse(
@@ -36,7 +36,7 @@ public class NameFileTests
     [InlineData("nothing", null)]
     public void A_service_has_the_port_of_the_file(string name, int? port) => Assert.Equal((ushort?)port, Services.PortOf(name));
 
-    /// <summary>Names may have hyphens, and a number is never looked up.</summary>
+    /// <summary>Names may contain hyphens. A number is never looked up.</summary>
     [Theory]
     [InlineData("https", "443")]
     [InlineData("ftp-data", "20")]
@@ -105,7 +105,7 @@ public class NameFileTests
         Assert.DoesNotContain("x", numbers.Keys);
     }
 
-    /// <summary>The system's own file, where it has one.</summary>
+    /// <summary>The file of the test machine, if it has one.</summary>
     [Fact]
     public void The_file_of_this_machine_is_read()
     {

@@ -35,7 +35,7 @@ public sealed class ProtocolNamesTests
     [InlineData("6.0")]
     public void Anything_else_is_refused(string text) => Assert.False(ProtocolNames.TryParse(text, out _));
 
-    /// <summary>The numbers of several names together are another protocol's: "icmp,udp" would be udp alone.</summary>
+    /// <summary>The combined numbers of several names are another protocol: "icmp,udp" would be udp.</summary>
     [Theory]
     [InlineData("icmp,udp")]
     [InlineData("tcp,igmp")]

@@ -8,7 +8,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Diagnosis;
 
-/// <summary>Figures of a namespace with some traffic, against those of conntrack and /proc.</summary>
+/// <summary>The values of a namespace with some traffic, compared with conntrack and /proc.</summary>
 public sealed partial class ConntrackStatTests(TrafficCountersFixture traffic) : IClassFixture<TrafficCountersFixture>
 {
     private NetworkNamespaceFixture Ns => traffic.Namespace;
@@ -110,7 +110,7 @@ public sealed partial class ConntrackStatTests(TrafficCountersFixture traffic) :
         Shell.Run("ip", "netns", "delete", ns.Name);
         Assert.Throws<NetworkNamespaceException>(() => sampler.Sample());
 
-        // For the fixture to delete.
+        // The fixture deletes it.
         Shell.Run("ip", "netns", "add", ns.Name);
     }
 

@@ -25,7 +25,7 @@ public sealed class CounterTests
     [Fact]
     public void Changes_are_summed_processor_by_processor()
     {
-        // Summed first, the wrap of one processor would look like a fall of the whole.
+        // If the processors were summed first, the wrap of one would look like a decrease of the sum.
         CpuCounters[] before = [Cpu(0, uint.MaxValue), Cpu(1, 100)], now = [Cpu(1, 130), Cpu(0, 9)];
         Assert.Equal(40UL, CounterValues.Since(before, now)[Counter.Drop]);
     }

@@ -8,12 +8,12 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Diagnosis;
 
-/// <summary>The filter of a group means the group's entries: all of them, and no other one.</summary>
+/// <summary>The filter of a group matches all entries of the group, and no others.</summary>
 public sealed class GroupFilterTests(RandomTableFixture random, ITestOutputHelper output) : IClassFixture<RandomTableFixture>
 {
     private const int Seed = 20261122;
 
-    /// <summary>All entries of a table agree in these.</summary>
+    /// <summary>All entries of a table have the same value.</summary>
     private static readonly string[] Trivial = ["EventType", "Namespace"];
 
     public static TheoryData<string> Properties => [.. GroupProperties.All.Select(property => property.Name)];
@@ -83,7 +83,7 @@ public sealed class GroupFilterTests(RandomTableFixture random, ITestOutputHelpe
         Assert.True(FilterPlanner.Plan(group.ToFilter()!).AllowsFlush);
     }
 
-    /// <summary>Each of the entries is in one group, whose filter is the only one that lets it through.</summary>
+    /// <summary>Each entry is in one group, and only the filter of that group matches it.</summary>
     private static void AssertSharedOut(List<ConntrackEntry> entries, List<ConntrackGroup> groups, List<ConntrackEntry>? all = null)
     {
         ConntrackFilter[] filters = [.. groups.Select(group => group.ToFilter()!)];

@@ -7,7 +7,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Diagnosis;
 
-/// <summary>Groups of a table that holds a bit of everything, against counts made of what conntrack(8) shows.</summary>
+/// <summary>Groups of a table with all kinds of entries, compared with counts from conntrack(8).</summary>
 public sealed class GroupMeasurementTests(RandomTableFixture random) : IClassFixture<RandomTableFixture>
 {
     private static readonly Dictionary<string, Func<FlowRecord, object?>> Shown = new()
@@ -133,7 +133,7 @@ public sealed class GroupMeasurementTests(RandomTableFixture random) : IClassFix
     private static readonly string[] KernelStates =
         ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"];
 
-    /// <summary>conntrack shows 0 for DCCP, of which kernels since 6.x know no ports.</summary>
+    /// <summary>conntrack shows 0 for DCCP, for which kernels since 6.x have no ports.</summary>
     private static ushort? Port(FlowRecord flow, ushort? shown) => flow.Protocol == (int)IPProtocol.Dccp && shown == 0 ? null : shown;
 
     private static long[] States(ConntrackGroup group) =>

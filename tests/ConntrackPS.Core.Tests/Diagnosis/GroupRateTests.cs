@@ -8,7 +8,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Diagnosis;
 
-/// <summary>What changes between two passes.</summary>
+/// <summary>Rates between two passes.</summary>
 public sealed class GroupRateTests : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
@@ -85,7 +85,7 @@ public sealed class GroupRateTests : IDisposable
         return socket;
     }
 
-    /// <summary>Reads twice, and does something in between.</summary>
+    /// <summary>Reads twice, and runs an action in between.</summary>
     private ConntrackGroup[] ReadTwice(string property, ConntrackFilter? filter, Action between)
     {
         GroupMeasurement measurement = new(new GroupOptions { GroupBy = [GroupProperties.Named(property)] });

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Diagnosis;
 
-/// <summary>A namespace where packets were invalid and an expectation was made, so that counters differ from 0.</summary>
+/// <summary>A namespace with invalid packets and an expectation, so that counters are not 0.</summary>
 public sealed class TrafficCountersFixture : IDisposable
 {
     public TrafficCountersFixture()
@@ -28,7 +28,7 @@ public sealed class TrafficCountersFixture : IDisposable
 
     public void Dispose() => Namespace.Dispose();
 
-    /// <summary>Data of a connection that began before tracking did, which may not be picked up.</summary>
+    /// <summary>Data of a connection that started before tracking, and that may not be picked up.</summary>
     private void MakeInvalidPackets()
     {
         (TcpListener listener, TcpClient client) = Namespace.Namespace.Run(() =>

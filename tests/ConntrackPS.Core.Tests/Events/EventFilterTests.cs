@@ -6,7 +6,7 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>The program on the socket lets through all that matches.</summary>
+/// <summary>The socket's program passes every matching event.</summary>
 public sealed class EventFilterTests : IDisposable
 {
     private const int Seed = 20261122;
@@ -33,7 +33,7 @@ public sealed class EventFilterTests : IDisposable
 
     public void Dispose() => _ns.Dispose();
 
-    /// <summary>What the socket filter lets through and what is checked here come to the same, on events made at random.</summary>
+    /// <summary>The socket filter and the check here agree, for random events.</summary>
     [Fact]
     public void The_socket_filter_hides_nothing_that_matches()
     {
@@ -59,7 +59,7 @@ public sealed class EventFilterTests : IDisposable
         Assert.True(compiled > 30, $"only {compiled} filters had a program");
     }
 
-    /// <summary>Whether an end is translated is not for the program: it passes what shows the address or port there.</summary>
+    /// <summary>The program does not check whether an end is translated. It passes events with the address or port in that place.</summary>
     [Theory]
     [MemberData(nameof(Translated))]
     public void Events_of_translated_ends_pass_and_few_others(string expected, ConntrackFilter filter, int passing)
@@ -81,8 +81,8 @@ public sealed class EventFilterTests : IDisposable
             entries.Where(pair => filter.Matches(pair.Value) && came.Contains(pair.Value.SourceAddress!)).Select(pair => pair.Key));
     }
 
-    /// <summary>net.core.optmem_max bounds the program, as it does by default before Linux 6.8: what has no room is checked here,
-    /// and so is what is too long for any kernel.</summary>
+    /// <summary>net.core.optmem_max limits the program, as it does by default before Linux 6.8. A filter that does not fit, or is too long
+    /// for any kernel, is checked here.</summary>
     [Theory]
     [InlineData(20480, 20, true)]
     [InlineData(20480, 80, false)]

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>Namespaces that come and go while they are watched.</summary>
+/// <summary>Namespaces that are created and deleted during a watch.</summary>
 public sealed class EventNamespaceTests
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
@@ -47,7 +47,7 @@ public sealed class EventNamespaceTests
         goes.Dispose();
         Exception? failure = null;
 
-        // It is told though nothing happens anywhere.
+        // It is reported even if nothing else happens.
         Assert.Empty(stream.Take(TimeSpan.FromHours(1)));
         Assert.True(stream.TryTakeFailure(out failure));
         Assert.Equal(goes.Name, Assert.IsType<NetworkNamespaceException>(failure).NetworkNamespace);

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>Destroy events that are kept until they are taken.</summary>
+/// <summary>Reliable delivery of destroy events.</summary>
 public sealed class EventReliabilityTests : IDisposable
 {
     private const int Count = 500;
@@ -43,7 +43,8 @@ public sealed class EventReliabilityTests : IDisposable
         Assert.True(Wait.Until(() => ConntrackStat.Read(_ns.Namespace).Count == 0), "the entries stay");
     }
 
-    /// <summary>While they were kept, each attempt of the kernel's was a drop, which is no loss; what it then gave up is.</summary>
+    /// <summary>During reliable delivery each failed attempt of the kernel counted as a drop, but was not a loss. Events that it discarded
+    /// after the switch are losses.</summary>
     [Fact]
     public void What_is_lost_when_it_is_given_up_is_counted_once()
     {
@@ -71,7 +72,7 @@ public sealed class EventReliabilityTests : IDisposable
         Assert.Equal(Enumerable.Range(1, Count), events.Select(happened => (int)happened.Sequence));
     }
 
-    /// <summary>Nobody takes what the stream has read, and the table seems nearly full.</summary>
+    /// <summary>The events of the stream are not taken, and the table appears nearly full.</summary>
     [Theory]
     [InlineData(89.9, false)]
     [InlineData(95.0, true)]
@@ -103,7 +104,7 @@ public sealed class EventReliabilityTests : IDisposable
         }
     }
 
-    /// <summary>A buffer for a few events, and nobody who reads while all entries end.</summary>
+    /// <summary>A buffer for a few events that is not read while all entries end.</summary>
     private EventSubscription Subscribe(bool isReliable)
     {
         EventSubscription subscription = new(_ns.Namespace, Options(isReliable));

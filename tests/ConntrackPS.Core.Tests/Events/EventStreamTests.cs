@@ -46,7 +46,7 @@ public sealed class EventStreamTests : IDisposable
         Assert.All(Take(stream, 50), happened => Assert.Equal(ConntrackEventType.Destroy, happened.EventType));
     }
 
-    /// <summary>A buffer for a few events, and a reader that sleeps: what comes and what is said to be lost is all there was.</summary>
+    /// <summary>A buffer for a few events, and a reader that sleeps: received and lost events together are all events.</summary>
     [Fact]
     public void Every_lost_event_is_counted()
     {
@@ -89,8 +89,8 @@ public sealed class EventStreamTests : IDisposable
         Assert.Equal(ConntrackTool.ListXml(_ns).Select(flow => flow.Id).Order(), known.Order());
     }
 
-    /// <summary>Bursts that are lost in part, while the consumer is slow: at the end it knows the table, it was told no end
-    /// twice and no beginning of what it knew, and each loss was counted.</summary>
+    /// <summary>Bursts are partly lost while the consumer is slow. At the end it knows the table. No end was reported twice, no known entry
+    /// was reported as new, and each loss was counted.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -104,7 +104,7 @@ public sealed class EventStreamTests : IDisposable
         follower.TakeWhile(stream, () => follower.Live.Count == 0);
         for (int burst = 0; burst < 2; burst++)
         {
-            // Others each time: of two connections under one id whose change-over was lost nobody could tell that they are two.
+            // Different ones each time: two connections with the same id can't be distinguished if the events in between are lost.
             Fill(2 * burst * Count, Count);
             follower.TakeFor(stream, batches: 3);
             _ns.Table.Clear();
@@ -118,12 +118,12 @@ public sealed class EventStreamTests : IDisposable
         Assert.True(follower.TakeWhile(stream, () => !follower.Knows(_ns)), $"it knows {follower.Live.Count}, and the table has {Left}");
         Assert.True(follower.Lost > 0);
 
-        // Nothing more is told of what is known.
+        // Known entries are not reported again.
         follower.TakeFor(stream, batches: 20);
         Assert.Equal(Left, follower.Live.Count);
     }
 
-    /// <summary>By default a burst waits for a consumer who sleeps, and the memory for it is bounded.</summary>
+    /// <summary>By default a burst waits for a sleeping consumer, and memory use is limited.</summary>
     [Fact]
     public void A_burst_waits_for_a_consumer_who_sleeps()
     {
@@ -147,7 +147,8 @@ public sealed class EventStreamTests : IDisposable
         Assert.True(Wait.Until(() => stream.WaitingCountWhenFull is > 500 and < 10_000), $"{stream.WaitingCountWhenFull} wait");
     }
 
-    /// <summary>New events that wait while the table is read are of what the table shows, and are not told beside it.</summary>
+    /// <summary>New events that wait while the table is read belong to entries that the table shows, and are not reported in
+    /// addition.</summary>
     [Fact]
     public void The_present_table_and_the_events_of_its_making_tell_each_connection_once()
     {

@@ -6,12 +6,12 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>The same events, told to us and to <c>conntrack -E</c> beside us.</summary>
+/// <summary>The same events, received by the library and by <c>conntrack -E</c> in parallel.</summary>
 public sealed class EventWitnessTests
 {
     private const int Seed = 20261123;
 
-    // As many as conntrack holds while it does not read, and some to spare.
+    // The number of events that conntrack can hold while it does not read, minus a reserve.
     private const int AtOnce = 60;
 
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
@@ -80,7 +80,7 @@ public sealed class EventWitnessTests
             ns.SetConntrackSetting(setting, 1);
     }
 
-    /// <returns>The events that both saw.</returns>
+    /// <returns>The events that both received.</returns>
     private static List<ConntrackEvent> Compare(NetworkNamespaceFixture ns, int expected, Action happen)
     {
         using ConntrackListener listener = new(ns);
@@ -103,7 +103,7 @@ public sealed class EventWitnessTests
     {
         Assert.Equal(shown.Type, read.EventType.ToString().ToLowerInvariant());
 
-        // The kernel leaves out a mark of 0, and the tool then shows none.
+        // The kernel omits a mark of 0, and the tool then shows none.
         Assert.Equal(shown.Flow with { Age = null, Mark = shown.Flow.Mark ?? 0 }, FlowView.AsXml(FlowView.Of(read)) with { Age = null });
         Assert.Equal(shown.PortId, read.PortId);
         Assert.Equal(shown.Start is null, read.StartTime is null);

@@ -7,7 +7,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>A container host: hundreds of network namespaces, of which few have entries.</summary>
+/// <summary>A container host: hundreds of network namespaces, few of which have entries.</summary>
 [Collection(nameof(Alone))]
 public sealed class ManyNamespacesTests : IDisposable
 {
@@ -30,8 +30,8 @@ public sealed class ManyNamespacesTests : IDisposable
         Batch("delete", Count);
     }
 
-    /// <summary>The count is the namespace's own, whichever thread went where before; entries that are dying or unconfirmed are not
-    /// shown by a listing, but are counted.</summary>
+    /// <summary>The count is that of the namespace, whatever namespaces the thread was in before. It includes dying and unconfirmed
+    /// entries, which a listing does not show.</summary>
     [Fact]
     public void Counts_are_those_of_each_namespace()
     {
@@ -45,7 +45,7 @@ public sealed class ManyNamespacesTests : IDisposable
         Assert.Equal([0u, null, 0u], TableCount.ReadAll([_all[0], some.Namespace, _all[1]]));
     }
 
-    /// <summary>The kernel walks the hash table of the whole machine for a dump, however empty the namespace is.</summary>
+    /// <summary>For a dump the kernel walks the hash table of the whole machine, even if the namespace is empty.</summary>
     [Fact]
     public void Empty_ones_are_not_walked()
     {
@@ -53,7 +53,7 @@ public sealed class ManyNamespacesTests : IDisposable
         TableFiller.Fill(some, 3);
         Assert.All(_all, where => Assert.Empty(Read(where, ScanTerms.Default)));
 
-        // A walk would find what the count denies.
+        // A walk would find entries despite the count of 0.
         Assert.Empty(Read(some.Namespace, new ScanTerms { ReadCount = _ => 0 }));
         Assert.Equal(3, Read(some.Namespace, new ScanTerms { ReadCount = _ => null }).Count);
         Assert.Equal(3, Read(some.Namespace, ScanTerms.Default).Count);

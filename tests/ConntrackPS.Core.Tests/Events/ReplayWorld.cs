@@ -2,10 +2,11 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>A kernel with a few places for entries, a queue that may lose events, somebody who takes them one by one and reads
-/// the table a place at a time, and a consumer who believes what a <see cref="TableReplay{TKey, TEntry}"/> tells.</summary>
-/// <remarks>As nf_conntrack does: an entry is visible before its New event is queued; it is marked as dying, then its Destroy
-/// event is queued, then it is hidden; one whose time is up is hidden first, and all else follows when it is found.</remarks>
+/// <summary>A model of the kernel with a few places for entries and a queue that may lose events; a reader that takes events one by one and
+/// reads the table one place at a time; and a consumer that applies the output of a <see cref="TableReplay{TKey, TEntry}"/>.</summary>
+/// <remarks>The order is that of nf_conntrack: an entry is visible before its New event is queued. At its end it is marked as dying, then
+/// its Destroy event is queued, then it is hidden. An expired entry is hidden first, and the rest follows when the kernel finds
+/// it.</remarks>
 internal sealed class ReplayWorld
 {
     private readonly Func<int, int> _choose;
@@ -28,13 +29,13 @@ internal sealed class ReplayWorld
     private bool _droppedBeforeFence;
     private bool _finishing;
 
-    /// <param name="places">How many entries there can be at once.</param>
-    /// <param name="startsFull">Whether there is one in each when the watch begins.</param>
-    /// <param name="isInStep">Whether the first table has been read.</param>
-    /// <param name="usesIdsAgain">Whether an entry has the id of the one before it in its place.</param>
-    /// <param name="heals">Whether the table is read after losses; otherwise none is lost.</param>
-    /// <param name="choose">Chooses one of so many possibilities.</param>
-    /// <param name="isPicky">Whether the consumer wants to hear of entries only at some times of their lives.</param>
+    /// <param name="places">The maximum number of entries at once.</param>
+    /// <param name="startsFull">True if each place has an entry when the watch starts.</param>
+    /// <param name="isInStep">True if the first table has been read.</param>
+    /// <param name="usesIdsAgain">True if an entry has the id of the previous one in its place.</param>
+    /// <param name="heals">True if the table is read after losses. Otherwise no event is lost.</param>
+    /// <param name="choose">Chooses one of a number of possibilities.</param>
+    /// <param name="isPicky">True if the consumer wants entries only at some times of their lifetime.</param>
     public ReplayWorld(int places, bool startsFull, bool isInStep, bool usesIdsAgain, bool heals, Func<int, int> choose, bool isPicky = false)
     {
         (_usesIdsAgain, _heals, _choose, _isPicky) = (usesIdsAgain, heals, choose, isPicky);
@@ -65,7 +66,7 @@ internal sealed class ReplayWorld
         Expired,
     }
 
-    /// <summary>One thing that may happen, of all that may.</summary>
+    /// <summary>Does one of all possible steps.</summary>
     public void Step()
     {
         List<(string Name, Action Act)> possible = [];
@@ -83,7 +84,7 @@ internal sealed class ReplayWorld
         act();
     }
 
-    /// <summary>What has begun to happen ends, and nothing more is lost; then all is compared.</summary>
+    /// <summary>Completes everything that has started, without further losses, and compares the tables.</summary>
     public void Finish()
     {
         _finishing = true;
@@ -97,7 +98,7 @@ internal sealed class ReplayWorld
                 Hide(place);
         }
 
-        // Of one whose time is up nobody hears before it is found or the table is read.
+        // An expired entry produces no event until the kernel finds it or the table is read.
         CatchUp();
         Compare(exceptFor: [.. _places.Where(place => place.State == EntryState.Expired).Select(place => place.Entry.Id)]);
         foreach (Place place in _places.Where(place => place.State == EntryState.Expired))
@@ -116,7 +117,7 @@ internal sealed class ReplayWorld
             return;
         }
 
-        // Of what is wanted, the consumer was told since it was last seen not to be.
+        // Each wanted entry was reported to the consumer after it last became wanted.
         foreach (Place place in _places.Where(place => place.State == EntryState.Alive && place.Entry.IsWanted))
         {
             int told = _turnTold.GetValueOrDefault(place.Entry.Incarnation, -1), unwanted = _turnUnwanted.GetValueOrDefault(place.Entry.Incarnation, -1);
@@ -166,7 +167,7 @@ internal sealed class ReplayWorld
         }
     }
 
-    /// <summary>What the reader of events may do on its own.</summary>
+    /// <summary>The possible steps of the event reader.</summary>
     private IEnumerable<(string Name, Action Act)> Advances()
     {
         switch (_replay.Phase)
@@ -250,14 +251,14 @@ internal sealed class ReplayWorld
             _queue.Enqueue(new Item(type, place.Entry));
     }
 
-    /// <summary>Behind all that was queued before the loss; how much may stand before it that came later is left open.</summary>
+    /// <summary>After everything that was queued before the loss. Later events may also be before it.</summary>
     private void NoteLoss()
     {
         _dropped = false;
         _queue.Enqueue(new Item(ConntrackEventType.Lost));
     }
 
-    /// <summary>What is dropped from now on is told behind the fence.</summary>
+    /// <summary>Later losses are reported after the fence.</summary>
     private void AskForFence()
     {
         if (_replay.Fence == _fenceAsked)
@@ -265,7 +266,7 @@ internal sealed class ReplayWorld
         (_fenceAsked, _droppedBeforeFence, _dropped) = (_replay.Fence, _dropped, false);
     }
 
-    /// <summary>Behind all that was queued when it was asked for, and perhaps behind some that came later.</summary>
+    /// <summary>After everything that was queued at the time of the request, and possibly after some later events.</summary>
     private void NoteFence()
     {
         if (_droppedBeforeFence)
@@ -320,7 +321,7 @@ internal sealed class ReplayWorld
     {
         _story.Add($"({type} {entry.Id})");
 
-        // Under one id the end of the one before may be described by its successor.
+        // If ids are reused, the end of an entry may be described by its successor.
         if (type == ConntrackEventType.Destroy && !_usesIdsAgain)
             Assert.DoesNotContain(_places, place => place.Entry.Incarnation == entry.Incarnation && place.State is EntryState.Visible or EntryState.Alive);
         if (_isPicky)
@@ -334,7 +335,7 @@ internal sealed class ReplayWorld
         }
     }
 
-    /// <summary>Nothing is told of what is not wanted, and no beginning or end twice.</summary>
+    /// <summary>No unwanted entry is reported, and no start or end is reported twice.</summary>
     private void ConsumePicky(ConntrackEventType type, Told entry)
     {
         Assert.True(entry.IsWanted, $"{type} of {entry}, which is not wanted");
@@ -351,15 +352,15 @@ internal sealed class ReplayWorld
             _turnUnwanted[entry.Incarnation] = Math.Max(entry.Turn, _turnUnwanted.GetValueOrDefault(entry.Incarnation, -1));
     }
 
-    /// <param name="Id">What names it.</param>
-    /// <param name="Incarnation">Which of those in its place.</param>
-    /// <param name="Turn">How often it changed. By every second change a picky consumer comes to want it.</param>
+    /// <param name="Id">The id of the entry.</param>
+    /// <param name="Incarnation">The number of the entry in its place.</param>
+    /// <param name="Turn">The number of changes. With every second change a picky consumer starts to want the entry.</param>
     private readonly record struct Told(int Id, int Incarnation, int Turn = 0)
     {
         public bool IsWanted => (Incarnation + Turn) % 2 == 0;
     }
 
-    /// <summary>An event, or the note of a loss or of a fence.</summary>
+    /// <summary>An event, or a note about a loss or a fence.</summary>
     private readonly record struct Item(ConntrackEventType Type, Told Entry = default, int Fence = 0);
 
     private sealed class Place(int number)
@@ -368,7 +369,7 @@ internal sealed class ReplayWorld
 
         public EntryState State { get; set; }
 
-        /// <summary>The incarnation that has changed: once is enough.</summary>
+        /// <summary>The incarnation that has changed. One change is enough.</summary>
         public int Changed { get; set; }
 
         public Told Entry { get; set; }

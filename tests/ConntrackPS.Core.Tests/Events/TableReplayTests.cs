@@ -3,8 +3,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>The replay against a model of the kernel, through every short order of what entries do, what is lost, what is
-/// received when, and when the table is read. At the end of each the consumer's table is the kernel's.</summary>
+/// <summary>Runs the replay against a model of the kernel, through every short order of changes, losses, receptions and listings. At the
+/// end the consumer's table equals the kernel's.</summary>
 public sealed class TableReplayTests
 {
     [Theory]
@@ -30,8 +30,8 @@ public sealed class TableReplayTests
         Assert.True(count > 2_000, $"only {count} orders");
     }
 
-    /// <summary>A filter on what changes, such as a state: an entry that matches no more has not ended, and one that comes to
-    /// match is told of, whatever was lost.</summary>
+    /// <summary>A filter on a changing property, such as a state: an entry that no longer matches has not ended, and one that starts to
+    /// match is reported, whatever was lost.</summary>
     [Theory]
     [InlineData(1, 10, false, true, true)]
     [InlineData(1, 10, true, true, true)]
@@ -70,8 +70,8 @@ public sealed class TableReplayTests
         }
     }
 
-    /// <summary>A connection that was there before the watch, which the consumer did not ask for, is not told as new; one
-    /// that begins while that table is read is.</summary>
+    /// <summary>A connection from before the watch, which the consumer did not request, is not reported as new. One that starts while that
+    /// table is read is reported.</summary>
     [Fact]
     public void What_was_there_before_is_silent_and_what_begins_is_told()
     {
@@ -91,7 +91,7 @@ public sealed class TableReplayTests
             Settle(replay, []).OrderBy(told => told.Entry));
     }
 
-    /// <summary>Their New events were lost, so that the consumer heard of a change first.</summary>
+    /// <summary>Their New events were lost, so the consumer received an Update first.</summary>
     [Fact]
     public void What_is_known_from_a_change_alone_is_told_as_new_or_ended_by_the_table()
     {
@@ -123,7 +123,7 @@ public sealed class TableReplayTests
         Assert.Equal(ReplayPhase.InStep, replay.Phase);
     }
 
-    /// <summary>The kernel finds entries whose time is up late: what was told of them is remembered, but not for ever.</summary>
+    /// <summary>The kernel finds expired entries late. Their reported ends are remembered, but not forever.</summary>
     [Fact]
     public void An_end_that_was_derived_is_not_told_again()
     {
@@ -172,8 +172,8 @@ public sealed class TableReplayTests
         return replay.NoteFence(replay.Fence);
     }
 
-    /// <summary>Runs a world once for each sequence of choices.</summary>
-    /// <returns>How many there were.</returns>
+    /// <summary>Runs a model once for each sequence of choices.</summary>
+    /// <returns>The number of sequences.</returns>
     private static int EveryOrder(int steps, Func<Func<int, int>, ReplayWorld> make)
     {
         List<(int Choice, int Of)> path = [];

@@ -8,8 +8,8 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Events;
 
-/// <summary>Filters on what changes while an entry lives, where tables and events are compared over time: what matches no more
-/// has not ended, and what comes to match has not begun. conntrack(8) changes the entries and shows them.</summary>
+/// <summary>Filters on properties that change during the lifetime of an entry, with comparisons of tables and events over time. An entry
+/// that no longer matches has not ended, and one that starts to match is not new. conntrack(8) changes and shows the entries.</summary>
 public sealed class UnsteadyFilterTests : IDisposable
 {
     private const string Turning = "192.0.2.1", Ending = "192.0.2.2", Coming = "192.0.2.3";
@@ -26,7 +26,7 @@ public sealed class UnsteadyFilterTests : IDisposable
 
     public void Dispose() => _ns.Dispose();
 
-    /// <summary>A change that was heard, and then a loss: the table is compared with all that exists.</summary>
+    /// <summary>A change was received, and then events were lost: the table is compared with all entries.</summary>
     [Fact]
     public void After_a_loss_no_end_is_invented_for_what_ceased_to_match()
     {
@@ -46,8 +46,8 @@ public sealed class UnsteadyFilterTests : IDisposable
         Assert.All(told.Where(happened => happened.LostCount is null), happened => Assert.Equal(ConntrackState.Established, happened.State));
     }
 
-    /// <summary>The table showed an entry, whose New event may come yet; one that ended meanwhile, matching no more, makes room
-    /// for another under its name.</summary>
+    /// <summary>The table showed an entry whose New event may still come. It stops matching and ends, and another one takes its
+    /// key.</summary>
     [Fact]
     public void Beside_the_present_table_a_successor_of_what_ceased_to_match_is_told()
     {
@@ -65,7 +65,7 @@ public sealed class UnsteadyFilterTests : IDisposable
         Assert.True(Wait.Until(() => Take(stream, told).Count == 21), $"{told.Count - 1} of 20 beginnings were told");
     }
 
-    /// <summary>Of the second pass one matches no more, one has come to match, one ended, and one began.</summary>
+    /// <summary>In the second pass, one entry no longer matches, one has started to match, one has ended, and one is new.</summary>
     [Fact]
     public void Rates_of_groups_take_no_change_for_an_end_or_a_beginning()
     {
@@ -86,13 +86,13 @@ public sealed class UnsteadyFilterTests : IDisposable
         Assert.True(Wait.For(changing));
         ConntrackGroup group = Assert.Single(measurement.Groups());
 
-        // One each in four seconds or a little more.
+        // One each in about four seconds.
         Assert.Equal(2, group.Count);
         Assert.InRange(group.NewPerSecond!.Value, 0.15, 0.25);
         Assert.InRange(group.ClosedPerSecond!.Value, 0.15, 0.25);
     }
 
-    /// <summary>What moves is known from the moment at which an entry comes to match.</summary>
+    /// <summary>Traffic is known from the moment at which an entry starts to match.</summary>
     [Fact]
     public void The_live_view_knows_what_an_entry_moved_that_comes_to_match()
     {
@@ -105,7 +105,7 @@ public sealed class UnsteadyFilterTests : IDisposable
         TopSnapshot second = reader.Read(marked, null, default);
         Assert.Equal((1, 0UL), (second.Entries.Count, second.Totals.MovedPackets));
 
-        // One that is new has moved all that it ever did.
+        // For a new entry, the total traffic counts.
         _ns.Exec("ping", "-q", "-c2", "-i0.01", "127.0.0.2");
         MarkAll();
         TopSnapshot third = reader.Read(marked, null, default);
@@ -145,7 +145,7 @@ public sealed class UnsteadyFilterTests : IDisposable
 
     private void Change(string source, params string[] change) => _ns.Exec("conntrack", ["-U", "-p", "tcp", "-s", source, .. change]);
 
-    /// <summary>By ourselves: conntrack -U can't, where both directions have the same addresses.</summary>
+    /// <summary>Through the library: conntrack -U fails if both directions have the same addresses.</summary>
     private void MarkAll()
     {
         using EntryUpdater updater = _ns.Table.CreateUpdater();
@@ -156,7 +156,7 @@ public sealed class UnsteadyFilterTests : IDisposable
 
     private void End(string source) => _ns.Exec("conntrack", "-D", "-p", "tcp", "-s", source);
 
-    /// <summary>Floods the buffer while nobody takes, until it was told that events were lost, and they were made good.</summary>
+    /// <summary>Floods the buffer without taking events, until a loss and its recovery have been reported.</summary>
     private void Overflow(EventStream stream, List<ConntrackEvent> told)
     {
         int before = told.Count(happened => happened.LostCount is not null);

@@ -6,7 +6,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Expectations;
 
-/// <summary>Requests to the byte: a deletion that lacks its tuple deletes everything.</summary>
+/// <summary>Checks each byte of requests: a deletion without its tuple would delete everything.</summary>
 public sealed class ExpectationRequestTests
 {
     private const MessageFlags Acknowledged = MessageFlags.Request | MessageFlags.Ack;

@@ -9,7 +9,7 @@ using Make = ConntrackPS.Tests.Infrastructure.ExpectationSamples;
 
 namespace ConntrackPS.Tests.Expectations;
 
-/// <summary>Against the kernel; the witnesses are conntrack(8) and /proc/net/nf_conntrack_expect.</summary>
+/// <summary>Compares with the kernel, by conntrack(8) and /proc/net/nf_conntrack_expect.</summary>
 public sealed class ExpectationTableTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -50,7 +50,7 @@ public sealed class ExpectationTableTests : IDisposable
         Assert.Equal("2001:db8::1", Assert.Single(_table.Read(new ExpectationFilter { AddressFamily = IPFamily.IPv6 })).MasterSourceAddress);
     }
 
-    /// <summary>What has no zone would count as gone.</summary>
+    /// <summary>An expectation without a zone would count as gone.</summary>
     [Fact]
     public void A_zone_that_a_spoilt_listing_of_the_masters_did_not_tell_is_an_error()
     {
@@ -71,7 +71,7 @@ public sealed class ExpectationTableTests : IDisposable
         lucky.Assign([listed]);
         Assert.Equal((ushort?)5, listed.Zone);
 
-        // Nothing is left to find: nobody asks for a listing.
+        // Nothing is left to find, so no listing is needed.
         isEmpty = false;
         blind.Assign([listed]);
 
@@ -99,7 +99,7 @@ public sealed class ExpectationTableTests : IDisposable
         Assert.Equal([0, 5, 6], listed.Select(expectation => (int)expectation.Zone!.Value).Order());
         Assert.Equal((1, 0), Delete(_table.KeyOf(listed.Single(expectation => expectation.Zone == 5))!.Value));
 
-        // An expectation goes with its master: were another one gone, one would be left.
+        // The kernel deletes an expectation with its master. If another master had been deleted, only one would be left.
         Assert.Equal(2, Make.Proc(_ns).Length);
         _ns.Exec("conntrack", "-D", "-w", "6");
         Assert.Single(Make.Proc(_ns));
@@ -173,7 +173,7 @@ public sealed class ExpectationTableTests : IDisposable
         Assert.Equal(before.Length, Make.Proc(_ns).Length);
     }
 
-    /// <summary>Force is for an equal one: one that merely meets the tuple keeps its timeout.</summary>
+    /// <summary>Force applies to an equal expectation. Another one that only matches the tuple keeps its timeout.</summary>
     [Fact]
     public void Force_does_not_touch_another_expectation()
     {
@@ -198,8 +198,8 @@ public sealed class ExpectationTableTests : IDisposable
         for (int i = 0; i < maximum; i++)
             creator.Create(Make.Data(masters[i / PerMaster], i + 1));
 
-        // /proc finds its place again by counting the expectations of all namespaces: one is listed twice, or not at all, where
-        // others come or go meanwhile.
+        // /proc finds its position by counting the expectations of all namespaces. While others are created or deleted, it may list one
+        // twice or not at all.
         Assert.True(Wait.Until(() => Make.Proc(_ns).Length == maximum));
         Assert.Equal(Errno.TooMany, Refusal(Make.Data(masters[^1], maximum + 1)));
         Assert.Equal(maximum, _table.Read().Count);

@@ -66,6 +66,6 @@ public sealed class ExpectationTemplateTests
         Assert.Contains("-SourceMask", Refusal(Least with { Source = AddressPrefix.Parse("10.0.0.0/8"), SourceMask = HostAddress.Parse("255.0.0.0") }), StringComparison.Ordinal);
     }
 
-    /// <summary>As users of the module read it.</summary>
+    /// <summary>The message for users of the module.</summary>
     private static string Refusal(ExpectationTemplate template) => ErrorFactory.Describe(Assert.ThrowsAny<FormatException>(() => template.Make()));
 }

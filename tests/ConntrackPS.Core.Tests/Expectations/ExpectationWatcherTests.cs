@@ -14,8 +14,7 @@ public sealed class ExpectationWatcherTests : IDisposable
 
     public void Dispose() => _ns.Dispose();
 
-    /// <summary>A buffer and a backlog for a few events, and nobody who takes: what comes and what is said to be lost is all
-    /// there was.</summary>
+    /// <summary>A buffer and a backlog for a few events that are not taken: received and lost events together are all events.</summary>
     [Fact]
     public void Every_lost_event_is_counted()
     {

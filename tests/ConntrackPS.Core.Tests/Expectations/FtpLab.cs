@@ -6,8 +6,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Expectations;
 
-/// <summary>A client behind a router that masquerades and has the kernel's ftp helper read along, and an FTP server:
-/// three network namespaces, and as much of RFC 959 as announces a data connection.</summary>
+/// <summary>A client behind a NAT router with the kernel's ftp helper, and an FTP server: three network namespaces, with the part of RFC
+/// 959 that announces a data connection.</summary>
 internal sealed class FtpLab : IDisposable
 {
     public const string Client = "10.77.1.2";
@@ -34,7 +34,7 @@ internal sealed class FtpLab : IDisposable
         Listener = Listen(_server, Server, 21);
     }
 
-    /// <summary>The router, whose table is looked at.</summary>
+    /// <summary>The router, whose table is tested.</summary>
     public NetworkNamespaceFixture Routing { get; } = new();
 
     private Socket Listener { get; }
@@ -47,13 +47,13 @@ internal sealed class FtpLab : IDisposable
         Socket server = Keep(Listener.Accept());
         Say(server, client, "220 ready");
 
-        // The helper reads commands once it has seen where a line ends.
+        // The helper parses commands only after it has seen the end of a line.
         Say(client, server, "USER anonymous");
         return (client, server);
     }
 
-    /// <summary>The client listens and says so (PORT), which the router translates.</summary>
-    /// <returns>The client's listener, and where the server was told to connect to.</returns>
+    /// <summary>The client listens and announces it (PORT). The router translates the announcement.</summary>
+    /// <returns>The client's listener, and the address that the server received.</returns>
     public (Socket Listener, IPEndPoint Announced) Port(Socket client, Socket server)
     {
         Socket listener = Listen(_client, Client, 0);
@@ -71,8 +71,8 @@ internal sealed class FtpLab : IDisposable
         Keep(listener.Accept());
     }
 
-    /// <summary>One end says a line.</summary>
-    /// <returns>What the other end heard.</returns>
+    /// <summary>One end sends a line.</summary>
+    /// <returns>The line that the other end received.</returns>
     public static string Say(Socket from, Socket to, string line)
     {
         from.Send(Encoding.ASCII.GetBytes(line + "\r\n"));

@@ -10,7 +10,7 @@ using Make = ConntrackPS.Tests.Infrastructure.ExpectationSamples;
 
 namespace ConntrackPS.Tests.Expectations;
 
-/// <summary>What the kernel's ftp helper makes of real control connections through a NAT router.</summary>
+/// <summary>The entries that the kernel's ftp helper creates for real control connections through a NAT router.</summary>
 public sealed class FtpTests : IDisposable
 {
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
@@ -68,12 +68,12 @@ public sealed class FtpTests : IDisposable
             creator.Create(new ExpectationTemplate().Make(expected));
         Assert.Equal(before, Make.Listed(_lab.Routing));
 
-        // With the translation in place the data connection still reaches the client.
+        // The data connection reaches the client, because it is translated.
         _lab.ConnectBack(listener, announced);
     }
 
-    /// <summary>The translated address is longer than the client's own, so that from that line on the router shifts the
-    /// sequence numbers of all that both say. Without the shift the ends don't understand each other.</summary>
+    /// <summary>The translated address is longer than the client's own, so from that line on the router adjusts the sequence numbers of
+    /// both directions. Without the adjustment the ends can't communicate.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -108,7 +108,7 @@ public sealed class FtpTests : IDisposable
             return;
         }
 
-        // The server takes the next line's beginning for what it has heard already, or never gets an answer through.
+        // The server treats the start of the next line as a repetition, or its answers never arrive.
         (client.ReceiveTimeout, server.ReceiveTimeout) = (3000, 3000);
         Assert.NotEqual("NOOP\r\n", Heard(client, server, "NOOP"));
     }

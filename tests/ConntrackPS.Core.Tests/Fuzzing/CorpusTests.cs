@@ -6,7 +6,7 @@ public sealed class CorpusTests
 {
     public static TheoryData<string> Names => [.. CorpusMessage.LoadAll().Select(message => message.Name)];
 
-    /// <summary>Otherwise mutants of it would be refused at the first byte, and the rest of it never reached.</summary>
+    /// <summary>Otherwise its mutants would be refused at the first byte, and the rest would never be tested.</summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void Each_message_is_decoded_as_it_is(string name) =>

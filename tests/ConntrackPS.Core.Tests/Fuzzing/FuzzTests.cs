@@ -3,7 +3,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Fuzzing;
 
-/// <summary>Mutants of real messages and lines. ConntrackPS.Bench runs the same by the million, with other seeds.</summary>
+/// <summary>Mutants of real messages and lines. ConntrackPS.Bench runs the same with millions of cases and other seeds.</summary>
 public sealed class FuzzTests
 {
     private const int Seed = 8;
@@ -15,7 +15,7 @@ public sealed class FuzzTests
         Assert.Equal("", string.Join('\n', report.Failures));
         Assert.Equal(200_000, report.Cases);
 
-        // Mutants that are all refused, or none, would prove little.
+        // If all mutants were refused, or none, the test would prove little.
         Assert.Equal([nameof(NetlinkProtocolException)], report.Exceptions.Keys);
         Assert.InRange(report.Exceptions[nameof(NetlinkProtocolException)], report.Cases / 10, report.Cases * 9 / 10);
     }

@@ -9,7 +9,7 @@ public sealed unsafe class GuardedMemoryTests
 {
     private const int BadAddress = 14;
 
-    /// <summary>The kernel reads the bytes here, and says EFAULT where a program would have ended by SIGSEGV.</summary>
+    /// <summary>The kernel reads the bytes here and returns EFAULT. A program would end with SIGSEGV.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(20)]

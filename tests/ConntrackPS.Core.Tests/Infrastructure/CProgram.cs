@@ -1,13 +1,13 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Asks a C compiler and the headers of its C library for the values of expressions.</summary>
+/// <summary>Gets the values of expressions from a C compiler and the headers of its C library.</summary>
 /// <param name="compiler">The compiler's command.</param>
-/// <param name="options">Options that it needs.</param>
+/// <param name="options">The options of the compiler.</param>
 internal sealed class CProgram(string compiler, params IEnumerable<string> options)
 {
     private string? _emulator;
 
-    /// <summary>musl's compiler, on Debian of the package musl-tools.</summary>
+    /// <summary>musl's compiler, in Debian's package musl-tools.</summary>
     public const string MuslCompiler = "musl-gcc";
 
     private const string Includes = """
@@ -47,25 +47,25 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
     /// <summary>The C library of this machine.</summary>
     public static CProgram OfSystem() => new("gcc");
 
-    /// <summary>musl, which brings its own headers, and takes the kernel's from where the system has them.</summary>
+    /// <summary>musl, with its own headers and the kernel headers of the system.</summary>
     public static CProgram OfMusl() => new(
         MuslCompiler, "-idirafter", "/usr/include", "-idirafter", "/usr/include/" + Shell.Run("gcc", "-print-multiarch").Trim());
 
-    /// <summary>Another processor: Debian's cross compiler with the headers for it, and an emulator that runs what it makes.</summary>
-    /// <param name="processor">The processor as GNU names it, such as s390x.</param>
+    /// <summary>Another processor: Debian's cross compiler with its headers, and an emulator that runs the result.</summary>
+    /// <param name="processor">The GNU name of the processor, such as s390x.</param>
     public static CProgram OfProcessor(string processor) => new(CrossCompilerOf(processor), "-static") { _emulator = EmulatorOf(processor) };
 
     public static string CrossCompilerOf(string processor) => $"{processor}-linux-gnu-gcc";
 
     public static string EmulatorOf(string processor) => $"qemu-{processor.Replace("powerpc", "ppc", StringComparison.Ordinal)}-static";
 
-    /// <summary>True for a command that is on the path.</summary>
+    /// <summary>True if the command is on the path.</summary>
     public static bool IsInstalled(string command) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, command)));
 
-    /// <returns>Each expression's value, in the order given.</returns>
-    /// <exception cref="System.ComponentModel.Win32Exception">There is no such compiler. The test fails then, on purpose:
-    /// without the headers nothing else proves the numbers.</exception>
+    /// <returns>The values of the expressions, in the same order.</returns>
+    /// <exception cref="System.ComponentModel.Win32Exception">The compiler is missing. The test then fails on purpose: only the headers
+    /// prove the numbers.</exception>
     public long[] Evaluate(IEnumerable<string> expressions)
     {
         DirectoryInfo directory = Directory.CreateTempSubdirectory("cps-test-");

@@ -3,9 +3,9 @@ using System.Text;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary><c>conntrack -E</c> that runs beside a test.</summary>
-/// <remarks>It holds 166 events, whatever -b says (conntrack-tools 1.4.7), and must be waited for before that. What it prints is
-/// read on a thread of its own: the pool's may all be blocked by other tests, and once the pipe is full it takes no events.</remarks>
+/// <summary><c>conntrack -E</c> running in parallel with a test.</summary>
+/// <remarks>It can hold 166 events, whatever -b says (conntrack-tools 1.4.7), so the test must wait for it before that. A dedicated thread
+/// reads its output: other tests may block all threads of the pool, and conntrack receives no events while the pipe is full.</remarks>
 internal sealed class ConntrackListener : IDisposable
 {
     private const string LastSource = "192.0.2.254";
@@ -26,11 +26,11 @@ internal sealed class ConntrackListener : IDisposable
         Assert.Fail("conntrack -E does not listen");
     }
 
-    /// <summary>Waits until all who listen have taken what there is.</summary>
+    /// <summary>Waits until all listeners have received everything.</summary>
     public static void CatchUp(NetworkNamespaceFixture ns) =>
         Assert.True(Wait.Until(() => EventListeners.ReadQueues(ns).All(queue => queue == "0")), "somebody does not take their events");
 
-    /// <summary>What it showed of all that happened so far, and of one last entry, which tells that it has caught up.</summary>
+    /// <summary>The events that it showed so far. One last entry shows that it is up to date.</summary>
     public List<EventRecord> Finish(NetworkNamespaceFixture ns)
     {
         TableFiller.Create(ns, Entries.Udp(LastSource, 1, "198.51.100.7", 9));

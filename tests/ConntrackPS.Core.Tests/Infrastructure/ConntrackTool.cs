@@ -6,20 +6,20 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>What conntrack(8) shows of a namespace's table; without -f it lists both address families.</summary>
+/// <summary>The output of conntrack(8) for a namespace's table. Without -f it lists both address families.</summary>
 internal static class ConntrackTool
 {
     private const int Sctp = 132;
 
-    /// <summary><c>conntrack -L -o xml,id</c>, which tells everything but ICMP's numbers and SCTP's states.</summary>
+    /// <summary><c>conntrack -L -o xml,id</c>, which shows everything except ICMP numbers and SCTP states.</summary>
     public static List<FlowRecord> ListXml(NetworkNamespaceFixture ns, params string[] arguments)
     {
         string xml = ns.Exec("conntrack", ["-L", "-o", "xml,id", .. arguments]);
         return xml.Length == 0 ? [] : [.. XDocument.Parse(xml).Root!.Elements("flow").Select(ParseFlow)];
     }
 
-    /// <summary><c>conntrack -L -o extended,id,labels</c>, with labels by our names for them.</summary>
-    /// <remarks>The tool refuses to show labels without a connlabel.conf, which only a private /etc can give it.</remarks>
+    /// <summary><c>conntrack -L -o extended,id,labels</c>, with labels by our names.</summary>
+    /// <remarks>The tool shows no labels without a connlabel.conf, which requires a private /etc.</remarks>
     public static List<FlowRecord> ListText(NetworkNamespaceFixture ns)
     {
         string names = string.Join('\n', Enumerable.Range(0, 128).Select(bit => $"{bit} {LabelNames.System.ToName(bit)}"));
@@ -30,8 +30,8 @@ internal static class ConntrackTool
         return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FlowLine.Parse)];
     }
 
-    /// <summary>What <c>conntrack -E -o xml,id,timestamp,ktimestamp</c> has written: each event with its kind, the second it
-    /// came, and the connection's start and stop in nanoseconds.</summary>
+    /// <summary>The output of <c>conntrack -E -o xml,id,timestamp,ktimestamp</c>: each event with its type, its time in seconds, and the
+    /// connection's start and stop in nanoseconds.</summary>
     public static List<EventRecord> ParseEvents(string xml) =>
         [.. XDocument.Parse(xml.Contains("</conntrack>") ? xml : xml + "</conntrack>").Root!.Elements("flow").Select(ParseEvent)];
 
@@ -46,7 +46,7 @@ internal static class ConntrackTool
             (ulong?)times?.Element("start"), (ulong?)times?.Element("stop"), PortId((flow.NextNode as XText)?.Value ?? ""), ParseFlow(flow));
     }
 
-    /// <summary>What stands behind an event: [USERSPACE] portid=1234 progname=conntrack.</summary>
+    /// <summary>The text after an event: [USERSPACE] portid=1234 progname=conntrack.</summary>
     private static uint? PortId(string text) =>
         Regex.Match(text, @"portid=(\d+)") is { Success: true } match ? uint.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : null;
 
@@ -56,7 +56,7 @@ internal static class ConntrackTool
         XElement whole = metas[2];
         return new FlowRecord(Layer(metas[0], "layer3"), Layer(metas[0], "layer4"), ParseDirection(metas[0]), ParseDirection(metas[1]))
         {
-            // SCTP's states come under TCP's names here: CLOSE_WAIT for SHUTDOWN_SENT. The text form has them right.
+            // SCTP states have TCP names here: CLOSE_WAIT for SHUTDOWN_SENT. The text form is correct.
             State = Layer(metas[0], "layer4") == Sctp ? null : whole.Element("state")?.Value,
             Timeout = (long?)whole.Element("timeout"),
             Mark = (uint?)whole.Element("mark"),

@@ -2,13 +2,13 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Makes entries by hand, as the kernel would key them.</summary>
+/// <summary>Creates entries with the tuples that the kernel would use.</summary>
 internal static class Entries
 {
     /// <summary>Long enough that nothing expires while tests run.</summary>
     public const uint LongTimeout = 3600;
 
-    /// <summary>An untranslated entry of a protocol with ports or keys.</summary>
+    /// <summary>An entry without translation, for a protocol with ports or keys.</summary>
     public static ConntrackEntry Make(IPProtocol protocol, string source, int sourcePort, string destination, int destinationPort)
     {
         ConntrackTuple original = Tuple(protocol, source, destination) with
@@ -26,18 +26,18 @@ internal static class Entries
     public static ConntrackEntry Udp(string source, int sourcePort, string destination, int destinationPort) =>
         Make(IPProtocol.Udp, source, sourcePort, destination, destinationPort);
 
-    /// <summary>An ICMP or ICMPv6 request; the reply has the type that answers it.</summary>
+    /// <summary>An ICMP or ICMPv6 request. The reply has the matching type.</summary>
     public static ConntrackEntry Icmp(string source, string destination, int type, int code, int id)
     {
         IPProtocol protocol = source.Contains(':', StringComparison.Ordinal) ? IPProtocol.IcmpV6 : IPProtocol.Icmp;
         return Make(protocol, source, id, destination, (type << 8) | code);
     }
 
-    /// <summary>An entry of a protocol that the kernel tracks by addresses alone.</summary>
+    /// <summary>An entry of a protocol that the kernel tracks only by addresses.</summary>
     public static ConntrackEntry Generic(IPProtocol protocol, string source, string destination) =>
         FromOriginal(Tuple(protocol, source, destination));
 
-    /// <summary>Any entry, for tests that don't look at it.</summary>
+    /// <summary>Any entry, for tests that do not check it.</summary>
     public static ConntrackEntry Any() => Tcp("192.0.2.1", 4000, "198.51.100.7", 80);
 
     public static ConntrackEntry FromOriginal(ConntrackTuple original)
@@ -59,7 +59,7 @@ internal static class Entries
         };
     }
 
-    /// <summary>Translates the source; an ICMP id takes the port's place, and what has no ports ignores it.</summary>
+    /// <summary>Translates the source. For ICMP the port is the id. Protocols without ports ignore it.</summary>
     public static ConntrackEntry WithSourceNat(this ConntrackEntry entry, string address, int port = 0)
     {
         entry.Status |= ConntrackStatus.SrcNat;
@@ -88,7 +88,7 @@ internal static class Entries
         return entry;
     }
 
-    /// <summary>Counts packets and bytes of the original direction.</summary>
+    /// <summary>Sets packets and bytes of the original direction.</summary>
     public static ConntrackEntry WithCounters(this ConntrackEntry entry, ulong packets, ulong bytes)
     {
         (entry.Data.OriginalPackets, entry.Data.OriginalBytes) = (packets, bytes);
@@ -96,7 +96,7 @@ internal static class Entries
         return entry;
     }
 
-    /// <summary>Gives one direction a zone of its own; the kernel takes one for one direction alone.</summary>
+    /// <summary>Sets a zone for one direction. The kernel accepts this for only one of them.</summary>
     public static ConntrackEntry WithZone(this ConntrackEntry entry, TupleDirection direction, ushort zone)
     {
         (entry.Data.OriginalZone, entry.Data.ReplyZone) = direction == TupleDirection.Original ? (zone, (ushort)0) : ((ushort)0, zone);

@@ -4,11 +4,11 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>All that an entry or an expectation says, by property name, so that no test forgets a property that is added later.</summary>
+/// <summary>All properties of an entry or an expectation by name, so that tests include later properties.</summary>
 internal static class EntryProperties
 {
-    /// <summary>The properties that are not null, as text; times in UTC. Of an event those of the entry alone. The age of an
-    /// entry is another one each time.</summary>
+    /// <summary>The properties that are not null, as text, with times in UTC. For an event, only those of the entry. The age of an entry is
+    /// left out, because it changes.</summary>
     public static SortedDictionary<string, string> Of(object said, params string[] without)
     {
         SortedDictionary<string, string> values = new(StringComparer.Ordinal);
@@ -22,7 +22,7 @@ internal static class EntryProperties
         return values;
     }
 
-    /// <summary>Fails unless both entries say the same, the named properties aside.</summary>
+    /// <summary>Fails unless both entries have the same values, except for the named properties.</summary>
     public static void AssertSame(ConntrackEntry expected, ConntrackEntry actual, params string[] without) =>
         Assert.Equal(Lines(Of(expected, without)), Lines(Of(actual, without)));
 

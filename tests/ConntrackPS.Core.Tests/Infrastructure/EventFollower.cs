@@ -3,26 +3,26 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>A consumer who believes events: New and Existing add a connection, Destroy removes it. It takes its time, and
-/// fails the test where it is told what it knows.</summary>
+/// <summary>A consumer that applies events: New and Existing add a connection, Destroy removes it. It is slow, and fails the test if it
+/// receives something that it already knows.</summary>
 internal sealed class EventFollower
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
     private readonly HashSet<EntryKey> _ended = [];
 
-    /// <summary>What is there, by what was told.</summary>
+    /// <summary>The existing connections, according to the events.</summary>
     public HashSet<EntryKey> Live { get; } = [];
 
-    /// <summary>How many events were said to be lost.</summary>
+    /// <summary>The number of events reported as lost.</summary>
     public ulong Lost { get; private set; }
 
-    /// <summary>Whether it knows what conntrack -L shows; ask again where not, since a list of conntrack's lacks entries when
-    /// another test resizes the hash table meanwhile.</summary>
+    /// <summary>True if it knows what conntrack -L shows. If false, ask again: a listing of conntrack lacks entries if another test resizes
+    /// the hash table meanwhile.</summary>
     public bool Knows(NetworkNamespaceFixture ns) =>
         ConntrackTool.ListXml(ns).Select(flow => flow.Id).Order().SequenceEqual(Live.Select(key => key.Id).Order());
 
-    /// <returns>False where the condition held until patience was at its end.</returns>
+    /// <returns>False if the condition still held at the timeout.</returns>
     public bool TakeWhile(EventStream stream, Func<bool> condition)
     {
         for (DateTime end = DateTime.UtcNow + TimeSpan.FromSeconds(40); condition();)
@@ -56,7 +56,7 @@ internal sealed class EventFollower
         }
         else if (happened.EventType == ConntrackEventType.Destroy)
         {
-            // One whose beginning was lost may end for the first time.
+            // If its New event was lost, this end may be the first event.
             Live.Remove(key);
             Assert.True(_ended.Add(key), $"ended already: {happened}");
         }

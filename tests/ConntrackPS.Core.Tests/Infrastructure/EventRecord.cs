@@ -1,4 +1,4 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>An event as conntrack(8) shows it.</summary>
+/// <summary>An event in the output of conntrack(8).</summary>
 internal sealed record EventRecord(string Type, DateTime When, ulong? Start, ulong? Stop, uint? PortId, FlowRecord Flow);

@@ -3,10 +3,10 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Reads a subscription on the test's own thread.</summary>
+/// <summary>Reads a subscription on the test's thread.</summary>
 internal static class EventSubscriptions
 {
-    /// <summary>Takes all that is there.</summary>
+    /// <summary>Reads everything that is available.</summary>
     public static void ReadAll(this EventSubscription subscription, MessageHandler onMessage)
     {
         while (subscription.TryReceive(out ReadOnlySpan<byte> datagram))

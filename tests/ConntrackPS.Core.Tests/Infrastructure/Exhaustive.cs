@@ -1,7 +1,7 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>How many random cases a test draws: a sample, or with "build.ps1 Test -Exhaustive" all that it has.</summary>
-/// <remarks>The same seed either way, so that the sample is the beginning of the whole.</remarks>
+/// <summary>The number of random cases of a test: a sample, or all of them with "build.ps1 Test -Exhaustive".</summary>
+/// <remarks>The seed is the same, so the sample is the start of the complete run.</remarks>
 internal static class Exhaustive
 {
     private static readonly bool IsAsked = Environment.GetEnvironmentVariable("CONNTRACKPS_EXHAUSTIVE") == "1";

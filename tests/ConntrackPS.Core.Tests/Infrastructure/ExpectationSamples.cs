@@ -4,10 +4,10 @@ using ConntrackPS.Expectations;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Makes masters and expectations, and reads them back with conntrack(8) and /proc.</summary>
+/// <summary>Creates masters and expectations, and reads them with conntrack(8) and /proc.</summary>
 internal static class ExpectationSamples
 {
-    /// <summary>An established connection that a helper reads; create it before its expectations.</summary>
+    /// <summary>An established connection with a helper. Create it before its expectations.</summary>
     public static ConntrackEntry Master(string helper, IPProtocol protocol, string source, int sourcePort, string destination, int destinationPort)
     {
         ConntrackEntry entry = Entries.Make(protocol, source, sourcePort, destination, destinationPort);
@@ -35,21 +35,22 @@ internal static class ExpectationSamples
         return creator.Create(expectation) ?? throw new InvalidOperationException($"{expectation} is gone already.");
     }
 
-    /// <summary>What <c>conntrack -L expect</c> shows, under our names and sorted. Unlike entries it lists IPv6 only if told to.</summary>
+    /// <summary>The output of <c>conntrack -L expect</c>, with our names and sorted. Unlike for entries, it lists IPv6 only on
+    /// request.</summary>
     public static List<SortedDictionary<string, string>> Listed(NetworkNamespaceFixture ns) =>
     [
         .. Lines(ns.Exec("conntrack", "-L", "expect", "-f", "ipv4") + ns.Exec("conntrack", "-L", "expect", "-f", "ipv6"))
             .Select(Parse).OrderBy(Text),
     ];
 
-    /// <summary>The same of ours, without what the tool does not show.</summary>
+    /// <summary>The same for our expectations, without the values that the tool does not show.</summary>
     public static List<SortedDictionary<string, string>> Shown(IEnumerable<ConntrackExpectation> expectations) =>
         [.. expectations.Select(Comparable).OrderBy(Text)];
 
     /// <summary>The lines of /proc/net/nf_conntrack_expect.</summary>
     public static string[] Proc(NetworkNamespaceFixture ns) => Lines(ns.Exec("cat", "/proc/net/nf_conntrack_expect"));
 
-    /// <summary>What an expectation says, without what conntrack(8) does not show.</summary>
+    /// <summary>The values of an expectation that conntrack(8) shows.</summary>
     public static SortedDictionary<string, string> Comparable(ConntrackExpectation expectation) => EntryProperties.Of(
         expectation,
         "Id", "Zone", "Namespace", "Function", "NatDirection", "NatAddress", "NatPort", "TimeoutSeconds", "AddressFamily", "MasterProtocol",

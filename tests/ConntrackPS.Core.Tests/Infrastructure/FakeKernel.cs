@@ -5,9 +5,9 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>The kernel's end of a connection, in the hands of a test: one half of a socket pair.</summary>
-/// <remarks>A socket pair has no address, which looks like port 0: the kernel's. Answers can be laid down before the
-/// question is asked, since a connection counts its requests from 1.</remarks>
+/// <summary>The kernel's end of a connection, controlled by a test: one half of a socket pair.</summary>
+/// <remarks>A socket pair has no address, which looks like port 0, the kernel's. Answers can be sent before the request, because a
+/// connection numbers its requests from 1.</remarks>
 internal sealed unsafe class FakeKernel : IDisposable
 {
     private readonly SafeFileHandle _end;
@@ -26,14 +26,14 @@ internal sealed unsafe class FakeKernel : IDisposable
 
     public NetlinkConnection Connection { get; }
 
-    /// <summary>Sends one datagram of these messages.</summary>
+    /// <summary>Sends one datagram with these messages.</summary>
     public void Answer(params byte[][] messages)
     {
         byte[] datagram = [.. messages.SelectMany(message => message)];
         Assert.Equal(datagram.Length, LibC.Send(_end, datagram));
     }
 
-    /// <summary>What the library sent, one datagram, or an empty one if it sent none.</summary>
+    /// <summary>One datagram from the library, or an empty array if there is none.</summary>
     public byte[] ReadRequest()
     {
         byte[] datagram = new byte[512 * 1024];

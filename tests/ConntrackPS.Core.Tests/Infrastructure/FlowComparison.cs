@@ -1,17 +1,17 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Compares what the library read with what another tool showed a moment before or after.</summary>
+/// <summary>Compares the library's entries with the output of another tool shortly before or after.</summary>
 internal static class FlowComparison
 {
-    /// <summary>Seconds that may pass between the two readings, on a machine that has much else to do.</summary>
+    /// <summary>The seconds that may pass between the two readings on a busy machine.</summary>
     private const int Tolerance = 30;
 
     private const int MostShown = 10;
 
-    /// <param name="read">What the library read.</param>
-    /// <param name="shown">What the tool showed.</param>
-    /// <param name="view">Leaves out of what was read what the tool can't show.</param>
-    /// <param name="key">Finds the same flow on both sides.</param>
+    /// <param name="read">The library's entries.</param>
+    /// <param name="shown">The tool's output.</param>
+    /// <param name="view">Removes the values that the tool can't show.</param>
+    /// <param name="key">Identifies the same flow on both sides.</param>
     public static void AssertSame(
         IEnumerable<FlowRecord> read, IEnumerable<FlowRecord> shown, Func<FlowRecord, FlowRecord> view, Func<FlowRecord, object> key)
     {
@@ -32,10 +32,10 @@ internal static class FlowComparison
         Assert.True(differences.Count == 0, string.Join('\n', differences.Take(MostShown)));
     }
 
-    /// <summary>The id, and addresses too: an id is a hash, and two entries may have the same.</summary>
+    /// <summary>The id with the addresses, because an id is a hash and two entries may have the same.</summary>
     public static object ById(FlowRecord flow) => (flow.Id, flow.Original.Source, flow.Original.Destination);
 
-    /// <summary>All that the kernel keys an entry by.</summary>
+    /// <summary>All values of the kernel's key.</summary>
     public static object ByTuple(FlowRecord flow) =>
         (flow.Family, flow.Protocol, flow.Zone, Uncounted(flow.Original), Uncounted(flow.Reply));
 

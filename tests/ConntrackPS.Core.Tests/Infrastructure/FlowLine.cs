@@ -4,8 +4,8 @@ using System.Numerics;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Reads a line of /proc/net/nf_conntrack, or of <c>conntrack -L -o extended</c>, which look nearly alike.</summary>
-/// <remarks>Written for the tests alone, and on purpose without a line of the library's own code.</remarks>
+/// <summary>Parses a line of /proc/net/nf_conntrack or of <c>conntrack -L -o extended</c>, which are similar.</summary>
+/// <remarks>Written only for the tests, and intentionally without code of the library.</remarks>
 internal static class FlowLine
 {
     public static FlowRecord Parse(string line)
@@ -28,7 +28,7 @@ internal static class FlowLine
         };
     }
 
-    /// <summary>Sorts name=value pairs by direction; all that belongs to the entry as a whole follows the reply.</summary>
+    /// <summary>Groups name=value pairs by direction. Values of the whole entry come after the reply.</summary>
     private static (Dictionary<string, string> Original, Dictionary<string, string> Reply, List<string> Flags) Sort(ReadOnlySpan<string> words)
     {
         Dictionary<string, string> original = [], reply = [];
@@ -46,7 +46,7 @@ internal static class FlowLine
             if (pair[0] == "src" && original.ContainsKey("src"))
                 current = reply;
 
-            // An "id" after a "type" is ICMP's; any later one is the entry's own.
+            // An "id" after a "type" is the ICMP id. A later one is the id of the entry.
             bool isIcmpId = pair[0] == "id" && current.ContainsKey("type") && !current.ContainsKey("icmp-id");
             current[isIcmpId ? "icmp-id" : pair[0]] = pair[1];
         }

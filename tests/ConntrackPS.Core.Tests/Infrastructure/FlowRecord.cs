@@ -1,6 +1,6 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>One direction of a flow as another tool shows it.</summary>
+/// <summary>One direction of a flow in the output of another tool.</summary>
 internal sealed record FlowDirection(string Source, string Destination)
 {
     public ushort? SourcePort { get; init; }
@@ -24,7 +24,7 @@ internal sealed record FlowDirection(string Source, string Destination)
     public ulong? Bytes { get; init; }
 }
 
-/// <summary>A flow as another tool shows it; what the tool doesn't show is null.</summary>
+/// <summary>A flow in the output of another tool. Values that the tool does not show are null.</summary>
 internal sealed record FlowRecord(int Family, int Protocol, FlowDirection Original, FlowDirection Reply)
 {
     public string? State { get; init; }
@@ -47,6 +47,6 @@ internal sealed record FlowRecord(int Family, int Protocol, FlowDirection Origin
 
     public string? Labels { get; init; }
 
-    /// <summary>Seconds since the flow began.</summary>
+    /// <summary>Seconds since the start of the flow.</summary>
     public long? Age { get; init; }
 }

@@ -3,7 +3,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>How another tool would show the library's entries: what it can't show is left out.</summary>
+/// <summary>Converts the library's entries to the output of another tool, without the values that the tool can't show.</summary>
 internal static class FlowView
 {
     public static FlowRecord Of(ConntrackEntry entry) =>
@@ -22,7 +22,7 @@ internal static class FlowView
             Age = entry.StartTime is { } start ? (long)(DateTime.Now - start).TotalSeconds : null,
         };
 
-    /// <summary>conntrack's XML has nothing of ICMP but the addresses, and calls SCTP's states by TCP's names.</summary>
+    /// <summary>conntrack's XML has only the addresses of ICMP, and uses TCP names for SCTP states.</summary>
     public static FlowRecord AsXml(FlowRecord flow) => WithDccpPorts(flow) with
     {
         Original = WithDccpPorts(flow).Original with { IcmpType = null, IcmpCode = null, IcmpId = null },
@@ -33,10 +33,10 @@ internal static class FlowView
 
     public static FlowRecord AsText(FlowRecord flow) => WithDccpPorts(flow);
 
-    /// <summary>/proc shows no id, helper or labels; its "use" counts the reading itself.</summary>
+    /// <summary>/proc shows no id, helper or labels. Its "use" includes the reference of the reader.</summary>
     public static FlowRecord AsProc(FlowRecord flow) => flow with { Id = null, Helper = null, Labels = null, Use = flow.Use + 1 };
 
-    /// <summary>Kernels since 6.x know no ports of DCCP; conntrack shows 0 for them.</summary>
+    /// <summary>Kernels since 6.x have no ports for DCCP. conntrack shows 0 for them.</summary>
     private static FlowRecord WithDccpPorts(FlowRecord flow) => flow.Protocol != 33 || flow.Original.SourcePort is not null
         ? flow
         : flow with
@@ -73,7 +73,7 @@ internal static class FlowView
         Bytes = entry.ReplyBytes,
     };
 
-    // The tools write IPv6 addresses in more than one way; what counts here is that they are the same address.
+    // The tools write IPv6 addresses in several forms. Only the address matters here.
     private static string Address(string text) => IPAddress.Parse(text).ToString();
 
     private static string KernelSpelling(ConntrackState state) =>

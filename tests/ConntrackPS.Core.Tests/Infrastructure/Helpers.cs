@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Which connection-tracking helpers this kernel has for both address families.</summary>
+/// <summary>The connection-tracking helpers that this kernel has for both address families.</summary>
 internal static class Helpers
 {
     private static readonly (string Name, IPProtocol Protocol)[] Known =
@@ -11,7 +11,7 @@ internal static class Helpers
         ("sip", IPProtocol.Udp), ("tftp", IPProtocol.Udp), ("amanda", IPProtocol.Udp),
     ];
 
-    /// <summary>Tries each one, in a namespace of its own.</summary>
+    /// <summary>Tries each of them in a new namespace.</summary>
     public static IReadOnlyList<(string Name, IPProtocol Protocol)> Find()
     {
         using NetworkNamespaceFixture ns = new();

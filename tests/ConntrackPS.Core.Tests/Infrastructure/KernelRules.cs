@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>What the kernel makes of an entry that was created by netlink, where it isn't what was asked.</summary>
+/// <summary>The changes that the kernel makes to an entry that is created by netlink.</summary>
 internal static class KernelRules
 {
     public static ConntrackEntry Apply(ConntrackEntry entry)
@@ -16,17 +16,17 @@ internal static class KernelRules
             entry.Status |= ConntrackStatus.Expected;
         if (details.OriginalSequence is not null)
         {
-            // Both directions are kept together, and shown together.
+            // The kernel stores and sends both directions together.
             entry.Status |= ConntrackStatus.SeqAdjust;
             details.ReplySequence ??= new SequenceAdjustment(0, 0, 0);
         }
 
-        // Every entry made by netlink has room for SYNPROXY's numbers, and shows them.
+        // Every entry created by netlink has SYNPROXY values, and sends them.
         details.SynproxyIsn ??= 0;
         details.SynproxyIts ??= 0;
         details.SynproxyTimestampOffset ??= 0;
 
-        // Window scales hold only where both ends offered scaling.
+        // Window scales apply only if both ends offered scaling.
         if (entry.Protocol == IPProtocol.Tcp && !(entry.Data.OriginalTcpFlags & entry.Data.ReplyTcpFlags).HasFlag(TcpTrackingFlags.WindowScale))
             (entry.Data.OriginalWindowScale, entry.Data.ReplyWindowScale) = (0, 0);
         return entry;

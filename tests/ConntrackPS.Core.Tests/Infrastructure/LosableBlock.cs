@@ -5,8 +5,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>A block whose table a test can take away, as the kernel does by fault: over the block's own socket, since nobody
-/// else may.</summary>
+/// <summary>A block whose table a test can remove, as a kernel fault would. It uses the block's own socket, because no other socket may
+/// remove it.</summary>
 internal sealed class LosableBlock : IDisposable
 {
     private const ushort BatchBegin = 0x10, BatchEnd = 0x11, NewTable = 0xa00, DeleteTable = 0xa02;
@@ -22,11 +22,10 @@ internal sealed class LosableBlock : IDisposable
 
     public TrafficBlock Block { get; }
 
-    /// <summary>Takes the table away. The kernel has done it when this returns, and answers nothing that the block could read.
-    /// </summary>
+    /// <summary>Removes the table. The kernel has done it when this returns, and leaves no answer that the block could read.</summary>
     public void Lose() => Send(Table(DeleteTable));
 
-    /// <summary>Takes the table away and makes another one of its name, which belongs to nobody.</summary>
+    /// <summary>Removes the table and creates another one with its name, which has no owner.</summary>
     public void Usurp() => Send(Table(DeleteTable), Table(NewTable));
 
     public void Dispose() => Block.Dispose();

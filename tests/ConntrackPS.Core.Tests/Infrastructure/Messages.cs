@@ -5,16 +5,16 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Messages as the kernel writes them, byte by byte, with nothing of the library's own writer.</summary>
+/// <summary>Builds messages as the kernel writes them, byte by byte, without the library's writer.</summary>
 internal static class Messages
 {
-    /// <summary>Any message of a netfilter subsystem; conntrack's new entry, in fact.</summary>
+    /// <summary>Any message type of a netfilter subsystem. This one is conntrack's new entry.</summary>
     public const ushort DataType = 0x100;
 
     private const ushort ErrorType = 2;
     private const ushort DoneType = 3;
 
-    /// <summary>struct nlmsghdr and a payload, padded.</summary>
+    /// <summary>struct nlmsghdr and a payload, with padding.</summary>
     public static byte[] Message(ushort type, uint sequence, MessageFlags flags = MessageFlags.None, params ReadOnlySpan<byte> payload)
     {
         byte[] message = new byte[(16 + payload.Length + 3) & ~3];
@@ -26,20 +26,20 @@ internal static class Messages
         return message;
     }
 
-    /// <summary>A data message with nothing but a netfilter header, and a number in res_id to tell it by.</summary>
+    /// <summary>A data message with only a netfilter header, and a number in res_id to identify it.</summary>
     public static byte[] Data(uint sequence, ushort number = 0, MessageFlags flags = MessageFlags.Multi) =>
         Message(DataType, sequence, flags, 2, 0, (byte)(number >> 8), (byte)number);
 
     public static byte[] Acknowledgement(uint sequence) => Error(sequence, Errno.None);
 
-    /// <summary>NLMSG_ERROR as NETLINK_CAP_ACK gives it: the request's header alone.</summary>
+    /// <summary>NLMSG_ERROR as with NETLINK_CAP_ACK: only the request's header.</summary>
     public static byte[] Error(uint sequence, Errno errno, params byte[][] attributes)
     {
         MessageFlags flags = MessageFlags.Capped | (attributes.Length > 0 ? MessageFlags.AckAttributes : MessageFlags.None);
         return Message(ErrorType, sequence, flags, [.. Number(errno), .. Message(DataType, sequence), .. attributes.SelectMany(bytes => bytes)]);
     }
 
-    /// <summary>NLMSG_ERROR with the whole request in it, and extended ACK attributes after that.</summary>
+    /// <summary>NLMSG_ERROR with the whole request, followed by extended ACK attributes.</summary>
     public static byte[] UncappedError(uint sequence, Errno errno, byte[] request, params byte[][] attributes) =>
         Message(ErrorType, sequence, MessageFlags.AckAttributes, [.. Number(errno), .. request, .. attributes.SelectMany(bytes => bytes)]);
 
@@ -55,7 +55,7 @@ internal static class Messages
     /// <summary>NLMSGERR_ATTR_OFFS, in host byte order.</summary>
     public static byte[] Offset(uint offset) => Attribute(2, BitConverter.GetBytes(offset));
 
-    /// <summary>struct nlattr and a value, padded.</summary>
+    /// <summary>struct nlattr and a value, with padding.</summary>
     public static byte[] Attribute(ushort type, params byte[] value)
     {
         byte[] attribute = new byte[(4 + value.Length + 3) & ~3];

@@ -1,10 +1,10 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>A test that needs musl's compiler, and is skipped without it.</summary>
+/// <summary>A test that requires musl's compiler, and is skipped without it.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class MuslFactAttribute : FactAttribute
 {
-    /// <summary>Looks for the compiler.</summary>
+    /// <summary>Checks for the compiler.</summary>
     public MuslFactAttribute()
     {
         if (!CProgram.IsInstalled(CProgram.MuslCompiler))
@@ -12,13 +12,13 @@ public sealed class MuslFactAttribute : FactAttribute
     }
 }
 
-/// <summary>A test that needs the cross compiler and the emulator of another processor, and is skipped without them. The suite
-/// doesn't install them: they are large, and what they tell changes with a new constant or struct only.</summary>
+/// <summary>A test that requires the cross compiler and the emulator of another processor, and is skipped without them. The suite does not
+/// install them: they are large, and the result changes only with a new constant or struct.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class ProcessorFactAttribute : FactAttribute
 {
-    /// <summary>Looks for both.</summary>
-    /// <param name="processor">The processor as GNU names it.</param>
+    /// <summary>Checks for both.</summary>
+    /// <param name="processor">The GNU name of the processor.</param>
     public ProcessorFactAttribute(string processor)
     {
         if (!CProgram.IsInstalled(CProgram.CrossCompilerOf(processor)) || !CProgram.IsInstalled(CProgram.EmulatorOf(processor)))

@@ -2,10 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>From .NET's spelling of a name to C's.</summary>
+/// <summary>Converts names from .NET's spelling to C's.</summary>
 internal static partial class Names
 {
-    /// <summary>SrcNatDone becomes SRC_NAT_DONE; Icmpv6Id becomes ICMPV6_ID.</summary>
+    /// <summary>Converts SrcNatDone to SRC_NAT_DONE, and Icmpv6Id to ICMPV6_ID.</summary>
     public static string UpperSnake(string name) => WordBoundary().Replace(name, "_").ToUpperInvariant();
 
     [GeneratedRegex("(?<=[a-z0-9])(?=[A-Z])")]

@@ -6,7 +6,7 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>The libc calls that only tests make, which the library has no wrappers for.</summary>
+/// <summary>The libc calls that only tests make. The library has no wrappers for them.</summary>
 internal static unsafe partial class NativeMethods
 {
     /// <summary>Sends to a netlink socket.</summary>
@@ -17,7 +17,7 @@ internal static unsafe partial class NativeMethods
             return (int)sendto(Descriptor(socket), buffer, bytes.Length, 0, (sockaddr*)&address, sizeof(SocketAddressNetlink));
     }
 
-    /// <summary>Has the kernel pick a netlink socket's port, and asks which one it is.</summary>
+    /// <summary>Binds a netlink socket to a port that the kernel chooses, and returns the port.</summary>
     public static uint BindToAny(SafeFileHandle socket)
     {
         SocketAddressNetlink address = new() { Family = (ushort)AF_NETLINK };

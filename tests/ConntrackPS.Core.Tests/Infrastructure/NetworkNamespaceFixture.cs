@@ -3,14 +3,14 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>A network namespace that one test, or the tests of one class, have for themselves.</summary>
-/// <remarks>Its only interface is the loopback, so that no packet ever leaves it.</remarks>
+/// <summary>A network namespace for one test, or for the tests of one class.</summary>
+/// <remarks>Its only interface is the loopback, so no packet leaves it.</remarks>
 public sealed class NetworkNamespaceFixture : IDisposable
 {
     private const string Prefix = "cps-test-";
 
-    // A test host that is killed disposes nothing. The name tells whose a namespace is, so that the next run can clean up
-    // after the dead, and only after them.
+    // A killed test host disposes nothing. The name contains the owner, so that the next run can delete the namespaces of processes that
+    // have ended, and only those.
     static NetworkNamespaceFixture()
     {
         foreach (string name in NetworkNamespace.Names().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)))
@@ -36,7 +36,7 @@ public sealed class NetworkNamespaceFixture : IDisposable
     public ConntrackTable Table { get; }
 
     /// <summary>Runs a program inside the namespace.</summary>
-    /// <returns>What it printed.</returns>
+    /// <returns>The output of the program.</returns>
     public string Exec(string program, params IEnumerable<string> arguments) =>
         Shell.Run("ip", ["netns", "exec", Name, program, .. arguments]);
 
@@ -44,12 +44,11 @@ public sealed class NetworkNamespaceFixture : IDisposable
     public void SetConntrackSetting(string name, int value) =>
         Exec("sysctl", "-qw", $"net.netfilter.{name}={value}");
 
-    /// <summary>Makes packets of this namespace entries of its table: without a rule that asks for it, nothing is tracked.
-    /// </summary>
+    /// <summary>Enables tracking of this namespace's packets: without a rule that requires it, nothing is tracked.</summary>
     public void TrackPackets() =>
         Exec("nft", "add table inet track; add chain inet track output { type filter hook output priority 0; ct state invalid counter; }");
 
-    /// <summary>Deletes the namespace, unless <see cref="Dispose"/> has done so before.</summary>
+    /// <summary>Deletes the namespace, unless it is already deleted.</summary>
     public void Dispose()
     {
         if (File.Exists(Namespace.FilePath))

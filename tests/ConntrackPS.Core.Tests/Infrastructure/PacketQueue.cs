@@ -3,8 +3,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Holds packets that a rule sends to queue 0 (iptables -j NFQUEUE), and lets them go all at once: so two packets
-/// can be made to begin the same connection.</summary>
+/// <summary>Holds packets that a rule sends to queue 0 (iptables -j NFQUEUE), and releases them all at once, so that two packets can start
+/// the same connection at the same time.</summary>
 /// <remarks>linux/netfilter/nfnetlink_queue.h. The packets themselves are never read.</remarks>
 internal sealed class PacketQueue : IDisposable
 {
@@ -26,14 +26,14 @@ internal sealed class PacketQueue : IDisposable
         _ns = ns;
         _socket = NetlinkSocket.Open(ns.Namespace);
 
-        // What is never read must not fill the buffer: the kernel drops packets that it can't tell of.
+        // Messages that are never read must not fill the buffer: the kernel drops packets that it can't report.
         _socket.RequestReceiveBuffer(64 << 20);
         NetlinkConnection connection = new(_socket);
         connection.Request(Message(Config, MessageFlags.Ack, ConfigCommand, [Bind, 0, 0, 0]), "bind a packet queue");
         connection.Request(Message(Config, MessageFlags.Ack, ConfigParameters, [0, 0, 0, 0, CopyMeta]), "set a packet queue up");
     }
 
-    /// <summary>Waits until so many packets are held, and accepts them in the order they came.</summary>
+    /// <summary>Waits until this number of packets is held, and accepts them in order of arrival.</summary>
     public void Release(uint count)
     {
         Assert.True(Wait.Until(() => Held() == count), $"{Held()} packets are held, not {count}.");
@@ -46,7 +46,7 @@ internal sealed class PacketQueue : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    /// <summary>The third column: packets that wait for a verdict.</summary>
+    /// <summary>The third column: packets waiting for a verdict.</summary>
     private long Held() => long.Parse(
         _ns.Exec("cat", "/proc/net/netfilter/nfnetlink_queue").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[2]);
 

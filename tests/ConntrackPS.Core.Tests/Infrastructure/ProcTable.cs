@@ -1,6 +1,6 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>What /proc/net/nf_conntrack shows of a namespace's table.</summary>
+/// <summary>The content of /proc/net/nf_conntrack in a namespace.</summary>
 internal static class ProcTable
 {
     public static List<FlowRecord> List(NetworkNamespaceFixture ns) =>

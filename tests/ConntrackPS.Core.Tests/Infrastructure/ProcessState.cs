@@ -1,17 +1,17 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>What this process holds of the kernel.</summary>
+/// <summary>The kernel resources of this process.</summary>
 internal static class ProcessState
 {
-    /// <summary>Open sockets and eventfds, by /proc/self/fd.</summary>
+    /// <summary>Open sockets and eventfds, from /proc/self/fd.</summary>
     public static int CountDescriptors() => Directory.EnumerateFiles("/proc/self/fd").Count(file =>
     {
-        // A descriptor may be closed while we look.
+        // A descriptor may be closed during the loop.
         string target = new FileInfo(file).LinkTarget ?? "";
         return target.StartsWith("socket:", StringComparison.Ordinal) || target.Contains("[eventfd]", StringComparison.Ordinal);
     });
 
-    /// <summary>The library's own threads, by the 15 characters of their name that the kernel keeps.</summary>
+    /// <summary>The library's own threads, by the first 15 characters of their names, which the kernel keeps.</summary>
     public static int CountThreads() => Directory.EnumerateDirectories("/proc/self/task").Count(task =>
     {
         try
@@ -20,7 +20,7 @@ internal static class ProcessState
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // It ended while we looked.
+            // The thread ended meanwhile.
             return false;
         }
     });

@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Gives entries what the kernel keeps beside the tuples.</summary>
+/// <summary>Sets the values of entries other than the tuples.</summary>
 internal sealed class RandomExtras(Random random, IReadOnlyList<(string Name, IPProtocol Protocol)> helpers, bool withLabels)
 {
     private int _tcpState;
@@ -10,7 +10,7 @@ internal sealed class RandomExtras(Random random, IReadOnlyList<(string Name, IP
 
     public void Decorate(ConntrackEntry entry)
     {
-        // The longest timeout a kernel of 1000 ticks a second can hold is 2,147,483 seconds; others clamp later.
+        // The maximum timeout of a kernel with 1000 ticks per second is 2,147,483 seconds. Others have a higher limit.
         entry.Data.Timeout = (uint)random.Next(300, random.Next(4) == 0 ? 2_147_000 : 432_000);
         entry.Mark = random.Next(2) == 0 ? (uint)random.NextInt64(uint.MaxValue + 1L) : 0;
         Decide(entry, ConntrackStatus.SeenReply, 2);
@@ -73,7 +73,7 @@ internal sealed class RandomExtras(Random random, IReadOnlyList<(string Name, IP
 
     private void GiveSctp(ConntrackEntry entry)
     {
-        // HEARTBEAT_ACKED is no state of this kernel any more.
+        // The test kernel no longer has the state HEARTBEAT_ACKED.
         ConntrackState[] states = [.. ConntrackStates.Of(IPProtocol.Sctp).Where(state => state != ConntrackState.HeartbeatAcked)];
         entry.WithState(states[_sctpState++ % states.Length]);
         (entry.MakeDetails().OriginalVerificationTag, entry.MakeDetails().ReplyVerificationTag) = (Word(), Word());

@@ -3,7 +3,7 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Filters that have something to do with a table: most of their values are taken from its entries.</summary>
+/// <summary>Filters that fit a table: most of their values come from its entries.</summary>
 internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry> entries)
 {
     private static readonly ConntrackStatus[] Bits =
@@ -12,17 +12,17 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
         ConntrackStatus.DstNat, ConntrackStatus.Confirmed, ConntrackStatus.Helper, ConntrackStatus.Expected,
     ];
 
-    /// <summary>A filter of one to four conditions; each asks something of an entry that may be another one's trait.</summary>
+    /// <summary>A filter with one to four conditions. They may come from different entries.</summary>
     public ConntrackFilter Next()
     {
         bool[] ask = new bool[34];
         for (int conditions = random.Next(1, 5); conditions > 0; conditions--)
             ask[random.Next(ask.Length)] = true;
 
-        // What only excludes names nothing.
+        // An exclusion alone names no entries.
         ask[1] |= !ask.AsSpan(0, 31).Contains(true);
 
-        // Mostly of one entry, so that conditions meet in it.
+        // Mostly from the same entry, so that it matches all conditions.
         ConntrackEntry one = Any();
         ConntrackEntry Trait() => random.Next(4) == 0 ? Any() : one;
         return new ConntrackFilter
@@ -67,7 +67,7 @@ internal sealed class RandomFilters(Random random, IReadOnlyList<ConntrackEntry>
         };
     }
 
-    /// <summary>A filter that the kernel can do whole, so that one request may delete by it.</summary>
+    /// <summary>A filter that the kernel supports completely, so that one request may delete by it.</summary>
     public ConntrackFilter NextForKernel()
     {
         ConntrackEntry one = Any();

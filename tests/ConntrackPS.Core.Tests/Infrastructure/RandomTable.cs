@@ -2,10 +2,10 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>A table of all that this kernel can hold, the same for the same seed.</summary>
+/// <summary>A table with everything that this kernel supports. The same seed creates the same table.</summary>
 internal sealed class RandomTable
 {
-    /// <summary>Also printed by the tests that use it, so that a failure tells all that is needed to repeat it.</summary>
+    /// <summary>The tests also print it, so that a failure can be repeated.</summary>
     public const int DefaultSeed = 20261101;
 
     private readonly Random _random;
@@ -15,10 +15,11 @@ internal sealed class RandomTable
     private readonly HashSet<ConntrackEntry> _crossed = [];
     private readonly HashSet<ConntrackEntry> _masters = [];
 
-    /// <param name="seed">Decides everything.</param>
-    /// <param name="helpers">The helpers that may be used, and each one's protocol.</param>
-    /// <param name="withLabels">Labels need a rule that uses them, without which the kernel refuses.</param>
-    /// <param name="withCrossings">Entries whose reply is another one's original tuple: conntrack -D can't tell these apart.</param>
+    /// <param name="seed">Determines everything.</param>
+    /// <param name="helpers">The helpers to use, with their protocols.</param>
+    /// <param name="withLabels">True to set labels. The kernel refuses them without a rule that uses labels.</param>
+    /// <param name="withCrossings">True for entries whose reply is the original tuple of another one: conntrack -D can't distinguish
+    /// them.</param>
     public RandomTable(int seed, IReadOnlyList<(string Name, IPProtocol Protocol)> helpers, bool withLabels = true, bool withCrossings = true)
     {
         _withCrossings = withCrossings;
@@ -27,7 +28,7 @@ internal sealed class RandomTable
         _extras = new RandomExtras(_random, helpers, withLabels);
     }
 
-    /// <summary>Makes entries that can be created in this order: a master comes before those it expected.</summary>
+    /// <summary>Creates entries in a valid order: a master comes before the connections that it expected.</summary>
     public List<ConntrackEntry> Make(int count)
     {
         List<ConntrackEntry> entries = new(count);
@@ -44,8 +45,8 @@ internal sealed class RandomTable
         return entries;
     }
 
-    /// <summary>An entry whose reply is another one's original tuple: a look-up may find either. Flows of several zones that
-    /// meet in one, as of tenants behind one uplink, come to this.</summary>
+    /// <summary>An entry whose reply is the original tuple of another one: a lookup may find either. This happens if flows of several zones
+    /// meet in one, such as tenants behind one uplink.</summary>
     private ConntrackEntry NextCrossing(List<ConntrackEntry> earlier)
     {
         List<ConntrackEntry> partners = [.. earlier.Where(entry => !_crossed.Contains(entry) && !_masters.Contains(entry) && CrossedTuples.CanCross(entry))];
@@ -57,7 +58,7 @@ internal sealed class RandomTable
         return crossing;
     }
 
-    /// <summary>The kernel looks for a master in the entry's own zone, by one tuple: it must be no crossed one.</summary>
+    /// <summary>The kernel looks for a master in the entry's own zone, by one tuple, so the tuple must not be crossed.</summary>
     private void GiveMaster(ConntrackEntry entry, List<ConntrackEntry> earlier)
     {
         List<ConntrackEntry> masters = [.. earlier.Where(other =>
@@ -67,7 +68,7 @@ internal sealed class RandomTable
             GiveMaster(entry, masters[_random.Next(masters.Count)]);
     }
 
-    /// <summary>From now on nothing may get in the way of this master.</summary>
+    /// <summary>From now on no other entry may hide this master.</summary>
     private void GiveMaster(ConntrackEntry entry, ConntrackEntry master)
     {
         entry.MakeDetails().Master = master.Original;

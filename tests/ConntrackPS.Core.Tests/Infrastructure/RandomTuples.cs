@@ -2,14 +2,15 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Flows of every protocol and both families, some translated; no two alike, in either direction; RandomTable crosses some.</summary>
+/// <summary>Flows of every protocol and both families, some with translation. No two have the same tuple in either direction; RandomTable
+/// crosses some.</summary>
 internal sealed class RandomTuples(Random random)
 {
     private static readonly int[] GenericProtocols = [0, 2, 4, 33, 41, 50, 51, 89, 103, 112, 115, 200, 253, 255];
     private static readonly int[] IcmpTypes = [8, 0, 13, 14, 15, 16, 17, 18];
     private static readonly int[] IcmpV6Types = [128, 129, 139, 140];
 
-    // Addresses that are easily misread or miswritten.
+    // Addresses that are easy to parse or format wrongly.
     private static readonly string[] OddIPv6Addresses =
     [
         "::", "::1", "::ffff:192.0.2.33", "::192.0.2.33", "64:ff9b::c000:221", "2001:db8:0:1:1:1:1:1",
@@ -61,7 +62,7 @@ internal sealed class RandomTuples(Random random)
         bool isIPv6 = entry.AddressFamily == IPFamily.IPv6;
         int which = random.Next(1, 4);
 
-        // The kernel never changes a GRE key, unless PPTP's helper tells it to.
+        // The kernel never changes a GRE key, except for the PPTP helper.
         bool isGre = entry.Protocol == IPProtocol.Gre;
         if ((which & 1) != 0)
             entry.WithSourceNat(isIPv6 ? $"2001:db8:5::{_serial:x}" : $"172.16.{_serial >> 8}.{_serial & 255}", isGre ? entry.Original.SourcePort : Port());

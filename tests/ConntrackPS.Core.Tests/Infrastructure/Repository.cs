@@ -3,13 +3,13 @@ using System.Text.RegularExpressions;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Where files of the checkout are.</summary>
+/// <summary>Finds the files of the checkout.</summary>
 internal static class Repository
 {
     /// <summary>The folder of the solution.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>The file of an assembly that these tests are of.</summary>
+    /// <summary>The file of an assembly under test.</summary>
     public static string Built(string assembly) => Path.Combine(AppContext.BaseDirectory, $"{assembly}.dll");
 
     /// <summary>The text of each C# file below a folder of the checkout, without comments.</summary>

@@ -2,10 +2,8 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Resizes the hash table of the machine without end, about as often as the kernel lets itself be asked; disposed,
-/// it puts the size back.</summary>
-/// <remarks>For tests of the collection <see cref="MachineWide"/> alone: every network namespace uses the same hash table.
-/// </remarks>
+/// <summary>Resizes the machine's hash table continuously, about as fast as the kernel allows. Disposing it restores the size.</summary>
+/// <remarks>Only for tests of the collection <see cref="MachineWide"/>: every network namespace uses the same hash table.</remarks>
 internal sealed class ResizeStorm : IDisposable
 {
     public const string Buckets = Sysctl.Netfilter + "nf_conntrack_buckets";
@@ -15,7 +13,7 @@ internal sealed class ResizeStorm : IDisposable
     private int _resizes;
     private volatile bool _isOver;
 
-    /// <summary>Starts to resize; returns once it does.</summary>
+    /// <summary>Starts to resize. Returns after the first resize.</summary>
     public ResizeStorm()
     {
         _thread = new Thread(Blow) { IsBackground = true };
@@ -46,16 +44,16 @@ internal sealed class ResizeStorm : IDisposable
     }
 }
 
-/// <summary>Tests that change what the whole machine shares run while no other does.</summary>
+/// <summary>Tests that change machine-wide values run while no other test does.</summary>
 [CollectionDefinition(nameof(MachineWide), DisableParallelization = true)]
 public sealed class MachineWide;
 
-/// <summary>A test that resizes the machine's hash table, and is skipped where that can't be: in a network namespace other
-/// than the initial one, or where /proc/sys is read-only.</summary>
+/// <summary>A test that resizes the machine's hash table. It is skipped where this is impossible: in a network namespace other than the
+/// initial one, or where /proc/sys is read-only.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class ResizeFactAttribute : FactAttribute
 {
-    /// <summary>Tries whether the size can be written, without writing it.</summary>
+    /// <summary>Checks that the size can be written, without writing it.</summary>
     public ResizeFactAttribute()
     {
         try

@@ -2,18 +2,18 @@ using System.Diagnostics;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Runs other programs to their end.</summary>
+/// <summary>Runs other programs and waits for their end.</summary>
 internal static class Shell
 {
-    /// <returns>What the program printed.</returns>
-    /// <exception cref="InvalidOperationException">It failed; the message holds its own words.</exception>
+    /// <returns>The output of the program.</returns>
+    /// <exception cref="InvalidOperationException">The program failed. The message contains its error output.</exception>
     public static string Run(string program, params IEnumerable<string> arguments)
     {
         string[] words = [.. arguments];
         ProcessStartInfo start = new(program, words) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
 
-        // Both pipes are read at once: a program that fills one while we wait on the other would never end.
+        // Both pipes are read in parallel: a program that fills one while the other is read would block forever.
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

@@ -8,7 +8,7 @@ namespace ConntrackPS.Tests.Infrastructure;
 /// <summary>Creates entries in a namespace's table.</summary>
 internal static class TableFiller
 {
-    /// <summary>Creates entries; one that the kernel refuses fails the test, with its reason.</summary>
+    /// <summary>Creates entries. If the kernel refuses one, the test fails with the reason.</summary>
     public static void Create(NetworkNamespaceFixture ns, params IEnumerable<ConntrackEntry> entries)
     {
         using NetlinkSocket socket = NetlinkSocket.Open(ns.Namespace);
@@ -32,7 +32,7 @@ internal static class TableFiller
         }
     }
 
-    /// <summary>True where the kernel takes the entry, which then is in the table.</summary>
+    /// <summary>True if the kernel accepts the entry, which is then in the table.</summary>
     public static bool TryCreate(NetworkNamespaceFixture ns, ConntrackEntry entry)
     {
         using NetlinkConnection connection = NetlinkConnection.Open(ns.Namespace);
@@ -49,10 +49,10 @@ internal static class TableFiller
         }
     }
 
-    /// <summary>Fills the table with this many different TCP entries, every second one of IPv6.</summary>
+    /// <summary>Fills the table with this number of different TCP entries. Every second one is IPv6.</summary>
     public static void Fill(NetworkNamespaceFixture ns, int count) => Create(ns, Enumerable.Range(0, count).Select(Numbered));
 
-    /// <summary>One of the entries that <see cref="Fill"/> makes.</summary>
+    /// <summary>One of the entries of <see cref="Fill"/>.</summary>
     public static ConntrackEntry Numbered(int number)
     {
         (int host, int port) = (number / 50_000, number % 50_000 + 1);

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>A namespace that translates a connection to itself, and real packets in it.</summary>
+/// <summary>A namespace with NAT for loopback connections, and real packets in it.</summary>
 public sealed class Traffic : IDisposable
 {
     private readonly List<Socket> _sockets = [];
@@ -18,11 +18,11 @@ public sealed class Traffic : IDisposable
         Namespace.SetConntrackSetting("nf_conntrack_acct", 1);
         Namespace.SetConntrackSetting("nf_conntrack_timestamp", 1);
 
-        // The usual 30 seconds could pass before the last test on a busy machine.
+        // On a busy machine the default of 30 seconds could expire before the last test.
         foreach (string protocol in (string[])["udp", "udp_timeout_stream", "icmp", "icmpv6"])
             Namespace.SetConntrackSetting($"nf_conntrack_{protocol}{(protocol.Contains('_') ? "" : "_timeout")}", 600);
 
-        // One program for all: nft reads it as one transaction.
+        // One program for all rules: nft reads them as one transaction.
         Namespace.Exec("nft", """
                 table ip translation {
                     chain output { type nat hook output priority -100; tcp dport 8080 dnat to 203.0.113.5:9090; }
@@ -40,7 +40,7 @@ public sealed class Traffic : IDisposable
 
     public NetworkNamespaceFixture Namespace { get; }
 
-    /// <summary>Makes a translated TCP connection and one of IPv6, both of which stay open, an exchange of UDP, and pings.</summary>
+    /// <summary>Creates a translated TCP connection and an IPv6 one, which both stay open, an exchange of UDP, and pings.</summary>
     public void Make() => Namespace.Namespace.Run(MakeTraffic);
 
     /// <summary>Closes the connections.</summary>

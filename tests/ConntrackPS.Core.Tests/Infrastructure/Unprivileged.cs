@@ -2,8 +2,8 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Runs something inside a namespace as a user without CAP_NET_ADMIN would.</summary>
-/// <remarks>Capabilities belong to threads (capabilities(7)): the thread gives its own up, and ends right after.</remarks>
+/// <summary>Runs an action inside a namespace without CAP_NET_ADMIN.</summary>
+/// <remarks>Capabilities belong to threads (capabilities(7)): the thread drops its own, and ends afterwards.</remarks>
 internal static unsafe class Unprivileged
 {
     private const uint Version3 = 0x20080522;
@@ -16,7 +16,7 @@ internal static unsafe class Unprivileged
 
     private static void DropAll()
     {
-        // struct __user_cap_header_struct, and two of __user_cap_data_struct: all zero is no capability at all.
+        // struct __user_cap_header_struct, and two of __user_cap_data_struct: all zeros mean no capability.
         uint* header = stackalloc uint[] { Version3, 0 };
         uint* data = stackalloc uint[6];
         new Span<uint>(data, 6).Clear();

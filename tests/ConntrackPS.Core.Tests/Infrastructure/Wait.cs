@@ -1,11 +1,11 @@
 namespace ConntrackPS.Tests.Infrastructure;
 
-/// <summary>Waits for what happens soon, without saying how soon: these machines are busy.</summary>
+/// <summary>Waits for conditions with a long timeout, because test machines are busy.</summary>
 internal static class Wait
 {
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
 
-    /// <returns>True as soon as the condition holds; false at the timeout.</returns>
+    /// <returns>True as soon as the condition holds, false at the timeout.</returns>
     public static bool Until(Func<bool> condition)
     {
         long deadline = Environment.TickCount64 + (long)WaitTimeout.TotalMilliseconds;
@@ -19,6 +19,6 @@ internal static class Wait
         return true;
     }
 
-    /// <summary>True where the thread ended before the timeout.</summary>
+    /// <summary>True if the thread ended before the timeout.</summary>
     public static bool For(Thread thread) => thread.Join(WaitTimeout);
 }

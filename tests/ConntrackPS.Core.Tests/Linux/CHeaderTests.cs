@@ -6,8 +6,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Linux;
 
-/// <summary>Every number that the library shares with the kernel and with libc, against the C headers of this machine, and
-/// against musl's where they are.</summary>
+/// <summary>Compares every number that the library shares with the kernel and libc with the C headers of this machine, and with those of
+/// musl if installed.</summary>
 public sealed class CHeaderTests
 {
     [Fact]
@@ -49,11 +49,11 @@ public sealed class CHeaderTests
     public void What_is_of_netlink_holds_for_s390x_which_is_big_endian() =>
         Check(CProgram.OfProcessor("s390x"), [.. OfEveryProcessor, AttributeWord(isLittleEndian: false)]);
 
-    /// <summary>Netlink's part, which no processor has of its own.</summary>
+    /// <summary>The part of netlink, which is the same on every processor.</summary>
     private static IEnumerable<(string Expression, long Value)> OfEveryProcessor =>
         [.. CNames.OfEveryConstant(), .. CNames.OfEveryState(), .. CLayouts.OfEveryStruct(), .. CLayouts.OfTheWire()];
 
-    /// <summary>Tmds.LibC has an assembly for each processor; whatever this one is, its numbers can be read.</summary>
+    /// <summary>Tmds.LibC has an assembly for each processor. Its numbers can be read on any processor.</summary>
     private static IReadOnlyList<(string Expression, long Value)> OfTmds(Architecture processor)
     {
         string platform = "linux-" + processor.ToString().ToLowerInvariant();
@@ -62,7 +62,7 @@ public sealed class CHeaderTests
         return [.. CNames.OfProcessor(tmds, processor), .. CLayouts.OfProcessor(tmds)];
     }
 
-    /// <summary>struct nlattr as one number, in the processor's order.</summary>
+    /// <summary>struct nlattr as one number, in the processor's byte order.</summary>
     private static (string Expression, long Value) AttributeWord(bool isLittleEndian) => (
         "({ union { struct nlattr attribute; unsigned word; } header = { { 20, NLA_F_NESTED | 1 } }; header.word; })",
         AttributeHeader.Word(20, 0x8001, isLittleEndian));

@@ -8,10 +8,10 @@ using LibC = ConntrackPS.Linux.LibC;
 
 namespace ConntrackPS.Tests.Linux;
 
-/// <summary>The structs and functions that we share with C, as C expressions and what they are here.</summary>
+/// <summary>The structs and functions shared with C, as C expressions with our values.</summary>
 internal static class CLayouts
 {
-    /// <summary>Sizes, offsets and the sizes of members of the structs that are handed to libc.</summary>
+    /// <summary>Sizes, offsets and member sizes of the structs that are passed to libc.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryStruct() =>
     [
         .. OfStruct<SocketAddressNetlink>(
@@ -63,7 +63,7 @@ internal static class CLayouts
         long Offset(string name, string field) => Marshal.OffsetOf(Find(name), field);
     }
 
-    /// <summary>The library is linked, so that a function it lacks fails the compilation.</summary>
+    /// <summary>The program is linked with the library, so that a missing function fails the compilation.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryFunction() =>
     [
         .. typeof(LibC).GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
@@ -72,12 +72,12 @@ internal static class CLayouts
             .Concat(OfTmds())
             .Select(name => ($"({{ void *volatile address = (void *){name}; address != NULL; }})", 1L)),
 
-        // What we declare as nuint and int.
+        // The types that we declare as nuint and int.
         ("sizeof(nfds_t)", nuint.Size),
         ("sizeof(int)", sizeof(int)),
     ];
 
-    /// <summary>Those functions of Tmds.LibC that the library's source calls.</summary>
+    /// <summary>The functions of Tmds.LibC that the library calls.</summary>
     private static IEnumerable<string> OfTmds()
     {
         string source = Repository.Sources("src/ConntrackPS.Core").Single(text => text.Contains("partial class LibC", StringComparison.Ordinal));

@@ -15,10 +15,10 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Tests.Linux;
 
-/// <summary>The C name of each of our constants: by rule, so that a member that is added later is checked too.</summary>
+/// <summary>The C name of each of our constants. Names follow rules, so that later members are checked too.</summary>
 internal static class CNames
 {
-    /// <summary>An enum's members are the C names without this prefix.</summary>
+    /// <summary>The prefix of the C names of an enum's members.</summary>
     private static readonly Dictionary<Type, string> Prefixes = new()
     {
         [typeof(MessageFlags)] = "NLM_F_",
@@ -92,7 +92,7 @@ internal static class CNames
         [typeof(Errno)] = "E",
     };
 
-    /// <summary>Members whose C name follows no rule; null where no header has one.</summary>
+    /// <summary>Members whose C name follows no rule. Null if no header has one.</summary>
     private static readonly Dictionary<string, string?> Exceptions = new()
     {
         ["MessageFlags.DumpInterrupted"] = "NLM_F_DUMP_INTR",
@@ -155,7 +155,7 @@ internal static class CNames
         ["NetlinkProtocol.DatagramSize"] = null,
     };
 
-    /// <summary>The C expression of each constant of ours, and its value: all are the same for every processor.</summary>
+    /// <summary>The C expression and the value of each of our constants. All are the same on every processor.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryConstant() =>
     [
         .. Prefixes.SelectMany(pair => OfEnum(pair.Key, pair.Value)),
@@ -170,19 +170,19 @@ internal static class CNames
         ("NFNL_SUBSYS_NFTABLES", NftTransaction.Subsystem),
     ];
 
-    /// <summary>DCCP's states are in no header of user space.</summary>
+    /// <summary>No user-space header has the DCCP states.</summary>
     public static IReadOnlyList<(string Expression, long Value)> OfEveryState() =>
     [
         .. OfStates(IPProtocol.Tcp, "TCP_CONNTRACK_"),
         .. OfStates(IPProtocol.Sctp, "SCTP_CONNTRACK_"),
     ];
 
-    /// <summary>The enums that stand for numbers of the kernel, to see that none was forgotten here.</summary>
+    /// <summary>The enums with kernel numbers, to check that none was forgotten here.</summary>
     public static IEnumerable<Type> CheckedEnums => [.. Prefixes.Keys, typeof(IPFamily), typeof(TupleDirection), typeof(ConntrackState),
-        // In the kernel's source only (CTA_FILTER_F_* of nf_internals.h): the tests of filters check what these do.
+        // Only in the kernel's source (CTA_FILTER_F_* of nf_internals.h). The filter tests check their effect.
         typeof(TupleFields)];
 
-    /// <summary>Those constants of Tmds.LibC that the library's source names, and the numbers of system calls.</summary>
+    /// <summary>The constants of Tmds.LibC that the library uses, and the system call numbers.</summary>
     /// <param name="tmds">The package's assembly for a processor.</param>
     /// <param name="processor">The processor.</param>
     public static IReadOnlyList<(string Expression, long Value)> OfProcessor(Assembly tmds, Architecture processor)

@@ -4,7 +4,7 @@ namespace ConntrackPS.Tests.Linux;
 
 public sealed class CNamesTests
 {
-    /// <summary>Enums of our own making, which share no number with the kernel.</summary>
+    /// <summary>Enums of the library that share no number with the kernel.</summary>
     private static readonly string[] Ours =
     [
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts", "TuplePlaces",

@@ -7,7 +7,7 @@ using LibC = ConntrackPS.Linux.LibC;
 
 namespace ConntrackPS.Tests.Linux;
 
-/// <summary>What our wrappers promise: a handle is held while a call lasts, and errno outlives its release.</summary>
+/// <summary>Our wrappers hold a handle during a call, and errno is kept after its release.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class LibCTests
 {
@@ -52,7 +52,7 @@ public sealed class LibCTests
     [Fact]
     public async Task A_signal_is_no_success()
     {
-        // The runtime handles SIGCONT, and so a thread that it is sent to is interrupted.
+        // The runtime handles SIGCONT, so the thread that receives it is interrupted.
         const int SIGCONT = 18;
         using PosixSignalRegistration handler = PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => { });
         using SafeFileHandle file = LibC.EventFd(0, EFD_CLOEXEC);
@@ -61,7 +61,7 @@ public sealed class LibCTests
         Assert.Equal((-1, EINTR), await waiting);
     }
 
-    /// <summary>Runs a call on a thread of its own, and returns once the kernel has it wait there.</summary>
+    /// <summary>Starts a call on a new thread, and returns when it is blocked in the kernel.</summary>
     private static Task<(int Result, int Errno)> Start(Func<int> call, out int thread)
     {
         int id = 0;
@@ -77,7 +77,7 @@ public sealed class LibCTests
         return task;
     }
 
-    /// <summary>/proc/PID/task/TID/syscall begins with the number of the call in which the thread waits.</summary>
+    /// <summary>/proc/PID/task/TID/syscall starts with the number of the call in which the thread is blocked.</summary>
     private static bool IsWaiting(int thread)
     {
         // asm/unistd.h of x86-64 and of arm64: read, poll, ppoll.

@@ -34,7 +34,7 @@ public sealed class NetworkNamespaceTests(NetworkNamespaceFixture ns) : IClassFi
         {
             string id = sleeper.Id.ToString(CultureInfo.InvariantCulture);
 
-            // "ip" needs a moment to enter the namespace, and stays the same process when it becomes "sleep".
+            // "ip" needs a moment to enter the namespace. It stays the same process when it executes "sleep".
             Assert.True(Wait.Until(() => Inode(NetworkNamespace.Parse(id)) == Inode(ns.Namespace)));
         }
         finally
@@ -116,7 +116,7 @@ public sealed class NetworkNamespaceTests(NetworkNamespaceFixture ns) : IClassFi
         Assert.Equal(NetworkNamespace.Names().Order(StringComparer.Ordinal), NetworkNamespace.Names());
     }
 
-    /// <summary>"net:[4026531840]": equal names are the same namespace.</summary>
+    /// <summary>"net:[4026531840]": equal names mean the same namespace.</summary>
     private static string Inode(NetworkNamespace networkNamespace) =>
         $"net:[{Shell.Run("stat", "--dereference", "--format=%i", networkNamespace.FilePath).Trim()}]";
 }

@@ -33,7 +33,7 @@ public sealed class WriteWatchTests : IDisposable
         Assert.NotEqual(before, watch.Count());
     }
 
-    /// <summary>Writes more than a reading takes, and more than the kernel keeps (fs.inotify.max_queued_events).</summary>
+    /// <summary>Writes more often than one read returns, and more often than the kernel queues (fs.inotify.max_queued_events).</summary>
     [Fact]
     public void Any_number_of_writes_is_heard_by_every_thread_that_asks()
     {
@@ -42,7 +42,7 @@ public sealed class WriteWatchTests : IDisposable
         long before = watch.Count();
         using (FileStream first = File.OpenWrite(_file), second = File.OpenWrite(other))
         {
-            // In turn, since the kernel puts equal events that follow each other together.
+            // Alternating, because the kernel merges equal consecutive events.
             for (int i = 0; i < 10_000; i++)
             {
                 first.WriteByte(1);

@@ -3,7 +3,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Netlink;
 
-/// <summary>Headers of attributes as machines of either order write and read them.</summary>
+/// <summary>Attribute headers as machines of either byte order write and read them.</summary>
 public class AttributeHeaderTests
 {
     [Theory]
@@ -13,14 +13,14 @@ public class AttributeHeaderTests
     [InlineData(0x0102, 0x0304)]
     public void Length_and_type_are_told_apart_in_either_order(int length, int type)
     {
-        // struct nlattr: two numbers of 16 bits, one after the other, each in the machine's order.
+        // struct nlattr: two consecutive 16-bit numbers in host byte order.
         byte[] little = new byte[4], big = new byte[4];
         BinaryPrimitives.WriteUInt16LittleEndian(little, (ushort)length);
         BinaryPrimitives.WriteUInt16LittleEndian(little.AsSpan(2), (ushort)type);
         BinaryPrimitives.WriteUInt16BigEndian(big, (ushort)length);
         BinaryPrimitives.WriteUInt16BigEndian(big.AsSpan(2), (ushort)type);
 
-        // What each machine gets when it reads them as one number.
+        // The value that each machine gets when it reads them as one number.
         uint wordOfLittle = BinaryPrimitives.ReadUInt32LittleEndian(little), wordOfBig = BinaryPrimitives.ReadUInt32BigEndian(big);
 
         Assert.Equal((length, type), (AttributeHeader.LengthOf(wordOfLittle, isLittleEndian: true), AttributeHeader.TypeOf(wordOfLittle, isLittleEndian: true)));

@@ -70,7 +70,7 @@ public sealed class DumpReaderTests : IDisposable
     [Fact]
     public void An_acknowledgement_without_data_ends_the_dump()
     {
-        // What the kernel answers where it takes no dump request; without it, the reader would wait for ever.
+        // The kernel's answer if it accepts no dump request. Without it, the reader would wait forever.
         _kernel.Answer(Messages.Acknowledgement(1));
         DumpReader dump = Start();
         Assert.True(Read(dump));
@@ -103,7 +103,7 @@ public sealed class DumpReaderTests : IDisposable
         Assert.Throws<NetlinkException>(() => Read(dump));
     }
 
-    /// <summary>What a listing collects is forgotten when it begins anew.</summary>
+    /// <summary>The collected results are discarded when a listing starts again.</summary>
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

@@ -5,18 +5,18 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Netlink;
 
-/// <summary>A kernel that speaks netlink badly, in thousands of random ways. A few lines of model say what is to come of
-/// each: the numbers that were truly answered, and the end that was truly told.</summary>
+/// <summary>A kernel that sends wrong netlink messages, in thousands of random ways. A small model computes the expected result of each:
+/// the numbers in correct answers, and the correct end.</summary>
 public sealed class HostileKernelTests
 {
     private const int Scripts = 3000;
     private const uint Own = 1;
     private const string Malformed = "malformed", Silence = nameof(Errno.TimedOut), Complete = "complete", Interrupted = "interrupted";
 
-    /// <summary>Comes last, for scripts that tell no end: to wait for silence would take time, and depend on it.</summary>
+    /// <summary>Added last to scripts without an end. Waiting for a timeout would take long, and be unreliable.</summary>
     private static readonly Step Last = new([Messages.Error(Own, Errno.NotFound)], [], nameof(Errno.NotFound));
 
-    /// <summary>One datagram, and what it is worth.</summary>
+    /// <summary>One datagram and its expected result.</summary>
     private sealed record Step(byte[][] Messages, int[] Numbers, string? End = null, bool Interrupts = false);
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class HostileKernelTests
         }
     }
 
-    /// <summary>Answers in any order, some twice, among those of strangers.</summary>
+    /// <summary>Answers in any order, some twice, mixed with those of other senders.</summary>
     [Fact]
     public void A_batch_reports_each_refusal_at_its_place_in_whatever_order_they_come()
     {
@@ -97,7 +97,7 @@ public sealed class HostileKernelTests
         }
     }
 
-    /// <summary>The kernel is awaited for as long as it may take, and not for as long as somebody else talks.</summary>
+    /// <summary>Messages for other requests do not extend the time that the kernel has to answer.</summary>
     [Fact]
     public void Strangers_that_never_stop_don_t_keep_a_request_waiting()
     {

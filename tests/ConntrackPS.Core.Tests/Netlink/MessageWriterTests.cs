@@ -5,7 +5,7 @@ namespace ConntrackPS.Tests.Netlink;
 
 public sealed class MessageWriterTests
 {
-    // Not zero, so that bytes which the writer forgets to clear show.
+    // Not zero, to detect bytes that the writer forgets to clear.
     private static byte[] Dirty(int length) => [.. Enumerable.Repeat((byte)0xee, length)];
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class MessageWriterTests
         Assert.False(reader.TryRead(out _));
     }
 
-    /// <summary>The callers' buffers hold every message there is; a longer one is their mistake, and never an overrun.</summary>
+    /// <summary>The callers' buffers hold every existing message. A longer one is a programming error, and never an overrun.</summary>
     [Theory]
     [InlineData(3)]
     [InlineData(4)]

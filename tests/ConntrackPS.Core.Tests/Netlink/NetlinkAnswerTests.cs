@@ -24,7 +24,7 @@ public sealed class NetlinkAnswerTests
     [Fact]
     public void An_extended_ACK_follows_the_whole_request_where_the_answer_is_not_capped()
     {
-        // The request's attributes would make sense as an extended ACK, if they were taken for one.
+        // The request's attributes would be a valid extended ACK if they were mistaken for one.
         byte[] request = Messages.Message(Messages.DataType, 1, MessageFlags.Request, [2, 0, 0, 0, .. Messages.KernelMessage("the request's own")]);
         NetlinkAnswer answer = Decode(Messages.UncappedError(1, Errno.OutOfRange, request, Messages.Offset(36), Messages.KernelMessage("too long")));
         Assert.Equal(new NetlinkAnswer(Errno.OutOfRange, "too long", 36), answer);
@@ -61,7 +61,7 @@ public sealed class NetlinkAnswerTests
     public void An_error_without_a_number_is_a_protocol_error(int length) =>
         Assert.Throws<NetlinkProtocolException>(() => Decode(Messages.Message(2, 1, MessageFlags.None, new byte[length])));
 
-    /// <summary>Every shorter form is a protocol error, or a shorter answer; and never anything else.</summary>
+    /// <summary>Every shorter form is a protocol error or a shorter answer, and nothing else.</summary>
     [Fact]
     public void A_truncated_answer_is_never_read_past_its_end()
     {

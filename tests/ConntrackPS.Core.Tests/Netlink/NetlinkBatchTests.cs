@@ -57,7 +57,7 @@ public sealed class NetlinkBatchTests : IDisposable
         Assert.Empty(_refusals);
     }
 
-    /// <summary>So answers the kernel where the sender lacks CAP_NET_ADMIN.</summary>
+    /// <summary>The kernel answers like this if the sender lacks CAP_NET_ADMIN.</summary>
     [Fact]
     public void A_batch_of_which_only_the_first_message_is_answered_was_refused_as_a_whole()
     {
@@ -100,8 +100,8 @@ public sealed class NetlinkBatchTests : IDisposable
         Assert.InRange(batch.Count, 2, _kernel.Socket.ReceiveBufferSize / 832);
     }
 
-    /// <summary>Otherwise refusals would be lost, and their messages taken for done. The system's limit for the asking
-    /// (net.core.rmem_max) decides by how much: the usual 208 KiB make it a few hundred.</summary>
+    /// <summary>Otherwise refusals would be lost, and their messages would count as done. The system's limit (net.core.rmem_max) decides
+    /// the size: with the usual 208 KiB it is a few hundred messages.</summary>
     [Fact]
     public void Where_larger_buffers_are_refused_a_batch_still_holds_no_more_than_its_answers_have_room()
     {

@@ -108,7 +108,7 @@ public sealed class NetlinkConnectionTests : IDisposable
         Thread waiting = new(() => exception = Record.Exception(Ask));
         waiting.Start();
 
-        // The request is out: the thread waits for its answer now, or is about to.
+        // The request is sent, so the thread is waiting for its answer, or will be soon.
         Assert.True(Wait.Until(() => _kernel.ReadRequest().Length > 0));
         _kernel.Connection.Cancel();
         Assert.True(Wait.For(waiting));

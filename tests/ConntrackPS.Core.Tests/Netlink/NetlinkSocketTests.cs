@@ -23,7 +23,7 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
         Assert.Equal(0, socket.TryReceive(new byte[100], "test"));
     }
 
-    /// <summary>Any process may send to a netlink socket; only the kernel is believed.</summary>
+    /// <summary>Any process may send to a netlink socket, but only messages from the kernel count.</summary>
     [Fact]
     public void What_another_process_sends_is_not_taken_for_the_kernel_s()
     {
@@ -33,12 +33,12 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
         byte[] forged = Messages.Error(1, Errno.Busy);
         Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, forged, port));
 
-        // It did arrive.
+        // The message has arrived.
         Assert.Equal(1, LibC.WaitToRead(handle, 0));
         Assert.Equal(0, socket.TryReceive(new byte[100], "test"));
     }
 
-    /// <summary>A refusal and an acknowledgement of the right sequence number, there before the kernel's own answer.</summary>
+    /// <summary>A refusal and an acknowledgement with the right sequence number arrive before the kernel's own answer.</summary>
     [Fact]
     public void What_another_process_answers_in_the_kernel_s_place_is_not_believed()
     {
@@ -48,7 +48,7 @@ public sealed unsafe class NetlinkSocketTests(NetworkNamespaceFixture ns) : ICla
         byte[] forged = [.. Messages.Data(1, 7), .. Messages.Error(1, Errno.Busy), .. Messages.Acknowledgement(1)];
         Assert.Equal(forged.Length, NativeMethods.SendTo(stranger, forged, port));
 
-        // IPCTNL_MSG_CT_GET_STATS, of a table that is empty.
+        // IPCTNL_MSG_CT_GET_STATS, for an empty table.
         int answers = 0;
         connection.Request(Messages.Message(0x105, 0, MessageFlags.Request | MessageFlags.Ack, 0, 0, 0, 0), "count", message =>
         {

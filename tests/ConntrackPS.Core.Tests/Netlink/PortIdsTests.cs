@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Netlink;
 
-/// <summary>The port ids of our sockets, as /proc/net/netlink shows them.</summary>
+/// <summary>The port ids of our sockets, from /proc/net/netlink.</summary>
 public sealed class PortIdsTests(NetworkNamespaceFixture ns) : IClassFixture<NetworkNamespaceFixture>
 {
     [Fact]
@@ -14,8 +14,8 @@ public sealed class PortIdsTests(NetworkNamespaceFixture ns) : IClassFixture<Net
         List<NetlinkSocket> sockets = [.. Enumerable.Range(0, 50).Select(_ => NetlinkSocket.Open(ns.Namespace))];
         try
         {
-            // The kernel's own socket has 0. One that an earlier test has closed stays for a moment where another test starts a
-            // program just then: the new process has a copy of it until it becomes that program.
+            // The kernel's own socket has 0. A socket that an earlier test has closed may stay for a moment if another test starts a
+            // program: the new process has a copy of it until it calls exec.
             long[] bound = [];
             Assert.True(Wait.Until(() => (bound = [.. Bound().Where(id => id != 0)]).Length <= 50));
             Assert.Equal(sockets.Select(socket => (long)socket.PortId).Order(), bound.Order());

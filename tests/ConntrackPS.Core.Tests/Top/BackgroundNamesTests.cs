@@ -4,7 +4,7 @@ using ConntrackPS.Top.Drawing;
 
 namespace ConntrackPS.Tests.Top;
 
-/// <summary>Names from a resolver that is the test's own: nothing is asked of any network.</summary>
+/// <summary>Names from a resolver in the test, without network queries.</summary>
 public sealed class BackgroundNamesTests
 {
     private static readonly HostAddress Address = HostAddress.Parse("192.0.2.1");

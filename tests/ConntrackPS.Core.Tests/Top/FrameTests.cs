@@ -9,8 +9,8 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Top;
 
-/// <summary>Whole frames, against pictures of them in Frames/. After a change that is meant, run with UPDATE_FRAMES=1 and
-/// look at what git shows.</summary>
+/// <summary>Compares whole frames with the files in Frames/. After an intended change, run with UPDATE_FRAMES=1 and check the difference in
+/// git.</summary>
 public sealed class FrameTests
 {
     private static readonly TopView Plain = new()
@@ -32,7 +32,7 @@ public sealed class FrameTests
     [InlineData(160, 30)]
     public void IPv6_addresses(int width, int height) => AssertFrame(TopSample.IPv6(), Plain, width, height, "ipv6");
 
-    /// <summary>The longest names of states and protocols, between addresses that want all the room there is.</summary>
+    /// <summary>The longest names of states and protocols, between addresses that need all the space.</summary>
     [Theory]
     [InlineData(80, 24)]
     [InlineData(120, 24)]
@@ -84,7 +84,7 @@ public sealed class FrameTests
     [InlineData(40)]
     public void The_help_page(int height) => AssertFrame(TopSample.Mixed(), Plain with { Pane = TopPane.Help }, 80, height, "help");
 
-    /// <summary>All of the help is seen at once on the usual terminal, and nothing of it is cut.</summary>
+    /// <summary>The whole help fits on a standard terminal without truncation.</summary>
     [Fact]
     public void The_help_page_fits_into_80_columns_and_24_lines()
     {
@@ -93,7 +93,7 @@ public sealed class FrameTests
         Assert.DoesNotContain("…", string.Join('\n', frame.ToText().Skip(2)), StringComparison.Ordinal);
     }
 
-    /// <summary>The signs of the order stand beside whole titles, whichever columns rows are sorted by.</summary>
+    /// <summary>Sort marks are shown beside complete titles, for every sort column.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -112,7 +112,7 @@ public sealed class FrameTests
         }
     }
 
-    /// <summary>Services are those of the entry's protocol: udp 80 and port 443 of what is not TCP keep their numbers.</summary>
+    /// <summary>Services depend on the entry's protocol: udp 80, and port 443 of protocols other than TCP, keep their numbers.</summary>
     [Theory]
     [InlineData(80)]
     [InlineData(120)]
@@ -174,7 +174,7 @@ public sealed class FrameTests
         Assert.All(frame.ToText(), line => Assert.True(System.Text.Ascii.IsValid(line), line));
     }
 
-    /// <summary>Whatever the size and the view, a frame covers the screen exactly.</summary>
+    /// <summary>For every size and view, a frame covers the screen exactly.</summary>
     [Fact]
     public void Every_line_is_as_wide_as_the_screen()
     {

@@ -76,7 +76,7 @@ public sealed class SnapshotTests(RandomTableFixture random, TrafficFixture rout
         SnapshotReader reader = new(ns.Table);
         for (int round = 0; round < Rounds; round++)
         {
-            // From here on the table grows while it is read.
+            // From now on the table grows while it is read.
             await waiting.WaitAsync();
             turn.Release();
             TopSnapshot snapshot = reader.Read(new ConntrackFilter(), null, default);
@@ -117,7 +117,7 @@ public sealed class SnapshotTests(RandomTableFixture random, TrafficFixture rout
         TopSnapshot second = snapshot;
         Assert.True(TakeWithin(loop, all, isFrozen: false, ref snapshot));
 
-        // The one before the last is filled again, the one in view is not.
+        // The previous snapshot is reused, the visible one is not.
         Assert.Same(first, snapshot);
         Assert.NotSame(second, snapshot);
         loop.Ask();

@@ -7,7 +7,7 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Top;
 
-/// <summary>What keys do, on a screen of 80 x 24.</summary>
+/// <summary>The effect of keys, on a screen of 80 x 24.</summary>
 public sealed class TopControlTests
 {
     private int _height = 24;
@@ -134,7 +134,7 @@ public sealed class TopControlTests
         }
     }
 
-    /// <summary>The question tells how many there are, one as one.</summary>
+    /// <summary>The prompt has the number of entries, with the singular for one.</summary>
     [Theory]
     [InlineData("192.0.2.1", false, "all 2 entries of source 192.0.2.1")]
     [InlineData("10.1.2.5", false, "1 entry of source 10.1.2.5")]
@@ -254,7 +254,7 @@ public sealed class TopControlTests
         Assert.True(_view is { ShowsNames: false, ShowsServices: false });
     }
 
-    /// <summary>Services are in a file: no query is made for them, and none is left out.</summary>
+    /// <summary>Services come from a file: no query is sent, and no query is hidden.</summary>
     [Fact]
     public void Services_alone_have_a_key_of_their_own()
     {

@@ -19,7 +19,7 @@ public sealed class TopOrderTests
         PartialSort.Window(rows.AsSpan(), 0, rows.Length, new TopOrder(column).In(snapshot));
         string[] cells = [.. rows.Select(row => TopCell.TextOf(snapshot.Entries[row], column, snapshot, default))];
 
-        // Equal cells stand together, so that no cell comes back after another one.
+        // Equal cells are adjacent, so no cell value appears again after another one.
         List<string> runs = [.. cells.Where((cell, i) => i == 0 || cells[i - 1] != cell)];
         Assert.Equal(runs.Distinct(), runs);
 

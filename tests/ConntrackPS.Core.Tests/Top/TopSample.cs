@@ -5,10 +5,10 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Top;
 
-/// <summary>Snapshots made by hand, the same in each run.</summary>
+/// <summary>Snapshots with fixed values.</summary>
 internal static class TopSample
 {
-    /// <summary>A few entries of all kinds, with counters and rates.</summary>
+    /// <summary>Entries of all kinds, with counters and rates.</summary>
     public static TopSnapshot Mixed() => Make(
         [
             Counted(Entries.Tcp("192.0.2.1", 40001, "198.51.100.7", 443).WithState(ConntrackState.Established), 1200, 1_500_000, ConntrackStatus.SeenReply | ConntrackStatus.Assured),
@@ -31,10 +31,10 @@ internal static class TopSample
             Counted(Entries.Tcp("192.0.2.1", 1, "198.51.100.7", 22).WithState(ConntrackState.SynRecv), 8, 8000, ConntrackStatus.None),
         ]);
 
-    /// <summary>No entry at all.</summary>
+    /// <summary>No entries.</summary>
     public static TopSnapshot Empty() => Make([]);
 
-    /// <summary>So many entries of a few sources, without counters.</summary>
+    /// <summary>This number of entries from a few sources, without counters.</summary>
     public static TopSnapshot Many(int count) => Make(
         Enumerable.Range(0, count).Select(i =>
         {

@@ -5,13 +5,13 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tests.Tuning;
 
-/// <summary>What we say that boot sets, against the programs that set it: each is run on the test's files, in a root and a network
-/// namespace of its own, and the kernel tells what has come of it.</summary>
+/// <summary>Compares our boot values with the programs that set them: each program runs with the test's files, in its own root and network
+/// namespace, and the kernel shows the result.</summary>
 public sealed partial class BootProgramTests : IDisposable
 {
     private const string Prefix = "net.netfilter.nf_conntrack_";
 
-    /// <summary>A root of the machine's programs and the test's files.</summary>
+    /// <summary>A root with the machine's programs and the test's files.</summary>
     private const string Script = """
         new=$(mktemp -d) && mount -t tmpfs none "$new" && cd "$new" && mkdir -p usr proc dev etc run tmp || exit 1
         mount --rbind /usr usr && for link in bin sbin lib lib64; do ln -s "usr/$link" "$link"; done
@@ -46,7 +46,7 @@ public sealed partial class BootProgramTests : IDisposable
         RequireSame();
     }
 
-    /// <summary>All the ways to spell, in any order, in any file.</summary>
+    /// <summary>All spellings, in any order, in any file.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -61,7 +61,8 @@ public sealed partial class BootProgramTests : IDisposable
         RequireSame();
     }
 
-    /// <summary>The maximum has two names, which systemd-sysctl takes for two parameters: what says the same again stays where it was.</summary>
+    /// <summary>The maximum has two names, which systemd-sysctl treats as two parameters. A line with the same value keeps its earlier
+    /// position.</summary>
     [Theory]
     [InlineData("net.netfilter.nf_conntrack_max=1", "net.nf_conntrack_max=2", "net.netfilter.nf_conntrack_max=1")]
     [InlineData("net.netfilter.nf_conntrack_max=1", "net.nf_conntrack_max=2", "net.netfilter.nf_conntrack_max=3")]

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Tuning;
 
-/// <summary>What nfct(8) shows of timeouts.</summary>
+/// <summary>The output of nfct(8) for timeouts.</summary>
 internal static partial class Nfct
 {
     /// <summary><c>nfct default-get timeout inet PROTOCOL</c>: seconds by the tool's names of states.</summary>

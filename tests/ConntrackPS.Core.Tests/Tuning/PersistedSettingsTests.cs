@@ -58,7 +58,7 @@ public sealed class PersistedSettingsTests : IDisposable
         Assert.Equal(2L, PersistedSettings.Read(_files.Root).FindFor("nf_conntrack_max", BootReaders.Procps)!.Number);
     }
 
-    /// <summary>Without a link systemd does not read it at all.</summary>
+    /// <summary>Without a link systemd does not read it.</summary>
     [Fact]
     public void To_systemd_sysctl_conf_says_nothing()
     {
@@ -67,7 +67,7 @@ public sealed class PersistedSettingsTests : IDisposable
         Assert.Null(Maximum);
     }
 
-    /// <summary>Every line that comes after ours, who reads it, and what the options of the module say.</summary>
+    /// <summary>Every line after ours, the programs that read it, and the module's options.</summary>
     [Fact]
     public void All_that_comes_after_ours_is_told()
     {
@@ -89,13 +89,13 @@ public sealed class PersistedSettingsTests : IDisposable
             ],
             settings.After("net.netfilter.nf_conntrack_max", ours).Select(line => line.ToString()));
         Assert.Equal(
-            [$"{_files.Path("etc/modprobe.d/nf_conntrack_hashsize.conf")} line 2 to 7 (modprobe, where the module is loaded later)"],
+            [$"{_files.Path("etc/modprobe.d/nf_conntrack_hashsize.conf")} line 2 to 7 (modprobe, if the module is loaded later)"],
             settings.After("net.netfilter.nf_conntrack_buckets", ours).Select(line => line.ToString()));
         Assert.Empty(settings.After("net.netfilter.nf_conntrack_acct", ours));
         Assert.Collection(
             settings.WithoutEffect,
             line => Assert.Contains("etc/sysctl.conf line 1 sets net.ipv4.netfilter.ip_conntrack_max", line, StringComparison.Ordinal),
-            line => Assert.Contains("nf_conntrack_hashsize.conf line 1 gives nf_conntrack the option hashsize with blanks", line, StringComparison.Ordinal));
+            line => Assert.Contains("nf_conntrack_hashsize.conf line 1 sets the option hashsize of nf_conntrack with blanks", line, StringComparison.Ordinal));
     }
 
     [Theory]

@@ -4,7 +4,7 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tests.Tuning;
 
-/// <summary>A root directory of a test's own: the machine's /etc is never touched.</summary>
+/// <summary>A test's own root directory: the machine's /etc is never changed.</summary>
 public sealed class PersistenceFixture : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("cps-test-root-");
@@ -33,12 +33,12 @@ public sealed class PersistenceFixture : IDisposable
 
     public string Text(string relative) => File.ReadAllText(Path(relative), Encoding.Latin1);
 
-    /// <summary>Every name but folders with what it is: inode, kind, mode, owner, device, size, content's change, link's text.
-    /// Nothing is opened.</summary>
+    /// <summary>The status of every file except folders: inode, type, mode, owner, device, size, time of the last change, link target.
+    /// Opens no file.</summary>
     public string Listing() => string.Join('\n', Shell.Run(
         "find", _directory.FullName, "!", "-type", "d", "-printf", "%P %i %y %m %U:%G %s %T@ %n %l\n").Split('\n').Order(StringComparer.Ordinal));
 
-    /// <summary>Every file and what is in it.</summary>
+    /// <summary>Every file with its content.</summary>
     public Dictionary<string, string> Content() => Directory.EnumerateFiles(_directory.FullName, "*", SearchOption.AllDirectories)
         .ToDictionary(file => System.IO.Path.GetRelativePath(_directory.FullName, file), File.ReadAllText);
 

@@ -7,7 +7,7 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tests.Tuning;
 
-/// <summary>Links, device nodes, pipes and sockets where the files of a root are looked for. All nodes are the test's own.</summary>
+/// <summary>Links, device nodes, pipes and sockets in place of a root's files. All nodes belong to the test.</summary>
 public sealed class PersistenceNodeTests : IDisposable
 {
     private const string Ours = "etc/sysctl.d/99-conntrackps.conf";
@@ -37,7 +37,7 @@ public sealed class PersistenceNodeTests : IDisposable
         Assert.Equal(before, _files.Listing());
     }
 
-    /// <summary>All files are looked at before the first is written.</summary>
+    /// <summary>All files are checked before the first one is written.</summary>
     [Theory]
     [InlineData("/dev/null")]
     [InlineData("/no/such/folder")]
@@ -364,8 +364,8 @@ public sealed class PersistenceNodeTests : IDisposable
         Assert.Equal(["a.b = 1"], File.ReadAllLines(_outside.Path("second")));
     }
 
-    /// <summary>Whoever may write in the folder swaps a link, a node and a file while we persist. Nothing but a file is
-    /// ever replaced, and nothing outside.</summary>
+    /// <summary>A user with write access to the folder swaps a link, a node and a file while we persist. Only a file is ever replaced, and
+    /// nothing outside the root.</summary>
     [Fact]
     public async Task What_is_swapped_in_meanwhile_is_never_replaced()
     {
@@ -387,7 +387,7 @@ public sealed class PersistenceNodeTests : IDisposable
             }
             catch (PersistenceException)
             {
-                // The node or the link was there.
+                // The node or the link was in place.
             }
         }
 
@@ -401,7 +401,7 @@ public sealed class PersistenceNodeTests : IDisposable
         Assert.Contains(link, identities);
     }
 
-    /// <summary>By turns the node, the link and the file change places with ours, and back. This swaps, and loses nothing.</summary>
+    /// <summary>Swaps the node, the link and the file with ours in turn, and back. A swap loses nothing.</summary>
     private void Swap(CancellationToken stop)
     {
         using SafeFileHandle folder = LibC.Open(_files.Path("etc/sysctl.d"), O_RDONLY | O_DIRECTORY);

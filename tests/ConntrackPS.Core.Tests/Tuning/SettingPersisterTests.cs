@@ -92,7 +92,7 @@ public sealed class SettingPersisterTests : IDisposable
         Assert.Empty(Persister.Persist(("nf_conntrack_max", null)));
     }
 
-    /// <summary>An empty file is a mask too, for one of its name in a later directory.</summary>
+    /// <summary>An empty file is a mask too, for files of the same name in later directories.</summary>
     [Theory]
     [InlineData("")]
     [InlineData("\n\n")]
@@ -130,8 +130,8 @@ public sealed class SettingPersisterTests : IDisposable
         Assert.Equal(["options nf_conntrack acct=1 hashsize=65536", "options other a=b"], File.ReadAllLines(_files.Path("etc/modprobe.d/conntrackps.conf"))[1..]);
     }
 
-    /// <summary>What kmod 30 makes of these lines was seen with <c>modprobe -c</c>: a backslash at the very end continues a
-    /// line, a comment's too; only a whole line is a comment; and the kernel takes the last of two values.</summary>
+    /// <summary>The results of kmod 30 for these lines were verified with <c>modprobe -c</c>: a backslash at the end continues a line, even
+    /// a comment; only a whole line is a comment; and the kernel uses the last of two values.</summary>
     [Theory]
     [InlineData("options nf-conntrack hashsize=9\n", "options nf-conntrack hashsize=65536\n")]
     [InlineData("options nf_conntrack hashsize=9 # as agreed\n", "options nf_conntrack hashsize=65536 # as agreed\n")]
@@ -174,8 +174,8 @@ public sealed class SettingPersisterTests : IDisposable
         Assert.Equal(after, text[(text.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
     }
 
-    /// <summary>systemd-sysctl 252 takes what follows a carriage return or a zero for another line, sysctl of procps 4.0.2
-    /// doesn't. Such a line stays as it is, and ours comes after it: then it wins with both.</summary>
+    /// <summary>systemd-sysctl 252 treats the text after a carriage return or a NUL as another line, sysctl of procps 4.0.2 does not. Such
+    /// a line stays unchanged, and ours comes after it, so it takes effect in both.</summary>
     [Theory]
     [InlineData("# was:\rnet.netfilter.nf_conntrack_tcp_timeout_established=5\n")]
     [InlineData("# was:\0net.netfilter.nf_conntrack_tcp_timeout_established=5\n")]
@@ -238,7 +238,7 @@ public sealed class SettingPersisterTests : IDisposable
     {
         _files.Write(Ours, "net.netfilter.nf_conntrack_max = 1");
 
-        // The second file can't be written: its directory is a file.
+        // The second file can't be written, because its directory is a file.
         _files.Write("etc/modprobe.d", "in the way");
         Dictionary<string, string> before = _files.Content();
         PersistenceException exception = Assert.Throws<PersistenceException>(() => Persister.Persist(("nf_conntrack_buckets", 65536)));
@@ -264,7 +264,7 @@ public sealed class SettingPersisterTests : IDisposable
         Assert.Equal(["etc/modprobe.d"], _files.Content().Keys);
     }
 
-    /// <summary>On a disk of two pages, one of which is free, a file of more can't be written.</summary>
+    /// <summary>On a disk of two pages, one of them free, a larger file can't be written.</summary>
     [Fact]
     public void A_full_disk_leaves_the_old_content_and_no_leftover()
     {

@@ -78,7 +78,7 @@ public sealed class TimeoutDefaultsTests : IDisposable
         IReadOnlyList<ConntrackTimeout> timeouts = Unprivileged.Run(_ns.Namespace, () => new TimeoutDefaults(null).Read());
         Assert.Equal(17u, timeouts.Single(timeout => timeout.Protocol == TimeoutProtocol.Icmp).TimeoutSeconds);
 
-        // Netlink alone has this one.
+        // Only available by netlink.
         Assert.DoesNotContain(timeouts, timeout => timeout.State == TimeoutState.SynSent2);
         NetlinkException refused = Assert.Throws<NetlinkException>(() => Unprivileged.Run(_ns.Namespace, () =>
         {
@@ -108,7 +108,7 @@ public sealed class TimeoutDefaultsTests : IDisposable
         Assert.Throws<UnsupportedTimeoutException>(() => new TimeoutDefaults(_ns.Namespace).Read(definition));
     }
 
-    /// <summary>It answers EINVAL to messages of a subsystem it does not have (nfnetlink.c), one for each protocol.</summary>
+    /// <summary>It answers EINVAL to messages of a missing subsystem (nfnetlink.c), one for each protocol.</summary>
     private NetlinkConnection KernelWithoutTheModule()
     {
         FakeKernel kernel = new();

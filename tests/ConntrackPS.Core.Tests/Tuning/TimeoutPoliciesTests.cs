@@ -20,7 +20,7 @@ public sealed class TimeoutPoliciesTests : IDisposable
     [MemberData(nameof(TimeoutDefaultsTests.TrackedProtocols), MemberType = typeof(TimeoutDefaultsTests))]
     public void A_policy_is_to_nfct_what_it_is_to_us(TimeoutProtocol protocol)
     {
-        // udplite's numbers would be those of udp's twice.
+        // udplite uses the numbers of udp, which would be set twice.
         uint seconds = 50;
         Dictionary<TimeoutDefinition, uint> values = TimeoutCatalog.Of(protocol)
             .Where(definition => definition.State is not (TimeoutState.HeartbeatAcked or TimeoutState.HeartbeatSent))
@@ -54,7 +54,7 @@ public sealed class TimeoutPoliciesTests : IDisposable
         Assert.Equal((33u, 600u, 60u), (policy.Timeout["SynSent"], policy.Timeout["Established"], policy.Timeout["SynRecv"]));
     }
 
-    /// <summary>The kernel puts what a replacement leaves out back to the defaults.</summary>
+    /// <summary>The kernel resets values that a replacement omits to the defaults.</summary>
     [Fact]
     public void A_change_in_place_keeps_what_it_does_not_name()
     {
@@ -84,7 +84,7 @@ public sealed class TimeoutPoliciesTests : IDisposable
     {
         Assert.Contains("1 to 31", Assert.Throws<ArgumentException>(() => Policies.Create(name, IPFamily.IPv4, TimeoutProtocol.Icmp, new Dictionary<TimeoutDefinition, uint>())).Message, StringComparison.Ordinal);
 
-        // Without a name the kernel removes them all.
+        // Without a name the kernel would remove all policies.
         Assert.Throws<ArgumentException>(() => Policies.Remove(name));
     }
 

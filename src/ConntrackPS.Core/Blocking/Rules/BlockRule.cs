@@ -6,7 +6,7 @@ using ConntrackPS.Netlink;
 namespace ConntrackPS.Blocking.Rules;
 
 /// <summary>One condition of a rule.</summary>
-/// <param name="Stage">The first stage at which it can be told.</param>
+/// <param name="Stage">The first stage at which it can be checked.</param>
 internal abstract record BlockCondition(BlockStage Stage);
 
 /// <summary>A field has one of several values.</summary>
@@ -24,7 +24,7 @@ internal sealed record FamilyCondition(IPFamily Family) : BlockCondition(BlockSt
 }
 
 /// <summary>The flow is translated.</summary>
-/// <param name="Bits">IPS_SRC_NAT, IPS_DST_NAT, or both where either will do.</param>
+/// <param name="Bits">IPS_SRC_NAT, IPS_DST_NAT, or both if either is sufficient.</param>
 internal sealed record TranslationCondition(ConntrackStatus Bits) : BlockCondition(BlockStage.Translated)
 {
     public void Write(ref MessageWriter writer)
@@ -35,20 +35,20 @@ internal sealed record TranslationCondition(ConntrackStatus Bits) : BlockConditi
     }
 }
 
-/// <summary>Drops packets that meet all conditions.</summary>
+/// <summary>Drops packets that match all conditions.</summary>
 internal sealed record BlockRule(IReadOnlyList<BlockCondition> Conditions)
 {
-    /// <summary>The stage at which the last of its conditions can be told.</summary>
+    /// <summary>The stage at which all its conditions can be checked.</summary>
     public BlockStage Stage => Conditions.Max(condition => condition.Stage);
 
-    /// <summary>Both rules in one; null where no packet could meet both.</summary>
+    /// <summary>Both rules combined. Null if no packet can match both.</summary>
     public BlockRule? And(BlockRule other)
     {
         BlockCondition[] all = [.. Conditions.Union(other.Conditions)];
         return all.OfType<FamilyCondition>().Count() > 1 ? null : new BlockRule([.. all.OrderBy(Cost)]);
     }
 
-    /// <summary>The family first: only it makes the other fields mean what they should.</summary>
+    /// <summary>The family first: the other fields are only meaningful for the right family.</summary>
     private static int Cost(BlockCondition condition) => condition switch
     {
         FamilyCondition => 0,
@@ -57,17 +57,17 @@ internal sealed record BlockRule(IReadOnlyList<BlockCondition> Conditions)
     };
 }
 
-/// <summary>How much must be known about a packet before it can be told whether it is meant. In no stage is a new
-/// entry in the table yet: the kernel puts it there at the end of a packet's way, and the packet doesn't get there.</summary>
+/// <summary>The processing stage that a packet must have reached before a condition can be checked. At each stage, a new entry is not in
+/// the table yet: the kernel inserts it at the end of the packet's path, which a dropped packet does not reach.</summary>
 internal enum BlockStage
 {
-    /// <summary>What is in the packet: before connection tracking sees it.</summary>
+    /// <summary>Content of the packet: before connection tracking.</summary>
     Packet,
 
-    /// <summary>Which way the flow goes: right after connection tracking has seen the packet.</summary>
+    /// <summary>Direction of the flow: directly after connection tracking.</summary>
     Tracked,
 
-    /// <summary>How the flow is translated: after NAT.</summary>
+    /// <summary>Translation of the flow: after NAT.</summary>
     Translated,
 }
 
@@ -92,7 +92,7 @@ internal readonly record struct BlockChain(string Name, Hook Hook, HookPriority 
         new("translated-postrouting", Hook.PostRouting, HookPriority.AfterNatSrc),
     ];
 
-    /// <summary>The chains that between them see every packet at a stage.</summary>
+    /// <summary>The chains that together see every packet at a stage.</summary>
     public static IReadOnlyList<BlockChain> At(BlockStage stage) => stage switch
     {
         BlockStage.Packet => OfPackets,
@@ -101,11 +101,11 @@ internal readonly record struct BlockChain(string Name, Hook Hook, HookPriority 
     };
 }
 
-/// <summary>Something of a packet, or of its entry, that a rule can look at.</summary>
+/// <summary>A field of a packet, or of its entry, that a rule can check.</summary>
 /// <param name="Type">The type of its values.</param>
 internal abstract record PacketField(ElementType Type)
 {
-    /// <summary>Loads it into the first register.</summary>
+    /// <summary>Loads the field into the first register.</summary>
     public abstract void Load(ref MessageWriter writer);
 }
 
@@ -115,7 +115,7 @@ internal sealed record ProtocolField() : PacketField(ElementType.Protocol)
     public override void Load(ref MessageWriter writer) => ExpressionWriter.LoadMeta(ref writer, MetaKey.L4proto);
 }
 
-/// <summary>Bytes of a header.</summary>
+/// <summary>Bytes of a packet header.</summary>
 internal sealed record HeaderField(ElementType Type, PayloadBase Header, int Offset) : PacketField(Type)
 {
     public override void Load(ref MessageWriter writer) => ExpressionWriter.LoadPayload(ref writer, Header, Offset, Type.Length);
@@ -125,12 +125,12 @@ internal sealed record HeaderField(ElementType Type, PayloadBase Header, int Off
         ? new(ElementType.IPv6Address, PayloadBase.NetworkHeader, isSource ? 8 : 24)
         : new(ElementType.IPv4Address, PayloadBase.NetworkHeader, isSource ? 12 : 16);
 
-    /// <summary>The source or destination port in the packet, which all protocols with ports have in the same place.</summary>
+    /// <summary>The source or destination port in the packet. All protocols with ports have them at the same offset.</summary>
     public static HeaderField Port(bool isSource) =>
         new(ElementType.Service, PayloadBase.TransportHeader, isSource ? 0 : 2);
 }
 
-/// <summary>A part of one of the two tuples of the packet's entry.</summary>
+/// <summary>A field of one of the two tuples of the packet's entry.</summary>
 internal sealed record TupleField(ElementType Type, CtKey Key, TupleDirection Direction) : PacketField(Type)
 {
     public override void Load(ref MessageWriter writer) => ExpressionWriter.LoadCt(ref writer, Key, Direction);
@@ -139,13 +139,13 @@ internal sealed record TupleField(ElementType Type, CtKey Key, TupleDirection Di
         ? new(ElementType.IPv6Address, isSource ? CtKey.SrcIp6 : CtKey.DstIp6, direction)
         : new(ElementType.IPv4Address, isSource ? CtKey.SrcIp : CtKey.DstIp, direction);
 
-    /// <summary>A port; of ICMP the id is the source's, type and code are the destination's; of GRE the key.</summary>
+    /// <summary>A port. For ICMP the id is the source port, and type and code are the destination port. For GRE the key.</summary>
     public static TupleField Port(TupleDirection direction, bool isSource) =>
         new(ElementType.Service, isSource ? CtKey.ProtoSrc : CtKey.ProtoDst, direction);
 }
 
-/// <summary>A set of whole numbers as ranges that neither touch nor overlap, which is how the kernel wants them.</summary>
-/// <param name="Length">The length of a number on the wire, in bytes.</param>
+/// <summary>A set of integers as ranges that neither touch nor overlap, as the kernel requires.</summary>
+/// <param name="Length">The length of a number in bytes, in the packet.</param>
 /// <param name="Ranges">The first and last number of each range, in order.</param>
 internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UInt128 Last)> Ranges)
 {
@@ -163,7 +163,7 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
         Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
 
-    /// <summary>A number as it stands on the wire.</summary>
+    /// <summary>A number in network byte order.</summary>
     public byte[] Bytes(UInt128 number)
     {
         byte[] bytes = new byte[Length];
@@ -172,7 +172,7 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
         return bytes;
     }
 
-    /// <summary>The number after a range; null where there is none, and the range is open.</summary>
+    /// <summary>The number after a range. Null if there is none, which makes the range open.</summary>
     public UInt128? After(UInt128 last) => last == Highest(Length) ? null : last + 1;
 
     /// <inheritdoc/>

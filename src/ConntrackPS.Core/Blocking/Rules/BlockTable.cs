@@ -5,8 +5,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking.Rules;
 
-/// <summary>The nf_tables table of one block. It is this socket's alone: no other process can change it,
-/// and it goes with the socket, however the process ends.</summary>
+/// <summary>The nf_tables table of one block. It belongs to one socket: no other process can change it, and the kernel removes it with the
+/// socket, however the process ends.</summary>
 internal sealed class BlockTable(NetlinkConnection connection, string name)
 {
     private readonly HashSet<string> _chains = [];
@@ -17,11 +17,11 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
 
     public string Name { get; } = name;
 
-    /// <summary>Makes the table, with its rules and with the tuples whose packets it drops, and looks whether the kernel has
-    /// it. What may be left of an earlier one goes in the same transaction.</summary>
-    /// <exception cref="BlockingUnavailableException">The kernel can't do it.</exception>
-    /// <exception cref="BlockLostException">The table is gone already.</exception>
-    /// <exception cref="NetlinkException">EEXIST: there is a table of that name which is another's.</exception>
+    /// <summary>Creates the table with its rules and the tuples to drop, and checks that the kernel has it. Leftovers of an earlier one are
+    /// removed in the same transaction.</summary>
+    /// <exception cref="BlockingUnavailableException">The kernel does not support this.</exception>
+    /// <exception cref="BlockLostException">The table is already gone.</exception>
+    /// <exception cref="NetlinkException">EEXIST: another socket has a table of that name.</exception>
     public void Make(IReadOnlyList<BlockRule> rules, IEnumerable<ConntrackTuple> tuples)
     {
         bool isLeftOver = _wasBegun && IsThere();
@@ -41,9 +41,9 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
             throw new BlockLostException(Name);
     }
 
-    /// <summary>Asks the kernel for the table (NFT_MSG_GETTABLE).</summary>
-    /// <returns>False where it has none of the name that this socket owns: the table is no more.</returns>
-    /// <exception cref="NetlinkException">The kernel refused to tell.</exception>
+    /// <summary>Requests the table from the kernel (NFT_MSG_GETTABLE).</summary>
+    /// <returns>False if there is no table with the name that this socket owns: the table is gone.</returns>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public bool IsThere()
     {
         MessageWriter writer = new(new byte[NetlinkBatch.MaximumMessageSize]);
@@ -55,7 +55,7 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
         return isOurs;
     }
 
-    /// <summary>Drops the packets of these tuples from now on.</summary>
+    /// <summary>Starts to drop the packets of these tuples.</summary>
     public void AddFlows(IEnumerable<ConntrackTuple> tuples)
     {
         NftTransaction transaction = Begin();
@@ -65,7 +65,7 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
 
     private NftTransaction Begin() => new(connection, Name, IsThere);
 
-    /// <summary>Whether this socket owns a table that the kernel described (NFTA_TABLE_OWNER).</summary>
+    /// <summary>True if this socket owns the table in a message (NFTA_TABLE_OWNER).</summary>
     private bool IsOurs(NetlinkMessage table)
     {
         AttributeReader attributes = table.Attributes;
@@ -85,7 +85,7 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
             if (_flowSets.Add(kind.Key))
                 AddFlowSet(transaction, kind.Key);
 
-            // Some 70 bytes an element: as many as fit into a message.
+            // About 70 bytes per element: as many as fit into a message.
             foreach (ConntrackTuple[] chunk in kind.Chunk(NetlinkBatch.MaximumMessageSize / 80))
             {
                 transaction.Add(NftMessage.Newsetelem, MessageFlags.Create, (ref MessageWriter writer) =>
@@ -183,15 +183,14 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
             NftWriter.Set(ref writer, Name, set, type, flags, ++_lastSetId));
 }
 
-/// <summary>How flows of a kind are told by their packets: a set of whole tuples, and the rule that looks packets up in it.
-/// </summary>
+/// <summary>Identifies flows of one kind by their packets: a set of complete tuples, and the rule that looks up packets in it.</summary>
 /// <param name="Family">The address family.</param>
-/// <param name="Parts">What a packet has besides addresses and protocol.</param>
+/// <param name="Parts">The fields in addition to addresses and protocol.</param>
 internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
 {
     private const int MaximumKeyLength = 44;
 
-    /// <summary>The set that tells a flow; null where no packet shows what tells it from others: the keys of PPTP.</summary>
+    /// <summary>The set for a flow. Null if no packet contains the values that identify it: the keys of PPTP.</summary>
     public static FlowSet? Of(in ConntrackTuple tuple)
     {
         if (tuple.IsIcmp)
@@ -219,7 +218,7 @@ internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
         }
     }
 
-    /// <summary>Adds a tuple to a list of the set's elements.</summary>
+    /// <summary>Adds a tuple to the list of the set's elements.</summary>
     public void WriteElement(ref MessageWriter writer, in ConntrackTuple tuple)
     {
         Span<byte> key = stackalloc byte[MaximumKeyLength];
@@ -227,7 +226,7 @@ internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
         int length = tuple.Source.CopyTo(Family, key);
         length += tuple.Destination.CopyTo(Family, key[length..]);
 
-        // Each field fills whole registers of 4 bytes.
+        // Each field uses whole registers of 4 bytes.
         key[length] = (byte)tuple.Protocol;
         length += sizeof(uint);
         if (Parts != FlowParts.None)
@@ -240,7 +239,7 @@ internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
         NftWriter.Element(ref writer, key[..length]);
     }
 
-    /// <summary>Writes the rule's conditions: a packet's tuple is in the set.</summary>
+    /// <summary>Writes the rule's condition: the tuple of a packet is in the set.</summary>
     public void WriteLookup(ref MessageWriter writer)
     {
         new FamilyCondition(Family).Write(ref writer);
@@ -258,7 +257,7 @@ internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
         ExpressionWriter.LoadMeta(ref writer, MetaKey.L4proto, register++);
         if (Parts != FlowParts.None)
         {
-            // ICMP and ICMPv6: type, code, checksum, id (RFC 792, RFC 4443); a tuple has the id as its source's port.
+            // ICMP and ICMPv6: type, code, checksum, id (RFC 792, RFC 4443). A tuple has the id as its source port.
             (int source, int destination) = Parts == FlowParts.Icmp ? (4, 0) : (0, 2);
             ExpressionWriter.LoadPayload(ref writer, PayloadBase.TransportHeader, source, sizeof(ushort), register++);
             ExpressionWriter.LoadPayload(ref writer, PayloadBase.TransportHeader, destination, sizeof(ushort), register);
@@ -268,10 +267,10 @@ internal readonly record struct FlowSet(IPFamily Family, FlowParts Parts)
     }
 }
 
-/// <summary>What tells flows between the same addresses apart.</summary>
+/// <summary>The fields that distinguish flows between the same addresses.</summary>
 internal enum FlowParts
 {
-    /// <summary>The protocol alone.</summary>
+    /// <summary>Only the protocol.</summary>
     None,
 
     /// <summary>Protocol and ports.</summary>

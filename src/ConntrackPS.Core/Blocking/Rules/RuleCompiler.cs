@@ -4,14 +4,13 @@ using static ConntrackPS.Blocking.Rules.RuleAlternatives;
 
 namespace ConntrackPS.Blocking.Rules;
 
-/// <summary>Turns a filter into rules that drop the packets of every flow it names, also of flows that are yet to come, and
-/// of no other.</summary>
-/// <remarks>A packet alone does not tell who began its flow: one from an address may be that address's answer to a flow
-/// that the filter does not name. So conditions on one direction look at the packet's entry. Conditions on either direction hold for
-/// the packet itself, and are met before connection tracking as well.</remarks>
+/// <summary>Converts a filter into rules that drop the packets of every matching flow, including future flows, and of no other.</summary>
+/// <remarks>A packet alone does not show who started its flow: a packet from an address may be a reply of a flow that the filter does not
+/// match. So conditions on one direction are checked on the packet's entry. Conditions on either direction are checked on the packet itself
+/// too, before connection tracking.</remarks>
 internal static class RuleCompiler
 {
-    /// <returns>The rules; none where the filter asks for something that new flows don't have or show.</returns>
+    /// <returns>The rules. Empty if the filter has a condition on something that new flows or their packets do not have.</returns>
     public static IReadOnlyList<BlockRule> Compile(ConntrackFilter filter)
     {
         if (!filter.Terms.All(term => Know(term.Property)))
@@ -19,12 +18,12 @@ internal static class RuleCompiler
         bool isSymmetric = filter.Terms.All(term => IsOfEitherDirection(term.Property));
         BlockRule[] ofPackets = isSymmetric ? [.. Combine(filter, OfPacket)] : [];
 
-        // Family and protocol are the same in every packet of a flow; an address or port may have been translated.
+        // Family and protocol are the same in every packet of a flow, but an address or port may have been translated.
         bool isComplete = isSymmetric && !filter.Terms.Any(term => TupleProperties.TryFind(term.Property, out _));
         return isComplete ? ofPackets : [.. ofPackets, .. Combine(filter, OfEntry)];
     }
 
-    /// <summary>All ways to meet every term.</summary>
+    /// <summary>All combinations of alternatives that match every term.</summary>
     private static IEnumerable<BlockRule> Combine(ConntrackFilter filter, Func<ConntrackFilter, string, IEnumerable<BlockRule>> alternatives)
     {
         IEnumerable<BlockRule> rules = [new BlockRule([])];
@@ -38,12 +37,12 @@ internal static class RuleCompiler
     }
 }
 
-/// <summary>The ways to meet one term of a filter, each as a rule that is to be combined with those of other terms.</summary>
+/// <summary>The alternatives that match one term of a filter. Each is a rule to be combined with those of other terms.</summary>
 internal static class RuleAlternatives
 {
     private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
 
-    /// <summary>By the filter's property, those that are not in the table of tuple properties.</summary>
+    /// <summary>The properties that are not in the table of tuple properties.</summary>
     private static readonly Dictionary<string, Func<ConntrackFilter, IEnumerable<BlockRule>>> OfOthers = new()
     {
         [nameof(ConntrackFilter.AddressFamily)] = filter => [new BlockRule([new FamilyCondition(filter.AddressFamily)])],
@@ -53,19 +52,19 @@ internal static class RuleAlternatives
         [nameof(ConntrackFilter.AnyNat)] = _ => [IsTranslated(ConntrackStatus.SrcNat | ConntrackStatus.DstNat)],
     };
 
-    /// <summary>True where rules can tell what a property asks for. All that stands in a tuple they can.</summary>
+    /// <summary>True if rules can check a property. They can check everything in a tuple.</summary>
     public static bool Know(string property) => TupleProperties.TryFind(property, out _) || OfOthers.ContainsKey(property);
 
-    /// <summary>True where a packet shows it, whichever way the packet goes.</summary>
+    /// <summary>True if packets of both directions show it.</summary>
     public static bool IsOfEitherDirection(string property) => TupleProperties.TryFind(property, out TupleProperty? tuple)
         ? tuple.IsOfEitherDirection
         : property is nameof(ConntrackFilter.AddressFamily) or nameof(ConntrackFilter.Protocol);
 
-    /// <summary>The ways to meet a property that look at the packet's entry where they must.</summary>
+    /// <summary>The alternatives for a property, checked on the packet's entry where necessary.</summary>
     public static IEnumerable<BlockRule> OfEntry(ConntrackFilter filter, string property) =>
         TupleProperties.TryFind(property, out TupleProperty? tuple) ? OfTuple(tuple, filter) : OfOthers[property](filter);
 
-    /// <summary>The ways to meet a property of either direction that look at the packet alone.</summary>
+    /// <summary>The alternatives for a property of either direction, checked only on the packet.</summary>
     public static IEnumerable<BlockRule> OfPacket(ConntrackFilter filter, string property) => TupleProperties.TryFind(property, out TupleProperty? tuple)
         ? tuple switch
         {
@@ -93,8 +92,8 @@ internal static class RuleAlternatives
             HasProtocol(property), new ValueCondition(BlockStage.Packet, HeaderField.Port(isSource), ValueRanges.Of(property.ToNumbers(filter)!)),
         ]);
 
-    /// <summary>In any of the property's places. The source is translated to what replies go to, the destination to what they come
-    /// from.</summary>
+    /// <summary>In any of the property's places. The translated source is the destination of replies, the translated destination is their
+    /// source.</summary>
     private static IEnumerable<BlockRule> OfTuple(TupleProperty property, ConntrackFilter filter) =>
         from place in TuplePlace.Each(property.Places)
         from rule in property is AddressProperty addresses ? Addresses(addresses.Of(filter), place) : [Numbers(property, filter, place)]
@@ -115,7 +114,7 @@ internal static class RuleAlternatives
         new ValueCondition(StageOf(place), TupleField.Port(place.Direction, place.IsSource), ValueRanges.Of(property.ToNumbers(filter)!)),
     ]);
 
-    /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would name all of it.</summary>
+    /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would match all of it.</summary>
     private static ValueCondition HasProtocol(TupleProperty property) =>
         IsProtocol(property.Protocols.Where(protocol => protocol != IPProtocol.Dccp));
 
@@ -124,7 +123,7 @@ internal static class RuleAlternatives
     private static ValueCondition IsProtocol(IEnumerable<IPProtocol> protocols) =>
         new(BlockStage.Packet, new ProtocolField(), ValueRanges.Of(protocols));
 
-    /// <summary>The reply's tuple is final only once the flow is translated.</summary>
+    /// <summary>The reply tuple is final only after NAT.</summary>
     private static BlockStage StageOf(TuplePlace place) =>
         place.Direction == TupleDirection.Original ? BlockStage.Tracked : BlockStage.Translated;
 }

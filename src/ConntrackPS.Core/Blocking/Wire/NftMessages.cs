@@ -13,7 +13,7 @@ internal enum NftMessage : ushort
     Newsetelem = 0xa0c,
 }
 
-/// <summary>NFNL_MSG_BATCH_* (linux/netfilter/nfnetlink.h): what stands between them happens as a whole or not at all.</summary>
+/// <summary>NFNL_MSG_BATCH_* (linux/netfilter/nfnetlink.h): the messages between them are applied completely or not at all.</summary>
 internal enum BatchMessage : ushort
 {
     Begin = 0x10,
@@ -32,7 +32,7 @@ internal enum TableAttribute : ushort
 [Flags]
 internal enum TableFlags : uint
 {
-    /// <summary>The table belongs to the socket that made it, and goes when that is closed (Linux 5.12).</summary>
+    /// <summary>The table belongs to the socket that created it, and is removed when that is closed (Linux 5.12).</summary>
     Owner = 2,
 }
 
@@ -116,7 +116,7 @@ internal enum NetfilterProtocol : byte
     Ipv6 = 10,
 }
 
-/// <summary>Where a packet is in its way through the kernel (NF_INET_*, linux/netfilter.h).</summary>
+/// <summary>The hooks on the path of a packet through the kernel (NF_INET_*, linux/netfilter.h).</summary>
 internal enum Hook : uint
 {
     PreRouting = 0,
@@ -131,10 +131,10 @@ internal enum HookPriority
     /// <summary>NF_IP_PRI_RAW: after defragmentation, before connection tracking.</summary>
     Raw = -300,
 
-    /// <summary>NF_IP_PRI_CONNTRACK + 1: the packet's entry is known, and not in the table yet if it is a new one.</summary>
+    /// <summary>NF_IP_PRI_CONNTRACK + 1: the packet's entry is known. A new entry is not in the table yet.</summary>
     AfterConntrack = -199,
 
-    /// <summary>NF_IP_PRI_NAT_SRC + 1: the translation is known too, and a new entry still not in the table.</summary>
+    /// <summary>NF_IP_PRI_NAT_SRC + 1: the translation is known too. A new entry is not in the table yet.</summary>
     AfterNatSrc = 101,
 }
 
@@ -264,7 +264,7 @@ internal enum CounterExpressionAttribute : ushort
 /// <summary>Registers of nf_tables (enum nft_registers).</summary>
 internal enum NftRegister : uint
 {
-    /// <summary>NFT_REG_VERDICT: what becomes of the packet.</summary>
+    /// <summary>NFT_REG_VERDICT: the verdict on the packet.</summary>
     Verdict = 0,
 
     /// <summary>NFT_REG32_00: the first of 16 registers of 4 bytes.</summary>

@@ -3,7 +3,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking.Wire;
 
-/// <summary>Changes to nf_tables that take effect together; several in a row where they are too many for one datagram.</summary>
+/// <summary>Changes to nf_tables that take effect together. If they do not fit into one datagram, several transactions in a row.</summary>
 internal sealed class NftTransaction
 {
     /// <summary>NFNL_SUBSYS_NFTABLES (linux/netfilter/nfnetlink.h).</summary>
@@ -17,18 +17,18 @@ internal sealed class NftTransaction
     private int? _newTable;
 
     /// <param name="connection">The socket that owns the table.</param>
-    /// <param name="table">The table that all changes are to.</param>
-    /// <param name="isTableThere">Asks the kernel whether it has the table, to tell what ENOENT means.</param>
+    /// <param name="table">The table to change.</param>
+    /// <param name="isTableThere">Asks the kernel whether it has the table, to find the cause of ENOENT.</param>
     public NftTransaction(NetlinkConnection connection, string table, Func<bool> isTableThere) =>
         (_batch, _table, _isTableThere) = (connection.CreateBatch(Operation), table, isTableThere);
 
-    /// <summary>Writes what follows a message's header.</summary>
+    /// <summary>Writes the body of a message.</summary>
     public delegate void Body(ref MessageWriter writer);
 
-    /// <summary>Adds a message; commits what is there if it does not fit with it.</summary>
-    /// <exception cref="BlockingUnavailableException">The kernel can't do it.</exception>
-    /// <exception cref="BlockLostException">The kernel has the table no more.</exception>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <summary>Adds a message. Commits the earlier ones first if it does not fit.</summary>
+    /// <exception cref="BlockingUnavailableException">The kernel does not support this.</exception>
+    /// <exception cref="BlockLostException">The kernel has lost the table.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public void Add(NftMessage type, MessageFlags flags, Body body)
     {
         if (_batch.IsFull)
@@ -50,7 +50,7 @@ internal sealed class NftTransaction
         if (_batch.Count == 0)
             return;
 
-        // Kernels before 6.10 never acknowledge the end, so that the answer is that to the message before it.
+        // Kernels before 6.10 never acknowledge the end, so the last answer is for the message before it.
         AddLimit(BatchMessage.End, isAnswered: false);
         int? newTable = _newTable;
         _newTable = null;
@@ -61,7 +61,7 @@ internal sealed class NftTransaction
         }
         catch (NetlinkException) when (refusal is not null)
         {
-            // Told below, by the message that was refused.
+            // Reported below, with the message that was refused.
         }
 
         if (refusal is { } first)
@@ -76,20 +76,20 @@ internal sealed class NftTransaction
         _batch.Add(writer.Written.Length, isAnswered);
     }
 
-    /// <param name="index">The place of what was refused; 0 for the batch's begin.</param>
-    /// <param name="newTable">The place of the message that makes the table; null where it was made before.</param>
-    /// <param name="exception">What the kernel said.</param>
+    /// <param name="index">The index of the refused message; 0 for the start of the batch.</param>
+    /// <param name="newTable">The index of the message that creates the table. Null if it was created before.</param>
+    /// <param name="exception">The kernel's answer.</param>
     private Exception Explain(int index, int? newTable, NetlinkException exception) => (index, exception.Errno) switch
     {
         (0, Errno.NotSupported) => new BlockingUnavailableException("This kernel has no nf_tables.", exception),
         (_, Errno.InvalidArgument or Errno.NotSupported) when index == newTable => new BlockingUnavailableException(
-            "This kernel knows no tables that go with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so that a block could outlive its process.",
+            "This kernel does not support tables that end with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so a block could outlive its process.",
             exception),
 
-        // ENOENT is what a table that vanished gets, and what an expression gets whose module is missing.
+        // ENOENT has two causes: the table is gone, or the module of an expression is missing.
         (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new BlockLostException(_table, exception),
         (_, Errno.NotFound or Errno.NotSupported or Errno.AddressFamilyNotSupported) => new BlockingUnavailableException(
-            "This kernel's nf_tables lacks something that a block is made of (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
+            "This kernel's nf_tables lacks a feature that blocks need (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
         _ => exception,
     };
 }

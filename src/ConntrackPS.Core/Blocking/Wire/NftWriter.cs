@@ -7,17 +7,17 @@ namespace ConntrackPS.Blocking.Wire;
 /// <summary>Writes the bodies of nf_tables messages (linux/netfilter/nf_tables.h).</summary>
 internal static class NftWriter
 {
-    /// <summary>A table of this socket alone, which the kernel removes with the socket.</summary>
+    /// <summary>A table that belongs only to this socket. The kernel removes it with the socket.</summary>
     public static void Table(ref MessageWriter writer, string name)
     {
         writer.PutText((ushort)TableAttribute.Name, name);
         writer.PutUInt32((ushort)TableAttribute.Flags, (uint)TableFlags.Owner);
     }
 
-    /// <summary>Names a table, to ask for it or to delete it.</summary>
+    /// <summary>The name of a table, to request it or to delete it.</summary>
     public static void TableName(ref MessageWriter writer, string name) => writer.PutText((ushort)TableAttribute.Name, name);
 
-    /// <summary>A base chain that lets everything through that no rule drops.</summary>
+    /// <summary>A base chain that accepts every packet that no rule drops.</summary>
     public static void Chain(ref MessageWriter writer, string table, string name, Hook hook, HookPriority priority)
     {
         writer.PutText((ushort)ChainAttribute.Table, table);
@@ -40,7 +40,7 @@ internal static class NftWriter
         writer.PutUInt32((ushort)SetAttribute.Id, id);
     }
 
-    /// <summary>Starts a list of elements; end it with <see cref="MessageWriter.EndNest"/>.</summary>
+    /// <summary>Starts a list of elements. End it with <see cref="MessageWriter.EndNest"/>.</summary>
     public static MessageWriter.Nest BeginElements(ref MessageWriter writer, string table, string set)
     {
         writer.PutText((ushort)SetElementListAttribute.Table, table);
@@ -57,7 +57,7 @@ internal static class NftWriter
         writer.EndNest(element);
     }
 
-    /// <summary>Starts a rule's expressions; end them with <see cref="MessageWriter.EndNest"/>.</summary>
+    /// <summary>Starts a rule's expressions. End them with <see cref="MessageWriter.EndNest"/>.</summary>
     public static MessageWriter.Nest BeginRule(ref MessageWriter writer, string table, string chain)
     {
         writer.PutText((ushort)RuleAttribute.Table, table);
@@ -65,7 +65,7 @@ internal static class NftWriter
         return writer.BeginNest((ushort)RuleAttribute.Expressions);
     }
 
-    /// <summary>Asks for the rules of one table.</summary>
+    /// <summary>Requests the rules of one table.</summary>
     public static void RulesOf(ref MessageWriter writer, string table) => writer.PutText((ushort)RuleAttribute.Table, table);
 
     /// <summary>A value in NFTA_DATA_VALUE.</summary>
@@ -77,7 +77,7 @@ internal static class NftWriter
     }
 }
 
-/// <summary>Writes the expressions of a rule: each loads a field into registers, or goes on only if what is there fits.</summary>
+/// <summary>Writes the expressions of a rule. Each loads a field into registers, or continues only if the registers match.</summary>
 internal static class ExpressionWriter
 {
     private const uint First = (uint)NftRegister.First;
@@ -100,9 +100,9 @@ internal static class ExpressionWriter
         End(ref writer, expression);
     }
 
-    /// <param name="writer">Where to.</param>
-    /// <param name="key">What of the packet's entry.</param>
-    /// <param name="direction">Of which tuple; null for what belongs to the entry as a whole.</param>
+    /// <param name="writer">The writer.</param>
+    /// <param name="key">The field of the packet's entry.</param>
+    /// <param name="direction">The tuple, or null for a field of the whole entry.</param>
     public static void LoadCt(ref MessageWriter writer, CtKey key, TupleDirection? direction)
     {
         Expression expression = Begin(ref writer, "ct");
@@ -113,7 +113,7 @@ internal static class ExpressionWriter
         End(ref writer, expression);
     }
 
-    /// <summary>Keeps the bits of a mask, in host byte order as the kernel has an entry's status.</summary>
+    /// <summary>Keeps the bits of a mask. An entry's status is in host byte order.</summary>
     public static void Mask(ref MessageWriter writer, uint bits)
     {
         Expression expression = Begin(ref writer, "bitwise");
@@ -176,11 +176,11 @@ internal static class ExpressionWriter
     private readonly record struct Expression(MessageWriter.Nest Element, MessageWriter.Nest Data);
 }
 
-/// <summary>What a set holds: its size is for the kernel, its number for nft alone, which shows elements by it
-/// (enum datatypes of nftables' datatype.h; TYPE_BITS apart in a concatenation).</summary>
-/// <param name="Number">nft's number.</param>
-/// <param name="Length">A value's length, in bytes.</param>
-/// <param name="SetName">What sets of it are called.</param>
+/// <summary>The type of a set's elements. The kernel uses the length. Only nft uses the number, to display elements (enum datatypes of
+/// nftables' datatype.h; shifted by TYPE_BITS in a concatenation).</summary>
+/// <param name="Number">The number in nft.</param>
+/// <param name="Length">The length of a value, in bytes.</param>
+/// <param name="SetName">The name for sets of this type.</param>
 internal readonly record struct ElementType(uint Number, int Length, string SetName = "")
 {
     private const int BitsPerType = 6;
@@ -191,11 +191,11 @@ internal readonly record struct ElementType(uint Number, int Length, string SetN
     public static readonly ElementType Protocol = new(12, 1, "protocols");
     public static readonly ElementType Service = new(13, 2, "ports");
 
-    /// <summary>The type of several fields one after the other, each in whole registers.</summary>
+    /// <summary>The type of several concatenated fields, each in whole registers.</summary>
     public static ElementType Concat(IEnumerable<ElementType> parts) => parts.Aggregate(
         default(ElementType),
         (whole, part) => new ElementType(whole.Number << BitsPerType | part.Number, whole.Length + Registers(part.Length) * RegisterLength));
 
-    /// <summary>How many registers of 4 bytes a value takes.</summary>
+    /// <summary>The number of 4-byte registers for a value.</summary>
     public static int Registers(int length) => (length + RegisterLength - 1) / RegisterLength;
 }

@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>An IPv4 or IPv6 address, or all addresses that begin with the same bits (CIDR, RFC 4632 and RFC 4291).</summary>
+/// <summary>An IPv4 or IPv6 address, or all addresses with the same prefix (CIDR, RFC 4632 and RFC 4291).</summary>
 public readonly record struct AddressPrefix
 {
     /// <summary>The length of ::ffff:0:0/96.</summary>
@@ -23,29 +23,29 @@ public readonly record struct AddressPrefix
     /// <summary>The first address.</summary>
     public AddressBits Address { get; }
 
-    /// <summary>How many leading bits count: 0 to 32, or 0 to 128.</summary>
+    /// <summary>The prefix length: 0 to 32, or 0 to 128 for IPv6.</summary>
     public int Length { get; }
 
-    /// <summary>The leading bits that count, as an address of the family.</summary>
+    /// <summary>The netmask, as an address of the family.</summary>
     internal AddressBits Mask => Family == IPFamily.IPv6 ? _mask : new AddressBits(0, (uint)_mask.Low);
 
-    /// <summary>True for one address alone.</summary>
+    /// <summary>True for a single address.</summary>
     internal bool IsSingleAddress => Length == BitsOf(Family);
 
-    /// <summary>The prefix of IPv4 where all of it is IPv4-mapped, such as <c>::ffff:192.0.2.0/120</c>; else the prefix itself.
-    /// Filters take it for what it says, IPv6 addresses: this is for what a person may have meant.</summary>
+    /// <summary>The IPv4 prefix of an IPv4-mapped prefix, such as <c>::ffff:192.0.2.0/120</c>. Otherwise the prefix itself. Filters match
+    /// the IPv6 addresses; this property is for hints on what the user may have meant.</summary>
     internal AddressPrefix Unmapped =>
         Length >= MappedLength && new HostAddress(Family, Address) is { IsIPv4Mapped: true } mapped
             ? new AddressPrefix(IPFamily.IPv4, mapped.Unmapped.Bits, Length - MappedLength)
             : this;
 
-    /// <summary>The prefix that holds one address alone.</summary>
+    /// <summary>The prefix that contains only this address.</summary>
     public static AddressPrefix Of(HostAddress address) => Of(address, BitsOf(address.Family));
 
-    /// <summary>The prefix of a length that an address begins with.</summary>
-    /// <param name="address">An address of it.</param>
+    /// <summary>The prefix of a given length that contains an address.</summary>
+    /// <param name="address">An address of the prefix.</param>
     /// <param name="length">0 to 32, or 0 to 128 for IPv6.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is another length.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The length is out of range.</exception>
     public static AddressPrefix Of(HostAddress address, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -53,9 +53,9 @@ public readonly record struct AddressPrefix
         return new AddressPrefix(address.Family, address.Bits, length);
     }
 
-    /// <summary>Reads <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>192.0.2.0/255.255.255.0</c>, <c>2001:db8::1</c>,
-    /// <c>2001:db8::/32</c> or <c>2001:db8::/ffff:ffff::</c>.</summary>
-    /// <exception cref="FormatException">It is none of these; the message says what is wrong.</exception>
+    /// <summary>Parses <c>192.0.2.1</c>, <c>192.0.2.0/24</c>, <c>192.0.2.0/255.255.255.0</c>, <c>2001:db8::1</c>, <c>2001:db8::/32</c> or
+    /// <c>2001:db8::/ffff:ffff::</c>.</summary>
+    /// <exception cref="FormatException">The text is none of these. The message says what is wrong.</exception>
     public static AddressPrefix Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -71,11 +71,11 @@ public readonly record struct AddressPrefix
         throw Refuse($"'{text}' is not an address");
     }
 
-    /// <summary>True where the address begins with this prefix.</summary>
+    /// <summary>True if the address has this prefix.</summary>
     public bool Contains(IPFamily family, AddressBits address) =>
         family == Family && (address.High & _mask.High) == Address.High && (address.Low & _mask.Low) == Address.Low;
 
-    /// <summary>The prefix as text, without its length for one address alone.</summary>
+    /// <summary>The prefix as text, without the length for a single address.</summary>
     public override string ToString()
     {
         string address = Address.ToString(Family);
@@ -84,7 +84,7 @@ public readonly record struct AddressPrefix
 
     private static int BitsOf(IPFamily family) => family == IPFamily.IPv6 ? 128 : 32;
 
-    /// <summary>Reads what follows the slash: a length, or a netmask.</summary>
+    /// <summary>Parses the text after the slash: a length, or a netmask.</summary>
     private static bool TryParseLength(string text, IPFamily family, string whole, out int length)
     {
         int bits = BitsOf(family);

@@ -2,8 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>Which entries are meant. Every property that is set must match; of several values in one, any may.</summary>
-/// <remarks>The same filter serves reading, deleting, changing, counting and watching.</remarks>
+/// <summary>Selects entries. An entry matches if all properties that are set match. A property with several values matches if any value
+/// does.</summary>
+/// <remarks>The same filter works for reading, deleting, changing, counting and watching.</remarks>
 public sealed record ConntrackFilter
 {
     private static readonly HashSet<string> Unsteady =
@@ -12,56 +13,56 @@ public sealed record ConntrackFilter
         nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan), nameof(Conditions),
     ];
 
-    /// <summary>Those of them that change without an event of the kernel's.</summary>
+    /// <summary>The unsteady properties that change without an event from the kernel.</summary>
     private static readonly HashSet<string> Amounts =
         [nameof(MinimumBytes), nameof(MinimumPackets), nameof(TimeoutBelow), nameof(TimeoutAbove), nameof(OlderThan)];
 
-    // A copy made by "with" takes the field along: terms count only for the filter they were made of.
+    // A copy by "with" copies this field too. The compiled terms count only for the filter that they were made for.
     private CompiledTerms? _compiled;
 
-    /// <summary>Where the first packet came from.</summary>
+    /// <summary>The source address of the first packet.</summary>
     public IReadOnlyList<AddressPrefix> SourceAddress { get; init; } = [];
 
-    /// <summary>Where the first packet was sent to, before translation.</summary>
+    /// <summary>The destination address of the first packet, before translation.</summary>
     public IReadOnlyList<AddressPrefix> DestinationAddress { get; init; } = [];
 
-    /// <summary>Where replies come from.</summary>
+    /// <summary>The source address of replies.</summary>
     public IReadOnlyList<AddressPrefix> ReplySourceAddress { get; init; } = [];
 
-    /// <summary>Where replies go to.</summary>
+    /// <summary>The destination address of replies.</summary>
     public IReadOnlyList<AddressPrefix> ReplyDestinationAddress { get; init; } = [];
 
     /// <summary>Any of the four addresses.</summary>
     public IReadOnlyList<AddressPrefix> Address { get; init; } = [];
 
-    /// <summary>The address that replaces the source, on entries whose source is translated.</summary>
+    /// <summary>The address that replaces the source. Matches only entries with a translated source.</summary>
     public IReadOnlyList<AddressPrefix> TranslatedSourceAddress { get; init; } = [];
 
-    /// <summary>The address that replaces the destination, on entries whose destination is translated.</summary>
+    /// <summary>The address that replaces the destination. Matches only entries with a translated destination.</summary>
     public IReadOnlyList<AddressPrefix> TranslatedDestinationAddress { get; init; } = [];
 
-    /// <summary>The address that replaces the source or the destination, on entries where that one is translated.</summary>
+    /// <summary>The address that replaces the source or the destination. Matches only where that address is translated.</summary>
     public IReadOnlyList<AddressPrefix> TranslatedAddress { get; init; } = [];
 
-    /// <summary>The source port of the first packet; for protocols with ports.</summary>
+    /// <summary>The source port of the first packet, for protocols with ports.</summary>
     public IReadOnlyList<PortRange> SourcePort { get; init; } = [];
 
     /// <summary>The destination port of the first packet, before translation.</summary>
     public IReadOnlyList<PortRange> DestinationPort { get; init; } = [];
 
-    /// <summary>The port replies come from.</summary>
+    /// <summary>The source port of replies.</summary>
     public IReadOnlyList<PortRange> ReplySourcePort { get; init; } = [];
 
-    /// <summary>The port replies go to.</summary>
+    /// <summary>The destination port of replies.</summary>
     public IReadOnlyList<PortRange> ReplyDestinationPort { get; init; } = [];
 
-    /// <summary>The port that replaces the source's, on entries whose source is translated.</summary>
+    /// <summary>The port that replaces the source port. Matches only entries with a translated source.</summary>
     public IReadOnlyList<PortRange> TranslatedSourcePort { get; init; } = [];
 
-    /// <summary>The port that replaces the destination's, on entries whose destination is translated.</summary>
+    /// <summary>The port that replaces the destination port. Matches only entries with a translated destination.</summary>
     public IReadOnlyList<PortRange> TranslatedDestinationPort { get; init; } = [];
 
-    /// <summary>The port that replaces the source's or the destination's, on entries where that one is translated.</summary>
+    /// <summary>The port that replaces the source or the destination port. Matches only where that end is translated.</summary>
     public IReadOnlyList<PortRange> TranslatedPort { get; init; } = [];
 
     /// <summary>Any of the four ports.</summary>
@@ -73,19 +74,19 @@ public sealed record ConntrackFilter
     /// <summary>The state of a TCP, SCTP or DCCP connection.</summary>
     public IReadOnlyList<ConntrackState> State { get; init; } = [];
 
-    /// <summary>Status bits that must all be set; null for any.</summary>
+    /// <summary>Status bits that must all be set. Null for no condition.</summary>
     public ConntrackStatus? Status { get; init; }
 
-    /// <summary>Status bits of which none may be set; null for any.</summary>
+    /// <summary>Status bits that must all be clear. Null for no condition.</summary>
     public ConntrackStatus? ExcludeStatus { get; init; }
 
     /// <summary>No reply has been seen.</summary>
     public bool Unreplied { get; init; }
 
-    /// <summary>The source is translated: by its status, or since replies go elsewhere than to the source.</summary>
+    /// <summary>The source is translated: the status bit is set, or replies go to an address or port other than the source.</summary>
     public bool SourceNat { get; init; }
 
-    /// <summary>The destination is translated: by its status, or since replies come from elsewhere.</summary>
+    /// <summary>The destination is translated: the status bit is set, or replies come from another address or port.</summary>
     public bool DestinationNat { get; init; }
 
     /// <summary>The source or the destination is translated, or both are.</summary>
@@ -94,7 +95,7 @@ public sealed record ConntrackFilter
     /// <summary>The connection mark.</summary>
     public IReadOnlyList<MaskedMark> Mark { get; init; } = [];
 
-    /// <summary>Labels of which any is set, by bit (0 to 127).</summary>
+    /// <summary>Labels by bit (0 to 127). Any of them must be set.</summary>
     public IReadOnlyList<int> Label { get; init; } = [];
 
     /// <summary>The helper's name.</summary>
@@ -118,56 +119,55 @@ public sealed record ConntrackFilter
     /// <summary>The GRE key of the destination.</summary>
     public IReadOnlyList<ushort> GreDestinationKey { get; init; } = [];
 
-    /// <summary>At least so many bytes, both ways; entries without counters don't match.</summary>
+    /// <summary>The minimum of bytes in both directions together. Entries without counters don't match.</summary>
     public ulong? MinimumBytes { get; init; }
 
-    /// <summary>At least so many packets, both ways; entries without counters don't match.</summary>
+    /// <summary>The minimum of packets in both directions together. Entries without counters don't match.</summary>
     public ulong? MinimumPackets { get; init; }
 
-    /// <summary>Fewer seconds left than these.</summary>
+    /// <summary>The remaining timeout is less than this number of seconds.</summary>
     public uint? TimeoutBelow { get; init; }
 
-    /// <summary>More seconds left than these.</summary>
+    /// <summary>The remaining timeout is more than this number of seconds.</summary>
     public uint? TimeoutAbove { get; init; }
 
-    /// <summary>Began longer ago than this; entries without a start time don't match.</summary>
+    /// <summary>The connection started longer ago than this. Entries without a start time don't match.</summary>
     public TimeSpan? OlderThan { get; init; }
 
-    /// <summary>The zone, whether it holds for both directions or for one.</summary>
+    /// <summary>The zone, for both directions or for one.</summary>
     public IReadOnlyList<ushort> Zone { get; init; } = [];
 
-    /// <summary>The zone of the original direction alone (CTA_TUPLE_ZONE of CTA_TUPLE_ORIG), 1 to 65535. Entries whose zone holds for
-    /// both directions don't match.</summary>
+    /// <summary>The zone of only the original direction (CTA_TUPLE_ZONE of CTA_TUPLE_ORIG), 1 to 65535. Entries with a zone for both
+    /// directions don't match.</summary>
     public IReadOnlyList<ushort> OriginalZone { get; init; } = [];
 
-    /// <summary>The zone of the reply direction alone (CTA_TUPLE_ZONE of CTA_TUPLE_REPLY), 1 to 65535. Entries whose zone holds for
-    /// both directions don't match.</summary>
+    /// <summary>The zone of only the reply direction (CTA_TUPLE_ZONE of CTA_TUPLE_REPLY), 1 to 65535. Entries with a zone for both
+    /// directions don't match.</summary>
     public IReadOnlyList<ushort> ReplyZone { get; init; } = [];
 
     /// <summary>The address family.</summary>
     public IPFamily AddressFamily { get; init; }
 
-    /// <summary>The kernel's number of the entry.</summary>
+    /// <summary>The kernel's id of the entry.</summary>
     public IReadOnlyList<uint> Id { get; init; } = [];
 
-    /// <summary>What is left out: entries that match any of these filters. That names nothing by itself, so that nothing can be
-    /// deleted by it alone, and is always checked here, never by the kernel.</summary>
+    /// <summary>Excludes entries that match any of these filters. Exclusions alone do not name entries, so nothing can be deleted with them
+    /// alone. They are always checked here, never by the kernel.</summary>
     public IReadOnlyList<ConntrackFilter> Exclude { get; init; } = [];
 
-    /// <summary>Why nothing can match, whatever the table holds; null where something can. A filter that nothing can match is no
-    /// error here: it matches nothing.</summary>
+    /// <summary>The reason why no entry can ever match, or null. Such a filter is not an error here: it matches nothing.</summary>
     public FilterContradiction? Contradiction => ContradictionFinder.Find(this);
 
-    /// <summary>True where nothing is asked: every entry matches.</summary>
+    /// <summary>True if the filter has no condition: every entry matches.</summary>
     public bool IsEmpty => Terms.Length == 0;
 
-    /// <summary>True where the filter names something, so that deleting by it deletes no more than was named.</summary>
+    /// <summary>True if the filter names entries. Only such a filter may be used to delete.</summary>
     public bool NamesEntries => Terms.Any(term => !term.IsTrivial);
 
-    /// <summary>True where an entry that matches has always matched, and will as long as it lives.</summary>
+    /// <summary>True if a matching entry has always matched, and will match for its whole lifetime.</summary>
     internal bool IsSteady => !AsksFor(Unsteady);
 
-    /// <summary>Conditions that no property can say. They are always checked here, never by the kernel.</summary>
+    /// <summary>Conditions that no property can express. They are always checked here, never by the kernel.</summary>
     internal IReadOnlyList<FilterTerm> Conditions { get; init; } = [];
 
     internal FilterTerm[] Terms
@@ -180,13 +180,13 @@ public sealed record ConntrackFilter
         }
     }
 
-    /// <summary>Filters are compared by reference: two with equal lists are still two filters.</summary>
+    /// <summary>Filters are compared by reference. Two filters with equal lists are different.</summary>
     public bool Equals(ConntrackFilter? other) => ReferenceEquals(this, other);
 
     /// <inheritdoc/>
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 
-    /// <summary>True where the entry is meant, at the moment of the call.</summary>
+    /// <summary>True if the entry matches at the time of the call.</summary>
     public bool Matches(ConntrackEntry entry)
     {
         foreach (FilterTerm term in Terms)
@@ -198,9 +198,9 @@ public sealed record ConntrackFilter
         return true;
     }
 
-    /// <summary>True where the entry is meant, at a time: one look at many entries judges all by the same.</summary>
+    /// <summary>True if the entry matches at the given time. A pass over many entries uses the same time for all.</summary>
     /// <param name="entry">The entry.</param>
-    /// <param name="now">As <see cref="FilterTerm.Now"/> tells it.</param>
+    /// <param name="now">The time, from <see cref="FilterTerm.Now"/>.</param>
     internal bool Matches(ConntrackEntry entry, ulong now)
     {
         foreach (FilterTerm term in Terms)
@@ -212,18 +212,19 @@ public sealed record ConntrackFilter
         return true;
     }
 
-    /// <summary>The filter as a person would say it.</summary>
+    /// <summary>The filter in words.</summary>
     public override string ToString() =>
         IsEmpty ? "every entry" : "entries with " + string.Join(" and ", Terms.Select(term => term.Description));
 
-    /// <summary>What is left without all that may change while an entry lives: a wider filter, and this one where nothing may.
-    /// What is compared over time is found by it; otherwise an entry that changes would pass for one that ends or begins.</summary>
+    /// <summary>The filter without all conditions whose result may change during the lifetime of an entry. It matches the same entries or
+    /// more. Comparisons over time use it; otherwise an entry that changes would look like one that ends or starts.</summary>
     internal ConntrackFilter SteadyPart() => Without(Unsteady);
 
-    /// <summary>What is left without all that changes silently. An entry that comes to match it has had an event.</summary>
+    /// <summary>The filter without the conditions that change without an event. An entry that starts to match it has had an
+    /// event.</summary>
     internal ConntrackFilter WithoutAmounts() => Without(Amounts);
 
-    /// <summary>The filter as it would be if IPv4-mapped addresses were those of IPv4.</summary>
+    /// <summary>The filter with IPv4 addresses in place of IPv4-mapped addresses.</summary>
     internal ConntrackFilter Unmapped() => TupleProperties.Addresses.Aggregate(
         this, (filter, property) => property.IsAsked(filter) ? property.Set(filter, [.. property.Of(filter).Select(prefix => prefix.Unmapped)]) : filter);
 

@@ -2,12 +2,12 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>Reads a filter that names one tuple whole, of the original direction or of the reply, as the key of one entry.</summary>
+/// <summary>Converts a filter with one complete tuple, of the original or of the reply direction, into the key of one entry.</summary>
 /// <remarks>ICMP and GRE have no parameters for replies: type, code, id and keys are always those of the first packet.</remarks>
 internal static class ExactTuple
 {
-    /// <summary>The key of the entry: by its original tuple, or by its reply where the filter has no address of the original.</summary>
-    /// <exception cref="FormatException">The filter names more or less than one tuple; the message says what is wrong.</exception>
+    /// <summary>The key of the entry: by its original tuple, or by its reply if the filter has no original address.</summary>
+    /// <exception cref="FormatException">The filter does not identify exactly one tuple. The message says what is wrong.</exception>
     public static EntryKey Of(ConntrackFilter filter)
     {
         ushort zone = filter.Zone.Count == 0 ? (ushort)0 : One(filter.Zone, "Zone");
@@ -20,13 +20,14 @@ internal static class ExactTuple
             : new EntryKey(tuple, zone, originalZone, id) { ReplyZone = replyZone };
     }
 
-    /// <summary>The original tuple, taken from the reply where that alone is named: as it is without translation.</summary>
-    /// <exception cref="FormatException">The filter names more or less than one tuple; the message says what is wrong.</exception>
+    /// <summary>The original tuple. If the filter has only the reply, it is derived from the reply, as if there were no
+    /// translation.</summary>
+    /// <exception cref="FormatException">The filter does not identify exactly one tuple. The message says what is wrong.</exception>
     public static ConntrackTuple FirstPacket(ConntrackFilter filter) => IsByReply(filter)
         ? FirstPacket(filter, TuplePlaces.ReplyDestination, TuplePlaces.ReplySource)
         : FirstPacket(filter, TuplePlaces.OriginalSource, TuplePlaces.OriginalDestination);
 
-    /// <summary>The filter that asks for one tuple's addresses, and for its protocol.</summary>
+    /// <summary>The filter for the addresses and the protocol of one tuple.</summary>
     public static ConntrackFilter ByAddresses(in ConntrackTuple tuple, TupleDirection direction)
     {
         (TuplePlaces source, TuplePlaces destination) = direction == TupleDirection.Reply
@@ -37,10 +38,10 @@ internal static class ExactTuple
         return TupleProperties.AddressIn(destination).Set(filter, [AddressPrefix.Of(new HostAddress(tuple.Family, tuple.Destination))]);
     }
 
-    /// <summary>What a filter asks besides the tuple that it names, and the zone that this direction is in.</summary>
+    /// <summary>The conditions of a filter other than the tuple, and the zone of this direction.</summary>
     public static ConntrackFilter Rest(ConntrackFilter filter)
     {
-        // Numbers of ICMP and GRE are the first packet's in either case.
+        // ICMP and GRE numbers are always those of the first packet.
         TuplePlaces places = IsByReply(filter) ? TuplePlaces.Reply : TuplePlaces.Original;
         return TupleProperties.All
             .Where(property => property is { HasOnePlace: true, IsTranslated: false }

@@ -2,13 +2,14 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>Why nothing can match a filter: one property that no entry can meet, or two that none can meet together.</summary>
+/// <summary>The reason why no entry can match a filter: one property that no entry can match, or two that no entry can match
+/// together.</summary>
 /// <param name="Properties">The one or two properties.</param>
-/// <param name="Reason">A sentence in which {0} and {1} stand for the properties.</param>
+/// <param name="Reason">A sentence with placeholders {0} and {1} for the properties.</param>
 public sealed record FilterContradiction(IReadOnlyList<string> Properties, string Reason)
 {
-    /// <summary>The sentence, with the properties under the names that a person knows them by.</summary>
-    /// <param name="nameOf">Makes such a name of a property's.</param>
+    /// <summary>The sentence with the user's names for the properties.</summary>
+    /// <param name="nameOf">Converts a property name to the user's name.</param>
     internal string Describe(Func<string, string> nameOf)
     {
         ArgumentNullException.ThrowIfNull(nameOf);
@@ -19,8 +20,8 @@ public sealed record FilterContradiction(IReadOnlyList<string> Properties, strin
     public override string ToString() => Describe(property => property);
 }
 
-/// <summary>Finds out that nothing can match a filter, by what entries are and never by what is likely: addresses of an entry
-/// are all of one family, a protocol either has ports or has none, and so on.</summary>
+/// <summary>Detects filters that no entry can match. It uses only facts about entries, never probability: all addresses of an entry have
+/// one family, a protocol has ports or does not, and so on.</summary>
 internal static class ContradictionFinder
 {
     private static readonly IPProtocol[] WithStates = [IPProtocol.Tcp, IPProtocol.Sctp, IPProtocol.Dccp];
@@ -28,9 +29,9 @@ internal static class ContradictionFinder
     public static FilterContradiction? Find(ConntrackFilter filter) =>
         OfFamilies(filter) ?? OfProtocols(filter) ?? OfPlaces(filter) ?? OfZones(filter) ?? OfStatus(filter) ?? OfTimeouts(filter) ?? OfExclusions(filter);
 
-    /// <summary>Addresses that can't be those of one connection, which has one family.</summary>
-    /// <param name="family">The family that is asked for; Unspecified for either.</param>
-    /// <param name="addresses">The addresses that each property asks for.</param>
+    /// <summary>Finds addresses that can't belong to one connection, because a connection has one family.</summary>
+    /// <param name="family">The family of the filter, or Unspecified for both.</param>
+    /// <param name="addresses">The addresses of each property.</param>
     public static FilterContradiction? OfFamilies(IPFamily family, params (string Property, IReadOnlyList<AddressPrefix> Prefixes)[] addresses) =>
         FirstDisjoint(
             [
@@ -41,14 +42,14 @@ internal static class ContradictionFinder
             family => family.ToString(),
             "{{0}} needs {0}, {{1}} needs {1}, and a connection has one address family");
 
-    /// <summary>Things that no protocol has together.</summary>
-    /// <param name="demands">The protocols that each property can be met by; none where the property asks for nothing.</param>
+    /// <summary>Finds conditions that no protocol can match together.</summary>
+    /// <param name="demands">The protocols that each property allows. Empty if the property is not set.</param>
     public static FilterContradiction? OfProtocols(params (string Property, IReadOnlyList<IPProtocol> Protocols)[] demands) =>
         FirstDisjoint(
             demands, (first, second) => first == second, ProtocolNames.ToKernel,
             "{{0}} matches only {0}, {{1}} only {1}");
 
-    /// <summary>The protocols that a condition on ports of expectations can be met by: theirs may be an ICMP id or GRE keys.</summary>
+    /// <summary>The protocols that a condition on ports of expectations allows. These ports may be an ICMP id or GRE keys.</summary>
     public static (string Property, IReadOnlyList<IPProtocol> Protocols) PortsOrKeys(string property, IReadOnlyList<PortRange> ranges) =>
         (property, ranges.Count == 0 ? [] : [.. TupleProperties.WithPorts, IPProtocol.Gre, .. TupleProperties.Icmp]);
 
@@ -62,7 +63,7 @@ internal static class ContradictionFinder
         (nameof(filter.State), [.. WithStates.Where(protocol => filter.State.Any(state => ConntrackStates.ToKernel(protocol, state) is not null))]),
     ]);
 
-    /// <summary>What an end is translated to is what the reply has there.</summary>
+    /// <summary>The translated address of an end is the address of the reply in that place.</summary>
     private static FilterContradiction? OfPlaces(ConntrackFilter filter)
     {
         foreach (TupleProperty translated in TupleProperties.All.Where(property => property is { IsTranslated: true, HasOnePlace: true } && property.IsAsked(filter)))
@@ -93,7 +94,7 @@ internal static class ContradictionFinder
 
     private const string SamePlace = "{{0}} needs {0}, {{1}} needs {1}, and both are the same field";
 
-    /// <summary>An entry has one zone, which holds for both directions or for one.</summary>
+    /// <summary>An entry has only one zone, for both directions or for one.</summary>
     private static FilterContradiction? OfZones(ConntrackFilter filter)
     {
         if (filter is { OriginalZone.Count: > 0, ReplyZone.Count: > 0 })
@@ -129,7 +130,8 @@ internal static class ContradictionFinder
             : null;
     }
 
-    /// <summary>What is asked for and excluded again. Of two properties nothing is said: an entry may differ in them.</summary>
+    /// <summary>Finds values that are both required and excluded. Does not compare different properties, because an entry may have
+    /// different values there.</summary>
     private static FilterContradiction? OfExclusions(ConntrackFilter filter) =>
         (from excluded in filter.Exclude
          where excluded.Terms.Length == 1
@@ -137,10 +139,10 @@ internal static class ContradictionFinder
          where property.HasOnePlace && property.IsWithin(filter, excluded)
          select new FilterContradiction([property.Name, property.ExcludeName], "{1} excludes everything that {0} needs")).FirstOrDefault();
 
-    /// <summary>The first two of several demands on the same thing that have no value in common.</summary>
-    /// <param name="demands">What each property allows; nothing where it asks for nothing.</param>
-    /// <param name="overlaps">True where two values go together.</param>
-    /// <param name="show">A value as text.</param>
+    /// <summary>The first two of several conditions on the same value that allow no common value.</summary>
+    /// <param name="demands">The values that each property allows. Empty if the property is not set.</param>
+    /// <param name="overlaps">True if two values are compatible.</param>
+    /// <param name="show">Converts a value to text.</param>
     /// <param name="reason">The sentence: {0} and {1} are the values, {{0}} and {{1}} the properties.</param>
     private static FilterContradiction? FirstDisjoint<T>(
         (string Property, IReadOnlyList<T> Values)[] demands, Func<T, T, bool> overlaps, Func<T, string> show, string reason)

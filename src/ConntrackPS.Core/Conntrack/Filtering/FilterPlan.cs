@@ -2,22 +2,22 @@ using ConntrackPS.Conntrack.Wire;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>How a filter is carried out: what the kernel is asked, and what is left to check here.</summary>
+/// <summary>The execution plan of a filter: the part that the kernel checks, and the rest.</summary>
 /// <param name="Filter">The whole filter. Every entry is checked against it, whatever the kernel has done.</param>
-/// <param name="Kernel">The kernel's share.</param>
-/// <param name="Covered">The filter's properties that the kernel's share covers completely.</param>
-/// <param name="Features">What the planner was allowed to ask.</param>
+/// <param name="Kernel">The part for the kernel.</param>
+/// <param name="Covered">The properties that the kernel's part covers completely.</param>
+/// <param name="Features">The kernel features that the planner was allowed to use.</param>
 internal sealed record FilterPlan(
     ConntrackFilter Filter, KernelFilter Kernel, IReadOnlySet<string> Covered, KernelFeatures Features)
 {
-    /// <summary>The same filter with all work done here, for a kernel that refuses its share.</summary>
+    /// <summary>The same filter without the kernel's part, for a kernel that refuses it.</summary>
     public FilterPlan WithoutKernel() => FilterPlanner.Plan(Filter, KernelFeatures.None);
 
-    /// <summary>True where the kernel's share is the whole filter, so that one deletion can carry it out.</summary>
+    /// <summary>True if the kernel's part is the whole filter, so that one deletion request is enough.</summary>
     public bool AllowsFlush =>
         Features.HasFlag(KernelFeatures.FilteredFlush) && Filter.NamesEntries && Filter.Terms.All(term => Covered.Contains(term.Property));
 
-    /// <summary>The plan for people: <c>kernel: source address 10.0.0.1; here: state SynSent</c>.</summary>
+    /// <summary>The plan as text: <c>kernel: source address 10.0.0.1; here: state SynSent</c>.</summary>
     public override string ToString()
     {
         string kernel = Describe(term => Covered.Contains(term.Property)), here = Describe(term => !Covered.Contains(term.Property));
@@ -31,37 +31,37 @@ internal sealed record FilterPlan(
     }
 }
 
-/// <summary>What the planner may ask of the kernel. All of it, usually: a kernel that ignores or refuses something
-/// gives the same answer, only slower. Less for tests, which play older kernels.</summary>
+/// <summary>The kernel features that the planner may use. Usually all: if a kernel ignores or refuses a feature, the result is the same,
+/// only slower. Tests use fewer to simulate older kernels.</summary>
 [Flags]
 internal enum KernelFeatures
 {
     None = 0,
 
-    /// <summary>nfgen_family selects in a dump (4.20).</summary>
+    /// <summary>nfgen_family filters in a dump (4.20).</summary>
     Family = 1 << 0,
 
-    /// <summary>CTA_MARK with CTA_MARK_MASK selects (3.x).</summary>
+    /// <summary>CTA_MARK with CTA_MARK_MASK filters (3.x).</summary>
     Mark = 1 << 1,
 
-    /// <summary>CTA_FILTER selects by tuple in a dump (5.8).</summary>
+    /// <summary>CTA_FILTER filters by tuple in a dump (5.8).</summary>
     Tuple = 1 << 2,
 
-    /// <summary>CTA_STATUS with CTA_STATUS_MASK selects (5.15).</summary>
+    /// <summary>CTA_STATUS with CTA_STATUS_MASK filters (5.15).</summary>
     Status = 1 << 3,
 
-    /// <summary>CTA_ZONE selects (6.8).</summary>
+    /// <summary>CTA_ZONE filters (6.8).</summary>
     Zone = 1 << 4,
 
-    /// <summary>CTA_FILTER selects in a deletion too (6.12).</summary>
+    /// <summary>CTA_FILTER filters in a deletion too (6.12).</summary>
     FilteredFlush = 1 << 5,
 
     All = Family | Mark | Tuple | Status | Zone | FilteredFlush,
 }
 
-/// <summary>Gives the kernel as much of a filter as it is known to do right, and no more.</summary>
-/// <remarks>Never sent: IPv6 addresses, ports of other protocols than TCP and UDP, tuple fields without a family, masks
-/// without values. Lists, prefixes, ranges, state, labels, helpers and timeouts are beyond the kernel.</remarks>
+/// <summary>Sends only those parts of a filter to the kernel that it is known to apply correctly.</summary>
+/// <remarks>Never sent: IPv6 addresses, ports of protocols other than TCP and UDP, tuple fields without a family, masks without values. The
+/// kernel has no filter for lists, prefixes, ranges, state, labels, helpers and timeouts.</remarks>
 internal static class FilterPlanner
 {
     public static FilterPlan Plan(ConntrackFilter filter, KernelFeatures features = KernelFeatures.All)
@@ -85,7 +85,8 @@ internal static class FilterPlanner
         }
         else if (features.HasFlag(KernelFeatures.Zone) && filter.Zone.Count == 0 && (filter.OriginalZone is [ushort] || filter.ReplyZone is [ushort]))
         {
-            // The kernel takes a zone for that of either direction or of both. Necessary, but not enough: so this covers nothing.
+            // The kernel matches a zone of either direction or of both. This is necessary for a match, but not sufficient, so it covers no
+            // property.
             kernel = kernel with { Zone = filter.OriginalZone is [ushort original] ? original : filter.ReplyZone[0] };
         }
 
@@ -94,7 +95,7 @@ internal static class FilterPlanner
         return new FilterPlan(filter, kernel, covered, features);
     }
 
-    /// <summary>The family that is named, or that all addresses of any one property have in common.</summary>
+    /// <summary>The family of the filter, or the one that all addresses of some property have in common.</summary>
     private static IPFamily FamilyOf(ConntrackFilter filter)
     {
         if (filter.AddressFamily != IPFamily.Unspecified)
@@ -108,7 +109,7 @@ internal static class FilterPlanner
         return IPFamily.Unspecified;
     }
 
-    /// <summary>The part that concerns tuples. The family is known here, as the kernel wants it.</summary>
+    /// <summary>The part for tuples. The family is known here, which the kernel requires.</summary>
     private static KernelFilter WithTuples(ConntrackFilter filter, KernelFilter kernel, HashSet<string> covered)
     {
         TupleFilter original = TupleFilter.None, reply = TupleFilter.None;
@@ -126,13 +127,13 @@ internal static class FilterPlanner
             ref TupleFilter tuple = ref (property.Places & TuplePlaces.Original) != 0 ? ref original : ref reply;
             if (property.IsTranslated)
             {
-                // Necessary for a match, but not enough: the entry must be translated too. So this covers nothing, and gives way to
-                // what does.
+                // Necessary for a match, but not sufficient, because the entry must also be translated. So it covers no property, and a
+                // field that does takes precedence.
                 tuple = tuple.Fields.HasFlag(field) ? tuple : tuple.With(field, value);
                 continue;
             }
 
-            // The kernel compares ports only beside the protocol.
+            // The kernel compares ports only together with the protocol.
             tuple = (field & TupleFields.Ports) == 0 ? tuple : tuple.With(TupleFields.Protocol, (uint)protocol!.Value);
             tuple = tuple.With(field, value);
             covered.Add(property.Name);
@@ -146,7 +147,7 @@ internal static class FilterPlanner
         ConntrackStatus set = filter.Status ?? ConntrackStatus.None;
         ConntrackStatus clear = (filter.ExcludeStatus ?? ConntrackStatus.None) | (filter.Unreplied ? ConntrackStatus.SeenReply : ConntrackStatus.None);
 
-        // A contradiction matches nothing here; what the kernel would make of it is not worth knowing.
+        // A contradictory filter matches nothing here, so it is not sent to the kernel.
         if ((set | clear) == ConntrackStatus.None || (set & clear) != ConntrackStatus.None)
             return null;
         covered.UnionWith([nameof(filter.Status), nameof(filter.ExcludeStatus), nameof(filter.Unreplied)]);

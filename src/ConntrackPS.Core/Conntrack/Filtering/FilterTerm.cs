@@ -4,22 +4,22 @@ using static ConntrackPS.Conntrack.Filtering.FilterTerms;
 namespace ConntrackPS.Conntrack.Filtering;
 
 /// <summary>One condition of a filter.</summary>
-/// <param name="Property">The property of <see cref="ConntrackFilter"/> it comes from.</param>
-/// <param name="Description">The condition as a person would say it.</param>
-/// <param name="Matches">Decides on an entry, as it is at the moment of the call.</param>
-/// <param name="IsTrivial">True where it lets every entry of a family through, such as 0.0.0.0/0: it names nothing.</param>
+/// <param name="Property">The property of <see cref="ConntrackFilter"/>.</param>
+/// <param name="Description">The condition in words.</param>
+/// <param name="Matches">Checks an entry at the time of the call.</param>
+/// <param name="IsTrivial">True if every entry of a family matches, as with 0.0.0.0/0. Such a condition names no entries.</param>
 internal sealed record FilterTerm(
     string Property, string Description, Func<ConntrackEntry, bool> Matches, bool IsTrivial = false)
 {
-    /// <summary>Decides on an entry as it is at a time, in nanoseconds since 1970; null where time makes no difference.</summary>
-    /// <remarks>A condition must not keep a time of its own: its filter may be in use for days.</remarks>
+    /// <summary>Checks an entry at a given time, in nanoseconds since 1970. Null if the result does not depend on time.</summary>
+    /// <remarks>A condition must not store a time of its own, because its filter may be in use for days.</remarks>
     public Func<ConntrackEntry, ulong, bool>? MatchesAt { get; init; }
 
     /// <summary>The time that the kernel's timestamps are compared with, in nanoseconds since 1970 (CLOCK_REALTIME).</summary>
     public static ulong Now() => (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
 }
 
-/// <summary>The kinds of conditions. Each is null where the filter asks for nothing of the kind.</summary>
+/// <summary>Creates conditions by kind. Each method returns null if the filter has no such condition.</summary>
 internal static class FilterTerms
 {
     public static FilterTerm? Flag(string property, string description, bool wanted, Func<ConntrackEntry, bool> matches) =>
@@ -33,7 +33,7 @@ internal static class FilterTerms
         string description = $"{name} {Join(values)}";
         if (values.Count == 1)
         {
-            // By far the most usual, and several times faster than a look-up.
+            // A single value is by far the most frequent case, and several times faster than a lookup.
             T only = values[0];
             return new FilterTerm(
                 property, description, entry => read(entry) is { } value && EqualityComparer<T>.Default.Equals(value, only));
@@ -60,11 +60,11 @@ internal static class FilterTerms
         AnyOf(property, name, values, values, matches, isTrivial);
 
     /// <param name="property">The filter's property.</param>
-    /// <param name="name">What it is called in a sentence.</param>
-    /// <param name="shown">The values as they are shown.</param>
-    /// <param name="values">The values, of which any may match.</param>
-    /// <param name="matches">Decides on an entry and a value.</param>
-    /// <param name="isTrivial">True where it lets every entry of a family through.</param>
+    /// <param name="name">The name of the property in a sentence.</param>
+    /// <param name="shown">The values as text.</param>
+    /// <param name="values">The values. Any of them may match.</param>
+    /// <param name="matches">Checks an entry against a value.</param>
+    /// <param name="isTrivial">True if every entry of a family matches.</param>
     public static FilterTerm? AnyOf<T, TShown>(
         string property,
         string name,
@@ -87,20 +87,20 @@ internal static class FilterTerms
         }
     }
 
-    /// <summary>True where the prefixes let every address of a family through, and so name none.</summary>
+    /// <summary>True if the prefixes match every address of a family, and so name no entries.</summary>
     public static bool HasWholeFamily(IReadOnlyList<AddressPrefix> prefixes) => prefixes.Any(prefix => prefix.Length == 0);
 
-    /// <summary>True where the ranges let every port through, and so name none.</summary>
+    /// <summary>True if the ranges match every port, and so name no entries.</summary>
     public static bool HasAllPorts(IReadOnlyList<PortRange> ranges) =>
         ranges.Any(range => range is { First: 0, Last: ushort.MaxValue });
 
     private static string Join<T>(IReadOnlyList<T> values) => string.Join(" or ", values);
 }
 
-/// <summary>Turns a filter's properties into the conditions that are checked on each entry.</summary>
+/// <summary>Converts the properties of a filter into the conditions that are checked on each entry.</summary>
 internal static class FilterCompiler
 {
-    /// <exception cref="ArgumentException">A property is set to a value that could not mean anything.</exception>
+    /// <exception cref="ArgumentException">A property has an impossible value.</exception>
     public static IEnumerable<FilterTerm> Compile(ConntrackFilter filter)
     {
         RejectEmptyBits(filter.Status, nameof(filter.Status));
@@ -159,8 +159,8 @@ internal static class FilterCompiler
             : new FilterTerm(nameof(filter.TimeoutAbove), Invariant($"more than {above} s left"), entry => entry.TimeoutSeconds > above, IsTrivial: above == 0),
         OlderThan(filter.OlderThan));
 
-    /// <summary>What is left out names nothing, however little that leaves.</summary>
-    /// <exception cref="ArgumentException">A filter to leave out asks for nothing, and would leave out everything.</exception>
+    /// <summary>An exclusion never names entries, even if few entries remain.</summary>
+    /// <exception cref="ArgumentException">A filter in Exclude has no condition, and would exclude everything.</exception>
     private static IEnumerable<FilterTerm> Exclusions(ConntrackFilter filter) => filter.Exclude.Select(excluded => new FilterTerm(
         nameof(filter.Exclude),
         $"not {string.Join(" and ", excluded.Terms.Select(term => term.Description))}",
@@ -180,8 +180,8 @@ internal static class FilterCompiler
             MatchesAt = (entry, now) => IsOlderThan(entry, span, now),
         };
 
-    /// <summary>How old an entry is at the time of asking: a filter outlives what it is first put to. One that has ended grows
-    /// no older, however late its last event is looked at.</summary>
+    /// <summary>Compares the age at the given time, because a filter may be used for a long time. The age of a connection that has ended is
+    /// fixed, even if its last event is read later.</summary>
     private static bool IsOlderThan(ConntrackEntry entry, TimeSpan span, ulong now)
     {
         if (!entry.Has(EntryFields.StartTime))

@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>A connection mark and the bits of it that count (CTA_MARK, CTA_MARK_MASK).</summary>
+/// <summary>A connection mark and the mask of its relevant bits (CTA_MARK, CTA_MARK_MASK).</summary>
 public readonly record struct MaskedMark
 {
-    /// <summary>A mark, whole or in part.</summary>
+    /// <summary>Creates a mark with an optional mask.</summary>
     /// <param name="value">The mark; bits outside the mask must be 0.</param>
-    /// <param name="mask">The bits that count.</param>
+    /// <param name="mask">The relevant bits.</param>
     /// <exception cref="FormatException">The value has bits outside the mask.</exception>
     public MaskedMark(uint value, uint mask = uint.MaxValue)
     {
@@ -19,11 +19,11 @@ public readonly record struct MaskedMark
     /// <summary>The mark.</summary>
     public uint Value { get; }
 
-    /// <summary>The bits that count.</summary>
+    /// <summary>The relevant bits.</summary>
     public uint Mask { get; }
 
-    /// <summary>Reads <c>7</c>, <c>0x100</c> or <c>0x100/0xff00</c>.</summary>
-    /// <exception cref="FormatException">It is none of these.</exception>
+    /// <summary>Parses <c>7</c>, <c>0x100</c> or <c>0x100/0xff00</c>.</summary>
+    /// <exception cref="FormatException">The text is none of these.</exception>
     public static MaskedMark Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -38,10 +38,10 @@ public readonly record struct MaskedMark
         return new MaskedMark(value, mask);
     }
 
-    /// <summary>True where the mark's bits under the mask are these.</summary>
+    /// <summary>True if the masked bits of the mark equal the value.</summary>
     internal bool Matches(uint mark) => (mark & Mask) == Value;
 
-    /// <summary>The mark with these bits under the mask, and its own beside them.</summary>
+    /// <summary>The mark with the masked bits replaced by the value.</summary>
     internal uint ApplyTo(uint mark) => (mark & ~Mask) | Value;
 
     /// <summary>The mark as text.</summary>

@@ -2,21 +2,21 @@ using System.Globalization;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>A port, or all ports from one to another.</summary>
+/// <summary>A port, or a range of ports.</summary>
 public readonly record struct PortRange
 {
     /// <summary>One port.</summary>
     /// <param name="port">0 to 65535.</param>
-    /// <exception cref="FormatException">It is out of range.</exception>
+    /// <exception cref="FormatException">The port is out of range.</exception>
     public PortRange(int port)
         : this(port, port)
     {
     }
 
-    /// <summary>All ports between two, both included.</summary>
+    /// <summary>A range of ports, including both ends.</summary>
     /// <param name="first">0 to 65535.</param>
-    /// <param name="last">0 to 65535, not below the first.</param>
-    /// <exception cref="FormatException">They are out of range, or the wrong way round.</exception>
+    /// <param name="last">0 to 65535, not less than the first.</param>
+    /// <exception cref="FormatException">A port is out of range, or the first is greater than the last.</exception>
     public PortRange(int first, int last)
     {
         if (first < 0 || last > ushort.MaxValue || first > last)
@@ -30,15 +30,15 @@ public readonly record struct PortRange
     /// <summary>The highest port.</summary>
     public ushort Last { get; }
 
-    /// <summary>Reads <c>80</c> or <c>1000-2000</c>.</summary>
-    /// <exception cref="FormatException">It is neither.</exception>
+    /// <summary>Parses <c>80</c> or <c>1000-2000</c>.</summary>
+    /// <exception cref="FormatException">The text is neither.</exception>
     public static PortRange Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         return TryParse(text, out PortRange range) ? range : throw Refuse(text);
     }
 
-    /// <summary>Reads <c>80</c> or <c>1000-2000</c>, if it is one of these.</summary>
+    /// <summary>Parses <c>80</c> or <c>1000-2000</c>. False if the text is neither.</summary>
     internal static bool TryParse(string text, out PortRange range)
     {
         range = default;
@@ -49,7 +49,7 @@ public readonly record struct PortRange
         return true;
     }
 
-    /// <summary>True where the port lies in the range.</summary>
+    /// <summary>True if the port is in the range.</summary>
     internal bool Contains(ushort port) => port >= First && port <= Last;
 
     /// <summary>The range as text.</summary>

@@ -3,17 +3,17 @@ using ConntrackPS.Conntrack.Wire;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>The table of all properties of a filter that ask for an address, a port, or what ICMP and GRE have instead. To add one,
-/// add it here, to <see cref="ConntrackFilter"/> and to the parameters; nothing else knows their names.</summary>
+/// <summary>The table of all filter properties for addresses, ports, and the ICMP and GRE values in place of ports. To add one, add it
+/// here, to <see cref="ConntrackFilter"/> and to the parameters. No other code has their names.</summary>
 internal static class TupleProperties
 {
-    /// <summary>DCCP has ports where the kernel tracks it (up to 6.17), and none where it doesn't.</summary>
+    /// <summary>DCCP has ports if the kernel tracks it (up to 6.17), and none otherwise.</summary>
     public static readonly IReadOnlyList<IPProtocol> WithPorts = [IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.UdpLite, IPProtocol.Sctp, IPProtocol.Dccp];
 
-    /// <summary>Both ICMP and ICMPv6: their types, codes and ids are asked for by the same properties.</summary>
+    /// <summary>ICMP and ICMPv6: the same properties select the type, code and id of both.</summary>
     public static readonly IReadOnlyList<IPProtocol> Icmp = [IPProtocol.Icmp, IPProtocol.IcmpV6];
 
-    /// <summary>The type, in the upper byte of the destination's port.</summary>
+    /// <summary>The type is in the upper byte of the destination port.</summary>
     public static readonly NumberProperty<byte> IcmpType = new(
         nameof(ConntrackFilter.IcmpType), "ICMP type", TuplePlaces.OriginalDestination, filter => filter.IcmpType, (filter, values) => filter with { IcmpType = values })
     {
@@ -24,7 +24,7 @@ internal static class TupleProperties
         Fields = (TupleFields.IcmpType, TupleFields.IcmpV6Type),
     };
 
-    /// <summary>The code, in the lower byte of the destination's port.</summary>
+    /// <summary>The code is in the lower byte of the destination port.</summary>
     public static readonly NumberProperty<byte> IcmpCode = new(
         nameof(ConntrackFilter.IcmpCode), "ICMP code", TuplePlaces.OriginalDestination, filter => filter.IcmpCode, (filter, values) => filter with { IcmpCode = values })
     {
@@ -35,7 +35,7 @@ internal static class TupleProperties
         Fields = (TupleFields.IcmpCode, TupleFields.IcmpV6Code),
     };
 
-    /// <summary>The id, in the place of the source's port.</summary>
+    /// <summary>The id is in place of the source port.</summary>
     public static readonly NumberProperty<ushort> IcmpId = new(
         nameof(ConntrackFilter.IcmpId), "ICMP id", TuplePlaces.OriginalSource, filter => filter.IcmpId, (filter, values) => filter with { IcmpId = values })
     {
@@ -46,7 +46,7 @@ internal static class TupleProperties
         Fields = (TupleFields.IcmpId, TupleFields.IcmpV6Id),
     };
 
-    /// <summary>The key, in the place of the source's port.</summary>
+    /// <summary>The key is in place of the source port.</summary>
     public static readonly NumberProperty<ushort> GreSourceKey = new(
         nameof(ConntrackFilter.GreSourceKey), "GRE source key", TuplePlaces.OriginalSource, filter => filter.GreSourceKey, (filter, values) => filter with { GreSourceKey = values })
     {
@@ -56,7 +56,7 @@ internal static class TupleProperties
         Numbers = key => [new PortRange(key)],
     };
 
-    /// <summary>The key, in the place of the destination's port.</summary>
+    /// <summary>The key is in place of the destination port.</summary>
     public static readonly NumberProperty<ushort> GreDestinationKey = new(
         nameof(ConntrackFilter.GreDestinationKey), "GRE destination key", TuplePlaces.OriginalDestination, filter => filter.GreDestinationKey, (filter, values) => filter with { GreDestinationKey = values })
     {
@@ -66,7 +66,8 @@ internal static class TupleProperties
         Numbers = key => [new PortRange(key)],
     };
 
-    /// <summary>All of them: addresses, ports, and the rest; of each kind those of the tuples first, then those of translated ends.</summary>
+    /// <summary>All properties: addresses, ports, and the others. In each group, first those of the tuples, then those of translated
+    /// ends.</summary>
     public static readonly IReadOnlyList<TupleProperty> All =
     [
         new AddressProperty(nameof(ConntrackFilter.SourceAddress), "source address", TuplePlaces.OriginalSource, filter => filter.SourceAddress, (filter, values) => filter with { SourceAddress = values })
@@ -150,17 +151,17 @@ internal static class TupleProperties
 
     private static readonly Dictionary<string, TupleProperty> ByName = All.ToDictionary(property => property.Name, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Those that ask for addresses.</summary>
+    /// <summary>The properties for addresses.</summary>
     public static IEnumerable<AddressProperty> Addresses => All.OfType<AddressProperty>();
 
     /// <summary>Finds a property by its name, in any case.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out TupleProperty? property) => ByName.TryGetValue(name, out property);
 
-    /// <summary>The property of a name that there is.</summary>
+    /// <summary>The property with an existing name.</summary>
     public static TupleProperty Named(string name) => ByName[name];
 
-    /// <summary>The property itself, or what it stands for where that is several: source and destination, of translated ends or of
-    /// the first packet.</summary>
+    /// <summary>The property itself, or the properties that it combines: source and destination, of translated ends or of the first
+    /// packet.</summary>
     public static IEnumerable<TupleProperty> EndsOf(TupleProperty property)
     {
         if (property.HasOnePlace)
@@ -170,9 +171,9 @@ internal static class TupleProperties
             && (end.Places & property.Places & places) != 0);
     }
 
-    /// <summary>The address that an entry has in a place, whether it is translated or not.</summary>
+    /// <summary>The address property of one place, whether translated or not.</summary>
     public static AddressProperty AddressIn(TuplePlaces place) => Addresses.First(property => property.Places == place && !property.IsTranslated);
 
-    /// <summary>The port that an entry has in a place, whether it is translated or not.</summary>
+    /// <summary>The port property of one place, whether translated or not.</summary>
     public static PortProperty PortIn(TuplePlaces place) => All.OfType<PortProperty>().First(property => property.Places == place && !property.IsTranslated);
 }

@@ -5,7 +5,7 @@ using static ConntrackPS.Conntrack.Filtering.FilterTerms;
 
 namespace ConntrackPS.Conntrack.Filtering;
 
-/// <summary>The places of an entry that have an address, and a port or what a protocol has instead.</summary>
+/// <summary>The places of an entry that have an address, and a port or its equivalent.</summary>
 [Flags]
 internal enum TuplePlaces
 {
@@ -19,13 +19,13 @@ internal enum TuplePlaces
     All = Original | Reply,
 }
 
-/// <summary>One of those places: the source or the destination of one of the two tuples.</summary>
+/// <summary>One place: the source or the destination of one of the two tuples.</summary>
 internal readonly record struct TuplePlace(TupleDirection Direction, bool IsSource)
 {
-    /// <summary>The tuple in a message of the kernel, an event's as well.</summary>
+    /// <summary>The attribute of the tuple in the kernel's messages, including events.</summary>
     public EntryAttribute Attribute => Direction == TupleDirection.Original ? EntryAttribute.TupleOrig : EntryAttribute.TupleReply;
 
-    /// <summary>The bit that the kernel sets where the reply has here what an end is translated to.</summary>
+    /// <summary>The bit that the kernel sets if an end is translated to the address in this place of the reply.</summary>
     public ConntrackStatus TranslationBit => IsSource ? ConntrackStatus.DstNat : ConntrackStatus.SrcNat;
 
     public static IEnumerable<TuplePlace> Each(TuplePlaces places) =>
@@ -39,79 +39,81 @@ internal readonly record struct TuplePlace(TupleDirection Direction, bool IsSour
         : isSource ? TuplePlaces.ReplySource : TuplePlaces.ReplyDestination;
 }
 
-/// <summary>What is known about a property of <see cref="ConntrackFilter"/> that asks for an address, a port or what a protocol
-/// has instead of ports. <see cref="TupleProperties"/> has all of them, and all code that applies filters runs over that table.</summary>
-/// <param name="name">The name of the filter's property, and of the parameter.</param>
-/// <param name="phrase">What it is called in a sentence about the filter.</param>
-/// <param name="places">Where an entry has it; of several places, any will do.</param>
+/// <summary>Describes a property of <see cref="ConntrackFilter"/> for an address, a port or the value in place of a port. <see
+/// cref="TupleProperties"/> has all of them, and all code that applies filters uses that table.</summary>
+/// <param name="name">The name of the filter property and of the parameter.</param>
+/// <param name="phrase">The name of the property in a sentence.</param>
+/// <param name="places">The places in an entry. With several places, any may match.</param>
 internal abstract class TupleProperty(string name, string phrase, TuplePlaces places)
 {
     public string Name { get; } = name;
 
     public string Phrase { get; } = phrase;
 
-    /// <summary>The name of the parameter that leaves out what this one would ask for.</summary>
+    /// <summary>The name of the parameter that excludes these values.</summary>
     public string ExcludeName { get; } = "Exclude" + name;
 
     public TuplePlaces Places { get; } = places;
 
-    /// <summary>What it is of an entry, in a few words; empty where it stands for several places, and entries can't be grouped by it.</summary>
+    /// <summary>A short description of the value in an entry. Empty if the property has several places, because entries can't be grouped by
+    /// it.</summary>
     public string Meaning { get; init; } = "";
 
-    /// <summary>True where only an end counts that is translated. Its places are those of the reply.</summary>
+    /// <summary>True if the property matches only translated ends. Its places are those of the reply.</summary>
     public bool IsTranslated { get; init; }
 
-    /// <summary>The protocols that have it; empty where all do.</summary>
+    /// <summary>The protocols that have this value. Empty if all have it.</summary>
     public IReadOnlyList<IPProtocol> Protocols { get; init; } = [];
 
-    /// <summary>True where an entry has it in one place alone.</summary>
+    /// <summary>True if the property has exactly one place.</summary>
     public bool HasOnePlace => BitOperations.IsPow2((int)Places);
 
-    /// <summary>True where a packet shows it, whichever way the packet goes.</summary>
+    /// <summary>True if packets of both directions show it.</summary>
     public bool IsOfEitherDirection => Places == TuplePlaces.All && !IsTranslated;
 
-    /// <summary>True where the filter asks for it.</summary>
+    /// <summary>True if the filter sets this property.</summary>
     public abstract bool IsAsked(ConntrackFilter filter);
 
-    /// <summary>The filter without it.</summary>
+    /// <summary>The filter without this property.</summary>
     public abstract ConntrackFilter Without(ConntrackFilter filter);
 
-    /// <summary>The filter that asks for a parameter's value or values: as the property has them, or as numbers (long).</summary>
-    /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
+    /// <summary>The filter with this property set to one or more values of a parameter: of the property's type, or numbers
+    /// (long).</summary>
+    /// <exception cref="InvalidCastException">The property does not accept the parameter's type.</exception>
     public abstract ConntrackFilter Ask(ConntrackFilter filter, object values);
 
-    /// <summary>The filter that asks for a value as text, in the same form on every machine.</summary>
-    /// <exception cref="FormatException">It is no such value.</exception>
+    /// <summary>The filter with this property set to a value in text form. The form is the same on every machine.</summary>
+    /// <exception cref="FormatException">The text is not a valid value.</exception>
     /// <exception cref="OverflowException">The number is too large.</exception>
     public abstract ConntrackFilter AskText(ConntrackFilter filter, string text);
 
-    /// <summary>The filter that asks for what any of several filters asks for.</summary>
+    /// <summary>The filter with this property set to the values of all the given filters.</summary>
     public abstract ConntrackFilter AskAny(ConntrackFilter filter, IEnumerable<ConntrackFilter> several);
 
-    /// <summary>The filter without the entries that a parameter's value or values would ask for.</summary>
-    /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
+    /// <summary>The filter that excludes entries with one or more values of a parameter.</summary>
+    /// <exception cref="InvalidCastException">The property does not accept the parameter's type.</exception>
     public ConntrackFilter Leave(ConntrackFilter filter, object values) =>
         filter with { Exclude = [.. filter.Exclude, Ask(new ConntrackFilter(), values)] };
 
-    /// <summary>True where all that a filter asks for is what another one excludes.</summary>
+    /// <summary>True if another filter excludes all values that a filter selects.</summary>
     public abstract bool IsWithin(ConntrackFilter filter, ConntrackFilter excluded);
 
-    /// <summary>The condition that is checked on each entry; null where the filter doesn't ask for it.</summary>
+    /// <summary>The condition that is checked on each entry. Null if the filter does not set this property.</summary>
     public abstract FilterTerm? ToTerm(ConntrackFilter filter);
 
-    /// <summary>What the kernel may be sent of it for the property's one place; null for nothing. Where only translated ends
-    /// count, that is not enough for a match.</summary>
+    /// <summary>The field to send to the kernel for a property with one place, or null. For translated ends the field is necessary but not
+    /// sufficient for a match.</summary>
     /// <param name="filter">The filter.</param>
     /// <param name="family">The only family that can match.</param>
-    /// <param name="protocol">The only protocol that can match; null for several.</param>
+    /// <param name="protocol">The only protocol that can match, or null for several.</param>
     public abstract (TupleFields Field, uint Value)? ToKernel(ConntrackFilter filter, IPFamily family, IPProtocol? protocol);
 
-    /// <summary>What is asked, as values of the 16 bits that the tuple has in the place; null for addresses.</summary>
+    /// <summary>The selected values, as ranges of the 16 bits of the tuple in this place. Null for addresses.</summary>
     public virtual IEnumerable<PortRange>? ToNumbers(ConntrackFilter filter) => null;
 
-    /// <summary>The only number that is asked for.</summary>
-    /// <exception cref="FormatException">There are none or several, or it is an address.</exception>
-    public virtual ushort OneNumber(ConntrackFilter filter) => throw new TemplateException("{0} is no number.", Name);
+    /// <summary>The only selected number.</summary>
+    /// <exception cref="FormatException">There is no value or more than one, or it is an address.</exception>
+    public virtual ushort OneNumber(ConntrackFilter filter) => throw new TemplateException("{0} is not a number.", Name);
 
     /// <summary>The property's name.</summary>
     public override string ToString() => Name;
@@ -120,11 +122,11 @@ internal abstract class TupleProperty(string name, string phrase, TuplePlaces pl
 }
 
 /// <summary>A property with values of one type.</summary>
-/// <param name="name">The name of the filter's property, and of the parameter.</param>
-/// <param name="phrase">What it is called in a sentence about the filter.</param>
-/// <param name="places">Where an entry has it.</param>
+/// <param name="name">The name of the filter property and of the parameter.</param>
+/// <param name="phrase">The name of the property in a sentence.</param>
+/// <param name="places">The places in an entry.</param>
 /// <param name="get">Reads the filter's property.</param>
-/// <param name="set">Makes a filter with other values.</param>
+/// <param name="set">Creates a filter with other values.</param>
 internal abstract class TupleProperty<T>(
     string name,
     string phrase,
@@ -155,12 +157,12 @@ internal abstract class TupleProperty<T>(
     public override bool IsWithin(ConntrackFilter filter, ConntrackFilter excluded) =>
         IsAsked(filter) && get(filter).All(value => get(excluded).Any(other => Contains(other, value)));
 
-    /// <summary>The only value that is asked for.</summary>
-    /// <exception cref="FormatException">There are none or several.</exception>
+    /// <summary>The only selected value.</summary>
+    /// <exception cref="FormatException">There is no value or more than one.</exception>
     public T One(ConntrackFilter filter) =>
         get(filter) is [var only] ? only : throw new TemplateException("{0} must have exactly one value.", Name);
 
-    /// <summary>True if an entry that matches a value also matches another.</summary>
+    /// <summary>True if every entry that matches the value also matches the wider one.</summary>
     protected virtual bool Contains(T wider, T value) => EqualityComparer<T>.Default.Equals(wider, value);
 
     protected abstract T Parse(string text);
@@ -169,7 +171,7 @@ internal abstract class TupleProperty<T>(
         throw new InvalidCastException($"{Name} can't be {values.GetType().Name}.");
 }
 
-/// <summary>An address, or either of several.</summary>
+/// <summary>An address in one place, or in any of several.</summary>
 internal sealed class AddressProperty(
     string name,
     string phrase,
@@ -177,7 +179,7 @@ internal sealed class AddressProperty(
     Func<ConntrackFilter, IReadOnlyList<AddressPrefix>> get,
     Func<ConntrackFilter, IReadOnlyList<AddressPrefix>, ConntrackFilter> set) : TupleProperty<AddressPrefix>(name, phrase, places, get, set)
 {
-    /// <summary>Reads the address of an entry, where there is one place for it.</summary>
+    /// <summary>Reads the address of an entry, for a property with one place.</summary>
     public Func<ConntrackEntry, AddressBits> Reader => Places switch
     {
         TuplePlaces.OriginalSource => entry => entry.Original.Source,
@@ -196,7 +198,7 @@ internal sealed class AddressProperty(
         _ => entry.ReplyDestinationAddress,
     } is not null;
 
-    /// <summary>Whether the address counts for an entry; null where it always does.</summary>
+    /// <summary>True if the address counts for an entry. Null if it always does.</summary>
     public Func<ConntrackEntry, bool>? OnlyWhere =>
         !IsTranslated ? null : Places == TuplePlaces.ReplyDestination ? Translation.OfSource : Translation.OfDestination;
 
@@ -225,7 +227,7 @@ internal sealed class AddressProperty(
             && (!IsTranslated || Translation.OfSource(entry)));
 }
 
-/// <summary>A port, or either of several.</summary>
+/// <summary>A port in one place, or in any of several.</summary>
 internal sealed class PortProperty(
     string name,
     string phrase,
@@ -233,7 +235,7 @@ internal sealed class PortProperty(
     Func<ConntrackFilter, IReadOnlyList<PortRange>> get,
     Func<ConntrackFilter, IReadOnlyList<PortRange>, ConntrackFilter> set) : TupleProperty<PortRange>(name, phrase, places, get, set)
 {
-    /// <summary>Reads the port of an entry, where there is one place for it; null where it has none that counts.</summary>
+    /// <summary>Reads the port of an entry, for a property with one place. Null if the entry has none that counts.</summary>
     public Func<ConntrackEntry, ushort?> Reader => (Places, IsTranslated) switch
     {
         (TuplePlaces.OriginalSource, _) => entry => entry.SourcePort,
@@ -247,7 +249,7 @@ internal sealed class PortProperty(
 
     public override FilterTerm? ToTerm(ConntrackFilter filter) => AnyOf(Name, Phrase, Of(filter), Matches, HasAllPorts(Of(filter)));
 
-    /// <remarks>TCP and UDP only: the kernel ignores the ports of others. Ports that replace others are not sent.</remarks>
+    /// <remarks>TCP and UDP only: the kernel ignores the ports of other protocols. Translated ports are not sent.</remarks>
     public override (TupleFields Field, uint Value)? ToKernel(ConntrackFilter filter, IPFamily family, IPProtocol? protocol) =>
         HasOnePlace && !IsTranslated && protocol is IPProtocol.Tcp or IPProtocol.Udp && Of(filter) is [var range] && range.First == range.Last
             ? (IsIn(TuplePlaces.OriginalSource | TuplePlaces.ReplySource) ? TupleFields.SourcePort : TupleFields.DestinationPort, range.First)
@@ -275,7 +277,7 @@ internal sealed class PortProperty(
             && (!IsTranslated || Translation.OfSource(entry)));
 }
 
-/// <summary>What ICMP and GRE have in the place of a port, or in one half of it. It is that of the first packet.</summary>
+/// <summary>An ICMP or GRE value in place of a port, or in one byte of it. It is that of the first packet.</summary>
 internal sealed class NumberProperty<T>(
     string name,
     string phrase,
@@ -284,18 +286,18 @@ internal sealed class NumberProperty<T>(
     Func<ConntrackFilter, IReadOnlyList<T>, ConntrackFilter> set) : TupleProperty<T>(name, phrase, place, get, set)
     where T : struct, INumber<T>
 {
-    /// <summary>Reads the number of an entry; null where it has none.</summary>
+    /// <summary>Reads the number of an entry, or null if it has none.</summary>
     public required Func<ConntrackEntry, T?> Reader { get; init; }
 
-    /// <summary>The values of all 16 bits that have the number.</summary>
+    /// <summary>The 16-bit values that contain the number.</summary>
     public required Func<T, IEnumerable<PortRange>> Numbers { get; init; }
 
-    /// <summary>What the kernel compares, of ICMP and of ICMPv6; None for nothing.</summary>
+    /// <summary>The fields that the kernel compares for ICMP and for ICMPv6, or None.</summary>
     public (TupleFields Icmp, TupleFields IcmpV6) Fields { get; init; }
 
     public override FilterTerm? ToTerm(ConntrackFilter filter) => OneOf(Name, Phrase, Of(filter), Reader);
 
-    /// <remarks>Beside the protocol of the family only.</remarks>
+    /// <remarks>Sent only together with the protocol of the family.</remarks>
     public override (TupleFields Field, uint Value)? ToKernel(ConntrackFilter filter, IPFamily family, IPProtocol? protocol)
     {
         bool isIPv6 = family == IPFamily.IPv6;

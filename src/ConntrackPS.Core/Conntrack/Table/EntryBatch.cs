@@ -4,12 +4,12 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>Changes entries one by one, sent in batches.</summary>
-/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and at the latest after
-/// <see cref="MaximumDelay"/>, so that a slow pipeline acts promptly. Safe for use from several threads.</remarks>
+/// <summary>Sends requests about entries in batches.</summary>
+/// <remarks>A request is sent when the batch is full, on <see cref="Flush"/>, or after <see cref="MaximumDelay"/> at the latest, so that a
+/// slow pipeline has a prompt effect. Safe for use from several threads.</remarks>
 internal abstract class EntryBatch : IDisposable
 {
-    /// <summary>How long an added entry waits at most before its batch is sent.</summary>
+    /// <summary>The maximum time between adding a request and sending its batch.</summary>
     internal static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(20);
 
     private readonly NetlinkConnection _connection;
@@ -31,17 +31,17 @@ internal abstract class EntryBatch : IDisposable
         _timer = new Timer(_ => FlushInBackground());
     }
 
-    /// <summary>Entries that the kernel refused.</summary>
+    /// <summary>The number of entries that the kernel refused.</summary>
     public long Failed { get; private set; }
 
-    /// <summary>Entries that were changed as asked.</summary>
+    /// <summary>The number of successful requests.</summary>
     public long Done { get; private set; }
 
-    /// <summary>The lock of the batch: one thread adds entries, and another sends them in time.</summary>
+    /// <summary>The lock of the batch: one thread adds entries, and the timer's thread sends them.</summary>
     private protected object Gate { get; } = new();
 
-    /// <summary>Sends what waits.</summary>
-    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    /// <summary>Sends the waiting requests.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch, for example for lack of privilege.</exception>
     public void Flush()
     {
         lock (Gate)
@@ -51,7 +51,7 @@ internal abstract class EntryBatch : IDisposable
         }
     }
 
-    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    /// <summary>The results since the last call: refusals, and successes if they are kept.</summary>
     public IReadOnlyList<EntryResult> TakeResults()
     {
         lock (Gate)
@@ -64,14 +64,14 @@ internal abstract class EntryBatch : IDisposable
         }
     }
 
-    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    /// <summary>Closes the socket. Requests that were not sent have no effect.</summary>
     public void Dispose()
     {
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Closes what the batch holds.</summary>
+    /// <summary>Closes the resources of the batch.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing)
     {
@@ -86,7 +86,7 @@ internal abstract class EntryBatch : IDisposable
     /// <summary>Writes one request into the buffer and returns its length.</summary>
     public delegate int RequestWriter<TState>(Span<byte> buffer, in TState state);
 
-    /// <summary>Adds a request, which goes out in time.</summary>
+    /// <summary>Adds a request. It is sent with its batch.</summary>
     public void Add<TState>(RequestWriter<TState> write, in TState state, object entry)
     {
         lock (Gate)
@@ -97,7 +97,7 @@ internal abstract class EntryBatch : IDisposable
         }
     }
 
-    /// <summary>Puts a request to those that wait, under <see cref="Gate"/>.</summary>
+    /// <summary>Adds a request to the waiting ones. The caller holds <see cref="Gate"/>.</summary>
     private protected void Enqueue<TState>(RequestWriter<TState> write, in TState state, object entry)
     {
         if (_batch.IsFull)
@@ -106,7 +106,7 @@ internal abstract class EntryBatch : IDisposable
         _waiting.Add(entry);
     }
 
-    /// <summary>Sends what waits: now where it is much, else after a while.</summary>
+    /// <summary>Sends the waiting requests: immediately if the batch is full, otherwise after a delay.</summary>
     private protected void Schedule(bool isFull)
     {
         if (isFull)
@@ -115,16 +115,16 @@ internal abstract class EntryBatch : IDisposable
             _isScheduled = _timer.Change(MaximumDelay, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Decides on a refusal: true where it is none after all.</summary>
+    /// <summary>Decides about a refusal. True if it is not an error.</summary>
     private protected abstract bool Forgives(object entry, Errno errno);
 
-    /// <summary>What the caller gave along, of what was put to those that wait.</summary>
+    /// <summary>The caller's object of a waiting request.</summary>
     private protected virtual object Unwrap(object entry) => entry;
 
-    /// <summary>Sends all that waits, under <see cref="Gate"/>.</summary>
+    /// <summary>Sends all waiting requests. The caller holds <see cref="Gate"/>.</summary>
     private protected virtual void Send() => Transmit();
 
-    /// <summary>Tells that an entry could not be dealt with.</summary>
+    /// <summary>Reports a failed entry.</summary>
     private protected void Fail(object entry, NetlinkException failure)
     {
         Failed++;
@@ -140,7 +140,7 @@ internal abstract class EntryBatch : IDisposable
         }
     }
 
-    /// <summary>Sends the requests that were put together, and collects the answers.</summary>
+    /// <summary>Sends the batch and collects the answers.</summary>
     private protected void Transmit()
     {
         if (_waiting.Count == 0)
@@ -202,16 +202,16 @@ internal abstract class EntryBatch : IDisposable
     }
 }
 
-/// <summary>What became of one entry of a batch.</summary>
-/// <param name="Entry">Whatever the caller gave along.</param>
-/// <param name="Failure">Why the kernel refused; null where it did what was asked.</param>
+/// <summary>The result of one entry of a batch.</summary>
+/// <param name="Entry">The object from the caller.</param>
+/// <param name="Failure">The kernel's refusal, or null on success.</param>
 public sealed record EntryResult(object Entry, NetlinkException? Failure);
 
-/// <summary>A batch of requests about what exists already. What is gone meanwhile is counted, and no failure.</summary>
+/// <summary>A batch of requests about existing entries. Entries that are already gone are counted, and are not failures.</summary>
 internal class ExistingEntryBatch(NetworkNamespace? networkNamespace, string operation, bool keepDone)
     : EntryBatch(networkNamespace, operation, keepDone)
 {
-    /// <summary>How many were gone already.</summary>
+    /// <summary>The number of entries that were already gone.</summary>
     public long AlreadyGone { get; private protected set; }
 
     private protected override bool Forgives(object entry, Errno errno)
@@ -224,25 +224,25 @@ internal class ExistingEntryBatch(NetworkNamespace? networkNamespace, string ope
 }
 
 /// <summary>Creates entries one by one, in batches.</summary>
-/// <remarks>What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later at the latest. Safe for use from
-/// several threads.</remarks>
+/// <remarks>A request is sent when the batch is full, on <see cref="Flush"/>, or after 20 ms at the latest. Safe for use from several
+/// threads.</remarks>
 public sealed class EntryCreator : IDisposable
 {
     private readonly Batch _batch;
 
     internal EntryCreator(NetworkNamespace? networkNamespace, bool keepCreated) => _batch = new Batch(networkNamespace, keepCreated);
 
-    /// <summary>Entries created so far.</summary>
+    /// <summary>The number of entries created so far.</summary>
     public long Created => _batch.Done;
 
-    /// <summary>Entries that the kernel refused.</summary>
+    /// <summary>The number of entries that the kernel refused.</summary>
     public long Failed => _batch.Failed;
 
     /// <summary>Adds an entry to create.</summary>
     /// <param name="entry">The entry.</param>
-    /// <param name="tag">Comes back with the result.</param>
-    /// <exception cref="FormatException">A tuple of the entry or its master's is not whole.</exception>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <param name="tag">An object that is returned with the result.</param>
+    /// <exception cref="FormatException">A tuple of the entry or of its master is incomplete.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(ConntrackEntry entry, object tag)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -250,14 +250,14 @@ public sealed class EntryCreator : IDisposable
         _batch.Add(Write, entry, tag);
     }
 
-    /// <summary>Sends what waits.</summary>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <summary>Sends the waiting requests.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Flush() => _batch.Flush();
 
-    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    /// <summary>The results since the last call: refusals, and successes if they are kept.</summary>
     public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
 
-    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    /// <summary>Closes the socket. Requests that were not sent have no effect.</summary>
     public void Dispose() => _batch.Dispose();
 
     private static int Write(Span<byte> buffer, in ConntrackEntry entry) =>

@@ -3,26 +3,27 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>What to change in an entry; null leaves a thing as it is.</summary>
+/// <summary>The changes to an entry. Null leaves a value unchanged.</summary>
 public sealed record EntryChange
 {
     private readonly string? _helper;
     private readonly ConntrackStatus? _setStatus;
 
-    /// <summary>The mark's new bits under a mask (CTA_MARK, CTA_MARK_MASK).</summary>
+    /// <summary>The new bits of the mark under a mask (CTA_MARK, CTA_MARK_MASK).</summary>
     public MaskedMark? Mark { get; init; }
 
-    /// <summary>Seconds until the entry goes; 0 ends it at once (CTA_TIMEOUT).</summary>
+    /// <summary>Seconds until the entry expires. 0 deletes it immediately (CTA_TIMEOUT).</summary>
     public uint? TimeoutSeconds { get; init; }
 
-    /// <summary>Labels to set, by bit from 0 to 127 (CTA_LABELS). The kernel keeps them only while a rule uses labels: ENOSPC.</summary>
+    /// <summary>Labels to set, by bit from 0 to 127 (CTA_LABELS). The kernel keeps them only while a rule uses labels, and otherwise fails
+    /// with ENOSPC.</summary>
     public IReadOnlyList<int> AddLabel { get; init; } = [];
 
     /// <summary>Labels to clear, by bit from 0 to 127 (CTA_LABELS_MASK).</summary>
     public IReadOnlyList<int> RemoveLabel { get; init; } = [];
 
-    /// <summary>Status bits to set; the kernel lets none be cleared (CTA_STATUS).</summary>
-    /// <exception cref="FormatException">The kernel would ignore some of them.</exception>
+    /// <summary>Status bits to set (CTA_STATUS). The kernel does not allow clearing them.</summary>
+    /// <exception cref="FormatException">The kernel would ignore some of the bits.</exception>
     public ConntrackStatus? SetStatus
     {
         get => _setStatus;
@@ -32,15 +33,16 @@ public sealed record EntryChange
     /// <summary>The new state (CTA_PROTOINFO).</summary>
     public ConntrackState? State { get; init; }
 
-    /// <summary>The helper's name; empty takes the helper away (CTA_HELP).</summary>
-    /// <exception cref="FormatException">The kernel takes no such name.</exception>
+    /// <summary>The helper's name. An empty name removes the helper (CTA_HELP).</summary>
+    /// <exception cref="FormatException">The kernel does not accept the name.</exception>
     public string? Helper
     {
         get => _helper;
         init => _helper = KernelName.Check(value, "helper", KernelName.MaximumHelperBytes);
     }
 
-    /// <summary>What makes an existing entry like another, as far as the kernel lets it: a helper and a translation stay.</summary>
+    /// <summary>The change that makes an existing entry equal to another, as far as the kernel allows: helper and translation
+    /// stay.</summary>
     internal static EntryChange MakeLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -53,18 +55,18 @@ public sealed record EntryChange
         };
     }
 
-    /// <summary>What gives an entry the labels of another.</summary>
+    /// <summary>The change that sets the labels of another entry.</summary>
     internal static EntryChange LabelLike(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return new EntryChange { AddLabel = entry.Details?.Labels is { } bits ? [.. bits.SetBits()] : [] };
     }
 
-    /// <summary>True where nothing is to change.</summary>
+    /// <summary>True if there is no change.</summary>
     public bool IsEmpty =>
         this is { Mark: null, TimeoutSeconds: null, SetStatus: null, State: null, Helper: null, AddLabel.Count: 0, RemoveLabel.Count: 0 };
 
-    /// <summary>What is to change, for people: <c>state SynSent, timeout 300 s, mark 0x100/0xff00</c>.</summary>
+    /// <summary>The changes as text: <c>state SynSent, timeout 300 s, mark 0x100/0xff00</c>.</summary>
     public override string ToString() => string.Join(", ", Parts());
 
     private IEnumerable<string> Parts()

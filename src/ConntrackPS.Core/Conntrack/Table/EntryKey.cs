@@ -3,30 +3,30 @@ using ConntrackPS.Conntrack.Wire;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>What names one entry exactly: its tuples and zones, and its id where that is known.</summary>
-/// <param name="Original">The original direction's tuple; default where the reply alone is known.</param>
+/// <summary>Identifies one entry exactly: by its tuples and zones, and by its id if known.</summary>
+/// <param name="Original">The original tuple, or default if only the reply is known.</param>
 /// <param name="Zone">The zone of both directions.</param>
-/// <param name="OriginalZone">The zone of the original direction alone.</param>
-/// <param name="Id">The kernel's id: with it, another entry that took the tuple since is left alone, unless it happens to
-/// have the same id, a hash of the tuple and the entry's place in memory, which the kernel likes to use again.</param>
+/// <param name="OriginalZone">The zone of only the original direction.</param>
+/// <param name="Id">The kernel's id. It protects another entry that has taken the same tuple meanwhile, unless that entry has the same id.
+/// The id is a hash of the tuple and the entry's memory address, and the kernel often reuses the address.</param>
 public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ushort? OriginalZone, uint? Id)
 {
-    /// <summary>The zone of the reply direction alone.</summary>
+    /// <summary>The zone of only the reply direction.</summary>
     public ushort? ReplyZone { get; init; }
 
-    /// <summary>The reply direction's tuple; null where it is not known, and any will do.</summary>
+    /// <summary>The reply tuple. Null if it is unknown, and then any reply matches.</summary>
     public ConntrackTuple? Reply { get; init; }
 
-    /// <summary>True where the reply alone is known, which names an entry as well: the original tuple is then left out.</summary>
+    /// <summary>True if only the reply is known, which also identifies an entry. Then the key has no original tuple.</summary>
     internal bool IsByReply => Original.Family == IPFamily.Unspecified && Reply is not null;
 
-    /// <summary>The layer 4 protocol, which both directions share.</summary>
+    /// <summary>The layer 4 protocol. It is the same in both directions.</summary>
     internal IPProtocol Protocol => IsByReply ? Reply!.Value.Protocol : Original.Protocol;
 
-    /// <summary>The number of the entry's zone, whichever direction it holds for.</summary>
+    /// <summary>The number of the entry's zone, for either or both directions.</summary>
     internal ushort AnyZone => OriginalZone ?? ReplyZone ?? Zone;
 
-    /// <summary>The zones that the two directions are in: one that holds for one direction leaves the other in zone 0.</summary>
+    /// <summary>The zones of the two directions. If the zone applies to one direction, the other is in zone 0.</summary>
     internal (ushort Original, ushort Reply) Zones => ZonesOf(Zone, OriginalZone, ReplyZone);
 
     /// <summary>The key of an entry.</summary>
@@ -40,8 +40,8 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
         };
     }
 
-    /// <summary>True for the entry that is named. The kernel finds entries by either direction, and hands out another one
-    /// where its reply has this tuple.</summary>
+    /// <summary>True for the identified entry. The kernel finds entries by either direction, and may return an entry whose reply has this
+    /// tuple.</summary>
     public bool Matches(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -51,14 +51,14 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
             && (Id is null || entry.Id == Id);
     }
 
-    /// <summary>The flow on one line, with its zone where that is not 0.</summary>
+    /// <summary>The connection on one line, with its zone if it is not 0.</summary>
     public override string ToString() =>
         AnyZone == 0 ? Flow : string.Create(CultureInfo.InvariantCulture, $"{Flow} zone {AnyZone}");
 
-    /// <summary>The direction that is known.</summary>
+    /// <summary>The known direction as text.</summary>
     internal string Flow => IsByReply ? $"with the reply {Reply}" : Original.ToString();
 
-    /// <summary>Lets keys through that name one entry, and no others.</summary>
+    /// <summary>Throws if the key does not identify one entry.</summary>
     /// <exception cref="FormatException">Parts of a tuple are missing.</exception>
     internal void ThrowIfIncomplete()
     {
@@ -74,23 +74,23 @@ public readonly record struct EntryKey(ConntrackTuple Original, ushort Zone, ush
         original is null && reply is null ? (both, both) : (original ?? 0, reply ?? 0);
 }
 
-/// <summary>How a request points at an entry: by one tuple and a zone. The kernel takes whichever entry has the tuple, in
-/// either direction, so that another one can stand in the way; then the other addresses of the same entry are tried.</summary>
-/// <param name="Attribute">CTA_TUPLE_ORIG or CTA_TUPLE_REPLY: which direction <paramref name="TupleZone"/> is about, and
-/// nothing else. Either may carry either tuple of an entry.</param>
-/// <param name="Tuple">The tuple that is looked up.</param>
-/// <param name="TupleZone">CTA_TUPLE_ZONE: a zone of that direction alone, with zone 0 for the other.</param>
+/// <summary>The address of an entry in a request: one tuple and a zone. The kernel finds any entry that has the tuple, in either direction,
+/// so another entry can hide the wanted one. Then the other addresses of the same entry are tried.</summary>
+/// <param name="Attribute">CTA_TUPLE_ORIG or CTA_TUPLE_REPLY. It only selects the direction of <paramref name="TupleZone"/>; each can
+/// contain either tuple of an entry.</param>
+/// <param name="Tuple">The tuple to look up.</param>
+/// <param name="TupleZone">CTA_TUPLE_ZONE: a zone of only that direction. The other direction is in zone 0.</param>
 /// <param name="Zone">CTA_ZONE: the zone of both directions.</param>
 internal readonly record struct EntryAddress(EntryAttribute Attribute, ConntrackTuple Tuple, ushort? TupleZone, ushort Zone)
 {
-    /// <summary>A zone that no reply, or no original direction, is in as far as one can know. Should there be such an entry,
-    /// what is found is compared anyway.</summary>
+    /// <summary>A zone that probably no reply, or no original direction, is in. If there is such an entry, the comparison of the result
+    /// detects it.</summary>
     private const ushort Elsewhere = ushort.MaxValue;
 
-    /// <summary>The usual address: the original tuple, or the reply where it alone is known, in the entry's own zone.</summary>
+    /// <summary>The usual address: the original tuple, or the reply if only that is known, in the entry's own zone.</summary>
     public static EntryAddress Of(in EntryKey key) => In(key, key.IsByReply ? key.Reply!.Value : key.Original);
 
-    /// <summary>A tuple in the zone that an entry is in.</summary>
+    /// <summary>A tuple in the zone of an entry.</summary>
     public static EntryAddress In(in EntryKey key, in ConntrackTuple tuple) => key switch
     {
         { OriginalZone: { } zone } => new EntryAddress(EntryAttribute.TupleOrig, tuple, zone, 0),
@@ -98,7 +98,7 @@ internal readonly record struct EntryAddress(EntryAttribute Attribute, Conntrack
         _ => new EntryAddress(EntryAttribute.TupleOrig, tuple, null, key.Zone),
     };
 
-    /// <summary>Where no reply is met that has this tuple: the zone's number holds for original directions alone.</summary>
+    /// <summary>An address that matches no reply with this tuple, because the zone applies only to original directions.</summary>
     public static EntryAddress OriginalOnly(in EntryKey key)
     {
         ushort zone = key.Zones.Original;
@@ -107,7 +107,7 @@ internal readonly record struct EntryAddress(EntryAttribute Attribute, Conntrack
             : new EntryAddress(EntryAttribute.TupleOrig, key.Original, zone, 0);
     }
 
-    /// <summary>Where no original direction is met that has this tuple.</summary>
+    /// <summary>An address that matches no original direction with this tuple.</summary>
     public static EntryAddress ReplyOnly(in EntryKey key, in ConntrackTuple reply)
     {
         ushort zone = key.Zones.Reply;
@@ -117,10 +117,10 @@ internal readonly record struct EntryAddress(EntryAttribute Attribute, Conntrack
     }
 }
 
-/// <summary>Eight bytes that tell an entry from all others of its table while it lives.</summary>
+/// <summary>Eight bytes that distinguish an entry from all others of its table during its lifetime.</summary>
 internal static class EntryFingerprint
 {
-    /// <summary>The kernel's id alone is not unique among a million entries; with a mix of the tuple it is.</summary>
+    /// <summary>The kernel's id alone is not unique among a million entries. Combined with a hash of the tuple it is.</summary>
     public static ulong Of(ConntrackEntry entry)
     {
         const ulong Odd = 0x9e3779b97f4a7c15;

@@ -5,14 +5,14 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>What a look-up came to: the entry and where it is found; nothing where it is gone.</summary>
-/// <param name="Entry">The entry as it is now.</param>
-/// <param name="Address">What a request must say to reach it.</param>
-/// <param name="Failure">Why the look-up failed: the kernel refused, or another entry stands in the way.</param>
+/// <summary>The result of a lookup: the entry and its address. Empty if the entry is gone.</summary>
+/// <param name="Entry">The current entry.</param>
+/// <param name="Address">The address for requests about it.</param>
+/// <param name="Failure">The reason for a failed lookup: the kernel refused it, or another entry hides the wanted one.</param>
 internal readonly record struct EntryFinding(ConntrackEntry? Entry, EntryAddress Address, NetlinkException? Failure);
 
-/// <summary>Looks entries up by name, many at once. The kernel takes a tuple for either direction of any entry, so that what
-/// it hands out is compared whole; where it is another one, the other addresses of the entry that was meant are tried.</summary>
+/// <summary>Looks up entries by their keys, many at once. The kernel finds a tuple in either direction of any entry, so the result is
+/// compared completely. If it is another entry, the other addresses of the wanted entry are tried.</summary>
 internal sealed class EntryLookup : IDisposable
 {
     private readonly NetworkNamespace? _networkNamespace;
@@ -21,8 +21,8 @@ internal sealed class EntryLookup : IDisposable
     private readonly NetlinkBatch _batch;
     private readonly List<Search> _sent = [];
 
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
-    /// <param name="operation">What the entries are looked up for, as a phrase that completes "could not ...".</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
     public EntryLookup(NetworkNamespace? networkNamespace, string operation)
     {
         (_networkNamespace, _operation) = (networkNamespace, operation);
@@ -30,12 +30,12 @@ internal sealed class EntryLookup : IDisposable
         _batch = _connection.CreateBatch(operation, NetlinkBatch.EntryCost);
     }
 
-    /// <summary>Which addresses are tried; all of them but in tests.</summary>
+    /// <summary>True to try only the usual address, for tests.</summary>
     internal bool TriesUsualAddressOnly { get; init; }
 
     /// <summary>Looks entries up.</summary>
-    /// <returns>A finding for each key, in their order.</returns>
-    /// <exception cref="NetlinkException">The kernel took no batch at all, for lack of privilege for instance.</exception>
+    /// <returns>A result for each key, in the same order.</returns>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch, for example for lack of privilege.</exception>
     public EntryFinding[] Find(IReadOnlyList<EntryKey> keys)
     {
         Search[] searches = [.. keys.Select(key => new Search(key, TriesUsualAddressOnly))];
@@ -50,9 +50,9 @@ internal sealed class EntryLookup : IDisposable
         return [.. searches.Select(Conclude)];
     }
 
-    /// <summary>Asks for whatever entry is at an address.</summary>
-    /// <returns>The entry; null for none.</returns>
-    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    /// <summary>Requests the entry at an address.</summary>
+    /// <returns>The entry, or null if there is none.</returns>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public ConntrackEntry? Get(in EntryAddress address, bool resetCounter = false)
     {
         Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
@@ -93,7 +93,7 @@ internal sealed class EntryLookup : IDisposable
                     _sent[index].Take(Decode(message));
                 });
             if (answered != _sent.Count)
-                throw new NetlinkProtocolException("The kernel did not answer each look-up of a batch.");
+                throw new NetlinkProtocolException("The kernel did not answer each lookup of a batch.");
         }
         finally
         {
@@ -115,7 +115,7 @@ internal sealed class EntryLookup : IDisposable
         return new EntryFinding(search.Found, search.Address, search.Failure);
     }
 
-    /// <summary>The one question that no other entry can get in the way of, at the price of a listing.</summary>
+    /// <summary>Lists the table. This is slow, but no other entry can hide the wanted one.</summary>
     private bool IsListed(EntryKey key)
     {
         ConntrackTuple known = key.IsByReply ? key.Reply!.Value : key.Original;
@@ -125,7 +125,7 @@ internal sealed class EntryLookup : IDisposable
             .Any(entry => key.Matches(entry));
     }
 
-    /// <summary>The search for one entry, address by address.</summary>
+    /// <summary>The lookup of one entry, address by address.</summary>
     private sealed class Search(EntryKey key, bool triesUsualAddressOnly)
     {
         private int _step;
@@ -142,13 +142,13 @@ internal sealed class EntryLookup : IDisposable
 
         public NetlinkException? Failure { get; private set; }
 
-        /// <summary>No two entries have an original tuple in one zone, or a reply. So one is gone where another has its
-        /// place, or none has. Every entry can be found by its reply; not so by its original tuple, since of two packets
-        /// that begin one UDP flow at once the kernel may enter the second under its reply alone.</summary>
+        /// <summary>In one zone, no two entries have the same original tuple, and no two have the same reply tuple. So an entry is gone if
+        /// another entry has its tuple, or if none has. Every entry can be found by its reply, but not always by its original tuple: if two
+        /// packets start the same UDP flow at the same time, the kernel may add the second only under its reply.</summary>
         public bool IsGone => key.Reply is null ? _isOriginalTaken : _isReplyTaken;
 
-        /// <summary>Goes on to the next address.</summary>
-        /// <returns>False where there is none, or no need of one.</returns>
+        /// <summary>Moves to the next address.</summary>
+        /// <returns>False if there is none, or none is needed.</returns>
         public bool MoveNext()
         {
             while (Found is null && Failure is null && !IsGone && _step < (triesUsualAddressOnly ? 1 : 4))
@@ -199,7 +199,7 @@ internal sealed class EntryLookup : IDisposable
 }
 
 /// <summary>Looks entries up one by one.</summary>
-/// <remarks>For one thread at a time.</remarks>
+/// <remarks>Only one thread at a time may use it.</remarks>
 public sealed class EntryFinder : IDisposable
 {
     private readonly EntryLookup _lookup;
@@ -207,13 +207,13 @@ public sealed class EntryFinder : IDisposable
     internal EntryFinder(NetworkNamespace? networkNamespace) =>
         _lookup = new EntryLookup(networkNamespace, "look up a connection-tracking entry");
 
-    /// <summary>Looks up the entry that a key names, and no other one.</summary>
-    /// <param name="key">Its original tuple and zones; a reply and an id must be the entry's too.</param>
-    /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
-    /// <returns>The entry, or null where there is none.</returns>
-    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
-    /// <exception cref="NetlinkException">EEXIST: it is there, and other entries keep it from being found. EPERM:
-    /// it needs CAP_NET_ADMIN.</exception>
+    /// <summary>Looks up the one entry that a key identifies.</summary>
+    /// <param name="key">The original tuple and zones. If the key has a reply or an id, the entry must have them too.</param>
+    /// <param name="resetCounter">True to reset the entry's counters to 0 after reading.</param>
+    /// <returns>The entry, or null if there is none.</returns>
+    /// <exception cref="FormatException">The key lacks values that identify the entry.</exception>
+    /// <exception cref="NetlinkException">EEXIST: the entry exists, but other entries prevent the lookup. EPERM: CAP_NET_ADMIN is
+    /// missing.</exception>
     public ConntrackEntry? Find(in EntryKey key, bool resetCounter = false)
     {
         key.ThrowIfIncomplete();
@@ -223,15 +223,16 @@ public sealed class EntryFinder : IDisposable
         if (finding.Entry is not { } entry || !resetCounter)
             return finding.Entry;
 
-        // Only now, when it is known whose counters these are.
+        // Reset only now, after the check that these counters belong to the right entry.
         return _lookup.Get(finding.Address, resetCounter: true) is { } last && EntryKey.Of(entry).Matches(last) ? last : null;
     }
 
-    /// <summary>Looks an entry up by a tuple, in whichever direction it goes, and the zone of that direction.</summary>
-    /// <param name="key">The tuple and zone; an id must be the entry's too. A reply alone is looked up as that, not either way.</param>
-    /// <returns>The entry; null where there is none. Of two, the one whose original tuple it is.</returns>
-    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused.</exception>
+    /// <summary>Looks up an entry by a tuple in either direction, and the zone of that direction.</summary>
+    /// <param name="key">The tuple and zone. If the key has an id, the entry must have it too. A key with only a reply is looked up only as
+    /// a reply.</param>
+    /// <returns>The entry, or null if there is none. If there are two, the one with this original tuple.</returns>
+    /// <exception cref="FormatException">The key lacks values that identify the entry.</exception>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused the request.</exception>
     public ConntrackEntry? FindEitherWay(in EntryKey key)
     {
         if (!key.IsByReply)
@@ -243,7 +244,7 @@ public sealed class EntryFinder : IDisposable
     /// <summary>Closes the socket.</summary>
     public void Dispose() => _lookup.Dispose();
 
-    /// <summary>The entry whose original tuple it is, then the one whose reply it is, of those that there are.</summary>
+    /// <summary>The entries with this original tuple and with this reply tuple, in this order, if they exist.</summary>
     internal IEnumerable<ConntrackEntry> FindBothWays(EntryKey key)
     {
         key.ThrowIfIncomplete();
@@ -263,15 +264,15 @@ public sealed class EntryFinder : IDisposable
     }
 }
 
-/// <summary>An entry is in the table, but no request reaches it: under each of its tuples the kernel finds another one.</summary>
+/// <summary>An entry is in the table, but no request can address it: for each of its tuples the kernel finds another entry.</summary>
 internal sealed class HiddenEntryException : NetlinkException
 {
-    /// <summary>Describes what stands in the way.</summary>
-    /// <param name="operation">What was asked, as a phrase that completes "could not ...".</param>
-    /// <param name="other">The entry that is found in its place, and that was left alone.</param>
+    /// <summary>Describes the entry that hides the wanted one.</summary>
+    /// <param name="operation">The operation, as a phrase that completes "could not ...".</param>
+    /// <param name="other">The entry that the kernel finds instead. It was not changed.</param>
     public HiddenEntryException(string operation, ConntrackEntry other)
         : base(operation, Errno.Exists, $"another entry is found under its tuples, {other}") => Other = other;
 
-    /// <summary>The entry that is found in its place, and that was left alone.</summary>
+    /// <summary>The entry that the kernel finds instead. It was not changed.</summary>
     public ConntrackEntry Other { get; }
 }

@@ -6,10 +6,9 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>One pass over the table, a datagram at a time, which hands over what a filter lets through.</summary>
-/// <remarks>Begins again when the table is resized under it, and without the kernel's help when the kernel refuses its
-/// share of the filter. Ends with an exception where no attempt was whole, so that an incomplete listing never passes for a complete one.
-/// </remarks>
+/// <summary>One pass over the table, one datagram at a time. The sink receives the entries that match a filter.</summary>
+/// <remarks>Starts again if the table is resized during the pass, and without the kernel's part of the filter if the kernel refuses it.
+/// Throws at the end if no attempt was complete, so that an incomplete listing is never taken for a complete one.</remarks>
 internal sealed class EntryScan : IDisposable
 {
     private const string Operation = "list connection-tracking entries";
@@ -32,12 +31,12 @@ internal sealed class EntryScan : IDisposable
     private long _firstResize;
     private ulong _now;
 
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
-    /// <param name="plan">Which entries, and how much of that the kernel does.</param>
-    /// <param name="kind">Which of the kernel's lists.</param>
-    /// <param name="sink">Takes the entries, on the caller's thread.</param>
-    /// <param name="readAhead">Whether the kernel's datagrams are received on another thread meanwhile.</param>
-    /// <param name="terms">What it works with; the kernel unless given.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <param name="plan">The filter, and the kernel's part of it.</param>
+    /// <param name="kind">The kernel list to read.</param>
+    /// <param name="sink">Receives the entries on the caller's thread.</param>
+    /// <param name="readAhead">True to receive the kernel's datagrams on another thread in parallel.</param>
+    /// <param name="terms">The environment of the scan. The default is the real kernel.</param>
     public EntryScan(
         NetworkNamespace? networkNamespace,
         FilterPlan plan,
@@ -66,13 +65,13 @@ internal sealed class EntryScan : IDisposable
         }
     }
 
-    /// <summary>How often the table was resized under the scan, which then began again.</summary>
+    /// <summary>The number of times that the table was resized during the scan and the scan started again.</summary>
     public int Repeats { get; private set; }
 
-    /// <summary>Waits for the next datagram, and hands its entries over.</summary>
-    /// <returns>False at the end of the table, of which every entry has then been handed over.</returns>
-    /// <exception cref="IncompleteListingException">At the end: the table would not hold still, and entries may be missing
-    /// from those that were handed over.</exception>
+    /// <summary>Waits for the next datagram, and passes its entries to the sink.</summary>
+    /// <returns>False at the end of the table. Then the sink has received every matching entry.</returns>
+    /// <exception cref="IncompleteListingException">At the end: the table was resized each time, and some entries may be
+    /// missing.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool Read()
     {
@@ -80,18 +79,18 @@ internal sealed class EntryScan : IDisposable
             return false;
         bool more, isDisturbed;
 
-        // One time for a datagram: a slow consumer may take hours over the table, and a clock may be set meanwhile.
+        // One time per datagram: a slow consumer may need hours for the table, and the clock may be set meanwhile.
         _now = FilterTerm.Now();
         try
         {
             more = _dump.Read(_onMessage);
 
-            // After the end there is nothing left to disturb: that it was reached in order showed with the last datagram.
+            // After the end of the dump a resize has no effect: the check after the last datagram showed a correct end.
             isDisturbed = more && _resize.HasResized();
         }
         catch (IncompleteListingException)
         {
-            // No kernel notices a resize by itself, but one may some day.
+            // No current kernel detects a resize itself, but a future one may.
             (more, isDisturbed) = (false, true);
         }
         catch (NetlinkException exception) when (IsFilterRefused(exception))
@@ -102,7 +101,7 @@ internal sealed class EntryScan : IDisposable
         }
         catch (NetlinkException exception) when (!_answered && exception.Errno == Errno.InvalidArgument)
         {
-            // A plain dump has nothing in it that could be invalid: the message itself is unknown.
+            // A plain dump has no attribute that could be invalid, so the message type itself is unknown.
             throw new ConntrackUnavailableException("This kernel has no connection tracking by netlink.", exception);
         }
 
@@ -120,7 +119,7 @@ internal sealed class EntryScan : IDisposable
         return true;
     }
 
-    /// <summary>Ends any wait, from any thread.</summary>
+    /// <summary>Ends any wait. May be called from any thread.</summary>
     public void Cancel()
     {
         _cancelled = true;
@@ -133,15 +132,15 @@ internal sealed class EntryScan : IDisposable
         _resize.Dispose();
     }
 
-    /// <returns>No dump where there is nothing to list.</returns>
+    /// <returns>No dump if there is nothing to list.</returns>
     private (NetlinkConnection Connection, DumpReader? Dump) Start()
     {
         NetlinkConnection connection = _terms.Open(_networkNamespace);
         try
         {
-            // A dump walks the hash table that all network namespaces share, for as long in an empty one. The kernel counts
-            // an entry from before it is shown until after it is hidden, so that no entry means none to show. The other lists
-            // are read in any case: what is on them need not be counted on every kernel.
+            // A dump walks the hash table that all network namespaces share, so an empty namespace takes as long. The kernel counts an
+            // entry from before it becomes visible until after it is removed, so a count of 0 means that there is nothing to list. The
+            // other lists are always read, because not every kernel counts their entries.
             if (_kind == TableKind.Main && _terms.ReadCount(connection) == 0)
                 return (connection, null);
             Span<byte> request = stackalloc byte[NetlinkBatch.MaximumMessageSize];
@@ -162,8 +161,7 @@ internal sealed class EntryScan : IDisposable
             _connection.Cancel();
     }
 
-    /// <summary>The table was resized under this attempt. The datagram in hand may have been filled after that already.
-    /// </summary>
+    /// <summary>The table was resized during this attempt. The current datagram may have been filled after the resize.</summary>
     private void Spoil()
     {
         _wasResized = true;
@@ -192,44 +190,43 @@ internal sealed class EntryScan : IDisposable
     }
 }
 
-/// <summary>What a scan works with, and how long it puts up with a table that is resized under it.</summary>
+/// <summary>The environment of a scan, and its limits for repeats after resizes.</summary>
 internal sealed record ScanTerms
 {
-    /// <summary>The kernel's, and what users get.</summary>
+    /// <summary>The real kernel, with the default limits.</summary>
     public static readonly ScanTerms Default = new();
 
-    /// <summary>Opens the connection, anew at each repeat.</summary>
+    /// <summary>Opens the connection, again for each repeat.</summary>
     public Func<NetworkNamespace?, NetlinkConnection> Open { get; init; } = NetlinkConnection.Open;
 
-    /// <summary>Tells how many entries there are in the connection's network namespace; null where that is not known.</summary>
+    /// <summary>Returns the number of entries in the connection's network namespace, or null if unknown.</summary>
     public Func<NetlinkConnection, uint?> ReadCount { get; init; } = TableCount.TryRead;
 
-    /// <summary>Tells the number of buckets; null: it is read from /proc/sys.</summary>
+    /// <summary>Returns the number of buckets. Null means that it is read from /proc/sys.</summary>
     public Func<long>? ReadBuckets { get; init; }
 
-    /// <summary>How often a scan begins again in any case. One pass over millions of entries takes seconds.</summary>
+    /// <summary>The number of repeats that a scan always makes. One pass over millions of entries takes seconds.</summary>
     public int LeastRepeats { get; init; } = 5;
 
-    /// <summary>How long after the first resize a scan begins again in any case: an administrator may be trying several sizes, or a
-    /// script may write several, and that passes.</summary>
+    /// <summary>The time after the first resize during which a scan always repeats. An administrator may try several sizes, or a script may
+    /// write several, but this ends soon.</summary>
     public TimeSpan RepeatTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>Takes the entries of a scan, one after another.</summary>
+/// <summary>Receives the entries of a scan one by one.</summary>
 internal interface IEntrySink
 {
-    /// <summary>The object that the next entry is read into: a new one, or one that is used again and again.</summary>
+    /// <summary>The object for the next entry: a new one, or one that is reused.</summary>
     ConntrackEntry NextEntry();
 
-    /// <summary>Takes the entry that was read, where it matches the filter.</summary>
+    /// <summary>Receives the entry that was read, if it matches the filter.</summary>
     void Take(ConntrackEntry entry);
 
-    /// <summary>Whether what is read of a table that was resized is of use, with some missing and some twice. If so it is
-    /// read to its end before it is read again: in a storm of resizes no reading would get far else, and all would show the
-    /// same. If not it is read again at once, and only what the last attempt shows is taken as it is.</summary>
+    /// <summary>True if entries from an interrupted pass are useful, even if some are missing and some come twice. Then a pass is read to
+    /// its end before the next one starts; with continuous resizes, passes that stop early would never get far, and would all show the same
+    /// entries. If false, the scan starts again immediately, and only the last attempt is read to its end.</summary>
     bool TakesInterrupted { get; }
 
-    /// <summary>The table was resized: what was taken may come again, or will, when the table is read from its beginning.
-    /// </summary>
+    /// <summary>The table was resized and is read again from its beginning. Entries received so far may come again.</summary>
     void Restart();
 }

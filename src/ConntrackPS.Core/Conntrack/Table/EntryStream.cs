@@ -6,9 +6,9 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>The table read ahead on a thread of its own, so that the kernel and the consumer work at the same time.</summary>
-/// <remarks>The queue between them is bounded: a slow consumer makes the reader wait, and memory stays flat.
-/// One thread at a time may take batches.</remarks>
+/// <summary>Reads the table ahead on a separate thread, so that the kernel and the consumer work in parallel.</summary>
+/// <remarks>The queue between them is bounded: the reader waits for a slow consumer, so memory use is constant. Only one thread at a time
+/// may read batches.</remarks>
 public sealed class EntryStream : IDisposable
 {
     private const int QueuedBatches = 8;
@@ -27,13 +27,13 @@ public sealed class EntryStream : IDisposable
         _thread.Start();
     }
 
-    /// <summary>How often the hash table was resized meanwhile, upon which it was read again.</summary>
+    /// <summary>The number of times that the hash table was resized and read again.</summary>
     internal int Repeats => _reader.Repeats;
 
     /// <summary>The entries in batches, as they arrive.</summary>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused or gave up.</exception>
-    /// <exception cref="Netlink.IncompleteListingException">After the last batch: the table was resized each time it was read,
-    /// and entries may be missing from those that came.</exception>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused the request, or aborted the dump.</exception>
+    /// <exception cref="Netlink.IncompleteListingException">After the last batch: the table was resized during each attempt, and some
+    /// entries may be missing.</exception>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public IEnumerable<IReadOnlyList<ConntrackEntry>> Batches()
     {
@@ -42,7 +42,7 @@ public sealed class EntryStream : IDisposable
         _failure?.Throw();
     }
 
-    /// <summary>Makes reader and consumer leave at once; from any thread, at any time, without waiting for them.</summary>
+    /// <summary>Stops reader and consumer immediately, without waiting for them. May be called from any thread at any time.</summary>
     public void Cancel()
     {
         if (_disposed)
@@ -53,13 +53,13 @@ public sealed class EntryStream : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // Disposed in this moment by the consumer: it has left.
+            // The consumer has just disposed it, so there is nothing to cancel.
         }
 
         _reader.Cancel();
     }
 
-    /// <summary>Stops reading, wherever it is, and closes the socket.</summary>
+    /// <summary>Stops the reader and closes the socket.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -88,7 +88,7 @@ public sealed class EntryStream : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Asked to stop.
+            // Cancelled.
         }
         finally
         {
@@ -97,11 +97,11 @@ public sealed class EntryStream : IDisposable
     }
 }
 
-/// <summary>Reads the table as objects, a list for some of the kernel's datagrams; repeats nothing where the table was
-/// resized meanwhile and had to be read again.</summary>
+/// <summary>Reads the table as objects, in one list per few datagrams. If the table is resized and read again, no entry is returned
+/// twice.</summary>
 internal sealed class EntryReader : IEntrySink, IDisposable
 {
-    /// <summary>Datagrams in a batch: some 1,200 entries, which take the kernel 2 ms.</summary>
+    /// <summary>The maximum number of datagrams in a batch: about 1,200 entries, for which the kernel needs 2 ms.</summary>
     private const int MaximumDatagrams = 8;
 
     private readonly EmittedEntries _emitted = new();
@@ -110,11 +110,11 @@ internal sealed class EntryReader : IEntrySink, IDisposable
     private List<ConntrackEntry> _batch = [];
     private int _datagrams = 1;
 
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
-    /// <param name="plan">Which entries, and how much of that the kernel does.</param>
-    /// <param name="kind">Which of the kernel's lists.</param>
-    /// <param name="create">Makes the object of each entry; a plain one unless given.</param>
-    /// <param name="terms">What it works with; the kernel unless given.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <param name="plan">The filter, and the kernel's part of it.</param>
+    /// <param name="kind">The kernel list to read.</param>
+    /// <param name="create">Creates the object for each entry. The default is a ConntrackEntry.</param>
+    /// <param name="terms">The environment of the scan. The default is the real kernel.</param>
     public EntryReader(
         NetworkNamespace? networkNamespace,
         FilterPlan plan,
@@ -126,14 +126,13 @@ internal sealed class EntryReader : IEntrySink, IDisposable
         _scan = new EntryScan(networkNamespace, plan, kind, this, terms: terms);
     }
 
-    /// <summary>How often the table was resized under the reader, which then read it again.</summary>
+    /// <summary>The number of times that the table was resized and read again.</summary>
     internal int Repeats => _scan.Repeats;
 
-    /// <summary>Waits for the next datagrams: one at first, so that the first entry is there at once, and soon several,
-    /// since a hand-over has its price.</summary>
-    /// <returns>Their entries that match, perhaps none; null at the end of the table, all of which has then been read.
-    /// </returns>
-    /// <exception cref="IncompleteListingException">At the end, after the last entries: some may be missing.</exception>
+    /// <summary>Waits for the next datagrams: one at first, so that the first entry is available immediately, and later several, because
+    /// each hand-over has a cost.</summary>
+    /// <returns>The matching entries, possibly none. Null at the end of the table, when all entries have been read.</returns>
+    /// <exception cref="IncompleteListingException">At the end, after the last entries: some entries may be missing.</exception>
     public List<ConntrackEntry>? ReadBatch()
     {
         bool more = true;
@@ -144,7 +143,7 @@ internal sealed class EntryReader : IEntrySink, IDisposable
         }
         catch (IncompleteListingException) when (_batch.Count > 0)
         {
-            // The scan says it again when there is nothing left to hand over.
+            // The scan throws it again when all entries have been returned.
             return TakeBatch();
         }
 
@@ -152,7 +151,7 @@ internal sealed class EntryReader : IEntrySink, IDisposable
         return more || _batch.Count > 0 ? TakeBatch() : null;
     }
 
-    /// <summary>Ends any wait, from any thread.</summary>
+    /// <summary>Ends any wait. May be called from any thread.</summary>
     public void Cancel() => _scan.Cancel();
 
     public void Dispose() => _scan.Dispose();
@@ -174,14 +173,13 @@ internal sealed class EntryReader : IEntrySink, IDisposable
     }
 }
 
-/// <summary>Remembers what a dump has handed over, at 8 bytes an entry, so that nothing comes twice when it is repeated.
-/// </summary>
+/// <summary>Remembers the entries that a dump has returned, with 8 bytes per entry, so that a repeat returns none of them again.</summary>
 internal sealed class EmittedEntries
 {
     private List<ulong> _emitted = [];
     private HashSet<ulong>? _seen;
 
-    /// <summary>From now on only entries that are new count.</summary>
+    /// <summary>From now on only new entries count.</summary>
     public void Repeat()
     {
         if (_seen is not null)
@@ -190,8 +188,8 @@ internal sealed class EmittedEntries
         _emitted = [];
     }
 
-    /// <summary>Takes note of an entry.</summary>
-    /// <returns>False where it was handed over already.</returns>
+    /// <summary>Adds an entry.</summary>
+    /// <returns>False if it was returned before.</returns>
     public bool Add(ConntrackEntry entry)
     {
         ulong fingerprint = EntryFingerprint.Of(entry);

@@ -5,14 +5,14 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>Deletes what a filter names, the fastest safe way: by one guarded request where the kernel can do the whole
-/// filter, else by listing and deleting in batches, at the same time.</summary>
+/// <summary>Deletes the entries that match a filter by the fastest safe method: by one guarded request if the kernel can apply the whole
+/// filter, otherwise by listing and deleting in batches, in parallel.</summary>
 internal sealed class FilterDeletion(
     ConntrackTable table, FilterPlan plan, Action<EntryResult> onFailure, Action<int>? onProgress, CancellationToken stop)
 {
     private const string Operation = "delete connection-tracking entries by filter";
 
-    /// <exception cref="IncompleteDeletionException">What was found is deleted, but entries may have been missed.</exception>
+    /// <exception cref="IncompleteDeletionException">All entries found are deleted, but some may have been missed.</exception>
     public DeleteSummary Run()
     {
         if (!plan.Filter.NamesEntries)
@@ -20,8 +20,9 @@ internal sealed class FilterDeletion(
         return (plan.AllowsFlush ? Flush() : null) ?? DeleteEach();
     }
 
-    /// <summary>The kernel holds resizes of the hash table off meanwhile (nf_conntrack_mutex, from 5.15), and so misses nothing.</summary>
-    /// <returns>Null where the kernel refused, and deleted nothing.</returns>
+    /// <summary>During this request the kernel blocks resizes of the hash table (nf_conntrack_mutex, from 5.15), so it misses no
+    /// entry.</summary>
+    /// <returns>Null if the kernel refused, and deleted nothing.</returns>
     private DeleteSummary? Flush()
     {
         using NetlinkConnection connection = NetlinkConnection.Open(table.NetworkNamespace);
@@ -58,7 +59,7 @@ internal sealed class FilterDeletion(
         }
         catch (IncompleteListingException exception)
         {
-            // What it did show was named: it goes.
+            // All entries in the incomplete listing match the filter, so they are deleted.
             incomplete = exception;
         }
 
@@ -75,23 +76,23 @@ internal sealed class FilterDeletion(
     }
 }
 
-/// <summary>What a deletion by filter came to.</summary>
-/// <param name="Deleted">Entries deleted.</param>
-/// <param name="AlreadyGone">Entries that went by themselves between listing and deleting.</param>
-/// <param name="Failed">Entries that the kernel refused to delete.</param>
-/// <param name="IsEstimate">True where the kernel deleted all at once, and <paramref name="Deleted"/> is the difference
-/// of the table's count before and after.</param>
+/// <summary>The result of a deletion by filter.</summary>
+/// <param name="Deleted">The number of deleted entries.</param>
+/// <param name="AlreadyGone">The number of entries that ended between listing and deleting.</param>
+/// <param name="Failed">The number of entries that the kernel refused to delete.</param>
+/// <param name="IsEstimate">True if the kernel deleted all entries with one request. Then <paramref name="Deleted"/> is the difference of
+/// the table's count before and after.</param>
 public readonly record struct DeleteSummary(long Deleted, long AlreadyGone, long Failed, bool IsEstimate);
 
-/// <summary>What a listing showed was deleted, but the listing was not whole: entries that were meant may be left.</summary>
-/// <param name="summary">What was deleted.</param>
-/// <param name="listing">What was wrong with the listing.</param>
+/// <summary>All listed entries were deleted, but the listing was incomplete: some matching entries may remain.</summary>
+/// <param name="summary">The result.</param>
+/// <param name="listing">The problem of the listing.</param>
 public sealed class IncompleteDeletionException(DeleteSummary summary, IncompleteListingException listing)
     : IncompleteListingException(
         $"{Counted.Entries(summary.Deleted)} deleted. Other matching entries may remain. {listing.Message}",
         listing.Attempts,
         listing)
 {
-    /// <summary>The entries that were deleted.</summary>
+    /// <summary>The result of the deletion.</summary>
     public DeleteSummary Summary { get; } = summary;
 }

@@ -4,11 +4,12 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>A batch of requests about entries that are named by keys. Where a request could reach another entry than the one
-/// that is named, that one is looked up before.</summary>
+/// <summary>A batch of requests about entries that are identified by keys. If a request could affect another entry, the entry is looked up
+/// first.</summary>
 internal abstract class NamedEntryBatch : ExistingEntryBatch
 {
-    /// <summary>Entries that are looked up together: few, so that little time passes between a look and what follows.</summary>
+    /// <summary>The number of entries that are looked up together. It is small, so that little time passes between a lookup and the
+    /// request.</summary>
     private const int LookUpsAtOnce = 256;
 
     private readonly EntryLookup _lookup;
@@ -17,7 +18,7 @@ internal abstract class NamedEntryBatch : ExistingEntryBatch
     private protected NamedEntryBatch(EntryLookup lookup, NetworkNamespace? networkNamespace, string operation, bool keepDone)
         : base(networkNamespace, operation, keepDone) => _lookup = lookup;
 
-    /// <summary>Adds an entry that is looked up first.</summary>
+    /// <summary>Adds an entry to look up first.</summary>
     public void AddToLookUp(NamedEntry named)
     {
         lock (Gate)
@@ -28,10 +29,10 @@ internal abstract class NamedEntryBatch : ExistingEntryBatch
         }
     }
 
-    /// <summary>Puts the request about an entry together that was found.</summary>
-    /// <param name="named">Which one.</param>
-    /// <param name="present">As it is now.</param>
-    /// <param name="address">Where the kernel finds it.</param>
+    /// <summary>Adds the request for an entry that was found.</summary>
+    /// <param name="named">The entry to change or delete.</param>
+    /// <param name="present">The current entry.</param>
+    /// <param name="address">The address at which the kernel finds it.</param>
     private protected abstract void Request(NamedEntry named, ConntrackEntry present, in EntryAddress address);
 
     /// <inheritdoc/>
@@ -43,7 +44,7 @@ internal abstract class NamedEntryBatch : ExistingEntryBatch
 
     private protected override object Unwrap(object entry) => ((NamedEntry)entry).Entry;
 
-    /// <summary>None of this id is there, by the kernel's word; but it has looked at one entry only, and perhaps at another.</summary>
+    /// <summary>The kernel reports that no entry has this id. But it compared only one entry, which may have been another one.</summary>
     private protected override bool Forgives(object entry, Errno errno)
     {
         if (errno != Errno.NotFound || entry is not NamedEntry { IsLookedUp: false } named)
@@ -88,25 +89,25 @@ internal abstract class NamedEntryBatch : ExistingEntryBatch
     }
 }
 
-/// <summary>An entry that is to be changed or deleted.</summary>
+/// <summary>An entry to change or delete.</summary>
 internal sealed class NamedEntry(in EntryKey key, EntryChange? change, object entry)
 {
     public EntryKey Key { get; } = key;
 
-    /// <summary>What to change; null where it is deleted.</summary>
+    /// <summary>The change, or null to delete the entry.</summary>
     public EntryChange? Change { get; } = change;
 
-    /// <summary>Whatever the caller gave along.</summary>
+    /// <summary>The object from the caller.</summary>
     public object Entry { get; } = entry;
 
-    /// <summary>True once it was seen: if it is not there then, it has just gone.</summary>
+    /// <summary>True after it was looked up. If it is missing after that, it has just ended.</summary>
     public bool IsLookedUp { get; set; }
 }
 
-/// <summary>Deletes entries one by one, in batches. An entry that is gone already is counted, and no failure.</summary>
-/// <remarks>Every request carries an id, so that the kernel deletes no other entry. Where the id is not known, or the kernel
-/// finds none of that id, the entry is looked up first. What is added goes out when a batch is full, on <see cref="Flush"/>, and
-/// 20 ms later at the latest. Safe for use from several threads.</remarks>
+/// <summary>Deletes entries one by one, in batches. Entries that are already gone are counted, and are not failures.</summary>
+/// <remarks>Every request has an id, so that the kernel deletes no other entry. If the id is unknown, or the kernel finds no entry with it,
+/// the entry is looked up first. A request is sent when the batch is full, on <see cref="Flush"/>, or after 20 ms at the latest. Safe for
+/// use from several threads.</remarks>
 public sealed class EntryDeleter : IDisposable
 {
     private const string Operation = "delete a connection-tracking entry";
@@ -121,20 +122,20 @@ public sealed class EntryDeleter : IDisposable
     internal EntryDeleter(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepDeleted) =>
         _batch = new Batch(lookup, networkNamespace, keepDeleted);
 
-    /// <summary>Entries deleted so far.</summary>
+    /// <summary>The number of entries deleted so far.</summary>
     public long Deleted => _batch.Done;
 
-    /// <summary>Entries that the kernel refused.</summary>
+    /// <summary>The number of entries that the kernel refused.</summary>
     public long Failed => _batch.Failed;
 
-    /// <summary>How many entries were gone already.</summary>
+    /// <summary>The number of entries that were already gone.</summary>
     public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an entry to delete.</summary>
-    /// <param name="key">Which one.</param>
-    /// <param name="entry">Comes back with the result.</param>
-    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <param name="key">The key of the entry.</param>
+    /// <param name="entry">An object that is returned with the result.</param>
+    /// <exception cref="FormatException">The key lacks values that identify the entry.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(in EntryKey key, object entry)
     {
         key.ThrowIfIncomplete();
@@ -145,14 +146,14 @@ public sealed class EntryDeleter : IDisposable
             _batch.AddToLookUp(named);
     }
 
-    /// <summary>Sends what waits.</summary>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <summary>Sends the waiting requests.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Flush() => _batch.Flush();
 
-    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    /// <summary>The results since the last call: refusals, and successes if they are kept.</summary>
     public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
 
-    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    /// <summary>Closes the socket. Requests that were not sent have no effect.</summary>
     public void Dispose() => _batch.Dispose();
 
     private sealed class Batch(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepDeleted)
@@ -163,11 +164,11 @@ public sealed class EntryDeleter : IDisposable
     }
 }
 
-/// <summary>Changes entries one by one, in batches. An entry that is gone already is counted, and no failure.</summary>
-/// <remarks>The kernel's request has no id: it changes whatever entry has the tuple. So all of a batch are looked up and
-/// compared at once, and right after that those that were found are changed; what takes an entry's tuple in between, a
-/// millisecond or so, is changed in its place. What is added goes out when a batch is full, on <see cref="Flush"/>, and 20 ms later
-/// at the latest. Safe for use from several threads.</remarks>
+/// <summary>Changes entries one by one, in batches. Entries that are already gone are counted, and are not failures.</summary>
+/// <remarks>The kernel's request has no id: it changes any entry that has the tuple. So all entries of a batch are looked up and compared
+/// first, and then the entries found are changed. If another entry takes the tuple in between, in about a millisecond, that one is changed.
+/// A request is sent when the batch is full, on <see cref="Flush"/>, or after 20 ms at the latest. Safe for use from several
+/// threads.</remarks>
 public sealed class EntryUpdater : IDisposable
 {
     private const string Operation = "change a connection-tracking entry";
@@ -182,35 +183,35 @@ public sealed class EntryUpdater : IDisposable
     internal EntryUpdater(EntryLookup lookup, NetworkNamespace? networkNamespace, bool keepChanged) =>
         _batch = new Batch(lookup, networkNamespace, keepChanged);
 
-    /// <summary>Entries changed so far.</summary>
+    /// <summary>The number of entries changed so far.</summary>
     public long Changed => _batch.Done;
 
-    /// <summary>Entries that the kernel refused.</summary>
+    /// <summary>The number of entries that the kernel refused.</summary>
     public long Failed => _batch.Failed;
 
-    /// <summary>How many entries were gone already.</summary>
+    /// <summary>The number of entries that were already gone.</summary>
     public long AlreadyGone => _batch.AlreadyGone;
 
     /// <summary>Adds an entry to change.</summary>
-    /// <param name="key">Which one.</param>
-    /// <param name="change">What to change.</param>
-    /// <param name="entry">Comes back with the result.</param>
-    /// <exception cref="FormatException">The key leaves out what names the entry.</exception>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <param name="key">The key of the entry.</param>
+    /// <param name="change">The change.</param>
+    /// <param name="entry">An object that is returned with the result.</param>
+    /// <exception cref="FormatException">The key lacks values that identify the entry.</exception>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Add(in EntryKey key, EntryChange change, object entry)
     {
         key.ThrowIfIncomplete();
         _batch.AddToLookUp(new NamedEntry(key, change, entry));
     }
 
-    /// <summary>Sends what waits.</summary>
-    /// <exception cref="NetlinkException">The kernel took no batch at all: EPERM without CAP_NET_ADMIN.</exception>
+    /// <summary>Sends the waiting requests.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the whole batch: EPERM without CAP_NET_ADMIN.</exception>
     public void Flush() => _batch.Flush();
 
-    /// <summary>What became of entries since the last call: refusals, and the others where these are kept.</summary>
+    /// <summary>The results since the last call: refusals, and successes if they are kept.</summary>
     public IReadOnlyList<EntryResult> TakeResults() => _batch.TakeResults();
 
-    /// <summary>Closes the socket; what was added but not sent is left as it is.</summary>
+    /// <summary>Closes the socket. Requests that were not sent have no effect.</summary>
     public void Dispose() => _batch.Dispose();
 
     private static int Write(Span<byte> buffer, in (EntryAddress Address, EntryChange Change, ConntrackEntry Present) request) =>

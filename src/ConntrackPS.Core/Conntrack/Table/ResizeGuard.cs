@@ -5,10 +5,10 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>Notices that the hash table was resized while it was read. A dump then goes on at a place that means nothing
-/// any more: it loses entries and repeats others, and the kernel says nothing.</summary>
-/// <remarks>The number of buckets tells of a resize at once. But it may be back at what it was before anybody looks, on a
-/// busy machine: the kernel's events of writes to it tell of that.</remarks>
+/// <summary>Detects a resize of the hash table during a dump. After a resize the dump continues at a wrong position: it loses entries and
+/// repeats others, and the kernel reports nothing.</summary>
+/// <remarks>The number of buckets shows a resize immediately. But on a busy machine it may be changed back before it is read again. So
+/// write events for the parameter are counted as well.</remarks>
 internal sealed class ResizeGuard : IDisposable
 {
     private const string Path = Sysctl.Netfilter + "nf_conntrack_buckets";
@@ -19,7 +19,7 @@ internal sealed class ResizeGuard : IDisposable
     private long _buckets;
     private long _written;
 
-    /// <param name="read">Tells the number of buckets; null: it is read from /proc/sys.</param>
+    /// <param name="read">Returns the number of buckets. Null means that it is read from /proc/sys.</param>
     public ResizeGuard(Func<long>? read = null)
     {
         _read = read;
@@ -32,8 +32,8 @@ internal sealed class ResizeGuard : IDisposable
         HasResized();
     }
 
-    /// <summary>True where the table was resized since the guard was made, or since this was last true.</summary>
-    /// <remarks>A microsecond, so that it can be asked after each datagram.</remarks>
+    /// <summary>True if the table was resized since the guard was created, or since this last returned true.</summary>
+    /// <remarks>Takes about a microsecond, so it can be called after each datagram.</remarks>
     public bool HasResized()
     {
         (long buckets, long written) = (Read(), _writes?.Count() ?? 0);
@@ -44,8 +44,8 @@ internal sealed class ResizeGuard : IDisposable
 
     public void Dispose() => _file?.Dispose();
 
-    /// <summary>Opens the file without .NET's lock, which would keep other processes of .NET from writing it.</summary>
-    /// <returns>Null where there is none.</returns>
+    /// <summary>Opens the file without .NET's file lock, which would prevent other .NET processes from writing it.</summary>
+    /// <returns>Null if the file does not exist.</returns>
     private static SafeFileHandle? Open()
     {
         SafeFileHandle file = LibC.Open(Path, O_RDONLY | O_CLOEXEC);
@@ -63,20 +63,20 @@ internal sealed class ResizeGuard : IDisposable
         return Utf8Parser.TryParse(text[..length], out long buckets, out _) ? buckets : 0;
     }
 
-    /// <summary>The events of writes, which the guards of this process share: to end a watch makes the kernel wait, on some
-    /// machines for longer than a small table takes to read.</summary>
+    /// <summary>The write events, shared by all guards of this process. Ending a watch makes the kernel wait, on some machines longer than
+    /// it takes to read a small table.</summary>
     private static class ResizeWatch
     {
-        /// <summary>The module's parameter, which resizes the table as well.</summary>
+        /// <summary>The module parameter, which also resizes the table.</summary>
         private const string Parameter = "/sys/module/nf_conntrack/parameters/hashsize";
 
         private static readonly object Gate = new();
         private static WriteWatch? _watch;
 
-        // Held open, so that the kernel keeps what is watched: it would make another one of the same path.
+        // Kept open, so that the kernel keeps the watched inode. Otherwise it would create a new one for the same path.
         private static SafeFileHandle? _watched;
 
-        /// <returns>Null where the kernel lets nothing be watched, or has no such file yet.</returns>
+        /// <returns>Null if the kernel allows no watch, or the file does not exist yet.</returns>
         public static WriteWatch? Start()
         {
             lock (Gate)
@@ -87,7 +87,7 @@ internal sealed class ResizeGuard : IDisposable
             }
         }
 
-        /// <summary>Every network namespace has the file, but only that of the initial one can be written.</summary>
+        /// <summary>Every network namespace has the file, but it is writable only in the initial one.</summary>
         private static SafeFileHandle? OpenWritable()
         {
             try
@@ -99,7 +99,7 @@ internal sealed class ResizeGuard : IDisposable
             }
             catch (Exception exception) when (exception is NetworkNamespaceException or IOException or UnauthorizedAccessException)
             {
-                // Who may not look into the first process's namespace is in it himself, or in a container.
+                // A caller who may not access the namespace of process 1 is in that namespace, or in a container.
                 return Open();
             }
         }

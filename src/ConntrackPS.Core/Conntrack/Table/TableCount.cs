@@ -4,26 +4,27 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Table;
 
-/// <summary>How many entries a network namespace has: nf_conntrack_count, asked by netlink (IPCTNL_MSG_CT_GET_STATS), which
-/// answers for the namespace of the socket in some microseconds.</summary>
-/// <remarks>The kernel counts an entry from its allocation until it is freed: unconfirmed and dying ones too, and those whose time
-/// is up and that are still to be found.</remarks>
+/// <summary>The number of entries in a network namespace: nf_conntrack_count, read by netlink (IPCTNL_MSG_CT_GET_STATS). The answer applies
+/// to the namespace of the socket, and takes a few microseconds.</summary>
+/// <remarks>The kernel counts an entry from its allocation until it is freed: also unconfirmed and dying entries, and expired ones that are
+/// not removed yet.</remarks>
 internal static class TableCount
 {
-    /// <summary>Asks for the count.</summary>
-    /// <exception cref="NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
+    /// <summary>Reads the count.</summary>
+    /// <exception cref="NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
     public static uint Read(NetlinkConnection connection) => Ask(connection) ?? 0;
 
-    /// <summary>Asks for the counts of many network namespaces, a few at once.</summary>
-    /// <returns>In their order; null where the kernel does not tell, or the namespace can't be entered.</returns>
+    /// <summary>Reads the counts of many network namespaces, a few in parallel.</summary>
+    /// <returns>The counts in the order of the namespaces. Null if the kernel does not report the count, or the namespace can't be
+    /// entered.</returns>
     public static uint?[] ReadAll(IReadOnlyList<NetworkNamespace> namespaces) => NetworkNamespace.RunInAll(namespaces, () =>
     {
         using NetlinkConnection connection = NetlinkConnection.Open(null);
         return TryRead(connection);
     });
 
-    /// <summary>Asks for the count, where it helps and is not needed.</summary>
-    /// <returns>Null where the kernel does not tell; whatever is wrong then shows in what comes after.</returns>
+    /// <summary>Reads the count where it is useful but not required.</summary>
+    /// <returns>Null if the kernel does not report it. The following requests then show any error.</returns>
     public static uint? TryRead(NetlinkConnection connection)
     {
         try
@@ -36,7 +37,7 @@ internal static class TableCount
         }
     }
 
-    /// <summary>CTA_STATS_GLOBAL_ENTRIES of an answer.</summary>
+    /// <summary>Reads CTA_STATS_GLOBAL_ENTRIES of an answer.</summary>
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
     public static uint? Decode(NetlinkMessage message)
     {
@@ -60,19 +61,19 @@ internal static class TableCount
     }
 }
 
-/// <summary>How full a table is, by the kernel's figures below /proc/sys/net/netfilter.</summary>
+/// <summary>The fill of a table, from the kernel's values below /proc/sys/net/netfilter.</summary>
 internal static class TableFill
 {
-    /// <summary>Entries as a share of the maximum, in percent; 0 without a limit.</summary>
+    /// <summary>Entries as a percentage of the maximum. 0 if there is no limit.</summary>
     public static double Percent(long count, long maximum) => maximum == 0 ? 0 : Math.Round(100.0 * count / maximum, 2);
 
-    /// <summary>The same, read of a network namespace.</summary>
+    /// <summary>Like Percent, with values read from a network namespace.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static double ReadPercent(NetworkNamespace? networkNamespace) =>
         NetworkNamespace.RunIn(networkNamespace, () => Percent(Figure("nf_conntrack_count"), Figure("nf_conntrack_max")));
 
-    /// <summary>One figure of the calling thread's namespace, such as nf_conntrack_count.</summary>
+    /// <summary>One value of the calling thread's namespace, such as nf_conntrack_count.</summary>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     public static long Figure(string name) =>
         Sysctl.ReadNumber(Sysctl.Netfilter + name) ?? throw new ConntrackUnavailableException("This kernel has no connection tracking.");

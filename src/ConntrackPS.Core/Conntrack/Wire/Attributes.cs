@@ -43,7 +43,7 @@ internal enum EntryAttribute : ushort
     Filter,
     StatusMask,
 
-    /// <summary>Linux 6.14.</summary>
+    /// <summary>Since Linux 6.14.</summary>
     TimestampEvent,
 }
 

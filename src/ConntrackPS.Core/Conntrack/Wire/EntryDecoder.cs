@@ -2,11 +2,11 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Wire;
 
-/// <summary>Fills an entry from a conntrack message. Attributes unknown here are skipped; truncated
-/// ones and malformed lengths are errors.</summary>
+/// <summary>Fills an entry from a conntrack message. Unknown attributes are skipped. Truncated attributes and malformed lengths are
+/// errors.</summary>
 internal static class EntryDecoder
 {
-    /// <summary>CTA_SYNPROXY of an entry that any program created through netlink: three zeros.</summary>
+    /// <summary>CTA_SYNPROXY of every entry that a program created through netlink: three zeros.</summary>
     private static ReadOnlySpan<byte> UnusedSynproxy => BitConverter.IsLittleEndian
         ? [8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 0]
         : [0, 8, 0, 1, 0, 0, 0, 0, 0, 8, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0];
@@ -78,7 +78,7 @@ internal static class EntryDecoder
         }
     }
 
-    /// <returns>CTA_TUPLE_ZONE, where this direction has a zone of its own.</returns>
+    /// <returns>CTA_TUPLE_ZONE, if this direction has its own zone.</returns>
     private static ushort? ReadTuple(ReadOnlySpan<byte> nest, out ConntrackTuple tuple)
     {
         if (PlainTuple.TryRead(nest, out tuple))

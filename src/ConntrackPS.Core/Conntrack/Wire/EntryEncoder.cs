@@ -3,10 +3,10 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Wire;
 
-/// <summary>Writes an entry as the kernel takes it in IPCTNL_MSG_CT_NEW: all that can be restored, and nothing else.</summary>
+/// <summary>Writes an entry for IPCTNL_MSG_CT_NEW: all values that can be restored, and nothing else.</summary>
 internal static class EntryEncoder
 {
-    /// <summary>Bits that follow from other attributes, or that the kernel refuses or ignores.</summary>
+    /// <summary>Bits that are set by other attributes, or that the kernel refuses or ignores.</summary>
     private const ConntrackStatus NotSettable =
         ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone
         | ConntrackStatus.SeqAdjust | ConntrackStatus.Dying | ConntrackStatus.Template | ConntrackStatus.Untracked
@@ -14,8 +14,8 @@ internal static class EntryEncoder
 
     /// <summary>Writes a request that creates the entry.</summary>
     /// <param name="buffer">At least <see cref="NetlinkBatch.MaximumMessageSize"/> bytes.</param>
-    /// <param name="entry">The entry; tuples and timeout are needed, the rest as it is there.</param>
-    /// <param name="flags">NLM_F_CREATE, and NLM_F_EXCL where an entry that exists is an error.</param>
+    /// <param name="entry">The entry. Tuples and timeout are required, other values are optional.</param>
+    /// <param name="flags">NLM_F_CREATE, and NLM_F_EXCL if an existing entry is an error.</param>
     /// <returns>The message's length.</returns>
     public static int Create(Span<byte> buffer, ConntrackEntry entry, MessageFlags flags)
     {
@@ -37,8 +37,8 @@ internal static class EntryEncoder
         return writer.Written.Length;
     }
 
-    /// <summary>A translated entry is given its plain reply and the translation; the kernel then makes the reply and the
-    /// status bits, which it does not take as they are.</summary>
+    /// <summary>For a translated entry, writes the untranslated reply and the translation. The kernel then creates the reply and the status
+    /// bits, which it does not accept directly.</summary>
     private static void WriteReply(ref MessageWriter writer, ConntrackEntry entry)
     {
         ConntrackTuple original = entry.Original, reply = entry.Reply;
@@ -136,9 +136,9 @@ internal static class ChangeEncoder
 {
     /// <summary>Writes a request that changes an entry.</summary>
     /// <param name="buffer">At least <see cref="NetlinkBatch.MaximumMessageSize"/> bytes.</param>
-    /// <param name="address">Where the kernel finds the entry, and no other one.</param>
-    /// <param name="change">What to change.</param>
-    /// <param name="present">The entry as it is now: the kernel takes status as a whole, and SCTP's state with its tags.</param>
+    /// <param name="address">The address of exactly this entry.</param>
+    /// <param name="change">The change.</param>
+    /// <param name="present">The current entry: the kernel requires the whole status, and the SCTP state together with its tags.</param>
     /// <returns>The message's length.</returns>
     public static int Encode(Span<byte> buffer, in EntryAddress address, EntryChange change, ConntrackEntry present)
     {
@@ -164,7 +164,7 @@ internal static class ChangeEncoder
         return writer.Written.Length;
     }
 
-    /// <summary>The kernel makes each label (old AND NOT mask) XOR value.</summary>
+    /// <summary>The kernel computes each label as (old AND NOT mask) XOR value.</summary>
     private static void WriteLabels(ref MessageWriter writer, EntryChange change)
     {
         if (change.AddLabel.Count == 0 && change.RemoveLabel.Count == 0)

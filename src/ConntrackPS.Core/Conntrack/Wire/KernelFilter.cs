@@ -3,13 +3,13 @@ using ConntrackPS.Netlink;
 namespace ConntrackPS.Conntrack.Wire;
 
 /// <summary>The part of a filter that goes into a request: CTA_MARK, CTA_STATUS, CTA_ZONE and CTA_FILTER with tuples.</summary>
-/// <remarks>First kernels: family 4.20, CTA_FILTER in a dump 5.8, CTA_STATUS 5.15, CTA_ZONE 6.8, CTA_FILTER in a deletion
-/// 6.12. An older kernel ignores what it doesn't know, so that whatever it returns is checked again.</remarks>
+/// <remarks>First supported in: family 4.20, CTA_FILTER in a dump 5.8, CTA_STATUS 5.15, CTA_ZONE 6.8, CTA_FILTER in a deletion 6.12. An
+/// older kernel ignores unknown attributes, so every returned entry is checked again.</remarks>
 internal sealed record KernelFilter
 {
     public static readonly KernelFilter None = new();
 
-    /// <summary>nfgenmsg.nfgen_family; needed with any tuple field.</summary>
+    /// <summary>nfgenmsg.nfgen_family. Required with any tuple field.</summary>
     public IPFamily Family { get; init; }
 
     /// <summary>CTA_MARK and CTA_MARK_MASK, always both.</summary>
@@ -27,10 +27,10 @@ internal sealed record KernelFilter
     /// <summary>CTA_TUPLE_REPLY and CTA_FILTER_REPLY_FLAGS.</summary>
     public TupleFilter Reply { get; init; } = TupleFilter.None;
 
-    /// <summary>True where the kernel is asked for no more than a family.</summary>
+    /// <summary>True if the kernel filters by nothing but a family.</summary>
     public bool IsEmpty => this with { Family = IPFamily.Unspecified } == None;
 
-    /// <summary>Writes the attributes of a dump.</summary>
+    /// <summary>Writes the attributes for a dump.</summary>
     public void WriteTo(ref MessageWriter writer)
     {
         WriteValues(ref writer);
@@ -41,8 +41,8 @@ internal sealed record KernelFilter
         WriteFlags(ref writer);
     }
 
-    /// <summary>Writes the attributes of a deletion, with the guard: a kernel before 6.12 takes the tuple, empty or in
-    /// part, for a broken one and refuses, where it would otherwise delete more than was asked.</summary>
+    /// <summary>Writes the attributes for a deletion, with the guard: an empty or partial tuple. A kernel before 6.12 rejects it as
+    /// malformed. Without the guard it would ignore the filter and delete more than was requested.</summary>
     public void WriteGuardedTo(ref MessageWriter writer)
     {
         WriteValues(ref writer);
@@ -81,7 +81,7 @@ internal sealed record KernelFilter
     }
 }
 
-/// <summary>Which fields of a tuple the kernel compares (CTA_FILTER_F_*, net/netfilter/nf_conntrack_netlink.c).</summary>
+/// <summary>The fields of a tuple that the kernel compares (CTA_FILTER_F_*, net/netfilter/nf_conntrack_netlink.c).</summary>
 [Flags]
 internal enum TupleFields : uint
 {
@@ -102,8 +102,8 @@ internal enum TupleFields : uint
     Ports = SourcePort | DestinationPort,
 }
 
-/// <summary>Fields of one direction's tuple that the kernel compares. Addresses are IPv4 only: the kernel inverts the
-/// comparison of IPv6 addresses (6.12 to 7.2). Ports are those of TCP and UDP only: it ignores others.</summary>
+/// <summary>The fields of one direction's tuple that the kernel compares. Only IPv4 addresses: the kernel inverts the comparison of IPv6
+/// addresses (6.12 to 7.2). Only TCP and UDP ports: the kernel ignores others.</summary>
 internal sealed record TupleFilter
 {
     public static readonly TupleFilter None = new();
@@ -126,7 +126,7 @@ internal sealed record TupleFilter
 
     public ushort IcmpId { get; init; }
 
-    /// <summary>The filter that compares one more field.</summary>
+    /// <summary>The filter with one more field.</summary>
     public TupleFilter With(TupleFields field, uint value)
     {
         TupleFilter filter = this with { Fields = Fields | field };
@@ -144,7 +144,7 @@ internal sealed record TupleFilter
         };
     }
 
-    /// <summary>Writes the compared fields as a nest, or nothing where there are none.</summary>
+    /// <summary>Writes the fields as a nest, or nothing if there are none.</summary>
     public void WriteTo(ref MessageWriter writer, EntryAttribute type)
     {
         if (Fields == TupleFields.None)

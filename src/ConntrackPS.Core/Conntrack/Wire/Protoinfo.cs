@@ -41,7 +41,7 @@ internal static class ProtoinfoDecoder
                     (entry.Data.ReplyWindowScale, entry.Fields) = (attributes.Byte, entry.Fields | EntryFields.ReplyWindowScale);
                     break;
 
-                // struct nf_ct_tcp_flags: the flags, then a mask that means nothing in this direction.
+                // struct nf_ct_tcp_flags: the flags, then a mask that has no meaning in messages from the kernel.
                 case TcpAttribute.FlagsOriginal:
                     (entry.Data.OriginalTcpFlags, entry.Fields) = ((TcpTrackingFlags)attributes.Byte, entry.Fields | EntryFields.OriginalTcpFlags);
                     break;
@@ -100,12 +100,12 @@ internal static class ProtoinfoDecoder
 /// <summary>Writes CTA_PROTOINFO: the state of TCP and SCTP connections.</summary>
 internal static class ProtoinfoEncoder
 {
-    /// <summary>What the kernel itself notes of a connection that it picks up in the middle, where nothing is known of its
-    /// windows (nf_conntrack_proto_tcp.c, tcp_new). Without it the kernel checks windows that it does not know the scale of,
-    /// and takes most packets of a connection that is in full swing for invalid.</summary>
+    /// <summary>The flags that the kernel sets when it picks up a connection in the middle and does not know its windows
+    /// (nf_conntrack_proto_tcp.c, tcp_new). Without them the kernel checks windows of unknown scale, and treats most packets of an active
+    /// connection as invalid.</summary>
     private const TcpTrackingFlags PickedUp = TcpTrackingFlags.SackPerm | TcpTrackingFlags.BeLiberal;
 
-    /// <summary>TCP_CONNTRACK_TIME_WAIT: from here on both ends have closed.</summary>
+    /// <summary>TCP_CONNTRACK_TIME_WAIT: from this state on both ends have closed.</summary>
     private const byte TimeWait = 7;
 
     public static void Write(ref MessageWriter writer, ConntrackEntry entry)
@@ -120,7 +120,7 @@ internal static class ProtoinfoEncoder
         writer.EndNest(nest);
     }
 
-    /// <summary>Writes a new state of an entry that exists, and leaves the rest as it is.</summary>
+    /// <summary>Writes a new state of an existing entry, and leaves the rest unchanged.</summary>
     public static void WriteState(ref MessageWriter writer, byte state, ConntrackEntry present)
     {
         MessageWriter.Nest nest = writer.BeginNest((ushort)EntryAttribute.Protoinfo);
@@ -143,7 +143,7 @@ internal static class ProtoinfoEncoder
         MessageWriter.Nest nest = writer.BeginNest((ushort)ProtoinfoAttribute.Tcp);
         writer.PutByte((ushort)TcpAttribute.State, state);
 
-        // The kernel takes window scales as a pair only.
+        // The kernel accepts window scales only as a pair.
         if (entry.Has(EntryFields.OriginalWindowScale) && entry.Has(EntryFields.ReplyWindowScale))
         {
             writer.PutByte((ushort)TcpAttribute.WscaleOriginal, entry.Data.OriginalWindowScale);
@@ -155,7 +155,7 @@ internal static class ProtoinfoEncoder
         writer.EndNest(nest);
     }
 
-    /// <summary>struct nf_ct_tcp_flags: the flags, and which of them to set.</summary>
+    /// <summary>struct nf_ct_tcp_flags: the flags, and the mask of flags to set.</summary>
     private static void WriteTcpFlags(
         ref MessageWriter writer, TcpAttribute type, ConntrackEntry entry, EntryFields field, TcpTrackingFlags known, byte state)
     {
@@ -174,16 +174,16 @@ internal static class ProtoinfoEncoder
         MessageWriter.Nest nest = writer.BeginNest((ushort)ProtoinfoAttribute.Sctp);
         writer.PutByte((ushort)SctpAttribute.State, state);
 
-        // The kernel wants all three or none.
+        // The kernel requires all three or none.
         writer.PutUInt32((ushort)SctpAttribute.VtagOriginal, entry.OriginalVerificationTag ?? 0);
         writer.PutUInt32((ushort)SctpAttribute.VtagReply, entry.ReplyVerificationTag ?? 0);
         writer.EndNest(nest);
     }
 }
 
-/// <summary>Reads CTA_PROTOINFO of TCP as the kernel writes it in every dump: state, window scales and flags, in this
-/// order. All others, and what is broken, it leaves to <see cref="ProtoinfoDecoder"/>.</summary>
-/// <remarks>Where the attributes' headers are the expected ones, the values stand at known places.</remarks>
+/// <summary>Reads CTA_PROTOINFO of TCP in the form of every dump: state, window scales and flags, in this order. Returns false for other or
+/// malformed attributes, which <see cref="ProtoinfoDecoder"/> handles.</summary>
+/// <remarks>If the attribute headers are the expected ones, the values are at fixed offsets.</remarks>
 internal static class PlainTcp
 {
     private const int Length = 44;
@@ -205,7 +205,7 @@ internal static class PlainTcp
     private static uint FlagsReply => AttributeHeader.Word(6, (ushort)TcpAttribute.FlagsReply);
 
     /// <summary>Reads the value of CTA_PROTOINFO into an entry.</summary>
-    /// <returns>False where it is something else; the entry is then as it was.</returns>
+    /// <returns>False if it has another form. The entry is then unchanged.</returns>
     public static bool TryRead(ReadOnlySpan<byte> nest, ConntrackEntry entry)
     {
         if (nest.Length != Length || Header(nest) != Tcp || Header(nest[4..]) != State

@@ -3,11 +3,11 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Conntrack.Wire;
 
-/// <summary>The requests about the table, as bytes.</summary>
+/// <summary>Builds the requests about the table.</summary>
 internal static class TableRequests
 {
-    /// <summary>IPCTNL_MSG_CT_GET of a whole table, or of what the kernel's share of a filter lets through.</summary>
-    /// <remarks>NLM_F_ACK costs nothing on a dump, and keeps one that the kernel refuses from hanging.</remarks>
+    /// <summary>IPCTNL_MSG_CT_GET for a whole table, or for the entries that match the kernel's part of a filter.</summary>
+    /// <remarks>NLM_F_ACK has no cost in a dump. Without it the reader would wait forever for a dump that the kernel refuses.</remarks>
     public static Span<byte> Dump(Span<byte> buffer, TableKind kind, KernelFilter filter)
     {
         ConntrackMessage message = kind switch
@@ -23,11 +23,11 @@ internal static class TableRequests
         return buffer[..writer.Written.Length];
     }
 
-    /// <summary>IPCTNL_MSG_CT_GET of the entry at an address.</summary>
-    /// <param name="buffer">Where to write.</param>
-    /// <param name="address">The tuple and its zone; an entry is found by either direction.</param>
-    /// <param name="flags">NLM_F_ACK where the request goes alone.</param>
-    /// <param name="resetCounter">Whether the entry's counters become 0 once they are read.</param>
+    /// <summary>IPCTNL_MSG_CT_GET for the entry at an address.</summary>
+    /// <param name="buffer">The buffer to write to.</param>
+    /// <param name="address">The tuple and its zone. The kernel finds an entry by either direction.</param>
+    /// <param name="flags">NLM_F_ACK for a single request.</param>
+    /// <param name="resetCounter">True to reset the entry's counters to 0 after reading.</param>
     /// <returns>The message's length.</returns>
     public static int Get(Span<byte> buffer, in EntryAddress address, MessageFlags flags, bool resetCounter = false)
     {
@@ -39,7 +39,7 @@ internal static class TableRequests
         return writer.Written.Length;
     }
 
-    /// <summary>IPCTNL_MSG_CT_GET_STATS, which every kernel with conntrack netlink answers.</summary>
+    /// <summary>IPCTNL_MSG_CT_GET_STATS. Every kernel with conntrack netlink supports it.</summary>
     public static Span<byte> GetStats(Span<byte> buffer)
     {
         MessageWriter writer = new(buffer);
@@ -48,9 +48,9 @@ internal static class TableRequests
         return buffer[..writer.Written.Length];
     }
 
-    /// <summary>IPCTNL_MSG_CT_DELETE of one entry; without acknowledgement, since only refusals are of interest.</summary>
-    /// <remarks>The kernel deletes nothing where the id is another one's: without an id it would take whatever entry has the
-    /// tuple, in either direction.</remarks>
+    /// <summary>IPCTNL_MSG_CT_DELETE for one entry, without acknowledgement, because only refusals are needed.</summary>
+    /// <remarks>The kernel deletes nothing if the id differs. Without an id it would delete any entry that has the tuple, in either
+    /// direction.</remarks>
     /// <returns>The message's length.</returns>
     public static int Delete(Span<byte> buffer, in (EntryAddress Address, uint Id) entry)
     {
@@ -62,7 +62,7 @@ internal static class TableRequests
         return writer.Written.Length;
     }
 
-    /// <summary>IPCTNL_MSG_CT_DELETE of every entry.</summary>
+    /// <summary>IPCTNL_MSG_CT_DELETE for every entry.</summary>
     public static Span<byte> Flush(Span<byte> buffer)
     {
         MessageWriter writer = new(buffer);
@@ -71,8 +71,8 @@ internal static class TableRequests
         return buffer[..writer.Written.Length];
     }
 
-    /// <summary>IPCTNL_MSG_CT_DELETE of every entry that the kernel's share of a filter lets through, guarded.</summary>
-    /// <remarks>Version 1 makes the family count (5.3).</remarks>
+    /// <summary>IPCTNL_MSG_CT_DELETE for every entry that matches the kernel's part of a filter, with the guard.</summary>
+    /// <remarks>Version 1 makes the kernel check the family (5.3).</remarks>
     public static Span<byte> Flush(Span<byte> buffer, KernelFilter filter)
     {
         MessageWriter writer = new(buffer);

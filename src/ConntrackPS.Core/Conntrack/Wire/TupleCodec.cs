@@ -7,9 +7,9 @@ namespace ConntrackPS.Conntrack.Wire;
 /// <summary>Reads and writes tuples: CTA_TUPLE_IP, CTA_TUPLE_PROTO, CTA_TUPLE_ZONE.</summary>
 internal static class TupleCodec
 {
-    /// <summary>Reads a tuple; attributes that are unknown here are skipped.</summary>
+    /// <summary>Reads a tuple. Unknown attributes are skipped.</summary>
     /// <param name="attributes">The nest's attributes.</param>
-    /// <param name="zone">CTA_TUPLE_ZONE, where this direction has a zone of its own.</param>
+    /// <param name="zone">CTA_TUPLE_ZONE, if this direction has its own zone.</param>
     public static ConntrackTuple Read(AttributeReader attributes, out ushort? zone)
     {
         zone = null;
@@ -46,9 +46,9 @@ internal static class TupleCodec
     public static void Write(ref MessageWriter writer, EntryAttribute type, in ConntrackTuple tuple, ushort? zone = null) =>
         Write(ref writer, (ushort)type, tuple, zone);
 
-    /// <summary>Writes a tuple as a nest whose type is another enum's.</summary>
-    /// <exception cref="IncompleteTupleException">It is not whole. No request may have zeros for what is unknown, so that
-    /// this is checked here too, behind all that checks before.</exception>
+    /// <summary>Writes a tuple as a nest with a type of another enum.</summary>
+    /// <exception cref="IncompleteTupleException">The tuple is incomplete. No request may have zeros for unknown values, so this is checked
+    /// here as a last step too.</exception>
     public static void Write(ref MessageWriter writer, ushort type, in ConntrackTuple tuple, ushort? zone = null)
     {
         IncompleteTupleException.ThrowIfIncomplete(tuple);
@@ -163,9 +163,9 @@ internal static class TupleCodec
     }
 }
 
-/// <summary>Reads the tuples that nearly all entries have: two addresses, a protocol and two ports, in the order in which
-/// the kernel writes them. All others, and what is broken, it leaves to <see cref="TupleCodec"/>.</summary>
-/// <remarks>Where the attributes' headers are the expected ones, the values stand at known places.</remarks>
+/// <summary>Reads the tuples of nearly all entries: two addresses, a protocol and two ports, in the order in which the kernel writes them.
+/// Returns false for other or malformed tuples, which <see cref="TupleCodec"/> handles.</summary>
+/// <remarks>If the attribute headers are the expected ones, the values are at fixed offsets.</remarks>
 internal static class PlainTuple
 {
     private const int IPv4Length = 20, IPv6Length = 44, ProtoLength = 28;
@@ -191,7 +191,7 @@ internal static class PlainTuple
     private static uint DstPort => AttributeHeader.Word(6, (ushort)ProtocolAttribute.DstPort);
 
     /// <summary>Reads a tuple.</summary>
-    /// <returns>False where it is not such a tuple.</returns>
+    /// <returns>False if the tuple has another form.</returns>
     public static bool TryRead(ReadOnlySpan<byte> nest, out ConntrackTuple tuple)
     {
         if (nest.Length == IPv4Length + ProtoLength && HasPorts(nest[IPv4Length..])

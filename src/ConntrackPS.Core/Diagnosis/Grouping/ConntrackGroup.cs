@@ -3,8 +3,8 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Diagnosis.Grouping;
 
-/// <summary>Entries that have some properties in common, counted. Amounts of packets and bytes are null where no entry
-/// has counters (nf_conntrack_acct), and rates are null unless the table was read twice.</summary>
+/// <summary>A group of entries with equal values of some properties, with its sums. Packets and bytes are null if no entry has counters
+/// (nf_conntrack_acct). Rates are null unless the table was read twice.</summary>
 public sealed class ConntrackGroup
 {
     private readonly GroupKey _key;
@@ -17,10 +17,10 @@ public sealed class ConntrackGroup
         Percent = all == 0 ? 0 : Math.Round(100.0 * totals.Count / all, 2);
     }
 
-    /// <summary>The values that the entries have in common, on one line.</summary>
+    /// <summary>The common values on one line.</summary>
     public string Name => _key.ToString();
 
-    /// <summary>The values on one line, with services in place of ports.</summary>
+    /// <summary>The common values on one line, with services in place of ports.</summary>
     internal string NameBy(ServiceNames services)
     {
         IReadOnlyList<KeyValuePair<string, object?>> values = GetValues();
@@ -35,34 +35,34 @@ public sealed class ConntrackGroup
         }
     }
 
-    /// <summary>Entries.</summary>
+    /// <summary>The number of entries.</summary>
     public long Count => _totals.Count;
 
-    /// <summary>The group's share of all entries that were counted, in percent.</summary>
+    /// <summary>The group's percentage of all counted entries.</summary>
     public double Percent { get; }
 
     /// <summary>Packets from the sources.</summary>
     public ulong? OriginalPackets => Counted(_totals.OriginalPackets);
 
-    /// <summary>Bytes from the sources, layer 3 headers included.</summary>
+    /// <summary>Bytes from the sources, with layer 3 headers.</summary>
     public ulong? OriginalBytes => Counted(_totals.OriginalBytes);
 
     /// <summary>Packets of replies.</summary>
     public ulong? ReplyPackets => Counted(_totals.ReplyPackets);
 
-    /// <summary>Bytes of replies, layer 3 headers included.</summary>
+    /// <summary>Bytes of replies, with layer 3 headers.</summary>
     public ulong? ReplyBytes => Counted(_totals.ReplyBytes);
 
-    /// <summary>Packets both ways.</summary>
+    /// <summary>Packets in both directions.</summary>
     public ulong? TotalPackets => OriginalPackets + ReplyPackets;
 
-    /// <summary>Bytes both ways.</summary>
+    /// <summary>Bytes in both directions.</summary>
     public ulong? TotalBytes => OriginalBytes + ReplyBytes;
 
     /// <summary>Entries that are assured.</summary>
     public long Assured => _totals.Assured;
 
-    /// <summary>Entries that have seen no reply.</summary>
+    /// <summary>Entries without a reply.</summary>
     public long Unreplied => _totals.Unreplied;
 
     /// <summary>Entries in state SynSent.</summary>
@@ -98,52 +98,51 @@ public sealed class ConntrackGroup
     /// <summary>Entries of protocols without state.</summary>
     public long Stateless => _totals.States[GroupTotals.Stateless];
 
-    /// <summary>When the oldest entry began, local time; null while nf_conntrack_timestamp is off.</summary>
+    /// <summary>The start of the oldest entry, local time; null while nf_conntrack_timestamp is off.</summary>
     public DateTime? Oldest => _totals.Oldest == 0 ? null : ConntrackEntry.ToLocalTime(_totals.Oldest);
 
-    /// <summary>When the newest entry began, local time; null while nf_conntrack_timestamp is off.</summary>
+    /// <summary>The start of the newest entry, local time; null while nf_conntrack_timestamp is off.</summary>
     public DateTime? Newest => _totals.Newest == 0 ? null : ConntrackEntry.ToLocalTime(_totals.Newest);
 
-    /// <summary>Bits per second both ways, of entries that are still there.</summary>
+    /// <summary>Bits per second in both directions, of entries that still exist.</summary>
     public double? BitsPerSecond => _totals.WithCounters == 0 ? null : PerSecond(_totals.MovedBytes * 8);
 
-    /// <summary>Packets per second both ways, of entries that are still there.</summary>
+    /// <summary>Packets per second in both directions, of entries that still exist.</summary>
     public double? PacketsPerSecond => _totals.WithCounters == 0 ? null : PerSecond(_totals.MovedPackets);
 
-    /// <summary>Entries per second that are new, or newly match the filter.</summary>
+    /// <summary>New entries per second, including those that newly match the filter.</summary>
     public double? NewPerSecond => PerSecond((ulong)_totals.Began);
 
-    /// <summary>Entries per second that are gone, or no longer match the filter.</summary>
+    /// <summary>Ended entries per second, including those that no longer match the filter.</summary>
     public double? ClosedPerSecond => PerSecond((ulong)_totals.Ended);
 
-    /// <summary>The network namespace they were read in, as the user named it; null for the caller's own.</summary>
+    /// <summary>The network namespace that the entries were read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
 
-    /// <summary>The names of the properties that the entries have in common: <c>Protocol, State</c>.</summary>
+    /// <summary>The names of the properties with common values: <c>Protocol, State</c>.</summary>
     public string GroupBy => _key.Names;
 
-    /// <summary>The filter under which the entries of the table were counted, as the program writes it that counts; null where objects
-    /// were counted, or where it can't be written.</summary>
+    /// <summary>The filter of the count, in the syntax of the calling program. Null if objects were counted, or if the filter can't be
+    /// written as text.</summary>
     public string? Filter { get; internal set; }
 
-    /// <summary>The names of the properties that the entries have in common, and their values; null for entries that
-    /// have no such property.</summary>
+    /// <summary>The names and values of the common properties. A value is null for entries without the property.</summary>
     public IReadOnlyList<KeyValuePair<string, object?>> GetValues() => _key.Pairs();
 
-    /// <summary>The filter that lets through what was counted for the group, and nothing else; null for a group of objects
-    /// that did not come from the table.</summary>
+    /// <summary>The filter that matches exactly the entries of the group. Null for a group of objects that did not come from the
+    /// table.</summary>
     public ConntrackFilter? ToFilter() => _key.ToFilter();
 
     /// <summary>The group on one line.</summary>
     public override string ToString() => $"{Name}: {Count}";
 
-    /// <summary>The filter that <see cref="ToFilter"/> makes, for a group that has been written down.</summary>
-    /// <param name="values">The properties, and the value of each as text; null for entries that have no such property.</param>
-    /// <param name="within">The filter under which the group was counted.</param>
-    /// <exception cref="FormatException">A value can't be read; the message completes a sentence.</exception>
+    /// <summary>Creates the filter of <see cref="ToFilter"/> for a group that was saved as text.</summary>
+    /// <param name="values">The properties and the text of their values. Null for entries without the property.</param>
+    /// <param name="within">The filter of the count.</param>
+    /// <exception cref="FormatException">A value is invalid. The message completes a sentence.</exception>
     internal static ConntrackFilter FilterOf(IReadOnlyList<(GroupProperty Property, string? Text)> values, ConntrackFilter within)
     {
-        // How much of an address counts is in the address, and the same for all of a group that are of one family.
+        // The prefix length is in the address, and is the same for all addresses of one family in a group.
         AddressPrefix[] prefixes = [.. values.Where(value => value.Text?.Contains('/', StringComparison.Ordinal) == true && value.Property.Name.EndsWith("Address", StringComparison.Ordinal))
             .Select(value => AddressPrefix.Parse(value.Text!))];
         GroupContext context = new(
@@ -169,25 +168,24 @@ public sealed class ConntrackGroup
     private double? PerSecond(ulong amount) => _seconds is { } seconds ? Math.Round(amount / seconds, 2) : null;
 }
 
-/// <summary>What makes a group: the values its entries have in common, and the filter under which they were counted.</summary>
+/// <summary>The key of a group: the common values of its entries, and the filter of the count.</summary>
 /// <param name="properties">The properties.</param>
 /// <param name="values">The value of each.</param>
-/// <param name="context">What the values mean.</param>
-/// <param name="within">The filter; null where entries came from elsewhere than the table.</param>
+/// <param name="context">The meaning of the values.</param>
+/// <param name="within">The filter, or null if the entries did not come from the table.</param>
 internal sealed class GroupKey(
     IReadOnlyList<GroupProperty> properties, GroupValue[] values, GroupContext context, ConntrackFilter? within)
 {
-    /// <summary>The names, in one line.</summary>
+    /// <summary>The names on one line.</summary>
     public string Names => string.Join(", ", properties.Select(property => property.Name));
 
-    /// <summary>The names and values, null for a value that entries don't have.</summary>
+    /// <summary>The names and values. A value is null for entries without the property.</summary>
     public IReadOnlyList<KeyValuePair<string, object?>> Pairs() =>
         [.. properties.Select((property, i) => KeyValuePair.Create(property.Name, property.Show(values[i], context)))];
 
-    /// <summary>The filter that lets through what was counted for the group, and nothing else; null where there is none.
-    /// </summary>
-    /// <remarks>A value goes into the filter's own property, so that the kernel gets its share, wherever that says the
-    /// same. Where it would say more, or something is asked of the property already, the entry's value is compared.</remarks>
+    /// <summary>The filter that matches exactly the entries of the group, or null if there is none.</summary>
+    /// <remarks>A value is set in the filter's own property if that has the same meaning, so that the kernel can check its part. If that
+    /// would match more, or the filter already has such a condition, the entry's value is compared here.</remarks>
     public ConntrackFilter? ToFilter()
     {
         if (within is null)

@@ -6,8 +6,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis.Grouping;
 
-/// <summary>Counts entries by group: those of a table, in memory that groups take and entries don't, or single ones.</summary>
-/// <remarks>Used by one thread.</remarks>
+/// <summary>Counts entries by group: those of a table, using memory only per group and not per entry, or single ones.</summary>
+/// <remarks>Only one thread may use it.</remarks>
 public sealed class GroupMeasurement
 {
     private readonly GroupOptions _options;
@@ -17,8 +17,8 @@ public sealed class GroupMeasurement
     private string? _namespace;
     private double? _seconds;
 
-    /// <summary>Starts with nothing counted.</summary>
-    /// <exception cref="ArgumentException">No property to group by is given.</exception>
+    /// <summary>Creates an empty measurement.</summary>
+    /// <exception cref="ArgumentException">There is no property to group by.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A prefix is longer than an address.</exception>
     public GroupMeasurement(GroupOptions options)
     {
@@ -30,10 +30,10 @@ public sealed class GroupMeasurement
         _groups = new GroupTable(new GroupIndex(options.GroupBy, _context));
     }
 
-    /// <summary>Entries counted.</summary>
+    /// <summary>The number of counted entries.</summary>
     public long Count => _groups.Count;
 
-    /// <summary>True where any entry had counters of packets and bytes.</summary>
+    /// <summary>True if any entry had packet and byte counters.</summary>
     internal bool HasCounters
     {
         get
@@ -48,7 +48,7 @@ public sealed class GroupMeasurement
         }
     }
 
-    /// <summary>How often the table was resized meanwhile, upon which it was counted again.</summary>
+    /// <summary>The number of times that the table was resized during the count and counted again.</summary>
     internal int Repeats { get; private set; }
 
     /// <summary>Counts one entry.</summary>
@@ -60,10 +60,10 @@ public sealed class GroupMeasurement
 
     /// <summary>Counts the entries of a table.</summary>
     /// <param name="table">The table.</param>
-    /// <param name="filter">Which entries; null for all.</param>
-    /// <param name="stop">Ends the reading at once.</param>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    /// <exception cref="IncompleteListingException">Entries may be missing from what was counted, which stands.</exception>
+    /// <param name="filter">The filter, or null for all entries.</param>
+    /// <param name="stop">Stops the reading immediately.</param>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
+    /// <exception cref="IncompleteListingException">Some entries may be missing from the counts. The counts stay available.</exception>
     public void Read(ConntrackTable table, ConntrackFilter? filter = null, CancellationToken stop = default)
     {
         Begin(table, filter);
@@ -71,15 +71,16 @@ public sealed class GroupMeasurement
             throw incomplete;
     }
 
-    /// <summary>Counts the entries of a table twice, and notes what changed between; takes memory for entries too, about
-    /// 44 bytes each, and of all that may come to match the filter, whatever their state, mark, age and so on.</summary>
+    /// <summary>Counts the entries of a table twice, and computes the changes between. This needs memory per entry, about 44 bytes, for all
+    /// entries that might match the filter later, regardless of state, mark, age and so on.</summary>
     /// <param name="table">The table.</param>
-    /// <param name="interval">From the beginning of one pass to that of the next; longer where the first takes longer.</param>
-    /// <param name="filter">Which entries; null for all.</param>
-    /// <param name="stop">Ends the reading and the waiting at once.</param>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    /// <exception cref="IncompleteListingException">Entries may be missing from what was counted, which stands; how many began
-    /// and ended is not to be trusted.</exception>
+    /// <param name="interval">The time from the start of the first pass to the start of the second. It is longer if the first pass takes
+    /// longer.</param>
+    /// <param name="filter">The filter, or null for all entries.</param>
+    /// <param name="stop">Stops reading and waiting immediately.</param>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
+    /// <exception cref="IncompleteListingException">Some entries may be missing from the counts. The counts stay available, but the rates
+    /// of new and ended entries are unreliable.</exception>
     public void ReadTwice(ConntrackTable table, TimeSpan interval, ConntrackFilter? filter = null, CancellationToken stop = default)
     {
         Begin(table, filter);
@@ -93,7 +94,7 @@ public sealed class GroupMeasurement
         stop.ThrowIfCancellationRequested();
         _seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-        // What the first pass may have missed is not new: all that it ever moved would pass for the interval's.
+        // Entries that the first pass may have missed must not count as new: their total traffic would be counted for the interval.
         IncompleteListingException? second = Pass(table, followed, new ComparingSink(_groups, history, counted, countsNew: first is null), stop);
         foreach (int group in history.UnseenTags())
         {
@@ -105,7 +106,7 @@ public sealed class GroupMeasurement
             throw incomplete;
     }
 
-    /// <summary>The groups that are wanted, in the wanted order.</summary>
+    /// <summary>The requested groups, in the requested order.</summary>
     public IEnumerable<ConntrackGroup> Groups()
     {
         foreach (int group in GroupRanking.Rank(_groups, _options))
@@ -122,7 +123,7 @@ public sealed class GroupMeasurement
         (_filter, _namespace) = (filter ?? new ConntrackFilter(), table.NetworkNamespace?.Name);
     }
 
-    /// <returns>What is to be thrown once all is counted, where entries may be missing; null where none are.</returns>
+    /// <returns>The exception to throw after the count if entries may be missing, or null.</returns>
     private IncompleteListingException? Pass(ConntrackTable table, ConntrackFilter filter, CountingSink sink, CancellationToken stop)
     {
         using EntryScan scan = table.Scan(filter, sink);
@@ -146,7 +147,7 @@ public sealed class GroupMeasurement
     }
 }
 
-/// <summary>Counts the entries of a pass; all are read into the same object.</summary>
+/// <summary>Counts the entries of a pass. All are read into the same object.</summary>
 internal class CountingSink(GroupTable groups) : IEntrySink
 {
     private readonly ConntrackEntry _entry = new();
@@ -166,11 +167,10 @@ internal class CountingSink(GroupTable groups) : IEntrySink
     public virtual void Restart() => Groups.Clear();
 }
 
-/// <summary>Counts what a filter lets through, and notes each entry for the next pass: those too that may match it then.
-/// </summary>
+/// <summary>Counts the entries that match a filter. Remembers each entry for the next pass, also those that may match only then.</summary>
 internal sealed class NotingSink(GroupTable groups, EntryHistory history, ConntrackFilter? filter) : CountingSink(groups)
 {
-    /// <summary>The tag of an entry that was not counted.</summary>
+    /// <summary>The tag of an entry that did not match.</summary>
     public const int Uncounted = -1;
 
     public override void Take(ConntrackEntry entry) =>
@@ -183,7 +183,7 @@ internal sealed class NotingSink(GroupTable groups, EntryHistory history, Conntr
     }
 }
 
-/// <summary>Counts what a filter lets through, and sums up what changed since the first pass.</summary>
+/// <summary>Counts the entries that match a filter, and sums the changes since the first pass.</summary>
 internal sealed class ComparingSink : CountingSink
 {
     private readonly EntryHistory _history;
@@ -191,10 +191,10 @@ internal sealed class ComparingSink : CountingSink
     private readonly bool _countsNew;
 
     /// <param name="groups">The groups of the first pass.</param>
-    /// <param name="history">What it noted.</param>
-    /// <param name="filter">Which of the entries are counted; null for all.</param>
-    /// <param name="countsNew">Whether what entries moved counts that the first pass did not note: all of it, which is wrong
-    /// where it may have missed them.</param>
+    /// <param name="history">The entries of the first pass.</param>
+    /// <param name="filter">The filter for counted entries, or null for all.</param>
+    /// <param name="countsNew">True to count the total traffic of entries that the first pass did not have. This would be wrong if the
+    /// first pass may have missed entries.</param>
     public ComparingSink(GroupTable groups, EntryHistory history, ConntrackFilter? filter, bool countsNew)
         : base(groups)
     {
@@ -204,7 +204,7 @@ internal sealed class ComparingSink : CountingSink
 
     public override void Take(ConntrackEntry entry)
     {
-        // Before anything else: an entry that matches no more has not ended.
+        // First of all: an entry that no longer matches has not ended.
         bool isKnown = _history.See(entry, out ulong packets, out ulong bytes);
         if (_filter?.Matches(entry) == false)
             return;

@@ -2,59 +2,59 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Diagnosis.Grouping;
 
-/// <summary>How entries are grouped, and which groups are wanted in which order.</summary>
+/// <summary>The grouping of entries, and the selection and order of the groups.</summary>
 public sealed record GroupOptions
 {
-    /// <summary>The properties that the entries of a group have in common; at least one.</summary>
+    /// <summary>The properties to group by. At least one.</summary>
     public IReadOnlyList<GroupProperty> GroupBy { get; init; } = [GroupProperties.Named("Protocol"), GroupProperties.Named("State")];
 
-    /// <summary>Leading bits of IPv4 addresses that count, 0 to 32.</summary>
+    /// <summary>The prefix length of IPv4 addresses, 0 to 32.</summary>
     public int Prefix { get; init; } = 32;
 
-    /// <summary>Leading bits of IPv6 addresses that count, 0 to 128.</summary>
+    /// <summary>The prefix length of IPv6 addresses, 0 to 128.</summary>
     public int PrefixIPv6 { get; init; } = 128;
 
-    /// <summary>What the groups are sorted by; equal ones come in the order of their values.</summary>
+    /// <summary>The sort key of the groups. Equal groups are sorted by their values.</summary>
     public GroupOrder SortBy { get; init; }
 
-    /// <summary>The smallest first, instead of the largest.</summary>
+    /// <summary>True to sort the smallest first instead of the largest.</summary>
     public bool Ascending { get; init; }
 
-    /// <summary>The first so many groups alone; null for all.</summary>
+    /// <summary>Returns only the first N groups. Null for all.</summary>
     public int? Top { get; init; }
 }
 
-/// <summary>What groups are sorted by.</summary>
+/// <summary>The sort keys of groups.</summary>
 public enum GroupOrder
 {
-    /// <summary>Entries.</summary>
+    /// <summary>The number of entries.</summary>
     Count,
 
-    /// <summary>Packets both ways; needs accounting (nf_conntrack_acct).</summary>
+    /// <summary>Packets in both directions. Needs accounting (nf_conntrack_acct).</summary>
     TotalPackets,
 
-    /// <summary>Bytes both ways; needs accounting.</summary>
+    /// <summary>Bytes in both directions. Needs accounting.</summary>
     TotalBytes,
 
-    /// <summary>Packets from the source; needs accounting.</summary>
+    /// <summary>Packets from the source. Needs accounting.</summary>
     OriginalPackets,
 
-    /// <summary>Bytes from the source; needs accounting.</summary>
+    /// <summary>Bytes from the source. Needs accounting.</summary>
     OriginalBytes,
 
-    /// <summary>Packets of replies; needs accounting.</summary>
+    /// <summary>Packets of replies. Needs accounting.</summary>
     ReplyPackets,
 
-    /// <summary>Bytes of replies; needs accounting.</summary>
+    /// <summary>Bytes of replies. Needs accounting.</summary>
     ReplyBytes,
 
     /// <summary>Entries that are assured.</summary>
     Assured,
 
-    /// <summary>Entries that have seen no reply.</summary>
+    /// <summary>Entries without a reply.</summary>
     Unreplied,
 
-    /// <summary>Entries in state SynSent: many from one source are a sign of a scan or a flood.</summary>
+    /// <summary>Entries in state SynSent. Many from one source indicate a scan or a flood.</summary>
     SynSent,
 
     /// <summary>Entries in state Established.</summary>
@@ -63,31 +63,31 @@ public enum GroupOrder
     /// <summary>Entries in state TimeWait.</summary>
     TimeWait,
 
-    /// <summary>Bits per second both ways; needs two passes, and accounting.</summary>
+    /// <summary>Bits per second in both directions. Needs two passes, and accounting.</summary>
     BitsPerSecond,
 
-    /// <summary>Packets per second both ways; needs two passes, and accounting.</summary>
+    /// <summary>Packets per second in both directions. Needs two passes, and accounting.</summary>
     PacketsPerSecond,
 
-    /// <summary>New entries per second; needs two passes.</summary>
+    /// <summary>New entries per second. Needs two passes.</summary>
     NewPerSecond,
 
-    /// <summary>Ended entries per second; needs two passes.</summary>
+    /// <summary>Ended entries per second. Needs two passes.</summary>
     ClosedPerSecond,
 }
 
-/// <summary>Puts the wanted groups in the wanted order.</summary>
+/// <summary>Selects and sorts the requested groups.</summary>
 internal static class GroupRanking
 {
-    /// <summary>The groups that are wanted, the first one first.</summary>
+    /// <summary>The requested groups, with the first one first.</summary>
     public static int[] Rank(GroupTable table, GroupOptions options) =>
         Window(table, options, 0, options.Top ?? int.MaxValue);
 
-    /// <summary>Some of the groups, in the wanted order.</summary>
+    /// <summary>A range of the groups, in the requested order.</summary>
     /// <param name="table">The groups.</param>
     /// <param name="options">The order.</param>
-    /// <param name="start">The first one's rank, from 0.</param>
-    /// <param name="length">How many; what hangs over the end is left out.</param>
+    /// <param name="start">The index of the first one, from 0.</param>
+    /// <param name="length">The number of groups. Indexes after the end are ignored.</param>
     public static int[] Window(GroupTable table, GroupOptions options, int start, int length)
     {
         int[] groups = [.. Enumerable.Range(0, table.Index.Count)];

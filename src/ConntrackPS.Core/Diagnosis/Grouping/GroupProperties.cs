@@ -21,15 +21,15 @@ public static class GroupProperties
         Number("Zone", "the zone, of both directions or of either", entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone, number => (ushort)number, filter => filter.Zone.Count > 0, (filter, values) => filter with { Zone = values }),
         Number("Mark", "the connection mark", entry => entry.Mark, number => (uint)number, filter => filter.Mark.Count > 0, (filter, values) => filter with { Mark = [.. values.Select(mark => new MaskedMark(mark))] }),
         new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null) { Parse = (text, _) => ParseLabels(text) },
-        Text("Helper", "the helper that reads along", entry => entry.Helper),
+        Text("Helper", "the helper that inspects the connection", entry => entry.Helper),
         Text("SecurityContext", "the security context", entry => entry.SecurityContext),
         .. TupleProperties.All.OfType<NumberProperty<byte>>().Select(Number),
         .. TupleProperties.All.OfType<NumberProperty<ushort>>().Select(Number),
-        new("EventType", "what happened, of events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
-        Text("Namespace", "the network namespace, of objects in the pipeline", entry => entry.Namespace, Always),
+        new("EventType", "the event type, for events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
+        Text("Namespace", "the network namespace, for objects in the pipeline", entry => entry.Namespace, Always),
     ];
 
-    /// <summary>Them all, the most usual first.</summary>
+    /// <summary>All properties, with the most common first.</summary>
     public static IReadOnlyList<GroupProperty> All => Properties;
 
     /// <summary>The names, for messages.</summary>
@@ -42,7 +42,7 @@ public static class GroupProperties
         return property is not null;
     }
 
-    /// <summary>The property of a name that is known to be one.</summary>
+    /// <summary>The property with an existing name.</summary>
     internal static GroupProperty Named(string name) =>
         TryFind(name, out GroupProperty? property) ? property : throw new ArgumentException($"Entries have no '{name}' to group by.", nameof(name));
 
@@ -105,7 +105,7 @@ public static class GroupProperties
             Parse = (text, _) => GroupValue.Of((parse ?? ParseNumber)(text)),
         };
 
-    /// <summary>Texts are compared to the letter, where a filter's property would leave case aside.</summary>
+    /// <summary>Compares text exactly, while filter properties ignore case.</summary>
     private static GroupProperty Text(
         string name, string description, Func<ConntrackEntry, string?> read, Func<GroupValue, GroupContext, bool>? isTrivial = null) =>
         new(name, description, (entry, context) => context.Texts.Of(read(entry)), (value, context) => context.Texts.TextOf(value), null)
@@ -120,10 +120,10 @@ public static class GroupProperties
     private static GroupValue ParseLabels(string text) =>
         LabelNames.System.ParseBits(text, out _) is { } labels ? new GroupValue(labels.High, labels.Low, 1) : GroupValue.Absent;
 
-    /// <summary>All entries of a table agree in it, so that to name it is to name nothing.</summary>
+    /// <summary>All entries of a table have the same value, so a condition on it names no entries.</summary>
     private static bool Always(GroupValue value, GroupContext context) => true;
 
-    /// <summary>A filter asks for bits that must be set, a group has these bits and no others.</summary>
+    /// <summary>A filter tests bits that must be set, while a group has exactly these bits.</summary>
     private static ConntrackFilter? NarrowStatus(ConntrackFilter filter, GroupValue value, GroupContext context) =>
         filter.Status is null && value.Low != 0 ? filter with { Status = (ConntrackStatus)value.Low } : null;
 
@@ -136,10 +136,10 @@ public static class GroupProperties
     private static LabelBits LabelsOf(GroupValue value) => new(value.Low, value.High);
 }
 
-/// <summary>A property of entries that they can be grouped by. <see cref="GroupProperties"/> has all of them.</summary>
+/// <summary>A property to group entries by. <see cref="GroupProperties"/> has all of them.</summary>
 public sealed class GroupProperty
 {
-    /// <summary>Makes a filter ask for a value; null where the filter asks for something of the kind already.</summary>
+    /// <summary>Adds a condition for a value to a filter. Null if the filter already has such a condition.</summary>
     internal delegate ConntrackFilter? Narrower(ConntrackFilter filter, GroupValue value, GroupContext context);
 
     internal GroupProperty(
@@ -152,26 +152,26 @@ public sealed class GroupProperty
         (Name, Description, Read, ShowPresent, Narrow) = (name, description, read, show, narrow);
     }
 
-    /// <summary>The property's name, that of <see cref="ConntrackEntry"/>'s where it has one.</summary>
+    /// <summary>The name of the property, as in <see cref="ConntrackEntry"/> if it exists there.</summary>
     public string Name { get; }
 
-    /// <summary>What it is, in a few words.</summary>
+    /// <summary>A short description.</summary>
     public string Description { get; }
 
     /// <summary>Reads the value of an entry.</summary>
     internal Func<ConntrackEntry, GroupContext, GroupValue> Read { get; }
 
-    /// <summary>True where <see cref="Narrow"/> asks for exactly the entries of the value.</summary>
+    /// <summary>True if <see cref="Narrow"/> matches exactly the entries with the value.</summary>
     internal bool IsExact { get; init; } = true;
 
-    /// <summary>True for a value that lets every entry through, such as an address of which no bit counts.</summary>
+    /// <summary>True for a value that every entry has, such as an address with prefix length 0.</summary>
     internal Func<GroupValue, GroupContext, bool> IsTrivial { get; init; } = (_, _) => false;
 
-    /// <summary>Null where no filter's property is of the kind.</summary>
+    /// <summary>Null if filters have no such property.</summary>
     internal Narrower? Narrow { get; }
 
-    /// <summary>Reads what <see cref="Show"/> shows, as text; absent where it is none. Null for a property that no entry of the table has.
-    /// </summary>
+    /// <summary>Parses the text form of <see cref="Show"/>. Returns an absent value if the text is invalid. Null for a property that no
+    /// entry of the table has.</summary>
     internal Func<string, GroupContext, GroupValue>? Parse { get; init; }
 
     private Func<GroupValue, GroupContext, object> ShowPresent { get; }
@@ -179,17 +179,17 @@ public sealed class GroupProperty
     /// <summary>The property's name.</summary>
     public override string ToString() => Name;
 
-    /// <summary>The value as the property of an entry has it; null for none.</summary>
+    /// <summary>The value as in the entry's property, or null if it is absent.</summary>
     internal object? Show(GroupValue value, GroupContext context) => value.IsAbsent ? null : ShowPresent(value, context);
 }
 
-/// <summary>The value of one property of an entry in 17 bytes: a number, an address, or that there is none.</summary>
-/// <param name="High">The upper half of an IPv6 address or of labels, else 0.</param>
+/// <summary>The value of one property of an entry in 17 bytes: a number, an address, or absent.</summary>
+/// <param name="High">The upper half of an IPv6 address or of labels, or 0.</param>
 /// <param name="Low">The number, or the lower half.</param>
-/// <param name="Kind">0 where the entry has no such thing; the family of an address; else 1.</param>
+/// <param name="Kind">0 if the entry does not have the property, the family of an address, otherwise 1.</param>
 internal readonly record struct GroupValue(ulong High, ulong Low, byte Kind) : IComparable<GroupValue>
 {
-    /// <summary>The entry has no such thing.</summary>
+    /// <summary>The entry does not have the property.</summary>
     public static GroupValue Absent => default;
 
     public bool IsAbsent => Kind == 0;
@@ -210,9 +210,9 @@ internal readonly record struct GroupValue(ulong High, ulong Low, byte Kind) : I
     }
 }
 
-/// <summary>Numbers for texts, so that a text takes part in a key as a number does.</summary>
-/// <remarks>Helpers, security contexts and namespaces: few texts, and few entries that have one. Safe for use from several
-/// threads, since the filters of groups are.</remarks>
+/// <summary>Maps texts to numbers, so that a key can contain a text as a number.</summary>
+/// <remarks>Used for helpers, security contexts and namespaces: there are few texts, and few entries have one. Safe for use from several
+/// threads, because group filters are.</remarks>
 internal sealed class TextPool
 {
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
@@ -242,8 +242,7 @@ internal sealed class TextPool
     }
 }
 
-/// <summary>What the values of one measurement mean: how much of an address counts, and which text a number stands for.
-/// </summary>
+/// <summary>The meaning of values in one measurement: the prefix lengths of addresses, and the texts of numbers.</summary>
 internal sealed class GroupContext
 {
     private readonly int _prefix;
@@ -251,8 +250,8 @@ internal sealed class GroupContext
     private readonly AddressBits _mask;
     private readonly AddressBits _maskIPv6;
 
-    /// <param name="prefix">Leading bits of IPv4 addresses that count, 0 to 32.</param>
-    /// <param name="prefixIPv6">Leading bits of IPv6 addresses that count, 0 to 128.</param>
+    /// <param name="prefix">The prefix length of IPv4 addresses, 0 to 32.</param>
+    /// <param name="prefixIPv6">The prefix length of IPv6 addresses, 0 to 128.</param>
     public GroupContext(int prefix, int prefixIPv6)
     {
         (_prefix, _prefixIPv6) = (prefix, prefixIPv6);
@@ -262,14 +261,14 @@ internal sealed class GroupContext
 
     public TextPool Texts { get; } = new();
 
-    /// <summary>The bits of an address that count.</summary>
+    /// <summary>The network part of an address.</summary>
     public GroupValue Address(IPFamily family, AddressBits address)
     {
         AddressBits mask = family == IPFamily.IPv6 ? _maskIPv6 : _mask;
         return GroupValue.Of(family, new AddressBits(address.High & mask.High, address.Low & mask.Low));
     }
 
-    /// <summary>The prefix that an address's bits are.</summary>
+    /// <summary>The prefix of an address value.</summary>
     public AddressPrefix Prefix(GroupValue address) => AddressPrefix.Of(
         new HostAddress(address.Family, address.Bits), address.Family == IPFamily.IPv6 ? _prefixIPv6 : _prefix);
 

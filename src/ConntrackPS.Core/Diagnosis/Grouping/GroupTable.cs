@@ -11,14 +11,14 @@ internal sealed class GroupTable(GroupIndex index)
 
     public GroupIndex Index { get; } = index;
 
-    /// <summary>Entries counted.</summary>
+    /// <summary>The number of counted entries.</summary>
     public long Count { get; private set; }
 
     /// <summary>The sums of a group.</summary>
     public ref GroupTotals this[int group] => ref _totals[group];
 
     /// <summary>Counts an entry.</summary>
-    /// <returns>Its group.</returns>
+    /// <returns>The number of its group.</returns>
     public int Add(ConntrackEntry entry)
     {
         int group = Index.GroupOf(entry);
@@ -36,7 +36,7 @@ internal sealed class GroupTable(GroupIndex index)
         Count = 0;
     }
 
-    /// <summary>Begins to count anew; groups keep their numbers.</summary>
+    /// <summary>Resets the sums. Groups keep their numbers.</summary>
     public void ClearTotals()
     {
         _totals.Empty();
@@ -44,12 +44,12 @@ internal sealed class GroupTable(GroupIndex index)
     }
 }
 
-/// <summary>What is summed up for a group.</summary>
-/// <remarks>What every entry changes comes first, on one line of the processor's cache.</remarks>
+/// <summary>The sums of a group.</summary>
+/// <remarks>The fields that every entry changes come first, in one cache line.</remarks>
 internal struct GroupTotals
 {
-    /// <summary>Places of counts in <see cref="States"/>; those between are TCP's states, whose numbers in
-    /// <see cref="ConntrackState"/> are 1 to 9.</summary>
+    /// <summary>Indexes in <see cref="States"/>. Between them are the TCP states, with the numbers 1 to 9 of <see
+    /// cref="ConntrackState"/>.</summary>
     public const int Stateless = 0, OtherState = 10;
 
     public int Count;
@@ -63,11 +63,11 @@ internal struct GroupTotals
     public ulong ReplyPackets;
     public ulong ReplyBytes;
 
-    /// <summary>Nanoseconds since 1970; 0 where no entry has a start time.</summary>
+    /// <summary>Nanoseconds since 1970. 0 if no entry has a start time.</summary>
     public ulong Oldest;
     public ulong Newest;
 
-    /// <summary>What changed since an earlier pass; all 0 without one.</summary>
+    /// <summary>Changes since an earlier pass. All 0 without one.</summary>
     public ulong MovedPackets;
     public ulong MovedBytes;
     public int Began;
@@ -108,8 +108,7 @@ internal struct GroupTotals
     }
 }
 
-/// <summary>Finds an entry's group by its properties, one after another; takes memory for groups, and none for entries.
-/// </summary>
+/// <summary>Finds the group of an entry by its properties, one after another. Uses memory only per group, not per entry.</summary>
 internal sealed class GroupIndex
 {
     private readonly GroupContext _context;
@@ -122,10 +121,10 @@ internal sealed class GroupIndex
         _levels = [.. _properties.Select(_ => new GroupLevel())];
     }
 
-    /// <summary>How many groups there are.</summary>
+    /// <summary>The number of groups.</summary>
     public int Count => _levels[^1].Count;
 
-    /// <summary>The entry's group, from 0 in the order in which they first come.</summary>
+    /// <summary>The number of the entry's group, from 0 in order of first appearance.</summary>
     public int GroupOf(ConntrackEntry entry)
     {
         int number = 0;
@@ -134,7 +133,7 @@ internal sealed class GroupIndex
         return number;
     }
 
-    /// <summary>The values that a group's entries have in common, in the order of the properties.</summary>
+    /// <summary>The common values of a group, in the order of the properties.</summary>
     public GroupValue[] ValuesOf(int group)
     {
         GroupValue[] values = new GroupValue[_levels.Length];
@@ -143,7 +142,7 @@ internal sealed class GroupIndex
         return values;
     }
 
-    /// <summary>Puts two groups in the order of their values.</summary>
+    /// <summary>Compares two groups by their values.</summary>
     public int Compare(int left, int right) => Compare(_levels.Length - 1, left, right);
 
     public void Clear()
@@ -163,24 +162,24 @@ internal sealed class GroupIndex
     }
 }
 
-/// <summary>Numbers the values of one property among entries that agree in the properties before it.</summary>
-/// <remarks>A hash table with open addressing, in which a look-up touches one place of memory: with a Dictionary the
-/// grouping of a million entries took twice the time.</remarks>
+/// <summary>Numbers the values of one property, separately for each combination of the properties before it.</summary>
+/// <remarks>A hash table with open addressing, where a lookup reads one place in memory. With a Dictionary the grouping of a million
+/// entries took twice as long.</remarks>
 internal sealed class GroupLevel
 {
     private const int SmallestSize = 256;
 
-    // Random odd factors: an attacker who chooses source addresses can't choose collisions.
+    // Random odd factors, so that an attacker who chooses source addresses can't cause collisions.
     private static readonly ulong LowFactor = RandomFactor(), HighFactor = RandomFactor(), ParentFactor = RandomFactor();
 
     private Slot[] _slots = new Slot[SmallestSize];
     private int[]? _places;
 
-    /// <summary>How many values have a number.</summary>
+    /// <summary>The number of numbered values.</summary>
     public int Count { get; private set; }
 
-    /// <summary>The number of a value, from 0 in the order in which they first come.</summary>
-    /// <param name="parent">The number of what comes before it; 0 on the first level.</param>
+    /// <summary>The number of a value, from 0 in order of first appearance.</summary>
+    /// <param name="parent">The number of the value on the previous level, or 0 on the first level.</param>
     /// <param name="value">The value.</param>
     public int NumberOf(int parent, GroupValue value)
     {
@@ -196,7 +195,7 @@ internal sealed class GroupLevel
         return Add(parent, value, place);
     }
 
-    /// <summary>What has a number.</summary>
+    /// <summary>The value with a number.</summary>
     public (int Parent, GroupValue Value) this[int number]
     {
         get

@@ -3,7 +3,7 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>Looks the connection tracking of a network namespace over.</summary>
+/// <summary>Checks the connection tracking of a network namespace for problems.</summary>
 public sealed class HealthCheck
 {
     private static readonly IHealthRule[] Rules =
@@ -31,27 +31,28 @@ public sealed class HealthCheck
     private readonly SystemRoot _root;
     private readonly TimeSpan _sample;
 
-    /// <summary>Prepares a check; nothing is read yet.</summary>
-    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-    /// <param name="sample">How long to count drops and the like, at least; zero for no longer than reading the table takes.</param>
+    /// <summary>Creates a check. Nothing is read yet.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <param name="sample">The minimum time to count drops and similar events. With zero, it is only the time needed to read the
+    /// table.</param>
     public HealthCheck(NetworkNamespace? networkNamespace, TimeSpan sample)
         : this(networkNamespace, new SystemRoot(), sample)
     {
     }
 
-    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-    /// <param name="root">Where the files are that say what the next boot sets.</param>
-    /// <param name="sample">How long to count drops and the like, at least.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <param name="root">The file system with the files that configure the next boot.</param>
+    /// <param name="sample">The minimum time to count drops and similar events.</param>
     internal HealthCheck(NetworkNamespace? networkNamespace, SystemRoot root, TimeSpan sample) =>
         (_networkNamespace, _root, _sample) = (networkNamespace, root, sample);
 
-    /// <summary>Reads everything once, the table in one dump, and judges it.</summary>
-    /// <param name="stop">Ends the reading.</param>
-    /// <returns>What was found, the worst first; nothing where all is well.</returns>
+    /// <summary>Reads all values once, and the table in one dump, and applies the rules.</summary>
+    /// <param name="stop">Stops the reading.</param>
+    /// <returns>The findings, most severe first. Empty if there is no problem.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused: EPERM without CAP_NET_ADMIN.</exception>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
     public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
     {
         HealthReader reader = new(_networkNamespace, _root);
@@ -61,10 +62,11 @@ public sealed class HealthCheck
         return Judge(snapshot);
     }
 
-    /// <summary>Settings and timeouts that the last run could not read, and judged without; null before the first.</summary>
+    /// <summary>The settings and timeouts that the last run could not read and ignored. Null before the first run.</summary>
     public IReadOnlyList<UnreadableSettingException>? Unreadable { get; private set; }
 
-    /// <summary>The figures of the last run as a finding of severity Ok, for whoever found nothing worse; null before the first.</summary>
+    /// <summary>The values of the last run as a finding of severity Ok, for a run without worse findings. Null before the first
+    /// run.</summary>
     public HealthFinding? Figures { get; private set; }
 
     internal static HealthFinding FiguresOf(HealthSnapshot snapshot) => snapshot.Finding(
@@ -82,9 +84,9 @@ public sealed class HealthCheck
         [.. Rules.SelectMany(rule => rule.Check(snapshot)).OrderByDescending(finding => finding.Severity)];
 }
 
-/// <summary>Looks for one kind of trouble in the figures.</summary>
+/// <summary>Checks the values for one kind of problem.</summary>
 internal interface IHealthRule
 {
-    /// <summary>What it finds; nothing where all is well, or where the figures don't tell.</summary>
+    /// <summary>The findings. Empty if there is no problem, or the values are insufficient.</summary>
     IEnumerable<HealthFinding> Check(HealthSnapshot snapshot);
 }

@@ -11,16 +11,16 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>All the figures that rules judge by. Null: it could not be read.</summary>
+/// <summary>All values that the rules check. Null if a value could not be read.</summary>
 internal sealed record HealthSnapshot
 {
-    /// <summary>Where, as the user named it; null for the caller's own network namespace.</summary>
+    /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; init; }
 
-    /// <summary>Whether the next boot sets this namespace up by the files below <see cref="Root"/>.</summary>
+    /// <summary>True if the next boot configures this namespace with the files below <see cref="Root"/>.</summary>
     public bool IsSetByBoot { get; init; } = true;
 
-    /// <summary>Where what all network namespaces share can be set.</summary>
+    /// <summary>The place where machine-wide values can be set.</summary>
     public MachinePlace MachinePlace { get; init; }
 
     /// <summary>nf_conntrack_count.</summary>
@@ -32,73 +32,73 @@ internal sealed record HealthSnapshot
     /// <summary>nf_conntrack_buckets.</summary>
     public long Buckets { get; init; }
 
-    /// <summary>What was counted during the sample.</summary>
+    /// <summary>The counters during the sample.</summary>
     public CounterValues Counted { get; init; } = new();
 
-    /// <summary>The sample's length.</summary>
+    /// <summary>The length of the sample.</summary>
     public TimeSpan Sample { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>IP packets that came in during the sample.</summary>
+    /// <summary>IP packets received during the sample.</summary>
     public long? Packets { get; init; }
 
-    /// <summary>The table's entries, summed up.</summary>
+    /// <summary>The sums over the table's entries.</summary>
     public TableSummary Table { get; init; } = new(0, 0);
 
-    /// <summary>How often the table was listed without one listing that was whole; 0 where one was.</summary>
+    /// <summary>The number of incomplete listings, or 0 if one was complete.</summary>
     public int IncompleteListings { get; init; }
 
     /// <summary>The machine's memory, in bytes.</summary>
     public long? MemoryBytes { get; init; }
 
-    /// <summary>What an entry takes in its slab cache, in bytes.</summary>
+    /// <summary>The size of an entry in its slab cache, in bytes.</summary>
     public int? EntryBytes { get; init; }
 
-    /// <summary>Settings by their file's name, such as nf_conntrack_acct.</summary>
+    /// <summary>Settings by file name, such as nf_conntrack_acct.</summary>
     public IReadOnlyDictionary<string, long> Settings { get; init; } = new Dictionary<string, long>();
 
-    /// <summary>What the kernel's log says.</summary>
+    /// <summary>The relevant lines of the kernel log.</summary>
     public LogSummary? Log { get; init; }
 
-    /// <summary>Values that the next boot will set otherwise.</summary>
+    /// <summary>Values that the next boot will change.</summary>
     public IReadOnlyList<PersistedDifference> Differences { get; init; } = [];
 
-    /// <summary>Where the files are that say what the next boot sets.</summary>
+    /// <summary>The file system with the files that configure the next boot.</summary>
     public SystemRoot Root { get; init; } = new();
 
-    /// <summary>How long ago our file was written, by the parameters that it sets to what they are now.</summary>
+    /// <summary>The age of our file, for each parameter that it sets to the current value.</summary>
     public IReadOnlyDictionary<string, TimeSpan> Persisted { get; init; } = new Dictionary<string, TimeSpan>();
 
-    /// <summary>Lines of ours that another file overrules.</summary>
+    /// <summary>Lines of our file that another file overrides.</summary>
     public IReadOnlyList<OverruledLine> Overruled { get; init; } = [];
 
-    /// <summary>What of the files that boot reads could not be read, one sentence each.</summary>
+    /// <summary>Problems with reading the boot files, one sentence each.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 
-    /// <summary>Lines of those files that set nothing, one sentence each.</summary>
+    /// <summary>Lines of those files without effect, one sentence each.</summary>
     public IReadOnlyList<string> WithoutEffect { get; init; } = [];
 
-    /// <summary>The blocks that this process holds here.</summary>
+    /// <summary>The blocks that this process holds in this namespace.</summary>
     public IReadOnlyList<ConntrackBlock> Blocks { get; init; } = [];
 
-    /// <summary>How full the table is, 0 to 1; 0 without a limit.</summary>
+    /// <summary>The fill of the table, 0 to 1. 0 if there is no limit.</summary>
     public double Fill => Maximum == 0 ? 0 : (double)Count / Maximum;
 
-    /// <summary>What the maximum would take in memory, in bytes.</summary>
+    /// <summary>The memory of a full table, in bytes.</summary>
     public long MaximumBytes => EntryMemory.Estimate(Maximum, Buckets, EntryBytes ?? EntryMemory.DefaultEntryBytes);
 
-    /// <summary>The field rule: 65,536 entries for each GiB, the kernel's own way to size its hash table.</summary>
+    /// <summary>The rule of thumb: 65,536 entries per GiB, which is also how the kernel sizes its hash table.</summary>
     public long? FieldRuleMaximum => MemoryBytes / 16384;
 
-    /// <summary>A finding about what all network namespaces share.</summary>
+    /// <summary>A finding about values that all network namespaces share.</summary>
     public static HealthFinding MachineFinding(FindingSeverity severity, string name, string evidence, string explanation, params Remedy[] remedies) =>
         new(severity, name, evidence, explanation, remedies);
 
-    /// <summary>A finding in this network namespace.</summary>
+    /// <summary>A finding about this network namespace.</summary>
     public HealthFinding Finding(FindingSeverity severity, string name, string evidence, string explanation, params Remedy[] remedies) =>
         new(severity, name, evidence, explanation, remedies, Namespace);
 }
 
-/// <summary>Reads what rules judge by: counters before and after, and the table in between.</summary>
+/// <summary>Reads the values for the rules: counters before and after, and the table in between.</summary>
 internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root)
 {
     private readonly PersistedSettings? _persisted = root.HoldsFor(networkNamespace) ? PersistedSettings.Read(root) : null;
@@ -168,12 +168,12 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         return summary;
     }
 
-    /// <summary>In seconds; 0 where the kernel has no such timeout.</summary>
+    /// <summary>In seconds. 0 if the kernel does not have the timeout.</summary>
     private static long TcpTimeout(IReadOnlyList<ConntrackTimeout> timeouts, TimeoutState state) =>
         timeouts.FirstOrDefault(timeout => timeout.Protocol == TimeoutProtocol.Tcp && timeout.State == state)?.TimeoutSeconds ?? 0;
 
-    /// <summary>Lines that name no namespace are the initial one's, or of an older kernel: then perhaps of any. Where it can't
-    /// be known whether this is the initial one, they are not taken for ours.</summary>
+    /// <summary>Log lines without a namespace are about the initial one. On older kernels they may be about any. If it is unknown whether
+    /// this is the initial one, such lines are ignored.</summary>
     private LogSummary? ReadLog()
     {
         string identity = NetworkNamespace.ReadIdentity(null);
@@ -189,18 +189,18 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
     }
 }
 
-/// <summary>The machine's memory, and what of it an entry takes.</summary>
+/// <summary>The machine's memory, and the size of an entry.</summary>
 internal static class MachineMemory
 {
     private const string MemoryFile = "/proc/meminfo";
     private const string SlabFile = "/proc/slabinfo";
     private const string CacheName = "nf_conntrack";
 
-    /// <summary>All memory in bytes (MemTotal of /proc/meminfo); null where it can't be read.</summary>
+    /// <summary>The total memory in bytes (MemTotal of /proc/meminfo), or null if it can't be read.</summary>
     public static long? TotalBytes() => TryRead(MemoryFile) is { } lines ? ParseTotal(lines) : null;
 
-    /// <summary>Bytes of an entry in its slab cache, its share of what the pages waste included; null where
-    /// /proc/slabinfo can't be read: it is for root alone.</summary>
+    /// <summary>Bytes of an entry in its slab cache, including its share of unused space in the pages. Null if /proc/slabinfo can't be
+    /// read: only root may.</summary>
     public static int? EntryBytes() => TryRead(SlabFile) is { } lines ? ParseEntry(lines, Environment.SystemPageSize) : null;
 
     internal static long? ParseTotal(IEnumerable<string> lines) =>
@@ -209,10 +209,10 @@ internal static class MachineMemory
             ? number * 1024
             : null;
 
-    /// <summary>slabinfo(5): name, active objects, objects, object size, objects per slab, pages per slab.</summary>
+    /// <summary>Columns of slabinfo(5): name, active objects, objects, object size, objects per slab, pages per slab.</summary>
     internal static int? ParseEntry(IEnumerable<string> lines, int pageSize)
     {
-        // The expectations have a cache whose name begins alike.
+        // The cache for expectations has a name with the same prefix.
         if (lines.Select(Words).FirstOrDefault(words => words is [CacheName, _, _, _, _, _, ..]) is not { } words)
             return null;
         int? perSlab = Number(words[4]);
@@ -237,13 +237,13 @@ internal static class MachineMemory
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
 }
 
-/// <summary>How many IP packets have come in, of both families.</summary>
+/// <summary>The number of received IP packets, of both families.</summary>
 /// <remarks>Ip InReceives of /proc/net/snmp (RFC 1213, ipInReceives) and Ip6InReceives of /proc/net/snmp6.</remarks>
 internal static class PacketCount
 {
     private const string Directory = "/proc/thread-self/net/";
 
-    /// <summary>Of the thread's network namespace; null where the kernel doesn't tell.</summary>
+    /// <summary>The number in the thread's network namespace. Null if the kernel does not report it.</summary>
     public static long? Read() =>
         File.Exists(Directory + "snmp")
             ? Parse(File.ReadAllLines(Directory + "snmp"), File.Exists(Directory + "snmp6") ? File.ReadAllLines(Directory + "snmp6") : [])

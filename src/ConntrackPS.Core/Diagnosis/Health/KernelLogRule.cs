@@ -3,7 +3,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>The kernel's log has lines about a full table, of the last day.</summary>
+/// <summary>Finds kernel log lines about a full table in the last day.</summary>
 internal sealed class KernelLogRule : IHealthRule
 {
     private static readonly TimeSpan Recent = TimeSpan.FromDays(1);
@@ -34,16 +34,16 @@ internal sealed class KernelLogRule : IHealthRule
         }
     }
 
-    /// <summary>A line from before the limit was persisted is no warning any more: an administrator has acted on it.</summary>
+    /// <summary>A line from before the limit was persisted is not a warning: an administrator has already acted on it.</summary>
     private static FindingSeverity SeverityOf(HealthSnapshot snapshot, string setting, TimeSpan age) =>
         snapshot.Persisted.TryGetValue(setting, out TimeSpan persisted) && persisted < age ? FindingSeverity.Information : FindingSeverity.Warning;
 }
 
-/// <summary>How often the kernel logged that a table is full; it logs at most some of the times.</summary>
-/// <param name="TableFull">Lines about the table.</param>
-/// <param name="TableFullAge">Since the last of these.</param>
-/// <param name="ExpectationTableFull">Lines about expectations.</param>
-/// <param name="ExpectationTableFullAge">Since the last of these.</param>
+/// <summary>The kernel's log lines about full tables. The kernel limits the rate of these lines.</summary>
+/// <param name="TableFull">The number of lines about the table.</param>
+/// <param name="TableFullAge">The age of the last one.</param>
+/// <param name="ExpectationTableFull">The number of lines about the expectation table.</param>
+/// <param name="ExpectationTableFullAge">The age of the last one.</param>
 internal sealed record LogSummary(int TableFull, TimeSpan TableFullAge, int ExpectationTableFull, TimeSpan ExpectationTableFullAge)
 {
     private const string Prefix = "nf_conntrack:";
@@ -53,9 +53,9 @@ internal sealed record LogSummary(int TableFull, TimeSpan TableFullAge, int Expe
 
     /// <summary>Reads the log.</summary>
     /// <param name="inode">The network namespace's inode number.</param>
-    /// <param name="findAge">Finds out how long there has been that namespace for sure; asked only if lines have the number.</param>
-    /// <param name="takesUnnamed">Whether lines that name no namespace may be about it.</param>
-    /// <returns>Null where it can't be read.</returns>
+    /// <param name="findAge">Returns the minimum age of the namespace. Called only if lines have its number.</param>
+    /// <param name="takesUnnamed">True if lines without a namespace may be about it.</param>
+    /// <returns>Null if the log can't be read.</returns>
     public static LogSummary? Read(string inode, Func<TimeSpan> findAge, bool takesUnnamed)
     {
         if (KernelLog.Read(Prefix) is not { } records)
@@ -64,8 +64,8 @@ internal sealed record LogSummary(int TableFull, TimeSpan TableFullAge, int Expe
         return Of(records, inode, isNumbered ? findAge() : TimeSpan.Zero, takesUnnamed, KernelLog.Now);
     }
 
-    /// <summary>Newer kernels name the namespace of a full table, unless it is the initial one; never that of expectations.
-    /// They number a new one as one that is gone: lines from before its time were about that.</summary>
+    /// <summary>Newer kernels log the namespace of a full table unless it is the initial one, and never that of expectations. They reuse
+    /// the number of a deleted namespace, so lines from before the namespace existed are about an earlier one.</summary>
     internal static LogSummary Of(IEnumerable<KernelLogRecord> records, string inode, TimeSpan namespaceAge, bool takesUnnamed, TimeSpan now)
     {
         LogSummary summary = new(0, default, 0, default);

@@ -5,7 +5,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>The next boot will set other values than those of now, or than those persisted by us.</summary>
+/// <summary>Finds values that the next boot will change, and persisted lines that another file overrides.</summary>
 internal sealed class PersistenceRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -41,10 +41,10 @@ internal sealed class PersistenceRule : IHealthRule
     }
 }
 
-/// <summary>Where the files that the next boot reads say something else than now, or than our file among them.</summary>
+/// <summary>Compares the files that the next boot reads with the current values, and with our file.</summary>
 internal static class PersistedComparison
 {
-    /// <summary>Values that the next boot will set otherwise.</summary>
+    /// <summary>Values that the next boot will change.</summary>
     public static IEnumerable<PersistedDifference> Differences(
         IEnumerable<ConntrackSetting> settings, IEnumerable<ConntrackTimeout> timeouts, PersistedSettings persisted, SystemRoot root)
     {
@@ -56,7 +56,7 @@ internal static class PersistedComparison
                 [.. Unhide(setting.Sysctl, persisted, root), new Remedy.SetSetting(setting.Name, setting.Value, atBoot)]);
         }
 
-        // UDP-Lite's are UDP's again.
+        // UDP-Lite uses the same timeouts as UDP.
         foreach (ConntrackTimeout timeout in timeouts.Where(timeout => timeout.DiffersFromPersisted && timeout.Protocol != TimeoutProtocol.UdpLite))
         {
             yield return new PersistedDifference(
@@ -65,14 +65,14 @@ internal static class PersistedComparison
         }
     }
 
-    /// <summary>Lines of our file that a later file overrules.</summary>
+    /// <summary>Lines of our file that a later file overrides.</summary>
     public static IEnumerable<OverruledLine> Overruled(PersistedSettings persisted, SystemRoot root) =>
         from ours in persisted.In(root.SysctlFile)
         let later = persisted.After(ours.Key, root.SysctlFile)
         where later.Count > 0
         select new OverruledLine(ours.Key, ours.Text, later, TakeOut(later, persisted));
 
-    /// <summary>How long ago our file was written, for the parameters that it sets to what they are now.</summary>
+    /// <summary>The age of our file, for each parameter that it sets to the current value.</summary>
     public static IReadOnlyDictionary<string, TimeSpan> Ages(IEnumerable<ConntrackSetting> settings, SystemRoot root)
     {
         PersistedSettings persisted = PersistedSettings.Read(root);
@@ -84,7 +84,7 @@ internal static class PersistedComparison
             .ToDictionary(setting => setting.Definition.FileName, _ => age);
     }
 
-    /// <summary>Lines that are read after our file would win again.</summary>
+    /// <summary>Lines that are read after our file would override it again.</summary>
     private static IReadOnlyList<Remedy> Unhide(string key, PersistedSettings persisted, SystemRoot root) =>
         TakeOut(persisted.BehindOurs(key, root.SysctlFile), persisted);
 
@@ -98,17 +98,17 @@ internal static class PersistedComparison
     private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }
 
-/// <summary>A value that the next boot will set otherwise.</summary>
-/// <param name="Key">The parameter, as sysctl(8) names it.</param>
-/// <param name="Running">Its value now.</param>
+/// <summary>A value that the next boot will change.</summary>
+/// <param name="Key">The parameter, in the form of sysctl(8).</param>
+/// <param name="Running">The current value.</param>
 /// <param name="Persisted">Its value after the next boot.</param>
-/// <param name="File">The file that says so.</param>
-/// <param name="Remedies">What persists the value it has now.</param>
+/// <param name="File">The file that sets it.</param>
+/// <param name="Remedies">The remedies that persist the current value.</param>
 internal sealed record PersistedDifference(string Key, string Running, string Persisted, string File, IReadOnlyList<Remedy> Remedies);
 
-/// <summary>A line of our file in sysctl.d that later ones overrule, for some of those who read them.</summary>
-/// <param name="Key">The parameter, as sysctl(8) names it.</param>
+/// <summary>A line of our file in sysctl.d that later lines override, for at least one of the programs that read it.</summary>
+/// <param name="Key">The parameter, in the form of sysctl(8).</param>
 /// <param name="Ours">Its value in our file.</param>
-/// <param name="Later">The lines that set it later, in their order.</param>
-/// <param name="Remedies">What takes them out.</param>
+/// <param name="Later">The lines that set it later, in order.</param>
+/// <param name="Remedies">The remedies that remove those lines.</param>
 internal sealed record OverruledLine(string Key, string Ours, IReadOnlyList<PersistedValue> Later, IReadOnlyList<Remedy> Remedies);

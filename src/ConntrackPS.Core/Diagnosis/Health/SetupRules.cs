@@ -3,7 +3,7 @@ using ConntrackPS.Blocking;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>Helpers read what connections carry, and let in the further connections that are announced there.</summary>
+/// <summary>Finds helpers, which parse application data and accept the further connections that it requests.</summary>
 internal sealed class HelperRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -30,7 +30,7 @@ internal sealed class HelperRule : IHealthRule
     }
 }
 
-/// <summary>Entries have no counters or times.</summary>
+/// <summary>Finds accounting or timestamps switched off: entries then have no counters or times.</summary>
 internal sealed class AccountingRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -59,7 +59,7 @@ internal sealed class AccountingRule : IHealthRule
     private static bool IsOff(HealthSnapshot snapshot, string setting) => snapshot.Settings.TryGetValue(setting, out long value) && value == 0;
 }
 
-/// <summary>Some connections produce no events.</summary>
+/// <summary>Finds settings with which some connections produce no events.</summary>
 internal sealed class EventRule : IHealthRule
 {
     private const long Off = 0;
@@ -80,7 +80,7 @@ internal sealed class EventRule : IHealthRule
     }
 }
 
-/// <summary>The kernel does not have, or did not always have, what this process holds as a block.</summary>
+/// <summary>Finds blocks of this process that are missing in the kernel, or were missing for a time.</summary>
 internal sealed class BlockRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -106,7 +106,6 @@ internal sealed class BlockRule : IHealthRule
     private static string Evidence(ConntrackBlock block) =>
         string.Create(CultureInfo.InvariantCulture, $"Block {block.Id} of {block.Traffic}: {block.Problem}");
 
-    /// <summary>Blocks have their numbers from the process, so that no namespace need be named; to list one is to try again.
-    /// </summary>
+    /// <summary>A block's number is unique in the process, so no namespace is needed. Showing a block also tries to restore it.</summary>
     private static Remedy.ShowBlock Show(ConntrackBlock block) => new(block.Id);
 }

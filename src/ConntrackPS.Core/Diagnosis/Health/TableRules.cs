@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>The table is full, or nearly.</summary>
+/// <summary>Finds a full or nearly full table.</summary>
 internal sealed class TableFillRule : IHealthRule
 {
     private const double Full = 0.98;
@@ -24,7 +24,7 @@ internal sealed class TableFillRule : IHealthRule
     }
 }
 
-/// <summary>Packets are being dropped, or entries to make room for new ones, right now.</summary>
+/// <summary>Finds packets that are being dropped, and entries that are being deleted to make room.</summary>
 internal sealed class DropRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -51,10 +51,10 @@ internal sealed class DropRule : IHealthRule
     }
 }
 
-/// <summary>Connections clash: two packets want the same place in the table.</summary>
+/// <summary>Finds clashes of connections: two packets need the same place in the table.</summary>
 internal sealed class InsertFailedRule : IHealthRule
 {
-    /// <summary>Clashes per second that the kernel resolved, from which on they are worth a finding.</summary>
+    /// <summary>The number of resolved clashes per second that is worth a finding.</summary>
     private const int ManyClashes = 100;
 
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -81,13 +81,13 @@ internal sealed class InsertFailedRule : IHealthRule
     }
 }
 
-/// <summary>The maximum suits the machine's memory badly.</summary>
+/// <summary>Finds a maximum that does not fit the machine's memory.</summary>
 internal sealed class MaximumRule : IHealthRule
 {
-    /// <summary>A full table may take this share of the memory.</summary>
+    /// <summary>The maximum share of memory for a full table.</summary>
     private const double MemoryShare = 0.5;
 
-    /// <summary>A maximum below the field rule matters only where the table fills.</summary>
+    /// <summary>A maximum below the rule of thumb matters only above this fill.</summary>
     private const double WorthRaising = 0.5;
 
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -122,13 +122,13 @@ internal sealed class MaximumRule : IHealthRule
     }
 }
 
-/// <summary>The hash table's size is out of proportion to the maximum.</summary>
+/// <summary>Finds a hash table size that does not fit the maximum.</summary>
 internal sealed class BucketRule : IHealthRule
 {
-    /// <summary>Entries for each bucket at the maximum: kernels chose 4 once, and 1 since 5.15. Each entry is in two chains.</summary>
+    /// <summary>Entries per bucket at the maximum: kernels used 4 before 5.15, and 1 since then. Each entry is in two chains.</summary>
     private const int MostEntries = 4;
 
-    /// <summary>Buckets for each entry at the maximum, past which they are of no use.</summary>
+    /// <summary>Buckets per entry at the maximum. More are useless.</summary>
     private const int MostBuckets = 4;
 
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -164,7 +164,7 @@ internal sealed class BucketRule : IHealthRule
         }
     }
 
-    /// <summary>A bucket for each entry; where the maximum is too big for the memory, for those that are not.</summary>
+    /// <summary>One bucket per entry. If the maximum is too large for the memory, one for each entry that fits.</summary>
     private static Remedy Mend(HealthSnapshot snapshot) =>
         snapshot.Set("Buckets", Math.Max(1, Math.Min(snapshot.Maximum, snapshot.AffordableMaximum() ?? snapshot.Maximum)));
 
@@ -172,7 +172,7 @@ internal sealed class BucketRule : IHealthRule
         FormattableString.Invariant($"nf_conntrack_max {Figures.Of(snapshot.Maximum)}, buckets {Figures.Of(snapshot.Buckets)}: a full table has chains of {2.0 * snapshot.Maximum / snapshot.Buckets:0.#} entries.");
 }
 
-/// <summary>The hash table was resized again and again while the table was listed.</summary>
+/// <summary>Finds a hash table that was resized repeatedly while it was listed.</summary>
 internal sealed class ResizeRule : IHealthRule
 {
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)

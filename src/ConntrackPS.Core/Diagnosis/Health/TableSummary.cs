@@ -3,12 +3,13 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>What rules want to know of the table's entries, gathered in one pass over it.</summary>
+/// <summary>The sums over the table's entries that the rules need, from one pass.</summary>
 /// <param name="establishedSeconds">The timeout of established TCP connections, in seconds.</param>
-/// <param name="shortenedSeconds">The one they have while data waits for an acknowledgement, in seconds.</param>
+/// <param name="shortenedSeconds">Their timeout while data is unacknowledged, in seconds.</param>
 internal sealed class TableSummary(long establishedSeconds, long shortenedSeconds)
 {
-    /// <summary>An established connection is idle after this time, in seconds: past hosts' keep-alives (RFC 1122, 2 h).</summary>
+    /// <summary>An established connection is idle after this time, in seconds. It is longer than the keep-alive interval of hosts (RFC
+    /// 1122, 2 h).</summary>
     public const uint IdleSeconds = 7440;
 
     private readonly SortedDictionary<string, int> _helpers = new(StringComparer.Ordinal);
@@ -16,23 +17,23 @@ internal sealed class TableSummary(long establishedSeconds, long shortenedSecond
     /// <summary>The timeout of established TCP connections, in seconds.</summary>
     public long EstablishedSeconds { get; } = establishedSeconds;
 
-    /// <summary>The timeout of these while data waits for an acknowledgement (Retrans, Unacknowledged), in seconds: what
-    /// is left of it does not tell how long they have been idle.</summary>
+    /// <summary>The timeout of established TCP connections while data is unacknowledged (Retrans, Unacknowledged), in seconds. The rest of
+    /// this timeout does not show how long they have been idle.</summary>
     public long ShortenedSeconds { get; } = shortenedSeconds;
 
-    /// <summary>All entries.</summary>
+    /// <summary>The number of entries.</summary>
     public int Count { get; set; }
 
-    /// <summary>TCP connections that are set up.</summary>
+    /// <summary>Established TCP connections.</summary>
     public int Established { get; set; }
 
-    /// <summary>Of these, those without a packet for longer than <see cref="IdleSeconds"/>.</summary>
+    /// <summary>Established TCP connections without a packet for longer than <see cref="IdleSeconds"/>.</summary>
     public int IdleEstablished { get; set; }
 
     /// <summary>TCP connections in their handshake.</summary>
     public int HalfOpen { get; set; }
 
-    /// <summary>Entries without a reply, but for TCP handshakes.</summary>
+    /// <summary>Entries without a reply, except TCP handshakes.</summary>
     public int Unreplied { get; set; }
 
     /// <summary>Entries by source.</summary>
@@ -47,7 +48,7 @@ internal sealed class TableSummary(long establishedSeconds, long shortenedSecond
     /// <summary>Entries by helper.</summary>
     public IDictionary<string, int> Helpers => _helpers;
 
-    /// <summary>Takes an entry into account.</summary>
+    /// <summary>Adds an entry to the sums.</summary>
     public void Add(ConntrackEntry entry)
     {
         Count++;
@@ -84,10 +85,10 @@ internal sealed class SourceCounter
     public void Add(IPFamily family, AddressBits address, int count = 1) =>
         CollectionsMarshal.GetValueRefOrAddDefault(_counts, (family, address), out _) += count;
 
-    /// <summary>The sources with the most entries, the first one first.</summary>
+    /// <summary>The sources with the most entries, largest first.</summary>
     public IReadOnlyList<SourceCount> Top(int count)
     {
-        // One pass with a short list: a flood with forged sources has a million of them.
+        // One pass with a short list: a flood with forged sources has a million sources.
         List<SourceCount> top = [];
         foreach (((IPFamily family, AddressBits address), int entries) in _counts)
         {
@@ -103,10 +104,10 @@ internal sealed class SourceCounter
     }
 }
 
-/// <summary>How many entries a source address has.</summary>
+/// <summary>The number of entries of a source address.</summary>
 /// <param name="Family">The address's family.</param>
 /// <param name="Address">The address.</param>
-/// <param name="Count">Its entries.</param>
+/// <param name="Count">The number of entries.</param>
 internal readonly record struct SourceCount(IPFamily Family, AddressBits Address, int Count)
 {
     /// <summary>The address as text.</summary>

@@ -3,14 +3,14 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>Unfinished TCP handshakes fill the table: a flood, a scan, or a server that is down.</summary>
+/// <summary>Finds unfinished TCP handshakes that fill the table: a flood, a scan, or a server that is down.</summary>
 internal sealed class HalfOpenRule : IHealthRule
 {
     private const int Many = 1000;
     private const double Share = 0.25;
     private const double OneSource = 0.5;
 
-    /// <summary>For handshakes, in seconds.</summary>
+    /// <summary>For the handshake states, in seconds.</summary>
     private const int ShortTimeout = 20;
 
     public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
@@ -31,7 +31,7 @@ internal sealed class HalfOpenRule : IHealthRule
     }
 }
 
-/// <summary>Half of the table has no reply; TCP handshakes are <see cref="HalfOpenRule"/>'s.</summary>
+/// <summary>Finds a table where half of the entries have no reply. <see cref="HalfOpenRule"/> handles TCP handshakes.</summary>
 internal sealed class UnrepliedRule : IHealthRule
 {
     private const int Many = 1000;
@@ -54,7 +54,7 @@ internal sealed class UnrepliedRule : IHealthRule
     }
 }
 
-/// <summary>One source holds most of the table.</summary>
+/// <summary>Finds one source that has most of the entries.</summary>
 internal sealed class SourceShareRule : IHealthRule
 {
     private const int Many = 1000;
@@ -74,7 +74,7 @@ internal sealed class SourceShareRule : IHealthRule
     }
 }
 
-/// <summary>Idle connections keep their entries for the kernel's default of five days.</summary>
+/// <summary>Finds idle connections that keep their entries for the kernel's default of five days.</summary>
 internal sealed class IdleEstablishedRule : IHealthRule
 {
     private const long FiveDays = 432000;
@@ -103,7 +103,7 @@ internal sealed class IdleEstablishedRule : IHealthRule
     }
 }
 
-/// <summary>Many packets are invalid.</summary>
+/// <summary>Finds many invalid packets.</summary>
 internal sealed class InvalidRule : IHealthRule
 {
     private const int Many = 10;

@@ -5,25 +5,25 @@ using System.Runtime.InteropServices;
 
 namespace ConntrackPS.Events.Receiving;
 
-/// <summary>Writes datagrams compactly: of each only the words in which it differs from the last one of its kind and
-/// length. Events of a burst differ in some ports, an id and a time, so that 200 bytes become some 40.</summary>
-/// <remarks>What is written must be read by one <see cref="DatagramUnpacker"/>, all of it and in the same order. A record
-/// is the length less one (2 bytes), the slot (1), then a bit for each word that follows, then these words; where the slot is
-/// <see cref="DatagramSlots.None"/>, the datagram as it came. A burst is over before the runtime has looked which methods are
-/// worth optimising: these always are.</remarks>
+/// <summary>Compresses datagrams: writes only the words that differ from the last datagram of the same kind and length. Events of a burst
+/// differ in some ports, an id and a time, so 200 bytes become about 40.</summary>
+/// <remarks>One <see cref="DatagramUnpacker"/> must read everything that was written, in the same order. A record has the length minus one
+/// (2 bytes), the slot (1), a bit for each word that follows, then these words. With slot <see cref="DatagramSlots.None"/> the datagram
+/// follows uncompressed. A burst ends before the runtime decides which methods to optimise, so these methods are always
+/// optimised.</remarks>
 internal sealed class DatagramPacker
 {
     private readonly DatagramSlots _slots = new();
 
-    /// <summary>The most bytes that a datagram of this length can take.</summary>
+    /// <summary>The maximum number of bytes for a datagram of this length.</summary>
     public static int MaximumSize(int length) =>
         DatagramSlots.HeaderSize + DatagramSlots.MaskSize(length) + DatagramSlots.WordCount(length) * DatagramSlots.WordSize;
 
     /// <summary>Writes a record.</summary>
     /// <param name="datagram">At least one byte.</param>
-    /// <param name="target">Has room for <see cref="MaximumSize"/>.</param>
-    /// <param name="asItCame">Whether it is only copied, which is faster.</param>
-    /// <returns>How many bytes were written.</returns>
+    /// <param name="target">The buffer, with at least <see cref="MaximumSize"/> bytes.</param>
+    /// <param name="asItCame">True to copy it uncompressed, which is faster.</param>
+    /// <returns>The number of bytes written.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Pack(ReadOnlySpan<byte> datagram, Span<byte> target, bool asItCame = false)
     {
@@ -57,14 +57,14 @@ internal sealed class DatagramPacker
     }
 }
 
-/// <summary>Reads what a <see cref="DatagramPacker"/> wrote.</summary>
+/// <summary>Reads the output of a <see cref="DatagramPacker"/>.</summary>
 internal sealed class DatagramUnpacker
 {
     private readonly DatagramSlots _slots = new();
 
     /// <summary>Reads a record.</summary>
-    /// <param name="packed">Begins with the record; afterwards with the next.</param>
-    /// <returns>The datagram, which is good until the next call.</returns>
+    /// <param name="packed">Starts with the record; afterwards with the next one.</param>
+    /// <returns>The datagram. It is valid until the next call.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ReadOnlySpan<byte> Unpack(scoped ref ReadOnlySpan<byte> packed)
     {
@@ -94,13 +94,13 @@ internal sealed class DatagramUnpacker
     }
 }
 
-/// <summary>The last datagram of each kind and length, as packer and unpacker remember it alike.</summary>
+/// <summary>The last datagram of each kind and length. Packer and unpacker keep the same state.</summary>
 internal sealed class DatagramSlots
 {
     public const int HeaderSize = 3;
     public const int WordSize = sizeof(uint);
 
-    /// <summary>The slot of what is not remembered: too large, or written as it came.</summary>
+    /// <summary>The slot of datagrams that are not remembered, because they are too large or uncompressed.</summary>
     public const int None = byte.MaxValue;
 
     private const int Count = 64;
@@ -110,14 +110,14 @@ internal sealed class DatagramSlots
     private readonly uint[] _words = new uint[Count * WordsOfSlot];
     private readonly int[] _lengths = new int[Count];
 
-    /// <summary>Any choice is right; a good one gives events that are alike the same slot.</summary>
+    /// <summary>Any choice is correct. A good one gives similar events the same slot.</summary>
     public static int Choose(ReadOnlySpan<byte> datagram)
     {
         int words = WordCount(datagram.Length);
         if (words > WordsOfSlot)
             return None;
 
-        // Both bytes of the type: which of them tells events apart depends on the machine's order.
+        // Uses both bytes of the type, because byte order decides which of them distinguishes events.
         int kind = datagram.Length > MessageTypeOffset + 1 ? datagram[MessageTypeOffset] ^ datagram[MessageTypeOffset + 1] : 0;
         return (words ^ kind << 5) % Count;
     }
@@ -126,7 +126,7 @@ internal sealed class DatagramSlots
 
     public static int MaskSize(int length) => (WordCount(length) + 7) / 8;
 
-    /// <summary>The last word of a datagram that ends within one.</summary>
+    /// <summary>The last, incomplete word of a datagram.</summary>
     public static uint LastWord(ReadOnlySpan<byte> datagram)
     {
         Span<byte> padded = stackalloc byte[WordSize];
@@ -135,7 +135,7 @@ internal sealed class DatagramSlots
         return MemoryMarshal.Read<uint>(padded);
     }
 
-    /// <summary>The words that the slot holds; zeros where the last was of another length.</summary>
+    /// <summary>The words in the slot. Zeros if the last datagram had another length.</summary>
     public Span<uint> Last(int slot, int length)
     {
         Span<uint> words = _words.AsSpan(slot * WordsOfSlot, WordCount(length));

@@ -4,15 +4,15 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Events.Receiving;
 
-/// <summary>What has been received and not been taken yet: datagrams, and notes between them. Bounded by the memory it takes,
-/// which it gives back as it drains.</summary>
-/// <remarks>Any thread may append; one takes. A quarter of the memory is filled with datagrams as they came, since packing them
-/// would only cost time while the reader keeps up; from then on they are packed.</remarks>
+/// <summary>The received data that was not taken yet: datagrams, with notes between them. Its memory is limited, and is freed as it is
+/// read.</summary>
+/// <remarks>Any thread may append. Only one may take. The first quarter of the memory stores datagrams unchanged, because compression only
+/// costs time while the reader keeps up. Above that they are compressed.</remarks>
 internal sealed class EventBacklog : IDisposable
 {
     private const int LargestBlock = 256 * 1024;
 
-    /// <summary>What an item costs beside its datagrams, in bytes.</summary>
+    /// <summary>The memory of an item in addition to its datagrams, in bytes.</summary>
     private const int ItemCost = 96;
 
     private readonly object _lock = new();
@@ -30,20 +30,20 @@ internal sealed class EventBacklog : IDisposable
     private bool _isFull;
     private bool _cancelled;
 
-    /// <param name="maximumBytes">How much memory it may take; once all are taken, a datagram finds room whatever its size.</param>
+    /// <param name="maximumBytes">The maximum memory. If it is empty, a datagram of any size fits.</param>
     public EventBacklog(long maximumBytes)
     {
         _maximum = maximumBytes;
         _blockSize = (int)Math.Clamp(maximumBytes / 8, Environment.SystemPageSize, LargestBlock);
     }
 
-    /// <summary>How many datagrams wait, those of the item that is being read among them.</summary>
+    /// <summary>The number of waiting datagrams, including those of the item that is being read.</summary>
     public long Count => Interlocked.Read(ref _count);
 
-    /// <summary>How many waited when there was no room for the first time; null while there always was.</summary>
+    /// <summary>The number of waiting datagrams when it was full for the first time. Null if it never was.</summary>
     public long? CountWhenFull => Interlocked.Read(ref _countWhenFull) is >= 0 and var count ? count : null;
 
-    /// <summary>The memory it takes, in bytes.</summary>
+    /// <summary>The memory in use, in bytes.</summary>
     public long MemorySize
     {
         get
@@ -55,7 +55,7 @@ internal sealed class EventBacklog : IDisposable
 
     private long Used => _blockBytes + (long)_items.Count * ItemCost;
 
-    /// <summary>Appends a datagram, if there is room. The thread that waits to take is not woken before <see cref="Signal"/>.</summary>
+    /// <summary>Appends a datagram if there is room. This does not wake the taking thread; <see cref="Signal"/> does.</summary>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool TryAppend(object source, ReadOnlySpan<byte> datagram)
     {
@@ -71,7 +71,7 @@ internal sealed class EventBacklog : IDisposable
         }
     }
 
-    /// <summary>Waits until memory was given back since <see cref="TryAppend"/> found no room, but no longer than this.</summary>
+    /// <summary>Waits until memory has been freed since <see cref="TryAppend"/> found no room, or until the timeout.</summary>
     public void WaitForRoom(TimeSpan timeout)
     {
         lock (_lock)
@@ -82,7 +82,7 @@ internal sealed class EventBacklog : IDisposable
         }
     }
 
-    /// <summary>Appends a note, for which there is always room.</summary>
+    /// <summary>Appends a note. There is always room for one.</summary>
     public void Post(object source, BacklogNote note)
     {
         lock (_lock)
@@ -93,15 +93,15 @@ internal sealed class EventBacklog : IDisposable
         }
     }
 
-    /// <summary>Wakes the thread that waits to take.</summary>
+    /// <summary>Wakes the taking thread.</summary>
     public void Signal()
     {
         lock (_lock)
             Wake();
     }
 
-    /// <summary>Waits for the next item. The one before must have been read to its end.</summary>
-    /// <returns>Null when the time is up first.</returns>
+    /// <summary>Waits for the next item. The previous one must have been read to its end.</summary>
+    /// <returns>Null after the timeout.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public BacklogItem? Take(TimeSpan timeout)
     {
@@ -113,7 +113,7 @@ internal sealed class EventBacklog : IDisposable
                 ThrowIfCancelled();
                 if (_items.TryDequeue(out BacklogItem? item))
                 {
-                    // What comes from now on goes into another.
+                    // Later datagrams go into another item.
                     if (item == _last)
                         _last = null;
                     return item;
@@ -130,9 +130,9 @@ internal sealed class EventBacklog : IDisposable
     }
 
     /// <summary>Reads the next datagram of an item that was taken.</summary>
-    /// <param name="item">From <see cref="Take"/>.</param>
-    /// <param name="datagram">Good until the next call.</param>
-    /// <returns>False at its end, upon which its memory is free.</returns>
+    /// <param name="item">The item from <see cref="Take"/>.</param>
+    /// <param name="datagram">The datagram. Valid until the next call.</param>
+    /// <returns>False at the end of the item. Its memory is then free.</returns>
     public bool TryRead(BacklogItem item, out ReadOnlySpan<byte> datagram)
     {
         datagram = default;
@@ -150,7 +150,7 @@ internal sealed class EventBacklog : IDisposable
         return true;
     }
 
-    /// <summary>Ends every wait, now and later; from any thread.</summary>
+    /// <summary>Ends all current and later waits. May be called from any thread.</summary>
     public void Cancel()
     {
         lock (_lock)
@@ -160,7 +160,7 @@ internal sealed class EventBacklog : IDisposable
         }
     }
 
-    /// <summary>Gives the memory back; it must not be used any more.</summary>
+    /// <summary>Frees the memory. The object can't be used afterwards.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -197,7 +197,7 @@ internal sealed class EventBacklog : IDisposable
 
     private bool TryOpenBlock(int needed)
     {
-        // An empty one that is too small for this datagram makes room for a larger one.
+        // Replace an empty block that is too small for this datagram.
         if (_tail is { Items: 0 })
         {
             Free(_tail);
@@ -222,7 +222,7 @@ internal sealed class EventBacklog : IDisposable
                 return;
             if (block == _tail)
             {
-                // All of it is read: it is filled again from its start.
+                // The block is fully read, so it is filled again from its start.
                 block.End = 0;
             }
             else
@@ -253,20 +253,20 @@ internal sealed class EventBacklog : IDisposable
             throw new OperationCanceledException();
     }
 
-    /// <summary>A piece of memory that is filled from its start.</summary>
+    /// <summary>A block of memory that is filled from its start.</summary>
     internal sealed class Block(MemoryBlock memory)
     {
         public MemoryBlock Memory => memory;
 
-        /// <summary>How much of it is filled, in bytes.</summary>
+        /// <summary>The number of bytes in use.</summary>
         public int End { get; set; }
 
-        /// <summary>How many items are in it that have not been read to their end.</summary>
+        /// <summary>The number of items in it that are not fully read.</summary>
         public int Items { get; set; }
     }
 }
 
-/// <summary>Datagrams of one source that came after each other, or a note.</summary>
+/// <summary>Consecutive datagrams of one source, or a note.</summary>
 internal sealed class BacklogItem
 {
     public BacklogItem(object source, BacklogNote note) => (Source, Note) = (source, note);
@@ -274,10 +274,10 @@ internal sealed class BacklogItem
     public BacklogItem(object source, EventBacklog.Block block) =>
         (Source, Block, Start, End) = (source, block, block.End, block.End);
 
-    /// <summary>Whose they are.</summary>
+    /// <summary>The source.</summary>
     public object Source { get; }
 
-    /// <summary>Null for datagrams.</summary>
+    /// <summary>The note, or null for datagrams.</summary>
     public BacklogNote? Note { get; }
 
     internal EventBacklog.Block? Block { get; set; }
@@ -286,34 +286,34 @@ internal sealed class BacklogItem
 
     internal int End { get; set; }
 
-    /// <summary>How many datagrams.</summary>
+    /// <summary>The number of datagrams.</summary>
     internal int Count { get; set; }
 }
 
-/// <summary>What a receiver has to say beside what it received, at its place among it.</summary>
+/// <summary>A message from a receiver, in its order among the received data.</summary>
 internal abstract record BacklogNote
 {
-    /// <summary>Nothing has come yet.</summary>
+    /// <summary>Receiving starts. There is no data before this note.</summary>
     public sealed record Began : BacklogNote;
 
-    /// <summary>So many messages were dropped. All that was queued before stands before this note.</summary>
+    /// <summary>The kernel dropped this number of messages. All data queued before is before this note.</summary>
     public sealed record Lost(uint Count) : BacklogNote;
 
-    /// <summary>All that the kernel had queued, or dropped, when this fence was asked for stands before it; what it dropped
-    /// later stands behind it.</summary>
+    /// <summary>Everything that the kernel had queued or dropped at the time of the request is before this note. Later losses are reported
+    /// after it.</summary>
     public sealed record Fence(int Number) : BacklogNote;
 
-    /// <summary>Nothing more will come, for this reason.</summary>
+    /// <summary>No more data will come, for this reason.</summary>
     public sealed record Ended(Exception Reason) : BacklogNote;
 }
 
-/// <summary>Memory outside of the garbage collector's, which goes back to the system the moment it is disposed.</summary>
+/// <summary>Memory outside the garbage collector. It is returned to the system when it is disposed.</summary>
 internal sealed unsafe class MemoryBlock : IDisposable
 {
     private readonly byte* _start;
     private bool _disposed;
 
-    /// <param name="size">In bytes; made whole pages.</param>
+    /// <param name="size">The size in bytes. Rounded up to whole pages.</param>
     public MemoryBlock(int size)
     {
         nuint page = (nuint)Environment.SystemPageSize;
@@ -326,7 +326,7 @@ internal sealed unsafe class MemoryBlock : IDisposable
     /// <summary>In bytes.</summary>
     public int Size { get; }
 
-    /// <summary>All of it; what it holds at first is anything.</summary>
+    /// <summary>All of the memory. Its initial content is undefined.</summary>
     public Span<byte> Bytes => new(_start, Size);
 
     public void Dispose()
@@ -335,7 +335,7 @@ internal sealed unsafe class MemoryBlock : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>The allocator may keep the addresses for later, but not the pages behind them.</summary>
+    /// <summary>The allocator may keep the addresses, but not the pages.</summary>
     private void Free()
     {
         if (_disposed)

@@ -2,8 +2,8 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Events.Receiving;
 
-/// <summary>Receives the events of any number of subscriptions on one thread, which does nothing else, into a backlog.</summary>
-/// <remarks>A container host has hundreds of network namespaces, of which few have much to tell at a time.</remarks>
+/// <summary>Receives the events of any number of subscriptions into a backlog, on one dedicated thread.</summary>
+/// <remarks>A container host has hundreds of network namespaces, and few of them are busy at the same time.</remarks>
 internal sealed class EventReceiver : IDisposable
 {
     private static readonly TimeSpan IdleWait = TimeSpan.FromMilliseconds(500);
@@ -14,7 +14,7 @@ internal sealed class EventReceiver : IDisposable
     private readonly Thread _thread;
     private readonly Action<ulong> _onReady;
 
-    // Replaced, never changed: the thread goes through it without a lock.
+    // Replaced as a whole, so that the thread can iterate without a lock.
     private volatile EventChannel[] _channels = [];
     private volatile bool _cancelled;
     private ulong _tokens;
@@ -22,7 +22,7 @@ internal sealed class EventReceiver : IDisposable
     private long _looked = Environment.TickCount64;
     private bool _disposed;
 
-    /// <param name="backlog">Takes what is received, and notes about it.</param>
+    /// <param name="backlog">The backlog for received data and notes.</param>
     public EventReceiver(EventBacklog backlog)
     {
         _backlog = backlog;
@@ -32,7 +32,7 @@ internal sealed class EventReceiver : IDisposable
 
     public void Start() => _thread.Start();
 
-    /// <summary>Receives from one more subscription from now on.</summary>
+    /// <summary>Adds a subscription.</summary>
     public void Join(EventChannel channel)
     {
         lock (_poller)
@@ -46,17 +46,17 @@ internal sealed class EventReceiver : IDisposable
         _poller.Nudge();
     }
 
-    /// <summary>Has the thread look again at what it was asked for.</summary>
+    /// <summary>Makes the thread check for requests.</summary>
     public void Nudge() => _poller.Nudge();
 
-    /// <summary>Makes the thread leave; from any thread, without waiting for it.</summary>
+    /// <summary>Stops the thread, without waiting for it. May be called from any thread.</summary>
     public void Cancel()
     {
         _cancelled = true;
         _poller.Nudge();
     }
 
-    /// <summary>Waits until the backlog has room, and tells all subscriptions that it has none.</summary>
+    /// <summary>Waits until the backlog has room, and informs all subscriptions that it is full.</summary>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     internal void WaitForRoom()
     {
@@ -95,7 +95,7 @@ internal sealed class EventReceiver : IDisposable
         }
         catch (Exception exception)
         {
-            // Nothing that one subscription is to blame for.
+            // The failure is not the fault of a single subscription.
             foreach (EventChannel channel in _channels)
                 _backlog.Post(channel.Source, new BacklogNote.Ended(exception));
         }
@@ -103,7 +103,7 @@ internal sealed class EventReceiver : IDisposable
 
     private void ReceiveOnce()
     {
-        // Now and then all are looked at: an overrun may have left losses and no data, and a namespace may be gone.
+        // All are checked regularly: after an overrun there may be losses but no data, and a namespace may be gone.
         bool looks = Environment.TickCount64 - _looked >= IdleWait.TotalMilliseconds, isBusy = false;
         if (looks)
             _looked = Environment.TickCount64;
@@ -117,7 +117,7 @@ internal sealed class EventReceiver : IDisposable
         _poller.Wait(isBusy ? TimeSpan.Zero : IdleWait, _onReady);
     }
 
-    /// <returns>True where there is more to do at once.</returns>
+    /// <returns>True if there is more to do immediately.</returns>
     private bool Serve(EventChannel channel, bool looks)
     {
         try
@@ -126,7 +126,7 @@ internal sealed class EventReceiver : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Asked to stop.
+            // Cancelled.
         }
         catch (Exception exception)
         {
@@ -140,14 +140,14 @@ internal sealed class EventReceiver : IDisposable
     }
 }
 
-/// <summary>One subscription of a receiver, and its place among what has been received. <see cref="Cancel"/> and
-/// <see cref="RequestFence"/> may come from any thread.</summary>
+/// <summary>One subscription of a receiver, with its position in the received data. <see cref="Cancel"/> and <see cref="RequestFence"/> may
+/// be called from any thread.</summary>
 internal sealed class EventChannel
 {
-    /// <summary>How many datagrams to receive before it is looked for losses and fences, and for others' events.</summary>
+    /// <summary>The number of datagrams to receive before losses, fences and other subscriptions are checked.</summary>
     private const int RoundSize = 512;
 
-    /// <summary>The least that the kernel charges a receive buffer for a message; it is more in truth.</summary>
+    /// <summary>The minimum that the kernel charges a receive buffer for a message. The real charge is higher.</summary>
     private const int LeastMessageCost = 512;
 
     private readonly EventReceiver _receiver;
@@ -168,12 +168,12 @@ internal sealed class EventChannel
     private long _mark;
     private long _received;
 
-    /// <param name="receiver">Receives, once it is told to <see cref="EventReceiver.Join"/>.</param>
-    /// <param name="networkNamespace">Where the subscription listens.</param>
-    /// <param name="subscription">Listens already; is closed with the channel.</param>
-    /// <param name="backlog">The receiver's.</param>
-    /// <param name="source">Whose the backlog is told it is.</param>
-    /// <param name="onFull">Called on the receiving thread, once a second at most, when the backlog has no room.</param>
+    /// <param name="receiver">The receiver, after a call of <see cref="EventReceiver.Join"/>.</param>
+    /// <param name="networkNamespace">The network namespace of the subscription.</param>
+    /// <param name="subscription">An active subscription. It is closed with the channel.</param>
+    /// <param name="backlog">The backlog of the receiver.</param>
+    /// <param name="source">The source in the backlog.</param>
+    /// <param name="onFull">Called on the receiving thread when the backlog is full, at most once a second.</param>
     public EventChannel(
         EventReceiver receiver, NetworkNamespace? networkNamespace, EventSubscription subscription, EventBacklog backlog, object source,
         Action? onFull = null)
@@ -183,17 +183,17 @@ internal sealed class EventChannel
         _mostQueued = subscription.ReceiveBufferSize / LeastMessageCost;
     }
 
-    /// <summary>Whose the backlog is told it is.</summary>
+    /// <summary>The source in the backlog.</summary>
     public object Source { get; }
 
-    /// <summary>What the poller calls it; 0 before it has joined.</summary>
+    /// <summary>The token for the poller. 0 before it has joined.</summary>
     public ulong Token { get; private set; }
 
-    /// <summary>True where it was asked for something, or has data.</summary>
+    /// <summary>True if there is a request or data.</summary>
     public bool IsDue => _isDue;
 
-    /// <summary>Asks for a note behind all that the kernel has queued or dropped so far.</summary>
-    /// <param name="number">The note's; each is larger than the one before.</param>
+    /// <summary>Requests a note after everything that the kernel has queued or dropped so far.</summary>
+    /// <param name="number">The number of the note. Each must be larger than the previous one.</param>
     public void RequestFence(int number)
     {
         _fenceAsked = number;
@@ -201,7 +201,7 @@ internal sealed class EventChannel
         _receiver.Nudge();
     }
 
-    /// <summary>Has it closed, without waiting for that.</summary>
+    /// <summary>Requests to close it, without waiting.</summary>
     public void Cancel()
     {
         _subscription.Cancel();
@@ -209,10 +209,10 @@ internal sealed class EventChannel
         _receiver.Nudge();
     }
 
-    /// <summary>Makes it due.</summary>
+    /// <summary>Marks it as due.</summary>
     public void Wake() => _isDue = true;
 
-    /// <summary>Closes the socket; by the receiver, or where it has not joined.</summary>
+    /// <summary>Closes the socket. Called by the receiver, or if it has not joined.</summary>
     public void Close() => _subscription.Dispose();
 
     internal void JoinAs(ulong token, Poller poller)
@@ -221,7 +221,7 @@ internal sealed class EventChannel
         _subscription.WatchBy(poller, token);
     }
 
-    /// <summary>Tells that the backlog has no room. What goes wrong then ends this channel alone.</summary>
+    /// <summary>Reports that the backlog is full. An exception ends only this channel.</summary>
     internal void TellOfFullness()
     {
         try
@@ -234,11 +234,12 @@ internal sealed class EventChannel
         }
     }
 
-    /// <summary>Receives what is there, up to a round, and posts the notes whose place is reached; on the receiving thread.</summary>
-    /// <param name="looks">Whether to look if the namespace is still there.</param>
-    /// <returns>True where there may be more.</returns>
-    /// <exception cref="NetworkNamespaceException">ESTALE: the namespace is gone, and all its events are received.</exception>
-    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called, or the backlog takes nothing any more.</exception>
+    /// <summary>Receives available data, up to the size of a round, and posts the notes whose position is reached. Called on the receiving
+    /// thread.</summary>
+    /// <param name="looks">True to check whether the namespace still exists.</param>
+    /// <returns>True if there may be more.</returns>
+    /// <exception cref="NetworkNamespaceException">ESTALE: the namespace is gone, and all its events have been received.</exception>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called, or the backlog is closed.</exception>
     internal bool Receive(bool looks)
     {
         _isDue = false;
@@ -251,7 +252,7 @@ internal sealed class EventChannel
         long before = _received;
         bool isDrained = ReceiveRound();
 
-        // A socket may never be empty, but what it held at the mark comes out of it first.
+        // A socket may never become empty, but it delivers first what it held at the mark.
         if (_isMarked && (isDrained || _received - _mark > _mostQueued))
             PostNotes();
         if (!isDrained || _received != before)
@@ -259,8 +260,8 @@ internal sealed class EventChannel
         if (_isGone)
             throw new NetworkNamespaceException(_networkNamespace!.Name, Errno.Stale);
 
-        // Its last events may have come since the socket was empty: they are still received. The socket keeps a namespace alive
-        // that was deleted, and would wait for ever in it.
+        // Its last events may have arrived since the socket was empty, and are still received. The socket keeps a deleted namespace alive,
+        // and would wait forever in it.
         if (looks)
             _isGone = _networkNamespace?.LeadsTo(_subscription.Identity) == false;
         if (_isGone)
@@ -268,8 +269,8 @@ internal sealed class EventChannel
         return _isDue;
     }
 
-    /// <summary>Takes note that a fence is asked for, or that messages were dropped: either belongs behind all that is
-    /// queued now. The count of drops is read first, so that what is dropped from now on is told behind the fence.</summary>
+    /// <summary>Records that a fence was requested, or that messages were dropped. The note belongs after everything that is queued now.
+    /// The drop count is read first, so that later drops are reported after the fence.</summary>
     private void MarkPlace()
     {
         int asked = _fenceAsked;
@@ -289,7 +290,7 @@ internal sealed class EventChannel
         (_lost, _fencePosted, _isMarked) = (0, _fence, false);
     }
 
-    /// <returns>True where nothing is left.</returns>
+    /// <returns>True if no data is left.</returns>
     private bool ReceiveRound()
     {
         for (int i = 0; i < RoundSize; i++, _received++)

@@ -7,9 +7,9 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Expectations.Events;
 
-/// <summary>Listens to the events of expectations in one network namespace. They are received on a thread that does nothing
-/// else, into a backlog, and made events on the caller's.</summary>
-/// <remarks>One thread at a time may take events.</remarks>
+/// <summary>Receives expectation events of one network namespace. A dedicated thread receives them into a backlog. The caller's thread
+/// decodes them.</summary>
+/// <remarks>Only one thread at a time may take events.</remarks>
 public sealed class ExpectationWatcher : IDisposable
 {
     private readonly NetworkNamespace? _networkNamespace;
@@ -19,13 +19,13 @@ public sealed class ExpectationWatcher : IDisposable
     private Exception? _failure;
 
     /// <summary>Starts listening.</summary>
-    /// <param name="networkNamespace">Where; null for the caller's own.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     /// <param name="eventTypes">New, Destroy, or both.</param>
     /// <param name="receiveBufferSize">As in <see cref="EventOptions.ReceiveBufferSize"/>.</param>
     /// <param name="backlogSize">As in <see cref="EventOptions.BacklogSize"/>.</param>
-    /// <exception cref="ArgumentException">Another type is asked for, of which the kernel makes no events.</exception>
+    /// <exception cref="ArgumentException">The kernel produces no events of the requested type.</exception>
     /// <exception cref="NetlinkException">EPERM: listening needs CAP_NET_ADMIN.</exception>
-    /// <exception cref="ReceiveBufferException">The kernel does not give the buffer that was asked for.</exception>
+    /// <exception cref="ReceiveBufferException">The kernel does not grant the requested buffer.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public ExpectationWatcher(
         NetworkNamespace? networkNamespace,
@@ -51,17 +51,18 @@ public sealed class ExpectationWatcher : IDisposable
         }
     }
 
-    /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
+    /// <summary>The receive buffer that the kernel granted, in bytes. The kernel doubles the requested size for its own
+    /// bookkeeping.</summary>
     public int ReceiveBufferSize { get; }
 
-    /// <summary>As <see cref="EventStream.WaitingCountWhenFull"/>.</summary>
+    /// <summary>See <see cref="EventStream.WaitingCountWhenFull"/>.</summary>
     public long? WaitingCountWhenFull => _backlog.CountWhenFull;
 
     /// <summary>Waits for events.</summary>
-    /// <param name="timeout">How long.</param>
-    /// <returns>The next events; empty when the time is up first.</returns>
+    /// <param name="timeout">The maximum wait.</param>
+    /// <returns>The next events. Empty after the timeout.</returns>
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
-    /// <exception cref="NetworkNamespaceException">The namespace was deleted (ESTALE), and all its events are taken.</exception>
+    /// <exception cref="NetworkNamespaceException">The namespace was deleted (ESTALE), and all its events have been taken.</exception>
     /// <exception cref="NetlinkProtocolException">An event is malformed.</exception>
     public IReadOnlyList<ConntrackExpectationEvent> Take(TimeSpan timeout)
     {
@@ -85,7 +86,7 @@ public sealed class ExpectationWatcher : IDisposable
         return taken;
     }
 
-    /// <summary>Ends any wait and every later one, from any thread.</summary>
+    /// <summary>Ends any current wait and all later ones. May be called from any thread.</summary>
     public void Cancel()
     {
         _backlog.Cancel();
@@ -100,12 +101,12 @@ public sealed class ExpectationWatcher : IDisposable
         _backlog.Dispose();
     }
 
-    /// <summary>The group of updates exists, but no kernel sends to it.</summary>
+    /// <summary>A group for updates exists, but no kernel sends to it.</summary>
     private static NetfilterGroup GroupOf(ConntrackEventType type) => type switch
     {
         ConntrackEventType.New => NetfilterGroup.ConntrackExpNew,
         ConntrackEventType.Destroy => NetfilterGroup.ConntrackExpDestroy,
-        _ => throw new ArgumentException($"The kernel makes no {type} events of expectations. Name New or Destroy.", nameof(type)),
+        _ => throw new ArgumentException($"The kernel produces no {type} events of expectations. Name New or Destroy.", nameof(type)),
     };
 
     private static void Decode(ReadOnlySpan<byte> datagram, List<ConntrackExpectationEvent> into)
@@ -119,22 +120,22 @@ public sealed class ExpectationWatcher : IDisposable
     }
 }
 
-/// <summary>An event of an expectation. Being an expectation itself, it can be piped wherever one can.</summary>
-/// <remarks>The kernel tells of beginnings and ends alone, and neither the time nor the zone.</remarks>
+/// <summary>An event of an expectation. It is an expectation too, so that it works in any pipeline that takes one.</summary>
+/// <remarks>The kernel reports only creation and deletion, without the time and the zone.</remarks>
 public sealed class ConntrackExpectationEvent : ConntrackExpectation, INumberedEvent
 {
     internal ConntrackExpectationEvent(ConntrackEventType type) => EventType = type;
 
-    /// <summary>What happened: New, Destroy (a connection met it, its time was up, or it was deleted), Existing, Lost.</summary>
+    /// <summary>The event type: New, Destroy (a connection matched, it expired, or it was deleted), Existing, Lost.</summary>
     public ConntrackEventType EventType { get; }
 
-    /// <summary>When it was received, local time.</summary>
+    /// <summary>The time when it was received, local time.</summary>
     public DateTime EventTime { get; } = DateTime.Now;
 
-    /// <summary>The event's number, from 1. Lost events are counted in, so that a gap is a loss.</summary>
+    /// <summary>The event's number, from 1. Lost events have numbers too, so a gap is a loss.</summary>
     public ulong Sequence { get; private set; }
 
-    /// <summary>How many events were lost, on events of type Lost.</summary>
+    /// <summary>The number of lost events, for events of type Lost.</summary>
     public ulong? LostCount { get; internal set; }
 
     ulong INumberedEvent.Sequence
@@ -147,10 +148,10 @@ public sealed class ConntrackExpectationEvent : ConntrackExpectation, INumberedE
         EventType == ConntrackEventType.Lost ? $"{LostCount} events lost" : $"{EventType} {base.ToString()}";
 }
 
-/// <summary>Makes an event of a message of the groups NFNLGRP_CONNTRACK_EXP_*.</summary>
+/// <summary>Decodes an event from a message of the groups NFNLGRP_CONNTRACK_EXP_*.</summary>
 internal static class ExpectationEventDecoder
 {
-    /// <returns>Null for a message that is no event of an expectation.</returns>
+    /// <returns>Null for a message that is not an event of an expectation.</returns>
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>
     public static ConntrackExpectationEvent? Decode(NetlinkMessage message)
     {

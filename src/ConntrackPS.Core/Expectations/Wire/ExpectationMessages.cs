@@ -4,10 +4,10 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Expectations.Wire;
 
-/// <summary>The requests about expectations, as bytes.</summary>
+/// <summary>Builds the requests about expectations.</summary>
 internal static class ExpectationRequests
 {
-    /// <summary>IPCTNL_MSG_EXP_GET of all, or of one address family's.</summary>
+    /// <summary>IPCTNL_MSG_EXP_GET for all expectations, or for those of one address family.</summary>
     public static Span<byte> Dump(Span<byte> buffer, IPFamily family)
     {
         MessageWriter writer = new(buffer);
@@ -15,7 +15,7 @@ internal static class ExpectationRequests
         return End(buffer, ref writer);
     }
 
-    /// <summary>IPCTNL_MSG_EXP_GET of the one that a connection of this tuple and zone would meet.</summary>
+    /// <summary>IPCTNL_MSG_EXP_GET for the expectation that a connection with this tuple and zone would match.</summary>
     public static Span<byte> Get(Span<byte> buffer, in ConntrackTuple tuple, ushort zone)
     {
         MessageWriter writer = new(buffer);
@@ -24,11 +24,11 @@ internal static class ExpectationRequests
         return End(buffer, ref writer);
     }
 
-    /// <summary>IPCTNL_MSG_EXP_NEW of one that must not exist yet.</summary>
-    /// <param name="buffer">Where to write.</param>
-    /// <param name="expectation">What to create.</param>
-    /// <param name="master">The tuple by which the kernel finds the master: of either of its directions.</param>
-    /// <remarks>The kernel takes no timeout here: it starts with that of the helper's class.</remarks>
+    /// <summary>IPCTNL_MSG_EXP_NEW for an expectation that must not exist yet.</summary>
+    /// <param name="buffer">The buffer to write to.</param>
+    /// <param name="expectation">The expectation.</param>
+    /// <param name="master">The tuple by which the kernel finds the master, of either direction.</param>
+    /// <remarks>The kernel accepts no timeout here. The expectation starts with that of the helper's class.</remarks>
     public static Span<byte> Create(Span<byte> buffer, ConntrackExpectation expectation, in ConntrackTuple master)
     {
         MessageWriter writer = new(buffer);
@@ -50,7 +50,7 @@ internal static class ExpectationRequests
         return End(buffer, ref writer);
     }
 
-    /// <summary>IPCTNL_MSG_EXP_NEW of one that exists: its timeout is all that the kernel changes.</summary>
+    /// <summary>IPCTNL_MSG_EXP_NEW for an existing expectation. The kernel changes only its timeout.</summary>
     public static Span<byte> ChangeTimeout(Span<byte> buffer, ConntrackExpectation expectation)
     {
         MessageWriter writer = new(buffer);
@@ -62,8 +62,9 @@ internal static class ExpectationRequests
         return End(buffer, ref writer);
     }
 
-    /// <summary>IPCTNL_MSG_EXP_DELETE of one; without acknowledgement, since only refusals are of interest.</summary>
-    /// <remarks>The tuple alone would name whichever expectation it meets, and without it the message would delete all.</remarks>
+    /// <summary>IPCTNL_MSG_EXP_DELETE for one expectation, without acknowledgement, because only refusals are needed.</summary>
+    /// <remarks>With only the tuple the kernel would delete any expectation that matches it, and without the tuple it would delete
+    /// all.</remarks>
     /// <returns>The message's length.</returns>
     public static int Delete(Span<byte> buffer, in ExpectationKey key)
     {
@@ -74,7 +75,7 @@ internal static class ExpectationRequests
         return End(buffer, ref writer).Length;
     }
 
-    /// <summary>IPCTNL_MSG_EXP_DELETE of all, whatever their family.</summary>
+    /// <summary>IPCTNL_MSG_EXP_DELETE for all expectations of all families.</summary>
     public static Span<byte> Flush(Span<byte> buffer)
     {
         MessageWriter writer = new(buffer);
@@ -104,8 +105,8 @@ internal static class ExpectationRequests
     }
 }
 
-/// <summary>Fills an expectation from a message. Attributes unknown here are skipped; truncated ones and
-/// malformed lengths are errors.</summary>
+/// <summary>Fills an expectation from a message. Unknown attributes are skipped. Truncated attributes and malformed lengths are
+/// errors.</summary>
 internal static class ExpectationDecoder
 {
     /// <exception cref="NetlinkProtocolException">The message is malformed.</exception>

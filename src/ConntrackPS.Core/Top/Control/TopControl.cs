@@ -5,15 +5,15 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Control;
 
-/// <summary>What a key does: a function of the view and of the frame that was seen when it was pressed.</summary>
+/// <summary>Handles a key: a function of the view and of the frame that was visible when the key was pressed.</summary>
 internal static class TopControl
 {
     private const char CtrlD = '\u0004', CtrlG = '\u0007', CtrlL = '\f', CtrlU = '\u0015';
 
-    /// <returns>The view from now on, and what is asked for besides.</returns>
+    /// <returns>The new view, and a further request to the program.</returns>
     public static (TopView View, TopRequest? Request) Press(TopView view, TopKey key, TopFrame frame)
     {
-        // A row that a resize or a shorter table moved is where it was drawn.
+        // A resize or a shorter table may have moved the selected row to where the frame shows it.
         view = view with { Selected = frame.Selected, Offset = frame.Offset, Message = "" };
         if (view.Prompt is not null)
             return PromptControl.Press(view, key);
@@ -85,7 +85,7 @@ internal static class TopControl
     private static TopView Toggle(TopView view, TopPane pane) =>
         view with { Pane = view.Pane == pane ? TopPane.None : pane, PaneOffset = 0 };
 
-    /// <summary>Opens what is selected: an entry's properties, or a group's entries.</summary>
+    /// <summary>Opens the selected row: an entry's properties, or a group's entries.</summary>
     private static TopView Enter(TopView view, TopFrame frame)
     {
         if (view.Pane != TopPane.None)
@@ -101,7 +101,7 @@ internal static class TopControl
             : view;
     }
 
-    /// <summary>Leaves what was opened last.</summary>
+    /// <summary>Closes what was opened last.</summary>
     private static (TopView View, TopRequest? Request) Escape(TopView view)
     {
         if (view.Pane != TopPane.None)
@@ -120,7 +120,7 @@ internal static class TopControl
         Offset = 0,
     };
 
-    /// <summary>Looking names up makes queries, which would be entries in the view: they are left out from then on.</summary>
+    /// <summary>Name lookups send DNS queries, which would appear as entries. They are hidden from then on.</summary>
     private static (TopView View, TopRequest? Request) SwitchNames(TopView view)
     {
         if (view.ShowsNames)
@@ -135,12 +135,12 @@ internal static class TopControl
         view with { Interval = TimeSpan.FromSeconds(Math.Min(TopLimits.MostInterval, view.Interval.TotalSeconds * 2)) };
 }
 
-/// <summary>The keys that change the order of rows.</summary>
+/// <summary>The keys that change the sort order.</summary>
 internal static class SortControl
 {
     private static readonly TopColumn[] Columns = Enum.GetValues<TopColumn>();
 
-    /// <returns>Null for a key that is none of these.</returns>
+    /// <returns>Null for any other key.</returns>
     public static TopView? Press(TopView view, TopKey key, TopFrame frame)
     {
         if (key.Code is TopKeyCode.Right or TopKeyCode.Left)
@@ -172,7 +172,7 @@ internal static class SortControl
         return place < frame.Columns.Count ? By(view, frame.Columns[place]) : view;
     }
 
-    /// <summary>Another column comes first; the second one stays, as one asked for it.</summary>
+    /// <summary>Changes the first sort column. The second one stays, because the user chose it.</summary>
     private static TopView By(TopView view, TopColumn column) => view with { Order = view.Order with { Column = column } };
 
     private static T Next<T>(T[] all, T present, int step)
@@ -182,7 +182,7 @@ internal static class SortControl
     }
 }
 
-/// <summary>The keys that are no characters.</summary>
+/// <summary>The keys that are not characters.</summary>
 internal enum TopKeyCode
 {
     Character,
@@ -202,30 +202,30 @@ internal enum TopKeyCode
 }
 
 /// <summary>A key that was pressed.</summary>
-/// <param name="Code">Which.</param>
-/// <param name="Character">The character, control characters included; for <see cref="TopKeyCode.Character"/>.</param>
+/// <param name="Code">The key.</param>
+/// <param name="Character">The character, or a control character, for <see cref="TopKeyCode.Character"/>.</param>
 internal readonly record struct TopKey(TopKeyCode Code, char Character = '\0')
 {
     public static TopKey Of(char character) => new(TopKeyCode.Character, character);
 }
 
-/// <summary>What a key asks of the program that runs the view, beyond changing the view.</summary>
+/// <summary>A request of a key to the program that runs the view, in addition to the new view.</summary>
 internal abstract record TopRequest
 {
     public sealed record Quit : TopRequest;
 
-    /// <summary>Look at the table now.</summary>
+    /// <summary>Read the table now.</summary>
     public sealed record Refresh : TopRequest;
 
-    /// <summary>Draw the whole screen anew.</summary>
+    /// <summary>Redraw the whole screen.</summary>
     public sealed record Redraw : TopRequest;
 
-    /// <summary>Read a filter that was typed.</summary>
+    /// <summary>Parse the filter that the user typed.</summary>
     public sealed record SetFilter(string Text) : TopRequest;
 
-    /// <summary>Delete one entry; it was confirmed.</summary>
+    /// <summary>Delete one entry. The user has confirmed it.</summary>
     public sealed record DeleteEntry(EntryKey Key) : TopRequest;
 
-    /// <summary>Delete the entries of a filter; it was confirmed.</summary>
+    /// <summary>Delete the entries that match a filter. The user has confirmed it.</summary>
     public sealed record DeleteMany(ConntrackFilter Filter, string What) : TopRequest;
 }

@@ -7,44 +7,44 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Control;
 
-/// <summary>A question that waits for an answer in the last line.</summary>
+/// <summary>A prompt in the last line.</summary>
 internal abstract record TopPrompt;
 
-/// <summary>A line of text is asked for.</summary>
-/// <param name="Text">What was typed so far.</param>
+/// <summary>A prompt for a line of text.</summary>
+/// <param name="Text">The text typed so far.</param>
 internal abstract record TextPrompt(string Text) : TopPrompt
 {
-    /// <summary>What stands before it.</summary>
+    /// <summary>The label before the text.</summary>
     public abstract string Label(TopView view);
 }
 
-/// <summary>Which entries to show, in the view's <see cref="TopView.FilterSyntax"/>.</summary>
+/// <summary>Asks for the filter, in the view's <see cref="TopView.FilterSyntax"/>.</summary>
 internal sealed record FilterPrompt(string Text) : TextPrompt(Text)
 {
     public override string Label(TopView view) => $"Filter ({(view.FilterSyntax is { } syntax ? $"such as {syntax.Example}; " : "")}empty for all): ";
 }
 
-/// <summary>How filters are written, told in the prompt that asks for one.</summary>
+/// <summary>The syntax of filters, shown in the prompt for one.</summary>
 /// <param name="Name">A phrase that completes "filter, by ...".</param>
 /// <param name="Example">A filter.</param>
 internal sealed record FilterSyntax(string Name, string Example);
 
-/// <summary>How long to wait between two looks at the table.</summary>
+/// <summary>Asks for the refresh interval.</summary>
 internal sealed record IntervalPrompt(string Text) : TextPrompt(Text)
 {
     public override string Label(TopView view) => "Seconds between refreshes: ";
 }
 
-/// <summary>Whether to delete one entry: that which was selected when the key was pressed, whatever moves since.</summary>
+/// <summary>Asks whether to delete the entry that was selected when the key was pressed, even if rows move meanwhile.</summary>
 /// <param name="Key">The entry.</param>
 internal sealed record DeleteEntryPrompt(EntryKey Key) : TopPrompt;
 
-/// <summary>Whether to delete all entries of a filter.</summary>
+/// <summary>Asks whether to delete all entries that match a filter.</summary>
 /// <param name="Filter">The filter.</param>
-/// <param name="What">What they are, as a phrase that completes "Delete ...".</param>
+/// <param name="What">The description of the entries, as a phrase that completes "Delete ...".</param>
 internal sealed record DeleteManyPrompt(ConntrackFilter Filter, string What) : TopPrompt;
 
-/// <summary>What a key does while a question waits for an answer.</summary>
+/// <summary>Handles a key while a prompt is open.</summary>
 internal static class PromptControl
 {
     private const char CtrlG = '\u0007', CtrlU = '\u0015';
@@ -58,7 +58,7 @@ internal static class PromptControl
         {
             TextPrompt text => PressInText(view, text, key),
 
-            // A single letter, and no other key: what is deleted is gone.
+            // Only the letter y deletes: a deletion can't be undone.
             DeleteEntryPrompt entry => (answered, key == TopKey.Of('y') ? new TopRequest.DeleteEntry(entry.Key) : null),
             DeleteManyPrompt many => (answered, key == TopKey.Of('y') ? new TopRequest.DeleteMany(many.Filter, many.What) : null),
             _ => (answered, null),
@@ -92,11 +92,11 @@ internal static class PromptControl
     }
 }
 
-/// <summary>Asks before anything is deleted. What is asked about is fixed by what was on the screen, so that a row which
-/// moves meanwhile takes no other's place.</summary>
+/// <summary>Asks before a deletion. The prompt refers to what was on the screen, so that a row that moves meanwhile does not change the
+/// target.</summary>
 internal static class DeleteControl
 {
-    /// <summary>Asks about the selected row.</summary>
+    /// <summary>Asks whether to delete the selected row.</summary>
     public static TopView Ask(TopView view, TopFrame frame)
     {
         if (frame.SelectedEntry is { } entry)
@@ -106,7 +106,7 @@ internal static class DeleteControl
             : view;
     }
 
-    /// <summary>Asks about all that the view shows of the selected entry's source.</summary>
+    /// <summary>Asks whether to delete all shown entries of the selected entry's source.</summary>
     public static TopView AskForSource(TopView view, TopFrame frame)
     {
         if (frame.SelectedEntry is not { } entry)
@@ -120,7 +120,7 @@ internal static class DeleteControl
             view, source.ToFilter(), count == 1 ? $"1 {shown}entry of source {source}" : $"all {Amount.Count(count)} {shown}entries of source {source}");
     }
 
-    /// <summary>How many of the entries that are shown have the source of one of them.</summary>
+    /// <summary>The number of shown entries with the same source.</summary>
     private static int CountOfSource(TopFrame frame, in TopEntry entry)
     {
         int count = 0;

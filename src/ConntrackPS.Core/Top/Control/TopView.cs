@@ -8,7 +8,7 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Control;
 
-/// <summary>What covers the rows.</summary>
+/// <summary>The pane that covers the rows.</summary>
 internal enum TopPane
 {
     None,
@@ -16,8 +16,7 @@ internal enum TopPane
     Detail,
 }
 
-/// <summary>All that a live view remembers between two keys: how it looks is a function of this, of a snapshot and of the
-/// screen's size.</summary>
+/// <summary>The state of a live view between two keys. The picture is a function of this, of a snapshot and of the screen's size.</summary>
 internal sealed record TopView
 {
     public TopOrder Order { get; init; } = new(TopColumn.Rate);
@@ -30,45 +29,45 @@ internal sealed record TopView
 
     public TopPane Pane { get; init; }
 
-    /// <summary>What the pane of one entry shows; null once the entry is gone.</summary>
+    /// <summary>The content of the pane of one entry. Null if the entry is gone.</summary>
     public IReadOnlyList<KeyValuePair<string, string>>? Detail { get; init; } = [];
 
-    /// <summary>Whose properties these are.</summary>
+    /// <summary>The entry of the pane.</summary>
     public EntryKey DetailOf { get; init; }
 
-    /// <summary>The view that Esc leads back to, in a view of one group's entries.</summary>
+    /// <summary>The view that Esc returns to, for a view of one group's entries.</summary>
     public TopView? Outer { get; init; }
 
-    /// <summary>The first line of a pane that is shown.</summary>
+    /// <summary>The first visible line of a pane.</summary>
     public int PaneOffset { get; init; }
 
-    /// <summary>The selected row, from 0, in the order of the rows.</summary>
+    /// <summary>The index of the selected row, from 0.</summary>
     public int Selected { get; init; }
 
-    /// <summary>The first row shown.</summary>
+    /// <summary>The index of the first visible row.</summary>
     public int Offset { get; init; }
 
-    /// <summary>The filter that was typed, or given on the command line.</summary>
+    /// <summary>The filter that the user typed or gave on the command line.</summary>
     public TopFilter Filter { get; init; } = new();
 
     public TopPrompt? Prompt { get; init; }
 
-    /// <summary>How filters are written, of which the core knows nothing; null: not told.</summary>
+    /// <summary>The syntax of filters, which the core does not know. Null to show none.</summary>
     public FilterSyntax? FilterSyntax { get; init; }
 
-    /// <summary>What happened last, for the last line.</summary>
+    /// <summary>The last result, shown in the last line.</summary>
     public string Message { get; init; } = "";
 
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(1);
 
     public bool IsFrozen { get; init; }
 
-    /// <summary>There is this one frame, which tells neither of keys nor of what moved since another.</summary>
+    /// <summary>True for a single frame without hints for keys and without rates.</summary>
     public bool IsStill { get; init; }
 
     public bool ShowsNames { get; init; }
 
-    /// <summary>Services stand in place of ports.</summary>
+    /// <summary>True to show services in place of ports.</summary>
     public bool ShowsServices { get; init; }
 
     public bool ShowsTranslation { get; init; }
@@ -79,23 +78,23 @@ internal sealed record TopView
 
     public bool HasColour { get; init; } = true;
 
-    /// <summary>Address columns share the room alike, instead of taking what the shown addresses need.</summary>
+    /// <summary>True to give all address columns the same width, instead of the width of the visible addresses.</summary>
     public bool HasFixedWidth { get; init; }
 
-    /// <summary>Signs outside ASCII may be used.</summary>
+    /// <summary>True if characters outside ASCII may be used.</summary>
     public bool HasUnicode { get; init; } = true;
 
-    /// <summary>Where the table is, for the title; null for the caller's own namespace.</summary>
+    /// <summary>The namespace for the title, or null for the caller's own.</summary>
     public string? Namespace { get; init; }
 }
 
-/// <summary>How often a view may look at the table, in seconds.</summary>
+/// <summary>The limits of the refresh interval, in seconds.</summary>
 internal static class TopLimits
 {
     public const double LeastInterval = 0.1, MostInterval = 3600;
 }
 
-/// <summary>All that an entry says, for the pane of one entry.</summary>
+/// <summary>All properties of an entry, for the pane of one entry.</summary>
 internal static class EntryDetail
 {
     private static readonly PropertyInfo[] Properties = typeof(ConntrackEntry).GetProperties();
@@ -108,15 +107,15 @@ internal static class EntryDetail
             select KeyValuePair.Create(property.Name, Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
 }
 
-/// <summary>Which entries a live view shows.</summary>
+/// <summary>The filter of a live view.</summary>
 internal sealed record TopFilter
 {
-    // The same object as long as nothing changes, by which a reader knows that rates go on.
+    // The same object while nothing changes. A reader uses this to decide whether rates continue.
     private readonly Lazy<ConntrackFilter> _combined;
 
     public TopFilter() => _combined = new Lazy<ConntrackFilter>(Combine);
 
-    // A copy has its own: "with" would take that of the original along.
+    // A copy needs its own, because "with" would copy that of the original.
     private TopFilter(TopFilter original)
     {
         (Text, Asked, IsInverted, SkipsLoopback, SkipsDns) =
@@ -124,25 +123,25 @@ internal sealed record TopFilter
         _combined = new Lazy<ConntrackFilter>(Combine);
     }
 
-    /// <summary>What was typed, for the prompt to begin with.</summary>
+    /// <summary>The text that the user typed, as the initial text of the prompt.</summary>
     public string Text { get; init; } = "";
 
-    /// <summary>What it means.</summary>
+    /// <summary>The filter that it means.</summary>
     public ConntrackFilter Asked { get; init; } = new();
 
-    /// <summary>Show the others instead.</summary>
+    /// <summary>True to show the other entries instead.</summary>
     public bool IsInverted { get; init; }
 
-    /// <summary>Leave out what goes over the loopback.</summary>
+    /// <summary>True to hide loopback connections.</summary>
     public bool SkipsLoopback { get; init; }
 
-    /// <summary>Leave out queries to name servers, of which looking names up makes ever more.</summary>
+    /// <summary>True to hide queries to name servers. Name lookups would add more of them.</summary>
     public bool SkipsDns { get; init; }
 
-    /// <summary>True where not all entries are shown.</summary>
+    /// <summary>True if some entries are hidden.</summary>
     public bool IsActive => !Asked.IsEmpty || SkipsLoopback || SkipsDns;
 
-    /// <summary>All of it in one.</summary>
+    /// <summary>All conditions combined in one filter.</summary>
     public ConntrackFilter Combined => _combined.Value;
 
     private ConntrackFilter Combine()

@@ -6,15 +6,15 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>Looks names up in the background, a few at a time, and remembers what came of it.</summary>
+/// <summary>Looks up host names in the background, a few at a time, and caches the results.</summary>
 internal sealed class BackgroundNames : INameSource, IDisposable
 {
     private const int Workers = 4;
 
-    /// <summary>More than screens hold; what finds no room is asked for again when it is drawn again.</summary>
+    /// <summary>More than a screen can show. An address that does not fit is requested again when it is drawn again.</summary>
     private const int MaximumWaiting = 512;
 
-    /// <summary>Then all is forgotten: a scan of addresses must not fill memory.</summary>
+    /// <summary>Then the cache is cleared, so that a scan of addresses can't fill the memory.</summary>
     private const int MaximumKnown = 65536;
 
     private static readonly TimeSpan LookUpTimeout = TimeSpan.FromSeconds(5);
@@ -25,7 +25,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
     private readonly CancellationTokenSource _stop = new();
     private int _version;
 
-    /// <param name="resolve">Finds the name of an address, or null; the system's resolver unless given.</param>
+    /// <param name="resolve">Finds the name of an address, or null. The default is the system's resolver.</param>
     public BackgroundNames(Func<IPAddress, CancellationToken, Task<string?>>? resolve = null)
     {
         _resolve = resolve ?? ResolveAsync;
@@ -33,7 +33,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
             _ = Task.Run(WorkAsync);
     }
 
-    /// <summary>Grows with each name that becomes known.</summary>
+    /// <summary>Increases with each name found.</summary>
     public int Version => Volatile.Read(ref _version);
 
     /// <inheritdoc/>
@@ -44,13 +44,13 @@ internal sealed class BackgroundNames : INameSource, IDisposable
         if (_known.Count > MaximumKnown)
             _known.Clear();
 
-        // Known to have no name until one is found, so that it is asked for once.
+        // Stored without a name until one is found, so that it is requested only once.
         if (_known.TryAdd(address, null) && !_waiting.Writer.TryWrite(address))
             _known.TryRemove(address, out _);
         return null;
     }
 
-    /// <summary>Ends the look-ups without waiting for them.</summary>
+    /// <summary>Cancels the lookups without waiting for them.</summary>
     public void Dispose()
     {
         _waiting.Writer.TryComplete();
@@ -66,7 +66,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Dispose cancelled the look-ups.
+            // Dispose cancelled the lookups.
         }
     }
 
@@ -79,7 +79,7 @@ internal sealed class BackgroundNames : INameSource, IDisposable
         }
         catch (Exception) when (!_stop.IsCancellationRequested)
         {
-            // No name, no name server, no answer: the address is shown.
+            // There is no name, no name server or no answer: the address is shown.
             return;
         }
 
@@ -103,14 +103,14 @@ internal sealed class BackgroundNames : INameSource, IDisposable
     }
 }
 
-/// <summary>What is shown in place of numbers.</summary>
-/// <param name="Hosts">Names of addresses; null to show addresses.</param>
-/// <param name="Services">Names of ports; null to show ports.</param>
+/// <summary>Names to show in place of numbers.</summary>
+/// <param name="Hosts">Host names, or null to show addresses.</param>
+/// <param name="Services">Service names, or null to show ports.</param>
 internal readonly record struct TopNames(INameSource? Hosts = null, ServiceNames? Services = null);
 
-/// <summary>Names of addresses, as far as they are known by now.</summary>
+/// <summary>Host names that are known so far.</summary>
 internal interface INameSource
 {
-    /// <summary>The name of an address; null where there is none, or none yet. Never waits.</summary>
+    /// <summary>The name of an address. Null if there is none, or none yet. Never blocks.</summary>
     string? NameOf(HostAddress address);
 }

@@ -3,11 +3,11 @@ using System.Text;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>How many columns of a terminal a text takes, and how it is made to take a given number.</summary>
-/// <remarks>Unicode Standard Annex 11: East Asian wide characters take two columns, combining ones none.</remarks>
+/// <summary>Computes the terminal columns of a text, and fits a text to a width.</summary>
+/// <remarks>Unicode Standard Annex 11: East Asian wide characters use two columns, combining characters none.</remarks>
 internal static class TextWidth
 {
-    // First and last code point of the blocks that are wide; all others count as narrow.
+    // First and last code point of the wide blocks. All other characters are narrow.
     private static readonly (int First, int Last)[] Wide =
     [
         (0x1100, 0x115f), (0x2329, 0x232a), (0x2e80, 0x303e), (0x3041, 0xa4cf), (0xa960, 0xa97f), (0xac00, 0xd7a3),
@@ -15,7 +15,7 @@ internal static class TextWidth
         (0x1f900, 0x1f9ff), (0x20000, 0x3fffd),
     ];
 
-    /// <summary>The columns that a text takes.</summary>
+    /// <summary>The number of columns of a text.</summary>
     public static int Of(string text)
     {
         if (Ascii.IsValid(text))
@@ -26,8 +26,7 @@ internal static class TextWidth
         return width;
     }
 
-    /// <summary>Makes a text take exactly so many columns: with spaces behind or before it, or cut off behind a sign that
-    /// says so.</summary>
+    /// <summary>Fits a text to exactly this number of columns: padded with spaces, or truncated with a sign at the end.</summary>
     public static string Fit(string text, int width, bool alignRight = false, string cutSign = "…")
     {
         int present = Of(text);
@@ -37,8 +36,8 @@ internal static class TextWidth
         return alignRight ? space + text : text + space;
     }
 
-    /// <summary>Takes out what would move a terminal's cursor or change its state: names come from name servers that
-    /// others run.</summary>
+    /// <summary>Removes characters that move the terminal's cursor or change its state. Names come from name servers that others
+    /// run.</summary>
     public static string Printable(string text)
     {
         if (!text.Any(IsControl))
@@ -81,7 +80,7 @@ internal static class TextWidth
     }
 }
 
-/// <summary>Amounts in the width of a column, for people.</summary>
+/// <summary>Formats amounts to fit a column.</summary>
 internal static class Amount
 {
     private const string Units = " kMGTPE";
@@ -89,7 +88,7 @@ internal static class Amount
     /// <summary>A count in full: <c>1,048,576</c>.</summary>
     public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
-    /// <summary>At most five characters: <c>999</c>, <c>1.2k</c>, <c>34M</c>, in thousands.</summary>
+    /// <summary>At most five characters, in powers of 1000: <c>999</c>, <c>1.2k</c>, <c>34M</c>.</summary>
     public static string Short(double amount)
     {
         (string number, string prefix) = Scale(amount);
@@ -107,7 +106,7 @@ internal static class Amount
     {
         int unit = 0;
 
-        // 999.5 would be rounded to 1000, which is a character too many.
+        // 999.5 would be rounded to 1000, which has one character too many.
         while (amount >= 999.5 && unit < Units.Length - 1)
         {
             amount /= 1000;
@@ -118,7 +117,7 @@ internal static class Amount
         return (amount.ToString(format, CultureInfo.InvariantCulture), unit == 0 ? "" : $"{Units[unit]}");
     }
 
-    /// <summary>Seconds as <c>1:59:59</c>, or <c>4d 23h</c> from four days on.</summary>
+    /// <summary>Seconds as <c>1:59:59</c>, or as <c>4d 23h</c> from four days.</summary>
     public static string Time(uint seconds)
     {
         TimeSpan time = TimeSpan.FromSeconds(seconds);

@@ -7,28 +7,28 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>A piece of a line.</summary>
+/// <summary>A part of a line with one style.</summary>
 internal readonly record struct TopSpan(string Text, TopStyle Style = TopStyle.Plain);
 
-/// <summary>One picture of a live view, and what one needs to know of it to make sense of the next key.</summary>
+/// <summary>One picture of a live view, with the data needed to handle the next key.</summary>
 internal sealed class TopFrame
 {
-    /// <summary>The lines, from the top, each exactly as wide as the screen.</summary>
+    /// <summary>The lines from the top. Each is exactly as wide as the screen.</summary>
     public List<TopSpan[]> Lines { get; } = [];
 
-    /// <summary>The filter under which what is seen was read.</summary>
+    /// <summary>The filter of the entries shown.</summary>
     public ConntrackFilter Filter { get; set; } = new();
 
-    /// <summary>What was read under it.</summary>
+    /// <summary>The entries that match it.</summary>
     public BlockList<TopEntry>? Entries { get; set; }
 
-    /// <summary>How many rows there are in all.</summary>
+    /// <summary>The total number of rows.</summary>
     public int RowCount { get; set; }
 
-    /// <summary>How many rows fit on the screen.</summary>
+    /// <summary>The number of rows that fit on the screen.</summary>
     public int PageSize { get; set; }
 
-    /// <summary>The selected row and the first one shown, once both are where rows are.</summary>
+    /// <summary>The selected row and the first visible row, adjusted to the existing rows.</summary>
     public int Selected { get; set; }
 
     public int Offset { get; set; }
@@ -39,14 +39,14 @@ internal sealed class TopFrame
     /// <summary>The group in the selected row, in a view of groups.</summary>
     public ConntrackGroup? SelectedGroup { get; set; }
 
-    /// <summary>The columns that are shown, from the left.</summary>
+    /// <summary>The visible columns, from the left.</summary>
     public IReadOnlyList<TopColumn> Columns { get; set; } = [];
 
-    /// <summary>The picture as plain text, without what is blank at the ends of lines.</summary>
+    /// <summary>The picture as plain text, without trailing blanks.</summary>
     public IEnumerable<string> ToText() => Lines.Select(line => string.Concat(line.Select(span => span.Text)).TrimEnd());
 }
 
-/// <summary>What a piece of a frame is; the renderer decides how that looks.</summary>
+/// <summary>The kind of a span. The renderer chooses its look.</summary>
 internal enum TopStyle
 {
     Plain,
@@ -57,7 +57,7 @@ internal enum TopStyle
     Prompt,
     Warning,
 
-    // By what an entry is.
+    // Styles by the kind of entry.
     Tcp,
     Udp,
     Icmp,
@@ -67,7 +67,7 @@ internal enum TopStyle
     Closing,
 }
 
-/// <summary>Adds lines to a frame, each made exactly as wide as the screen.</summary>
+/// <summary>Adds lines to a frame. Each line is fitted to the width of the screen.</summary>
 internal sealed class LineBuilder(TopFrame frame, int width, bool hasUnicode)
 {
     private readonly List<TopSpan> _line = [];
@@ -76,7 +76,7 @@ internal sealed class LineBuilder(TopFrame frame, int width, bool hasUnicode)
 
     public int Width { get; } = width;
 
-    /// <summary>What stands where a text was cut off.</summary>
+    /// <summary>The sign at the end of a truncated text.</summary>
     public string CutSign { get; } = hasUnicode ? "…" : "+";
 
     /// <summary>Adds a line.</summary>
@@ -94,23 +94,23 @@ internal sealed class LineBuilder(TopFrame frame, int width, bool hasUnicode)
             room -= Math.Min(wanted, room);
         }
 
-        // The last piece's style goes on to the edge.
+        // The style of the last span continues to the edge.
         if (room > 0)
             _line.Add(new TopSpan(new string(' ', room), spans.Length > 0 ? spans[^1].Style : TopStyle.Plain));
         Frame.Lines.Add([.. _line]);
     }
 
-    /// <summary>Adds empty lines until the frame has so many.</summary>
+    /// <summary>Adds empty lines up to this number of lines.</summary>
     public void Fill(int lines)
     {
         while (Frame.Lines.Count < lines)
             Add();
     }
 
-    /// <summary>Makes a text as wide as its place.</summary>
+    /// <summary>Fits a text to a width.</summary>
     public string Fit(string text, int place, bool isRight = false) => TextWidth.Fit(text, place, isRight, CutSign);
 
-    /// <summary>Decides which rows are seen, so that the selected one is among them.</summary>
+    /// <summary>Adjusts the visible rows so that the selected row is among them.</summary>
     public void Scroll(int rows, int selected, int offset, int page)
     {
         page = Math.Max(1, page);
@@ -121,21 +121,21 @@ internal sealed class LineBuilder(TopFrame frame, int width, bool hasUnicode)
     }
 }
 
-/// <summary>Turns a frame into the bytes of a terminal (ECMA-48), to be written at once.</summary>
+/// <summary>Converts a frame into the bytes for a terminal (ECMA-48), to write at once.</summary>
 internal static class AnsiRenderer
 {
     private const string Escape = "\u001b[", Reset = Escape + "0m";
 
-    /// <summary>The frame, from the upper left corner on, over whatever was there.</summary>
+    /// <summary>Draws the frame from the upper left corner, over the previous content.</summary>
     /// <param name="frame">The frame.</param>
-    /// <param name="colour">Whether colours may be used; without, only brightness, underlines and reversal are.</param>
+    /// <param name="colour">True to use colours. Otherwise only brightness, underline and reverse video are used.</param>
     public static string Render(TopFrame frame, bool colour)
     {
         StringBuilder text = new(frame.Lines.Count * 160);
         for (int i = 0; i < frame.Lines.Count; i++)
         {
-            // By place, not by line feeds, which would scroll a screen that has become smaller meanwhile. Nothing need be
-            // cleared: lines are as wide as the screen.
+            // Uses cursor positions, because line feeds would scroll a screen that has become smaller. Nothing needs clearing, because
+            // lines are as wide as the screen.
             text.Append(CultureInfo.InvariantCulture, $"{Escape}{i + 1}H");
             foreach (TopSpan span in frame.Lines[i])
             {
@@ -155,7 +155,7 @@ internal static class AnsiRenderer
     {
         TopStyle.Plain => "",
         TopStyle.Title => "1",
-        // Not reversed: the selected row may be the one below.
+        // Not reversed, because the selected row may be directly below.
         TopStyle.Header => "1;4",
         TopStyle.Selected => "7",
         TopStyle.Faint => "2",
@@ -163,7 +163,7 @@ internal static class AnsiRenderer
         TopStyle.Warning => colour ? "1;33" : "1",
         _ when !colour => "",
         TopStyle.Tcp => "36",
-        // Dark blue and grey can't be read on every black; bright blue and faint can.
+        // Dark blue and grey are unreadable on some black backgrounds; bright blue and faint are readable.
         TopStyle.Udp => "94",
         TopStyle.Icmp => "35",
         TopStyle.Opening => "33",

@@ -5,32 +5,32 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>A column and the width it has on the screen.</summary>
+/// <summary>A column with its width.</summary>
 internal readonly record struct TopPlace(TopColumn Column, int Width)
 {
-    /// <summary>What stands above the column.</summary>
+    /// <summary>The title of the column.</summary>
     public string Title => TopLayout.TitleOf(Column);
 
-    /// <summary>Numbers stand to the right.</summary>
+    /// <summary>True for numbers, which are right-aligned.</summary>
     public bool IsRight => Column is not (TopColumn.Source or TopColumn.TranslatedSource or TopColumn.Destination
         or TopColumn.TranslatedDestination or TopColumn.Protocol or TopColumn.State);
 }
 
-/// <summary>Decides which columns a screen has room for, and how wide they are.</summary>
+/// <summary>Selects the columns that fit on the screen, and their widths.</summary>
 internal static class TopLayout
 {
-    /// <summary>An IPv4 address in full.</summary>
+    /// <summary>The width of an IPv4 address.</summary>
     private const int LeastAddress = 15;
 
     private const int PortWidth = 5;
 
-    /// <summary>Most services have shorter names.</summary>
+    /// <summary>Most service names are shorter.</summary>
     private const int ServiceWidth = 12;
 
-    /// <summary>What gets room before long addresses do, in this order.</summary>
+    /// <summary>The columns that get space before long addresses do, in this order.</summary>
     private static readonly TopColumn[] Usual = [TopColumn.DestinationPort, TopColumn.Protocol, TopColumn.State, TopColumn.TimeLeft];
 
-    /// <summary>What gets room that addresses leave, in this order.</summary>
+    /// <summary>The columns that get the space that addresses leave, in this order.</summary>
     private static readonly TopColumn[] Optional =
     [
         TopColumn.SourcePort, TopColumn.Rate, TopColumn.Bytes, TopColumn.Packets, TopColumn.PacketRate, TopColumn.Mark, TopColumn.Zone,
@@ -49,11 +49,10 @@ internal static class TopLayout
         _ => column.ToString(),
     };
 
-    /// <summary>The columns from the left. Both addresses and the column that rows are sorted by are always among them.
-    /// </summary>
-    /// <param name="view">What is asked for.</param>
+    /// <summary>The columns from the left. They always include both addresses and the column that rows are sorted by.</summary>
+    /// <param name="view">The view.</param>
     /// <param name="width">The screen's columns.</param>
-    /// <param name="longest">The longest text that is to be shown in a column.</param>
+    /// <param name="longest">Returns the length of the longest text in a column.</param>
     public static List<TopPlace> Arrange(TopView view, int width, Func<TopColumn, int> longest)
     {
         Dictionary<TopColumn, int> wanted = Enum.GetValues<TopColumn>()
@@ -89,11 +88,11 @@ internal static class TopLayout
         _ => true,
     };
 
-    /// <summary>Room for the title with the sign of what rows are sorted by, and for what stands below it.</summary>
+    /// <summary>The width for the title with its sort mark, and for the values.</summary>
     private static int WidthOf(TopView view, TopColumn column, int wanted) =>
         Math.Max(WidthOf(column, wanted, view.ShowsServices), TitleOf(column).Length + SortMark.Of(view, column).Length);
 
-    /// <summary>Most columns have room for whatever may stand in them; in some that would be wasted on what is rare.</summary>
+    /// <summary>Most columns have room for any value. In some of them that would waste space for rare values.</summary>
     private static int WidthOf(TopColumn column, int wanted, bool hasServices) => column switch
     {
         TopColumn.SourcePort or TopColumn.DestinationPort when hasServices => Math.Clamp(wanted, PortWidth, ServiceWidth),
@@ -106,7 +105,7 @@ internal static class TopLayout
         _ => 6,
     };
 
-    /// <summary>Shares what is left among the address columns, none of which gets more than it wants.</summary>
+    /// <summary>Distributes the remaining space among the address columns, up to the width that each needs.</summary>
     private static List<TopPlace> Widen(TopView view, TopColumn[] columns, int width, Dictionary<TopColumn, int> wanted)
     {
         int rest = width - (columns.Length - 1) - columns.Where(column => !IsAddress(column)).Sum(column => WidthOf(view, column, wanted[column]));
@@ -114,7 +113,7 @@ internal static class TopLayout
         TopColumn[] hungry = [.. columns.Where(IsAddress).OrderBy(column => wanted[column])];
         for (int i = 0; i < hungry.Length; i++)
         {
-            // The least hungry first: what it leaves goes to the others.
+            // The column that needs least comes first: the others share what it leaves.
             int share = Math.Max(1, rest / (hungry.Length - i));
             widths[hungry[i]] = Math.Min(share, WidthOf(view, hungry[i], wanted[hungry[i]]));
             rest -= widths[hungry[i]];
@@ -124,7 +123,7 @@ internal static class TopLayout
     }
 }
 
-/// <summary>The signs beside the columns that rows are sorted by: filled for the first, hollow for the second.</summary>
+/// <summary>The sort marks beside column titles: filled for the first sort column, hollow for the second.</summary>
 internal static class SortMark
 {
     public static string Of(TopView view, TopColumn column)

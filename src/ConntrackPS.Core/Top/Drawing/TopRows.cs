@@ -7,7 +7,7 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>The rows of a view of entries, and the names of their columns.</summary>
+/// <summary>The rows and column titles of a view of entries.</summary>
 internal static class EntryRows
 {
     public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, TopNames names)
@@ -33,7 +33,7 @@ internal static class EntryRows
             lines.Add(new TopSpan(view.Filter.IsActive ? "No entry matches the filter." : "The table is empty.", TopStyle.Faint));
     }
 
-    /// <summary>The numbers of the entries that are seen, sorted.</summary>
+    /// <summary>The indexes of the visible entries, sorted.</summary>
     private static int[] Window(TopSnapshot snapshot, TopOrder order, int offset, int length)
     {
         int[] all = new int[snapshot.Entries.Count];
@@ -50,7 +50,7 @@ internal static class EntryRows
             string mark = SortMark.Of(view, place.Column);
             string gap = place == places[0] ? "" : " ";
 
-            // Where a narrow screen has no room for both, the sign is worth more than a title's last letter.
+            // If a narrow screen has no room for both, the sort mark is more important than the end of the title.
             string title = place.Title[..Math.Min(place.Title.Length, place.Width - mark.Length)] + mark;
             yield return new TopSpan(gap + lines.Fit(title, place.Width, place.IsRight), TopStyle.Header);
         }
@@ -72,13 +72,13 @@ internal static class EntryRows
     }
 }
 
-/// <summary>What an entry has in a column.</summary>
+/// <summary>The text of an entry in a column.</summary>
 internal static class TopCell
 {
     /// <param name="entry">The entry.</param>
     /// <param name="column">The column.</param>
-    /// <param name="snapshot">The snapshot it is of.</param>
-    /// <param name="names">Names for addresses and ports, where they are shown.</param>
+    /// <param name="snapshot">The snapshot of the entry.</param>
+    /// <param name="names">Names in place of addresses and ports, if shown.</param>
     public static string TextOf(in TopEntry entry, TopColumn column, TopSnapshot snapshot, TopNames names) => column switch
     {
         TopColumn.Source => Address(entry.Original.Family, entry.Original.Source, names),
@@ -100,7 +100,7 @@ internal static class TopCell
         _ => entry.AnyZone == 0 ? "" : Number(entry.AnyZone),
     };
 
-    /// <summary>What kind of a thing stands in the column, for its colour.</summary>
+    /// <summary>The style of the column, for its colour.</summary>
     public static TopStyle StyleOf(in TopEntry entry, TopColumn column) => column switch
     {
         TopColumn.Protocol => StyleOf(entry.Original.Protocol),
@@ -113,7 +113,7 @@ internal static class TopCell
         _ => TopStyle.Plain,
     };
 
-    /// <summary>An address, or its name where one is known.</summary>
+    /// <summary>An address, or its name if known.</summary>
     public static string Address(IPFamily family, AddressBits address, TopNames names) =>
         names.Hosts?.NameOf(new HostAddress(family, address)) is { } name ? TextWidth.Printable(name) : address.ToString(family);
 
@@ -154,7 +154,7 @@ internal static class TopCell
 /// <summary>The rows of a view of groups: sources, destinations or ports.</summary>
 internal static class GroupRows
 {
-    /// <summary>What groups can be sorted by, in the order of the columns.</summary>
+    /// <summary>The sort keys of groups, in the order of the columns.</summary>
     public static readonly GroupOrder[] Orders =
     [
         GroupOrder.Count, GroupOrder.Assured, GroupOrder.Unreplied, GroupOrder.SynSent, GroupOrder.BitsPerSecond, GroupOrder.TotalBytes,
@@ -162,8 +162,7 @@ internal static class GroupRows
 
     private const int LeastName = 15;
 
-    /// <summary>The widths of the columns behind the name: those of <see cref="Orders"/>, and the percentage after the first.
-    /// </summary>
+    /// <summary>The widths of the columns after the name: those of <see cref="Orders"/>, with the percentage after the first.</summary>
     private static readonly int[] Widths = [9, 6, 8, 10, 8, 6, 6];
 
     public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, int page, TopNames names)

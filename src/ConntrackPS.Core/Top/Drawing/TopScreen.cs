@@ -5,20 +5,20 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>Draws a live view: a function of a snapshot, of what the view remembers, and of the screen's size.</summary>
-/// <remarks>Formats what is seen and no more, whatever the size of the table.</remarks>
+/// <summary>Draws a live view: a function of a snapshot, of the view's state, and of the screen's size.</summary>
+/// <remarks>Formats only the visible rows, whatever the size of the table.</remarks>
 internal static class TopScreen
 {
-    /// <summary>Smaller screens show a word instead of a picture.</summary>
+    /// <summary>Smaller screens show a message instead.</summary>
     public const int LeastWidth = 40, LeastHeight = 8;
 
     /// <summary>Draws a frame.</summary>
     /// <param name="snapshot">The table.</param>
-    /// <param name="view">What is shown of it, and how.</param>
+    /// <param name="view">The state of the view.</param>
     /// <param name="width">The screen's columns.</param>
-    /// <param name="height">The screen's lines; all of them are used.</param>
-    /// <param name="hosts">Names of addresses, for a view that shows them.</param>
-    /// <param name="services">Names of ports, for a view that shows them.</param>
+    /// <param name="height">The screen's lines. All of them are used.</param>
+    /// <param name="hosts">Host names, for a view that shows them.</param>
+    /// <param name="services">Service names, for a view that shows them.</param>
     public static TopFrame Draw(
         TopSnapshot snapshot, TopView view, int width, int height, INameSource? hosts = null, ServiceNames? services = null)
     {
@@ -46,7 +46,7 @@ internal static class TopScreen
     }
 }
 
-/// <summary>The lines above the rows: what is looked at, sums, and the filter.</summary>
+/// <summary>The lines above the rows: title, sums and filter.</summary>
 internal static class Banner
 {
     public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view)
@@ -96,14 +96,14 @@ internal static class Banner
             ? $"  {Amount.Of(snapshot.PerSecond(totals.MovedBytes * 8), "bit/s")}  {Amount.Of(snapshot.PerSecond(totals.MovedPackets), "pkt/s")}"
             : "";
 
-        // What matters most comes first: a narrow screen cuts the line.
+        // The most important values come first, because a narrow screen truncates the line.
         return $"Shown {Amount.Count(snapshot.Entries.Count)}{rates}  unreplied {Amount.Count(totals.Unreplied)}  assured {Amount.Count(totals.Assured)}"
             + $"  TCP {Amount.Count(totals[IPProtocol.Tcp])}  UDP {Amount.Count(totals[IPProtocol.Udp])}  ICMP {Amount.Count(icmp)}"
             + (other > 0 ? $"  other {Amount.Count(other)}" : "");
     }
 }
 
-/// <summary>The last line: a question, what happened, or the keys one needs first.</summary>
+/// <summary>The last line: a prompt, the last result, or the most important keys.</summary>
 internal static class StatusLine
 {
     private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p pause  Enter details";
@@ -122,7 +122,7 @@ internal static class StatusLine
     private static string ZoneOf(DeleteEntryPrompt prompt) =>
         (prompt.Key.OriginalZone ?? prompt.Key.Zone) is > 0 and var zone ? $" zone {zone}" : "";
 
-    /// <summary>Of a line that is too long, what is being typed must be seen.</summary>
+    /// <summary>Truncates a long line at its start, so that the user sees what is being typed.</summary>
     private static string KeepEnd(string text, int width)
     {
         while (TextWidth.Of(text) > width)
@@ -131,7 +131,7 @@ internal static class StatusLine
     }
 }
 
-/// <summary>What covers the rows: the keys, or all that one entry says.</summary>
+/// <summary>The pane over the rows: the keys, or all properties of one entry.</summary>
 internal static class Pane
 {
     private const string FilterKey = "/";

@@ -7,9 +7,9 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Top.Snapshots;
 
-/// <summary>Reads one snapshot after another, and what moved between them.</summary>
-/// <remarks>Used by one thread at a time. Memory is used again: of 1M entries two snapshots and, with accounting, two
-/// histories are held.</remarks>
+/// <summary>Reads one snapshot after another, and computes the traffic between them.</summary>
+/// <remarks>Only one thread at a time may use it. It reuses memory. For 1M entries it holds two snapshots and, with accounting, two
+/// histories.</remarks>
 internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
 {
     private readonly ConntrackEntry _entry = new();
@@ -21,19 +21,19 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     private long _started;
 
     /// <summary>Reads the table.</summary>
-    /// <param name="filter">Which entries.</param>
-    /// <param name="spare">A snapshot that is no longer shown; its memory is used again.</param>
-    /// <param name="stop">Ends the reading at once.</param>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <param name="filter">The filter.</param>
+    /// <param name="spare">A snapshot that is no longer shown. Its memory is reused.</param>
+    /// <param name="stop">Stops the reading immediately.</param>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
     public TopSnapshot Read(ConntrackFilter filter, TopSnapshot? spare, CancellationToken stop)
     {
         _snapshot = spare ?? new TopSnapshot();
 
-        // Under another filter the entries of before say nothing.
+        // Entries read with another filter can't be compared.
         double? seconds = ReferenceEquals(filter, _filter) ? Stopwatch.GetElapsedTime(_started).TotalSeconds : null;
         long started = Stopwatch.GetTimestamp();
 
-        // All that may come to match is followed: what an entry moves is known from the moment at which it does.
+        // Follows all entries that might match later, so that their traffic is known from the moment they match.
         ConntrackFilter followed = filter.SteadyPart();
         _shown = filter.IsSteady ? null : filter;
         Restart();
@@ -54,8 +54,8 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
 
         ReadCounts();
 
-        // Only now: a reading that was stopped is nothing to compare with, nor one that missed entries, which would come
-        // back with all that they ever moved.
+        // Only now: a stopped pass can't be compared with, and neither can one that missed entries, because they would appear later with
+        // their total traffic.
         if (!_snapshot.IsInterrupted)
             (_before, _now, _filter, _started) = (_now, _before, filter, started);
         return _snapshot;
@@ -102,13 +102,13 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     {
         ConntrackStat stat = ConntrackStat.Read(table.NetworkNamespace);
 
-        // The table goes on changing: it had at least as many as were seen.
+        // The table keeps changing. It had at least the entries that were read.
         (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count, _snapshot.Entries.Count), stat.Maximum);
     }
 }
 
-/// <summary>Keeps reading the table in the background, so that a view answers keys while a large one is read.</summary>
-/// <remarks>Used by one thread, which never waits but for the first snapshot.</remarks>
+/// <summary>Reads the table continuously in the background, so that a view reacts to keys while a large table is read.</summary>
+/// <remarks>Only one thread may use it. It waits only for the first snapshot.</remarks>
 internal sealed class SnapshotLoop(SnapshotReader reader, CancellationToken stop) : IDisposable
 {
     private CancellationTokenSource _current = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -125,13 +125,13 @@ internal sealed class SnapshotLoop(SnapshotReader reader, CancellationToken stop
         return reader.Read(filter, null, stop);
     }
 
-    /// <summary>Asks for a look at the table as soon as can be.</summary>
+    /// <summary>Requests a refresh as soon as possible.</summary>
     public void Ask() => _isAsked = true;
 
-    /// <summary>Starts to read where it is time, or where it was asked for; begins anew where the filter is another.</summary>
-    /// <param name="filter">Which entries.</param>
-    /// <param name="interval">From the beginning of one snapshot to that of the next.</param>
-    /// <param name="isFrozen">Whether only what was asked for is read.</param>
+    /// <summary>Starts to read if the interval has passed or a refresh was requested. Restarts if the filter has changed.</summary>
+    /// <param name="filter">The filter.</param>
+    /// <param name="interval">The time from the start of one snapshot to the start of the next.</param>
+    /// <param name="isFrozen">True to read only on request.</param>
     public void Continue(ConntrackFilter filter, TimeSpan interval, bool isFrozen)
     {
         if (_reading is not null)
@@ -149,9 +149,9 @@ internal sealed class SnapshotLoop(SnapshotReader reader, CancellationToken stop
         _reading = Task.Run(() => reader.Read(filter, spare, _current.Token), CancellationToken.None);
     }
 
-    /// <summary>Takes the next snapshot in place of the one in view, which may then be used again.</summary>
-    /// <returns>False where there is none yet.</returns>
-    /// <exception cref="Netlink.NetlinkException">The kernel refused to show the table.</exception>
+    /// <summary>Returns the next snapshot in exchange for the visible one, whose memory may then be reused.</summary>
+    /// <returns>False if there is none yet.</returns>
+    /// <exception cref="Netlink.NetlinkException">The kernel refused to list the table.</exception>
     public bool TryTake(ref TopSnapshot snapshot)
     {
         if (_reading is not { IsCompleted: true } done)
@@ -165,7 +165,7 @@ internal sealed class SnapshotLoop(SnapshotReader reader, CancellationToken stop
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            // Another filter was set meanwhile.
+            // The filter has changed meanwhile.
             _current.Dispose();
             _current = CancellationTokenSource.CreateLinkedTokenSource(stop);
             _isAsked = true;
@@ -183,7 +183,7 @@ internal sealed class SnapshotLoop(SnapshotReader reader, CancellationToken stop
         }
         catch (AggregateException)
         {
-            // It was cancelled, or failed after the view had ended.
+            // It was cancelled, or it failed after the view had closed.
         }
 
         _current.Dispose();

@@ -2,17 +2,17 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Top.Snapshots;
 
-/// <summary>How entries are sorted: by one column, among equals by another.</summary>
+/// <summary>The sort order of entries: by one column, and for equal values by another.</summary>
 /// <param name="Column">The first column.</param>
 /// <param name="Then">The second.</param>
-/// <param name="IsReversed">Whether both are the other way round than is natural to them.</param>
+/// <param name="IsReversed">True to reverse the natural order of both.</param>
 internal sealed record TopOrder(TopColumn Column, TopColumn Then = TopColumn.Source, bool IsReversed = false)
 {
-    /// <summary>Amounts begin with the largest, all else with the smallest.</summary>
+    /// <summary>Amounts are sorted largest first, all other columns smallest first.</summary>
     public static bool IsDescending(TopColumn column) =>
         column is TopColumn.TimeLeft or TopColumn.Rate or TopColumn.Bytes or TopColumn.PacketRate or TopColumn.Packets;
 
-    /// <summary>Decides between two entries of a snapshot.</summary>
+    /// <summary>Compares two entries of a snapshot.</summary>
     public IComparer<int> In(TopSnapshot snapshot) => new Comparer(snapshot, this);
 
     private sealed class Comparer(TopSnapshot snapshot, TopOrder order) : IComparer<int>
@@ -51,7 +51,7 @@ internal sealed record TopOrder(TopColumn Column, TopColumn Then = TopColumn.Sou
         _ => left.AnyZone.CompareTo(right.AnyZone),
     };
 
-    /// <summary>So that entries that look alike keep their places from one frame to the next.</summary>
+    /// <summary>Equal entries are ordered by tuple, so that they keep their places from one frame to the next.</summary>
     private static int ByTuple(in TopEntry left, in TopEntry right)
     {
         int order = By(TopColumn.Source, left, right);
@@ -72,29 +72,29 @@ internal sealed record TopOrder(TopColumn Column, TopColumn Then = TopColumn.Sou
         return order != 0 ? order : leftBits.CompareTo(rightBits);
     }
 
-    /// <summary>Entries without a state come behind all others.</summary>
+    /// <summary>Entries without a state come last.</summary>
     private static int StateNumber(in TopEntry entry) => entry.Has(EntryFields.State) ? (int)entry.State : byte.MaxValue + 1;
 }
 
-/// <summary>The columns of a live view, in the order in which they stand, and what it can be sorted by.</summary>
+/// <summary>The columns of a live view in their order. Entries can be sorted by each.</summary>
 public enum TopColumn
 {
     /// <summary>The source address.</summary>
     Source,
 
-    /// <summary>The source port; the identifier of ICMP.</summary>
+    /// <summary>The source port, or the ICMP identifier.</summary>
     SourcePort,
 
-    /// <summary>What replaces the source.</summary>
+    /// <summary>The address and port that replace the source.</summary>
     TranslatedSource,
 
     /// <summary>The destination address.</summary>
     Destination,
 
-    /// <summary>The destination port; the type and code of ICMP.</summary>
+    /// <summary>The destination port, or the ICMP type and code.</summary>
     DestinationPort,
 
-    /// <summary>What replaces the destination.</summary>
+    /// <summary>The address and port that replace the destination.</summary>
     TranslatedDestination,
 
     /// <summary>The layer 4 protocol.</summary>
@@ -103,19 +103,19 @@ public enum TopColumn
     /// <summary>The state of TCP, SCTP and DCCP connections.</summary>
     State,
 
-    /// <summary>Time until the entry goes, unless a packet renews it.</summary>
+    /// <summary>The time until the entry expires, unless a packet renews it.</summary>
     TimeLeft,
 
-    /// <summary>Bits per second both ways, since the refresh before; needs accounting.</summary>
+    /// <summary>Bits per second in both directions since the previous refresh. Needs accounting.</summary>
     Rate,
 
-    /// <summary>Bytes both ways; needs accounting.</summary>
+    /// <summary>Bytes in both directions. Needs accounting.</summary>
     Bytes,
 
-    /// <summary>Packets per second both ways; needs accounting.</summary>
+    /// <summary>Packets per second in both directions. Needs accounting.</summary>
     PacketRate,
 
-    /// <summary>Packets both ways; needs accounting.</summary>
+    /// <summary>Packets in both directions. Needs accounting.</summary>
     Packets,
 
     /// <summary>The connection mark.</summary>

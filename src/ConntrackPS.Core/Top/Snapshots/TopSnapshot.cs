@@ -6,39 +6,39 @@ using ConntrackPS.Diagnosis.Grouping;
 
 namespace ConntrackPS.Top.Snapshots;
 
-/// <summary>The table at one moment, as a live view shows it.</summary>
+/// <summary>The table at one moment, for a live view.</summary>
 internal sealed class TopSnapshot
 {
     private (TopGrouping Grouping, TopGroups Groups)? _groups;
 
-    /// <summary>The entries that match the view's filter, in the order of the kernel.</summary>
+    /// <summary>The entries that match the view's filter, in the kernel's order.</summary>
     public BlockList<TopEntry> Entries { get; } = new();
 
-    /// <summary>Sums over these.</summary>
+    /// <summary>The sums over these entries.</summary>
     public TopTotals Totals { get; } = new();
 
-    /// <summary>The filter under which it was read.</summary>
+    /// <summary>The filter of the entries.</summary>
     public ConntrackFilter Filter { get; set; } = new();
 
-    /// <summary>When reading began, local time.</summary>
+    /// <summary>The time when reading started, local time.</summary>
     public DateTime Time { get; set; }
 
-    /// <summary>Seconds since the snapshot before; null for the first, which has no rates.</summary>
+    /// <summary>Seconds since the previous snapshot. Null for the first one, which has no rates.</summary>
     public double? Seconds { get; set; }
 
-    /// <summary>Entries of the whole table (nf_conntrack_count).</summary>
+    /// <summary>The number of entries in the whole table (nf_conntrack_count).</summary>
     public long TableCount { get; set; }
 
-    /// <summary>Entries allowed (nf_conntrack_max); 0 where it is not known.</summary>
+    /// <summary>The maximum of entries (nf_conntrack_max). 0 if unknown.</summary>
     public long TableMaximum { get; set; }
 
-    /// <summary>The table changed while it was read, in a way that may have lost entries.</summary>
+    /// <summary>True if the table was resized while it was read, so that entries may be missing.</summary>
     public bool IsInterrupted { get; set; }
 
-    /// <summary>An amount since the snapshot before, per second.</summary>
+    /// <summary>An amount since the previous snapshot, per second.</summary>
     public double PerSecond(ulong moved) => Seconds is { } seconds && seconds > 0 ? moved / seconds : 0;
 
-    /// <summary>The entries by group; made when first asked for, and kept.</summary>
+    /// <summary>The entries by group. Built on first access, and cached.</summary>
     public TopGroups GroupsBy(TopGrouping grouping)
     {
         if (_groups is not { } known || known.Grouping != grouping)
@@ -46,7 +46,7 @@ internal sealed class TopSnapshot
         return known.Groups;
     }
 
-    /// <summary>Empties the snapshot, and keeps its room.</summary>
+    /// <summary>Clears the snapshot, and keeps its memory.</summary>
     public void Clear()
     {
         _groups = null;
@@ -56,7 +56,7 @@ internal sealed class TopSnapshot
     }
 }
 
-/// <summary>Sums over the entries of a snapshot.</summary>
+/// <summary>The sums over the entries of a snapshot.</summary>
 internal sealed class TopTotals
 {
     private readonly int[] _protocols = new int[256];
@@ -69,10 +69,10 @@ internal sealed class TopTotals
 
     public ulong MovedBytes { get; private set; }
 
-    /// <summary>True where any entry has counters.</summary>
+    /// <summary>True if any entry has counters.</summary>
     public bool HasCounters { get; private set; }
 
-    /// <summary>Entries of a protocol.</summary>
+    /// <summary>The number of entries of a protocol.</summary>
     public int this[IPProtocol protocol] => _protocols[(byte)protocol];
 
     public void Add(in TopEntry entry)
@@ -94,18 +94,18 @@ internal sealed class TopTotals
     }
 }
 
-/// <summary>What a live view needs of an entry, in 144 bytes and without an object: a million of them are looked at each
-/// second or so.</summary>
+/// <summary>The values of an entry that a live view needs, in 144 bytes and without an object. It handles about a million of them per
+/// second.</summary>
 internal struct TopEntry
 {
     public ConntrackTuple Original;
     public ConntrackTuple Reply;
 
-    /// <summary>Both ways; 0 without accounting.</summary>
+    /// <summary>In both directions. 0 without accounting.</summary>
     public ulong Packets;
     public ulong Bytes;
 
-    /// <summary>Both ways, since the snapshot before; of entries that are new since then all.</summary>
+    /// <summary>In both directions since the previous snapshot. The total for new entries.</summary>
     public ulong MovedPackets;
     public ulong MovedBytes;
 
@@ -119,10 +119,10 @@ internal struct TopEntry
     public ushort ReplyZone;
     public ConntrackState State;
 
-    /// <summary>The zone of both directions or of either, as people ask for it.</summary>
+    /// <summary>The number of the zone, for both directions or for one.</summary>
     public readonly ushort AnyZone => Has(EntryFields.OriginalZone) ? OriginalZone : Has(EntryFields.ReplyZone) ? ReplyZone : Zone;
 
-    /// <summary>Names the entry exactly, for a deletion.</summary>
+    /// <summary>Identifies the entry exactly, for a deletion.</summary>
     public readonly EntryKey Key => new(
         Original, Zone, Has(EntryFields.OriginalZone) ? OriginalZone : null, Has(EntryFields.Id) ? Id : null)
     {
@@ -132,7 +132,7 @@ internal struct TopEntry
 
     public readonly bool Has(EntryFields field) => (Fields & field) != 0;
 
-    /// <summary>Takes over an entry that was read.</summary>
+    /// <summary>Copies the values of an entry that was read.</summary>
     public void Take(ConntrackEntry entry)
     {
         (Original, Reply) = (entry.Original, entry.Reply);
@@ -142,7 +142,7 @@ internal struct TopEntry
         (Zone, OriginalZone, ReplyZone, State) = (entry.Zone, entry.Data.OriginalZone, entry.Data.ReplyZone, entry.Data.State);
     }
 
-    /// <summary>Makes an entry that has what this has; both ways' counters become the original direction's.</summary>
+    /// <summary>Copies these values into an entry. The counters of both directions become those of the original direction.</summary>
     public readonly void CopyTo(ConntrackEntry entry)
     {
         const EntryFields Kept = EntryFields.Id | EntryFields.Timeout | EntryFields.State | EntryFields.OriginalCounters
@@ -164,7 +164,7 @@ internal sealed class TopGroups
 
     /// <summary>Groups all entries.</summary>
     /// <param name="snapshot">The snapshot.</param>
-    /// <param name="grouping">How; not <see cref="TopGrouping.None"/>.</param>
+    /// <param name="grouping">The grouping, except <see cref="TopGrouping.None"/>.</param>
     public TopGroups(TopSnapshot snapshot, TopGrouping grouping)
     {
         (_snapshot, _properties) = (snapshot, PropertiesOf(grouping));
@@ -182,7 +182,7 @@ internal sealed class TopGroups
 
     public int Count => _table.Index.Count;
 
-    /// <summary>Some of the groups, sorted.</summary>
+    /// <summary>A range of the groups, sorted.</summary>
     public List<ConntrackGroup> Window(GroupOrder order, bool isReversed, int start, int length)
     {
         GroupOptions options = new() { SortBy = order, Ascending = isReversed };
@@ -203,18 +203,18 @@ internal sealed class TopGroups
     };
 }
 
-/// <summary>What the rows of a live view are.</summary>
+/// <summary>The rows of a live view.</summary>
 public enum TopGrouping
 {
-    /// <summary>Entries.</summary>
+    /// <summary>One row per entry.</summary>
     None,
 
-    /// <summary>A row for each source address.</summary>
+    /// <summary>One row per source address.</summary>
     Source,
 
-    /// <summary>A row for each destination address.</summary>
+    /// <summary>One row per destination address.</summary>
     Destination,
 
-    /// <summary>A row for each protocol and destination port.</summary>
+    /// <summary>One row per protocol and destination port.</summary>
     Port,
 }

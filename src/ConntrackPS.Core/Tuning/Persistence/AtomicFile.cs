@@ -6,15 +6,15 @@ using static Tmds.Linux.LibC;
 
 namespace ConntrackPS.Tuning.Persistence;
 
-/// <summary>Changes a small file so that, whatever happens, either the old or the new content is there, whole; and changes
-/// nothing but a regular file.</summary>
-/// <remarks>A temporary file beside it, fsync, rename, fsync of the folder: rename(2), fsync(2). A lock of the folder keeps
-/// two of us from losing each other's lines (flock(2)). Everything happens in one opened folder, whose names are not
-/// followed. What comes out of the file's place is compared with what was read, before it is deleted (renameat2(2)):
-/// a file that another program has put there goes back.</remarks>
+/// <summary>Changes a small file atomically: after a failure it has either the complete old or the complete new content. It changes only
+/// regular files.</summary>
+/// <remarks>Writes a temporary file in the same folder, then fsync, rename, and fsync of the folder: rename(2), fsync(2). A lock on the
+/// folder (flock(2)) prevents two writers of this library from losing each other's lines. All steps use one open folder and do not follow
+/// links. The replaced file is compared with what was read before it is deleted (renameat2(2)): if another program has put a file there, it
+/// is put back.</remarks>
 internal static class AtomicFile
 {
-    /// <summary>How names of files begin that are not yet in their place.</summary>
+    /// <summary>The prefix of temporary files.</summary>
     public const string TemporaryPrefix = ".conntrackps.";
 
     private const ushort ReadableByAll = 0x1a4;
@@ -22,18 +22,18 @@ internal static class AtomicFile
 
     private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(10);
 
-    /// <summary>Changes the file's bytes; null stands for no file.</summary>
-    /// <param name="root">Below which it is; links stay within.</param>
-    /// <param name="name">Its name there. Folders that are missing are made.</param>
-    /// <param name="edit">Takes the present bytes and gives the new ones; may be called again.</param>
-    /// <returns>True where anything has changed.</returns>
-    /// <exception cref="IOException">Nothing has changed: the disk is full or read-only, or no file is there
-    /// (<see cref="UnusableFileException"/>).</exception>
-    /// <exception cref="UnauthorizedAccessException">Nothing has changed: the file or its folder is closed to us.</exception>
+    /// <summary>Changes the bytes of a file. Null means no file.</summary>
+    /// <param name="root">The root folder of the file. Links can't lead outside.</param>
+    /// <param name="name">The path below the root. Missing folders are created.</param>
+    /// <param name="edit">Returns the new bytes for the current bytes. May be called several times.</param>
+    /// <returns>True if the file was changed.</returns>
+    /// <exception cref="IOException">Nothing was changed: the disk is full or read-only, or the path is not a regular file (<see
+    /// cref="UnusableFileException"/>).</exception>
+    /// <exception cref="UnauthorizedAccessException">Nothing was changed: the caller may not access the file or its folder.</exception>
     public static bool Edit(RootFolder root, string name, Func<byte[]?, byte[]?> edit) => FileChangedException.Again(() => EditOnce(root, name, edit));
 
-    /// <summary>Looks whether there is a file, or none, where one is to be written.</summary>
-    /// <exception cref="IOException">As for <see cref="Edit"/>.</exception>
+    /// <summary>Checks that the path is a regular file or does not exist.</summary>
+    /// <exception cref="IOException">As for Edit.</exception>
     public static void Check(RootFolder root, string name) => FileChangedException.Again(() =>
     {
         using FilePlace? place = root.FindToWrite(name);
@@ -42,7 +42,7 @@ internal static class AtomicFile
 
     private static bool EditOnce(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
     {
-        // Nothing is made for a file that is not there and need not be.
+        // Create no folders for a file that does not exist and is not needed.
         using (FilePlace? present = root.Find(name))
         {
             if (present?.Status is null && edit(null) is null)
@@ -52,7 +52,7 @@ internal static class AtomicFile
         using FilePlace first = root.FindOrMake(name);
         using SafeFileHandle locked = Lock(first);
 
-        // Looked for again, since others may have been at it before we had the lock.
+        // Resolved again, because others may have changed it before we got the lock.
         using FilePlace place = root.FindOrMake(name);
         if (!FileStatus.Of(place.Folder).IsSameFile(FileStatus.Of(first.Folder)) || place.Name != first.Name)
             throw new FileChangedException(place.Path);
@@ -64,10 +64,10 @@ internal static class AtomicFile
         return true;
     }
 
-    /// <summary>Puts new content in the file's place, or nothing.</summary>
+    /// <summary>Replaces the file, or deletes it for null.</summary>
     private static void Replace(FilePlace place, byte[]? content)
     {
-        // Hidden and without .conf at its end, so that boot never reads a left-over.
+        // Hidden and without .conf at the end, so that boot never reads a leftover.
         string temporary = $"{TemporaryPrefix}{Guid.NewGuid():N}";
         FileStatus? ours = content is null ? null : Write(place, temporary, content);
         try
@@ -81,7 +81,7 @@ internal static class AtomicFile
         }
         finally
         {
-            // What we wrote, where it has not got into its place.
+            // Delete our file if it was not renamed.
             if (ours is { } written && place.Look(temporary) is { } left && left.IsSameFile(written))
                 Unlink(place, temporary);
         }
@@ -121,7 +121,7 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Deletes what came out of the file's place, if it is what was read.</summary>
+    /// <summary>Deletes the replaced file if it is the one that was read.</summary>
     private static bool RemoveOld(FilePlace place, string temporary, FileStatus old)
     {
         if (place.Look(temporary) is not { } found || !found.IsStill(old))
@@ -130,7 +130,7 @@ internal static class AtomicFile
         return true;
     }
 
-    /// <summary>Something else stood there: it goes back, and ours comes out again.</summary>
+    /// <summary>It was another file: puts it back, and takes ours out again.</summary>
     private static void PutBack(FilePlace place, string temporary, FileStatus? ours)
     {
         bool isBack;
@@ -142,7 +142,7 @@ internal static class AtomicFile
         }
         catch (FileChangedException)
         {
-            // Gone from its place, or one is there again.
+            // Our file is gone, or another one is in its place.
             isBack = ours is not null && place.Look() is null && TryRename(place, temporary, place.Name, LibC.RENAME_NOREPLACE);
         }
 
@@ -151,7 +151,7 @@ internal static class AtomicFile
             : new IOException($"{place.Path} keeps being changed by another program; the content in between was saved as {temporary} in the same folder");
     }
 
-    /// <summary>A new file, whole and on the disk, with the owner, group and mode of the one before.</summary>
+    /// <summary>Writes and syncs a new file with the owner, group and mode of the old one.</summary>
     private static FileStatus Write(FilePlace place, string temporary, byte[] content)
     {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -168,7 +168,7 @@ internal static class AtomicFile
                 done += Math.Max(0, written);
             }
 
-            // The owner first: a change of it takes set-id bits away.
+            // The owner first, because changing it clears the set-id bits.
             if (place.Status is { } old)
             {
                 FileStatus present = FileStatus.Of(file);
@@ -187,8 +187,8 @@ internal static class AtomicFile
         }
     }
 
-    /// <returns>False where the file system can't rename so.</returns>
-    /// <exception cref="FileChangedException">There is no file to take the place of, or there is one already.</exception>
+    /// <returns>False if the file system does not support this kind of rename.</returns>
+    /// <exception cref="FileChangedException">The target does not exist, or already exists.</exception>
     private static bool TryRename(FilePlace place, string from, string to, int flags)
     {
         if (LibC.RenameAt2(place.Folder, from, place.Folder, to, flags) == 0)
@@ -202,7 +202,7 @@ internal static class AtomicFile
         };
     }
 
-    /// <summary>Where the file system can do no better, we look just before.</summary>
+    /// <summary>Checks just before the change, for file systems without an atomic check.</summary>
     private static void RequireStill(FilePlace place, FileStatus? expected)
     {
         FileStatus? now = place.Look();
@@ -230,7 +230,7 @@ internal static class AtomicFile
         long started = Stopwatch.GetTimestamp();
         while (LibC.FLock(handle, LibC.LOCK_EX | LibC.LOCK_NB) != 0)
         {
-            // Some network file systems have no locks; there is rarely a second writer.
+            // Some network file systems have no locks. A second writer is rare.
             if ((Errno)Marshal.GetLastPInvokeError() is not (Errno.TryAgain or Errno.Interrupted))
                 break;
             if (Stopwatch.GetElapsedTime(started) > LongestLock)

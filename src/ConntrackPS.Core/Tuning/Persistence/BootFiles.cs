@@ -5,26 +5,27 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Tuning.Persistence;
 
 /// <summary>A file that boot reads.</summary>
-/// <param name="Name">Its name, as boot finds it.</param>
-/// <param name="Path">Where it is in truth, all links followed.</param>
-/// <param name="Status">What it is.</param>
-/// <param name="Text">What is in it.</param>
+/// <param name="Name">The name by which boot finds it.</param>
+/// <param name="Path">The real path, with all links resolved.</param>
+/// <param name="Status">The status of the file.</param>
+/// <param name="Text">The content of the file.</param>
 internal sealed record BootFile(string Name, string Path, FileStatus Status, ConfigText Text);
 
-/// <summary>Reads files that boot reads. What is no file, or may not be read, is told and passed over; it never waits.</summary>
+/// <summary>Reads the files that boot reads. Skips and reports anything that is not a regular file or can't be read. It never
+/// blocks.</summary>
 internal sealed class BootFiles(SystemRoot root, RootFolder folder)
 {
     private const string Extension = ".conf";
 
     private readonly List<string> _problems = [];
 
-    /// <summary>What could not be read, and why: one sentence each.</summary>
+    /// <summary>The problems with files that could not be read, one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
-    /// <summary>The files of several directories, sorted by name; one hides those of the same name in later directories.</summary>
-    /// <param name="directories">The directories, those first that hide others' files.</param>
-    /// <param name="takesHidden">Whether files whose name begins with a dot count: they do for sysctl(8) alone.</param>
-    /// <remarks>sysctl.d(5), modules-load.d(5). A mask hides likewise, and so does a link that leads nowhere.</remarks>
+    /// <summary>The files of several directories, sorted by name. A file hides those with the same name in later directories.</summary>
+    /// <param name="directories">The directories, with the highest priority first.</param>
+    /// <param name="takesHidden">True to include files whose name starts with a dot. Only sysctl(8) reads them.</param>
+    /// <remarks>sysctl.d(5), modules-load.d(5). A mask also hides other files, and so does a link to a missing file.</remarks>
     public IReadOnlyList<BootFile> InOrder(IEnumerable<string> directories, bool takesHidden = false)
     {
         Dictionary<string, string> byName = [];
@@ -37,7 +38,7 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
         return [.. byName.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => Read(pair.Value)).OfType<BootFile>()];
     }
 
-    /// <summary>One file; null where boot finds none, or we can't read it.</summary>
+    /// <summary>One file. Null if boot does not find it, or it can't be read.</summary>
     public BootFile? Read(string name) => Try(name, null, () =>
     {
         using FilePlace? place = folder.Find(name);
@@ -69,13 +70,13 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
     }
 }
 
-/// <summary>The file of sysctls that ufw sets whenever it starts: <c>sysctl -e -q -p $IPT_SYSCTL</c>, in ufw-init-functions.</summary>
+/// <summary>The sysctl file that ufw applies whenever it starts: <c>sysctl -e -q -p $IPT_SYSCTL</c>, in ufw-init-functions.</summary>
 internal static class UfwFile
 {
     private const string Defaults = "etc/default/ufw";
     private const string Switch = "etc/ufw/ufw.conf";
 
-    /// <summary>The file, and whether ufw is on; null where it is switched off for sure, or has no such file.</summary>
+    /// <summary>The file, and whether ufw is enabled. Null if ufw is certainly disabled, or has no such file.</summary>
     public static (BootFile File, bool IsEnabled)? Find(BootFiles boot)
     {
         if (boot.Read(Defaults) is not { } defaults || Value(defaults, "IPT_SYSCTL") is not { Length: > 0 } path)
@@ -86,16 +87,15 @@ internal static class UfwFile
         return (settings, isEnabled is "yes" or "YES");
     }
 
-    /// <summary>The last assignment of a shell variable; a plain word, or one in quotes.</summary>
+    /// <summary>The last assignment of a shell variable: a plain or quoted word.</summary>
     private static string? Value(BootFile file, string name) => file.Text.Lines
         .Select(line => ConfigText.Content(line).Trim())
         .LastOrDefault(line => line.StartsWith(name + "=", StringComparison.Ordinal))?[(name.Length + 1)..].Split(" #")[0].Trim().Trim('"', '\'');
 }
 
-/// <summary>The system whose files hold what the next boot sets: the running one, or an image mounted somewhere.</summary>
-/// <param name="path">Where its root is.</param>
-/// <param name="isModular">Whether its connection tracking is a module that boot has to load; by default as in the
-/// running kernel.</param>
+/// <summary>The system whose files configure the next boot: the running one, or a mounted image.</summary>
+/// <param name="path">The path of its root.</param>
+/// <param name="isModular">True if connection tracking is a module that boot has to load. The default is as in the running kernel.</param>
 internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModular = null)
 {
     private const string Running = "/";
@@ -108,62 +108,63 @@ internal sealed class SystemRoot(string path = SystemRoot.Running, bool? isModul
     /// <summary>Debian's older list of modules to load.</summary>
     internal const string ModulesName = "etc/modules";
 
-    /// <summary>Where its root is.</summary>
+    /// <summary>The path of its root.</summary>
     public string Path { get; } = path;
 
-    /// <summary>The file of ours in sysctl.d. It sorts late, so that it wins over what packages bring.</summary>
+    /// <summary>Our file in sysctl.d. Its name sorts late, so that it overrides the files of packages.</summary>
     public string SysctlFile => In(SysctlName);
 
-    /// <summary>The file of ours with options of kernel modules.</summary>
+    /// <summary>Our file with kernel module options.</summary>
     public string ModuleOptionsFile => In(ModuleOptionsName);
 
-    /// <summary>Where sysctl files are, those that win first (sysctl.d(5)); below the root, as all names here.</summary>
+    /// <summary>The directories of sysctl files, with the highest priority first (sysctl.d(5)). All names here are relative to the
+    /// root.</summary>
     internal static IReadOnlyList<string> SysctlDirectories { get; } =
         ["etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d"];
 
-    /// <summary>Where files name modules to load (modules-load.d(5)), those that win first.</summary>
+    /// <summary>The directories of files that name modules to load (modules-load.d(5)), with the highest priority first.</summary>
     internal static IReadOnlyList<string> ModuleLoadDirectories { get; } =
         ["etc/modules-load.d", "run/modules-load.d", "usr/local/lib/modules-load.d", "usr/lib/modules-load.d", "lib/modules-load.d"];
 
-    /// <summary>Where options of modules are (modprobe.d(5)), those that win first.</summary>
+    /// <summary>The directories of module options (modprobe.d(5)), with the highest priority first.</summary>
     internal static IReadOnlyList<string> ModuleOptionsDirectories { get; } =
         ["etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"];
 
-    /// <summary>Where systemd-sysctl is, if it is there.</summary>
+    /// <summary>The possible paths of systemd-sysctl.</summary>
     internal static IReadOnlyList<string> SystemdNames { get; } = ["usr/lib/systemd/systemd-sysctl", "lib/systemd/systemd-sysctl"];
 
-    /// <summary>True where connection tracking is a module: its sysctls are not there before it is loaded.</summary>
+    /// <summary>True if connection tracking is a module. Then its sysctls do not exist before it is loaded.</summary>
     internal bool IsModular { get; } = isModular ?? File.Exists("/sys/module/nf_conntrack/initstate");
 
-    /// <summary>True for the system that runs.</summary>
+    /// <summary>True for the running system.</summary>
     internal bool IsRunning => Path == Running;
 
-    /// <summary>Whether what the files say will hold in a network namespace: boot sets up one alone. A root of another
-    /// system means the namespace that this will have.</summary>
-    /// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
+    /// <summary>True if the files configure this network namespace: boot configures only one. For the root of another system, this is
+    /// the namespace of that system.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     internal bool HoldsFor(NetworkNamespace? networkNamespace) =>
         (networkNamespace is null && !IsRunning) || MachineNamespace.IsSetByBoot(networkNamespace) == true;
 
-    /// <summary>A name below the root as a path.</summary>
+    /// <summary>The path of a name below the root.</summary>
     internal string In(string name) => System.IO.Path.Combine(Path, name);
 }
 
-/// <summary>Takes lines out of files that boot reads.</summary>
+/// <summary>Comments out lines of files that boot reads.</summary>
 internal static class BootLines
 {
-    /// <summary>Makes comments of lines; every other byte stays.</summary>
-    /// <param name="root">The system that the file is of; no link leads out of it.</param>
-    /// <param name="path">The file, root included.</param>
-    /// <param name="beginning">How the lines begin, as a regular expression; case makes no difference.</param>
-    /// <returns>False where the file has no such line.</returns>
-    /// <exception cref="PersistenceException">The file could not be written; nothing has changed.</exception>
+    /// <summary>Comments out lines. Every other byte stays.</summary>
+    /// <param name="root">The system of the file. Links can't lead outside.</param>
+    /// <param name="path">The path of the file, including the root.</param>
+    /// <param name="beginning">The start of the lines, as a regular expression that ignores case.</param>
+    /// <returns>False if the file has no such line.</returns>
+    /// <exception cref="PersistenceException">The file could not be written. Nothing was changed.</exception>
     public static bool CommentOut(SystemRoot root, string path, string beginning)
     {
         try
         {
             using RootFolder folder = RootFolder.TryOpen(root.Path) ?? throw new DirectoryNotFoundException($"There is no folder {root.Path}.");
 
-            // Latin-1 keeps every byte.
+            // Latin-1 preserves every byte.
             return AtomicFile.Edit(folder, System.IO.Path.GetRelativePath(root.Path, path), before => before is null
                 ? null
                 : Encoding.Latin1.GetBytes(Regex.Replace(

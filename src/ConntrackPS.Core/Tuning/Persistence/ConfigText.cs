@@ -4,20 +4,20 @@ using System.Text.RegularExpressions;
 
 namespace ConntrackPS.Tuning.Persistence;
 
-/// <summary>The lines of a small text file, each with its end, so that all other lines stay byte for byte.</summary>
-/// <remarks>A line ends at a line feed and nowhere else: a carriage return before it belongs to the line's end, any other to
-/// the line. Latin-1 keeps every byte of other people's comments, whatever their encoding.</remarks>
+/// <summary>The lines of a small text file with their line ends, so that all other lines stay identical.</summary>
+/// <remarks>Only a line feed ends a line. A carriage return directly before it is part of the line end, any other is part of the line.
+/// Latin-1 preserves every byte of other comments, whatever their encoding.</remarks>
 internal sealed class ConfigText(IReadOnlyList<string> lines)
 {
     private static readonly char[] Ends = ['\r', '\n'];
 
-    /// <summary>The lines with their ends; only the last may have none.</summary>
+    /// <summary>The lines with their line ends. Only the last one may have none.</summary>
     public IReadOnlyList<string> Lines { get; } = lines;
 
-    /// <summary>The end that new lines get: that of the first line.</summary>
+    /// <summary>The line end for new lines: that of the first line.</summary>
     public string LineEnd => Lines is [string first, ..] && first.EndsWith("\r\n", StringComparison.Ordinal) ? "\r\n" : "\n";
 
-    /// <summary>Reads a file's bytes; none have no lines.</summary>
+    /// <summary>Splits a file's bytes into lines. Null has no lines.</summary>
     public static ConfigText Parse(byte[]? bytes)
     {
         string text = Encoding.Latin1.GetString(bytes ?? []);
@@ -32,10 +32,10 @@ internal sealed class ConfigText(IReadOnlyList<string> lines)
         return new ConfigText(lines);
     }
 
-    /// <summary>A line without its end.</summary>
+    /// <summary>A line without its line end.</summary>
     public static string Content(string line) => line.TrimEnd(Ends);
 
-    /// <summary>The text with other lines; those without an end get one, but the last if it had none before.</summary>
+    /// <summary>The text with other lines. Lines without a line end get one, except the last one if it had none before.</summary>
     public ConfigText With(IEnumerable<string> lines)
     {
         string[] all = [.. lines];
@@ -48,29 +48,29 @@ internal sealed class ConfigText(IReadOnlyList<string> lines)
     public byte[] ToBytes() => Encoding.Latin1.GetBytes(string.Concat(Lines));
 }
 
-/// <summary>One assignment of a sysctl file.</summary>
+/// <summary>One assignment in a sysctl file.</summary>
 /// <param name="Key">The parameter, with dots.</param>
-/// <param name="Value">What it is set to.</param>
+/// <param name="Value">The value.</param>
 internal readonly record struct SysctlLine(string Key, string Value)
 {
     private const BootReaders Both = BootReaders.Systemd | BootReaders.Procps;
 
-    /// <summary>The parameter as it is spelled there, with dots.</summary>
+    /// <summary>The parameter in the spelling of the file, with dots.</summary>
     public string Spelled { get; private init; } = Key;
 
-    /// <summary>Who takes it for an assignment.</summary>
+    /// <summary>The programs that treat it as an assignment.</summary>
     public BootReaders Readers { get; private init; } = Both;
 
-    /// <summary>What systemd-sysctl takes for the end of a line; sysctl(8) goes by line feeds alone.</summary>
+    /// <summary>The characters that end a line for systemd-sysctl. For sysctl(8) only line feeds do.</summary>
     private static readonly char[] Ends = ['\r', '\n', '\0'];
 
-    /// <summary>In the C locale, whatever the bytes of a value are in Latin-1.</summary>
+    /// <summary>The blanks of the C locale, whatever other bytes are in Latin-1.</summary>
     private static readonly char[] Blanks = [' ', '\t', '\r', '\n', '\v', '\f'];
 
-    /// <summary>Reads a line; comments, empty ones and others are no assignment, and neither are those that readers
-    /// disagree about (<see cref="Hidden"/>).</summary>
-    /// <remarks>sysctl.d(5): a leading minus means that failure does not matter. Blanks behind it are systemd-sysctl's alone, a
-    /// second minus is sysctl(8)'s (seen with 252 and 4.0.2).</remarks>
+    /// <summary>Parses a line. Returns null for comments, empty lines and other text, and for lines that programs interpret differently
+    /// (<see cref="Hidden"/>).</summary>
+    /// <remarks>sysctl.d(5): a leading minus means that failures are ignored. Only systemd-sysctl accepts blanks after it, only sysctl(8)
+    /// accepts a second minus (verified with 252 and 4.0.2).</remarks>
     public static SysctlLine? Parse(string line)
     {
         string text = line.Trim(Blanks);
@@ -88,7 +88,7 @@ internal readonly record struct SysctlLine(string Key, string Value)
         };
     }
 
-    /// <summary>A name behind a minus and without a value: patterns shall leave it alone.</summary>
+    /// <summary>A name after a minus and without a value: patterns must not match it.</summary>
     public static string? Excluded(string line)
     {
         string text = line.Trim(Blanks);
@@ -97,15 +97,15 @@ internal readonly record struct SysctlLine(string Key, string Value)
             : null;
     }
 
-    /// <summary>Assignments in a line with a carriage return or a zero in it, by which systemd-sysctl divides it (seen with
-    /// 252) and sysctl(8) does not (seen with procps 4.0.2).</summary>
+    /// <summary>Assignments in a line with a carriage return or a NUL inside. systemd-sysctl splits the line there (verified with 252),
+    /// sysctl(8) does not (verified with procps 4.0.2).</summary>
     public static IEnumerable<SysctlLine> Hidden(string line)
     {
         string text = line.Trim(Blanks);
         return text.IndexOfAny(Ends) < 0 ? [] : text.Split(Ends).Select(Parse).OfType<SysctlLine>();
     }
 
-    /// <summary>The line as we write it.</summary>
+    /// <summary>The line as this library writes it.</summary>
     public override string ToString() => $"{Key} = {Value}";
 }
 
@@ -114,21 +114,21 @@ internal static class SysctlKey
 {
     private const string Prefix = "net.netfilter.";
 
-    /// <summary>Where kernels before 4.19 had the same parameters as well.</summary>
+    /// <summary>The prefix of the same parameters in kernels before 4.19.</summary>
     private const string FormerPrefix = "net.ipv4.netfilter.ip_conntrack_";
 
     /// <summary>The key of a file below /proc/sys/net/netfilter.</summary>
     public static string Of(string name) => Prefix + name;
 
-    /// <summary>True for a parameter of connection tracking, spelled as <see cref="Normalize"/> does.</summary>
+    /// <summary>True for a parameter of connection tracking in the spelling of <see cref="Normalize"/>.</summary>
     public static bool IsOfConntrack(string key) => key.StartsWith(Prefix, StringComparison.Ordinal);
 
-    /// <summary>True for a name that the kernel has given up: a line with it sets nothing.</summary>
+    /// <summary>True for a name that kernels no longer have: a line with it has no effect.</summary>
     public static bool IsGivenUp(string key) => key.StartsWith(FormerPrefix, StringComparison.Ordinal);
 
-    /// <summary>One spelling for each way through /proc/sys. The first separator says which of the two divides: with
-    /// <c>net/netfilter/x</c> a dot belongs to a name, with <c>net.netfilter.x</c> a slash does (sysctl_normalize of systemd,
-    /// slashdot of procps).</summary>
+    /// <summary>One spelling for each path below /proc/sys. The first separator decides which of the two separates: in
+    /// <c>net/netfilter/x</c> a dot is part of a name, in <c>net.netfilter.x</c> a slash is (sysctl_normalize of systemd, slashdot of
+    /// procps).</summary>
     public static string Spell(ReadOnlySpan<char> key)
     {
         int first = key.IndexOfAny('.', '/');
@@ -142,7 +142,7 @@ internal static class SysctlKey
         return text.TrimStart('.');
     }
 
-    /// <summary>One name for each parameter: the maximum has a second one.</summary>
+    /// <summary>One name per parameter: the maximum has two.</summary>
     public static string Normalize(ReadOnlySpan<char> key)
     {
         string dotted = Spell(key);
@@ -150,15 +150,15 @@ internal static class SysctlKey
     }
 }
 
-/// <summary>The size of the hash table among a module's options in a file of modprobe.d.</summary>
-/// <remarks>modprobe.d(5), and kmod's source (freadline_wrapped, kmod_config_parse): a backslash at the very end of a line joins
-/// the next to it, a comment's too; a comment is a line that begins with #; the kernel gets all the rest of an options line,
-/// of all such lines in turn, and the last of two values counts. A dash in a module's name is an underscore.</remarks>
+/// <summary>The hash table size in the module options of a modprobe.d file.</summary>
+/// <remarks>modprobe.d(5), and the source of kmod (freadline_wrapped, kmod_config_parse): a backslash at the end of a line joins the next
+/// line, also in a comment. A comment is a line that starts with #. The kernel gets the whole rest of an options line, and of all such
+/// lines in order. The last of several values counts. A dash in a module name means an underscore.</remarks>
 internal static partial class ModuleOptions
 {
     private const string Module = "nf_conntrack";
 
-    /// <summary>Sets the size, in the line that has one, else in the module's first, else in a new one.</summary>
+    /// <summary>Sets the size: in the line that has one, otherwise in the module's first line, otherwise in a new line.</summary>
     public static ConfigText WithHashSize(ConfigText text, Int128 buckets)
     {
         string option = string.Create(CultureInfo.InvariantCulture, $"hashsize={buckets}");
@@ -172,13 +172,13 @@ internal static partial class ModuleOptions
         return text.With(result);
     }
 
-    /// <summary>The sizes that a file's lines give, with their numbers; null for one that the kernel does not take.</summary>
+    /// <summary>The sizes in the lines of a file, with line numbers. Null for a value that the kernel does not accept.</summary>
     public static IEnumerable<(int Line, string? Value)> HashSizes(ConfigText text)
     {
         int number = 1;
         foreach ((string[] lines, string joined) in Join(text.Lines))
         {
-            // The kernel knows no comments here.
+            // The kernel has no comments here.
             if (OptionsLine().Match(joined) is { Success: true } match && IsModule(match.Groups["module"].ValueSpan))
             {
                 foreach (Match size in HashSize().Matches(joined[match.Groups["options"].Index..]))
@@ -189,10 +189,10 @@ internal static partial class ModuleOptions
         }
     }
 
-    /// <summary>A module's name as the kernel has it.</summary>
+    /// <summary>True for the module's name in any spelling.</summary>
     public static bool IsModule(ReadOnlySpan<char> name) => name.ToString().Replace('-', '_') == Module;
 
-    /// <summary>A line of the module's, with the option in it, or without any; another as it is.</summary>
+    /// <summary>Returns a line of the module with the option, or without it. Returns other lines unchanged.</summary>
     private static string[] Edit(string[] lines, string joined, string? option, string lineEnd)
     {
         if (Options(joined) is not { } options)
@@ -208,7 +208,7 @@ internal static partial class ModuleOptions
         });
         changed = isPlaced ? changed : $"{changed.TrimEnd()} {option}";
 
-        // The kernel knows no comments here: a size that one tells of would be the last, and count.
+        // The kernel has no comments here: a size in a comment would be the last one, and count.
         bool isSeen = HashSize().IsMatch(comment);
         string[] apart = isSeen ? [Ended(comment.TrimStart(), lineEnd)] : [];
         string line = isSeen ? head + changed : head + changed + comment;
@@ -217,18 +217,18 @@ internal static partial class ModuleOptions
         return string.IsNullOrWhiteSpace(changed) && (isSeen || string.IsNullOrWhiteSpace(comment)) ? apart : [.. apart, Ended(line, lineEnd)];
     }
 
-    /// <summary>Without a backslash at its end, which would join the next line to it.</summary>
+    /// <summary>Removes a backslash at the end, which would join the next line.</summary>
     private static string Ended(string line, string lineEnd) => line.TrimEnd('\\') + lineEnd;
 
-    /// <summary>What follows the module's name, up to what a person takes for a comment; null in a line about something else.</summary>
+    /// <summary>The text after the module's name, up to what a user would read as a comment. Null in lines for other modules.</summary>
     private static Group? Options(string joined) =>
         OptionsLine().Match(joined) is { Success: true } match && IsModule(match.Groups["module"].ValueSpan) ? match.Groups["options"] : null;
 
-    /// <summary>Behind the last line, or before it where a backslash would join ours to it.</summary>
+    /// <summary>The index after the last line, or before it if a backslash would join our line to it.</summary>
     private static int EndOf(List<(string[] Lines, string Joined)> all) =>
         all.Sum(line => line.Lines.Length) - (all is [.., ({ } last, _)] && IsContinued(last[^1], isLast: true) ? all[^1].Lines.Length : 0);
 
-    /// <summary>Lines as kmod sees them, without their ends, and what each was made of.</summary>
+    /// <summary>Lines as kmod reads them, without line ends, with the original lines of each.</summary>
     private static IEnumerable<(string[] Lines, string Joined)> Join(IReadOnlyList<string> lines)
     {
         List<string> parts = [];
@@ -242,7 +242,7 @@ internal static partial class ModuleOptions
         }
     }
 
-    /// <summary>A backslash that no other one escapes stands at the end; at the end of the file, the line's end may be missing.</summary>
+    /// <summary>True if an unescaped backslash is at the end. At the end of the file the line end may be missing.</summary>
     private static bool IsContinued(string line, bool isLast)
     {
         string content = line.EndsWith('\n') ? line[..^1] : isLast ? line : "";
@@ -255,7 +255,7 @@ internal static partial class ModuleOptions
     [GeneratedRegex(@"^\s*hashsize=(?<value>\S+)$", RegexOptions.ExplicitCapture)]
     private static partial Regex GoodSize();
 
-    /// <summary>Blanks around the sign are no good to the kernel, and go with the old value.</summary>
+    /// <summary>The kernel does not accept blanks around the equals sign, so they are replaced with the old value.</summary>
     [GeneratedRegex(@"(?<blank>^|\s+)hashsize\s*=(\S+|\s+[^\s=]+(?!\S))?", RegexOptions.ExplicitCapture)]
     private static partial Regex HashSize();
 }

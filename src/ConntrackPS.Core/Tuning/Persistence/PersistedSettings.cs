@@ -4,10 +4,10 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tuning.Persistence;
 
-/// <summary>What files set at boot, all of their lines, in the order in which they are read.</summary>
-/// <remarks>sysctl.d(5): files are sorted by name over all directories, and one hides those of the same name in later
-/// directories. sysctl(8) reads hidden ones too, and /etc/sysctl.conf after all; systemd-sysctl does not, unless a link in
-/// sysctl.d names it. ufw sets a file of its own whenever it is started. Seen with systemd 252 and procps 4.0.2.</remarks>
+/// <summary>All lines of the files that boot reads, in the order in which they are applied.</summary>
+/// <remarks>sysctl.d(5): files of all directories are sorted by name together, and a file hides those with the same name in later
+/// directories. sysctl(8) also reads hidden files, and /etc/sysctl.conf last. systemd-sysctl does not, unless a link in sysctl.d refers to
+/// it. ufw applies its own file whenever it starts. Verified with systemd 252 and procps 4.0.2.</remarks>
 internal sealed class PersistedSettings
 {
     private const BootReaders Both = BootReaders.Systemd | BootReaders.Procps;
@@ -22,13 +22,13 @@ internal sealed class PersistedSettings
     {
     }
 
-    /// <summary>What could not be read, or is read in two ways: one sentence each.</summary>
+    /// <summary>Lines and files that could not be read, or that programs interpret differently, one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
-    /// <summary>Lines that set nothing, one sentence each.</summary>
+    /// <summary>Lines without effect, one sentence each.</summary>
     public IReadOnlyList<string> WithoutEffect => _withoutEffect;
 
-    /// <summary>Reads the files; one that can't be read says nothing but in <see cref="Problems"/>.</summary>
+    /// <summary>Reads the files. A file that can't be read only adds to <see cref="Problems"/>.</summary>
     public static PersistedSettings Read(SystemRoot root)
     {
         PersistedSettings settings = new();
@@ -42,29 +42,29 @@ internal sealed class PersistedSettings
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            settings._problems.Add($"The files below {root.Path} are not to be read: {exception.Message}.");
+            settings._problems.Add($"The files below {root.Path} can't be read: {exception.Message}.");
         }
 
         return settings;
     }
 
-    /// <summary>What the running system's files say of a network namespace; null where boot sets up another one.</summary>
-    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
+    /// <summary>The running system's persisted values for a network namespace. Null if boot configures another one.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     public static PersistedSettings? ReadFor(NetworkNamespace? networkNamespace)
     {
         SystemRoot root = new();
         return root.HoldsFor(networkNamespace) ? Read(root) : null;
     }
 
-    /// <summary>What the next boot sets a parameter to; null where no file names it.</summary>
-    /// <param name="name">Its file below /proc/sys/net/netfilter; null for none.</param>
+    /// <summary>The value that the next boot sets for a parameter. Null if no file sets it.</summary>
+    /// <param name="name">Its file below /proc/sys/net/netfilter, or null for none.</param>
     public PersistedValue? Find(string? name) => name is null ? null : Winner(SysctlKey.Of(name), _atBoot);
 
-    /// <summary>What certain programs set a parameter to; null where they find no line about it.</summary>
+    /// <summary>The value that some programs set for a parameter. Null if they find no line for it.</summary>
     public PersistedValue? FindFor(string name, BootReaders readers) => Winner(SysctlKey.Of(name), readers);
 
-    /// <summary>The lines that set a parameter after our file does, in their order, where one of them makes it another
-    /// value for a program that reads them; none where our value wins with all programs.</summary>
+    /// <summary>The lines that set a parameter after our file, in order, if one of them changes its value for a program that reads them.
+    /// Empty if our value applies for all programs.</summary>
     /// <param name="key">The parameter, with dots.</param>
     /// <param name="ours">Our file.</param>
     public IReadOnlyList<PersistedValue> After(string key, string ours)
@@ -80,29 +80,29 @@ internal sealed class PersistedSettings
             : [];
     }
 
-    /// <summary>The assignments of a file.</summary>
+    /// <summary>The assignments in a file.</summary>
     public IEnumerable<PersistedValue> In(string file) => _assignments.Where(assignment => assignment.File == file && !assignment.IsExclusion);
 
-    /// <summary>The lines that set a parameter and are read after our file, whether that names it or not.</summary>
+    /// <summary>The lines that set a parameter and are read after our file, whether or not our file sets it.</summary>
     /// <param name="key">The parameter, with dots.</param>
     /// <param name="ours">Our file.</param>
     public IEnumerable<PersistedValue> BehindOurs(string key, string ours) =>
         _assignments.Where(assignment => assignment.Key == key && assignment.File != ours && IsBehind(assignment, ours));
 
-    /// <summary>When a file was written; null where it was not read.</summary>
+    /// <summary>The time when a file was written. Null if it was not read.</summary>
     public DateTime? Written(string file) => _files.TryGetValue(file, out BootFile? read) ? read.Status.Written : null;
 
-    /// <summary>Where a file is in truth, links followed within the root.</summary>
+    /// <summary>The real path of a file, with links resolved within the root.</summary>
     public string PathOf(string file) => _files.TryGetValue(file, out BootFile? read) ? read.Path : file;
 
-    /// <summary>Ufw's and modprobe's files, and sysctl.conf at the end, have no names to sort by.</summary>
+    /// <summary>The files of ufw and modprobe, and sysctl.conf at the end, are not sorted by name.</summary>
     private static bool IsBehind(PersistedValue assignment, string ours) =>
         assignment.Readers is not (BootReaders.Systemd or BootReaders.Procps or Both)
         || Path.GetFileName(Path.GetDirectoryName(assignment.File)) != "sysctl.d"
         || string.CompareOrdinal(Path.GetFileName(assignment.File), Path.GetFileName(ours)) > 0;
 
-    /// <summary>The last line wins that a program reads; to systemd-sysctl, one that says the same again stays where it was,
-    /// and a pattern leaves alone what a line names.</summary>
+    /// <summary>The last line that a program reads takes effect. In systemd-sysctl, a line with the same value keeps its earlier position,
+    /// and a pattern skips names that have their own line.</summary>
     private PersistedValue? Winner(string key, BootReaders readers)
     {
         List<PersistedValue> applied = [];
@@ -173,24 +173,25 @@ internal sealed class PersistedSettings
             {
                 _assignments.Add(new PersistedValue(assignment.Key, assignment.Value, file.Name, number, assignment.Spelled, those));
                 if (SysctlKey.IsGivenUp(assignment.Key))
-                    _withoutEffect.Add($"{file.Name} line {number} sets {assignment.Key}, a name that the kernel gave up with Linux 4.19: it has no effect.");
+                    _withoutEffect.Add($"{file.Name} line {number} sets {assignment.Key}, a name that Linux 4.19 removed: it has no effect.");
             }
 
             if (SysctlLine.Excluded(line) is { } excluded)
                 _assignments.Add(new PersistedValue(SysctlKey.Normalize(excluded), "", file.Name, number, excluded, readers & BootReaders.Systemd) { IsExclusion = true });
             foreach (SysctlLine hidden in SysctlLine.Hidden(line).Where(hidden => SysctlKey.IsOfConntrack(hidden.Key)))
             {
-                _problems.Add($"{file.Name} has a carriage return or a zero within a line: systemd-sysctl sets {hidden.Key} to " +
-                    $"{hidden.Value} by what follows, sysctl does not. Give it a line of its own, or take it out.");
+                _problems.Add($"{file.Name} has a carriage return or a NUL inside a line: systemd-sysctl reads the text after it as another line, and sets {hidden.Key} to " +
+                    $"{hidden.Value}; sysctl does not. Move it to a separate line, or remove it.");
             }
         }
     }
 
-    /// <summary>Ufw has its file read by sysctl(8).</summary>
+    /// <summary>ufw calls sysctl(8) to read its file.</summary>
     private static BootReaders Readers(SysctlLine assignment, BootReaders readers) =>
         readers == BootReaders.Ufw ? (assignment.Readers.HasFlag(BootReaders.Procps) ? readers : BootReaders.None) : assignment.Readers & readers;
 
-    /// <summary>The module's options come with it: before the sysctls where it is loaded by modules-load.d, else after them.</summary>
+    /// <summary>Module options take effect when the module is loaded: before the sysctls if modules-load.d loads it, otherwise after
+    /// them.</summary>
     private void AddModuleOptions(SystemRoot root, BootFiles boot)
     {
         const string Buckets = "nf_conntrack_buckets";
@@ -201,7 +202,7 @@ internal sealed class PersistedSettings
             {
                 if (value is null)
                 {
-                    _withoutEffect.Add($"{file.Name} line {line} gives nf_conntrack the option hashsize with blanks around its sign: " +
+                    _withoutEffect.Add($"{file.Name} line {line} sets the option hashsize of nf_conntrack with blanks around the equals sign: " +
                         "the kernel refuses to load the module.");
                 }
                 else if (string.CompareOrdinal(Path.GetFileName(file.Name), Path.GetFileName(root.ModuleOptionsFile)) > 0)
@@ -213,7 +214,7 @@ internal sealed class PersistedSettings
     }
 }
 
-/// <summary>The programs that set kernel parameters from files, each in an order of its own.</summary>
+/// <summary>The programs that set kernel parameters from files. Each has its own order.</summary>
 [Flags]
 internal enum BootReaders
 {
@@ -226,42 +227,42 @@ internal enum BootReaders
     /// <summary>sysctl(8) of procps: at boot without systemd, and with <c>sysctl --system</c>.</summary>
     Procps = 2,
 
-    /// <summary>ufw, which has a file of its own (IPT_SYSCTL of /etc/default/ufw) set when it is started.</summary>
+    /// <summary>ufw, which applies its own file when it starts (IPT_SYSCTL of /etc/default/ufw).</summary>
     Ufw = 4,
 
-    /// <summary>modprobe, which gives the module its options when it is loaded.</summary>
+    /// <summary>modprobe, which passes the module its options.</summary>
     Modprobe = 8,
 }
 
-/// <summary>What a line of a file sets a parameter to.</summary>
-/// <param name="Key">The parameter, with dots, under the one name it has here.</param>
-/// <param name="Text">The value as it stands there.</param>
+/// <summary>The value that a line of a file sets for a parameter.</summary>
+/// <param name="Key">The parameter, with dots, in its normalized name.</param>
+/// <param name="Text">The text of the value.</param>
 /// <param name="File">The file.</param>
 /// <param name="Line">The line's number, from 1.</param>
-/// <param name="Spelled">The parameter as it is spelled there, with dots: it may have two names.</param>
-/// <param name="Readers">Who reads the line.</param>
+/// <param name="Spelled">The parameter in the spelling of the file, with dots. It may have two names.</param>
+/// <param name="Readers">The programs that read the line.</param>
 internal sealed record PersistedValue(string Key, string Text, string File, int Line, string Spelled, BootReaders Readers)
 {
-    /// <summary>True for a name behind a minus and without a value: patterns leave it alone, and systemd-sysctl forgets what lines
-    /// before it say.</summary>
+    /// <summary>True for a name after a minus and without a value: patterns skip it, and systemd-sysctl ignores earlier lines for
+    /// it.</summary>
     public bool IsExclusion { get; init; }
 
-    /// <summary>The value as the kernel takes it; null where it is no number.</summary>
+    /// <summary>The value as the kernel parses it. Null if it is not a number.</summary>
     public Int128? Number => Parse(Text);
 
-    /// <summary>Who sets what, and where: <c>/etc/sysctl.conf line 2 to 2000 (sysctl --system)</c>.</summary>
+    /// <summary>The location and the value: <c>/etc/sysctl.conf line 2 to 2000 (sysctl --system)</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{File} line {Line} {(IsExclusion ? "not at all" : $"to {Text}")} ({Describe(Readers)})");
 
-    /// <summary>Readers by the names that people know.</summary>
+    /// <summary>The programs by their usual names.</summary>
     public static string Describe(BootReaders readers) => string.Join(
         ", ",
         new[]
         {
             (BootReaders.Systemd, "systemd-sysctl"), (BootReaders.Procps, "sysctl --system"), (BootReaders.Ufw, "ufw, once it is enabled"),
-            (BootReaders.Modprobe, "modprobe, where the module is loaded later"),
+            (BootReaders.Modprobe, "modprobe, if the module is loaded later"),
         }.Where(choice => readers.HasFlag(choice.Item1)).Select(choice => choice.Item2));
 
-    /// <summary>The first word counts, and a number may be octal or hexadecimal (proc_get_long, kernel/sysctl.c).</summary>
+    /// <summary>The first word counts. A number may be octal or hexadecimal (proc_get_long, kernel/sysctl.c).</summary>
     private static Int128? Parse(string text)
     {
         string word = text.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries) is [{ } first, ..] ? first : "";

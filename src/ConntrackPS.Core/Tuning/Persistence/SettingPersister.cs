@@ -3,9 +3,9 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Tuning.Persistence;
 
-/// <summary>Writes what the next boot shall set: one file of ours in sysctl.d, in which the lines of others stay.</summary>
+/// <summary>Writes the values for the next boot into our file in sysctl.d. Lines of others in it stay.</summary>
 /// <param name="root">The system to write to.</param>
-/// <param name="how">What has them written, for the first line of a new file.</param>
+/// <param name="how">The command that writes it, for the first line of a new file.</param>
 internal sealed class SettingPersister(SystemRoot root, string? how = null)
 {
     private const string HeaderStart = "# Written by ConntrackPS";
@@ -15,24 +15,24 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
 
     private readonly List<string> _problems = [];
 
-    /// <summary>What files that name modules could not be read, and why.</summary>
+    /// <summary>Problems with reading files that name modules.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
     /// <summary>Sets parameters from the next boot on.</summary>
-    /// <param name="changes">Files below /proc/sys/net/netfilter, and their values; null takes our line away.</param>
-    /// <returns>The files that have changed.</returns>
-    /// <exception cref="PersistenceException">Nothing has changed on disk.</exception>
+    /// <param name="changes">Files below /proc/sys/net/netfilter, and their values. Null removes our line.</param>
+    /// <returns>The changed files.</returns>
+    /// <exception cref="PersistenceException">Nothing was changed on disk.</exception>
     public IReadOnlyList<string> Persist(params (string Name, Int128? Value)[] changes)
     {
         using RootFolder folder = OpenRoot();
         FileChanges files = new(root, folder);
         files.Add(SystemRoot.SysctlName, text => WithHeader(text, changes.Aggregate(text, Apply)));
 
-        // So that the module comes with its hash table's size, and need not resize it.
+        // So that the module loads with its hash table size, and need not resize it.
         if (changes.FirstOrDefault(change => change.Name == Buckets).Value is { } buckets)
             files.Add(SystemRoot.ModuleOptionsName, text => WithHeader(text, ModuleOptions.WithHashSize(text, buckets)));
 
-        // Boot sets sysctls before netfilter rules load the module: its own would not be there yet, and be passed over.
+        // Boot sets sysctls before netfilter rules load the module. The module's own would not exist yet, and would be skipped.
         if (root.IsModular && changes.Any(change => change.Value is not null) && !IsLoadedAtBoot(folder))
             files.Add(SystemRoot.ModuleLoadName, text => WithHeader(text, text.With([.. text.Lines, Module])));
         return files.Apply();
@@ -51,7 +51,7 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
                 continue;
             }
 
-            // Ours comes after a line that some readers take for an assignment too, and wins with all of them.
+            // Our line comes after a line that some programs also treat as an assignment, so it takes effect in all of them.
             result.Add(line);
             if (SysctlLine.Hidden(line).Any(hidden => hidden.Key == key))
                 place = result.Count;
@@ -86,7 +86,7 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
         return isLoaded;
     }
 
-    /// <summary>A file of ours with nothing left in it is deleted; an empty one of another program's may be there on purpose.</summary>
+    /// <summary>Our file is deleted if it becomes empty. An empty file of another program may be intentional.</summary>
     private ConfigText? WithHeader(ConfigText before, ConfigText after)
     {
         if (after.Lines.Any(IsHeader))
@@ -98,13 +98,13 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
         && content.StartsWith(HeaderStart, StringComparison.Ordinal) && content.EndsWith(HeaderEnd, StringComparison.Ordinal);
 }
 
-/// <summary>A file that boot reads could not be written; it is as it was.</summary>
+/// <summary>A file that boot reads could not be written. It is unchanged.</summary>
 /// <param name="file">The file.</param>
-/// <param name="inner">Why.</param>
+/// <param name="inner">The cause.</param>
 internal sealed class PersistenceException(string file, Exception inner)
     : Exception($"{file} could not be written and is not changed: {inner.Message}.", inner)
 {
-    /// <summary>Some of the files that go with it could not be undone.</summary>
+    /// <summary>Some of the related files could not be restored.</summary>
     internal PersistenceException(string file, Exception inner, IReadOnlyList<string> left)
         : this(file, left.Count == 0 ? inner : new IOException($"{inner.Message}. Already written, and cannot be undone: {string.Join(", ", left)}", inner))
     {
@@ -114,18 +114,18 @@ internal sealed class PersistenceException(string file, Exception inner)
     public string File { get; } = file;
 }
 
-/// <summary>Changes to several files that belong together: when one fails, those before it are undone.</summary>
+/// <summary>Changes several related files: if one change fails, the earlier ones are undone.</summary>
 internal sealed class FileChanges(SystemRoot root, RootFolder folder)
 {
     private readonly List<(string Name, Func<ConfigText, ConfigText?> Edit)> _edits = [];
     private readonly List<(string Name, byte[]? Before, byte[]? After)> _done = [];
 
-    /// <summary>Adds a change of a file's text, to be made later; null from the function stands for no file.</summary>
+    /// <summary>Adds a change of a file's text, to be applied later. If the function returns null, the file is deleted.</summary>
     public void Add(string name, Func<ConfigText, ConfigText?> edit) => _edits.Add((name, edit));
 
-    /// <summary>Makes the changes, once it is known that there is a file, or none, for each of them.</summary>
-    /// <returns>The files that have changed.</returns>
-    /// <exception cref="PersistenceException">A file could not be written; nothing has changed in any.</exception>
+    /// <summary>Applies the changes, after checking that each path is a regular file or does not exist.</summary>
+    /// <returns>The changed files.</returns>
+    /// <exception cref="PersistenceException">A file could not be written. Nothing was changed in any file.</exception>
     public IReadOnlyList<string> Apply()
     {
         foreach ((string name, _) in _edits)
@@ -142,7 +142,7 @@ internal sealed class FileChanges(SystemRoot root, RootFolder folder)
             _done.Add((name, before, after));
     }
 
-    /// <summary>What stays as it is stays byte for byte, and no file stays none.</summary>
+    /// <summary>Unchanged text keeps its exact bytes, and a missing file stays missing.</summary>
     private static byte[]? Edit(byte[]? bytes, Func<ConfigText, ConfigText?> edit)
     {
         ConfigText text = ConfigText.Parse(bytes);
@@ -163,7 +163,7 @@ internal sealed class FileChanges(SystemRoot root, RootFolder folder)
         }
     }
 
-    /// <summary>Only where what we wrote is still there: what others have written since is theirs.</summary>
+    /// <summary>Only if our content is still there: later changes by others are kept.</summary>
     private bool TryUndo((string Name, byte[]? Before, byte[]? After) change)
     {
         try

@@ -8,22 +8,22 @@ using ConntrackPS.Tuning.Timeouts;
 namespace ConntrackPS.Tuning.Policies;
 
 /// <summary>The timeout policies of a network namespace.</summary>
-/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <remarks>Everything throws <see cref="NetlinkException"/> where the kernel refuses, EPERM without CAP_NET_ADMIN.</remarks>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <remarks>All methods throw <see cref="NetlinkException"/> if the kernel refuses the request: EPERM without CAP_NET_ADMIN.</remarks>
 internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
 {
-    /// <summary>Which namespace; null for the caller's own.</summary>
+    /// <summary>The network namespace, or null for the caller's own.</summary>
     public NetworkNamespace? NetworkNamespace { get; } = networkNamespace;
 
     /// <summary>Reads all policies.</summary>
     public IReadOnlyList<ConntrackTimeoutPolicy> Read() => Attempt(List);
 
     /// <summary>Reads one policy.</summary>
-    /// <exception cref="NetlinkException">ENOENT: there is none of that name.</exception>
+    /// <exception cref="NetlinkException">ENOENT: the name does not exist.</exception>
     public ConntrackTimeoutPolicy Find(string name) => Attempt(connection => Find(connection, name));
 
-    /// <summary>Creates a policy; states that are not given take the namespace's present defaults.</summary>
-    /// <exception cref="NetlinkException">EEXIST: there is one of that name. EOPNOTSUPP: the protocol is not tracked.</exception>
+    /// <summary>Creates a policy. States that are not set use the namespace's current defaults.</summary>
+    /// <exception cref="NetlinkException">EEXIST: the name already exists. EOPNOTSUPP: the protocol is not tracked.</exception>
     public void Create(string name, IPFamily family, TimeoutProtocol protocol, IReadOnlyDictionary<TimeoutDefinition, uint> values)
     {
         PolicyName.Check(name);
@@ -36,11 +36,11 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
         });
     }
 
-    /// <summary>Changes a policy in place, for the connections that have it already too.</summary>
-    /// <exception cref="NetlinkException">ENOENT: there is none of that name.</exception>
+    /// <summary>Changes a policy in place, also for the connections that already have it.</summary>
+    /// <exception cref="NetlinkException">ENOENT: the name does not exist.</exception>
     public void Change(string name, IReadOnlyDictionary<TimeoutDefinition, uint> values) => Attempt(connection =>
     {
-        // What a replacement does not name goes back to the defaults: so it names everything.
+        // A replacement resets everything that it does not contain to the defaults, so it contains everything.
         ConntrackTimeoutPolicy present = Find(connection, name);
         Dictionary<TimeoutDefinition, uint> all = TimeoutCatalog.Of(present.Protocol)
             .Where(definition => present.Timeout.Contains(TimeoutValues.KeyOf(definition)))
@@ -54,10 +54,10 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
     });
 
     /// <summary>Removes a policy.</summary>
-    /// <exception cref="NetlinkException">ENOENT: there is none of that name. EBUSY: rules use it.</exception>
+    /// <exception cref="NetlinkException">ENOENT: the name does not exist. EBUSY: rules use it.</exception>
     public void Remove(string name) => Attempt(connection =>
     {
-        // Without a name the kernel would remove them all.
+        // Without a name the kernel would remove all policies.
         PolicyName.Check(name);
         connection.Request(PolicyCodec.Encode(TimeoutMessage.Delete, MessageFlags.Ack, name), "remove a timeout policy");
         return true;
@@ -97,7 +97,7 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
         }
     }
 
-    /// <summary>A plain listing has nothing in it that could be invalid.</summary>
+    /// <summary>A plain listing has no attribute that could be invalid, so EINVAL means that the message type is unknown.</summary>
     private bool HasPolicies(NetlinkConnection connection)
     {
         try
@@ -112,10 +112,10 @@ internal sealed class TimeoutPolicies(NetworkNamespace? networkNamespace)
     }
 }
 
-/// <summary>Timeout policies as messages (enum ctattr_timeout, linux/netfilter/nfnetlink_cttimeout.h).</summary>
+/// <summary>Encodes and decodes timeout policies (enum ctattr_timeout, linux/netfilter/nfnetlink_cttimeout.h).</summary>
 internal static class PolicyCodec
 {
-    /// <summary>A request about the policy of a name, or about all.</summary>
+    /// <summary>A request for the policy with a name, or for all policies.</summary>
     public static byte[] Encode(TimeoutMessage message, MessageFlags flags, string? name)
     {
         byte[] buffer = new byte[NetlinkBatch.MaximumMessageSize];
@@ -127,7 +127,7 @@ internal static class PolicyCodec
         return buffer[..writer.Written.Length];
     }
 
-    /// <summary>A request with a whole policy in it.</summary>
+    /// <summary>A request with a complete policy.</summary>
     public static byte[] Encode(
         TimeoutMessage message, MessageFlags flags, string name, IPFamily family, TimeoutProtocol protocol, IReadOnlyDictionary<TimeoutDefinition, uint> values)
     {
@@ -178,13 +178,13 @@ internal static class PolicyCodec
     }
 }
 
-/// <summary>What the kernel takes for a policy's name.</summary>
+/// <summary>Checks policy names.</summary>
 internal static class PolicyName
 {
-    /// <summary>CTNL_TIMEOUT_NAME_MAX, less the terminating NUL.</summary>
+    /// <summary>CTNL_TIMEOUT_NAME_MAX without the terminating NUL.</summary>
     public const int MaximumBytes = 31;
 
-    /// <exception cref="ArgumentException">It is empty or too long.</exception>
+    /// <exception cref="ArgumentException">The name is empty or too long.</exception>
     public static void Check(string name)
     {
         if (name.Length == 0 || !KernelName.Fits(name, MaximumBytes))

@@ -20,41 +20,41 @@ public sealed class ConntrackSetting
         Namespace = networkNamespace?.Name;
     }
 
-    /// <summary>The setting's name here, such as Maximum.</summary>
+    /// <summary>The name in this library, such as Maximum.</summary>
     public string Name => Definition.Name;
 
-    /// <summary>The value now: a Boolean, a number, or a word.</summary>
+    /// <summary>The current value: a Boolean, a number, or a word.</summary>
     public object Value => SettingValue.ToObject(Definition, Number);
 
-    /// <summary>The kernel's default; null where it depends on the machine's memory.</summary>
+    /// <summary>The kernel's default. Null if it depends on the machine's memory.</summary>
     public object? DefaultValue => Definition.Default is { } number ? SettingValue.ToObject(Definition, number) : null;
 
-    /// <summary>The lowest number accepted; null for words and Booleans.</summary>
+    /// <summary>The lowest accepted number. Null for words and Booleans.</summary>
     public long? Minimum => Definition.Kind == SettingKind.Number ? (long)Definition.Minimum : null;
 
-    /// <summary>The highest number accepted; null for words and Booleans.</summary>
+    /// <summary>The highest accepted number. Null for words and Booleans.</summary>
     public ulong? Maximum => Definition.Kind == SettingKind.Number ? (ulong)Definition.Maximum : null;
 
-    /// <summary>What a number counts: entries, bytes, seconds.</summary>
+    /// <summary>The unit of a number: entries, bytes, seconds.</summary>
     public string? Unit => Definition.Unit;
 
-    /// <summary>False where this network namespace can only read it, or /proc/sys is mounted read-only; true does not speak of the
-    /// caller's privileges.</summary>
+    /// <summary>False if this network namespace can only read it, or /proc/sys is mounted read-only. True says nothing about the caller's
+    /// privileges.</summary>
     public bool IsWritable => _whyReadOnly is null;
 
-    /// <summary>What the next boot sets it to, by the files of sysctl.d; null where none does.</summary>
+    /// <summary>The value that the files of sysctl.d set at the next boot. Null if none does.</summary>
     public object? PersistedValue { get; }
 
-    /// <summary>The file that says so.</summary>
+    /// <summary>The file that sets it.</summary>
     public string? PersistedIn { get; }
 
-    /// <summary>True where the next boot will set another value than the present one.</summary>
+    /// <summary>True if the next boot will set a value other than the current one.</summary>
     public bool DiffersFromPersisted { get; }
 
-    /// <summary>What it does.</summary>
+    /// <summary>A description.</summary>
     public string Description => Definition.Description;
 
-    /// <summary>The setting's name for <c>sysctl</c>.</summary>
+    /// <summary>The name for <c>sysctl</c>.</summary>
     public string Sysctl => SysctlKey.Of(Definition.FileName);
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
@@ -64,32 +64,32 @@ public sealed class ConntrackSetting
 
     internal Int128 Number { get; }
 
-    /// <exception cref="ReadOnlySettingException">It can't be changed from here.</exception>
+    /// <exception cref="ReadOnlySettingException">It can't be changed here.</exception>
     internal void RequireWritable()
     {
         if (_whyReadOnly is { } reason)
             throw new ReadOnlySettingException(ConntrackPS.Linux.Sysctl.Netfilter + Definition.FileName, Namespace, reason);
     }
 
-    /// <summary>Reads the settings of a network namespace; it needs no privilege.</summary>
-    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
-    /// <returns>Those that this kernel and namespace have.</returns>
+    /// <summary>Reads the settings of a network namespace. No privilege is required.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <returns>The settings that this kernel and namespace have.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    /// <exception cref="UnreadableSettingException">One has no value that can be used.</exception>
+    /// <exception cref="UnreadableSettingException">A setting has an unusable value.</exception>
     public static IReadOnlyList<ConntrackSetting> Read(NetworkNamespace? networkNamespace = null) =>
         new ConntrackSettings(networkNamespace, PersistedSettings.ReadFor(networkNamespace)).Read();
 
     /// <summary>Changes a setting until the next boot.</summary>
-    /// <param name="name">Its name, such as Maximum, or the sysctl's.</param>
-    /// <param name="value">A number from <see cref="Minimum"/> to <see cref="Maximum"/>, true or false, or one of the setting's
-    /// words, such as Auto.</param>
-    /// <param name="networkNamespace">Where; null for the caller's own namespace.</param>
-    /// <exception cref="ArgumentException">This kernel has no setting of that name, or it takes no such value; the message says
-    /// which it takes.</exception>
+    /// <param name="name">The name, such as Maximum, or the sysctl name.</param>
+    /// <param name="value">A number from <see cref="Minimum"/> to <see cref="Maximum"/>, true or false, or one of the setting's words, such
+    /// as Auto.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <exception cref="ArgumentException">This kernel has no setting of that name, or the setting does not accept the value. The message
+    /// has the accepted form.</exception>
     /// <exception cref="ReadOnlySettingException">It can't be changed from this namespace.</exception>
-    /// <exception cref="UnauthorizedAccessException">It needs CAP_NET_ADMIN.</exception>
-    /// <exception cref="IOException">The kernel refused.</exception>
+    /// <exception cref="UnauthorizedAccessException">CAP_NET_ADMIN is missing.</exception>
+    /// <exception cref="IOException">The kernel refused the value.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static void Set(string name, string value, NetworkNamespace? networkNamespace = null)
     {
@@ -107,14 +107,14 @@ public sealed class ConntrackSetting
 }
 
 /// <summary>The settings of a network namespace.</summary>
-/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <param name="persisted">What the files of sysctl.d set; null to leave them out.</param>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <param name="persisted">The values of the files of sysctl.d, or null to omit them.</param>
 internal sealed class ConntrackSettings(NetworkNamespace? networkNamespace, PersistedSettings? persisted = null)
 {
     /// <summary>Reads all settings that this kernel and namespace have.</summary>
-    /// <param name="tell">Is told of each that can't be read, and the others follow; null to end with the first.</param>
-    /// <exception cref="ConntrackUnavailableException">It has none.</exception>
-    /// <exception cref="UnreadableSettingException">One has no value that can be used, and <paramref name="tell"/> is null.</exception>
+    /// <param name="tell">Called for each setting that can't be read. Null to throw at the first one.</param>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <exception cref="UnreadableSettingException">A setting has an unusable value, and <paramref name="tell"/> is null.</exception>
     public IReadOnlyList<ConntrackSetting> Read(Action<UnreadableSettingException>? tell = null) => NetworkNamespace.RunIn(networkNamespace, IReadOnlyList<ConntrackSetting> () =>
     {
         IReadOnlyList<SettingDefinition> present = SettingCatalog.Present(null);
@@ -123,11 +123,11 @@ internal sealed class ConntrackSettings(NetworkNamespace? networkNamespace, Pers
             : throw new ConntrackUnavailableException("This kernel has no connection tracking.");
     });
 
-    /// <summary>Finds a setting by our name or the sysctl's.</summary>
-    /// <exception cref="UnknownSettingException">This kernel has none of that name.</exception>
+    /// <summary>Finds a setting by its name in this library or its sysctl name.</summary>
+    /// <exception cref="UnknownSettingException">This kernel has no setting of that name.</exception>
     public ConntrackSetting Find(string name)
     {
-        // One that can't be read is no reason to refuse another.
+        // A setting that can't be read does not prevent access to another.
         IReadOnlyList<SettingDefinition> present = SettingCatalog.Present(networkNamespace);
         if (present.Count == 0)
             throw new ConntrackUnavailableException("This kernel has no connection tracking.");
@@ -137,9 +137,9 @@ internal sealed class ConntrackSettings(NetworkNamespace? networkNamespace, Pers
     }
 
     /// <summary>Changes a setting.</summary>
-    /// <exception cref="ReadOnlySettingException">This namespace can't change it.</exception>
-    /// <exception cref="UnauthorizedAccessException">It needs CAP_NET_ADMIN.</exception>
-    /// <exception cref="IOException">The kernel refused.</exception>
+    /// <exception cref="ReadOnlySettingException">The setting can't be changed in this namespace.</exception>
+    /// <exception cref="UnauthorizedAccessException">CAP_NET_ADMIN is missing.</exception>
+    /// <exception cref="IOException">The kernel refused the value.</exception>
     public void Set(ConntrackSetting setting, Int128 number) =>
         Sysctl.WriteNumber(Sysctl.Netfilter + setting.Definition.FileName, number, networkNamespace);
 

@@ -5,9 +5,9 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Tuning.Settings;
 
-/// <summary>The settings of connection tracking, but for timeouts.</summary>
-/// <remarks>Documentation/networking/nf_conntrack-sysctl.rst; ranges as Linux 6.18 accepts them, narrower where it would
-/// take nonsense.</remarks>
+/// <summary>The settings of connection tracking except timeouts.</summary>
+/// <remarks>Documentation/networking/nf_conntrack-sysctl.rst. The ranges are those of Linux 6.18, or narrower where the kernel accepts
+/// useless values.</remarks>
 internal static class SettingCatalog
 {
     private const string Prefix = "nf_conntrack_";
@@ -36,7 +36,7 @@ internal static class SettingCatalog
         Number("Fragment6Timeout", "frag6_timeout", 1, TimeoutRange.Maximum, 60, "seconds", "How long a fragment of an IPv6 packet waits for the others."),
     ];
 
-    /// <summary>What of it this kernel and namespace have, and what else they have that is no timeout.</summary>
+    /// <summary>The known settings that this kernel and namespace have, and the unknown ones that are not timeouts.</summary>
     public static IReadOnlyList<SettingDefinition> Present(NetworkNamespace? networkNamespace)
     {
         IReadOnlyList<string> files = Sysctl.Names(Prefix, networkNamespace);
@@ -47,14 +47,14 @@ internal static class SettingCatalog
         ];
     }
 
-    /// <summary>Finds a setting of any kernel by our name or the sysctl's.</summary>
+    /// <summary>Finds a setting of any kernel by its name in this library or its sysctl name.</summary>
     public static SettingDefinition? Find(string name, IEnumerable<SettingDefinition> present) =>
         present.Concat(Known).FirstOrDefault(definition =>
             definition.Name.Equals(name, StringComparison.OrdinalIgnoreCase)
             || definition.FileName.Equals(name, StringComparison.Ordinal)
             || ("net.netfilter." + definition.FileName).Equals(name, StringComparison.Ordinal));
 
-    /// <summary>The count is no setting, but a figure that the kernel counts.</summary>
+    /// <summary>The count is not a setting, but a value that the kernel reports.</summary>
     private static bool IsUnknown(string file) =>
         file != Prefix + "count"
         && !Array.Exists(Known, definition => definition.FileName == file)
@@ -69,25 +69,25 @@ internal static class SettingCatalog
 }
 
 /// <summary>One of the kernel's settings for connection tracking.</summary>
-/// <param name="Name">Our name for it.</param>
+/// <param name="Name">The name in this library.</param>
 /// <param name="FileName">Its file below /proc/sys/net/netfilter.</param>
-/// <param name="Kind">What its number means.</param>
-/// <param name="Minimum">The lowest number accepted.</param>
-/// <param name="Maximum">The highest number accepted.</param>
-/// <param name="Default">The kernel's default; null where it depends on the machine.</param>
-/// <param name="Unit">Of what it is a number; null for nothing in particular.</param>
-/// <param name="Description">What it does, in a sentence.</param>
+/// <param name="Kind">The meaning of its number.</param>
+/// <param name="Minimum">The lowest accepted number.</param>
+/// <param name="Maximum">The highest accepted number.</param>
+/// <param name="Default">The kernel's default. Null if it depends on the machine.</param>
+/// <param name="Unit">The unit, or null if it has none.</param>
+/// <param name="Description">A description in one sentence.</param>
 internal sealed record SettingDefinition(
     string Name, string FileName, SettingKind Kind, Int128 Minimum, Int128 Maximum, Int128? Default, string? Unit, string Description)
 {
-    /// <summary>A setting that this library has no words for: a newer kernel's.</summary>
+    /// <summary>A setting of a newer kernel that this library doesn't know.</summary>
     public static SettingDefinition Unknown(string fileName) => new(
         NameOf(fileName), fileName, SettingKind.Number, long.MinValue, ulong.MaxValue, null, null, "Not known to ConntrackPS: see nf_conntrack-sysctl.rst of this kernel.");
 
-    /// <summary>The kernel rounds the number up to a multiple of this: a hash table takes whole pages.</summary>
+    /// <summary>The kernel rounds the number up to a multiple of this, because a hash table uses whole pages.</summary>
     public long Step { get; init; } = 1;
 
-    /// <summary>The number that the kernel makes of one.</summary>
+    /// <summary>The number after the kernel's rounding.</summary>
     public Int128 Round(Int128 number) => (number + Step - 1) / Step * Step;
 
     /// <summary>The range, for messages.</summary>
@@ -99,15 +99,15 @@ internal sealed record SettingDefinition(
         _ => string.Create(CultureInfo.InvariantCulture, $"a number from {Minimum} to {Maximum}"),
     };
 
-    /// <summary>nf_conntrack_tcp_loose becomes TcpLoose.</summary>
+    /// <summary>Converts nf_conntrack_tcp_loose to TcpLoose.</summary>
     private static string NameOf(string fileName) => string.Concat(
         fileName["nf_conntrack_".Length..].Split('_', StringSplitOptions.RemoveEmptyEntries).Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
 }
 
-/// <summary>What a setting's number means.</summary>
+/// <summary>The meaning of a setting's number.</summary>
 internal enum SettingKind
 {
-    /// <summary>A number, of something.</summary>
+    /// <summary>A number.</summary>
     Number,
 
     /// <summary>0 for no, 1 for yes.</summary>
@@ -116,48 +116,48 @@ internal enum SettingKind
     /// <summary>0 for off, 1 for on, 2 for automatic.</summary>
     Events,
 
-    /// <summary>0 for none, 255 for all, else a protocol's IANA number.</summary>
+    /// <summary>0 for none, 255 for all, otherwise a protocol's IANA number.</summary>
     Protocol,
 }
 
-/// <summary>This kernel has no such setting.</summary>
-/// <param name="name">What was asked for.</param>
-/// <param name="choices">The settings it has.</param>
+/// <summary>This kernel does not have the setting.</summary>
+/// <param name="name">The requested name.</param>
+/// <param name="choices">The settings that it has.</param>
 internal sealed class UnknownSettingException(string name, IReadOnlyList<string> choices)
     : ArgumentException($"This kernel has no setting '{name}'.{(IsNameOfTimeout(name) ? "" : $" It has {string.Join(", ", choices)}.")}")
 {
-    /// <summary>What was asked for.</summary>
+    /// <summary>The requested name.</summary>
     public string Name { get; } = name;
 
-    /// <summary>Whether the name is like that of a timeout, which is no setting.</summary>
+    /// <summary>True if the name looks like that of a timeout, which is not a setting.</summary>
     internal bool IsOfTimeout { get; } = IsNameOfTimeout(name);
 
     private static bool IsNameOfTimeout(string name) => name.Contains("timeout", StringComparison.OrdinalIgnoreCase);
 }
 
-/// <summary>Settings' values between the kernel's numbers and what people read and write.</summary>
+/// <summary>Converts setting values between the kernel's numbers and the form for users.</summary>
 internal static class SettingValue
 {
     private const long AllProtocols = 255;
 
     private static readonly string[] EventChoices = ["Off", "On", "Auto"];
 
-    /// <summary>The value as people read it: a Boolean, a number, or a word.</summary>
+    /// <summary>The value for users: a Boolean, a number, or a word.</summary>
     public static object ToObject(SettingDefinition definition, Int128 number) => definition.Kind switch
     {
-        // Older kernels take any number but 0 for yes.
+        // On older kernels any number except 0 means yes.
         SettingKind.Boolean => number != 0,
         SettingKind.Events when number >= 0 && number <= 2 => EventChoices[(int)number],
         SettingKind.Protocol when number == 0 => "None",
         SettingKind.Protocol when number == AllProtocols => "All",
         SettingKind.Protocol when number > 0 && number < AllProtocols => ((IPProtocol)(byte)number).ToString(),
 
-        // No number of the kernel's is wider.
+        // The kernel has no wider numbers.
         _ => number > long.MaxValue ? (object)(ulong)number : (long)number,
     };
 
-    /// <summary>The kernel's number for a value as a user writes it.</summary>
-    /// <exception cref="ValueRangeException">The setting takes no such value; the message says which it takes.</exception>
+    /// <summary>Converts a user's value to the kernel's number.</summary>
+    /// <exception cref="ValueRangeException">The setting does not accept the value. The message has the accepted form.</exception>
     public static Int128 Parse(SettingDefinition definition, string text)
     {
         Int128? number = definition.Kind switch
@@ -174,7 +174,7 @@ internal static class SettingValue
             : throw new ValueRangeException(definition, text);
     }
 
-    /// <summary>Words that it takes; none where it takes a number or a Boolean.</summary>
+    /// <summary>The accepted words. Empty for numbers and Booleans.</summary>
     public static IEnumerable<string> Choices(SettingDefinition definition) => definition.Kind switch
     {
         SettingKind.Events => EventChoices,
@@ -200,8 +200,8 @@ internal static class SettingValue
         Int128.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out Int128 number) ? number : null;
 }
 
-/// <summary>A value that the kernel does not take.</summary>
-/// <param name="message">Which one, and which it takes.</param>
+/// <summary>A value that the kernel does not accept.</summary>
+/// <param name="message">The value, and the accepted form.</param>
 internal sealed class ValueRangeException(string message) : ArgumentException(message)
 {
     private readonly string? _text;
@@ -209,10 +209,10 @@ internal sealed class ValueRangeException(string message) : ArgumentException(me
     internal ValueRangeException(SettingDefinition setting, string text)
         : this(Describe(setting, text, setting.AcceptedForm)) => (Setting, _text) = (setting, text);
 
-    /// <summary>The setting; null for a value of anything else.</summary>
+    /// <summary>The setting, or null if the value is not one of a setting.</summary>
     internal SettingDefinition? Setting { get; }
 
-    /// <summary>The message about a setting's value, with another description of those that it takes.</summary>
+    /// <summary>The message about a setting's value, with another description of the accepted form.</summary>
     internal string Describe(string acceptedForm) => Setting is null ? Message : Describe(Setting, _text!, acceptedForm);
 
     private static string Describe(SettingDefinition setting, string text, string acceptedForm) =>

@@ -5,8 +5,8 @@ using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Tuning.Timeouts;
 
-/// <summary>How long the kernel keeps an idle connection of a protocol, in a state.</summary>
-/// <remarks>CTA_TIMEOUT_TCP_* and the like of linux/netfilter/nfnetlink_cttimeout.h, or the sysctls
+/// <summary>The timeout of an idle connection of a protocol in a state.</summary>
+/// <remarks>CTA_TIMEOUT_TCP_* and similar of linux/netfilter/nfnetlink_cttimeout.h, or the sysctls
 /// net.netfilter.nf_conntrack_*_timeout*.</remarks>
 public sealed class ConntrackTimeout
 {
@@ -25,25 +25,25 @@ public sealed class ConntrackTimeout
     /// <summary>The protocol.</summary>
     public TimeoutProtocol Protocol => Definition.Protocol;
 
-    /// <summary>The state; null for a protocol with one timeout.</summary>
+    /// <summary>The state, or null for a protocol with one timeout.</summary>
     public TimeoutState? State => Definition.State;
 
-    /// <summary>Seconds without a packet until the entry goes, now.</summary>
+    /// <summary>The current timeout: seconds without a packet until the entry expires.</summary>
     public uint TimeoutSeconds { get; }
 
     /// <summary>The kernel's own default, in seconds.</summary>
     public uint DefaultSeconds { get; }
 
-    /// <summary>What the timeout will be after the next boot, in seconds, by the files of sysctl.d; null where none sets it.</summary>
+    /// <summary>The timeout that the files of sysctl.d set at the next boot, in seconds. Null if none does.</summary>
     public long? PersistedSeconds { get; }
 
-    /// <summary>The file that says so.</summary>
+    /// <summary>The file that sets it.</summary>
     public string? PersistedIn { get; }
 
-    /// <summary>True where the next boot will set another timeout than the present one.</summary>
+    /// <summary>True if the next boot will set a timeout other than the current one.</summary>
     public bool DiffersFromPersisted { get; }
 
-    /// <summary>The timeout's name for <c>sysctl</c>; null for the one that netlink alone has.</summary>
+    /// <summary>The name for <c>sysctl</c>. Null for the one timeout that is only available by netlink.</summary>
     public string? Sysctl => Definition.Sysctl is { } name ? SysctlKey.Of(name) : null;
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
@@ -51,27 +51,27 @@ public sealed class ConntrackTimeout
 
     internal TimeoutDefinition Definition { get; }
 
-    /// <summary>What the file says, be it a number or not.</summary>
+    /// <summary>The text in the file, even if it is not a number.</summary>
     internal string? PersistedText { get; }
 
-    /// <summary>Reads the default timeouts of a network namespace: by netlink, or by sysctl, which needs no privilege.</summary>
-    /// <param name="networkNamespace">Which one; null for the caller's own.</param>
-    /// <returns>Those that this kernel has, protocol by protocol.</returns>
+    /// <summary>Reads the default timeouts of a network namespace: by netlink, or by sysctl, which requires no privilege.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <returns>The timeouts that this kernel has, by protocol.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    /// <exception cref="UnreadableSettingException">One has no value that can be used.</exception>
+    /// <exception cref="UnreadableSettingException">A timeout has an unusable value.</exception>
     public static IReadOnlyList<ConntrackTimeout> Read(NetworkNamespace? networkNamespace = null) =>
         new TimeoutDefaults(networkNamespace, PersistedSettings.ReadFor(networkNamespace)).Read();
 
-    /// <summary>Sets a default timeout until the next boot, for connections from now on; those in the table take it up with their
-    /// next packet (IPCTNL_MSG_TIMEOUT_DEFAULT_SET, or the sysctl).</summary>
+    /// <summary>Sets a default timeout until the next boot. It applies to new connections, and to existing ones from their next packet
+    /// (IPCTNL_MSG_TIMEOUT_DEFAULT_SET, or the sysctl).</summary>
     /// <param name="protocol">The protocol.</param>
-    /// <param name="state">The state; null for a protocol with one timeout.</param>
-    /// <param name="timeout">Whole seconds from 1 to 2147483, nearly 25 days; parts of a second are dropped.</param>
-    /// <param name="networkNamespace">Where; null for the caller's own namespace.</param>
+    /// <param name="state">The state, or null for a protocol with one timeout.</param>
+    /// <param name="timeout">Whole seconds from 1 to 2147483, nearly 25 days. Fractions of a second are ignored.</param>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     /// <exception cref="ArgumentException">The protocol has no such state, or the timeout is out of range.</exception>
-    /// <exception cref="NotSupportedException">This kernel has no such timeout.</exception>
-    /// <exception cref="Netlink.NetlinkException">EPERM: it needs CAP_NET_ADMIN.</exception>
+    /// <exception cref="NotSupportedException">This kernel does not have the timeout.</exception>
+    /// <exception cref="Netlink.NetlinkException">EPERM: CAP_NET_ADMIN is missing.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static void Set(TimeoutProtocol protocol, TimeoutState? state, TimeSpan timeout, NetworkNamespace? networkNamespace = null) =>
         new TimeoutDefaults(networkNamespace).Set(TimeoutCatalog.Find(protocol, state?.ToString()), TimeoutRange.Check(timeout));
@@ -80,22 +80,22 @@ public sealed class ConntrackTimeout
     public override string ToString() => $"{Definition} {TimeoutSeconds} s";
 }
 
-/// <summary>The timeouts that every kernel keeps as they are.</summary>
-/// <remarks>The kernel counts in ticks of up to a thousandth of a second, in 32 bits. By netlink a longer timeout wraps
-/// without an error: 20,000,000 s become 2,820,130 s.</remarks>
+/// <summary>The range of timeouts that every kernel stores unchanged.</summary>
+/// <remarks>The kernel counts ticks of down to a millisecond in 32 bits. By netlink a longer timeout wraps around without an error:
+/// 20,000,000 s become 2,820,130 s.</remarks>
 internal static class TimeoutRange
 {
-    /// <summary>The shortest, in seconds: 0 would end connections at once.</summary>
+    /// <summary>The minimum in seconds: 0 would end connections immediately.</summary>
     public const uint Minimum = 1;
 
-    /// <summary>The longest, in seconds: INT_MAX ticks at 1,000 Hz, nearly 25 days.</summary>
+    /// <summary>The maximum in seconds: INT_MAX ticks at 1,000 Hz, nearly 25 days.</summary>
     public const uint Maximum = int.MaxValue / 1000;
 
-    /// <summary>A span as seconds.</summary>
+    /// <summary>Converts a span to seconds.</summary>
     /// <param name="span">The span.</param>
-    /// <param name="isTyped">False for a span that the kernel told: that may be 0, where another program has set that, and may be
-    /// given back to it.</param>
-    /// <exception cref="ValueRangeException">It is shorter or longer; the message names the range.</exception>
+    /// <param name="isTyped">False for a span that came from the kernel. That may be 0 if another program has set it, and may be written
+    /// back.</param>
+    /// <exception cref="ValueRangeException">It is out of range. The message has the range.</exception>
     public static uint Check(TimeSpan span, bool isTyped = true) =>
         span.TotalSeconds is >= Minimum and <= Maximum || (!isTyped && span == TimeSpan.Zero)
             ? (uint)span.TotalSeconds
@@ -104,16 +104,16 @@ internal static class TimeoutRange
                 $"A timeout of {span.TotalSeconds} seconds is out of range: {Minimum} to {Maximum} seconds (24 days 20 hours) are possible."));
 }
 
-/// <summary>What the RFCs demand of translators, and many hosts rely on.</summary>
+/// <summary>The minimum timeouts that the RFCs require for NAT, and that many hosts rely on.</summary>
 internal static class TimeoutAdvice
 {
-    /// <summary>RFC 5382, REQ-5: 2 hours 4 minutes for established TCP connections, past the keep-alives of hosts.</summary>
+    /// <summary>RFC 5382, REQ-5: 2 hours 4 minutes for established TCP connections, longer than the keep-alive interval of hosts.</summary>
     public const uint EstablishedTcp = 7440;
 
     /// <summary>RFC 4787, REQ-5: 2 minutes for UDP.</summary>
     public const uint Udp = 120;
 
-    /// <summary>Why a timeout may be too short; null where it is not.</summary>
+    /// <summary>The reason why a timeout may be too short, or null.</summary>
     public static string? Check(TimeoutDefinition definition, uint seconds) => (definition.Protocol, definition.State) switch
     {
         (TimeoutProtocol.Tcp, TimeoutState.Established) when seconds < EstablishedTcp => Warn(

@@ -9,7 +9,7 @@ namespace ConntrackPS.Tuning.Timeouts;
 /// nf_conntrack_proto_*.c in Linux 6.18.</remarks>
 internal static class TimeoutCatalog
 {
-    /// <summary>SCTP's default before kernels gave up the state HEARTBEAT_ACKED: five days.</summary>
+    /// <summary>SCTP's default on kernels that still had the state HEARTBEAT_ACKED: five days.</summary>
     public const uint FormerSctpEstablished = 432000;
 
     private const uint Minutes = 60;
@@ -38,7 +38,7 @@ internal static class TimeoutCatalog
             (TimeoutState.Unreplied, "", 30),
             (TimeoutState.Replied, "_stream", 2 * Minutes)),
 
-        // The kernel keeps one pair for both.
+        // The kernel uses the same pair for both.
         .. States(
             TimeoutProtocol.UdpLite,
             "nf_conntrack_udp_timeout",
@@ -82,20 +82,20 @@ internal static class TimeoutCatalog
 
     /// <summary>The timeout of a protocol's state.</summary>
     /// <param name="protocol">The protocol.</param>
-    /// <param name="state">The state in our spelling or the kernel's, or the sysctl's (stream, max_retrans), or our number
-    /// for it; null for a protocol with one timeout.</param>
-    /// <exception cref="UnknownTimeoutException">The protocol has no such state; the message names those it has.</exception>
+    /// <param name="state">The state in the spelling of this library, of the kernel or of the sysctl (stream, max_retrans), or its number
+    /// in this library. Null for a protocol with one timeout.</param>
+    /// <exception cref="UnknownTimeoutException">The protocol has no such state. The message lists its states.</exception>
     public static TimeoutDefinition Find(TimeoutProtocol protocol, string? state) => TryFind(protocol, state) ?? throw Unknown([protocol], state);
 
-    /// <summary>The same, or null where the protocol has no such state.</summary>
+    /// <summary>Like Find, but returns null if the protocol has no such state.</summary>
     public static TimeoutDefinition? TryFind(TimeoutProtocol protocol, string? state)
     {
         TimeoutState? wanted = string.IsNullOrWhiteSpace(state) ? null : ParseState(state.Trim());
         return wanted is null && !string.IsNullOrWhiteSpace(state) ? null : Of(protocol).FirstOrDefault(choice => choice.State == wanted);
     }
 
-    /// <summary>The timeout that the kernel gives an entry with its next packet; null where the entry's state has none, or is not
-    /// known.</summary>
+    /// <summary>The timeout that the kernel sets on an entry at its next packet. Null if the entry's state has none or is
+    /// unknown.</summary>
     public static TimeoutDefinition? Of(ConntrackEntry entry)
     {
         TimeoutProtocol own = (TimeoutProtocol)entry.Protocol;
@@ -121,7 +121,7 @@ internal static class TimeoutCatalog
         "max_retrans" => TimeoutState.Retrans,
         "unack" => TimeoutState.Unacknowledged,
 
-        // JSON turns enums into numbers.
+        // JSON contains enum values as numbers.
         _ when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) =>
             Enum.IsDefined((TimeoutState)number) ? (TimeoutState)number : null,
         _ when ConntrackStates.TryParse(text, out ConntrackState known) => KernelSpelling.TryParse(known.ToString(), out TimeoutState same) ? same : null,
@@ -135,22 +135,22 @@ internal static class TimeoutCatalog
             protocol, entry.State, (byte)(index + 1), entry.Sysctl is null ? null : prefix + entry.Sysctl, entry.Default));
 }
 
-/// <summary>One of the kernel's timeouts: where it is kept, and what it is unless changed.</summary>
+/// <summary>One of the kernel's timeouts: its location and its default.</summary>
 /// <param name="Protocol">The protocol.</param>
-/// <param name="State">The state; null for protocols with one timeout.</param>
+/// <param name="State">The state, or null for protocols with one timeout.</param>
 /// <param name="Attribute">CTA_TIMEOUT_{PROTOCOL}_{STATE} inside CTA_TIMEOUT_DATA.</param>
-/// <param name="Sysctl">The file below /proc/sys/net/netfilter; null where there is none.</param>
+/// <param name="Sysctl">The file below /proc/sys/net/netfilter, or null if there is none.</param>
 /// <param name="DefaultSeconds">The kernel's default, in seconds.</param>
 internal sealed record TimeoutDefinition(
     TimeoutProtocol Protocol, TimeoutState? State, byte Attribute, string? Sysctl, uint DefaultSeconds)
 {
-    /// <summary>False on kernels that gave SCTP's state HEARTBEAT_ACKED up.</summary>
+    /// <summary>False on kernels that have removed SCTP's state HEARTBEAT_ACKED.</summary>
     public static bool HasHeartbeatAcked => File.Exists(LinuxSysctl.Netfilter + "nf_conntrack_sctp_timeout_heartbeat_acked");
 
-    /// <summary>True for a state that the kernel gave up: it answers with a 0 for it, which is no timeout, and takes none.</summary>
+    /// <summary>True for a state that the kernel has removed. It reports 0 for it, which is not a timeout, and accepts none.</summary>
     public bool IsObsolete => State == TimeoutState.HeartbeatAcked && !HasHeartbeatAcked;
 
-    /// <summary>For people: <c>tcp SYN_SENT</c>.</summary>
+    /// <summary>As text: <c>tcp SYN_SENT</c>.</summary>
     public override string ToString() =>
         State is { } state ? $"{NameOf(Protocol)} {KernelSpelling.Of(state)}" : NameOf(Protocol);
 
@@ -158,13 +158,13 @@ internal sealed record TimeoutDefinition(
 }
 
 /// <summary>A protocol has no timeout for a state.</summary>
-/// <param name="protocols">The protocol, or several of which none has it.</param>
-/// <param name="state">What was asked for; null for no state.</param>
-/// <param name="choices">The states there are; none for a protocol with one timeout.</param>
+/// <param name="protocols">The protocol, or several protocols without such a timeout.</param>
+/// <param name="state">The requested state, or null for no state.</param>
+/// <param name="choices">The existing states. Empty for a protocol with one timeout.</param>
 internal sealed class UnknownTimeoutException(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
     : ArgumentException(Describe(protocols, state, choices))
 {
-    /// <summary>The states that there are timeouts for.</summary>
+    /// <summary>The states with timeouts.</summary>
     public IReadOnlyList<TimeoutState> Choices { get; } = choices;
 
     private static string Describe(IReadOnlyList<TimeoutProtocol> protocols, string? state, IReadOnlyList<TimeoutState> choices)
@@ -177,8 +177,8 @@ internal sealed class UnknownTimeoutException(IReadOnlyList<TimeoutProtocol> pro
     }
 }
 
-/// <summary>The states of a connection that have a timeout of their own (CTA_TIMEOUT_*,
-/// linux/netfilter/nfnetlink_cttimeout.h). The numbers are this library's.</summary>
+/// <summary>The states of a connection with their own timeout (CTA_TIMEOUT_*, linux/netfilter/nfnetlink_cttimeout.h). The numbers are this
+/// library's.</summary>
 public enum TimeoutState
 {
     /// <summary>TCP: the first SYN.</summary>
@@ -187,7 +187,7 @@ public enum TimeoutState
     /// <summary>TCP: SYN and ACK.</summary>
     SynRecv,
 
-    /// <summary>TCP, SCTP: set up.</summary>
+    /// <summary>TCP, SCTP: established.</summary>
     Established,
 
     /// <summary>TCP: the first FIN.</summary>
@@ -211,13 +211,13 @@ public enum TimeoutState
     /// <summary>TCP: after nf_conntrack_tcp_max_retrans retransmissions (nf_conntrack_tcp_timeout_max_retrans).</summary>
     Retrans,
 
-    /// <summary>TCP: data that is not acknowledged.</summary>
+    /// <summary>TCP: data is unacknowledged.</summary>
     Unacknowledged,
 
-    /// <summary>UDP, UDP-Lite, GRE: packets went one way only.</summary>
+    /// <summary>UDP, UDP-Lite, GRE: packets in one direction only.</summary>
     Unreplied,
 
-    /// <summary>UDP, UDP-Lite, GRE: packets went both ways (the stream timeout of the sysctls).</summary>
+    /// <summary>UDP, UDP-Lite, GRE: packets in both directions (the stream timeout of the sysctls).</summary>
     Replied,
 
     /// <summary>SCTP: aborted.</summary>
@@ -241,7 +241,7 @@ public enum TimeoutState
     /// <summary>SCTP: HEARTBEAT on another path.</summary>
     HeartbeatSent,
 
-    /// <summary>SCTP: HEARTBEAT_ACK, on older kernels.</summary>
+    /// <summary>SCTP: HEARTBEAT_ACK, only on older kernels.</summary>
     HeartbeatAcked,
 
     /// <summary>DCCP: REQUEST.</summary>
@@ -253,7 +253,7 @@ public enum TimeoutState
     /// <summary>DCCP: the client's first ACK.</summary>
     PartOpen,
 
-    /// <summary>DCCP: set up.</summary>
+    /// <summary>DCCP: established.</summary>
     Open,
 
     /// <summary>DCCP: CLOSEREQ.</summary>
@@ -263,7 +263,7 @@ public enum TimeoutState
     Closing,
 }
 
-/// <summary>The protocols whose timeouts connection tracking keeps apart, by their IANA numbers.</summary>
+/// <summary>The protocols with separate timeouts in connection tracking, by their IANA numbers.</summary>
 public enum TimeoutProtocol : byte
 {
     /// <summary>IPPROTO_ICMP.</summary>
@@ -275,7 +275,7 @@ public enum TimeoutProtocol : byte
     /// <summary>IPPROTO_UDP.</summary>
     Udp = 17,
 
-    /// <summary>IPPROTO_DCCP: kernels before 6.17.</summary>
+    /// <summary>IPPROTO_DCCP: only kernels before 6.17.</summary>
     Dccp = 33,
 
     /// <summary>IPPROTO_GRE.</summary>
@@ -287,9 +287,9 @@ public enum TimeoutProtocol : byte
     /// <summary>IPPROTO_SCTP.</summary>
     Sctp = 132,
 
-    /// <summary>IPPROTO_UDPLITE: UDP's timeouts under another name.</summary>
+    /// <summary>IPPROTO_UDPLITE: uses the timeouts of UDP.</summary>
     UdpLite = 136,
 
-    /// <summary>All others; IPPROTO_RAW to the kernel.</summary>
+    /// <summary>All other protocols. The kernel uses IPPROTO_RAW for them.</summary>
     Generic = 255,
 }

@@ -6,19 +6,19 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tuning.Timeouts;
 
-/// <summary>The default timeouts of a network namespace: by netlink, or by sysctl where netlink won't.</summary>
-/// <param name="networkNamespace">Which namespace; null for the caller's own.</param>
-/// <param name="persisted">What the files of sysctl.d set; null to leave them out.</param>
-/// <param name="open">Makes the connection, on a thread in the namespace; null for the usual one.</param>
+/// <summary>The default timeouts of a network namespace: by netlink, or by sysctl if netlink is not available.</summary>
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <param name="persisted">The values of the files of sysctl.d, or null to omit them.</param>
+/// <param name="open">Opens the connection on a thread in the namespace. Null for the usual one.</param>
 internal sealed class TimeoutDefaults(
     NetworkNamespace? networkNamespace, PersistedSettings? persisted = null, Func<NetlinkConnection>? open = null)
 {
     private readonly Func<NetlinkConnection> _open = open ?? (() => NetlinkConnection.Open());
 
     /// <summary>Reads all timeouts that this kernel has.</summary>
-    /// <exception cref="ConntrackUnavailableException">It has none.</exception>
-    /// <param name="tell">Is told of each that can't be read, and the others follow; null to end with the first.</param>
-    /// <exception cref="UnreadableSettingException">One has no value that can be used, and <paramref name="tell"/> is null.</exception>
+    /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
+    /// <param name="tell">Called for each timeout that can't be read. Null to throw at the first one.</param>
+    /// <exception cref="UnreadableSettingException">A timeout has an unusable value, and <paramref name="tell"/> is null.</exception>
     public IReadOnlyList<ConntrackTimeout> Read(Action<UnreadableSettingException>? tell = null) => NetworkNamespace.RunIn(networkNamespace, () =>
     {
         using NetlinkConnection? connection = TryOpen();
@@ -28,8 +28,8 @@ internal sealed class TimeoutDefaults(
     });
 
     /// <summary>Reads one timeout.</summary>
-    /// <exception cref="UnsupportedTimeoutException">This kernel has no such timeout.</exception>
-    /// <exception cref="UnreadableSettingException">It has no value that can be used.</exception>
+    /// <exception cref="UnsupportedTimeoutException">This kernel does not have the timeout.</exception>
+    /// <exception cref="UnreadableSettingException">It has an unusable value.</exception>
     public ConntrackTimeout Read(TimeoutDefinition definition)
     {
         UnreadableSettingException? problem = null;
@@ -37,11 +37,11 @@ internal sealed class TimeoutDefaults(
         return found ?? throw (problem ?? (Exception)new UnsupportedTimeoutException($"This kernel keeps no timeout for {definition}."));
     }
 
-    /// <summary>Sets a timeout for connections from now on; those in the table take it up with their next packet.</summary>
-    /// <param name="definition">Which timeout.</param>
+    /// <summary>Sets a timeout. It applies to new connections, and to existing ones from their next packet.</summary>
+    /// <param name="definition">The timeout.</param>
     /// <param name="seconds">From <see cref="TimeoutRange.Minimum"/> to <see cref="TimeoutRange.Maximum"/>.</param>
-    /// <exception cref="NetlinkException">EPERM: it needs CAP_NET_ADMIN.</exception>
-    /// <exception cref="UnsupportedTimeoutException">This kernel has no such timeout.</exception>
+    /// <exception cref="NetlinkException">EPERM: CAP_NET_ADMIN is missing.</exception>
+    /// <exception cref="UnsupportedTimeoutException">This kernel does not have the timeout.</exception>
     public void Set(TimeoutDefinition definition, uint seconds) => NetworkNamespace.RunIn(networkNamespace, () =>
     {
         try
@@ -89,14 +89,14 @@ internal sealed class TimeoutDefaults(
         }
         catch (NetlinkException exception) when (IsWithoutNetlink(exception.Errno) || exception.Errno == Errno.NotPermitted)
         {
-            // Reading by sysctl needs no privilege.
+            // Reading by sysctl requires no privilege.
             return IsUntracked(protocol, exception.Errno) ? [] : null;
         }
 
         return seconds;
     }
 
-    /// <summary>ICMPv6 answers to AF_INET here as well: the family does not matter to defaults.</summary>
+    /// <summary>AF_INET works for ICMPv6 too, because the family is irrelevant for defaults.</summary>
     private static byte[] Encode(TimeoutMessage message, TimeoutProtocol protocol, params (TimeoutDefinition, uint)[] values)
     {
         byte[] buffer = new byte[NetlinkBatch.MaximumMessageSize];
@@ -119,10 +119,10 @@ internal sealed class TimeoutDefaults(
         }
     }
 
-    /// <summary>EINVAL without the module nfnetlink_cttimeout, EOPNOTSUPP for a protocol that is not tracked.</summary>
+    /// <summary>EINVAL without the module nfnetlink_cttimeout, EOPNOTSUPP for an untracked protocol.</summary>
     private static bool IsWithoutNetlink(Errno errno) => errno is Errno.InvalidArgument or Errno.NotSupported;
 
-    /// <summary>UDP-Lite has no sysctl of its own that would be missing where it is not tracked, from Linux 7 on.</summary>
+    /// <summary>UDP-Lite is not tracked from Linux 7 on. It has no sysctl of its own whose absence would show this.</summary>
     private static bool IsUntracked(TimeoutProtocol protocol, Errno errno) =>
         protocol == TimeoutProtocol.UdpLite && errno == Errno.NotSupported;
 
@@ -131,30 +131,30 @@ internal sealed class TimeoutDefaults(
             ? TimeoutCatalog.FormerSctpEstablished
             : definition.DefaultSeconds;
 
-    /// <summary>Sysctl takes any number of 32 bits for a timeout, -1 among them, which is the longest to the kernel.</summary>
+    /// <summary>Sysctl accepts any 32-bit number as a timeout, even -1, which is the maximum for the kernel.</summary>
     private static uint? ReadSysctl(TimeoutDefinition definition)
     {
         if (PathOf(definition) is not { } path || Sysctl.ReadNumber(path) is not { } seconds)
             return null;
         return seconds is >= int.MinValue and <= uint.MaxValue
             ? (uint)seconds
-            : throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {seconds}, which is no timeout"));
+            : throw new UnreadableSettingException(path, string.Create(CultureInfo.InvariantCulture, $"has the value {seconds}, which is not a timeout"));
     }
 
     private static string? PathOf(TimeoutDefinition definition) =>
         definition.Sysctl is null ? null : Sysctl.Netfilter + definition.Sysctl;
 }
 
-/// <summary>The running kernel does not do what was asked of its timeouts.</summary>
-/// <param name="message">What it lacks.</param>
-/// <param name="inner">How that showed.</param>
+/// <summary>The running kernel does not support an operation on timeouts.</summary>
+/// <param name="message">The missing feature.</param>
+/// <param name="inner">The cause.</param>
 internal sealed class UnsupportedTimeoutException(string message, Exception? inner = null) : NotSupportedException(message, inner);
 
-/// <summary>Writes and reads timeouts of one protocol, those of a policy and the defaults alike.</summary>
+/// <summary>Encodes and decodes the timeouts of one protocol, for policies and for defaults.</summary>
 /// <remarks>CTA_TIMEOUT_L3PROTO (be16), CTA_TIMEOUT_L4PROTO (u8), CTA_TIMEOUT_DATA (a nest of be32 seconds by state).</remarks>
 internal static class TimeoutCodec
 {
-    /// <summary>Writes the protocol and what timeouts are given.</summary>
+    /// <summary>Writes the protocol and the given timeouts.</summary>
     public static void Write(
         ref MessageWriter writer, IPFamily family, TimeoutProtocol protocol, IEnumerable<(TimeoutDefinition Definition, uint Seconds)> values)
     {
@@ -166,7 +166,7 @@ internal static class TimeoutCodec
         writer.EndNest(data);
     }
 
-    /// <summary>Reads CTA_TIMEOUT_DATA: seconds by attribute. States unknown here are kept, and not shown.</summary>
+    /// <summary>Reads CTA_TIMEOUT_DATA: seconds by attribute. Unknown states are kept, but not shown.</summary>
     public static Dictionary<byte, uint> ReadData(AttributeReader data)
     {
         Dictionary<byte, uint> seconds = [];

@@ -105,7 +105,7 @@ public sealed class AddressPrefixTests
         Assert.Equal(expected, AddressPrefix.Parse(prefix).Contains(family, bits));
     }
 
-    /// <summary>Against .NET's own networks, with a fixed seed.</summary>
+    /// <summary>Compares with .NET's IPNetwork, with a fixed seed.</summary>
     [Theory]
     [InlineData(4)]
     [InlineData(16)]

@@ -6,7 +6,7 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>Ages are compared with the time at which they are asked for, however long the filter has been in use.</summary>
+/// <summary>Ages are computed at the time of each check, however long the filter has been in use.</summary>
 public sealed class AgeFilterTests : IDisposable
 {
     private static readonly TimeSpan Age = TimeSpan.FromSeconds(3);
@@ -22,7 +22,7 @@ public sealed class AgeFilterTests : IDisposable
 
     public void Dispose() => _ns.Dispose();
 
-    /// <summary>What was too young, or not there, when the filter was first used is found once it is old enough.</summary>
+    /// <summary>An entry that was too young, or did not exist, when the filter was first used is found when it is old enough.</summary>
     [Fact]
     public void A_filter_in_use_finds_what_grows_old_meanwhile()
     {
@@ -42,7 +42,7 @@ public sealed class AgeFilterTests : IDisposable
         }
     }
 
-    /// <summary>The filter is used first by the event of the flow that is too young.</summary>
+    /// <summary>The first use of the filter is for the event of the flow that is too young.</summary>
     [Fact]
     public void A_watch_tells_ends_by_the_age_that_they_had()
     {
@@ -58,7 +58,7 @@ public sealed class AgeFilterTests : IDisposable
         Assert.True(told.Duration >= Age.TotalSeconds);
     }
 
-    /// <summary>A flow that ended grows no older while its event waits for a slow consumer.</summary>
+    /// <summary>The age of a flow that has ended does not grow while its event waits for a slow consumer.</summary>
     [Fact]
     public void An_end_that_is_looked_at_late_is_as_young_as_it_was()
     {

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>All but addresses and ports: which entries of a small table are meant, by name.</summary>
+/// <summary>All conditions except addresses and ports: the matching entries of a small table, by name.</summary>
 public sealed class ConntrackFilterTests
 {
     [Fact]

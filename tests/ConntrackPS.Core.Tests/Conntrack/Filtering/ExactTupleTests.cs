@@ -4,7 +4,7 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>Filters that name one tuple whole, and those that name more or less.</summary>
+/// <summary>Filters with exactly one complete tuple, and other filters.</summary>
 public sealed class ExactTupleTests
 {
     private static readonly ConntrackFilter Original = new()
@@ -51,7 +51,7 @@ public sealed class ExactTupleTests
         Refused("IcmpId", filter with { IcmpId = [] });
     }
 
-    /// <summary>Whatever row the table has: what a filter asks is in the key, or left to be checked. Nothing is dropped.</summary>
+    /// <summary>For every row of the table: each condition of a filter is in the key or is checked later. None is lost.</summary>
     [Fact]
     public void All_that_is_asked_counts()
     {

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>What a filter leaves out.</summary>
+/// <summary>Filters with exclusions.</summary>
 public class ExclusionTests
 {
     private static readonly ConntrackEntry Web = Entries.Tcp("192.0.2.1", 4001, "198.51.100.7", 80);
@@ -29,7 +29,7 @@ public class ExclusionTests
         Assert.True(filter.Matches(Entries.Tcp("192.0.2.1", 4001, "198.51.100.7", 443)));
     }
 
-    /// <summary>Nothing may be deleted that was not named.</summary>
+    /// <summary>Only named entries may be deleted.</summary>
     [Fact]
     public void An_exclusion_alone_names_nothing()
     {
@@ -50,12 +50,13 @@ public class ExclusionTests
         Assert.Contains("here: not source address 192.0.2.9", plan.ToString(), StringComparison.Ordinal);
     }
 
-    /// <summary>A rule that left the exclusion out would drop what was to be spared.</summary>
+    /// <summary>A rule without the exclusion would drop the excluded traffic.</summary>
     [Fact]
     public void A_block_with_an_exclusion_is_of_existing_flows_alone() =>
         Assert.False(BlockTarget.Of(new ConntrackFilter { Protocol = [IPProtocol.Tcp], Exclude = [Source("192.0.2.9")] }).CoversNewFlows);
 
-    /// <summary>What may change while an entry lives is not compared over time, whether it is asked for or excluded.</summary>
+    /// <summary>A condition whose result may change during the lifetime of an entry is not compared over time, and neither is such an
+    /// exclusion.</summary>
     [Fact]
     public void The_steady_part_keeps_steady_exclusions_alone()
     {

@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>Addresses and ports: which entries of a small table are meant, by name.</summary>
+/// <summary>Addresses and ports: the matching entries of a small table, by name.</summary>
 public sealed class FilterAddressTests
 {
     [Theory]
@@ -46,7 +46,7 @@ public sealed class FilterAddressTests
     public void Address(string prefixes, string expected) =>
         SmallTable.AssertMeant(new ConntrackFilter { Address = Prefixes(prefixes) }, expected);
 
-    /// <summary>Where the other end is translated, an end's own address is not what it is translated to.</summary>
+    /// <summary>If the other end is translated, the own address of an end is not a translated address.</summary>
     [Theory]
     [InlineData("203.0.113.1", "snat")]
     [InlineData("203.0.113.0/24 2001:db8:8::/48", "snat dnat6")]
@@ -57,7 +57,7 @@ public sealed class FilterAddressTests
     public void TranslatedAddress(string prefixes, string expected) =>
         SmallTable.AssertMeant(new ConntrackFilter { TranslatedAddress = Prefixes(prefixes) }, expected);
 
-    /// <summary>An ICMP id or a GRE key is no port, though the kernel keeps it in the same place.</summary>
+    /// <summary>An ICMP id or a GRE key is not a port, though the kernel stores it in the same place.</summary>
     [Theory]
     [InlineData("4000", "web web6")]
     [InlineData("80", "sctp")]

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>A filter is called contradictory only where no entry can match it. The cmdlets' tests name the kinds.</summary>
+/// <summary>A filter counts as contradictory only if no entry can match it. The tests of the cmdlets cover the kinds.</summary>
 public class FilterContradictionTests
 {
     [Fact]
@@ -29,7 +29,7 @@ public class FilterContradictionTests
         Assert.True(contradictory > 500 && matching > 5000, $"{contradictory} contradictory, {matching} matching");
     }
 
-    /// <summary>All that can be asked of an entry, asked at once.</summary>
+    /// <summary>All conditions that match an entry, in one filter.</summary>
     [Fact]
     public void Every_entry_s_own_description_has_none()
     {

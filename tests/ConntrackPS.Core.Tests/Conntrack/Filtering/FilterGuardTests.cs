@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>What keeps a deletion from taking more than was named, and how a filter says what it means.</summary>
+/// <summary>Protects against deletions of more than the named entries, and checks the description of filters.</summary>
 public sealed class FilterGuardTests
 {
     public static TheoryData<string> Trivial => ["0.0.0.0/0", "::/0", "10.1.2.3/0"];
@@ -146,7 +146,7 @@ public sealed class FilterGuardTests
             + " and not source port 1999",
             filter.ToString());
 
-        // One condition for each property, so that none is forgotten when properties are added.
+        // One condition for each property, so that later properties are included.
         string[] notConditions = [nameof(ConntrackFilter.IsEmpty), nameof(ConntrackFilter.NamesEntries), nameof(ConntrackFilter.Contradiction)];
         Assert.Equal(typeof(ConntrackFilter).GetProperties().Length - notConditions.Length, filter.Terms.Length);
     }

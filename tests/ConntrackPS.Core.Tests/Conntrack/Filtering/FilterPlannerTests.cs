@@ -4,7 +4,7 @@ using ConntrackPS.Conntrack.Wire;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>What goes to the kernel, what stays here, and what may be deleted by one request.</summary>
+/// <summary>The part of a filter for the kernel, the part checked here, and the filters that one request may delete.</summary>
 public class FilterPlannerTests
 {
     private const string V4 = "192.0.2.1";
@@ -95,7 +95,7 @@ public class FilterPlannerTests
         Assert.False(plan.AllowsFlush);
     }
 
-    /// <summary>The kernel knows no "or": either tuple field would hide what the other one means.</summary>
+    /// <summary>The kernel has no "or": either tuple field would exclude entries that match by the other.</summary>
     [Fact]
     public void Of_an_address_that_either_end_is_translated_to_the_kernel_gets_the_family_alone()
     {

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>Nine entries with names, of both families, to see which of them a filter means.</summary>
+/// <summary>Nine named entries of both families, to check which of them a filter matches.</summary>
 internal static class SmallTable
 {
     private static readonly Dictionary<string, ConntrackEntry> NamedEntries = new()

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>Translated by its status bits, or by its tuples: an entry that a tool restored may have one alone.</summary>
+/// <summary>Translation shown by the status bits or by the tuples: an entry that a tool restored may have only one of them.</summary>
 public sealed class TranslationTests
 {
     private static readonly ConntrackFilter Source = new() { SourceNat = true };
@@ -31,7 +31,7 @@ public sealed class TranslationTests
         AssertTranslated(entry, source: false, destination: true);
     }
 
-    /// <summary>"Decided, perhaps for none" is no translation.</summary>
+    /// <summary>"Decided, possibly as none" does not mean translated.</summary>
     [Fact]
     public void The_bits_that_say_it_was_decided_are_not()
     {
@@ -48,7 +48,7 @@ public sealed class TranslationTests
         AssertTranslated(Plain(Entries.Icmp("192.0.2.1", "198.51.100.7", 8, 0, 77).WithSourceNat("192.0.2.1", 78)), source: true, destination: false);
     }
 
-    /// <summary>As of -Address and -Port: an address of one end and a port of the other are both there.</summary>
+    /// <summary>As for -Address and -Port: an address of one end and a port of the other both match.</summary>
     [Theory]
     [InlineData("203.0.113.1", "6000", true)]
     [InlineData("203.0.113.1", "8080", true)]

@@ -10,12 +10,12 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Filtering;
 
-/// <summary>The table of tuple properties has them all, and is the only one that knows their names.</summary>
+/// <summary>The table of tuple properties is complete, and no other code has their names.</summary>
 public sealed class TuplePropertyTests
 {
     private const byte Call = 0x28, CallVirtual = 0x6f;
 
-    /// <summary>What packets of new flows don't show: with these, a block is for existing flows alone.</summary>
+    /// <summary>The properties that packets of new flows do not contain. With these, a block drops only existing flows.</summary>
     private static readonly string[] NotShown =
     [
         nameof(ConntrackFilter.State), nameof(ConntrackFilter.Status), nameof(ConntrackFilter.ExcludeStatus), nameof(ConntrackFilter.Unreplied),
@@ -24,7 +24,7 @@ public sealed class TuplePropertyTests
         nameof(ConntrackFilter.TimeoutAbove), nameof(ConntrackFilter.OlderThan), nameof(ConntrackFilter.Id), nameof(ConntrackFilter.Exclude),
     ];
 
-    /// <summary>What a block refuses.</summary>
+    /// <summary>The properties that a block refuses.</summary>
     private static readonly string[] Refused = [nameof(ConntrackFilter.Zone), nameof(ConntrackFilter.OriginalZone), nameof(ConntrackFilter.ReplyZone)];
 
     private static readonly string[] NotConditions = [nameof(ConntrackFilter.IsEmpty), nameof(ConntrackFilter.NamesEntries), nameof(ConntrackFilter.Contradiction)];
@@ -41,7 +41,7 @@ public sealed class TuplePropertyTests
         Assert.Equal(ofTuples.Order(), Names.Order());
     }
 
-    /// <summary>Each row reads, sets and empties the property of its own name, and no other's.</summary>
+    /// <summary>Each row reads, sets and clears the property of its own name, and no other.</summary>
     [Fact]
     public void Each_row_is_about_the_property_of_its_name()
     {
@@ -69,7 +69,7 @@ public sealed class TuplePropertyTests
             select (property.Name, ((System.Collections.IEnumerable)property.GetValue(filter)!).Cast<object>().Count());
     }
 
-    /// <summary>With a property that the rules don't know, a block is silently for existing flows alone.</summary>
+    /// <summary>With a property that the rules do not support, a block silently drops only existing flows.</summary>
     [Fact]
     public void Rules_know_every_property_that_new_flows_show()
     {
@@ -99,8 +99,7 @@ public sealed class TuplePropertyTests
         Assert.Empty(TupleProperties.All.Where(property => property is AddressProperty or PortProperty).Select(property => property.ExcludeName).Except(parameters));
     }
 
-    /// <summary>So that who adds a property can't forget a place: the compiled code reads and sets these properties in the table
-    /// alone.</summary>
+    /// <summary>Ensures that a new property is complete: in the compiled code, only the table reads and sets these properties.</summary>
     [Theory]
     [InlineData("ConntrackPS.Core", true)]
     [InlineData("ConntrackPS", false)]

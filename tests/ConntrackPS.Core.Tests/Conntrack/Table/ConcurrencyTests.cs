@@ -7,7 +7,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>What says that it is safe for use from several threads is.</summary>
+/// <summary>Classes that are documented as safe for use from several threads.</summary>
 public sealed class ConcurrencyTests : IDisposable
 {
     private const int ThreadCount = 4;
@@ -72,7 +72,7 @@ public sealed class ConcurrencyTests : IDisposable
         {
             foreach (int number in Share(thread))
             {
-                // Every second one without its id, which is then looked up.
+                // Every second one without its id, so that it is looked up.
                 EntryKey key = EntryKey.Of(entries[number]);
                 deleter.Add(number % 8 < 4 ? key : key with { Id = null }, number);
                 Collect(deleter.TakeResults(), results);
@@ -137,7 +137,7 @@ public sealed class ConcurrencyTests : IDisposable
         Assert.Equal(EntryCount / 2, listed.Split(" . 198.51.100.7 . ").Length - 1);
     }
 
-    /// <summary>Starts all threads at once; what one of them throws fails the test.</summary>
+    /// <summary>Starts all threads at once. An exception in one of them fails the test.</summary>
     private static void OnThreads(Action<int> work)
     {
         using Barrier start = new(ThreadCount);

@@ -6,13 +6,13 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Two entries of which the kernel finds either by one tuple: only the one that was named is shown, changed or
-/// deleted. What became of both is read back with conntrack.</summary>
+/// <summary>Two entries that the kernel can find by the same tuple: only the named one is shown, changed or deleted. conntrack shows the
+/// result for both.</summary>
 public sealed class CrossedTupleTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
 
-    /// <summary>Every way in which tuples can cross, and which of the two is meant.</summary>
+    /// <summary>All kinds of crossed tuples, with the index of the named entry.</summary>
     public static TheoryData<string, int> Cases
     {
         get
@@ -107,7 +107,7 @@ public sealed class CrossedTupleTests : IDisposable
         Assert.Equal([both[1 - which].Id], ConntrackTool.ListXml(_ns).Select(flow => flow.Id));
     }
 
-    /// <summary>Only packets count, so that one of the two is a flow of the loopback.</summary>
+    /// <summary>Only packets are counted, so one of the two is a loopback flow.</summary>
     [Fact]
     public void Counters_become_0_of_the_one_that_is_named()
     {
@@ -143,7 +143,7 @@ public sealed class CrossedTupleTests : IDisposable
         Assert.Equal(both[1].Id, finder.FindEitherWay(tuple)?.Id);
     }
 
-    /// <summary>No kernel at hand hides an entry from every look-up; here the others are left out.</summary>
+    /// <summary>No current kernel hides an entry from every lookup. The test disables the other lookups.</summary>
     [Fact]
     public void What_can_not_be_reached_is_an_error_and_not_gone()
     {
@@ -164,7 +164,7 @@ public sealed class CrossedTupleTests : IDisposable
 
         Assert.Equal(both.Select(entry => entry.Id).Order(), ConntrackTool.ListXml(_ns).Where(flow => flow.Mark is null or 0).Select(flow => flow.Id).Order());
 
-        // And once it is gone in truth, it is gone.
+        // After a real deletion it counts as gone.
         using EntryDeleter able = _ns.Table.CreateDeleter();
         able.Add(EntryKey.Of(both[0]), "first");
         able.Flush();
@@ -175,11 +175,11 @@ public sealed class CrossedTupleTests : IDisposable
 
     private EntryLookup UsualLookup() => new(_ns.Namespace, "find an entry") { TriesUsualAddressOnly = true };
 
-    /// <summary>The whole name, the name without an id, and without a reply.</summary>
+    /// <summary>The complete key, the key without an id, and without a reply.</summary>
     private static EntryKey[] KeysOf(ConntrackEntry entry) =>
         [EntryKey.Of(entry), EntryKey.Of(entry) with { Id = null }, EntryKey.Of(entry) with { Id = null, Reply = null }];
 
-    /// <summary>Makes the table hold two entries that cross; as it has them, the partner first.</summary>
+    /// <summary>Creates two entries that cross. Returns them as read from the table, with the partner first.</summary>
     private ConntrackEntry[] Create(string partner)
     {
         _ns.Table.Clear();

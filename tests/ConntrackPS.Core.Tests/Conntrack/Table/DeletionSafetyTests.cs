@@ -6,8 +6,8 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>What remains after a deletion is exactly what the filter does not match: read back with conntrack(8), for
-/// both ways of deletion, on tables and filters made at random.</summary>
+/// <summary>The entries after a deletion are exactly those that the filter does not match. Verified with conntrack(8) for both deletion
+/// methods, with random tables and filters.</summary>
 public sealed class DeletionSafetyTests(ITestOutputHelper output) : IDisposable
 {
     private const int Seed = 20261121;
@@ -40,7 +40,7 @@ public sealed class DeletionSafetyTests(ITestOutputHelper output) : IDisposable
             deleted += before.Count(filter.Matches);
             flushes += summary.IsEstimate ? 1 : 0;
 
-            // The kernel's count goes down when an entry is freed: one that expected another stays until that one goes.
+            // The kernel's count decreases when an entry is freed. A master stays until the connections that it expected are gone.
             int matching = before.Count(filter.Matches);
             Assert.InRange(summary.Deleted, summary.IsEstimate ? 0 : matching, matching);
         }

@@ -6,7 +6,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>When what was added goes out, and that every answer is counted.</summary>
+/// <summary>The time when added requests are sent, and that every answer is counted.</summary>
 public sealed class EntryDeleterBatchTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -26,7 +26,7 @@ public sealed class EntryDeleterBatchTests : IDisposable
         deleter.Flush();
         Assert.Equal((Count / 2, 0L, 0L), (deleter.Deleted, deleter.AlreadyGone, deleter.Failed));
 
-        // All of them again, so that every second one is refused; and then once more, where every one is.
+        // All of them again, so that every second one is refused, and then a third time, when every one is refused.
         foreach (EntryKey key in (EntryKey[])[.. keys, .. keys])
             deleter.Add(key, key);
         deleter.Flush();
@@ -43,7 +43,7 @@ public sealed class EntryDeleterBatchTests : IDisposable
         deleter.Add(EntryKey.Of(entries[0]), entries[0]);
         Assert.True(Wait.Until(() => ConntrackTool.ListXml(_ns).Count == 2));
 
-        // The next one too: the clock starts again.
+        // The next one too: the timer starts again.
         deleter.Add(EntryKey.Of(entries[1]), entries[1]);
         Assert.True(Wait.Until(() => ConntrackTool.ListXml(_ns).Count == 1));
         Assert.Equal(2, deleter.Deleted);
@@ -58,7 +58,7 @@ public sealed class EntryDeleterBatchTests : IDisposable
         deleter.Add(EntryKey.Of(entry), entry);
         deleter.Dispose();
 
-        // Either the clock was faster than Dispose, or nothing is sent any more; what counts is that nobody fails.
+        // Either the timer fired before Dispose, or nothing is sent. Neither may fail.
         deleter.Dispose();
         Assert.InRange(ConntrackTool.ListXml(_ns).Count, 0, 1);
     }
@@ -82,7 +82,7 @@ public sealed class EntryDeleterBatchTests : IDisposable
         TableFiller.Fill(_ns, 2);
         List<ConntrackEntry> entries = [.. _ns.Table.Read()];
 
-        // No kernel that tracks SCTP deletes by half a tuple.
+        // No kernel that tracks SCTP deletes by an incomplete tuple.
         EntryKey broken = EntryKey.Of(entries[0]) with { Original = entries[0].Original with { Protocol = IPProtocol.Sctp, HasPorts = false } };
         using EntryDeleter deleter = _ns.Table.CreateDeleter();
         deleter.Add(EntryKey.Of(entries[0]), "first");

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Deletion one by one: never more than was named. What remains is read back with conntrack.</summary>
+/// <summary>Deletes entries one by one, and never more than the named ones. conntrack shows the rest.</summary>
 public sealed class EntryDeleterTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -46,7 +46,7 @@ public sealed class EntryDeleterTests : IDisposable
     {
         ConntrackEntry plain = Entries.Any(), seven = Entries.Any().WithZone(TupleDirection.Original, 7);
 
-        // The replies must differ: they share the default zone.
+        // The replies must differ, because they share the default zone.
         seven.Reply = seven.Reply with { DestinationPort = 4001 };
         TableFiller.Create(_ns, plain, seven);
         Delete(EntryKey.Of(seven) with { Id = null });
@@ -107,8 +107,8 @@ public sealed class EntryDeleterTests : IDisposable
         Assert.Empty(deleter.TakeResults());
     }
 
-    /// <summary>The id is a hash of the tuple and of where the entry lies in the kernel's memory. One that takes the
-    /// other's place at once has its id too, and nothing can tell the two apart; so other entries take that place first.</summary>
+    /// <summary>The id is a hash of the tuple and of the entry's memory address. An entry that takes the address immediately has the same
+    /// id, and they can't be distinguished. So other entries are created first to take that address.</summary>
     private ConntrackEntry CreateWithAnotherId(uint id)
     {
         for (int blocker = 1; ; blocker++)

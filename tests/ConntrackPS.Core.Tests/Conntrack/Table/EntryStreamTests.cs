@@ -6,7 +6,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>The table read ahead, on namespaces with more entries than the queue holds.</summary>
+/// <summary>Reads the table ahead, in namespaces with more entries than the queue holds.</summary>
 public sealed class EntryStreamTests(EntryStreamTests.FullTable full) : IClassFixture<EntryStreamTests.FullTable>
 {
     [Fact]
@@ -14,7 +14,7 @@ public sealed class EntryStreamTests(EntryStreamTests.FullTable full) : IClassFi
     {
         using EntryStream stream = full.Namespace.Table.Open();
 
-        // By tuple: of so many ids two may well be the same.
+        // Compared by tuple, because among many ids two may be equal.
         List<ConntrackTuple> tuples = [.. stream.Batches().SelectMany(batch => batch).Select(entry => entry.Original)];
         Assert.Equal((FullTable.Count, FullTable.Count), (tuples.Count, tuples.Distinct().Count()));
     }
@@ -114,7 +114,7 @@ public sealed class EntryStreamTests(EntryStreamTests.FullTable full) : IClassFi
     public void A_namespace_that_cannot_be_entered_is_told_at_once() =>
         Assert.Throws<NetworkNamespaceException>(() => new ConntrackTable(NetworkNamespace.Parse("/proc/self/maps")).Open());
 
-    /// <summary>A namespace with far more entries than a stream's queue holds.</summary>
+    /// <summary>A namespace with many more entries than a stream's queue holds.</summary>
     public sealed class FullTable : IDisposable
     {
         public const int Count = 30_000;

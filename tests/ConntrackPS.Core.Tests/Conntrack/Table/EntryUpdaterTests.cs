@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Changes one by one: never of another entry than was named. What became of them is read back with conntrack.</summary>
+/// <summary>Changes entries one by one, and never another one. conntrack shows the result.</summary>
 public sealed class EntryUpdaterTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -55,7 +55,7 @@ public sealed class EntryUpdaterTests : IDisposable
         Assert.InRange(shown.Timeout!.Value, Entries.LongTimeout - 60, Entries.LongTimeout);
     }
 
-    /// <summary>The same place in memory, and so the same id; but another translation tells them apart.</summary>
+    /// <summary>The same memory address, and so the same id. But a different translation distinguishes them.</summary>
     [Fact]
     public void A_newcomer_whose_reply_differs_is_left_alone_whatever_its_id()
     {

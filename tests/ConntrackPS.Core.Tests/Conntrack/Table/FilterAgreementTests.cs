@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Our filters against conntrack's own, on a table of everything.</summary>
+/// <summary>Compares our filters with those of conntrack, on a table with all kinds of entries.</summary>
 public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFixture<RandomTableFixture>
 {
     public static TheoryData<string> Cases =>
@@ -20,7 +20,7 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
     [MemberData(nameof(Cases))]
     public void The_same_entries_are_meant(string arguments) => AssertAgreement(arguments, Translate(arguments));
 
-    /// <summary>conntrack takes no prefix here.</summary>
+    /// <summary>conntrack accepts no prefix here.</summary>
     [Theory]
     [InlineData(IPFamily.IPv4)]
     [InlineData(IPFamily.IPv6)]
@@ -31,7 +31,7 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
         AssertAgreement("-q " + entry.ReplyDestinationAddress, new ConntrackFilter { ReplyDestinationAddress = [AddressPrefix.Parse(entry.ReplyDestinationAddress!)] });
     }
 
-    /// <summary>Only IPv4: conntrack leaves an IPv6 address of --any-nat out of account, and shows other flows.</summary>
+    /// <summary>Only IPv4: conntrack ignores an IPv6 address of --any-nat, and shows other flows.</summary>
     [Fact]
     public void The_same_entries_are_translated_to_an_address()
     {
@@ -39,7 +39,7 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
             AssertAgreement("-j " + address, new ConntrackFilter { TranslatedAddress = [AddressPrefix.Parse(address)] });
     }
 
-    /// <summary>By the tuples that conntrack shows, of all flows.</summary>
+    /// <summary>Compared with the tuples of all flows that conntrack shows.</summary>
     [Theory]
     [InlineData(IPFamily.IPv4)]
     [InlineData(IPFamily.IPv6)]
@@ -55,7 +55,7 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
         }
     }
 
-    /// <summary>What one end alone, the other alone, and both of them were translated to.</summary>
+    /// <summary>Translated addresses of only one end, of only the other, and of both.</summary>
     private IEnumerable<string> TranslatedAddresses(IPFamily family)
     {
         const ConntrackStatus Both = ConntrackStatus.SrcNat | ConntrackStatus.DstNat;
@@ -89,7 +89,7 @@ public sealed class FilterAgreementTests(RandomTableFixture fixture) : IClassFix
             ["-p", _] => new ConntrackFilter { Protocol = protocol },
             ["-p", _, "--state", var value] => new ConntrackFilter { Protocol = protocol, State = [State(value)] },
 
-            // Only with a protocol: conntrack takes ICMP's type and code for a port, and finds them translated.
+            // Only with a protocol: conntrack compares ICMP type and code like ports, and reports them as translated.
             ["-p", _, "-n"] => new ConntrackFilter { Protocol = protocol, SourceNat = true },
             ["-p", _, "-g"] => new ConntrackFilter { Protocol = protocol, DestinationNat = true },
             ["-p", _, "-j"] => new ConntrackFilter { Protocol = protocol, AnyNat = true },

@@ -8,7 +8,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>The readers of the table and of events, with a kernel that answers badly.</summary>
+/// <summary>The readers of the table and of events, with a kernel that sends wrong answers.</summary>
 public sealed class HostileTableTests : IDisposable
 {
     private readonly FakeKernel _kernel = new(TimeSpan.FromMilliseconds(50));

@@ -10,36 +10,36 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Listings that a resize of the hash table spoils, in every order: what was missed comes with the next attempt,
-/// or whoever lists is told.</summary>
+/// <summary>Listings that a resize of the hash table interrupts, in every order: the next attempt has the missed entries, or the caller
+/// gets an error.</summary>
 public sealed class IncompleteListingTests : IDisposable
 {
     private const int Count = 9;
 
     private readonly List<IDisposable> _opened = [];
 
-    /// <summary>Where in an attempt the table is resized.</summary>
+    /// <summary>The point of an attempt at which the table is resized.</summary>
     private enum Resize
     {
-        /// <summary>Nowhere: the attempt is whole.</summary>
+        /// <summary>No resize: the attempt is complete.</summary>
         None,
 
-        /// <summary>Under the first datagram.</summary>
+        /// <summary>During the first datagram.</summary>
         First,
 
-        /// <summary>In the midst of the table.</summary>
+        /// <summary>In the middle of the table.</summary>
         Middle,
 
-        /// <summary>Under the message that says that the table is done.</summary>
+        /// <summary>During the message that ends the dump.</summary>
         Last,
 
-        /// <summary>The kernel says so, by NLM_F_DUMP_INTR.</summary>
+        /// <summary>The kernel reports it, by NLM_F_DUMP_INTR.</summary>
         Flag,
     }
 
     public void Dispose() => _opened.ForEach(opened => opened.Dispose());
 
-    /// <summary>Every sequence of up to four spoilt attempts before a whole one.</summary>
+    /// <summary>Every sequence of up to four interrupted attempts before a complete one.</summary>
     [Fact]
     public void Whatever_spoils_the_first_attempts_every_entry_comes_once()
     {
@@ -53,7 +53,7 @@ public sealed class IncompleteListingTests : IDisposable
         }
     }
 
-    /// <summary>The entries that the last attempt shows come before the exception, and none twice.</summary>
+    /// <summary>The entries of the last attempt come before the exception, and none comes twice.</summary>
     [Fact]
     public void Where_every_attempt_is_spoilt_the_end_says_so_in_every_order()
     {
@@ -66,12 +66,12 @@ public sealed class IncompleteListingTests : IDisposable
             Assert.Equal(5, reader.Repeats);
             Assert.Equal(ShownIn(6).Distinct().Order(), read.Order());
 
-            // Nobody gets past it by asking again.
+            // Another call throws again.
             Assert.Throws<IncompleteListingException>(() => reader.ReadBatch());
         }
     }
 
-    /// <summary>A storm of resizes is outlived until the timeout.</summary>
+    /// <summary>Repeats continue until the timeout during continuous resizes.</summary>
     [Fact]
     public void A_longer_timeout_begins_again_more_often()
     {
@@ -97,7 +97,7 @@ public sealed class IncompleteListingTests : IDisposable
         Assert.Null(reader.ReadBatch());
     }
 
-    /// <summary>Deletes what was found, and says how much, and that there may be more.</summary>
+    /// <summary>Deletes the entries found, and reports their number and that there may be more.</summary>
     [Fact]
     public void A_deletion_whose_listings_are_spoilt_says_so_and_counts()
     {
@@ -110,7 +110,7 @@ public sealed class IncompleteListingTests : IDisposable
         Assert.Equal(299, ConntrackTool.ListXml(ns).Count);
     }
 
-    /// <summary>Of kernels before 6.12, which delete no family by one request.</summary>
+    /// <summary>On kernels before 6.12, which can't delete one family by one request.</summary>
     [Fact]
     public void So_does_emptying_the_table_of_one_family()
     {
@@ -139,7 +139,7 @@ public sealed class IncompleteListingTests : IDisposable
         }
     }
 
-    /// <summary>What the first look missed would come as new, with all that it ever moved.</summary>
+    /// <summary>Entries that the first pass missed would appear as new, with their total traffic.</summary>
     [Fact]
     public void What_was_missed_is_no_traffic_of_the_interval()
     {
@@ -148,7 +148,7 @@ public sealed class IncompleteListingTests : IDisposable
         ns.TrackPackets();
         ns.Exec("ping", "-q", "-c3", "-i0.2", "127.0.0.1");
 
-        // The first listing misses the connection, and so does the fourth.
+        // The first and the fourth listing miss the connection.
         int listings = 0;
         ConntrackTable table = Spoilt(ns, () => listings is 1 or 4, () => listings++);
         GroupMeasurement measurement = new(new GroupOptions());
@@ -157,7 +157,7 @@ public sealed class IncompleteListingTests : IDisposable
         Assert.Equal((1, 0.0), (group.Count, group.BitsPerSecond));
         Assert.NotEqual(0UL, group.TotalBytes);
 
-        // The live view's third look is compared with its first, not with its second.
+        // The third snapshot of the live view is compared with the first, not with the second.
         SnapshotReader reader = new(table);
         ConntrackFilter filter = new();
         List<(bool IsInterrupted, int Count, ulong MovedBytes)> looks = [];
@@ -171,7 +171,7 @@ public sealed class IncompleteListingTests : IDisposable
         Assert.Equal(5, listings);
     }
 
-    /// <summary>Only a whole listing can show that none is left.</summary>
+    /// <summary>Only a complete listing can show that none is left.</summary>
     [Fact]
     public void A_deletion_under_a_block_goes_on_until_a_listing_was_whole_or_says_that_none_was()
     {
@@ -180,7 +180,7 @@ public sealed class IncompleteListingTests : IDisposable
         BlockTarget target = BlockTarget.Of(new ConntrackFilter { SourcePort = [new PortRange(1, 50)] });
         using TrafficBlock block = TrafficBlock.Open(target, ns.Namespace);
 
-        // The first two listings miss everything.
+        // The first two listings miss all entries.
         int listings = 0;
         ConntrackTable table = Spoilt(ns, () => listings <= 2, () => listings++);
         Assert.Equal(50, new BlockedDeletion(table, block, result => throw result.Failure!).Run().Deleted);
@@ -194,8 +194,8 @@ public sealed class IncompleteListingTests : IDisposable
             ? [shorter]
             : Enum.GetValues<Resize>().Where(resize => resize != Resize.None).Select(resize => (Resize[])[.. shorter, resize]).Prepend(shorter));
 
-    /// <summary>What the kernel shows in an attempt that it spoils: not all, one entry twice, and last one that no other
-    /// attempt shows.</summary>
+    /// <summary>The entries in an interrupted attempt: some are missing, one comes twice, and the last one is in no other
+    /// attempt.</summary>
     private static int[] Shown(int attempt) => [attempt % Count, (attempt + 1) % Count, (attempt + 1) % Count, Count + attempt];
 
     private static IEnumerable<int> ShownIn(int attempts) => Enumerable.Range(0, attempts).SelectMany(Shown);
@@ -203,7 +203,7 @@ public sealed class IncompleteListingTests : IDisposable
     private static ConntrackTable Unsettled(NetworkNamespaceFixture ns, KernelFeatures features = KernelFeatures.All) =>
         new(ns.Namespace, features, new ScanTerms { ReadBuckets = Buckets(() => true), RepeatTimeout = TimeSpan.Zero });
 
-    /// <summary>A table whose spoilt listings show nothing, and are not repeated.</summary>
+    /// <summary>A table whose interrupted listings are empty, and are not repeated.</summary>
     private ConntrackTable Spoilt(NetworkNamespaceFixture ns, Func<bool> isSpoilt, Action onListing) => new(ns.Namespace, KernelFeatures.All, new ScanTerms
     {
         ReadCount = _ => null,
@@ -217,7 +217,7 @@ public sealed class IncompleteListingTests : IDisposable
         RepeatTimeout = TimeSpan.Zero,
     });
 
-    /// <summary>A number of buckets that is another one each time, while it is to be.</summary>
+    /// <summary>A number of buckets that changes at each call while the condition holds.</summary>
     private static Func<long> Buckets(Func<bool> changes)
     {
         long buckets = 0;
@@ -238,7 +238,7 @@ public sealed class IncompleteListingTests : IDisposable
             },
             ReadBuckets = () =>
             {
-                // Asked once before the first attempt, and then after each of three datagrams.
+                // Called once before the first attempt, and then after each of three datagrams.
                 int place = attempt < 0 ? 0 : ++asked;
                 buckets += attempt >= 0 && place == PlaceOf(attempts[attempt]) ? 1 : 0;
                 return buckets;
@@ -256,7 +256,7 @@ public sealed class IncompleteListingTests : IDisposable
         static int PlaceOf(Resize resize) => resize switch { Resize.First => 1, Resize.Middle => 2, Resize.Last => 3, _ => -1 };
     }
 
-    /// <summary>An attempt of two datagrams of entries and one that says that these were all.</summary>
+    /// <summary>An attempt with two datagrams of entries, and one that ends the dump.</summary>
     private FakeKernel Fake(Resize resize, int attempt)
     {
         FakeKernel kernel = new(TimeSpan.FromSeconds(5));
@@ -286,7 +286,7 @@ public sealed class IncompleteListingTests : IDisposable
     }
 }
 
-/// <summary>Keeps what came before an exception.</summary>
+/// <summary>Keeps the items before an exception.</summary>
 file static class Collecting
 {
     public static void AddEach<T>(this List<T> list, IEnumerable<T> items)

@@ -8,7 +8,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>An entry that leaves something out, as conntrack's XML does of ICMP, never becomes a request.</summary>
+/// <summary>An entry with missing values, such as ICMP in conntrack's XML, is never sent in a request.</summary>
 public sealed class IncompleteTupleTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();

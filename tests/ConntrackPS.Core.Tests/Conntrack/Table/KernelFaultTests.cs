@@ -8,12 +8,12 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Faults of the real kernel: no room for answers, no room for requests, and a namespace that is deleted.</summary>
+/// <summary>Faults of the real kernel: no room for answers, no room for requests, and a deleted namespace.</summary>
 public sealed class KernelFaultTests : IDisposable
 {
     private const int Count = 5000;
 
-    /// <summary>The least that the kernel grants, whatever is asked for.</summary>
+    /// <summary>The minimum that the kernel grants, whatever the request.</summary>
     private const int TooSmall = 1;
 
     private readonly NetworkNamespaceFixture _ns = new();
@@ -25,7 +25,7 @@ public sealed class KernelFaultTests : IDisposable
             _ns.Dispose();
     }
 
-    /// <summary>Refusals that are lost must not pass for deletions.</summary>
+    /// <summary>Lost refusals must not count as deletions.</summary>
     [Fact]
     public void A_batch_whose_refusals_find_no_room_is_an_error()
     {
@@ -52,7 +52,7 @@ public sealed class KernelFaultTests : IDisposable
         Assert.Equal(100, ConntrackTool.ListXml(_ns).Count);
     }
 
-    /// <summary>The kernel fills the next datagram when there is room for it again.</summary>
+    /// <summary>The kernel fills the next datagram when there is room again.</summary>
     [Fact]
     public void A_dump_through_the_smallest_buffer_is_whole()
     {
@@ -73,7 +73,7 @@ public sealed class KernelFaultTests : IDisposable
         Assert.Equal(Count, read.Count);
     }
 
-    /// <summary>The socket keeps the namespace alive; its name is gone.</summary>
+    /// <summary>The socket keeps the namespace alive after its name is gone.</summary>
     [Fact]
     public void A_namespace_that_is_deleted_under_a_dump_is_read_to_its_end()
     {

@@ -6,7 +6,7 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Whatever the kernel is asked, the answer is that of checking every entry here.</summary>
+/// <summary>Whatever part of a filter the kernel gets, the result is the same as with checking every entry here.</summary>
 public class KernelFilterTests(RandomTableFixture fixture, ITestOutputHelper output) : IClassFixture<RandomTableFixture>
 {
     private const int Seed = 20261120;
@@ -36,7 +36,7 @@ public class KernelFilterTests(RandomTableFixture fixture, ITestOutputHelper out
             matching += expected.Count;
         }
 
-        // Filters that match nothing would agree on anything.
+        // Filters that match nothing would always agree.
         Assert.True(matching > count, $"only {matching} matches");
     }
 }

@@ -34,7 +34,7 @@ public sealed class MemoryTests : IDisposable
         {
             entries += count;
 
-            // What lives, not what waits for the collector: that is the collector's business.
+            // Counts live objects, not garbage that is not collected yet.
             if (++seen % 100 == 0)
                 peak = Math.Max(peak, GC.GetTotalMemory(forceFullCollection: true) - before);
         }

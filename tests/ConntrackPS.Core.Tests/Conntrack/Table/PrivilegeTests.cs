@@ -6,7 +6,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Without CAP_NET_ADMIN everything is refused, and nothing is said to be done.</summary>
+/// <summary>Without CAP_NET_ADMIN everything is refused, and nothing is reported as done.</summary>
 public sealed class PrivilegeTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -39,7 +39,7 @@ public sealed class PrivilegeTests : IDisposable
         return true;
     });
 
-    /// <summary>The kernel answers once for a whole batch here, and drops the rest of it without a word.</summary>
+    /// <summary>The kernel answers only once for a whole batch here, and drops the rest without an answer.</summary>
     [Fact]
     public void No_entry_of_a_batch_is_taken_for_deleted()
     {
@@ -64,7 +64,7 @@ public sealed class PrivilegeTests : IDisposable
         Assert.Equal(10, ConntrackTool.ListXml(_ns).Count);
     }
 
-    /// <summary>The kernel asks who sends, not only who opened the socket.</summary>
+    /// <summary>The kernel checks the sender's privilege, not only that of the process that opened the socket.</summary>
     [Fact]
     public void A_privilege_that_is_dropped_midway_refuses_what_follows_as_a_whole()
     {

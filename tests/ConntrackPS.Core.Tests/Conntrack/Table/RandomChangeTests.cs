@@ -8,15 +8,15 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Random deletions and changes on a table in which nearly every tuple is somebody else's too: after each of them
-/// conntrack shows exactly what there should be.</summary>
-/// <remarks>For as many seconds as CONNTRACKPS_DRIVER_SECONDS says; a few rounds otherwise.</remarks>
+/// <summary>Random deletions and changes on a table in which another entry has nearly every tuple too. After each of them conntrack shows
+/// exactly the expected entries.</summary>
+/// <remarks>Runs for CONNTRACKPS_DRIVER_SECONDS seconds, or for a few rounds if it is not set.</remarks>
 public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
 {
     private const int Seed = 20261128;
 
-    /// <summary>Whoever resizes the kernel's hash, which all namespaces share, makes listings lose and repeat entries: the
-    /// witness looks again once that is over. The table does not change meanwhile, so that this hides nothing.</summary>
+    /// <summary>Listings lose and repeat entries while another program resizes the kernel's hash table, which all namespaces share. So
+    /// conntrack runs again after that. The table does not change meanwhile, so this hides no error.</summary>
     private const int Looks = 120;
 
     private static readonly int Rounds = Exhaustive.Rounds(6, 60);
@@ -48,7 +48,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
         Assert.True(_done["newcomers"] > Rounds / 2, $"only {_done["newcomers"]} newcomers");
     }
 
-    /// <summary>Few addresses, ports and zones; what the kernel can't tell from what it has it refuses.</summary>
+    /// <summary>Uses few addresses, ports and zones. The kernel refuses entries that it can't distinguish from existing ones.</summary>
     private void Fill()
     {
         _ns.Table.Clear();
@@ -79,7 +79,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
             _ => Entries.Tcp(source, Port(), destination, Port()).WithState(ConntrackState.Established),
         };
 
-        // Another reply without a translation, so that the kernel takes it as it is.
+        // A different reply without a translation, so that the kernel accepts it unchanged.
         if (_random.Next(2) == 0)
             entry.Reply = _random.Next(2) == 0
                 ? entry.Reply with { Source = Entries.Address(elsewhere).Bits }
@@ -171,7 +171,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
         return "end";
     }
 
-    /// <summary>Whole names of entries that have ended. Where one began anew with the same id, the name is that one's.</summary>
+    /// <summary>Complete keys of entries that have ended. If a new entry has the same tuple and id, the key identifies that one.</summary>
     private string UseOldNames(List<ConntrackEntry> before)
     {
         HashSet<uint?> living = [.. before.Select(entry => entry.Id)];
@@ -206,7 +206,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
         return filter.ToString();
     }
 
-    /// <summary>Each is found by its name, and none that has gone.</summary>
+    /// <summary>Each existing entry is found by its key, and no ended one.</summary>
     private void AssertFound(List<ConntrackEntry> before, SortedDictionary<uint, uint> expected)
     {
         using EntryFinder finder = _ns.Table.CreateFinder();
@@ -215,7 +215,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
         Count("look-ups", before.Count);
     }
 
-    /// <summary>With an id, without, and by the original direction alone: each names one entry.</summary>
+    /// <summary>With an id, without an id, or only the original direction: each identifies one entry.</summary>
     private EntryKey NameOf(ConntrackEntry entry) => _random.Next(3) switch
     {
         0 => EntryKey.Of(entry),
@@ -236,7 +236,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
         return entries;
     }
 
-    /// <summary>True where conntrack shows these ids and marks.</summary>
+    /// <summary>True if conntrack shows these ids and marks.</summary>
     private bool IsShown(Func<SortedDictionary<uint, uint>> marks)
     {
         for (int look = 1; look <= Looks; look++)
@@ -250,7 +250,7 @@ public sealed class RandomChangeTests(ITestOutputHelper output) : IDisposable
         return false;
     }
 
-    /// <summary>Nothing of a listing that has an entry twice.</summary>
+    /// <summary>Empty if a listing has an entry twice.</summary>
     private static SortedDictionary<uint, uint> Marks(List<ConntrackEntry> entries) =>
         new(entries.DistinctBy(entry => entry.Id).Count() == entries.Count ? entries.ToDictionary(entry => entry.Id!.Value, entry => entry.Data.Mark) : []);
 

@@ -3,7 +3,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>A namespace whose table holds a bit of everything.</summary>
+/// <summary>A namespace whose table has all kinds of entries.</summary>
 public sealed class RandomTableFixture : IDisposable
 {
     private const int Count = 700;
@@ -15,7 +15,7 @@ public sealed class RandomTableFixture : IDisposable
         HelperList = Helpers.Find();
         Created = new RandomTable(RandomTable.DefaultSeed, HelperList).Make(Count);
 
-        // Counters and times belong to entries that began while they were on: half the table has them.
+        // Only entries that start while counters and times are on have them: half of the table.
         TableFiller.Create(Namespace, Created.Take(Count / 2));
         Namespace.SetConntrackSetting("nf_conntrack_acct", 1);
         Namespace.SetConntrackSetting("nf_conntrack_timestamp", 1);
@@ -24,14 +24,14 @@ public sealed class RandomTableFixture : IDisposable
 
     public NetworkNamespaceFixture Namespace { get; }
 
-    /// <summary>What was asked of the kernel, in the order of creation.</summary>
+    /// <summary>The requested entries, in the order of creation.</summary>
     internal List<ConntrackEntry> Created { get; }
 
     internal IReadOnlyList<(string Name, IPProtocol Protocol)> HelperList { get; }
 
     public void Dispose() => Namespace.Dispose();
 
-    /// <summary>Entries have room for labels only while some rule uses labels.</summary>
+    /// <summary>Entries have space for labels only while a rule uses labels.</summary>
     private void EnableLabels()
     {
         Namespace.Exec("nft", "add", "table", "inet", "labels");

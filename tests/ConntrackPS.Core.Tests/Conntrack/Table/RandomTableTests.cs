@@ -5,7 +5,7 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>The same table, read by us and by others.</summary>
+/// <summary>The same table, read by this library and by other tools.</summary>
 public sealed class RandomTableTests : IClassFixture<RandomTableFixture>
 {
     private readonly RandomTableFixture _fixture;
@@ -40,7 +40,7 @@ public sealed class RandomTableTests : IClassFixture<RandomTableFixture>
     public void Every_field_is_what_proc_shows(Way way) =>
         FlowComparison.AssertSame(Flows(way), ProcTable.List(_fixture.Namespace), FlowView.AsProc, FlowComparison.ByTuple);
 
-    /// <summary>TCP flags, window scales, verification tags, sequence adjustment, SYNPROXY and masters are shown by no tool.</summary>
+    /// <summary>No tool shows TCP flags, window scales, verification tags, sequence adjustment, SYNPROXY and masters.</summary>
     [Theory]
     [InlineData(Way.Read)]
     [InlineData(Way.Open)]

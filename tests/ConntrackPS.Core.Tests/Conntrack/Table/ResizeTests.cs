@@ -6,7 +6,8 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>The hash table is resized under a dump, which then loses entries and repeats others, and says nothing.</summary>
+/// <summary>The hash table is resized during a dump. The dump then loses entries and repeats others, and the kernel does not report
+/// it.</summary>
 [Collection(nameof(MachineWide))]
 public sealed class ResizeTests : IDisposable
 {
@@ -38,7 +39,7 @@ public sealed class ResizeTests : IDisposable
         Assert.Equal(Count, read.Count);
     }
 
-    /// <summary>On a busy machine a reader may not get to look between two resizes.</summary>
+    /// <summary>On a busy machine a reader may not run between two resizes.</summary>
     [ResizeFact]
     public void A_size_that_is_back_before_anybody_looks_is_noticed()
     {
@@ -54,7 +55,7 @@ public sealed class ResizeTests : IDisposable
         Assert.Equal((true, true), (guard.HasResized(), elsewhere.HasResized()));
     }
 
-    /// <summary>.NET locks what it opens, and so may the process that is to write the size.</summary>
+    /// <summary>.NET locks the files that it opens, and the process that writes the size may do so too.</summary>
     [ResizeFact]
     public void Whoever_sets_the_size_may_have_the_file_for_itself()
     {
@@ -63,7 +64,7 @@ public sealed class ResizeTests : IDisposable
         file.Write(System.Text.Encoding.ASCII.GetBytes($"{_before}"));
     }
 
-    /// <summary>Of a filter that the kernel does not know: every entry is listed, to be deleted one by one.</summary>
+    /// <summary>With a filter that the kernel does not support, every entry is listed, and deleted one by one.</summary>
     [ResizeFact]
     public void A_deletion_in_a_storm_leaves_nothing_or_says_that_it_may()
     {
@@ -81,7 +82,7 @@ public sealed class ResizeTests : IDisposable
         Assert.True(left == 0 || failure is not null, $"{left} entries are left without a word, after {resizes} resizes.");
     }
 
-    /// <summary>The kernel deletes by itself, and holds resizes off meanwhile (nf_conntrack_mutex).</summary>
+    /// <summary>The kernel deletes all entries itself, and blocks resizes meanwhile (nf_conntrack_mutex).</summary>
     [ResizeFact]
     public void A_deletion_by_one_request_in_a_storm_leaves_nothing()
     {

@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Nothing is left behind, however a reading ends; and nothing piles up while it goes on.</summary>
+/// <summary>However a reading ends, it leaves no resources behind, and memory does not grow while it runs.</summary>
 [Collection(nameof(Alone))]
 public sealed class ResourceTests : IDisposable
 {
@@ -56,7 +56,7 @@ public sealed class ResourceTests : IDisposable
             Thread cancelling = new(stream.Cancel);
             cancelling.Start();
 
-            // It may have been quicker than Cancel.
+            // It may have finished before Cancel.
             Exception? exception = Record.Exception(() => stream.Batches().Count());
             Assert.True(exception is null or OperationCanceledException, exception?.ToString());
             Assert.True(Wait.For(cancelling));
@@ -97,7 +97,7 @@ public sealed class ResourceTests : IDisposable
             int rests = 0;
             Assert.True(Wait.Until(() =>
             {
-                // It waits once it allocates nothing any more; a busy machine may keep it waiting for a while, too.
+                // The reader waits when it no longer allocates memory. A busy machine may also delay it for a while.
                 Thread.Sleep(200);
                 long now = GC.GetTotalAllocatedBytes();
                 rests = now - before < 100_000 ? rests + 1 : 0;

@@ -2,7 +2,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>A namespace that translates a connection to itself, and has a few flows.</summary>
+/// <summary>A namespace with NAT for loopback connections, and a few flows.</summary>
 public sealed class TrafficFixture : IDisposable
 {
     private readonly Traffic _traffic = new();

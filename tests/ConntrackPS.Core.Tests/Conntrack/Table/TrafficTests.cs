@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Table;
 
-/// <summary>Entries that real packets made: counters, times and window scales that no request can set.</summary>
+/// <summary>Entries that real packets created: with counters, times and window scales that no request can set.</summary>
 public sealed class TrafficTests : IClassFixture<TrafficFixture>
 {
     private readonly TrafficFixture _router;
@@ -37,7 +37,7 @@ public sealed class TrafficTests : IClassFixture<TrafficFixture>
             | ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone,
             entry.Status);
 
-        // SYN, ACK, data and the acknowledgement of the answer; then at least as much data as was sent.
+        // SYN, ACK, data and the acknowledgement of the answer. At least as many bytes as the data that was sent.
         Assert.InRange(entry.OriginalPackets!.Value, 3UL, 10UL);
         Assert.InRange(entry.OriginalBytes!.Value, 1000UL, 2000UL);
         Assert.InRange(entry.ReplyBytes!.Value, 500UL, 1500UL);

@@ -1,6 +1,6 @@
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>A message's attributes as a tree that can be changed and written again, with nothing of the library's code.</summary>
+/// <summary>The attributes of a message as a tree that can be changed and written again. It uses no code of the library.</summary>
 internal sealed class AttributeTree
 {
     private const int HeaderSize = 20;
@@ -27,7 +27,7 @@ internal sealed class AttributeTree
     public static AttributeTree Unknown(bool isNest) => new(
         (ushort)(0x3f00 | (isNest ? Nested : 0)), isNest ? new AttributeTree(0x3f01, [1, 2, 3, 4, 5]).Write() : [9, 9, 9, 9, 9]);
 
-    /// <summary>A message with the header of another one, its length mended, and these attributes.</summary>
+    /// <summary>A message with these attributes and the header of another one, with its length corrected.</summary>
     public static byte[] WriteMessage(byte[] header, IEnumerable<AttributeTree> attributes)
     {
         byte[] message = [.. header.AsSpan(0, HeaderSize), .. WriteAll(attributes)];
@@ -35,7 +35,7 @@ internal sealed class AttributeTree
         return message;
     }
 
-    /// <summary>Where the attributes' headers are in the message, those in nests too.</summary>
+    /// <summary>The offsets of the attribute headers in the message, including nested ones.</summary>
     public static List<int> Offsets(byte[] message)
     {
         List<int> offsets = [];

@@ -7,9 +7,9 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>A message that a real kernel sent, and what it says.</summary>
-/// <remarks>The .hex files hold comments, bytes, and then a line for each property that is not null. These lines came from
-/// a decoder of a few lines of Python, and were compared with what conntrack showed when the bytes were taken.</remarks>
+/// <summary>A message from a real kernel, and its decoded values.</summary>
+/// <remarks>The .hex files have comments, bytes, and then a line for each property that is not null. A short decoder in Python wrote these
+/// lines. They were compared with the output of conntrack at the time of the capture.</remarks>
 internal sealed record CapturedMessage(string Name, byte[] Bytes, SortedDictionary<string, string> Expected)
 {
     private const string ExpectationKind = "expectation-";
@@ -21,7 +21,7 @@ internal sealed record CapturedMessage(string Name, byte[] Bytes, SortedDictiona
     private static readonly Lazy<IReadOnlyList<CapturedMessage>> AllMessages = new(() =>
         [.. Tests.GetManifestResourceNames().Where(name => Kinds.Any(kind => name.StartsWith(kind, StringComparison.Ordinal))).Order().Select(Load)]);
 
-    /// <summary>Of entries and of expectations.</summary>
+    /// <summary>Messages about entries and expectations.</summary>
     public static IReadOnlyList<CapturedMessage> All => AllMessages.Value;
 
     public static IEnumerable<CapturedMessage> Entries => All.Where(message => !message.IsExpectation);
@@ -35,7 +35,7 @@ internal sealed record CapturedMessage(string Name, byte[] Bytes, SortedDictiona
 
     public static CapturedMessage Get(string name) => All.Single(message => message.Name == name);
 
-    /// <summary>Decodes these bytes, which were made of the message's, as what the message is about.</summary>
+    /// <summary>Decodes modified bytes of the message as the same kind of object.</summary>
     public object DecodeLike(byte[] datagram) => IsExpectation ? DecodeExpectation(datagram) : Decode(datagram);
 
     public static ConntrackExpectation DecodeExpectation(byte[] datagram)
@@ -67,7 +67,7 @@ internal sealed record CapturedMessage(string Name, byte[] Bytes, SortedDictiona
                 hex += line;
         }
 
-        // The file has numbers, and this machine may have names for them.
+        // The file has numbers, but this machine may have names for them.
         if (expected.TryGetValue(nameof(ConntrackEntry.Labels), out string? labels))
             expected[nameof(ConntrackEntry.Labels)] = string.Join(',', labels.Split(',').Select(int.Parse).Select(LabelNames.System.ToName));
         return new CapturedMessage(name, Convert.FromHexString(hex), expected);

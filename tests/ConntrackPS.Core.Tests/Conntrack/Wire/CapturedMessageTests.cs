@@ -16,7 +16,7 @@ public sealed class CapturedMessageTests
         Assert.Equal(message.Expected, EntryProperties.Of(message.DecodeLike(message.Bytes)));
     }
 
-    /// <summary>Otherwise a broken resource name would pass for "nothing to test".</summary>
+    /// <summary>Otherwise a wrong resource name would leave nothing to test.</summary>
     [Fact]
     public void There_is_a_message_of_each_protocol_and_kind()
     {
@@ -25,7 +25,7 @@ public sealed class CapturedMessageTests
         Assert.Contains(CapturedMessage.All, message => message.Name.Contains("destroy", StringComparison.Ordinal));
     }
 
-    /// <summary>Every property that this kernel can fill is filled by one message or another.</summary>
+    /// <summary>At least one message contains each property that this kernel can send.</summary>
     [Fact]
     public void Every_property_of_an_entry_stands_in_some_message()
     {

@@ -2,7 +2,7 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>Messages that are cut off or claimed: an error that says so or a shorter entry, and never anything else.</summary>
+/// <summary>Truncated messages and wrong lengths: the result is a protocol error or an entry with fewer values, and nothing else.</summary>
 public sealed class MalformedMessageTests
 {
     public static TheoryData<string> Names => CapturedMessage.Names;
@@ -17,7 +17,7 @@ public sealed class MalformedMessageTests
             Assert.Throws<NetlinkProtocolException>(() => message.DecodeLike(whole[..length]));
     }
 
-    /// <summary>The header says the shorter length, so that attributes are cut, or missing altogether.</summary>
+    /// <summary>The header has the shorter length, so that attributes are truncated or missing.</summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void A_message_that_ends_early_is_a_shorter_entry_or_a_protocol_error(string name)

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>CTA_NAT_SRC (6) and CTA_NAT_DST (13), to the byte.</summary>
+/// <summary>Checks each byte of CTA_NAT_SRC (6) and CTA_NAT_DST (13).</summary>
 public sealed class NatEncodingTests
 {
     private const ushort NatSource = 0x8006;
@@ -36,7 +36,7 @@ public sealed class NatEncodingTests
             Messages.Attribute(NatSource, [.. Messages.Attribute(4, address), .. Messages.Attribute(5, address), .. Port(0x12, 0x34)]));
     }
 
-    /// <summary>An ICMP id is the source's, whichever way it goes; a destination has none.</summary>
+    /// <summary>An ICMP id belongs to the source, in both directions. A destination has none.</summary>
     [Fact]
     public void ICMP_s_id_takes_the_source_port_s_place() => AssertNat(
         Entries.Icmp("192.0.2.1", "198.51.100.7", 8, 0, 77).WithSourceNat("203.0.113.5", 0x1234).WithDestinationNat("203.0.113.6"),

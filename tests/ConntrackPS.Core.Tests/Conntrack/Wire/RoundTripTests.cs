@@ -6,7 +6,7 @@ using Xunit.Abstractions;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>What the encoder writes, the decoder reads: random entries, without a kernel between them.</summary>
+/// <summary>The decoder reads what the encoder writes: random entries, without a kernel.</summary>
 public sealed class RoundTripTests(ITestOutputHelper output)
 {
     private const ConntrackStatus Nat = ConntrackStatus.SrcNat | ConntrackStatus.DstNat;
@@ -28,7 +28,7 @@ public sealed class RoundTripTests(ITestOutputHelper output)
             EntryProperties.AssertSame(entry, CapturedMessage.Decode(Encode(entry)));
     }
 
-    /// <summary>The kernel takes a translation beside the plain reply, and makes the translated reply itself.</summary>
+    /// <summary>The kernel accepts a translation together with the untranslated reply, and creates the translated reply itself.</summary>
     [Fact]
     public void A_translated_entry_is_written_with_its_plain_reply()
     {
@@ -57,7 +57,7 @@ public sealed class RoundTripTests(ITestOutputHelper output)
         Assert.InRange(Encode(entry).Length, 500, NetlinkBatch.MaximumMessageSize / 2);
     }
 
-    /// <summary>A status the kernel would refuse must not come from an entry that was read from it.</summary>
+    /// <summary>An entry that was read from the kernel must not lead to a status that the kernel refuses.</summary>
     [Fact]
     public void Status_bits_that_cannot_be_set_are_left_out()
     {

@@ -6,7 +6,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>Requests to the byte: one that is a little wrong deletes more than was named.</summary>
+/// <summary>Checks each byte of requests: a slightly wrong request would delete other entries.</summary>
 public sealed class TableRequestTests
 {
     private const MessageFlags Acknowledged = MessageFlags.Request | MessageFlags.Ack;
@@ -49,7 +49,7 @@ public sealed class TableRequestTests
             Delete(new EntryKey(Entries.Any().Original, 0x1234, null, 0xdeadbeef)));
     }
 
-    /// <summary>CTA_TUPLE_REPLY with the original tuple: the attribute tells which direction the zone is about.</summary>
+    /// <summary>CTA_TUPLE_REPLY with the original tuple: the attribute selects the direction of the zone.</summary>
     [Theory]
     [InlineData(TupleDirection.Original, 0x8001)]
     [InlineData(TupleDirection.Reply, 0x8002)]
@@ -76,7 +76,7 @@ public sealed class TableRequestTests
     public void Emptying_everything_has_no_attributes() =>
         Assert.Equal(Messages.Message(0x102, 0, Acknowledged, 0, 0, 0, 0), TableRequests.Flush(Buffer()).ToArray());
 
-    /// <summary>The empty tuple makes a kernel that does not know filters refuse, where it would empty everything.</summary>
+    /// <summary>With the empty tuple a kernel without filters refuses the request. Without it, it would delete everything.</summary>
     [Fact]
     public void Emptying_one_family_is_guarded() => Assert.Equal(
         Messages.Message(

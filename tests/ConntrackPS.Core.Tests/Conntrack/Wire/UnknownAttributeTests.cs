@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Conntrack.Wire;
 
-/// <summary>What a later or an odd kernel sends passes through, and spoils nothing else.</summary>
+/// <summary>Unknown attributes of later or unusual kernels are skipped, and do not affect other values.</summary>
 public sealed class UnknownAttributeTests
 {
     public static TheoryData<string> Names => CapturedMessage.Names;
@@ -46,7 +46,7 @@ public sealed class UnknownAttributeTests
     public void Unknown_status_bits_pass_through() =>
         Assert.Equal(0x80000008u, (uint)Decode(Messages.Attribute(3, Messages.BigEndian(0x80000008))).Status);
 
-    /// <summary>This kernel sends none of these: no security module is on, and DCCP is not tracked any more.</summary>
+    /// <summary>The test kernel sends none of these: no security module is active, and it does not track DCCP.</summary>
     [Fact]
     public void Attributes_of_other_kernels_are_understood()
     {
@@ -76,8 +76,8 @@ public sealed class UnknownAttributeTests
     private static ConntrackEntry Decode(params byte[][] attributes) =>
         CapturedMessage.Decode(Messages.Message(Messages.DataType, 1, MessageFlags.None, [2, 0, 0, 0, .. attributes.SelectMany(bytes => bytes)]));
 
-    /// <summary>Inserts an unknown attribute at each place of each nest in turn, and takes it out again.</summary>
-    /// <returns>The number of places.</returns>
+    /// <summary>Inserts an unknown attribute at each position of each nest, and removes it again.</summary>
+    /// <returns>The number of positions.</returns>
     private static int InsertEverywhere(List<AttributeTree> attributes, Action check)
     {
         int places = 0;

@@ -5,7 +5,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>What is read of the machine, and summed up of the table.</summary>
+/// <summary>The values read from the machine, and the sums over the table.</summary>
 public sealed class FiguresTests
 {
     [Fact]
@@ -106,7 +106,7 @@ public sealed class FiguresTests
         table.Add(Tcp(ConntrackState.Established, ConntrackStatus.SeenReply | ConntrackStatus.Assured, timeout: 432000 - 7440));
         table.Add(Tcp(ConntrackState.Established, ConntrackStatus.SeenReply | ConntrackStatus.Assured, timeout: 432000 - 7441));
 
-        // Not idle for days: data waits for its acknowledgement.
+        // Not idle for days: data is unacknowledged.
         table.Add(Tcp(ConntrackState.Established, ConntrackStatus.SeenReply | ConntrackStatus.Assured, timeout: 300));
         table.Add(Entries.Udp("192.0.2.9", 1, "198.51.100.7", 53));
         ConntrackEntry ftp = Tcp(ConntrackState.Established, ConntrackStatus.SeenReply, timeout: 432000);

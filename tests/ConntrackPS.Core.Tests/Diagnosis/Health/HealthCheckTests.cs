@@ -8,7 +8,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>The whole, on namespaces driven into the conditions that need no change to the machine.</summary>
+/// <summary>The whole check, in namespaces with problems that need no change to the machine.</summary>
 public sealed class HealthCheckTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -23,7 +23,7 @@ public sealed class HealthCheckTests : IDisposable
     [Fact]
     public void A_quiet_namespace_has_nothing_but_advice()
     {
-        // The maximum and the buckets are the machine's, as others may have set them.
+        // The maximum and the buckets belong to the machine, and others may have set them.
         Assert.All(Find().Where(finding => !finding.Name.Contains("Bucket", StringComparison.Ordinal) && !finding.Name.Contains("Maximum", StringComparison.Ordinal)), finding => Assert.Equal(FindingSeverity.Information, finding.Severity));
         Assert.Superset(new HashSet<string> { "AccountingOff", "TimestampOff" }, Find().Select(finding => finding.Name).ToHashSet());
         Assert.Equal(_ns.Name, Find().First(finding => finding.Name == "AccountingOff").Namespace);
@@ -82,7 +82,7 @@ public sealed class HealthCheckTests : IDisposable
         _files.Write("etc/sysctl.d/99-conntrackps.conf", "net.netfilter.nf_conntrack_generic_timeout = 600");
         _files.Write("etc/sysctl.d/99-zz.conf", "net.netfilter.nf_conntrack_generic_timeout = 500");
 
-        // On the thread that is in the namespace: files are compared for the caller's own alone.
+        // On the thread in the namespace, because files are compared only for the caller's own namespace.
         ConntrackFinding[] findings = [.. _ns.Namespace.Run(() => HealthCheck.Judge(new HealthReader(null, _files.Root).Read(TimeSpan.Zero, default))).Shown()];
         Dictionary<string, ConntrackFinding> differences = findings.Where(finding => finding.Name == "PersistedDiffers").ToDictionary(finding => finding.Evidence.Split(' ')[0]);
         Assert.Equal(
@@ -92,7 +92,7 @@ public sealed class HealthCheckTests : IDisposable
         Assert.Equal("Set-ConntrackSetting -Name Accounting -Value $false -PersistOnly" + root, differences["net.netfilter.nf_conntrack_acct"].Remedy);
         Assert.Equal("Set-ConntrackTimeout -Protocol Udp -State Unreplied -Timeout 30 -PersistOnly" + root, differences["net.netfilter.nf_conntrack_udp_timeout"].Remedy);
 
-        // Our line would lose against the later file's, which has to go first.
+        // The later file overrides our line, so its line must be removed first.
         Assert.Matches("^.Get-Content .*99-zz.conf.*; Set-ConntrackTimeout -Protocol Generic", differences["net.netfilter.nf_conntrack_generic_timeout"].Remedy);
         Assert.Contains("99-zz.conf", findings.Single(finding => finding.Name == "PersistedElsewhere").Evidence, StringComparison.Ordinal);
     }

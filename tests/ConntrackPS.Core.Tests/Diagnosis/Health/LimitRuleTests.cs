@@ -3,7 +3,7 @@ using ConntrackPS.Diagnosis.Health;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>The rules about the table's limits, on made-up numbers: just below and just past where they begin.</summary>
+/// <summary>The rules for the table's limits, with made-up values just below and just above the limits.</summary>
 public sealed class LimitRuleTests
 {
     private static readonly HealthSnapshot Healthy = Snapshots.Healthy;

@@ -4,7 +4,7 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>The rules about settings and files, and what all rules have in common.</summary>
+/// <summary>The rules for settings and files, and the common part of all rules.</summary>
 public sealed class SettingRuleTests
 {
     private static readonly HealthSnapshot Healthy = Snapshots.Healthy;

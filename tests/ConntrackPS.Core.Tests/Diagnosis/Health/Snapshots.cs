@@ -4,10 +4,10 @@ using ConntrackPS.Diagnosis.Health;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>Made-up figures of a router.</summary>
+/// <summary>Made-up values of a router.</summary>
 internal static class Snapshots
 {
-    /// <summary>A router with 4 GiB that nothing is wrong with.</summary>
+    /// <summary>A router with 4 GiB and no problems.</summary>
     public static HealthSnapshot Healthy { get; } = new()
     {
         Count = 20000,
@@ -28,7 +28,7 @@ internal static class Snapshots
         Log = new LogSummary(0, default, 0, default),
     };
 
-    /// <summary>What was counted in the sample; what isn't named is 0.</summary>
+    /// <summary>The counters of the sample. Counters that are not named are 0.</summary>
     public static CounterValues Counted(params (Counter Counter, uint Value)[] values)
     {
         CpuCounters processor = new(0);
@@ -39,20 +39,20 @@ internal static class Snapshots
         return CounterValues.Sum(processor);
     }
 
-    /// <summary>The one finding of a rule.</summary>
+    /// <summary>The only finding of a rule.</summary>
     public static ConntrackFinding Only(IHealthRule rule, HealthSnapshot snapshot) => Assert.Single(rule.Shown(snapshot));
 
-    /// <summary>The findings of a rule, as users see them.</summary>
+    /// <summary>The findings of a rule, in the form for users.</summary>
     public static IEnumerable<ConntrackFinding> Shown(this IHealthRule rule, HealthSnapshot snapshot) => rule.Check(snapshot).Shown();
 
-    /// <summary>Findings as users see them.</summary>
+    /// <summary>Findings in the form for users.</summary>
     public static IEnumerable<ConntrackFinding> Shown(this IEnumerable<HealthFinding> findings) => findings.Select(finding => new ConntrackFinding(finding));
 
-    /// <summary>The same settings with one of another value.</summary>
+    /// <summary>The same settings with one changed value.</summary>
     public static HealthSnapshot With(this HealthSnapshot snapshot, string setting, long value) =>
         snapshot with { Settings = new Dictionary<string, long>(snapshot.Settings) { [setting] = value } };
 
-    /// <summary>A table of so many entries, of which some are of a kind, from one source.</summary>
+    /// <summary>A table with this number of entries from one source, some of which are of a given kind.</summary>
     public static TableSummary Table(int count, Action<TableSummary, IPFamily, AddressBits> kind)
     {
         TableSummary table = new(432000, 300) { Count = count };

@@ -8,7 +8,7 @@ using ConntrackPS.Tests.Tuning;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>Findings that only packets bring about, while the check counts.</summary>
+/// <summary>Findings that appear only with packets during the check.</summary>
 public sealed class TrafficHealthTests : IDisposable
 {
     private readonly NetworkNamespaceFixture _ns = new();
@@ -52,7 +52,7 @@ public sealed class TrafficHealthTests : IDisposable
         Assert.Matches("invalid=[1-9]", _ns.Exec("conntrack", "-S"));
     }
 
-    /// <summary>The finding of that name, of the first check that has it while there is traffic.</summary>
+    /// <summary>The finding with this name, from the first check that has it during the traffic.</summary>
     private HealthFinding FindUnder(Action<CancellationToken> traffic, string name)
     {
         HealthFinding? finding = null;
@@ -60,7 +60,7 @@ public sealed class TrafficHealthTests : IDisposable
         return finding!;
     }
 
-    /// <summary>Checks while there is traffic, again and again: it may take longer to begin than one check lasts.</summary>
+    /// <summary>Repeats the check during the traffic, because the traffic may need longer to start than one check takes.</summary>
     private void CheckUnder(Action<CancellationToken> traffic, Func<IReadOnlyList<HealthFinding>, bool> isEnough)
     {
         using CancellationTokenSource stop = new();
@@ -76,8 +76,8 @@ public sealed class TrafficHealthTests : IDisposable
         }
     }
 
-    /// <summary>Two packets of each flow, which leave at the same moment. Where it is UDP, the kernel makes one connection of
-    /// them; where it is ICMP, it drops the second (nf_conntrack_l4proto.allow_clash).</summary>
+    /// <summary>Two packets of each flow, sent at the same time. For UDP the kernel merges them into one connection; for ICMP it drops the
+    /// second (nf_conntrack_l4proto.allow_clash).</summary>
     private void Clash(ProtocolType protocol, CancellationToken stop)
     {
         using PacketQueue queue = new(_ns);
@@ -86,7 +86,7 @@ public sealed class TrafficHealthTests : IDisposable
         using Socket socket = _ns.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, type, protocol));
         for (int flow = 1; !stop.IsCancellationRequested; flow = flow % ushort.MaxValue + 1)
         {
-            // To ICMP an echo request whose identifier is the flow's; without a checksum nobody answers it.
+            // For ICMP this is an echo request with the flow as its identifier. Without a checksum no host answers it.
             byte[] packet = [8, 0, 0, 0, (byte)(flow >> 8), (byte)flow, 0, 0];
             socket.SendTo(packet, new IPEndPoint(IPAddress.Loopback, flow));
             socket.SendTo(packet, new IPEndPoint(IPAddress.Loopback, flow));
@@ -94,7 +94,7 @@ public sealed class TrafficHealthTests : IDisposable
         }
     }
 
-    /// <summary>TCP segments without any flag, which no connection has (nf_conntrack_proto_tcp.c, tcp_error).</summary>
+    /// <summary>TCP segments without any flag, which no connection sends (nf_conntrack_proto_tcp.c, tcp_error).</summary>
     private void SendInvalid(CancellationToken stop)
     {
         using Socket socket = _ns.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Tcp));

@@ -4,7 +4,7 @@ using ConntrackPS.Diagnosis.Health;
 
 namespace ConntrackPS.Tests.Diagnosis.Health;
 
-/// <summary>The rules about what is in the table and what comes in, on made-up numbers: just below and just past where they begin.</summary>
+/// <summary>The rules for the table's content and for packets, with made-up values just below and just above the limits.</summary>
 public sealed class TrafficRuleTests
 {
     private static readonly HealthSnapshot Healthy = Snapshots.Healthy;

@@ -38,12 +38,12 @@ public sealed class BacklogMemoryTests
         Assert.InRange(backlog.MemorySize, 0, MiB);
         Assert.InRange(ResidentBytes() - before, long.MinValue, Bound / 4);
 
-        // It is filled again as if nothing had been.
+        // It is filled again as if new.
         Assert.True(backlog.TryAppend(this, noise));
         Assert.Equal(1, backlog.Count);
     }
 
-    /// <summary>What this process has of the machine's memory that is no file's: VmRSS less the files.</summary>
+    /// <summary>The process's resident memory without files: VmRSS minus file pages.</summary>
     private static long ResidentBytes() => 1024 * long.Parse(
         File.ReadLines("/proc/self/status").Single(line => line.StartsWith("RssAnon:", StringComparison.Ordinal))
             .Split(' ', '\t', StringSplitOptions.RemoveEmptyEntries)[1],

@@ -38,7 +38,7 @@ public sealed class DatagramPackingTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>What the room of the backlog is reckoned by: New and Destroy events in turn, of different ports, ids, times.</summary>
+    /// <summary>The basis for the size of the backlog: alternating New and Destroy events with different ports, ids and times.</summary>
     [Fact]
     public void Events_of_a_burst_take_a_fifth_of_their_length()
     {

@@ -42,7 +42,7 @@ public sealed class EventBacklogTests
         Assert.True(Wait.For(writer));
     }
 
-    /// <summary>Many sources in turn, of which each datagram begins an item.</summary>
+    /// <summary>Many alternating sources, so that each datagram starts an item.</summary>
     [Fact]
     public void Small_items_count_too()
     {
@@ -85,7 +85,7 @@ public sealed class EventBacklogTests
         Assert.True(Wait.For(writer));
     }
 
-    /// <summary>Larger than a block, and than the whole bound.</summary>
+    /// <summary>Larger than a block, and than the whole limit.</summary>
     [Fact]
     public void A_datagram_of_any_size_finds_room_once_all_others_are_taken()
     {

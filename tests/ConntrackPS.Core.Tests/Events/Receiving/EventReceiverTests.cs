@@ -4,7 +4,7 @@ using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Events.Receiving;
 
-/// <summary>What a receiver says of its place.</summary>
+/// <summary>The order of a receiver's notes.</summary>
 public sealed class EventReceiverTests : IDisposable
 {
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(20);
@@ -15,8 +15,8 @@ public sealed class EventReceiverTests : IDisposable
 
     public void Dispose() => _ns.Dispose();
 
-    /// <summary>The socket is full when the fence is asked for: all that it held, and the number of what it could not hold,
-    /// come before the fence, and no more.</summary>
+    /// <summary>The socket is full when the fence is requested. Everything in it, and the number of dropped events, come before the fence,
+    /// and nothing else.</summary>
     [Fact]
     public void A_fence_stands_behind_all_that_was_queued_or_dropped_when_it_was_asked_for()
     {
@@ -48,11 +48,11 @@ public sealed class EventReceiverTests : IDisposable
         }
     }
 
-    /// <summary>While the backlog is full the receiver waits, and the kernel counts what its buffer can't hold.</summary>
+    /// <summary>While the backlog is full the receiver waits, and the kernel counts the events that do not fit in its buffer.</summary>
     [Fact]
     public void A_full_backlog_makes_it_wait_and_nothing_uncounted_is_lost()
     {
-        // The kernel holds some 6,500 of these events, more than the backlog and less than all, whenever the thread runs.
+        // The kernel's buffer holds about 6,500 of these events: more than the backlog and less than all, whenever the thread runs.
         const int Count = 20_000;
         int told = 0;
         using EventBacklog backlog = new(65536);
@@ -67,7 +67,7 @@ public sealed class EventReceiverTests : IDisposable
         Assert.True(told > 0);
     }
 
-    /// <summary>One thread receives from several subscriptions, each of which has its own place.</summary>
+    /// <summary>One thread receives from several subscriptions, each with its own position.</summary>
     [Fact]
     public void Subscriptions_of_one_receiver_have_fences_of_their_own()
     {
@@ -96,7 +96,7 @@ public sealed class EventReceiverTests : IDisposable
 
         Assert.Equal((300, 200), (atFence[first], atFence[second]));
 
-        // One that leaves is of no concern to the other.
+        // If one leaves, the other continues.
         channels[0].Cancel();
         other.Table.Clear();
         channels[1].RequestFence(2);
