@@ -2,9 +2,11 @@ using System.Collections.ObjectModel;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Errors;
+using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
 using ConntrackPS.Text;
+using ConntrackPS.Text.Writing;
 
 namespace ConntrackPS.Commands;
 
@@ -136,24 +138,30 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     }
 }
 
-/// <summary>Converts entries to text, as the kernel or conntrack print them.</summary>
+/// <summary>Converts entries or expectations to text, as the kernel or conntrack print them.</summary>
 [Cmdlet(VerbsData.ConvertTo, "ConntrackText")]
 [OutputType(typeof(string))]
 public sealed class ConvertToConntrackTextCommand : PSCmdlet
 {
     private readonly RepeatedErrors _repeated = new();
     private ConntrackTextWriter? _writer;
+    private ExpectationWriter? _expectations;
+    private bool _isBegun;
+    private bool _isOfExpectations;
 
-    /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting.</summary>
+    /// <summary>An entry of Get-ConntrackEntry, an expectation of Get-ConntrackExpectation, or an object with their properties
+    /// from a file or remoting.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public PSObject InputObject { get; set; } = null!;
 
     /// <summary>The format: List and Extended are those of conntrack -L, Proc is that of /proc/net/nf_conntrack. Save and
-    /// Delete are commands for conntrack -R that create or delete the entries. Xml is one XML document.</summary>
+    /// Delete are commands for conntrack -R that create or delete the entries. Xml is one XML document. Expectations have List,
+    /// Extended, Proc and Xml.</summary>
     [Parameter]
     public ConntrackTextFormat Format { get; set; }
 
-    /// <summary>Additional fields of List, Extended and Xml: Id, Timestamp, Label.</summary>
+    /// <summary>Additional fields of List, Extended and Xml: Id, Timestamp, Label. Of expectations only events have one:
+    /// Timestamp.</summary>
     [Parameter]
     public ConntrackTextDetails Include { get; set; }
 
@@ -165,8 +173,7 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
     protected override void BeginProcessing()
     {
         _writer = new ConntrackTextWriter(Format) { Details = Include, CapturedAt = CapturedAt };
-        if (_writer.Header is { } header)
-            WriteObject(header);
+        _expectations = new ExpectationWriter(Format) { Details = Include };
     }
 
     /// <inheritdoc/>
@@ -188,11 +195,67 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
     {
         foreach (ErrorRecord record in _repeated.Take())
             WriteError(record);
-        if (_writer!.Footer is { } footer)
+        Begin(_isOfExpectations);
+        if ((_isOfExpectations ? _expectations!.Footer : _writer!.Footer) is { } footer)
             WriteObject(footer);
     }
 
     private void Write(PSObject input)
+    {
+        if (InputExpectation.IsExpectation(input))
+            WriteExpectation(input);
+        else
+            WriteEntry(input);
+    }
+
+    private void WriteExpectation(PSObject input)
+    {
+        ConntrackExpectation expectation;
+        try
+        {
+            expectation = input.BaseObject as ConntrackExpectation ?? InputExpectation.ReadForText(input);
+        }
+        catch (FormatException exception)
+        {
+            WriteOnce(ErrorFactory.NotAnExpectation(input, exception), exception);
+            return;
+        }
+
+        try
+        {
+            WriteText(_expectations!.Write(expectation), input, isOfExpectations: true);
+        }
+        catch (IncompleteTupleException exception)
+        {
+            WriteOnce(ErrorFactory.IncompleteExpectation(exception, input), exception);
+        }
+        catch (NotSupportedException exception)
+        {
+            WriteError(ErrorFactory.NoTextForm(exception, expectation));
+        }
+    }
+
+    /// <summary>Writes the text of an object, and before the first one's what begins a document: XML has either entries or
+    /// expectations.</summary>
+    private void WriteText(string text, PSObject input, bool isOfExpectations)
+    {
+        Begin(isOfExpectations);
+        if (isOfExpectations != _isOfExpectations && _writer!.Header is not null)
+            WriteError(ErrorFactory.MixedDocument(input));
+        else
+            WriteObject(text);
+    }
+
+    private void Begin(bool isOfExpectations)
+    {
+        if (_isBegun)
+            return;
+        (_isBegun, _isOfExpectations) = (true, isOfExpectations);
+        if ((isOfExpectations ? _expectations!.Header : _writer!.Header) is { } header)
+            WriteObject(header);
+    }
+
+    private void WriteEntry(PSObject input)
     {
         ConntrackEntry entry;
         try
@@ -207,7 +270,7 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
 
         try
         {
-            WriteObject(_writer!.Write(entry));
+            WriteText(_writer!.Write(entry), input, isOfExpectations: false);
         }
         catch (IncompleteTupleException exception)
         {
