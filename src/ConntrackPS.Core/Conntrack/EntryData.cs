@@ -107,6 +107,9 @@ internal sealed class EntryDetails
 
     public ulong? DccpHandshakeSequence { get; set; }
 
+    /// <summary>What a text said of the entry that no property holds, by its words.</summary>
+    public IReadOnlyDictionary<string, string>? Extra { get; set; }
+
     public EntryDetails Clone() => (EntryDetails)MemberwiseClone();
 }
 

@@ -91,7 +91,11 @@ internal sealed class CounterValues
     private readonly ulong?[] _values = new ulong?[CpuCounters.Count];
 
     /// <summary>A counter; null where this kernel has no such.</summary>
-    public ulong? this[Counter counter] => _values[(int)counter];
+    public ulong? this[Counter counter]
+    {
+        get => _values[(int)counter];
+        internal set => _values[(int)counter] = value;
+    }
 
     /// <summary>The sum over processors. Each has its own 32 bits, so that the sum needs more.</summary>
     public static CounterValues Sum(params CpuCounters[] processors)

@@ -103,7 +103,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         ConntrackStat stat = ConntrackStat.Read(table.NetworkNamespace);
 
         // The table goes on changing: it had at least as many as were seen.
-        (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count, _snapshot.Entries.Count), stat.Maximum);
+        (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count ?? 0, _snapshot.Entries.Count), stat.Maximum ?? 0);
     }
 }
 
