@@ -26,7 +26,7 @@ internal static class Tuning
     {
         foreach (ConntrackSetting setting in ConntrackSetting.Read(where))
         {
-            string boot = setting.DiffersFromPersisted ? $" ({setting.PersistedValue} from the next boot on: {setting.PersistedIn})" : "";
+            string boot = setting.DiffersFromPersisted == true ? $" ({setting.PersistedValue} from the next boot on: {setting.PersistedIn})" : "";
             Console.WriteLine($"{setting.Name} {setting.Value}{boot}");
         }
     }

@@ -188,4 +188,84 @@ Describe 'ConvertTo-ConntrackText' {
             ([xml] (@() | ConvertTo-ConntrackText -Format Xml)).conntrack | Should -Be ''
         }
     }
+
+    Context 'expectations' {
+        BeforeAll {
+            $namespace = "ctps-expect-$PID"
+            ip netns add $namespace
+            ip netns exec $namespace conntrack -L *> $null
+            $PSDefaultParameterValues = @{
+                'New-ConntrackEntry:NetworkNamespace' = $namespace; 'New-ConntrackExpectation:NetworkNamespace' = $namespace; 'Get-ConntrackExpectation:NetworkNamespace' = $namespace
+                'New-ConntrackEntry:Timeout' = 600; 'New-ConntrackEntry:PassThru' = $true
+            }
+            $four = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7' }
+            $ftp = New-ConntrackEntry @four -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -Helper ftp
+            $zoned = New-ConntrackEntry @four -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -Helper ftp -Zone 5
+            $sip = New-ConntrackEntry @four -Protocol udp -SourcePort 5060 -DestinationPort 5060 -Helper sip
+            $pptp = New-ConntrackEntry @four -Protocol tcp -SourcePort 1001 -DestinationPort 1723 -State Established -Helper pptp
+            $six = New-ConntrackEntry 2001:db8::1 2001:db8:1::7 -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -Helper ftp
+            $ftp, $zoned | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -DestinationPort 5000
+            $sip | New-ConntrackExpectation 198.51.100.0/24 192.0.2.1 -DestinationPort 5002 -Class 1 -Helper sip -Flag Permanent, Inactive
+            $sip | New-ConntrackExpectation 0.0.0.0/0 192.0.2.1 -SourcePort 7 -DestinationPort 5004 -Flag Permanent
+            $pptp | New-ConntrackExpectation 198.51.100.7 192.0.2.1 -Protocol gre -SourcePort 0x12 -DestinationPort 0xbeef
+            $six | New-ConntrackExpectation 2001:db8:1::/48 2001:db8::1 -DestinationPort 5001
+
+            # The zone is no part of conntrack's text, for the kernel doesn't tell it.
+            $read = { Get-ConntrackExpectation | Select-Object * -ExcludeProperty Zone, Extra }
+            $hide = { $_ -split "`n" -replace '^\d+ ', 'TIMEOUT ' -replace '<timeout>\d+', '<timeout>TIMEOUT' }
+        }
+
+        AfterAll {
+            ip netns del $namespace
+        }
+
+        It 'are written in <format> as <command> does' -ForEach @(
+            @{ format = 'List'; command = 'conntrack -L expect -f ipv4'; family = 'IPv4' }
+            @{ format = 'List'; command = 'conntrack -L expect -f ipv6'; family = 'IPv6' }
+            @{ format = 'Extended'; command = 'conntrack -L expect -f ipv4 -o extended'; family = 'IPv4' }
+            @{ format = 'Xml'; command = 'conntrack -L expect -f ipv4 -o xml'; family = 'IPv4' }
+            @{ format = 'Xml'; command = 'conntrack -L expect -f ipv6 -o xml'; family = 'IPv6' }
+            @{ format = 'Proc'; command = 'cat /proc/net/nf_conntrack_expect'; family = 'IPv4', 'IPv6' }
+        ) {
+            $words = $command -split ' '
+            $expected = ip netns exec $namespace @words 2>$null | ForEach-Object $hide
+            $expected.Count | Should -BeGreaterThan 0
+            $found = & $read | Where-Object { "$($_.AddressFamily)" -in $family }
+            $found | ConvertTo-ConntrackText -Format $format | ForEach-Object $hide | Sort-Object | Should -Be ($expected | Sort-Object)
+        }
+
+        It 'that have been through <way> are written the same' -ForEach @(
+            @{ way = 'CLIXML'; through = { $input | ForEach-Object { [Management.Automation.PSSerializer]::Deserialize([Management.Automation.PSSerializer]::Serialize($_)) } } }
+            @{ way = 'JSON'; through = { $input | ConvertTo-Json | ConvertFrom-Json } }
+            @{ way = 'CSV'; through = { $input | ConvertTo-Csv | ConvertFrom-Csv } }
+            @{ way = 'Group-Object'; through = { $input | Group-Object { 1 } } }
+        ) {
+            $expectations = Get-ConntrackExpectation
+            foreach ($format in 'List', 'Proc', 'Xml') {
+                $expected = $expectations | ConvertTo-ConntrackText -Format $format
+                $expectations | & $through | ConvertTo-ConntrackText -Format $format | Should -Be $expected
+            }
+        }
+
+        It 'have no form <format>' -ForEach @{ format = 'Save' }, @{ format = 'Delete' } {
+            Get-ConntrackExpectation | Select-Object -First 1 | ConvertTo-ConntrackText -Format $format -ErrorVariable problems -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+            $problems[0].FullyQualifiedErrorId | Should -Be 'NoTextForm,ConntrackPS.Commands.ConvertToConntrackTextCommand'
+            "$($problems[0])" | Should -BeLike '*List, Extended, Proc or Xml*'
+        }
+
+        It 'and entries make two XML documents' {
+            $text = Get-ConntrackExpectation | Select-Object -First 1 | ForEach-Object { $_; $ftp } | ConvertTo-ConntrackText -Format Xml -ErrorVariable problems -ErrorAction SilentlyContinue
+            ([xml] $text).expect.flow | Should -HaveCount 1
+            $problems[0].FullyQualifiedErrorId | Should -Be 'NoTextForm,ConntrackPS.Commands.ConvertToConntrackTextCommand'
+            Get-ConntrackExpectation | Select-Object -First 1 | ForEach-Object { $_; $ftp } | ConvertTo-ConntrackText | Should -HaveCount 2
+        }
+
+        It 'without mask and master have the form of /proc alone' {
+            $bag = [pscustomobject]@{ Protocol = 'Udp'; SourceAddress = '198.51.100.10'; SourcePort = 0; DestinationAddress = '203.0.113.9'; DestinationPort = 49170; SourceMask = $null; Helper = 'sip'; Class = 1 }
+            $bag | ConvertTo-ConntrackText -Format Proc | Should -Be '- l3proto = 2 proto=17 src=198.51.100.10 dst=203.0.113.9 sport=0 dport=49170 sip/audio'
+            $bag | ConvertTo-ConntrackText -ErrorVariable problems -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+            $problems[0].FullyQualifiedErrorId | Should -Be 'NotAnExpectation,ConntrackPS.Commands.ConvertToConntrackTextCommand'
+            "$($problems[0])" | Should -BeLike '*no SourceMask*-Format Proc*'
+        }
+    }
 }

@@ -64,6 +64,8 @@ Describe 'Remove-ConntrackExpectation' {
         @{ Text = 'no master'; Command = { Remove-ConntrackExpectation -Master @() } }
         @{ Text = 'a number'; Command = { 7 | Remove-ConntrackExpectation } }
         @{ Text = 'an entry'; Command = { $masters[0] | Remove-ConntrackExpectation } }
+        @{ Text = 'the master of one without a zone'; Command = { Remove-ConntrackExpectation -Master (Get-ConntrackExpectation -Zone 5 | Select-Object * -ExcludeProperty Zone) } }
+        @{ Text = 'one that says nothing of masks, as text of /proc'; Command = { Get-ConntrackExpectation | Select-Object Protocol, *Address, *Port, SourceMask -ExcludeProperty Master* | Remove-ConntrackExpectation } }
         @{ Text = 'one without an id'; Command = { Get-ConntrackExpectation | Select-Object * -ExcludeProperty Id | Remove-ConntrackExpectation } }
     ) {
         Get-Failure $Command | Should -Not -BeNullOrEmpty

@@ -17,24 +17,30 @@ public sealed class ConntrackStat : ConntrackCounters
         Namespace = reading.Namespace;
     }
 
-    /// <summary>Entries in the table of this network namespace (nf_conntrack_count).</summary>
-    public long Count { get; }
+    /// <summary>What a text told.</summary>
+    internal ConntrackStat(CounterValues values, long? count)
+        : base(values) => Count = count;
 
-    /// <summary>Entries allowed in each network namespace, 0 for no limit (nf_conntrack_max).</summary>
-    public long Maximum { get; }
+    /// <summary>Entries in the table of this network namespace (nf_conntrack_count); null where a text doesn't tell.</summary>
+    public long? Count { get; }
+
+    /// <summary>Entries allowed in each network namespace, 0 for no limit (nf_conntrack_max); null for statistics of a text, as all
+    /// that follows from it.</summary>
+    public long? Maximum { get; }
 
     /// <summary>Count as a percentage of Maximum. 0 if there is no limit.</summary>
-    public double FillPercent => TableFill.Percent(Count, Maximum);
+    public double? FillPercent => Count is { } count && Maximum is { } maximum ? TableFill.Percent(count, maximum) : null;
 
-    /// <summary>The size of the hash table, which all network namespaces share (nf_conntrack_buckets).</summary>
-    public long Buckets { get; }
+    /// <summary>Size of the hash table that all network namespaces share (nf_conntrack_buckets); null for statistics of a text.</summary>
+    public long? Buckets { get; }
 
     /// <summary>The average number of entries in a hash chain. Each entry is in two chains, one per direction. Entries of other network
     /// namespaces are not included.</summary>
-    public double AverageChainLength => Buckets == 0 ? 0 : Math.Round(2.0 * Count / Buckets, 2);
+    public double? AverageChainLength =>
+        Count is { } count && Buckets is { } buckets ? (buckets == 0 ? 0 : Math.Round(2.0 * count / buckets, 2)) : null;
 
     /// <summary>The approximate kernel memory of the entries and the hash table, in bytes.</summary>
-    public long EstimatedMemoryBytes => EntryMemory.Estimate(Count, Buckets);
+    public long? EstimatedMemoryBytes => Count is { } count && Buckets is { } buckets ? EntryMemory.Estimate(count, buckets) : null;
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
@@ -69,6 +75,10 @@ public sealed class ConntrackCpuStat : ConntrackCounters
     private ConntrackCpuStat(CpuCounters processor, string? networkNamespace)
         : base(CounterValues.Sum(processor)) => (Cpu, Namespace) = (processor.Cpu, networkNamespace);
 
+    /// <summary>What a text told.</summary>
+    internal ConntrackCpuStat(CounterValues values, int cpu)
+        : base(values) => Cpu = cpu;
+
     /// <summary>The processor's number, from 0.</summary>
     public int Cpu { get; }
 
@@ -96,6 +106,10 @@ public abstract class ConntrackCounters
     private readonly CounterValues _values;
 
     private protected ConntrackCounters(CounterValues values) => _values = values;
+
+    /// <summary>What a text said that no other property holds, by its words, such as entries and searched of
+    /// /proc/net/stat/nf_conntrack. Null for nothing, and for what was read from the kernel.</summary>
+    public IReadOnlyDictionary<string, string>? Extra { get; internal set; }
 
     /// <summary>Tuples that NAT found already in use (found).</summary>
     public ulong? Found => _values[Counter.Found];

@@ -99,7 +99,7 @@ internal static class ProcCounterReader
     {
         if (lines.Count == 0)
             return [];
-        Counter?[] columns = [.. Split(lines[0]).Select(ToCounter)];
+        Counter?[] columns = [.. Split(lines[0]).Select(CounterNames.Find)];
         return [.. lines.Skip(1).Select((line, cpu) => ParseLine(line, cpu, columns))];
     }
 
@@ -118,8 +118,13 @@ internal static class ProcCounterReader
     }
 
     private static string[] Split(string line) => line.Split(Blank, StringSplitOptions.RemoveEmptyEntries);
+}
 
-    private static Counter? ToCounter(string column) => column switch
+/// <summary>The names of counters in text.</summary>
+internal static class CounterNames
+{
+    /// <summary>The counter of a column of /proc/net/stat/nf_conntrack (ct_cpu_seq_show) or a word of <c>conntrack -S</c>; null for others.</summary>
+    public static Counter? Find(string name) => name switch
     {
         "found" => Counter.Found,
         "invalid" => Counter.Invalid,
@@ -127,10 +132,10 @@ internal static class ProcCounterReader
         "insert_failed" => Counter.InsertFailed,
         "drop" => Counter.Drop,
         "early_drop" => Counter.EarlyDrop,
-        "icmp_error" => Counter.Error,
+        "icmp_error" or "error" => Counter.Error,
         "search_restart" => Counter.SearchRestart,
-        "clashres" => Counter.ClashResolve,
-        "chainlength" => Counter.ChainTooLong,
+        "clashres" or "clash_resolve" => Counter.ClashResolve,
+        "chainlength" or "chaintoolong" => Counter.ChainTooLong,
         "expect_new" => Counter.ExpectationNew,
         "expect_create" => Counter.ExpectationCreate,
         "expect_delete" => Counter.ExpectationDelete,

@@ -90,8 +90,12 @@ internal sealed class CounterValues
 {
     private readonly ulong?[] _values = new ulong?[CpuCounters.Count];
 
-    /// <summary>A counter, or null if this kernel does not have it.</summary>
-    public ulong? this[Counter counter] => _values[(int)counter];
+    /// <summary>A counter; null where this kernel has no such.</summary>
+    public ulong? this[Counter counter]
+    {
+        get => _values[(int)counter];
+        internal set => _values[(int)counter] = value;
+    }
 
     /// <summary>The sums over processors. Each processor has 32 bits, so the sum needs more.</summary>
     public static CounterValues Sum(params CpuCounters[] processors)

@@ -4,9 +4,10 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Expectations;
 
-/// <summary>A connection that a helper expects because another connection, its master, has negotiated it. The kernel recognises it by a
-/// tuple and a mask (struct nf_conntrack_expect).</summary>
-/// <remarks>The destination must always match exactly. The mask applies to the source.</remarks>
+/// <summary>A connection that a helper has read about in another one, its master, and that the kernel will recognise by
+/// a tuple and a mask when it comes (struct nf_conntrack_expect).</summary>
+/// <remarks>The destination must always be met exactly; the mask is about the source. Null means that the kernel or the text that it
+/// was read from did not tell.</remarks>
 public class ConntrackExpectation
 {
     internal ConntrackTuple Expected;
@@ -16,6 +17,9 @@ public class ConntrackExpectation
 
     /// <summary>The full key of the master, if more is known than the kernel reports for a listed expectation.</summary>
     internal EntryKey? MasterKey;
+
+    /// <summary>True where the master's addresses are known, but not its protocol, which conntrack(8) never prints.</summary>
+    internal bool IsMasterProtocolUnknown;
 
     internal ConntrackExpectation()
     {
@@ -40,22 +44,22 @@ public class ConntrackExpectation
     public ushort? DestinationPort => Expected.HasPorts ? Expected.DestinationPort : null;
 
     /// <summary>The bits of the source address that must match (CTA_EXPECT_MASK). All ones for a single address.</summary>
-    public string SourceMask => Mask.Source.ToString(Expected.Family);
+    public string? SourceMask => HasMask ? Mask.Source.ToString(Mask.Family) : null;
 
     /// <summary>The bits of the source port that must match. 0 for any port, 65535 for a single port.</summary>
-    public ushort? SourcePortMask => Expected.HasPorts ? Mask.SourcePort : null;
+    public ushort? SourcePortMask => HasMask && Expected.HasPorts ? Mask.SourcePort : null;
 
     /// <summary>The protocol of the master connection (CTA_EXPECT_MASTER).</summary>
-    public IPProtocol MasterProtocol => Master.Protocol;
+    public IPProtocol? MasterProtocol => HasMaster && !IsMasterProtocolUnknown ? Master.Protocol : null;
 
     /// <summary>The source address of the master connection, in the original direction.</summary>
-    public string MasterSourceAddress => Master.Source.ToString(Master.Family);
+    public string? MasterSourceAddress => HasMaster ? Master.Source.ToString(Master.Family) : null;
 
     /// <summary>The source port of the master connection.</summary>
     public ushort? MasterSourcePort => Master.HasPorts ? Master.SourcePort : null;
 
     /// <summary>The destination address of the master connection.</summary>
-    public string MasterDestinationAddress => Master.Destination.ToString(Master.Family);
+    public string? MasterDestinationAddress => HasMaster ? Master.Destination.ToString(Master.Family) : null;
 
     /// <summary>The destination port of the master connection.</summary>
     public ushort? MasterDestinationPort => Master.HasPorts ? Master.DestinationPort : null;
@@ -64,10 +68,10 @@ public class ConntrackExpectation
     public string? Helper { get; internal set; }
 
     /// <summary>The helper's class of the expectation, from 0. Each class has a limit and a timeout (CTA_EXPECT_CLASS).</summary>
-    public uint Class { get; internal set; }
+    public uint? Class { get; internal set; }
 
-    /// <summary>The flags (CTA_EXPECT_FLAGS).</summary>
-    public ExpectationFlags Flags { get; internal set; }
+    /// <summary>How it behaves (CTA_EXPECT_FLAGS). Kernels 2.4 and 2.6 had none, or printed none.</summary>
+    public ExpectationFlags? Flags { get; internal set; }
 
     /// <summary>The function that the kernel calls when the connection starts, such as nat-follow-master (CTA_EXPECT_FN).</summary>
     public string? Function { get; internal set; }
@@ -94,11 +98,47 @@ public class ConntrackExpectation
     /// <summary>The network namespace that it was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; internal set; }
 
+    /// <summary>What a text said of it that no other property holds, by its words. A bare word, and one in brackets, has the value
+    /// "". Null for nothing, and for expectations of the kernel.</summary>
+    public IReadOnlyDictionary<string, string>? Extra { get; internal set; }
+
+    /// <summary>True where the mask is known.</summary>
+    internal bool HasMask => Mask.Family != IPFamily.Unspecified;
+
+    /// <summary>True where the master's addresses are known.</summary>
+    internal bool HasMaster => Master.Family != IPFamily.Unspecified;
+
+    /// <summary>Lets expectations through that say all that a new one needs: without the mask it would meet any connection.</summary>
+    /// <exception cref="IncompleteTupleException">Parts of it are missing.</exception>
+    internal void ThrowIfIncomplete()
+    {
+        IncompleteTupleException.ThrowIfIncomplete(Expected);
+        if (!HasMask)
+            throw new IncompleteTupleException(nameof(SourceMask));
+        ThrowIfMasterIncomplete();
+    }
+
+    /// <summary>Lets expectations through that name their master.</summary>
+    /// <exception cref="IncompleteTupleException">Parts of its tuple are missing.</exception>
+    internal void ThrowIfMasterIncomplete()
+    {
+        IncompleteTupleException.ThrowIfIncomplete(Master, nameof(Master));
+        if (IsMasterProtocolUnknown)
+            throw new IncompleteTupleException(nameof(MasterProtocol));
+    }
+
     /// <summary>The expected connection and its master on one line.</summary>
     public override string ToString()
     {
         string zone = Zone is null or 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" zone {Zone}");
-        return $"{Expected} expected by {Master}{zone}";
+        return HasMaster ? $"{Expected} expected by {DescribeMaster()}{zone}" : $"{Expected}{zone}";
+    }
+
+    /// <summary>The master without its protocol, where that is unknown.</summary>
+    private string DescribeMaster()
+    {
+        string master = Master.ToString();
+        return IsMasterProtocolUnknown ? master[(master.IndexOf(' ') + 1)..] : master;
     }
 }
 

@@ -27,19 +27,18 @@ public sealed class ExpectationCreator : IDisposable
     }
 
     /// <summary>Creates an expectation.</summary>
-    /// <param name="expectation">The expectation. The kernel assigns its id.</param>
-    /// <param name="force">True to set the timeout if it already exists with the same mask and master.</param>
-    /// <returns>The expectation in the kernel. Null if it is already gone.</returns>
-    /// <exception cref="FormatException">The master's tuple is incomplete.</exception>
-    /// <exception cref="NetlinkException">EEXIST: the kernel would use another entry as its master.</exception>
-    /// <exception cref="NetlinkException">The kernel refused the request. EEXIST: an expectation that matches the tuple exists. EBUSY: an
-    /// existing expectation matches some of the same connections. ENOENT: the master does not exist. EOPNOTSUPP: the master has no helper.
-    /// EINVAL: the class or function does not exist. EMFILE: the maximum number of expectations is reached.</exception>
+    /// <param name="expectation">What to create; its id is the kernel's to give.</param>
+    /// <param name="force">Where it exists already with the same mask and master, it gets the timeout.</param>
+    /// <returns>The expectation as the kernel has it then; null where it is gone already.</returns>
+    /// <exception cref="FormatException">A tuple is not whole, or there is no mask: text may leave both out.</exception>
+    /// <exception cref="NetlinkException">EEXIST: the kernel would take another entry for its master.</exception>
+    /// <exception cref="NetlinkException">The kernel refused. EEXIST: one that meets the tuple exists. EBUSY: one would
+    /// meet some of the same connections. ENOENT: no master. EOPNOTSUPP: the master has no helper. EINVAL: a class or
+    /// function that there is not. EMFILE: there are as many as there may be.</exception>
     public ConntrackExpectation? Create(ConntrackExpectation expectation, bool force = false)
     {
         ArgumentNullException.ThrowIfNull(expectation);
-        IncompleteTupleException.ThrowIfIncomplete(expectation.Expected);
-        IncompleteTupleException.ThrowIfIncomplete(expectation.Master, "Master");
+        expectation.ThrowIfIncomplete();
         expectation.MasterKey?.ThrowIfIncomplete();
         try
         {
@@ -168,8 +167,8 @@ public sealed record ExpectationTemplate
         SetMask(made, isNew: start is null);
         SetNat(made);
         made.TimeoutSeconds = TimeoutSeconds ?? made.TimeoutSeconds;
-        made.Class = Class ?? made.Class;
-        made.Flags = Flags ?? made.Flags;
+        made.Class = Class ?? made.Class ?? 0;
+        made.Flags = Flags ?? made.Flags ?? ExpectationFlags.None;
         made.Function = KernelName.Check(Function ?? made.Function, "function", KernelName.MaximumFunctionBytes);
         made.Helper = KernelName.Check(Helper, "helper", KernelName.MaximumHelperBytes);
         return made;
@@ -178,7 +177,7 @@ public sealed record ExpectationTemplate
     private void SetMaster(ConntrackExpectation made)
     {
         if (Master is { } master)
-            (made.Master, made.MasterKey, made.Zone) = (master.Original, master, master.AnyZone);
+            (made.Master, made.IsMasterProtocolUnknown, made.MasterKey, made.Zone) = (master.Original, false, master, master.AnyZone);
         made.Zone = Zone ?? made.Zone ?? 0;
         if (made.Master.Family == IPFamily.Unspecified)
             throw new TemplateException("The master connection is missing: give {0} an entry.", nameof(Master));

@@ -89,11 +89,11 @@ public abstract class ExpectationCommand : ConntrackCommand
     }
 
     /// <summary>The connection that an object means; null where it means none, which is then reported.</summary>
-    private protected EntryKey? ReadMaster(PSObject master)
+    private protected EntryKey? ReadMaster(PSObject master, bool needsZone = false)
     {
         try
         {
-            return InputExpectation.MasterOf(master);
+            return InputExpectation.MasterOf(master, needsZone);
         }
         catch (FormatException exception)
         {
@@ -255,7 +255,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
 
     private void RemoveByFilter()
     {
-        EntryKey?[] masters = [.. (Master ?? []).Select(ReadMaster)];
+        EntryKey?[] masters = [.. (Master ?? []).Select(master => ReadMaster(master, needsZone: true))];
         if (masters.Contains(null))
             return;
         ExpectationFilter filter = BuildFilter([.. masters.OfType<EntryKey>()]);

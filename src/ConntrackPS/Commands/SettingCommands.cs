@@ -134,7 +134,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         foreach (ConntrackStat stat in ConntrackStat.ReadAll().Where(stat => stat.Count > number))
         {
             string where = stat.Namespace is { } name ? $"The table of network namespace '{name}'" : "The table";
-            WriteWarning($"{where} has {Counted.Entries(stat.Count)}, more than {number}. The kernel drops packets of new connections until it has fewer.");
+            WriteWarning($"{where} has {Counted.Entries(stat.Count ?? 0)}, more than {number}. The kernel drops packets of new connections until it has fewer.");
         }
     }
 }

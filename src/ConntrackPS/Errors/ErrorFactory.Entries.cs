@@ -164,6 +164,20 @@ internal static partial class ErrorFactory
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
         exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, entry, "Remove it on its router with Remove-ConntrackEntry.");
 
+    /// <summary>A form of text can't say what an expectation or its event is.</summary>
+    public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackExpectation expectation) => Create(
+        exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, expectation, null);
+
+    /// <summary>Entries and expectations came for one XML document.</summary>
+    public static ErrorRecord MixedDocument(object input) => Create(
+        new NotSupportedException("One XML document cannot contain both entries and expectations."), ErrorId.NoTextForm, ErrorCategory.InvalidArgument, input,
+        "Convert the entries and the expectations separately.");
+
+    /// <summary>An expectation that was read from text lacks what a form of text must have.</summary>
+    public static ErrorRecord IncompleteExpectation(IncompleteTupleException exception, object input) => Create(
+        new ArgumentException($"The object does not describe the whole expectation: {exception.Message}", exception), ErrorId.NotAnExpectation, ErrorCategory.InvalidData, input,
+        "/proc/net/nf_conntrack_expect contains no mask and no master. Use -Format Proc, or read the output of 'conntrack -L expect' instead.");
+
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
         exception, ErrorId.UnreadableFile,

@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Events;
 using ConntrackPS.Expectations;
+using ConntrackPS.Expectations.Events;
 
 namespace ConntrackPS.Pipeline;
 
@@ -10,9 +12,9 @@ namespace ConntrackPS.Pipeline;
 /// one that has become a bag of properties.</summary>
 internal static class InputExpectation
 {
-    /// <summary>True for an expectation; entries have no mask.</summary>
+    /// <summary>True for an expectation; entries have no mask. One that was read from text may have none either, but the property.</summary>
     public static bool IsExpectation(PSObject input) =>
-        input.BaseObject is ConntrackExpectation || new PropertyBag(input).Text("SourceMask") is not null;
+        input.BaseObject is ConntrackExpectation || input.Properties[nameof(ConntrackExpectation.SourceMask)] is not null;
 
     /// <summary>The key of an expectation.</summary>
     /// <returns>Null where its zone is not known and it is gone.</returns>
@@ -20,7 +22,11 @@ internal static class InputExpectation
     public static ExpectationKey? KeyOf(PSObject input, ExpectationTable table)
     {
         if (input.BaseObject is ConntrackExpectation { Id: not null } live)
+        {
+            IncompleteTupleException.ThrowIfIncomplete(live.Expected);
             return table.KeyOf(live);
+        }
+
         if (!IsExpectation(input))
             throw new FormatException("it has no SourceMask.");
         PropertyBag properties = new(input);
@@ -35,16 +41,31 @@ internal static class InputExpectation
         input.BaseObject is ConntrackExpectation live ? live.Namespace : InputEntry.NamespaceOf(input);
 
     /// <summary>The connection that announced expectations: an entry, or the master of an expectation.</summary>
+    /// <param name="input">The object.</param>
+    /// <param name="needsZone">True to refuse an expectation of unknown zone, such as an event's: another connection may have its
+    /// master's tuple in zone 0.</param>
     /// <exception cref="FormatException">The object names none; the message completes a sentence.</exception>
-    public static EntryKey MasterOf(PSObject input)
+    public static EntryKey MasterOf(PSObject input, bool needsZone = false)
     {
-        if (input.BaseObject is ConntrackExpectation live)
-            return new EntryKey(live.Master, live.Zone ?? 0, null, null);
         if (!IsExpectation(input))
             return InputEntry.KeyOf(input, needsOriginal: true);
-        ConntrackTuple master = new PropertyBag(input).Tuple("Master");
-        IncompleteTupleException.ThrowIfIncomplete(master, "Master");
-        return new EntryKey(master, new PropertyBag(input).Port("Zone") ?? 0, null, null);
+        PropertyBag properties = new(input);
+        ConntrackTuple master;
+        if (input.BaseObject is ConntrackExpectation live)
+        {
+            live.ThrowIfMasterIncomplete();
+            master = live.Master;
+        }
+        else
+        {
+            master = properties.Tuple("Master");
+            IncompleteTupleException.ThrowIfIncomplete(master, "Master");
+        }
+
+        ushort? zone = properties.Port("Zone");
+        return zone is null && needsZone
+            ? throw new FormatException("it has no Zone. Give the entry of the master in its place.")
+            : new EntryKey(master, zone ?? 0, null, null);
     }
 
     /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>
@@ -68,14 +89,55 @@ internal static class InputExpectation
             Master = master,
             Nat = ReadNat(properties, master),
             NatDirection = ReadDirection(properties),
-            Flags = (ExpectationFlags?)properties.Flags<ExpectationFlags>("Flags") ?? ExpectationFlags.None,
-            Class = properties.Number("Class", uint.MaxValue) ?? 0,
+            Flags = (ExpectationFlags?)properties.Flags<ExpectationFlags>("Flags"),
+            Class = properties.Number("Class", uint.MaxValue),
             Function = properties.Text("Function"),
             TimeoutSeconds = properties.Number("TimeoutSeconds", uint.MaxValue),
             Zone = properties.Port("Zone"),
             Namespace = properties.Text("Namespace"),
         };
     }
+
+    /// <summary>Reads all that text says of an expectation or an event of one. What the object doesn't have stays unknown.</summary>
+    /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
+    public static ConntrackExpectation ReadForText(PSObject input)
+    {
+        PropertyBag properties = new(input);
+        ConntrackTuple tuple = properties.Tuple("");
+        ConntrackExpectation read = ReadEventType(properties) is { } type
+            ? new ConntrackExpectationEvent(type) { EventTime = ReadTime(properties) }
+            : new ConntrackExpectation();
+        (read.Expected, read.Helper, read.Zone) = (tuple, properties.Text("Helper"), properties.Port("Zone"));
+        (read.Class, read.TimeoutSeconds) = (properties.Number("Class", uint.MaxValue), properties.Number("TimeoutSeconds", uint.MaxValue));
+        read.Flags = (ExpectationFlags?)properties.Flags<ExpectationFlags>("Flags");
+        if (properties.Text("SourceMask") is not null)
+        {
+            AddressBits mask = properties.Address("SourceMask", out _);
+            read.Mask = tuple with { Source = mask, SourcePort = tuple.HasPorts ? properties.Port("SourcePortMask") ?? throw new FormatException("it has no SourcePortMask.") : (ushort)0 };
+        }
+
+        if (properties.Text("MasterSourceAddress") is not null)
+        {
+            read.IsMasterProtocolUnknown = properties.Text("MasterProtocol") is null;
+            read.Master = properties.Tuple("Master", read.IsMasterProtocolUnknown);
+        }
+
+        return read;
+    }
+
+    private static ConntrackEventType? ReadEventType(PropertyBag properties)
+    {
+        if (properties.Text("EventType") is not { } text)
+            return null;
+        return Enum.TryParse(text, ignoreCase: true, out ConntrackEventType type) && Enum.IsDefined(type)
+            ? type
+            : throw new FormatException($"its EventType '{text}' is not known.");
+    }
+
+    private static DateTime? ReadTime(PropertyBag properties) =>
+        properties.Time("EventTime", "EventTimestamp") is { } nanoseconds
+            ? DateTime.UnixEpoch.AddTicks((long)(nanoseconds / 100)).ToLocalTime()
+            : null;
 
     private static ConntrackTuple? ReadNat(PropertyBag properties, in ConntrackTuple master) =>
         properties.Text("NatAddress") is null

@@ -62,23 +62,29 @@ internal readonly struct PropertyBag(PSObject source)
 
     /// <summary>The tuple of an expectation or a master, which have the fields of ICMP and GRE under the ports' names, each behind
     /// a prefix. Without ports the tuple has none.</summary>
+    /// <param name="prefix">What the names begin with: nothing or "Master".</param>
+    /// <param name="mayLackProtocol">True where the protocol may be unknown, as in text; it is 0 then.</param>
     /// <exception cref="FormatException">One is missing or bad, or one of the two ports is missing.</exception>
-    public ConntrackTuple Tuple(string prefix)
+    public ConntrackTuple Tuple(string prefix, bool mayLackProtocol = false)
     {
-        ConntrackTuple tuple = Addresses(prefix + "Protocol", prefix);
+        ConntrackTuple tuple = Addresses(mayLackProtocol ? null : prefix + "Protocol", prefix);
         return FirstGiven(TupleNumbers.Ports, prefix) is null ? tuple : WithNumbers(tuple, TupleNumbers.Ports, prefix);
     }
 
-    private ConntrackTuple Addresses(string protocolName, string prefix)
+    private ConntrackTuple Addresses(string? protocolName, string prefix)
     {
-        string name = Text(protocolName) ?? throw new FormatException($"it has no {protocolName}.");
-        if (!ProtocolNames.TryParse(name, out IPProtocol protocol))
-            throw new FormatException($"its {protocolName} '{name}' is not known.");
+        IPProtocol protocol = protocolName is null ? default : Protocol(protocolName);
         AddressBits source = Address(prefix + "SourceAddress", out IPFamily family);
         AddressBits destination = Address(prefix + "DestinationAddress", out IPFamily other);
         if (family != other)
             throw new FormatException($"its {prefix}SourceAddress and {prefix}DestinationAddress are of different families.");
         return new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination };
+    }
+
+    private IPProtocol Protocol(string property)
+    {
+        string name = Text(property) ?? throw new FormatException($"it has no {property}.");
+        return ProtocolNames.TryParse(name, out IPProtocol protocol) ? protocol : throw new FormatException($"its {property} '{name}' is not known.");
     }
 
     private string? FirstGiven(TupleNumbers numbers, string prefix)

@@ -77,7 +77,7 @@ public sealed partial class ConntrackStatTests(TrafficCountersFixture traffic) :
     public void Chains_and_memory_follow_from_count_and_buckets()
     {
         ConntrackStat stat = ConntrackStat.Read(Ns.Namespace);
-        Assert.Equal(Math.Round(2.0 * stat.Count / stat.Buckets, 2), stat.AverageChainLength);
+        Assert.Equal(Math.Round(2.0 * stat.Count!.Value / stat.Buckets!.Value, 2), stat.AverageChainLength);
         Assert.Equal(stat.Count * (256 + 128) + stat.Buckets * 8, stat.EstimatedMemoryBytes);
     }
 

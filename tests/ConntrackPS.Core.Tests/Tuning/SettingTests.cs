@@ -30,7 +30,7 @@ public sealed class SettingTests(NetworkNamespaceFixture ns) : IClassFixture<Net
     [Fact]
     public void What_all_namespaces_share_is_read_only_in_one_of_them()
     {
-        Assert.Equal(["Maximum", "Buckets", "ExpectationMaximum"], _settings.Read().Where(setting => !setting.IsWritable).Select(setting => setting.Name));
+        Assert.Equal(["Maximum", "Buckets", "ExpectationMaximum"], _settings.Read().Where(setting => setting.IsWritable == false).Select(setting => setting.Name));
         ReadOnlySettingException exception = Assert.Throws<ReadOnlySettingException>(() => _settings.Set(_settings.Find("Maximum"), 300000));
         Assert.Contains($"nf_conntrack_max is read-only in network namespace '{ns.Name}'", exception.Message, StringComparison.Ordinal);
     }

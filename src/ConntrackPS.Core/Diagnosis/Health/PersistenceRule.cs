@@ -49,7 +49,7 @@ internal static class PersistedComparison
         IEnumerable<ConntrackSetting> settings, IEnumerable<ConntrackTimeout> timeouts, PersistedSettings persisted, SystemRoot root)
     {
         RemedyScope atBoot = new(null, RemedyTime.AtBoot, root);
-        foreach (ConntrackSetting setting in settings.Where(setting => setting.DiffersFromPersisted))
+        foreach (ConntrackSetting setting in settings.Where(setting => setting.DiffersFromPersisted == true))
         {
             yield return new PersistedDifference(
                 setting.Sysctl, Text(setting.Value), Text(setting.PersistedValue), setting.PersistedIn!,
@@ -57,7 +57,7 @@ internal static class PersistedComparison
         }
 
         // UDP-Lite uses the same timeouts as UDP.
-        foreach (ConntrackTimeout timeout in timeouts.Where(timeout => timeout.DiffersFromPersisted && timeout.Protocol != TimeoutProtocol.UdpLite))
+        foreach (ConntrackTimeout timeout in timeouts.Where(timeout => timeout.DiffersFromPersisted == true && timeout.Protocol != TimeoutProtocol.UdpLite))
         {
             yield return new PersistedDifference(
                 timeout.Sysctl!, Text(timeout.TimeoutSeconds), Text(timeout.PersistedText), timeout.PersistedIn!,

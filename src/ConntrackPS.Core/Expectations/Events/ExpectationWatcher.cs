@@ -74,7 +74,7 @@ public sealed class ExpectationWatcher : IDisposable
             while (_backlog.TryRead(item, out ReadOnlySpan<byte> datagram))
                 Decode(datagram, taken);
             if (item.Note is BacklogNote.Lost lost)
-                taken.Add(new ConntrackExpectationEvent(ConntrackEventType.Lost) { LostCount = lost.Count });
+                taken.Add(new ConntrackExpectationEvent(ConntrackEventType.Lost) { EventTime = DateTime.Now, LostCount = lost.Count });
             _failure = (item.Note as BacklogNote.Ended)?.Reason;
         }
 
@@ -120,20 +120,22 @@ public sealed class ExpectationWatcher : IDisposable
     }
 }
 
-/// <summary>An event of an expectation. It is an expectation too, so that it works in any pipeline that takes one.</summary>
-/// <remarks>The kernel reports only creation and deletion, without the time and the zone.</remarks>
+/// <summary>An event of an expectation. Being an expectation itself, it can be piped wherever one can.</summary>
+/// <remarks>The kernel tells of beginnings and ends alone, and neither the time nor the zone. Text of <c>conntrack -E expect</c> may
+/// have the time.</remarks>
 public sealed class ConntrackExpectationEvent : ConntrackExpectation, INumberedEvent
 {
     internal ConntrackExpectationEvent(ConntrackEventType type) => EventType = type;
 
-    /// <summary>The event type: New, Destroy (a connection matched, it expired, or it was deleted), Existing, Lost.</summary>
+    /// <summary>What happened: New, Destroy (a connection met it, its time was up, or it was deleted), Existing, Lost; in text also
+    /// Update.</summary>
     public ConntrackEventType EventType { get; }
 
-    /// <summary>The time when it was received, local time.</summary>
-    public DateTime EventTime { get; } = DateTime.Now;
+    /// <summary>When it was received, local time; null where a text doesn't tell.</summary>
+    public DateTime? EventTime { get; internal init; }
 
-    /// <summary>The event's number, from 1. Lost events have numbers too, so a gap is a loss.</summary>
-    public ulong Sequence { get; private set; }
+    /// <summary>The event's number, from 1. Lost events are counted in, so that a gap is a loss. Null for events of a text.</summary>
+    public ulong? Sequence { get; private set; }
 
     /// <summary>The number of lost events, for events of type Lost.</summary>
     public ulong? LostCount { get; internal set; }
@@ -163,7 +165,7 @@ internal static class ExpectationEventDecoder
         };
         if (type is not { } known)
             return null;
-        ConntrackExpectationEvent happened = new(known);
+        ConntrackExpectationEvent happened = new(known) { EventTime = DateTime.Now };
         ExpectationDecoder.Decode(message, happened);
         return happened;
     }

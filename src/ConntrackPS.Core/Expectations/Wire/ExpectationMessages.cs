@@ -39,10 +39,10 @@ internal static class ExpectationRequests
         TupleCodec.Write(ref writer, (ushort)ExpectationAttribute.Master, master);
         if (expectation.Helper is { } helper)
             writer.PutText((ushort)ExpectationAttribute.HelpName, helper);
-        if (expectation.Class != 0)
-            writer.PutUInt32((ushort)ExpectationAttribute.Class, expectation.Class);
-        if (expectation.Flags != ExpectationFlags.None)
-            writer.PutUInt32((ushort)ExpectationAttribute.Flags, (uint)expectation.Flags);
+        if (expectation.Class is { } number and not 0)
+            writer.PutUInt32((ushort)ExpectationAttribute.Class, number);
+        if (expectation.Flags is { } flags and not ExpectationFlags.None)
+            writer.PutUInt32((ushort)ExpectationAttribute.Flags, (uint)flags);
         if (expectation.Function is { } function)
             writer.PutText((ushort)ExpectationAttribute.Fn, function);
         if (expectation.Nat is { } nat)

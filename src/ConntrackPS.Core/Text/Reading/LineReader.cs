@@ -24,6 +24,8 @@ internal sealed class LineReader
     private readonly XmlCollector _collector;
     private readonly ITextForm[] _forms;
     private readonly Action<ConntrackTextItem> _emit;
+    private IMultilineForm? _unfinished;
+    private long _unfinishedAt;
 
     /// <param name="options">How the text is read.</param>
     /// <param name="emit">Takes what is read.</param>
@@ -54,7 +56,7 @@ internal sealed class LineReader
 
         if (_collector.IsOpen || (text[0] == '<' && TakesConnections && BeginsXml(text) && !text.Contains(LossNotice, StringComparison.Ordinal)))
         {
-            _joiner.Flush();
+            FlushAll();
             _collector.Add(line, number, null);
             return true;
         }
@@ -70,6 +72,7 @@ internal sealed class LineReader
         LineJoiner.Attempt alone = new(content, number, null, TakesConnections ? _parser.ParseLine(content, null) : default) { Continues = continues };
         if (alone.Reading.Record is not null && (alone.Reading.Unknown == 0 || (alone.Reading.InFront == 0 && !text.ContainsAny(FrameSigns))))
         {
+            FinishForm();
             _joiner.Add(alone);
             return true;
         }
@@ -80,11 +83,11 @@ internal sealed class LineReader
     /// <summary>Says that no more lines come.</summary>
     public void Complete()
     {
-        _joiner.Flush();
+        FlushAll();
         _collector.Flush();
     }
 
-    private static ITextForm[] AllForms() => [];
+    private static ITextForm[] AllForms() => [new ExpectationForm(), new StatForm(), new OpenVSwitchForm(), new SysctlForm()];
 
     private static bool BeginsXml(ReadOnlySpan<char> text)
     {
@@ -100,12 +103,12 @@ internal sealed class LineReader
     /// <summary>Reads a line that is no connection as it is.</summary>
     private bool ReadFramed(LineJoiner.Attempt alone, ReadOnlySpan<char> text, bool continues)
     {
-        if (_joiner.TryContinue(alone))
+        if (alone.Reading.Record is null && _joiner.TryContinue(alone))
             return true;
         bool isFramed = LineFrame.TryRemove(continues ? text[..^1] : text, _reference, out ReadOnlySpan<char> content, out DateTime? time);
         if (text.Contains(LossNotice, StringComparison.Ordinal))
         {
-            _joiner.Flush();
+            FlushAll();
             _emit(LossAt(alone.Number, time));
             return true;
         }
@@ -114,7 +117,7 @@ internal sealed class LineReader
         {
             if (content[0] == '<' && BeginsXml(content))
             {
-                _joiner.Flush();
+                FlushAll();
                 _collector.Add(content, alone.Number, time);
                 return true;
             }
@@ -142,6 +145,7 @@ internal sealed class LineReader
             }
         }
 
+        FinishForm();
         _joiner.Add(alone);
         return true;
     }
@@ -158,11 +162,29 @@ internal sealed class LineReader
         if (match == TextMatch.None)
             return false;
         _joiner.Flush();
+        if (form != _unfinished)
+            FinishForm();
+        if (match == TextMatch.Skipped && _unfinished is null && form is IMultilineForm multiline)
+            (_unfinished, _unfinishedAt) = (multiline, number);
         if (match == TextMatch.Read)
             _emit(new ConntrackTextRecord(item!) { LineNumber = number });
         else if (match == TextMatch.Faulty)
             _emit(new ConntrackTextProblem(line.ToString(), fault) { LineNumber = number });
         return true;
+    }
+
+    private void FlushAll()
+    {
+        _joiner.Flush();
+        FinishForm();
+    }
+
+    /// <summary>Returns the object of a form whose lines have ended.</summary>
+    private void FinishForm()
+    {
+        if (_unfinished?.TryComplete(out object? item) == true)
+            _emit(new ConntrackTextRecord(item!) { LineNumber = _unfinishedAt });
+        _unfinished = null;
     }
 
     private static ConntrackTextRecord LossAt(long number, DateTime? time)

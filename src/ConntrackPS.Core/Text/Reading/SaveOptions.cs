@@ -186,11 +186,11 @@ internal sealed class SaveTuples(EntryDraft draft)
 
         // Either direction makes the other.
         if (original.Parts == TupleParts.None && reply.Has(TupleParts.Addresses))
-            original.FillFrom(ReplyTo(reply.ToTuple(draft.Protocol, reply.FamilyWith(original))), reply.Parts & ~TupleParts.Addresses, null, null);
+            original.FillFrom(ReplyTo(reply.ToTuple(draft.Protocol)), reply.Parts & ~TupleParts.Addresses, null, null);
         TupleParts needed = ProtocolText.NeededParts(draft.Protocol, original.Parts);
         if (original.NameMissing(TupleParts.Addresses | needed) is not null)
             return "all of " + OptionsOf(draft.Protocol);
-        reply.FillFrom(ReplyTo(original.ToTuple(draft.Protocol, original.FamilyWith(new TupleDraft()))), needed, _destinationNatPort, _sourceNatPort);
+        reply.FillFrom(ReplyTo(original.ToTuple(draft.Protocol)), needed, _destinationNatPort, _sourceNatPort);
         return draft.Complete(needed, context);
     }
 

@@ -20,6 +20,9 @@ internal struct TupleDraft
 
     public TupleParts Parts { get; private set; }
 
+    /// <summary>The family of both addresses; Unspecified if they differ.</summary>
+    public readonly IPFamily Family => _sourceFamily == _destinationFamily ? _sourceFamily : IPFamily.Unspecified;
+
     /// <summary>What was read in the place of the source port.</summary>
     public readonly ushort SourcePort => _sourcePort;
 
@@ -123,6 +126,8 @@ internal struct TupleDraft
             _destinationPort = destinationPort ?? tuple.DestinationPort;
         Parts |= ports;
     }
+
+    public readonly ConntrackTuple ToTuple(IPProtocol protocol) => ToTuple(protocol, _sourceFamily);
 
     public readonly ConntrackTuple ToTuple(IPProtocol protocol, IPFamily family) => new()
     {

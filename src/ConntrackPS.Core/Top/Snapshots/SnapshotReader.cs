@@ -103,7 +103,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         ConntrackStat stat = ConntrackStat.Read(table.NetworkNamespace);
 
         // The table keeps changing. It had at least the entries that were read.
-        (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count, _snapshot.Entries.Count), stat.Maximum);
+        (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count ?? 0, _snapshot.Entries.Count), stat.Maximum ?? 0);
     }
 }
 

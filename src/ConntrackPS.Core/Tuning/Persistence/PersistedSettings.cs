@@ -263,7 +263,7 @@ internal sealed record PersistedValue(string Key, string Text, string File, int 
         }.Where(choice => readers.HasFlag(choice.Item1)).Select(choice => choice.Item2));
 
     /// <summary>The first word counts. A number may be octal or hexadecimal (proc_get_long, kernel/sysctl.c).</summary>
-    private static Int128? Parse(string text)
+    public static Int128? Parse(string text)
     {
         string word = text.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries) is [{ } first, ..] ? first : "";
         bool isNegative = word.StartsWith('-');

@@ -8,6 +8,7 @@ namespace ConntrackPS.Tuning.Settings;
 public sealed class ConntrackSetting
 {
     private readonly ReadOnlyReason? _whyReadOnly;
+    private readonly bool _isOfText;
 
     internal ConntrackSetting(
         SettingDefinition definition, Int128 number, ReadOnlyReason? whyReadOnly, PersistedValue? persisted, NetworkNamespace? networkNamespace)
@@ -20,27 +21,30 @@ public sealed class ConntrackSetting
         Namespace = networkNamespace?.Name;
     }
 
+    /// <summary>A value that a text told, of a kernel whose defaults and ranges are unknown.</summary>
+    internal ConntrackSetting(SettingDefinition definition, Int128 number) => (Definition, Number, _isOfText) = (definition, number, true);
+
     /// <summary>The name in this library, such as Maximum.</summary>
     public string Name => Definition.Name;
 
     /// <summary>The current value: a Boolean, a number, or a word.</summary>
     public object Value => SettingValue.ToObject(Definition, Number);
 
-    /// <summary>The kernel's default. Null if it depends on the machine's memory.</summary>
-    public object? DefaultValue => Definition.Default is { } number ? SettingValue.ToObject(Definition, number) : null;
+    /// <summary>The kernel's default; null where it depends on the machine's memory, and for a value that was read from text.</summary>
+    public object? DefaultValue => !_isOfText && Definition.Default is { } number ? SettingValue.ToObject(Definition, number) : null;
 
-    /// <summary>The lowest accepted number. Null for words and Booleans.</summary>
-    public long? Minimum => Definition.Kind == SettingKind.Number ? (long)Definition.Minimum : null;
+    /// <summary>The lowest number accepted; null for words, Booleans and text.</summary>
+    public long? Minimum => !_isOfText && Definition.Kind == SettingKind.Number ? (long)Definition.Minimum : null;
 
-    /// <summary>The highest accepted number. Null for words and Booleans.</summary>
-    public ulong? Maximum => Definition.Kind == SettingKind.Number ? (ulong)Definition.Maximum : null;
+    /// <summary>The highest number accepted; null for words, Booleans and text.</summary>
+    public ulong? Maximum => !_isOfText && Definition.Kind == SettingKind.Number ? (ulong)Definition.Maximum : null;
 
     /// <summary>The unit of a number: entries, bytes, seconds.</summary>
     public string? Unit => Definition.Unit;
 
-    /// <summary>False if this network namespace can only read it, or /proc/sys is mounted read-only. True says nothing about the caller's
-    /// privileges.</summary>
-    public bool IsWritable => _whyReadOnly is null;
+    /// <summary>False where this network namespace can only read it, or /proc/sys is mounted read-only; true does not speak of the
+    /// caller's privileges. Null for a value that was read from text.</summary>
+    public bool? IsWritable => _isOfText ? null : _whyReadOnly is null;
 
     /// <summary>The value that the files of sysctl.d set at the next boot. Null if none does.</summary>
     public object? PersistedValue { get; }
@@ -48,8 +52,8 @@ public sealed class ConntrackSetting
     /// <summary>The file that sets it.</summary>
     public string? PersistedIn { get; }
 
-    /// <summary>True if the next boot will set a value other than the current one.</summary>
-    public bool DiffersFromPersisted { get; }
+    /// <summary>True where the next boot will set another value than the present one; null for a value that was read from text.</summary>
+    public bool? DiffersFromPersisted { get; }
 
     /// <summary>A description.</summary>
     public string Description => Definition.Description;

@@ -47,6 +47,10 @@ internal static class SettingCatalog
         ];
     }
 
+    /// <summary>The setting of a file below /proc/sys/net/netfilter, whichever kernel has it.</summary>
+    public static SettingDefinition OfFile(string fileName) =>
+        Array.Find(Known, definition => definition.FileName == fileName) ?? SettingDefinition.Unknown(fileName);
+
     /// <summary>Finds a setting of any kernel by its name in this library or its sysctl name.</summary>
     public static SettingDefinition? Find(string name, IEnumerable<SettingDefinition> present) =>
         present.Concat(Known).FirstOrDefault(definition =>

@@ -22,6 +22,9 @@ public sealed class ConntrackTimeout
         Namespace = networkNamespace?.Name;
     }
 
+    /// <summary>A timeout that a text told, of a kernel whose defaults are unknown.</summary>
+    internal ConntrackTimeout(TimeoutDefinition definition, uint seconds) => (Definition, TimeoutSeconds) = (definition, seconds);
+
     /// <summary>The protocol.</summary>
     public TimeoutProtocol Protocol => Definition.Protocol;
 
@@ -31,8 +34,8 @@ public sealed class ConntrackTimeout
     /// <summary>The current timeout: seconds without a packet until the entry expires.</summary>
     public uint TimeoutSeconds { get; }
 
-    /// <summary>The kernel's own default, in seconds.</summary>
-    public uint DefaultSeconds { get; }
+    /// <summary>The kernel's own default, in seconds; null for a timeout that was read from text.</summary>
+    public uint? DefaultSeconds { get; }
 
     /// <summary>The timeout that the files of sysctl.d set at the next boot, in seconds. Null if none does.</summary>
     public long? PersistedSeconds { get; }
@@ -40,8 +43,8 @@ public sealed class ConntrackTimeout
     /// <summary>The file that sets it.</summary>
     public string? PersistedIn { get; }
 
-    /// <summary>True if the next boot will set a timeout other than the current one.</summary>
-    public bool DiffersFromPersisted { get; }
+    /// <summary>True where the next boot will set another timeout than the present one; null for a timeout that was read from text.</summary>
+    public bool? DiffersFromPersisted { get; }
 
     /// <summary>The name for <c>sysctl</c>. Null for the one timeout that is only available by netlink.</summary>
     public string? Sysctl => Definition.Sysctl is { } name ? SysctlKey.Of(name) : null;

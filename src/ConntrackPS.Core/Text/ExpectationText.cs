@@ -1,0 +1,94 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations;
+
+namespace ConntrackPS.Text;
+
+/// <summary>The words that text has for what is special to expectations, for readers and writers.</summary>
+internal static class ExpectationText
+{
+    /// <summary>The key of <see cref="ConntrackExpectation.Extra"/> for a mask of the destination that is not all ones, as the kernel's is.</summary>
+    public const string DestinationMask = "mask-dst";
+
+    /// <summary>The same for the mask of the destination port.</summary>
+    public const string DestinationPortMask = "mask-dport";
+
+    /// <summary>The key for a class's name that has no number here.</summary>
+    public const string Class = "class";
+
+    /// <summary>The key for a timeout that is no number of seconds: /proc prints a negative one until the kernel has removed it.</summary>
+    public const string Timeout = "timeout";
+
+    /// <summary>The kernel meets any bit of the destination; its mask is about the source.</summary>
+    public static readonly AddressBits AllOnes = new(ulong.MaxValue, ulong.MaxValue);
+
+    /// <summary>enum sip_expectation_classes and sip_exp_policy of nf_conntrack_sip.c: no other helper of the kernel names its classes.</summary>
+    private static readonly string[] SipClasses = ["signalling", "audio", "video", "image"];
+
+    private static readonly (ExpectationFlags Flag, string Word)[] FlagWords =
+    [
+        (ExpectationFlags.Permanent, "PERMANENT"),
+        (ExpectationFlags.Inactive, "INACTIVE"),
+        (ExpectationFlags.Userspace, "USERSPACE"),
+    ];
+
+    /// <summary>The number of a helper's class; null where the helper's classes are not known.</summary>
+    /// <param name="helper">The helper; those of unusual ports have them in the name, such as sip-5061.</param>
+    /// <param name="name">The class's name.</param>
+    public static uint? ClassNumberOf(ReadOnlySpan<char> helper, ReadOnlySpan<char> name)
+    {
+        for (int number = 0; IsSip(helper) && number < SipClasses.Length; number++)
+        {
+            if (name.SequenceEqual(SipClasses[number]))
+                return (uint)number;
+        }
+
+        return null;
+    }
+
+    /// <summary>The name that /proc has for a helper's class; null for none.</summary>
+    public static string? ClassNameOf(string helper, uint? number) =>
+        number < (uint)SipClasses.Length && IsSip(helper) ? SipClasses[number.Value] : null;
+
+    /// <summary>Reads <c>PERMANENT,INACTIVE</c>.</summary>
+    public static bool TryParseFlags(ReadOnlySpan<char> text, out ExpectationFlags flags)
+    {
+        flags = ExpectationFlags.None;
+        foreach (string word in text.ToString().Split(','))
+        {
+            ExpectationFlags flag = FlagOf(word);
+            if (flag == ExpectationFlags.None || (flags & flag) != 0)
+                return false;
+            flags |= flag;
+        }
+
+        return true;
+    }
+
+    /// <summary>The words of flags.</summary>
+    public static IEnumerable<string> WordsOf(ExpectationFlags? flags) =>
+        FlagWords.Where(pair => (flags & pair.Flag) == pair.Flag).Select(pair => pair.Word);
+
+    /// <summary>The type that a word in brackets tells.</summary>
+    public static ConntrackEventType? EventOf(ReadOnlySpan<char> word) => word switch
+    {
+        "[NEW]" => ConntrackEventType.New,
+        "[UPDATE]" => ConntrackEventType.Update,
+        "[DESTROY]" => ConntrackEventType.Destroy,
+        _ => null,
+    };
+
+    private static ExpectationFlags FlagOf(ReadOnlySpan<char> word)
+    {
+        foreach ((ExpectationFlags flag, string name) in FlagWords)
+        {
+            if (word.SequenceEqual(name))
+                return flag;
+        }
+
+        return ExpectationFlags.None;
+    }
+
+    private static bool IsSip(ReadOnlySpan<char> helper) =>
+        helper is "sip" || (helper.StartsWith("sip-") && !helper[4..].ContainsAnyExceptInRange('0', '9'));
+}

@@ -1,0 +1,146 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Events;
+using ConntrackPS.Expectations;
+using ConntrackPS.Expectations.Events;
+
+namespace ConntrackPS.Text.Reading;
+
+/// <summary>An expectation while it is being read, from a line or from XML; used again for the next one.</summary>
+internal sealed class ExpectationDraft
+{
+    private readonly TupleDraft[] _tuples = new TupleDraft[3];
+    private ExpectationTuple _current;
+    private Dictionary<string, string>? _extra;
+
+    public IPProtocol Protocol { get; set; }
+
+    public IPFamily? Family { get; set; }
+
+    public ConntrackEventType? EventType { get; set; }
+
+    public DateTime? EventTime { get; set; }
+
+    public uint? Timeout { get; set; }
+
+    public uint? Class { get; set; }
+
+    public uint? Id { get; set; }
+
+    public ushort? Zone { get; set; }
+
+    public string? Helper { get; set; }
+
+    public ExpectationFlags? Flags { get; set; }
+
+    /// <summary>The tuple that what is read belongs to.</summary>
+    public ref TupleDraft Current => ref _tuples[(int)_current];
+
+    public ExpectationTuple CurrentTuple
+    {
+        get => _current;
+        set => _current = value;
+    }
+
+    private ref TupleDraft Expected => ref _tuples[(int)ExpectationTuple.Expected];
+
+    private ref TupleDraft Mask => ref _tuples[(int)ExpectationTuple.Mask];
+
+    private ref TupleDraft Master => ref _tuples[(int)ExpectationTuple.Master];
+
+    public void Begin()
+    {
+        Array.Clear(_tuples);
+        (_current, _extra, Protocol, Family, EventType, EventTime) = (ExpectationTuple.Expected, null, default, null, null, null);
+        (Timeout, Class, Id, Zone, Helper, Flags) = (null, null, null, null, null, ExpectationFlags.None);
+    }
+
+    /// <summary>Notes what no property holds. A word that comes again adds its value to the first one's.</summary>
+    public void AddExtra(string word, string value)
+    {
+        _extra ??= new Dictionary<string, string>(StringComparer.Ordinal);
+        _extra[word] = _extra.TryGetValue(word, out string? before) && value.Length > 0 ? $"{before}, {value}" : value;
+    }
+
+    /// <summary>What is missing or contradicts itself, once all has been read; null for nothing.</summary>
+    /// <param name="mayLackPorts">True for XML, which has no type, code and id of ICMP.</param>
+    public string? Check(bool mayLackPorts = false)
+    {
+        TupleParts ports = Expected.Parts & ~TupleParts.Addresses;
+        TupleParts needed = mayLackPorts ? ports : ProtocolText.NeededParts(Protocol, Expected.Parts);
+        if ((ports & ~ProtocolText.PartsOf(Protocol)) != 0)
+            return "the parts that the protocol has";
+        if ((Mask.Parts & ~TupleParts.Addresses & ~ports) != 0)
+            return "the parts that the expectation has, and no others, in the mask";
+        string? missing = Expected.NameMissing(TupleParts.Addresses | needed) is { } part ? part + " of the expectation"
+            : Mask.Parts != TupleParts.None && Mask.NameMissing(TupleParts.Addresses | needed) is { } other ? other + " of the mask"
+            : Master.Parts != TupleParts.None && Master.NameMissing(TupleParts.Addresses | PartsOfMaster()) is { } third ? third + " of the master"
+            : null;
+        if (missing is not null)
+            return missing;
+        IPFamily family = Expected.Family;
+        return family == IPFamily.Unspecified || (Family ?? family) != family
+            || (Mask.Parts != TupleParts.None && Mask.Family != family)
+            || (Master.Parts != TupleParts.None && Master.Family != family)
+                ? "addresses of one family"
+                : null;
+    }
+
+    /// <summary>Makes the expectation, once <see cref="Check"/> has found nothing.</summary>
+    public ConntrackExpectation ToExpectation()
+    {
+        ConntrackExpectation made = EventType is { } type ? new ConntrackExpectationEvent(type) { EventTime = EventTime } : new ConntrackExpectation();
+        made.Expected = Expected.ToTuple(Protocol);
+        if (Mask.Parts != TupleParts.None)
+            made.Mask = ToMask();
+        if (Master.Parts != TupleParts.None)
+            SetMaster(made);
+        (made.TimeoutSeconds, made.Class, made.Id, made.Zone) = (Timeout, Class, Id, Zone);
+        (made.Helper, made.Flags, made.Extra) = (Helper, Flags, _extra);
+        return made;
+    }
+
+    /// <summary>The kernel's mask of the destination is all ones. Another one is no property's, and is kept beside them.</summary>
+    private ConntrackTuple ToMask()
+    {
+        ConntrackTuple mask = Mask.ToTuple(Protocol);
+        AddressBits all = mask.Family == IPFamily.IPv6 ? ExpectationText.AllOnes : new AddressBits(0, uint.MaxValue);
+        if (mask.Destination != all)
+            AddExtra(ExpectationText.DestinationMask, mask.Destination.ToString(mask.Family));
+        if (mask.HasPorts && mask.DestinationPort != ushort.MaxValue)
+            AddExtra(ExpectationText.DestinationPortMask, mask.DestinationPort.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        return mask with { Destination = ExpectationText.AllOnes, DestinationPort = mask.HasPorts ? ushort.MaxValue : (ushort)0 };
+    }
+
+    /// <summary>No form of text tells the master's protocol, but for those that have no ports.</summary>
+    private void SetMaster(ConntrackExpectation made)
+    {
+        IPProtocol? protocol = Master.Parts switch
+        {
+            TupleParts.Addresses | TupleParts.Keys => IPProtocol.Gre,
+            TupleParts.Addresses | TupleParts.Icmp => Master.Family == IPFamily.IPv6 ? IPProtocol.IcmpV6 : IPProtocol.Icmp,
+            _ => null,
+        };
+        (made.Master, made.IsMasterProtocolUnknown) = (Master.ToTuple(protocol ?? default), protocol is null);
+    }
+
+    private TupleParts PartsOfMaster() => (Master.Parts & ~TupleParts.Addresses) switch
+    {
+        TupleParts.None => TupleParts.None,
+        var parts when (parts & TupleParts.Ports) != 0 => TupleParts.Ports,
+        var parts when (parts & TupleParts.Keys) != 0 => TupleParts.Keys,
+        _ => TupleParts.Icmp,
+    };
+}
+
+/// <summary>The tuples of an expectation, in the order of text.</summary>
+internal enum ExpectationTuple
+{
+    /// <summary>What is expected.</summary>
+    Expected,
+
+    /// <summary>The bits of it that must be met.</summary>
+    Mask,
+
+    /// <summary>The connection that announced it.</summary>
+    Master,
+}
