@@ -23,7 +23,8 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     /// <summary>Listens in a namespace from now on.</summary>
     public WatchedNamespace Add(NetworkNamespace? networkNamespace)
     {
-        WatchedNamespace added = new(networkNamespace, options, backlog, _receiver, emit);
+        EventOptions its = options.FilterIn is { } filterIn ? options with { Filter = filterIn(networkNamespace) } : options;
+        WatchedNamespace added = new(networkNamespace, its, backlog, _receiver, emit);
         ReceiveBufferSize = added.ReceiveBufferSize;
         lock (_members)
             _members.Add(added);

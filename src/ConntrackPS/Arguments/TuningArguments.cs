@@ -14,6 +14,9 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
+        // An object of the pipeline that has a protocol is bound whole, where text is taken too.
+        if (!TakesOne && inputData is PSObject { BaseObject: PSCustomObject or ConntrackTimeout } row && row.Properties["Protocol"]?.Value is { } its)
+            inputData = its;
         object? value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
         object?[] elements = value is IList list ? [.. list.Cast<object?>()] : [value];
         if (TakesOne || !elements.Any(IsPattern))

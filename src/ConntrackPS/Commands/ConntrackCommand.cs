@@ -106,6 +106,14 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
     private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
 
+    /// <summary>Ends a cmdlet that takes no objects where the pipeline has some: it would do its work as if there were none.</summary>
+    /// <param name="instead">The command line to write.</param>
+    private protected void RefuseInput(string instead)
+    {
+        if (MyInvocation.ExpectingInput)
+            ThrowTerminatingError(ErrorFactory.NoPipelineInput(MyInvocation.MyCommand.Name, instead));
+    }
+
     /// <summary>Does work for each object that one of the pipeline, or a value of -InputObject, stands for.</summary>
     private protected void ForEachInput(PSObject input, Action<PSObject> work)
     {

@@ -174,7 +174,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private void CountGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter
-            && !TakesFilter(new InputFilter(filter, $"the group {group.Name} among {filter}"), group.Source))
+            && !TakesFilter(InputFilter.Of(group, filter), group.Source))
         {
             throw new FormatException("it is a group, and an object before it was counted itself: count these apart.");
         }

@@ -35,6 +35,9 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
+    protected override void BeginProcessing() => RefuseInput("Test-ConntrackHealth -NetworkNamespace NAME");
+
+    /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
         SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));

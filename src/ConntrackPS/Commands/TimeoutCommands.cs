@@ -12,18 +12,20 @@ namespace ConntrackPS.Commands;
 /// <summary>Shows how long the kernel keeps idle connections, per protocol and state.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackTimeout")]
 [OutputType(typeof(ConntrackTimeout))]
-public sealed class GetConntrackTimeoutCommand : ConntrackCommand
+public sealed class GetConntrackTimeoutCommand : TuningCommand
 {
     /// <summary>The protocols, with wildcards (Icmp*). The default is all.</summary>
-    [Parameter(Position = 0)]
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [TimeoutProtocolArgument]
     public TimeoutProtocol[]? Protocol { get; set; }
 
     /// <summary>The states, with wildcards (Syn*). The default is all. The kernel's spelling (SYN_SENT) is accepted too.</summary>
-    [Parameter(Position = 1)]
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
-    [ValidateNotNullOrEmpty]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string[]? State { get; set; }
 
@@ -33,8 +35,9 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => RunInEach(networkNamespace =>
+    protected override void ProcessRecord() => RunInEach(named =>
     {
+        NetworkNamespace? networkNamespace = named ?? Target();
         HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
         PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
         IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Expectations;
 
@@ -45,6 +46,25 @@ internal static class InputExpectation
         ConntrackTuple master = new PropertyBag(input).Tuple("Master");
         IncompleteTupleException.ThrowIfIncomplete(master, "Master");
         return new EntryKey(master, new PropertyBag(input).Port("Zone") ?? 0, null, null);
+    }
+
+    /// <summary>The filter that an object is which names no connection, but a part of the tuple of expectations.</summary>
+    /// <returns>Null where it tells nothing of the kind, or something else too.</returns>
+    public static ExpectationFilter? FilterOf(PSObject input)
+    {
+        if (IsExpectation(input) || InputFilter.TryRead(input)?.Filter is not { } part)
+            return null;
+        ExpectationFilter filter = new()
+        {
+            SourceAddress = part.SourceAddress,
+            SourcePort = part.SourcePort,
+            DestinationAddress = part.DestinationAddress,
+            DestinationPort = part.DestinationPort,
+            Protocol = part.Protocol,
+            Zone = part.Zone,
+        };
+        string[] known = [nameof(filter.SourceAddress), nameof(filter.SourcePort), nameof(filter.DestinationAddress), nameof(filter.DestinationPort)];
+        return TupleProperties.All.Any(property => property.IsAsked(part) && !known.Contains(property.Name)) ? null : filter;
     }
 
     /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>
