@@ -11,6 +11,7 @@ BeforeAll {
     }
     $namespace = New-TestNamespace
     $here = @{ NetworkNamespace = $namespace }
+    $package = "$(Get-PackagePath)/ConntrackPS.psd1"
 
     <# Every way an object may have come: live, over the wire, from a file. #>
     $journeys = @{
@@ -168,6 +169,66 @@ Describe 'Objects of the pipeline' {
             $groups = Measure-ConntrackEntry -GroupBy DestinationPort @here | Where-Object DestinationPort -EQ 80
             ($groups | Measure-ConntrackEntry -GroupBy SourceAddress).Count | Should -Be 2
             (& $journeys.Clixml $groups | Measure-ConntrackEntry -GroupBy SourceAddress).Count | Should -Be 2
+        }
+    }
+
+    Context 'Groups piped into Block-ConntrackTraffic' {
+        BeforeAll {
+            <# The sources that nft shows in a block's own table. #>
+            function Get-BlockedSource($Block) {
+                @([regex]::Matches("$(Invoke-InNamespace $namespace nft list table inet $Block.Table)", '\b192\.0\.2\.\d+\b').Value | Sort-Object -Unique)
+            }
+        }
+
+        AfterEach {
+            Get-ConntrackBlock | Unblock-ConntrackTraffic
+        }
+
+        It 'are blocked by their filter: <_>' -ForEach 'Live', 'Clixml', 'Json', 'Csv', 'Job' {
+            $group = if ($_ -eq 'Job') {
+                # As from another machine: what Invoke-Command returns has gone through the same serialisation.
+                Start-Job { Import-Module $using:package; Measure-ConntrackEntry -GroupBy SourceAddress -First 1 -NetworkNamespace $using:namespace } |
+                    Receive-Job -Wait -AutoRemoveJob
+            }
+            else {
+                & $journeys[$_] (Measure-ConntrackEntry -GroupBy SourceAddress -First 1 @here)
+            }
+            $group.Name | Should -Be '192.0.2.1'
+            $block = @($group | Block-ConntrackTraffic)
+            $block.Count | Should -Be 1
+            $block[0].Namespace | Should -Be $namespace
+            Get-BlockedSource $block[0] | Should -Be '192.0.2.1'
+
+            # The group is blocked, and not only the entries that it has now.
+            $block[0].CoversNewFlows | Should -BeTrue
+            Get-KernelCount $namespace | Should -Be 5
+        }
+
+        It 'are told of by -WhatIf, and nothing is blocked' {
+            $script = "Import-Module $package; Measure-ConntrackEntry -GroupBy SourceAddress -First 1 -NetworkNamespace $namespace | Block-ConntrackTraffic -WhatIf"
+            $text = pwsh -NoProfile -Command $script
+            "$text" | Should -BeLike 'What if: Performing the operation "Block conntrack traffic until*" on target "entries with source address 192.0.2.1".'
+            Get-ConntrackBlock | Should -BeNullOrEmpty
+        }
+
+        It 'are blocked entry by entry where they are of Group-Object: <_>' -ForEach 'Live', 'Clixml', 'Json' {
+            $groups = & $journeys[$_] (Get-ConntrackEntry @here | Group-Object SourceAddress | Where-Object Count -GT 1)
+            $block = @($groups | Block-ConntrackTraffic)
+            $block.Count | Should -Be 1
+            $block[0].CoversNewFlows | Should -BeFalse
+            "$(Invoke-InNamespace $namespace nft list table inet $block[0].Table)" | Should -Match '40001'
+        }
+
+        It 'are one block each' {
+            $blocks = @(Measure-ConntrackEntry -GroupBy SourceAddress -Top 2 -AddressFamily IPv4 @here | Block-ConntrackTraffic)
+            $blocks.Count | Should -Be 2
+            $blocks | ForEach-Object { Get-BlockedSource $_ } | Should -Be '192.0.2.1', '192.0.2.2'
+        }
+
+        It 'that were counted from objects, or contain everything, are refused' {
+            (Get-Failure { Get-ConntrackEntry @here | Measure-ConntrackEntry -GroupBy Protocol | Select-Object -First 1 | Block-ConntrackTraffic }).FullyQualifiedErrorId |
+                Should -BeLike 'GroupNamesNoEntries,*'
+            Get-ConntrackBlock | Should -BeNullOrEmpty
         }
     }
 

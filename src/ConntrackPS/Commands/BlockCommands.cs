@@ -31,7 +31,8 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     }
 
     /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
-    /// Group-Object, which means all entries of the group.</summary>
+    /// Measure-ConntrackEntry, whose filter is blocked, as by parameters. Or a group of Group-Object, which means all entries of the
+    /// group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -51,9 +52,9 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     protected override void ProcessRecord()
     {
         if (ParameterSetName == InputSet)
-            ForEachInput(InputObject, input => Run(() => Collect(input), input.BaseObject));
+            ForEachInput(InputObject, input => RunOne(() => Collect(input), input.BaseObject));
         else
-            Run(BlockByFilter);
+            Run(() => BlockByFilter(RefuseEmptyFilter(), NamespaceName));
     }
 
     /// <inheritdoc/>
@@ -83,6 +84,13 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
 
     private void Collect(PSObject input)
     {
+        if (InputGroup.TryRead(input) is { } group)
+        {
+            if (ReadFilter(group) is { } filter)
+                BlockByFilter(filter, NamespaceName ?? group.Namespace);
+            return;
+        }
+
         if (ReadKey(input) is not { } key)
             return;
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
@@ -93,10 +101,10 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
             _entries.Add(networkNamespace, entry);
     }
 
-    private void BlockByFilter()
+    private void BlockByFilter(ConntrackFilter filter, string? networkNamespace)
     {
-        ConntrackTable table = new(OneNamespace());
-        BlockTarget target = BlockTargets.OfFilter(RefuseEmptyFilter(), table, Force);
+        ConntrackTable table = new(NamespaceNamed(networkNamespace));
+        BlockTarget target = BlockTargets.OfFilter(filter, table, Force);
         WarnAboutMissingData(table.NetworkNamespace);
         if (ShouldProcess(target.Description, Action))
             Block(target, table);

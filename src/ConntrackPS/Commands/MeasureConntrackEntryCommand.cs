@@ -48,6 +48,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
 
     /// <summary>Returns only the first N groups.</summary>
     [Parameter]
+    [Alias("First")]
     [ValidateRange(1, int.MaxValue)]
     public int? Top { get; set; }
 
