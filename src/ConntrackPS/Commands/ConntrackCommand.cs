@@ -114,6 +114,14 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             ThrowTerminatingError(ErrorFactory.NoPipelineInput(MyInvocation.MyCommand.Name, instead));
     }
 
+    /// <summary>The error that names all parameters that are needed and were not given; null where none is missing. Which are needed may
+    /// depend on others, so that PowerShell can't ask for them.</summary>
+    private protected ErrorRecord? MissingOf(IEnumerable<string> needed)
+    {
+        string[] missing = [.. needed.Where(name => !MyInvocation.BoundParameters.ContainsKey(name))];
+        return missing.Length == 0 ? null : ErrorFactory.MissingParameters(MyInvocation.MyCommand.Name, missing);
+    }
+
     /// <summary>Does work for each object that one of the pipeline, or a value of -InputObject, stands for.</summary>
     private protected void ForEachInput(PSObject input, Action<PSObject> work)
     {
