@@ -137,7 +137,8 @@ public sealed class StateArgumentAttribute : ElementTransformationAttribute<Conn
     protected override ConntrackState Parse(string text) =>
         ConntrackStates.TryParse(text, out ConntrackState state)
             ? state
-            : throw new FormatException($"'{text}' is not a state. Write one of {KernelSpelling.Choices<ConntrackState>()}.");}
+            : throw new FormatException($"'{text}' is not a state. Write one of {KernelSpelling.Choices<ConntrackState>()}.");
+}
 
 /// <summary>Reads status bits, in our spelling or the kernel's.</summary>
 public sealed class StatusArgumentAttribute : ElementTransformationAttribute<ConntrackStatus>
