@@ -174,6 +174,8 @@ public sealed class GetConntrackBlockCommand : ConntrackCommand
 [OutputType(typeof(ConntrackBlock))]
 public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
 {
+    private bool _areOfSeveral;
+
     /// <summary>The numbers of the blocks, or objects of Block-ConntrackTraffic or Get-ConntrackBlock.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     public int[] Id { get; set; } = [];
@@ -185,9 +187,13 @@ public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
+        // Blocks that are removed are no longer among them.
+        _areOfSeveral |= BlockSession.Namespaces().Count > 1;
         foreach (int id in Id)
             RunOne(() => End(id), id);
     }
+
+    private protected override bool ShowsNamespace => base.ShowsNamespace || _areOfSeveral;
 
     private void End(int id)
     {

@@ -116,6 +116,11 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         return true;
     }
 
+    /// <summary>Objects are counted together, wherever they are from. What they select is counted in each network namespace.</summary>
+    private protected override bool FollowsOrigins => false;
+
+    private protected override bool ShowsNamespace => base.ShowsNamespace || _filters.All.Count() > 1;
+
     private bool AsksForRates => SortBy >= GroupOrder.BitsPerSecond;
 
     private bool AsksForCounters => Interval is not null
