@@ -54,17 +54,15 @@ internal static class InputExpectation
     {
         if (IsExpectation(input) || InputFilter.TryRead(input)?.Filter is not { } part)
             return null;
-        ExpectationFilter filter = new()
+        ExpectationFilter filter = new() { Protocol = part.Protocol, Zone = part.Zone };
+        foreach (TupleProperty property in TupleProperties.All.Where(property => property.IsAsked(part)))
         {
-            SourceAddress = part.SourceAddress,
-            SourcePort = part.SourcePort,
-            DestinationAddress = part.DestinationAddress,
-            DestinationPort = part.DestinationPort,
-            Protocol = part.Protocol,
-            Zone = part.Zone,
-        };
-        string[] known = [nameof(filter.SourceAddress), nameof(filter.SourcePort), nameof(filter.DestinationAddress), nameof(filter.DestinationPort)];
-        return TupleProperties.All.Any(property => property.IsAsked(part) && !known.Contains(property.Name)) ? null : filter;
+            if (typeof(ExpectationFilter).GetProperty(property.Name) is not { } its)
+                return null;
+            its.SetValue(filter, typeof(ConntrackFilter).GetProperty(property.Name)!.GetValue(part));
+        }
+
+        return filter;
     }
 
     /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>
