@@ -17,6 +17,9 @@ Describe 'A time of a parameter' {
         @{ Name = 'hours, minutes and seconds'; Value = '00:05:00' }
         @{ Name = 'a TimeSpan'; Value = [timespan]::FromMinutes(5) }
         @{ Name = 'a Double without parts'; Value = 300.0 }
+        @{ Name = 'a TimeSpan that came through JSON'; Value = ([timespan]::FromMinutes(5) | ConvertTo-Json | ConvertFrom-Json) }
+        @{ Name = 'a TimeSpan that came through JSON as a table'; Value = ([timespan]::FromMinutes(5) | ConvertTo-Json | ConvertFrom-Json -AsHashtable) }
+        @{ Name = 'a TimeSpan that came through Clixml'; Value = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize([timespan]::FromMinutes(5))) }
     ) {
         $flow = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 }
         Clear-ConntrackTable -Confirm:$false
@@ -41,12 +44,53 @@ Describe 'A time of a parameter' {
         $spans = [pscustomobject]@{ Protocol = 'Udp'; State = 'Replied'; TimeoutSeconds = [timespan]::FromMinutes(7) }
         $kept = switch ($_) {
             'Csv' { $timeouts, $spans | ForEach-Object { $_ | ConvertTo-Csv | ConvertFrom-Csv } }
-            'Json' { $timeouts | ConvertTo-Json | ConvertFrom-Json; $spans }
+            'Json' { $timeouts, $spans | ForEach-Object { $_ | ConvertTo-Json | ConvertFrom-Json } }
             'Clixml' { $timeouts, $spans | Export-Clixml TestDrive:/kept.xml; Import-Clixml TestDrive:/kept.xml }
         }
         Set-ConntrackTimeout tcp Established -Reset
         $kept | Set-ConntrackTimeout -WarningAction Ignore
         Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_tcp_timeout_established net.netfilter.nf_conntrack_udp_timeout_stream | Should -Be 600, 420
+    }
+
+    It 'is read by <Command> -<Parameter>, as every time is' -ForEach @(
+        @{ Command = 'Get-ConntrackEntry'; Parameter = 'OlderThan'; More = @{} }
+        @{ Command = 'Get-ConntrackEntry'; Parameter = 'TimeoutBelow'; More = @{} }
+        @{ Command = 'Watch-ConntrackEvent'; Parameter = 'Timeout'; More = @{ MaxEvents = 1; IncludeExisting = $true; Protocol = 'udp' } }
+        @{ Command = 'Measure-ConntrackEntry'; Parameter = 'Interval'; More = @{} }
+        @{ Command = 'Get-ConntrackStat'; Parameter = 'Interval'; More = @{ Count = 1 } }
+        @{ Command = 'Test-ConntrackHealth'; Parameter = 'SampleTime'; More = @{} }
+        @{ Command = 'Remove-ConntrackEntry'; Parameter = 'BlockTime'; More = @{ SourceAddress = '192.0.2.77'; WhatIf = $true } }
+        @{ Command = 'New-ConntrackExpectation'; Parameter = 'Timeout'; More = @{ WhatIf = $true; SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 1; Master = [pscustomobject]@{ Protocol = 'tcp'; SourceAddress = '192.0.2.1'; SourcePort = 1; DestinationAddress = '192.0.2.2'; DestinationPort = 21 } } }
+        @{ Command = 'Show-ConntrackTop'; Parameter = 'Interval'; More = @{ Once = $true } }
+    ) {
+        $time = [timespan]::FromSeconds(1) | ConvertTo-Json | ConvertFrom-Json
+        $arguments = $More + @{ $Parameter = $time }
+        { & $Command @arguments -WarningAction Ignore -ErrorAction Stop } | Should -Not -Throw
+    }
+
+    It 'that is another object is refused: <Name>' -ForEach @(
+        @{ Name = 'without ticks'; Value = [pscustomobject]@{ Days = 1 } }
+        @{ Name = 'with text for ticks'; Value = [pscustomobject]@{ Ticks = 'many' } }
+        @{ Name = 'with parts of a second'; Value = ([timespan]::FromMilliseconds(1500) | ConvertTo-Json | ConvertFrom-Json) }
+        @{ Name = 'negative'; Value = ([timespan]::FromSeconds(-5) | ConvertTo-Json | ConvertFrom-Json) }
+    ) {
+        (Get-Failure { Set-ConntrackTimeout icmp -Timeout $Value }).FullyQualifiedErrorId | Should -BeLike 'ParameterArgumentTransformationError,*'
+        (Get-Failure { New-ConntrackTimeoutPolicy p icmp -Timeout $Value }).FullyQualifiedErrorId | Should -Match '^(ParameterArgumentTransformationError|TimeoutNotFound|ValueOutOfRange|InvalidValue)'
+    }
+
+    It 'comes back from JSON into entries: <Depth>' -ForEach @{ Depth = 1 }, @{ Depth = 4 } {
+        Clear-ConntrackTable -Confirm:$false
+        $flow = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 }
+        New-ConntrackEntry @flow -Timeout 300
+        $kept = ConvertTo-Json @(Get-ConntrackEntry) -Depth $Depth -EnumsAsStrings | ConvertFrom-Json
+        Clear-ConntrackTable -Confirm:$false
+        $kept | New-ConntrackEntry
+        (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (295..300)
+        $kept = ConvertTo-Json @(Get-ConntrackEntry) -Depth $Depth | ConvertFrom-Json
+        $kept | Set-ConntrackEntry -NewTimeout ([timespan]::FromMinutes(9) | ConvertTo-Json | ConvertFrom-Json)
+        (Get-KernelEntry $namespace).TimeoutSeconds | Should -BeIn (535..540)
+        $kept | Remove-ConntrackEntry
+        Get-KernelCount $namespace | Should -Be 0
     }
 
     It 'has its old name too: <Command> -<Old>' -ForEach @(

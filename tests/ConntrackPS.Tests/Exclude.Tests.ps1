@@ -156,3 +156,98 @@ Describe 'A block that leaves something out' {
         }
     }
 }
+
+Describe 'What is left out by protocol, state and the like' {
+    BeforeDiscovery {
+        $others = @(
+            @{ Exclude = '-ExcludeProtocol tcp, gre'; Left = 'marked', 'ping', 'ping6', 'zoned' }
+            @{ Exclude = '-ExcludeProtocol Udp'; Left = 'gre', 'open', 'ping', 'ping6', 'syn' }
+            @{ Exclude = '-ExcludeState SYN_SENT'; Left = 'gre', 'marked', 'open', 'ping', 'ping6', 'zoned' }
+            @{ Exclude = '-ExcludeState SynSent, Established'; Left = 'gre', 'marked', 'ping', 'ping6', 'zoned' }
+            @{ Exclude = '-ExcludeStatus SeenReply'; Left = 'gre', 'marked', 'ping', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeMark 0x100/0xff00'; Left = 'gre', 'open', 'ping', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeZone 5'; Left = 'gre', 'marked', 'open', 'ping', 'ping6', 'syn' }
+            @{ Exclude = '-ExcludeZone 0'; Left = @('zoned') }
+            @{ Exclude = '-ExcludeHelper FTP'; Left = 'gre', 'marked', 'ping', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeLabel 5'; Left = 'gre', 'marked', 'open', 'ping', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeIcmpType 8'; Left = 'gre', 'marked', 'open', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeIcmpCode 0'; Left = 'gre', 'marked', 'open', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeIcmpId 77'; Left = 'gre', 'marked', 'open', 'ping', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeGreSourceKey 7'; Left = 'marked', 'open', 'ping', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeGreDestinationKey 9'; Left = 'gre', 'marked', 'open', 'ping', 'ping6', 'syn', 'zoned' }
+            @{ Exclude = '-ExcludeProtocol tcp -ExcludeIcmpType 8 -ExcludeZone 5 -ExcludeAddress 2001:db8::/32'; Left = 'gre', 'marked' }
+        )
+        $tried = @($others.ForEach{ ($_.Exclude -split ' ')[0].TrimStart('-') } | Sort-Object -Unique)
+    }
+
+    BeforeAll {
+        $table = [ordered]@{
+            open   = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40001 --dport 21 --state ESTABLISHED -u SEEN_REPLY'
+            syn    = '-s 192.0.2.2 -d 198.51.100.7 -p tcp --sport 40002 --dport 80 --state SYN_SENT'
+            marked = '-s 192.0.2.3 -d 198.51.100.53 -p udp --sport 2000 --dport 53 -m 0x123'
+            zoned  = '-s 192.0.2.4 -d 198.51.100.53 -p udp --sport 2001 --dport 53 -w 5'
+            ping   = '-s 192.0.2.5 -d 198.51.100.7 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80'
+            ping6  = '-s 2001:db8::5 -d 2001:db8::7 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 77'
+            gre    = '-s 192.0.2.6 -d 198.51.100.7 -p gre --srckey 7 --dstkey 8'
+        }
+        # conntrack gives no helper to an entry that it makes.
+        $open = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'tcp'; SourcePort = 40001; DestinationPort = 21; State = 'Established'; Status = 'SeenReply'; Timeout = 600; Helper = 'ftp' }
+    }
+
+    BeforeEach {
+        Reset-KernelTable $namespace $table
+    }
+
+    It 'is tried here for each parameter that there is' -ForEach @{ Tried = $tried } {
+        $there = (Get-Command Get-ConntrackEntry).Parameters.Keys.Where{ $_ -match '^Exclude' -and $_ -notmatch '(Address|Port)$' } | Sort-Object
+        $Tried | Should -Be $there
+        foreach ($command in 'Remove-ConntrackEntry', 'Set-ConntrackEntry', 'Block-ConntrackTraffic', 'Measure-ConntrackEntry', 'Watch-ConntrackEvent', 'Register-ConntrackEvent', 'Show-ConntrackTop') {
+            $there | ForEach-Object { (Get-Command $command).Parameters.Keys | Should -Contain $_ }
+        }
+    }
+
+    It 'is all but what would be asked for: <Exclude>' -ForEach $others {
+        if ($Exclude -like '*Helper*') {
+            $null = Invoke-InNamespace $namespace conntrack -D -s 192.0.2.1
+            New-ConntrackEntry @open
+            @(Get-ConntrackEntry -Helper ftp).Count | Should -Be 1
+            @(Invoke-Line "Get-ConntrackEntry $Exclude").SourceAddress | Should -Not -Contain '192.0.2.1'
+            @(Invoke-Line "Get-ConntrackEntry $Exclude").Count | Should -Be 6
+            return
+        }
+        Resolve-EntryName $namespace @(Invoke-Line "Get-ConntrackEntry $Exclude") | Should -Be $Left
+        (Invoke-Line "Measure-ConntrackEntry $Exclude" | Measure-Object Count -Sum).Sum | Should -Be $Left.Count
+        $seen = @(Invoke-Line "Watch-ConntrackEvent $Exclude -IncludeExisting -MaxEvents $($Left.Count) -Timeout 30 -WarningAction Ignore")
+        Resolve-EntryName $namespace $seen | Should -Be $Left
+        Invoke-Line "Remove-ConntrackEntry -AddressFamily IPv4 $Exclude"
+        Get-KernelName $namespace | Should -Be (@($table.Keys).Where{ $_ -notin $Left -or $_ -eq 'ping6' } | Sort-Object)
+    }
+
+    It 'is no part of what the kernel is asked, and names nothing to change: <Exclude>' -ForEach $others.Where{ $_.Exclude -notlike '*-ExcludeStatus*' -and @($_.Exclude -split ' -').Count -eq 1 } {
+        $DebugPreference = 'Continue'
+        $told = "$(Invoke-Line "Get-ConntrackEntry -AddressFamily IPv4 $Exclude 5>&1" | Where-Object { $_ -is [System.Management.Automation.DebugRecord] })"
+        $told | Should -Match 'here:.*not '
+        ($told -split 'here:')[0] | Should -Not -Match 'not '
+        foreach ($command in 'Remove-ConntrackEntry', 'Remove-ConntrackEntry -Block', 'Block-ConntrackTraffic', 'Set-ConntrackEntry -NewTimeout 1') {
+            $DebugPreference = 'SilentlyContinue'
+            $failure = @(Get-Failure { Invoke-Line "$command $Exclude" })
+            $failure[0].FullyQualifiedErrorId | Should -BeLike 'NoFilter,*'
+            "$failure" | Should -BeLike '*only exclusions*'
+        }
+        Get-KernelCount $namespace | Should -Be $table.Count
+        Get-ConntrackBlock | Should -BeNullOrEmpty
+    }
+
+    It 'contradicts what is asked for: <_>' -ForEach 'Protocol udp', 'State SynSent', 'Mark 7', 'Zone 5', 'Label 5', 'Helper ftp', 'IcmpType 8', 'GreSourceKey 7' {
+        $name, $value = $_ -split ' '
+        $failure = @(Get-Failure { Invoke-Line "Get-ConntrackEntry -$name $value -Exclude$name $value" })
+        $failure[0].FullyQualifiedErrorId | Should -BeLike 'ContradictoryFilter,*'
+        "$failure" | Should -Match "-Exclude$name\b"
+    }
+
+    It 'stays in the text of a filter, by which groups come back from files' {
+        $groups = Measure-ConntrackEntry -GroupBy DestinationPort -ExcludeProtocol tcp -ExcludeZone 5 -ExcludeIcmpType 8 | Where-Object DestinationPort -EQ 53
+        $read = $groups | ConvertTo-Csv | ConvertFrom-Csv
+        Resolve-EntryName $namespace @($read | Get-ConntrackEntry) | Should -Be 'marked'
+    }
+}

@@ -66,6 +66,18 @@ Describe 'Get-ConntrackExpectation' {
         (Get-Failure { 7 | Get-ConntrackExpectation }).FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
     }
 
+    It 'takes a part of the tuple from the pipeline, and groups of masters: <Name>' -ForEach @(
+        @{ Name = 'text'; Objects = { '198.51.100.7' }; Ports = 5000, 5000 }
+        @{ Name = 'several texts, each expectation once'; Objects = { '198.51.100.0/24', '198.51.100.7', '2001:db8:1::/64' }; Ports = 5000, 5000, 5001, 5003 }
+        @{ Name = 'rows of a CSV file'; Objects = { 'DestinationPort,Protocol', '5002,udp', '5003,udp', '5001,' | ConvertFrom-Csv }; Ports = 5001, 5002 }
+        @{ Name = 'groups of Measure-ConntrackEntry'; Objects = { Measure-ConntrackEntry -GroupBy AddressFamily -NetworkNamespace $namespace | Where-Object AddressFamily -EQ IPv6 }; Ports = @(5003) }
+        @{ Name = 'groups of Group-Object'; Objects = { Get-ConntrackEntry -NetworkNamespace $namespace | Group-Object AddressFamily | Where-Object Name -EQ IPv6 }; Ports = @(5003) }
+    ) {
+        @(& $Objects | Get-ConntrackExpectation).DestinationPort | Sort-Object | Should -Be $Ports
+        (Get-Failure { 'nonsense' | Get-ConntrackExpectation }).FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
+        (Get-Failure { [pscustomobject]@{ ReplySourceAddress = '192.0.2.1' } | Get-ConntrackExpectation }).FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
+    }
+
     It 'tells with -Exact which one a connection would meet' {
         (Get-ConntrackExpectation 198.51.100.77 -SourcePort 20 -DestinationAddress 192.0.2.1 -DestinationPort 5001 -Protocol tcp -Exact).SourceAddress | Should -Be 198.51.100.0
         (Get-ConntrackExpectation 203.0.113.9 -DestinationAddress 192.0.2.1 -DestinationPort 5002 -Protocol udp -Exact).SourceMask | Should -Be 0.0.0.0

@@ -103,4 +103,20 @@ Describe 'Get-ConntrackTimeout' {
             ForEach-Object { "$($_.Value.ValueKind)" } | Should -BeIn 'String', 'Number', 'Null', 'True', 'False'
         ($timeouts | ConvertTo-Csv | ConvertFrom-Csv)[0].State | Should -Be 'SynSent'
     }
+
+    It 'says of each name that it has no timeouts, and nothing of wildcards' {
+        if (Get-ConntrackTimeout dccp -ErrorAction Ignore) { return }
+        $failures = $null
+        $found = @(Get-ConntrackTimeout icmp, dccp, IcmpV* -ErrorAction SilentlyContinue -ErrorVariable failures)
+        $found.Protocol | Should -Be 'Icmp', 'IcmpV6'
+        @($failures).Count | Should -Be 1
+        $failures[0].FullyQualifiedErrorId | Should -BeLike 'TimeoutNotSupported,*'
+        "$failures" | Should -BeLike '*Dccp*'
+        Get-ConntrackTimeout dcc*, nothing* -ErrorAction Stop | Should -BeNullOrEmpty
+        @(Get-ConntrackTimeout d*, icmp -ErrorAction Stop).Count | Should -Be 1
+        (Get-Failure { Get-ConntrackTimeout -State PartOpen -ErrorAction Continue }).FullyQualifiedErrorId | Should -BeLike 'TimeoutNotSupported,*'
+        Get-ConntrackTimeout -State PartO* -ErrorAction Stop | Should -BeNullOrEmpty
+        @(Get-ConntrackTimeout -State PartO*, Established, PART_OPEN -ErrorAction SilentlyContinue).State | Sort-Object -Unique | Should -Be 'Established'
+        (TabExpansion2 'Get-ConntrackTimeout udp' 24).CompletionMatches.CompletionText | Should -Be 'Udp', 'UdpLite'
+    }
 }

@@ -185,9 +185,9 @@ Describe '<Name>' -ForEach $commands {
 
     It 'has no aliases of parameters that hide what they mean' {
         # PSPath is what takes the files of Get-ChildItem from the pipeline. Some are short for one name each, everywhere, and some are
-        # the names that times had once.
+        # the names that times had once. -First is what Select-Object calls -Top.
         $own.Aliases | Where-Object {
-            $_ -notin 'PSPath', 'Source', 'Destination', 'SPort', 'DPort', 'Namespace', 'TimeoutSeconds', 'BlockSeconds', 'RefreshSeconds', 'SampleSeconds'
+            $_ -notin 'PSPath', 'First', 'Source', 'Destination', 'SPort', 'DPort', 'Namespace', 'TimeoutSeconds', 'BlockSeconds', 'RefreshSeconds', 'SampleSeconds'
         } | Should -BeNullOrEmpty
     }
 }

@@ -56,6 +56,14 @@ Describe 'Names of services' {
         Resolve-EntryName $namespace @(Get-ConntrackEntry -DestinationPort DOMAIN) | Should -Be 'dns'
         Resolve-EntryName $namespace @(Get-ConntrackEntry -Port https, domain, 8000-8100) | Should -Be 'dns', 'proxy', 'web'
         Resolve-EntryName $namespace @(Get-ConntrackEntry -ExcludePort https, domain) | Should -Be 'proxy', 'sctp'
+        # Ranges from one to another, of names and numbers.
+        Resolve-EntryName $namespace @(Get-ConntrackEntry -DestinationPort http-https) | Should -Be 'web'
+        Resolve-EntryName $namespace @(Get-ConntrackEntry -DestinationPort 80-https, domain-80) | Should -Be 'dns', 'web'
+        Resolve-EntryName $namespace @(Get-ConntrackEntry -DestinationPort sip-sip-tls, https-9000) | Should -Be 'proxy', 'sctp', 'web'
+        "$(Get-Failure { Get-ConntrackEntry -DestinationPort https-http })" | Should -BeLike "*443-80*"
+        "$(Get-Failure { Get-ConntrackEntry -DestinationPort http-nothing })" | Should -BeLike "*http-nothing*is not a service*"
+        "$(Get-Failure { New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol udp -SourcePort 1 -DestinationPort http-https })" | Should -BeLike '*http-https*'
+
         # An alias in the file, and a name that has a hyphen and is no range.
         Resolve-EntryName $namespace @(Get-ConntrackEntry -DestinationPort http-alt, sip-tls) | Should -Be 'proxy', 'sctp'
     }

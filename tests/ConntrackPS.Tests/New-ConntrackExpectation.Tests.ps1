@@ -105,13 +105,27 @@ Describe 'New-ConntrackExpectation' {
         "$failure" | Should -BeLike '*record 1*ct helper*'
     }
 
+    It 'names all that is missing at once: <Expected>' -ForEach @(
+        @{ Command = { New-ConntrackExpectation }; Expected = 'Master, SourceAddress, DestinationAddress, DestinationPort' }
+        @{ Command = { New-ConntrackExpectation 198.51.100.7 -Protocol esp }; Expected = 'Master, DestinationAddress' }
+        @{ Command = { New-ConntrackExpectation -Master $master }; Expected = 'SourceAddress, DestinationAddress, DestinationPort' }
+        @{ Command = { $master | New-ConntrackExpectation -Destination 192.0.2.1 }; Expected = 'SourceAddress, DestinationPort' }
+        @{ Command = { $master, $six | ConvertTo-Csv | ConvertFrom-Csv | New-ConntrackExpectation -DPort 7 }; Expected = 'SourceAddress, DestinationAddress'; Objects = 2 }
+    ) {
+        $failure = @(Get-Failure $Command)
+        $failure.FullyQualifiedErrorId | Should -Match '^MissingMandatoryParameter'
+        "$($failure[0])" | Should -BeLike "*missing mandatory parameters: $Expected. Add -$($Expected -replace ', ', ', -')."
+        $failure.Count | Should -BeLessOrEqual 2
+        Get-KernelPort $namespace | Should -BeNullOrEmpty
+    }
+
     It 'asks for what is missing: <Missing>' -ForEach @(
         @{ Missing = 'Master' }, @{ Missing = 'SourceAddress' }, @{ Missing = 'DestinationAddress' }, @{ Missing = 'DestinationPort' }
     ) {
         $arguments = $new + @{}
         $arguments.Remove($Missing)
         $failure = Get-Failure { New-ConntrackExpectation @arguments }
-        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidExpectation,*'
+        $failure.FullyQualifiedErrorId | Should -BeLike 'MissingMandatoryParameter,*'
         "$failure" | Should -BeLike "*-$Missing*"
         Get-KernelPort $namespace | Should -BeNullOrEmpty
     }

@@ -11,6 +11,7 @@ BeforeAll {
     }
     $namespace = New-TestNamespace
     $here = @{ NetworkNamespace = $namespace }
+    $package = "$(Get-PackagePath)/ConntrackPS.psd1"
 
     <# Every way an object may have come: live, over the wire, from a file. #>
     $journeys = @{
@@ -171,6 +172,66 @@ Describe 'Objects of the pipeline' {
         }
     }
 
+    Context 'Groups piped into Block-ConntrackTraffic' {
+        BeforeAll {
+            <# The sources that nft shows in a block's own table. #>
+            function Get-BlockedSource($Block) {
+                @([regex]::Matches("$(Invoke-InNamespace $namespace nft list table inet $Block.Table)", '\b192\.0\.2\.\d+\b').Value | Sort-Object -Unique)
+            }
+        }
+
+        AfterEach {
+            Get-ConntrackBlock | Unblock-ConntrackTraffic
+        }
+
+        It 'are blocked by their filter: <_>' -ForEach 'Live', 'Clixml', 'Json', 'Csv', 'Job' {
+            $group = if ($_ -eq 'Job') {
+                # As from another machine: what Invoke-Command returns has gone through the same serialisation.
+                Start-Job { Import-Module $using:package; Measure-ConntrackEntry -GroupBy SourceAddress -First 1 -NetworkNamespace $using:namespace } |
+                    Receive-Job -Wait -AutoRemoveJob
+            }
+            else {
+                & $journeys[$_] (Measure-ConntrackEntry -GroupBy SourceAddress -First 1 @here)
+            }
+            $group.Name | Should -Be '192.0.2.1'
+            $block = @($group | Block-ConntrackTraffic)
+            $block.Count | Should -Be 1
+            $block[0].Namespace | Should -Be $namespace
+            Get-BlockedSource $block[0] | Should -Be '192.0.2.1'
+
+            # The group is blocked, and not only the entries that it has now.
+            $block[0].CoversNewFlows | Should -BeTrue
+            Get-KernelCount $namespace | Should -Be 5
+        }
+
+        It 'are told of by -WhatIf, and nothing is blocked' {
+            $script = "Import-Module $package; Measure-ConntrackEntry -GroupBy SourceAddress -First 1 -NetworkNamespace $namespace | Block-ConntrackTraffic -WhatIf"
+            $text = pwsh -NoProfile -Command $script
+            "$text" | Should -BeLike 'What if: Performing the operation "Block conntrack traffic until*" on target "entries with source address 192.0.2.1".'
+            Get-ConntrackBlock | Should -BeNullOrEmpty
+        }
+
+        It 'are blocked entry by entry where they are of Group-Object: <_>' -ForEach 'Live', 'Clixml', 'Json' {
+            $groups = & $journeys[$_] (Get-ConntrackEntry @here | Group-Object SourceAddress | Where-Object Count -GT 1)
+            $block = @($groups | Block-ConntrackTraffic)
+            $block.Count | Should -Be 1
+            $block[0].CoversNewFlows | Should -BeFalse
+            "$(Invoke-InNamespace $namespace nft list table inet $block[0].Table)" | Should -Match '40001'
+        }
+
+        It 'are one block each' {
+            $blocks = @(Measure-ConntrackEntry -GroupBy SourceAddress -Top 2 -AddressFamily IPv4 @here | Block-ConntrackTraffic)
+            $blocks.Count | Should -Be 2
+            $blocks | ForEach-Object { Get-BlockedSource $_ } | Should -Be '192.0.2.1', '192.0.2.2'
+        }
+
+        It 'that were counted from objects, or contain everything, are refused' {
+            (Get-Failure { Get-ConntrackEntry @here | Measure-ConntrackEntry -GroupBy Protocol | Select-Object -First 1 | Block-ConntrackTraffic }).FullyQualifiedErrorId |
+                Should -BeLike 'GroupNamesNoEntries,*'
+            Get-ConntrackBlock | Should -BeNullOrEmpty
+        }
+    }
+
     Context 'A part of a tuple' {
         It 'is a filter of what reads: text' {
             @('192.0.2.1' | Get-ConntrackEntry @here).SourcePort | Sort-Object | Should -Be 40001, 40002
@@ -212,9 +273,105 @@ Describe 'Objects of the pipeline' {
         }
     }
 
+    Context 'Objects piped into cmdlets that read' {
+        It 'are filters of Watch-ConntrackEvent: <Name>' -ForEach @(
+            @{ Name = 'text'; Objects = { '192.0.2.1' }; Expected = 'web', 'web2' }
+            @{ Name = 'several texts'; Objects = { '192.0.2.2', '2001:db8::1', '192.0.2.2' }; Expected = 'dns6', 'mail' }
+            @{ Name = 'an address'; Objects = { [ipaddress]'192.0.2.3' }; Expected = @('dns') }
+            @{ Name = 'rows of a CSV file'; Objects = { 'SourceAddress,DestinationPort', '192.0.2.1,80', ',53' | ConvertFrom-Csv }; Expected = 'dns', 'dns6', 'web', 'web2' }
+            @{ Name = 'entries'; Objects = { Get-ConntrackEntry -DestinationPort 80, 25 @here }; Expected = 'mail', 'web', 'web2' }
+            @{ Name = 'entries of a CSV file'; Objects = { Get-ConntrackEntry -DestinationPort 25 @here | ConvertTo-Csv | ConvertFrom-Csv }; Expected = @('mail') }
+            @{ Name = 'groups of Measure-ConntrackEntry'; Objects = { Measure-ConntrackEntry -GroupBy SourceAddress @here | Where-Object Count -EQ 2 }; Expected = 'web', 'web2' }
+            @{ Name = 'groups from JSON'; Objects = { & $journeys.Json (Measure-ConntrackEntry -GroupBy SourceAddress @here | Where-Object Count -EQ 2) }; Expected = 'web', 'web2' }
+            @{ Name = 'groups of Group-Object'; Objects = { Get-ConntrackEntry @here | Group-Object DestinationPort | Where-Object Name -EQ 53 }; Expected = 'dns', 'dns6' }
+        ) {
+            $objects = @(& $Objects)
+            $events = @($objects | Watch-ConntrackEvent -IncludeExisting -Timeout 0.3 @here -WarningAction SilentlyContinue)
+            Resolve-EntryName $namespace $events | Should -Be $Expected
+            Resolve-EntryName $namespace @(Watch-ConntrackEvent -InputObject $objects -IncludeExisting -Timeout 0.3 @here -WarningAction SilentlyContinue) | Should -Be $Expected
+        }
+
+        It 'are filters of what happens later, by each in its own network namespace' {
+            $other = New-TestNamespace
+            try {
+                $rows = @([pscustomobject]@{ SourceAddress = '10.0.0.1'; Namespace = $namespace }, [pscustomobject]@{ SourceAddress = '10.0.0.2'; Namespace = $other })
+                $add = 'sleep 0.7; for s in 10.0.0.1 10.0.0.2 10.0.0.3; do conntrack -I -s $s -d 10.9.9.9 -p udp --sport 1 --dport 2 -t 60; done'
+                $adders = foreach ($name in $namespace, $other) { Start-Process ip -ArgumentList 'netns', 'exec', $name, "sh -c `"$add`"" -PassThru -RedirectStandardOutput /dev/null -RedirectStandardError "$TestDrive/$name.err" }
+                $events = @($rows | Watch-ConntrackEvent -EventType New -MaxEvents 2 -Timeout 20 -WarningAction SilentlyContinue)
+                $adders | Wait-Process
+                $events | Sort-Object SourceAddress | ForEach-Object { "$($_.SourceAddress) $($_.Namespace)" } | Should -Be "10.0.0.1 $namespace", "10.0.0.2 $other"
+                $events[0].PSTypeNames[0] | Should -BeLike '*#Namespaced' -Because 'events of two namespaces show which'
+            }
+            finally {
+                Remove-TestNamespace $other
+            }
+        }
+
+        It 'are filters of Register-ConntrackEvent' {
+            $name = 'ctps-pipe'
+            try {
+                '10.0.0.1', '10.0.0.3' | Register-ConntrackEvent -EventType New -SourceIdentifier $name @here -WarningAction SilentlyContinue
+                1..4 | ForEach-Object { Add-KernelLine $namespace "-s 10.0.0.$_ -d 10.9.9.9 -p udp --sport 1 --dport 2" }
+                Wait-Until { @(Get-Event $name -ErrorAction Ignore).Count -ge 2 } 'no events came'
+                (Get-Event $name).SourceEventArgs.Event.SourceAddress | Should -Be '10.0.0.1', '10.0.0.3'
+            }
+            finally {
+                Unregister-Event $name -ErrorAction Ignore
+                Get-Event $name -ErrorAction Ignore | Remove-Event
+            }
+        }
+
+        It 'that are nothing, or no filters, watch nothing: <Name>' -ForEach @(
+            @{ Name = 'none'; Objects = @(); Id = $null }
+            @{ Name = 'nonsense'; Objects = @('nonsense'); Id = 'NotAnEntry,*' }
+            @{ Name = 'an object of something else'; Objects = @([pscustomobject]@{ A = 1 }); Id = 'NotAnEntry,*' }
+        ) {
+            $failures = $null
+            $Objects | Watch-ConntrackEvent -IncludeExisting -Timeout 2 @here -ErrorVariable failures -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+            if ($Id) { $failures.FullyQualifiedErrorId | Should -BeLike $Id } else { $failures | Should -BeNullOrEmpty }
+        }
+
+        It 'are filters of Show-ConntrackTop' {
+            $top = { @($input | Show-ConntrackTop -Once -Width 120 -Height 20 @here) -match '^(192|2001)' }
+            @('192.0.2.1' | & $top).Count | Should -Be 2
+            @('192.0.2.1', '2001:db8::1' | & $top).Count | Should -Be 3
+            @(Measure-ConntrackEntry -GroupBy DestinationPort @here | Where-Object DestinationPort -EQ 53 | & $top).Count | Should -Be 2
+            @(Get-ConntrackEntry -DestinationPort 25 @here | & $top).Count | Should -Be 1
+        }
+
+        It 'are names for <Command>' -ForEach @(
+            @{ Command = 'Get-ConntrackSetting'; Objects = 'Maximum', 'Bucket*'; Property = 'Name'; Expected = 'Maximum', 'Buckets' }
+            @{ Command = 'Get-ConntrackTimeout'; Objects = 'icmp', 'Generic'; Property = 'Protocol'; Expected = 'Icmp', 'Generic' }
+        ) {
+            @($Objects | & $Command @here).$Property | Should -Be $Expected
+            @($Objects | ForEach-Object { [pscustomobject]@{ $Property = $_; Namespace = $namespace } } | ConvertTo-Csv | ConvertFrom-Csv | & $Command).$Property | Should -Be $Expected
+
+            # What it emitted is read again, in the network namespace that it is of.
+            $once = @($Objects | & $Command @here)
+            $again = @($once | & $Command)
+            $again.Namespace | Should -Be $once.Namespace
+            ($again | ForEach-Object { "$($_.Protocol) $($_.State) $($_.Name) $($_.Value)" }) | Should -Be ($once | ForEach-Object { "$($_.Protocol) $($_.State) $($_.Name) $($_.Value)" })
+        }
+
+        It 'are told what to write where nothing of them can be used: <_>' -ForEach 'Get-ConntrackStat', 'Test-ConntrackHealth', 'Clear-ConntrackTable -Confirm:$false', 'Watch-ConntrackEvent -Expectation -Timeout 1' {
+            $command = [scriptblock]::Create("`$input | $_ -NetworkNamespace $namespace")
+            $failure = @(Get-Failure { '192.0.2.1' | & $command })
+            $failure.Count | Should -Be 1
+            $failure.FullyQualifiedErrorId | Should -BeLike 'NoPipelineInput,*'
+            "$failure" | Should -BeLike "*Write*$(($_ -split ' ')[0] -replace 'Clear-ConntrackTable', 'Remove-ConntrackEntry')*"
+            Get-KernelCount $namespace | Should -Be 5 -Because 'an object that can not be used must not empty the table'
+        }
+
+        It 'are used, or refused by name, by every cmdlet' {
+            # A cmdlet without pipeline input is in the test above, so that PowerShell's own error never comes.
+            $without = Get-Command -Module ConntrackPS -CommandType Cmdlet | Where-Object { -not ($_.Parameters.Values.Attributes | Where-Object { $_.ValueFromPipeline -or $_.ValueFromPipelineByPropertyName }) }
+            $without.Name | Sort-Object | Should -Be 'Clear-ConntrackTable', 'Get-ConntrackStat', 'Test-ConntrackHealth'
+        }
+    }
+
     Context 'Errors about many objects' {
         It 'are two, the first at once and the others counted: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Remove-ConntrackEntry', 'Set-ConntrackEntry -NewMark 1',
-        'Block-ConntrackTraffic', 'New-ConntrackEntry', 'ConvertTo-ConntrackText', 'Remove-ConntrackExpectation', 'New-ConntrackExpectation', 'Repair-ConntrackHealth -Confirm:$false' {
+        'Block-ConntrackTraffic', 'Watch-ConntrackEvent', 'Register-ConntrackEvent', 'Show-ConntrackTop -Once', 'New-ConntrackEntry', 'ConvertTo-ConntrackText', 'Remove-ConntrackExpectation', 'New-ConntrackExpectation', 'Repair-ConntrackHealth -Confirm:$false' {
             $namespaceText = $_ -like 'ConvertTo*' ? '' : "-NetworkNamespace $namespace"
             $command = [scriptblock]::Create("`$input | $_ $namespaceText -ErrorAction Continue 2>&1")
             $failures = @(1..1000 | ForEach-Object { [pscustomobject]@{ Number = $_ } } | & $command | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] })
@@ -229,7 +386,7 @@ Describe 'Objects of the pipeline' {
             $taking = Get-Command -Module ConntrackPS | Where-Object { $_.Parameters.InputObject.ParameterType -eq [psobject] }
             $taking.Name | Sort-Object | Should -Be @(
                 'Block-ConntrackTraffic', 'ConvertTo-ConntrackText', 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'New-ConntrackEntry', 'New-ConntrackExpectation'
-                'Remove-ConntrackEntry', 'Remove-ConntrackExpectation', 'Repair-ConntrackHealth', 'Set-ConntrackEntry') -Because 'the test above must name it'
+                'Register-ConntrackEvent', 'Remove-ConntrackEntry', 'Remove-ConntrackExpectation', 'Repair-ConntrackHealth', 'Set-ConntrackEntry', 'Show-ConntrackTop', 'Watch-ConntrackEvent') -Because 'the test above must name it'
         }
 
         It 'keep different reasons apart' {

@@ -2,7 +2,7 @@
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
-    # What is left out has parameters of its own, one for each address and port.
+    # What is left out has parameters of its own.
     $settable = [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne 'Exclude' }.Name
 }
 
@@ -83,7 +83,7 @@ Describe 'The filter property <_>' -ForEach $settable {
     }
 }
 
-Describe 'What leaves out <_>' -ForEach ($settable -match '(Address|Port)$') {
+Describe 'What leaves out <_>' -ForEach ($settable -match '(Address|Port)$|^Icmp|^Gre|^(Protocol|State|Mark|Zone|Label|Helper)$') {
     It 'has a parameter on each cmdlet that selects entries, with the attributes of the one that asks' {
         foreach ($command in 'Get-ConntrackEntry', 'Remove-ConntrackEntry', 'Measure-ConntrackEntry', 'Watch-ConntrackEvent', 'Register-ConntrackEvent',
             'Block-ConntrackTraffic', 'Show-ConntrackTop', 'Set-ConntrackEntry') {
@@ -97,10 +97,11 @@ Describe 'What leaves out <_>' -ForEach ($settable -match '(Address|Port)$') {
     }
 
     It 'is one filter of those that are excluded' {
-        $value = $_ -like '*Address' ? '192.0.2.0/24' : '1000-2000'
-        $filter = $parse.Invoke($null, @("-Exclude$_ $value"))
+        $asks = $_
+        $value = switch -Regex ($_) { 'Address$' { '192.0.2.0/24' } 'Port$' { '1000-2000' } 'Protocol' { 'Udp' } 'State' { 'SynSent' } 'Helper' { 'ftp' } 'Mark' { '0x11' } default { '17' } }
+        $filter = $parse.Invoke($null, @("-Exclude$asks $value"))
         $filter.Exclude.Count | Should -Be 1
-        "$($filter.Exclude[0].$_)" | Should -Be $value
+        "$($filter.Exclude[0].$asks)" | Should -Be $value
         $filter.NamesEntries | Should -BeFalse
         foreach ($name in [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne 'Exclude' }.Name) {
             "$($filter.$name)" | Should -Be "$([ConntrackPS.Conntrack.Filtering.ConntrackFilter]::new().$name)"

@@ -130,6 +130,9 @@ BeforeAll {
         'ConntrackPS.Tuning.Settings.ConntrackSetting#Namespaced'       = @(Get-ConntrackSetting @several)
         'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy#Namespaced' = @(Get-ConntrackTimeoutPolicy @several)
         'ConntrackPS.Blocking.ConntrackBlock#Namespaced'                = @(Get-ConntrackBlock -NetworkNamespace *)
+        'ConntrackPS.Diagnosis.Health.ConntrackFinding#Namespaced'      = @(Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Information @several)
+        'ConntrackPS.Diagnosis.Health.ConntrackRepair#Namespaced'       = @($several.NetworkNamespace | ForEach-Object { [pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date'; Namespace = $_ } } |
+                Repair-ConntrackHealth -SampleTime 0 -Confirm:$false)
     }
 
     <# The objects of a view, all or those of a family: what has no address is of both. #>
@@ -208,7 +211,7 @@ Describe 'The headings of the view <View>' -ForEach $tables {
     }
 
     It 'are properties after a journey through a file too' {
-        if ($Type -like '*#Service' -or $Type -like '*.ConntrackRepair') { Set-ItResult -Skipped -Because 'this view is for live objects'; return }
+        if ($Type -like '*#Service' -or $Type -like '*.ConntrackRepair*') { Set-ItResult -Skipped -Because 'this view is for live objects'; return }
         foreach ($object in Get-Sample $Type) {
             $read = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($object, 3))
             foreach ($heading in $Headers) {
@@ -307,6 +310,58 @@ Describe 'Rows of several network namespaces' {
         @{ Command = { Watch-ConntrackEvent -IncludeExisting -MaxEvents 15 -Timeout 20 @both -WarningAction Ignore } }
     ) {
         Assert-Namespaced $Command
+    }
+
+    It 'show which where they come of piped objects: <Command>' -ForEach @(
+        @{ Command = { Get-ConntrackEntry @both | Get-ConntrackEntry } }
+        @{ Command = { Get-ConntrackEntry @both | ConvertTo-Csv | ConvertFrom-Csv | Get-ConntrackEntry } }
+        @{ Command = { ConvertTo-Json @(Get-ConntrackEntry @both) -EnumsAsStrings | ConvertFrom-Json | Get-ConntrackEntry } }
+        @{ Command = { [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize(@(Get-ConntrackEntry @both))) | Get-ConntrackEntry } }
+        @{ Command = { Measure-ConntrackEntry @both | Get-ConntrackEntry } }
+        @{ Command = { Get-ConntrackEntry @both | Group-Object Protocol | Get-ConntrackEntry } }
+        @{ Command = { $second, $namespace | ForEach-Object { [pscustomobject]@{ SourceAddress = (Get-ConntrackEntry -NetworkNamespace $_)[0].SourceAddress; Namespace = $_ } } | Get-ConntrackEntry } }
+        @{ Command = { Get-ConntrackEntry @both | Set-ConntrackEntry -NewMark 9 -PassThru } }
+        @{ Command = { Measure-ConntrackEntry @both | Set-ConntrackEntry -NewMark 9 -PassThru } }
+        @{ Command = { Measure-ConntrackEntry @both | Measure-ConntrackEntry -GroupBy Protocol } }
+        @{ Command = { Get-ConntrackEntry @both | New-ConntrackEntry -Force -PassThru -WarningAction Ignore -ErrorAction Ignore } }
+        @{ Command = { Get-ConntrackSetting TcpLoose @both | Get-ConntrackSetting } }
+        @{ Command = { Get-ConntrackSetting TcpLoose @both | Set-ConntrackSetting -PassThru } }
+        @{ Command = { Get-ConntrackTimeout icmp @both | Get-ConntrackTimeout } }
+        @{ Command = { Get-ConntrackTimeout icmp @both | Set-ConntrackTimeout -PassThru } }
+        @{ Command = { Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Ok @both | Format-Table -OutVariable rows | Out-Null; Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Ok @both | Where-Object Namespace }; Table = $true }
+    ) {
+        if ($Table) {
+            $findings = & $Command
+            $text = $findings | Format-Table | Out-String -Width 120
+            -split $text.Trim() | Should -Contain 'Namespace'
+            $text | Should -Match $second.Substring(0, 10)
+            $findings | Out-String -Width 120 | Should -Match '(?m)^Severity +: ' -Because 'findings are a list unless a table is asked for'
+            return
+        }
+        Assert-Namespaced $Command
+    }
+
+    It 'show which where they were removed or unblocked' {
+        $third = New-TestNamespace ([ordered]@{ one = '-s 192.0.2.9 -d 198.51.100.9 -p udp --sport 9 --dport 53' })
+        $fourth = New-TestNamespace ([ordered]@{ one = '-s 192.0.2.9 -d 198.51.100.9 -p udp --sport 9 --dport 53' })
+        try {
+            $blocks = @(Get-ConntrackEntry -NetworkNamespace $third, $fourth | Block-ConntrackTraffic)
+            -split ($blocks | Out-String -Width 120).Trim() | Should -Contain 'Namespace'
+            -split ($blocks | Unblock-ConntrackTraffic -PassThru | Out-String -Width 120).Trim() | Should -Contain 'Namespace'
+            $removed = Get-ConntrackEntry -NetworkNamespace $third, $fourth | Remove-ConntrackEntry -PassThru
+            @($removed).Count | Should -Be 2
+            -split ($removed | Out-String -Width 120).Trim() | Should -Contain 'Namespace'
+        }
+        finally {
+            Get-ConntrackBlock | Where-Object Namespace -In $third, $fourth | Unblock-ConntrackTraffic
+            Remove-TestNamespace $third, $fourth
+        }
+    }
+
+    It 'are as before where all that is piped is of one namespace' {
+        foreach ($rows in @(Get-ConntrackEntry @here | Get-ConntrackEntry), @(Get-ConntrackEntry @both | Get-ConntrackEntry @here -ErrorAction Ignore), @(Get-ConntrackEntry @both | Measure-ConntrackEntry)) {
+            $rows[0].PSTypeNames | Should -Not -Match '#'
+        }
     }
 
     It 'show which where all namespaces are meant' {

@@ -63,10 +63,39 @@ internal sealed class ServiceNames
             : throw new FormatException($"'{name}' has several ports in /etc/services. Write one of {string.Join(", ", ports)}.");
     }
 
-    /// <summary>Parses a port, a range of ports, or a service name: <c>443</c>, <c>1000-2000</c>, <c>https</c>.</summary>
-    /// <exception cref="FormatException">The text is none of these. The message contains the accepted form.</exception>
-    public PortRange ParseRange(string text) =>
-        PortRange.TryParse(text, out PortRange range) ? range : new PortRange(PortOf(text) ?? throw Refuse(text, AcceptedForm));
+    /// <summary>Reads a port, a service, or a range from one of them to another: <c>443</c>, <c>https</c>, <c>1000-2000</c>,
+    /// <c>http-https</c>, <c>80-https</c>. A name with hyphens is that name, where the file has it.</summary>
+    /// <exception cref="FormatException">It is none of these, or can be read in several ways; the message says what is accepted.</exception>
+    public PortRange ParseRange(string text)
+    {
+        if (PortRange.TryParse(text, out PortRange range))
+            return range;
+        if (PortOf(text) is { } port)
+            return new PortRange(port);
+        (ushort First, ushort Last)[] ends = [.. SplitsOf(text).Distinct()];
+        return ends switch
+        {
+            [] => throw Refuse(text, AcceptedForm),
+            [var (first, last)] when first <= last => new PortRange(first, last),
+            [var (first, last)] when text.Any(char.IsAsciiLetter) => throw new FormatException($"'{text}' is {first}-{last}, but the first port of a range must be the lower one."),
+            [_] => throw Refuse(text, AcceptedForm),
+            _ => throw new FormatException($"'{text}' can be read as {string.Join(" or ", ends.Select(end => $"{end.First}-{end.Last}"))}. Write the numbers."),
+        };
+    }
+
+    /// <summary>The ends of a range, for each hyphen that has a port or a service on both sides.</summary>
+    private IEnumerable<(ushort First, ushort Last)> SplitsOf(string text)
+    {
+        for (int at = text.IndexOf('-', StringComparison.Ordinal); at >= 0; at = text.IndexOf('-', at + 1))
+        {
+            if (EndOf(text[..at].Trim()) is { } first && EndOf(text[(at + 1)..].Trim()) is { } last)
+                yield return (first, last);
+        }
+    }
+
+    private ushort? EndOf(string text) => PortRange.TryParse(text, out PortRange range) && range.First == range.Last && !text.Contains('-', StringComparison.Ordinal)
+        ? range.First
+        : PortOf(text);
 
     /// <summary>Parses a port or a service name.</summary>
     /// <exception cref="FormatException">The text is neither. The message contains the accepted form.</exception>

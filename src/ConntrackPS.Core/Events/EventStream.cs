@@ -37,18 +37,20 @@ public sealed class EventStream : IDisposable
     /// <exception cref="ReceiveBufferException">The kernel refused the receive buffer.</exception>
     /// <exception cref="ConntrackUnavailableException">The kernel has no events.</exception>
     public EventStream(EventOptions options, params NetworkNamespace[] networkNamespaces)
+        : this(TargetsOf(options, networkNamespaces), options)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(networkNamespaces);
-        Platform.RequireLinux();
+    }
+
+    /// <summary>Starts listening in some network namespaces, of which null is the caller's own.</summary>
+    internal EventStream(IReadOnlyList<NetworkNamespace?> targets, EventOptions options)
+    {
         _options = options;
         _backlog = new EventBacklog(options.BacklogSize);
         _watched = new WatchedNamespaces(options, _backlog, batch => _queue.Add(batch, _stop.Token));
         _reader = new Thread(ReadAll) { IsBackground = true, Name = "ConntrackPS event reader" };
         try
         {
-            NetworkNamespace?[] own = [options.FollowNamespaces ? NetworkNamespace.FindOwnName() : null];
-            foreach (NetworkNamespace? target in networkNamespaces is [] ? own : networkNamespaces)
+            foreach (NetworkNamespace? target in targets)
             {
                 _watched.Add(target);
                 _ = EventSwitch.Read(target);
@@ -62,6 +64,13 @@ public sealed class EventStream : IDisposable
 
         _watched.Start();
         _reader.Start();
+    }
+
+    private static NetworkNamespace?[] TargetsOf(EventOptions options, NetworkNamespace[] networkNamespaces)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(networkNamespaces);
+        return networkNamespaces is [] ? [options.FollowNamespaces ? NetworkNamespace.FindOwnName() : null] : [.. networkNamespaces];
     }
 
     /// <summary>The receive buffer that the kernel granted for each socket, in bytes. The kernel doubles the requested size for its own
@@ -236,6 +245,9 @@ public sealed record EventOptions
 
     /// <summary>Watches all named network namespaces, including later ones, in addition to the given ones.</summary>
     public bool FollowNamespaces { get; init; }
+
+    /// <summary>Which connections of each network namespace, where that differs; null where <see cref="Filter"/> holds for all.</summary>
+    internal Func<NetworkNamespace?, ConntrackFilter>? FilterIn { get; init; }
 
     internal Func<NetworkNamespace?, double> ReadFillPercent { get; init; } = TableFill.ReadPercent;
 

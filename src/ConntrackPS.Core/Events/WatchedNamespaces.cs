@@ -24,7 +24,8 @@ internal sealed class WatchedNamespaces(EventOptions options, EventBacklog backl
     /// <summary>Starts to listen in a namespace.</summary>
     public WatchedNamespace Add(NetworkNamespace? networkNamespace)
     {
-        WatchedNamespace added = new(networkNamespace, options, backlog, _receiver, emit);
+        EventOptions its = options.FilterIn is { } filterIn ? options with { Filter = filterIn(networkNamespace) } : options;
+        WatchedNamespace added = new(networkNamespace, its, backlog, _receiver, emit);
         ReceiveBufferSize = added.ReceiveBufferSize;
         lock (_members)
             _members.Add(added);

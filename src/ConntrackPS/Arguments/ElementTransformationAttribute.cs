@@ -41,8 +41,13 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     /// <summary>The values that one value stands for.</summary>
     protected virtual IEnumerable<T> Expand(T value) => [value];
 
+    /// <summary>What an object stands for that was such a value before it went through a file.</summary>
+    protected virtual object? Restore(object? element) => element;
+
     private T TransformElement(object? element)
     {
+        element = Restore(element);
+
         // PowerShell keeps the text of a number as it was typed, so that 0xffffffff does not arrive as -1.
         string? text = LanguagePrimitives.ConvertTo<string>(element);
         if (Unwrap(element) is T value and not string)

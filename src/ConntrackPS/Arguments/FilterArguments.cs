@@ -1,4 +1,6 @@
+using System.Collections;
 using System.Globalization;
+using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Diagnosis.Grouping;
@@ -212,6 +214,21 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
 
     /// <inheritdoc/>
     protected override TimeSpan Parse(string text) => Duration.Parse(text, Minimum, Maximum, TakesFractions);
+
+    /// <inheritdoc/>
+    protected override object? Restore(object? element) => SpanOf(element) ?? element;
+
+    /// <summary>The TimeSpan that JSON made an object of, which has its ticks; null for anything else.</summary>
+    internal static TimeSpan? SpanOf(object? element)
+    {
+        object? ticks = (element is PSObject wrapped ? wrapped.BaseObject : element) switch
+        {
+            PSCustomObject => ((PSObject)element!).Properties["Ticks"]?.Value,
+            IDictionary table => table["Ticks"],
+            _ => null,
+        };
+        return ticks is long or int ? TimeSpan.FromTicks(System.Convert.ToInt64(ticks, CultureInfo.InvariantCulture)) : null;
+    }
 
     /// <inheritdoc/>
     protected override bool IsAccepted(TimeSpan value) =>

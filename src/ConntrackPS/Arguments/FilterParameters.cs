@@ -13,10 +13,26 @@ internal static class FilterParameters
     public const string Set = "Filter";
 
     private static readonly ConcurrentDictionary<Type, (TupleProperty Property, PropertyInfo Parameter, bool IsExclusion)[]> OfTuples = [];
+    private static readonly ConcurrentDictionary<Type, (PropertyInfo Property, PropertyInfo Parameter)[]> OfExclusions = [];
     private static readonly ConcurrentDictionary<(Type Cmdlet, Type Filter), (PropertyInfo Property, PropertyInfo Parameter)[]> OfFilters = [];
 
     /// <summary>The filter of all parameters of the set.</summary>
-    public static ConntrackFilter Read(Cmdlet cmdlet) => ReadTuple(cmdlet, Fill(cmdlet, new ConntrackFilter()));
+    public static ConntrackFilter Read(Cmdlet cmdlet) => ReadTuple(cmdlet, Leave(cmdlet, Fill(cmdlet, new ConntrackFilter())));
+
+    /// <summary>The filter without what -Exclude parameters name that are not of the table of tuple properties.</summary>
+    private static ConntrackFilter Leave(Cmdlet cmdlet, ConntrackFilter filter)
+    {
+        foreach ((PropertyInfo property, PropertyInfo parameter) in OfExclusions.GetOrAdd(cmdlet.GetType(), FindExclusions))
+        {
+            if (parameter.GetValue(cmdlet) is not { } value)
+                continue;
+            ConntrackFilter excluded = new();
+            property.SetValue(excluded, Convert(value, property));
+            filter = filter with { Exclude = [.. filter.Exclude, excluded] };
+        }
+
+        return filter;
+    }
 
     /// <summary>The filter, with what the parameters ask for of addresses, ports and what ICMP and GRE have instead, whatever set
     /// they are of.</summary>
@@ -53,6 +69,16 @@ internal static class FilterParameters
            let parameter = cmdlet.GetProperty(isExclusion ? property.ExcludeName : property.Name)
            where parameter?.GetCustomAttribute<ParameterAttribute>() is not null
            select (property, parameter, isExclusion),
+    ];
+
+    /// <summary>Status bits have a property of their own for those that must not be set.</summary>
+    private static (PropertyInfo Property, PropertyInfo Parameter)[] FindExclusions(Type cmdlet) =>
+    [
+        .. from property in typeof(ConntrackFilter).GetProperties()
+           where property.CanWrite && !TupleProperties.TryFind(property.Name, out _) && typeof(ConntrackFilter).GetProperty("Exclude" + property.Name) is null
+           let parameter = ParameterFor(cmdlet, "Exclude" + property.Name)
+           where parameter is not null
+           select (property, parameter),
     ];
 
     private static (PropertyInfo Property, PropertyInfo Parameter)[] Find((Type Cmdlet, Type Filter) pair) =>

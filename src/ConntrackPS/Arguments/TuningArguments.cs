@@ -48,11 +48,33 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
 
     private static bool IsPattern(object? element) => WildcardPattern.ContainsWildcardCharacters(LanguagePrimitives.ConvertTo<string>(element) ?? "");
 
-    private static IEnumerable<object?> Matches(object? element)
+    private static IEnumerable<object?> Matches(object? element) => Expand(LanguagePrimitives.ConvertTo<string>(element)).Cast<object?>();
+
+    /// <summary>The protocols that a name or a pattern stands for.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    internal static IEnumerable<TimeoutProtocol> Expand(string text) => NamePattern.TryParse(text, WildcardOptions.IgnoreCase, out WildcardPattern pattern)
+        ? Enum.GetValues<TimeoutProtocol>().Where(protocol => pattern.IsMatch(protocol.ToString()))
+        : [new TimeoutProtocolArgumentAttribute().Parse(text)];
+}
+
+/// <summary>Reads protocols that have timeouts of their own, and keeps patterns: a name that the kernel lacks is an error, where a pattern
+/// that matches nothing is none.</summary>
+public sealed class TimeoutProtocolNameArgumentAttribute : ElementTransformationAttribute<string>
+{
+    /// <inheritdoc/>
+    protected override string AcceptedForm => "one of " + string.Join(", ", Enum.GetNames<TimeoutProtocol>());
+
+    /// <inheritdoc/>
+    protected override string Parse(string text)
     {
-        _ = NamePattern.TryParse(LanguagePrimitives.ConvertTo<string>(element), WildcardOptions.IgnoreCase, out WildcardPattern pattern);
-        return Enum.GetValues<TimeoutProtocol>().Where(protocol => pattern.IsMatch(protocol.ToString())).Cast<object?>();
+        TimeoutProtocol[] found = [.. TimeoutProtocolArgumentAttribute.Expand(text)];
+        return WildcardPattern.ContainsWildcardCharacters(text) ? text : found[0].ToString();
     }
+
+    /// <inheritdoc/>
+    /// <remarks>An object of the pipeline that has a protocol is bound whole, where text is taken too.</remarks>
+    protected override object? Restore(object? element) =>
+        element is PSObject { BaseObject: PSCustomObject or ConntrackTimeout } row && row.Properties["Protocol"]?.Value is { } its ? its : element;
 }
 
 /// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as
@@ -86,6 +108,7 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
         object? value = input is PSObject wrapped ? wrapped.BaseObject : input;
         return value switch
         {
+            _ when DurationArgumentAttribute.SpanOf(input) is { } span => [(TimeoutValues.SingleKey, Text(span))],
             IDictionary table => table.Cast<DictionaryEntry>().Select(entry => (Text(entry.Key), Text(entry.Value))),
             string text when text.Contains('=', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(text) => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
             string or TimeSpan or IFormattable => [(TimeoutValues.SingleKey, Text(input))],
@@ -98,5 +121,5 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
         ? (state.Trim(), span.Trim())
         : throw new ArgumentTransformationMetadataException($"'{pair}' is not a state and its timeout. Write {AcceptedForm}.");
 
-    private static string Text(object? value) => LanguagePrimitives.ConvertTo<string>(value) ?? "";
+    private static string Text(object? value) => LanguagePrimitives.ConvertTo<string>(DurationArgumentAttribute.SpanOf(value) ?? value) ?? "";
 }

@@ -31,7 +31,8 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     }
 
     /// <summary>An entry of Get-ConntrackEntry, or an object with its properties from a file or remoting. Or a group of
-    /// Group-Object, which means all entries of the group.</summary>
+    /// Measure-ConntrackEntry, whose filter is blocked, as by parameters. Or a group of Group-Object, which means all entries of the
+    /// group.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -50,9 +51,9 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
     protected override void ProcessRecord()
     {
         if (ParameterSetName == InputSet)
-            ForEachInput(InputObject, input => Run(() => Collect(input), input.BaseObject));
+            ForEachInput(InputObject, input => RunOne(() => Collect(input), input.BaseObject));
         else
-            Run(BlockByFilter);
+            Run(() => BlockByFilter(RefuseEmptyFilter(), NamespaceName));
     }
 
     /// <inheritdoc/>
@@ -82,6 +83,13 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
 
     private void Collect(PSObject input)
     {
+        if (InputGroup.TryRead(input) is { } group)
+        {
+            if (ReadFilter(group) is { } filter)
+                BlockByFilter(filter, NamespaceName ?? group.Namespace);
+            return;
+        }
+
         if (ReadKey(input) is not { } key)
             return;
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
@@ -92,10 +100,10 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
             _entries.Add(networkNamespace, entry);
     }
 
-    private void BlockByFilter()
+    private void BlockByFilter(ConntrackFilter filter, string? networkNamespace)
     {
-        ConntrackTable table = new(OneNamespace());
-        BlockTarget target = BlockTargets.OfFilter(RefuseEmptyFilter(), table, Force);
+        ConntrackTable table = new(NamespaceNamed(networkNamespace));
+        BlockTarget target = BlockTargets.OfFilter(filter, table, Force);
         WarnAboutMissingData(table.NetworkNamespace);
         if (ShouldProcess(target.Description, Action))
             Block(target, table);
@@ -165,6 +173,8 @@ public sealed class GetConntrackBlockCommand : ConntrackCommand
 [OutputType(typeof(ConntrackBlock))]
 public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
 {
+    private bool _areOfSeveral;
+
     /// <summary>The numbers of the blocks, or objects of Block-ConntrackTraffic or Get-ConntrackBlock.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     public int[] Id { get; set; } = [];
@@ -176,9 +186,13 @@ public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
+        // Blocks that are removed are no longer among them.
+        _areOfSeveral |= BlockSession.Namespaces().Count > 1;
         foreach (int id in Id)
             RunOne(() => End(id), id);
     }
+
+    private protected override bool ShowsNamespace => base.ShowsNamespace || _areOfSeveral;
 
     private void End(int id)
     {

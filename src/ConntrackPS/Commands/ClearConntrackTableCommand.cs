@@ -34,6 +34,9 @@ public sealed class ClearConntrackTableCommand : ConntrackCommand
     public SwitchParameter Expectation { get; set; }
 
     /// <inheritdoc/>
+    private protected override void Begin() => RefuseInput("Get-ConntrackEntry ... | Remove-ConntrackEntry, for some entries");
+
+    /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
         NetworkNamespace? target = OneNamespace();

@@ -31,6 +31,9 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     private bool? _showsNamespace;
 
+    /// <summary>Where the objects of the pipeline so far are from, which is null for the caller's own network namespace.</summary>
+    private (bool IsKnown, string? NetworkNamespace) _origin;
+
     /// <summary>The network namespaces to work in: names of <c>ip netns</c>, with wildcards (<c>*</c> is all that have a name), paths,
     /// or ids of processes in them.</summary>
     /// <remarks>A cmdlet that works in one has a parameter of one text instead, which hides this one.</remarks>
@@ -122,13 +125,56 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
     private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
 
+    /// <summary>Ends a cmdlet that takes no objects where the pipeline has some: it would do its work as if there were none.</summary>
+    /// <param name="instead">The command line to write.</param>
+    private protected void RefuseInput(string instead)
+    {
+        if (MyInvocation.ExpectingInput)
+            ThrowTerminatingError(ErrorFactory.NoPipelineInput(MyInvocation.MyCommand.Name, instead));
+    }
+
+    /// <summary>The error that names all parameters that are needed and were not given; null where none is missing. Which are needed may
+    /// depend on others, so that PowerShell can't ask for them.</summary>
+    private protected ErrorRecord? MissingOf(IEnumerable<string> needed)
+    {
+        string[] missing = [.. needed.Where(name => !MyInvocation.BoundParameters.ContainsKey(name))];
+        return missing.Length == 0 ? null : ErrorFactory.MissingParameters(MyInvocation.MyCommand.Name, missing);
+    }
+
+    /// <summary>Takes note of where an object of the pipeline is from. Rows of several network namespaces show theirs. The first row decides
+    /// on the columns of a table, so that objects from a file, of which the others are not known yet, show theirs too.</summary>
+    /// <param name="networkNamespace">Where it is from; null for the caller's own network namespace.</param>
+    /// <param name="mayBeOneOfSeveral">Whether others may follow that are from elsewhere.</param>
+    private protected void NoteOrigin(string? networkNamespace, Func<bool> mayBeOneOfSeveral)
+    {
+        if (NetworkNamespace is not null || _showsNamespace == true)
+            return;
+        bool isOther = _origin.IsKnown && _origin.NetworkNamespace != networkNamespace;
+        if (isOther || (!_origin.IsKnown && mayBeOneOfSeveral()))
+            _showsNamespace = true;
+        _origin = (true, networkNamespace);
+    }
+
+    /// <summary>Whether rows that come of objects are of the network namespaces that these are from.</summary>
+    private protected virtual bool FollowsOrigins => true;
+
+    private void NoteOrigin(PSObject input)
+    {
+        if (!FollowsOrigins)
+            return;
+        string? origin = InputEntry.NamespaceOf(input);
+        NoteOrigin(origin, () => NamespacedRow.IsMarked(input) || (origin is not null && NamespacedRow.HasLostItsType(input)));
+    }
+
     /// <summary>Does work for each object that one of the pipeline, or a value of -InputObject, stands for.</summary>
     private protected void ForEachInput(PSObject input, Action<PSObject> work)
     {
         if (InputObjects.IsOne(input))
         {
-            if (!Stopping)
-                work(input);
+            if (Stopping)
+                return;
+            NoteOrigin(input);
+            work(input);
             return;
         }
 
@@ -145,7 +191,10 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
 
         for (int i = 0; i < objects.Count && !Stopping; i++)
+        {
+            NoteOrigin(objects[i]);
             work(objects[i]);
+        }
     }
 
     /// <summary>Writes the error of an object of the pipeline. Of many that are wrong in the same way the first is told at once, and

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Errors;
 using ConntrackPS.Eventing;
@@ -8,12 +9,20 @@ using ConntrackPS.Events;
 using ConntrackPS.Expectations.Events;
 using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
+using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
 /// <summary>What is the same for cmdlets that listen to events.</summary>
 public abstract class EventCommand : SelectionCommand
 {
+    private readonly ByNamespace<InputFilter> _filters = new();
+
+    /// <summary>What to watch, in place of filter parameters: entries, parts of a tuple such as a source address as text or an object
+    /// with only a SourceAddress, and groups of Measure-ConntrackEntry or Group-Object. Events that match any of them are emitted.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    public PSObject InputObject { get; set; } = null!;
+
     /// <summary>The types of events. The default is all three.</summary>
     [Parameter]
     [ValidateSet(nameof(ConntrackEventType.New), nameof(ConntrackEventType.Update), nameof(ConntrackEventType.Destroy))]
@@ -34,15 +43,18 @@ public abstract class EventCommand : SelectionCommand
 
     /// <summary>Makes the kernel keep destroy events until they are delivered, as long as the table has space.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Parameter(ParameterSetName = InputSet)]
     public SwitchParameter Reliable { get; set; }
 
     /// <summary>Emits the current table first, as events of type Existing.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Parameter(ParameterSetName = InputSet)]
     public SwitchParameter IncludeExisting { get; set; }
 
     /// <summary>After a loss, compares the table with the events, and emits the changes as derived New, Update and
     /// Destroy events.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Parameter(ParameterSetName = InputSet)]
     public SwitchParameter Resync { get; set; }
 
     /// <summary>Turns nf_conntrack_events on (1) while this runs, and restores it afterwards. Connections opened before
@@ -52,9 +64,26 @@ public abstract class EventCommand : SelectionCommand
 
     /// <summary>Watches this network namespace and all named ones, also those that are created later.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Parameter(ParameterSetName = InputSet)]
     public SwitchParameter AllNamespace { get; set; }
 
-    private protected override bool ShowsNamespace => AllNamespace || base.ShowsNamespace;
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == InputSet)
+            ForEachInput(InputObject, input => Run(() => TakeAsFilter(input), input.BaseObject));
+    }
+
+    private protected override bool ShowsNamespace => AllNamespace || base.ShowsNamespace || (NetworkNamespace is null && _filters.All.Count() > 1);
+
+    /// <summary>False where a pipeline brought nothing to watch. That is not everything.</summary>
+    private protected bool HasSomethingToWatch => !_filters.IsEmpty || !(MyInvocation.ExpectingInput || ParameterSetName == InputSet);
+
+    private protected override bool TakesFilter(InputFilter filter, PSObject input)
+    {
+        _filters.Add(NetworkNamespace is null && !AllNamespace ? InputEntry.NamespaceOf(input) : null, filter);
+        return true;
+    }
 
     /// <summary>Starts listening, and warns of events that will not come.</summary>
     /// <returns>Null where none of the namespaces is there, which has been told.</returns>
@@ -62,7 +91,9 @@ public abstract class EventCommand : SelectionCommand
     {
         if (AllNamespace && NetworkNamespace is not null)
             ThrowTerminatingError(ErrorFactory.AllOrOneNamespace());
-        NetworkNamespace?[] targets = [.. Namespaces()];
+        NetworkNamespace?[] targets = NetworkNamespace is null && !AllNamespace && !_filters.IsEmpty
+            ? [.. _filters.All.Select(each => NamespaceNamed(each.NetworkNamespace))]
+            : [.. Namespaces()];
         if (targets.Length == 0)
         {
             string[] patterns = [.. NetworkNamespace!.Where(WildcardPattern.ContainsWildcardCharacters)];
@@ -72,7 +103,7 @@ public abstract class EventCommand : SelectionCommand
         }
 
         string?[] warnings = [.. targets.Select(FindMissingEvents)];
-        EventStream stream = new(BuildOptions(), [.. targets.OfType<NetworkNamespace>()]);
+        EventStream stream = targets is [null] ? new(BuildOptions()) : new(targets, BuildOptions());
         try
         {
             TellOfBuffers(stream.ReceiveBufferSize);
@@ -98,7 +129,8 @@ public abstract class EventCommand : SelectionCommand
     private EventOptions BuildOptions() => new()
     {
         EventType = EventType,
-        Filter = BuildFilter(),
+        Filter = _filters.IsEmpty ? BuildFilter() : InputFilter.Any([.. _filters.All.SelectMany(each => each.Items)]),
+        FilterIn = FilterIn(),
         ReceiveBufferSize = ReceiveBufferSize == 0 ? null : ReceiveBufferSize,
         BacklogSize = BacklogSize,
         IsReliable = Reliable,
@@ -107,6 +139,16 @@ public abstract class EventCommand : SelectionCommand
         EnableEvents = EnableEvent,
         FollowNamespaces = AllNamespace,
     };
+
+    /// <summary>What objects of several network namespaces select is selected in each of these alone.</summary>
+    private Func<NetworkNamespace?, ConntrackFilter>? FilterIn()
+    {
+        if (_filters.All.Count() < 2)
+            return null;
+        Dictionary<string, ConntrackFilter> each = _filters.All.ToDictionary(
+            its => NamespaceNamed(its.NetworkNamespace)?.Name ?? "", its => InputFilter.Any(its.Items));
+        return target => each[target?.Name ?? ""];
+    }
 
     /// <summary>A warning about the events that a namespace will not send, or null if it sends all. Call it before
     /// listening starts.</summary>
@@ -157,6 +199,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
 
     /// <summary>Shows services of /etc/services instead of destination ports, and adds SourceService and DestinationService.</summary>
     [Parameter(ParameterSetName = FilterSet)]
+    [Parameter(ParameterSetName = InputSet)]
     public SwitchParameter ResolveService { get; set; }
 
     /// <summary>Emits the events of expectations instead: New when one is created, Destroy when its connection starts,
@@ -165,7 +208,21 @@ public sealed class WatchConntrackEventCommand : EventCommand
     public SwitchParameter Expectation { get; set; }
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(Expectation ? WatchExpectations : Watch);
+    private protected override void Begin()
+    {
+        if (Expectation)
+            RefuseInput("Watch-ConntrackEvent -Expectation, and choose with Where-Object");
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        if (Expectation)
+            Run(WatchExpectations);
+        else if (HasSomethingToWatch)
+            Run(Watch);
+        TellRepeated();
+    }
 
     private void Watch()
     {
@@ -290,7 +347,12 @@ public sealed class RegisterConntrackEventCommand : EventCommand
     public int BatchSize { get; set; } = 1;
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => Run(Subscribe);
+    protected override void EndProcessing()
+    {
+        if (HasSomethingToWatch)
+            Run(Subscribe);
+        TellRepeated();
+    }
 
     private void Subscribe()
     {

@@ -111,7 +111,10 @@ public abstract class ExpectationCommand : ConntrackCommand
 [OutputType(typeof(ConntrackExpectation))]
 public sealed class GetConntrackExpectationCommand : ExpectationCommand
 {
-    /// <summary>Entries of master connections. It lists their expectations.</summary>
+    private readonly ByNamespace<ExpectationFilter> _filters = new();
+
+    /// <summary>Entries of master connections, or groups of them. It lists their expectations. Or what -SourceAddress and the like would
+    /// ask for: an address as text, or objects with only some of these properties.</summary>
     [Parameter(ValueFromPipeline = true, ParameterSetName = FilterSet)]
     [ValidateNotNull]
     public PSObject? Master { get; set; }
@@ -127,23 +130,55 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
         if (Exact)
             Run(LookUp, Master?.BaseObject);
         else if (Master is not null)
-            Run(ListOfMaster, Master.BaseObject);
+            ForEachInput(Master, input => Run(() => Select(input), input.BaseObject));
         else
             RunInEach(networkNamespace => List(new ExpectationTable(networkNamespace), []));
     }
 
-    private void ListOfMaster()
+    /// <inheritdoc/>
+    protected override void EndProcessing()
     {
-        if (ReadMaster(Master!) is { } key)
-            List(TableIn(NamespaceName ?? InputExpectation.NamespaceOf(Master!)), [key]);
+        foreach ((string? networkNamespace, IReadOnlyList<ExpectationFilter> filters) in _filters.All)
+            RunOne(() => List(TableIn(networkNamespace), [], filters), networkNamespace ?? "");
+        TellRepeated();
     }
 
-    private void List(ExpectationTable table, IReadOnlyList<EntryKey> masters)
+    /// <summary>A master's expectations come at once; what filters select is one listing in the end, so that none comes twice.</summary>
+    private void Select(PSObject input)
     {
-        IReadOnlyList<ConntrackExpectation> found = table.Read(BuildFilter(masters));
+        string? networkNamespace = NamespaceName ?? InputExpectation.NamespaceOf(input);
+        try
+        {
+            if (InputGroup.TryRead(input) is { } group)
+            {
+                EntryKey[] masters = [.. new ConntrackTable(NamespaceNamed(networkNamespace)).Read(group.ToFilter()).Select(EntryKey.Of)];
+                if (masters.Length > 0)
+                    _filters.Add(networkNamespace, new ExpectationFilter { Master = masters });
+            }
+            else
+            {
+                List(TableIn(networkNamespace), [InputExpectation.MasterOf(input)]);
+            }
+        }
+        catch (FormatException exception)
+        {
+            if (InputExpectation.FilterOf(input) is { } filter)
+                _filters.Add(networkNamespace, filter);
+            else
+                WriteInputError(ErrorFactory.NotAMaster(input, exception), ErrorFactory.Describe(exception));
+        }
+    }
+
+    /// <param name="table">Where.</param>
+    /// <param name="masters">The connections that announced them; none for any.</param>
+    /// <param name="filters">What else is asked: any of these may match; null for nothing.</param>
+    private void List(ExpectationTable table, IReadOnlyList<EntryKey> masters, IReadOnlyList<ExpectationFilter>? filters = null)
+    {
+        ConntrackExpectation[] found =
+            [.. table.Read(BuildFilter(masters)).Where(expectation => filters is null || filters.Any(filter => filter.Matches(expectation)))];
         foreach (ConntrackExpectation expectation in found)
             WriteObject(expectation);
-        WriteVerbose($"{Counted.Expectations(found.Count)}.");
+        WriteVerbose($"{Counted.Expectations(found.Length)}.");
     }
 
     private void LookUp()

@@ -29,6 +29,9 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
     public int? Count { get; set; }
 
     /// <inheritdoc/>
+    private protected override void Begin() => RefuseInput("Get-ConntrackStat -NetworkNamespace NAME");
+
+    /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
         if (ParameterSetName == RateSet)

@@ -51,6 +51,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
 
     /// <summary>Returns only the first N groups.</summary>
     [Parameter]
+    [Alias("First")]
     [ValidateRange(1, int.MaxValue)]
     public int? Top { get; set; }
 
@@ -124,6 +125,11 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     /// <summary>Objects are counted on every system. Those that choose entries of the table need the kernel, which shows when they come.
     /// </summary>
     private protected override bool NeedsKernel => !MyInvocation.ExpectingInput && !MyInvocation.BoundParameters.ContainsKey(nameof(InputObject));
+
+    /// <summary>Objects are counted together, wherever they are from. What they select is counted in each network namespace.</summary>
+    private protected override bool FollowsOrigins => false;
+
+    private protected override bool ShowsNamespace => base.ShowsNamespace || _filters.All.Count() > 1;
 
     private bool AsksForRates => SortBy >= GroupOrder.BitsPerSecond;
 
@@ -202,7 +208,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private void CountGroup(InputGroup group)
     {
         if (ReadFilter(group) is { } filter
-            && !TakesFilter(new InputFilter(filter, $"the group {group.Name} among {filter}"), group.Source))
+            && !TakesFilter(InputFilter.Of(group, filter), group.Source))
         {
             throw new FormatException("it is a group, and an object before it was counted itself: count these apart.");
         }

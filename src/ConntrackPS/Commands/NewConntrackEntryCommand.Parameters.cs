@@ -201,9 +201,8 @@ public sealed partial class NewConntrackEntryCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>The parameters that are needed besides those that were given. Which these are depends on the protocol and the direction,
-    /// so that PowerShell can't ask for them.</summary>
-    private List<string> Missing()
+    /// <summary>The parameters that are needed: which these are depends on the protocol and the direction.</summary>
+    private List<string> Needed()
     {
         bool IsGiven(string name) => MyInvocation.BoundParameters.ContainsKey(name);
         bool isByReply = !IsGiven(nameof(SourceAddress)) && !IsGiven(nameof(DestinationAddress))
@@ -216,7 +215,6 @@ public sealed partial class NewConntrackEntryCommand
             needed.AddRange(isByReply ? [nameof(ReplySourcePort), nameof(ReplyDestinationPort)] : [nameof(SourcePort), nameof(DestinationPort)]);
         if (Protocol is IPProtocol.Tcp or IPProtocol.Sctp)
             needed.Add(nameof(State));
-        needed.RemoveAll(IsGiven);
         return needed;
     }
 

@@ -89,8 +89,8 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         long number = input is null ? 0 : ++_number;
         try
         {
-            if (input is null && Missing() is { Count: > 0 } missing)
-                ThrowTerminatingError(ErrorFactory.MissingParameters(MyInvocation.MyCommand.Name, missing));
+            if (input is null && MissingOf(Needed()) is { } missing)
+                ThrowTerminatingError(missing);
             ConntrackEntry entry = input is null ? _template.Create(BuildTuples()) : _template.Copy(EntryFromProperties.ReadToCreate(input));
             entry.ThrowIfIncomplete();
             string? networkNamespace = NamespaceName ?? (input is null ? null : entry.Namespace);

@@ -177,6 +177,14 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
         long number = input is null ? 0 : ++_number;
         try
         {
+            if (!(input is not null && InputExpectation.IsExpectation(input)) && MissingOf(Needed(Master ?? input)) is { } missing)
+            {
+                if (input is null)
+                    ThrowTerminatingError(missing);
+                WriteInputError(missing, missing.Exception.Message, number);
+                return;
+            }
+
             ConntrackExpectation expectation = Build(input);
             if (ShouldProcess(expectation.ToString(), DescribeChange(expectation)))
                 Create(expectation, input, number);
@@ -188,6 +196,19 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
                 ThrowTerminatingError(error);
             WriteInputError(error, ErrorFactory.Describe(exception), number);
         }
+    }
+
+    /// <summary>The parameters that are needed for a new expectation of a master. Where the master is missing too, it is one of TCP or UDP
+    /// like every connection that has a helper.</summary>
+    private IEnumerable<string> Needed(PSObject? master)
+    {
+        if (master is null)
+            yield return nameof(Master);
+        yield return nameof(SourceAddress);
+        yield return nameof(DestinationAddress);
+        IPProtocol protocol = Protocol ?? (master is null ? IPProtocol.Tcp : InputExpectation.MasterOf(master).Protocol);
+        if (new ConntrackTuple { Protocol = protocol }.MustHavePorts)
+            yield return nameof(DestinationPort);
     }
 
     /// <summary>An expectation of the pipeline is the start; an entry is the master.</summary>

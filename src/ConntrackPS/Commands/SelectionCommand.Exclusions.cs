@@ -1,11 +1,12 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Commands;
 
-/// <content>What is left out: a parameter for each address and port that can be asked for. It names nothing by itself.</content>
+/// <content>What is left out: a parameter for each address and port that can be asked for, and for the other properties that people leave out. It names nothing by itself.</content>
 public abstract partial class SelectionCommand
 {
     /// <summary>Leaves out entries that -SourceAddress would ask for: addresses or prefixes the first packet came from.</summary>
@@ -103,4 +104,68 @@ public abstract partial class SelectionCommand
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludePort { get; set; }
+
+    /// <summary>Leaves out entries of these layer 4 protocols, by name or number.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [ProtocolArgument]
+    public IPProtocol[]? ExcludeProtocol { get; set; }
+
+    /// <summary>Leaves out entries in these states of TCP, SCTP and DCCP. Entries without a state remain.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [StateArgument]
+    [ValidateSet(
+        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
+        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
+        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
+        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
+        "Closing", "Ignore", "Invalid")]
+    public ConntrackState[]? ExcludeState { get; set; }
+
+    /// <summary>Leaves out entries with these connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [MarkArgument]
+    public MaskedMark[]? ExcludeMark { get; set; }
+
+    /// <summary>Leaves out entries with these helpers, such as ftp. Entries without a helper remain.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [TextArgument]
+    [ArgumentCompleter(typeof(HelperCompleter))]
+    public string[]? ExcludeHelper { get; set; }
+
+    /// <summary>Leaves out entries with any of these labels, by name or bit (0 to 127).</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [LabelArgument]
+    [ArgumentCompleter(typeof(LabelCompleter))]
+    public int[]? ExcludeLabel { get; set; }
+
+    /// <summary>Leaves out entries in these zones, 0 to 65535, of both directions or of one.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    [ArgumentCompleter(typeof(ZoneCompleter))]
+    public long[]? ExcludeZone { get; set; }
+
+    /// <summary>Leaves out entries with these ICMP or ICMPv6 types, 0 to 255.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(byte.MaxValue)]
+    public long[]? ExcludeIcmpType { get; set; }
+
+    /// <summary>Leaves out entries with these ICMP or ICMPv6 codes, 0 to 255.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(byte.MaxValue)]
+    public long[]? ExcludeIcmpCode { get; set; }
+
+    /// <summary>Leaves out entries with these ICMP or ICMPv6 identifiers, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? ExcludeIcmpId { get; set; }
+
+    /// <summary>Leaves out entries with these GRE keys of the source, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? ExcludeGreSourceKey { get; set; }
+
+    /// <summary>Leaves out entries with these GRE keys of the destination, 0 to 65535.</summary>
+    [Parameter(ParameterSetName = FilterSet)]
+    [NumberArgument(ushort.MaxValue)]
+    public long[]? ExcludeGreDestinationKey { get; set; }
 }

@@ -326,6 +326,21 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>Takes an object with a part of a tuple for a filter; false where that may not be.</summary>
     private protected virtual bool TakesFilter(InputFilter filter, PSObject input) => false;
 
+    /// <summary>The filter that an object of the pipeline stands for: a part of a tuple, an entry, or a group of Measure-ConntrackEntry.
+    /// What it is goes to <see cref="TakesFilter"/>; an object that is none of these is reported.</summary>
+    private protected void TakeAsFilter(PSObject input)
+    {
+        if (InputGroup.TryRead(input) is { } group)
+        {
+            if (ReadFilter(group) is { } filter)
+                TakesFilter(InputFilter.Of(group, filter), input);
+        }
+        else if (ReadKey(input) is { } key)
+        {
+            TakesFilter(InputFilter.Of(key), input);
+        }
+    }
+
     /// <summary>The table of a namespace, to which a filter is put.</summary>
     private protected ConntrackTable OpenTable(NetworkNamespace? networkNamespace, ConntrackFilter filter)
     {

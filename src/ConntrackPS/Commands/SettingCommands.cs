@@ -14,10 +14,10 @@ namespace ConntrackPS.Commands;
 /// <summary>Shows the kernel's settings for connection tracking. For timeouts, use Get-ConntrackTimeout.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackSetting")]
 [OutputType(typeof(ConntrackSetting))]
-public sealed class GetConntrackSettingCommand : ConntrackCommand
+public sealed class GetConntrackSettingCommand : TuningCommand
 {
     /// <summary>The names of the settings, or sysctl names, with wildcards. The default is all.</summary>
-    [Parameter(Position = 0)]
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(SettingNameCompleter))]
@@ -29,8 +29,9 @@ public sealed class GetConntrackSettingCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => RunInEach(networkNamespace =>
+    protected override void ProcessRecord() => RunInEach(named =>
     {
+        NetworkNamespace? networkNamespace = named ?? Target();
         PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
         ConntrackSettings settings = new(networkNamespace, persisted);
         Lazy<IReadOnlyList<ConntrackSetting>> present = new(() => settings.Read(TellUnreadable));

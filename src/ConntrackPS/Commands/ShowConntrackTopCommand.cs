@@ -5,6 +5,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Pipeline;
 using ConntrackPS.Terminal;
 using ConntrackPS.Top.Control;
 using ConntrackPS.Top.Drawing;
@@ -19,6 +20,13 @@ namespace ConntrackPS.Commands;
 public sealed class ShowConntrackTopCommand : SelectionCommand
 {
     private const int DefaultWidth = 120, DefaultHeight = 50;
+
+    private readonly ByNamespace<InputFilter> _filters = new();
+
+    /// <summary>What to show, in place of filter parameters: entries, parts of a tuple such as a source address as text or an object
+    /// with only a SourceAddress, and groups of Measure-ConntrackEntry or Group-Object.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
+    public PSObject InputObject { get; set; } = null!;
 
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
     [Parameter]
@@ -115,9 +123,32 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     public int? Height { get; set; }
 
     /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == InputSet)
+            ForEachInput(InputObject, input => Run(() => TakeAsFilter(input), input.BaseObject));
+    }
+
+    private protected override bool TakesFilter(InputFilter filter, PSObject input)
+    {
+        _filters.Add(NamespaceName ?? InputEntry.NamespaceOf(input), filter);
+        return true;
+    }
+
+    /// <inheritdoc/>
     protected override void EndProcessing()
     {
-        if (!Once && (Console.IsOutputRedirected || Console.IsInputRedirected || MyInvocation.PipelineLength > 1))
+        TellRepeated();
+        string?[] named = [.. _filters.All.Select(each => each.NetworkNamespace)];
+        if (named.Length > 1)
+            ThrowTerminatingError(ErrorFactory.SeveralNamespaces(MyInvocation.MyCommand.Name, [.. named.Select(name => name ?? "the caller's own")]));
+        if (named is [{ } only])
+            NetworkNamespace = only;
+
+        // A pipeline that brought nothing to show is not everything.
+        if (named.Length == 0 && (MyInvocation.ExpectingInput || ParameterSetName == InputSet))
+            return;
+        if (!Once && (Console.IsOutputRedirected || Console.IsInputRedirected || MyInvocation.PipelinePosition < MyInvocation.PipelineLength))
             ThrowTerminatingError(ErrorFactory.NoTerminal());
         if (SortBy is not null && Column is null && GroupBy == TopGrouping.None)
             ThrowTerminatingError(ErrorFactory.NoGroups(SortBy));
@@ -172,7 +203,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         Interval = Interval,
         Filter = new TopFilter
         {
-            Asked = BuildFilter(),
+            Asked = _filters.IsEmpty ? BuildFilter() : InputFilter.Any([.. _filters.All.SelectMany(each => each.Items)]),
             Text = FilterLine.Write(MyInvocation.BoundParameters),
             IsInverted = InvertFilter,
             SkipsLoopback = ExcludeLoopback,

@@ -35,6 +35,9 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
+    private protected override void Begin() => RefuseInput("Test-ConntrackHealth -NetworkNamespace NAME");
+
+    /// <inheritdoc/>
     protected override void EndProcessing() => Run(() =>
     {
         SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));

@@ -12,18 +12,21 @@ namespace ConntrackPS.Commands;
 /// <summary>Shows how long the kernel keeps idle connections, per protocol and state.</summary>
 [Cmdlet(VerbsCommon.Get, "ConntrackTimeout")]
 [OutputType(typeof(ConntrackTimeout))]
-public sealed class GetConntrackTimeoutCommand : ConntrackCommand
+public sealed class GetConntrackTimeoutCommand : TuningCommand
 {
     /// <summary>The protocols, with wildcards (Icmp*). The default is all.</summary>
-    [Parameter(Position = 0)]
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
-    [TimeoutProtocolArgument]
-    public TimeoutProtocol[]? Protocol { get; set; }
+    [TimeoutProtocolNameArgument]
+    [ArgumentCompleter(typeof(TimeoutProtocolCompleter))]
+    public string[]? Protocol { get; set; }
 
     /// <summary>The states, with wildcards (Syn*). The default is all. The kernel's spelling (SYN_SENT) is accepted too.</summary>
-    [Parameter(Position = 1)]
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
-    [ValidateNotNullOrEmpty]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
     [ArgumentCompleter(typeof(TimeoutStateCompleter))]
     public string[]? State { get; set; }
 
@@ -33,37 +36,47 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
     public string PersistRoot { get; set; } = "/";
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => RunInEach(networkNamespace =>
+    protected override void ProcessRecord() => RunInEach(named =>
     {
-        HashSet<TimeoutDefinition>? wanted = State is null ? null : [.. State.SelectMany(Find)];
+        NetworkNamespace? networkNamespace = named ?? Target();
+        string[]? states = State?.Where(state => !string.IsNullOrEmpty(state)).ToArray() is { Length: > 0 } given ? given : null;
+        TimeoutProtocol[] protocols = Protocol is null ? Enum.GetValues<TimeoutProtocol>() : [.. Protocol.SelectMany(TimeoutProtocolArgumentAttribute.Expand).Distinct()];
+        (string State, HashSet<TimeoutDefinition> Definitions)[]? wanted = states is null ? null : [.. states.Select(state => (state, FindState(state, protocols).ToHashSet()))];
         PersistedSettings? persisted = ReadPersisted(PersistRoot, networkNamespace);
-        IReadOnlyList<ConntrackTimeout> present = new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable);
-        TimeoutProtocol[] missing = [.. (Protocol ?? []).Where(protocol => present.All(timeout => timeout.Protocol != protocol))];
-        foreach (TimeoutProtocol protocol in missing)
+        IReadOnlyList<ConntrackTimeout> present =
+            [.. new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable).Where(timeout => protocols.Contains(timeout.Protocol))];
+
+        // What was named and is not there is an error. A wildcard that matches nothing is none.
+        foreach (string name in (Protocol ?? []).Where(name => !WildcardPattern.ContainsWildcardCharacters(name)))
         {
-            // A wildcard may stand for protocols that this kernel lacks beside others that it has.
-            string problem = $"This kernel has no timeouts for {protocol}.";
-            if (missing.Length == Protocol!.Length)
-                RunOne(() => throw new UnsupportedTimeoutException(problem), protocol);
-            else
-                WriteVerbose(problem);
+            TimeoutProtocol protocol = TimeoutProtocolArgumentAttribute.Expand(name).Single();
+            if (present.All(timeout => timeout.Protocol != protocol))
+                TellMissing($"This kernel has no timeouts for {protocol}.", protocol);
+        }
+
+        foreach ((string state, HashSet<TimeoutDefinition> definitions) in wanted ?? [])
+        {
+            bool isTold = Protocol is not null && !definitions.Any(definition => present.Any(timeout => timeout.Protocol == definition.Protocol));
+            if (!isTold && !WildcardPattern.ContainsWildcardCharacters(state) && !present.Any(timeout => definitions.Contains(timeout.Definition)))
+                TellMissing($"This kernel has no timeout for the state {state}.", state);
         }
 
         foreach (ConntrackTimeout timeout in present)
         {
-            if (Protocol?.Contains(timeout.Protocol) != false && wanted?.Contains(timeout.Definition) != false)
+            if (wanted is null || wanted.Any(one => one.Definitions.Contains(timeout.Definition)))
                 WriteObject(timeout);
         }
     });
 
-    /// <summary>A state is an error only where none of the protocols has it.</summary>
-    private IEnumerable<TimeoutDefinition> Find(string state)
+    private void TellMissing(string problem, object target) => RunOne(() => throw new UnsupportedTimeoutException(problem), target);
+
+    /// <summary>A state is refused only where none of the protocols has it.</summary>
+    private static IEnumerable<TimeoutDefinition> FindState(string state, TimeoutProtocol[] protocols)
     {
         if (NamePattern.TryParse(state, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
             return TimeoutCatalog.All.Where(definition => definition.State is { } known && (pattern.IsMatch(known.ToString()) || pattern.IsMatch(KernelSpelling.Of(known))));
-        TimeoutProtocol[] protocols = Protocol ?? Enum.GetValues<TimeoutProtocol>();
         TimeoutDefinition[] found = [.. protocols.Select(protocol => TimeoutCatalog.TryFind(protocol, state)).OfType<TimeoutDefinition>()];
-        return found.Length > 0 ? found : throw TimeoutCatalog.Unknown(protocols, state);
+        return found.Length > 0 || protocols.Length == 0 ? found : throw TimeoutCatalog.Unknown(protocols, state);
     }
 }
 

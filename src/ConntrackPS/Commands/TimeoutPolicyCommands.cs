@@ -106,7 +106,7 @@ internal sealed class PolicyTimeouts
 public sealed class GetConntrackTimeoutPolicyCommand : PolicyCommand
 {
     /// <summary>The names of the policies, with wildcards. The default is all.</summary>
-    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TimeoutPolicyCompleter))]

@@ -34,8 +34,13 @@ public abstract class TuningCommand : ConntrackCommand
     }
 
     /// <summary>Where to work: null for the caller's own namespace.</summary>
-    private protected NetworkNamespace? Target() =>
-        OneNamespace() ?? NamespaceNamed(Namespace is [{ Length: > 0 } name] ? name : null);
+    private protected NetworkNamespace? Target()
+    {
+        string? origin = Namespace is [{ Length: > 0 } name] ? name : null;
+        if (MyInvocation.ExpectingInput)
+            NoteOrigin(origin, () => origin is not null);
+        return OneNamespace() ?? NamespaceNamed(origin);
+    }
 }
 
 /// <summary>What cmdlets share that change values now, after the next boot, or both.</summary>

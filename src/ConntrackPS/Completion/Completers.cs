@@ -59,6 +59,13 @@ public sealed class LabelCompleter : ChoiceCompleter
         LabelNames.System.Names.Select(name => (name, LabelNames.System.TryGetBit(name, out int bit) ? $"label bit {bit}" : name));
 }
 
+/// <summary>Completes the protocols that have timeouts of their own.</summary>
+public sealed class TimeoutProtocolCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        Enum.GetNames<TimeoutProtocol>().Order(StringComparer.Ordinal).Select(name => (name, "protocol " + name));
+}
+
 /// <summary>Completes the properties that entries can be grouped by.</summary>
 public sealed class GroupPropertyCompleter : ChoiceCompleter
 {

@@ -94,6 +94,13 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
         ErrorId.SeveralNamespaces, ErrorCategory.InvalidArgument, names, "Give one namespace, without wildcards. Objects in the pipeline are processed in the namespace that they came from.");
 
+    /// <summary>Objects for a cmdlet that takes none.</summary>
+    /// <param name="command">The cmdlet.</param>
+    /// <param name="instead">The command line to write.</param>
+    public static ErrorRecord NoPipelineInput(string command, string instead) => Create(
+        new ArgumentException($"{command} takes no objects from the pipeline. Nothing was done."), ErrorId.NoPipelineInput, ErrorCategory.InvalidArgument, null,
+        $"Write: {instead}");
+
     /// <summary>-AllNamespace and -NetworkNamespace at once.</summary>
     public static ErrorRecord AllOrOneNamespace() => Create(
         new ArgumentException("-AllNamespace and -NetworkNamespace cannot be used together."), ErrorId.AllOrOneNamespace, ErrorCategory.InvalidArgument, null,

@@ -48,6 +48,9 @@ internal enum ErrorId
 
     // Objects in the pipeline
 
+    /// <summary>Objects were piped into a cmdlet, or with a parameter, that takes none.</summary>
+    NoPipelineInput,
+
     /// <summary>An object in the pipeline does not name an entry.</summary>
     NotAnEntry,
 

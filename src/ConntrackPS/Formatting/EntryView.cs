@@ -6,6 +6,7 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Pipeline;
@@ -132,8 +133,15 @@ internal static class NamespacedRow
     private static readonly Dictionary<Type, string> Names = new Type[]
     {
         typeof(ConntrackEntry), typeof(ConntrackEvent), typeof(ConntrackGroup), typeof(ConntrackCpuStat), typeof(ConntrackExpectation),
-        typeof(ConntrackSetting), typeof(ConntrackTimeoutPolicy), typeof(ConntrackBlock),
+        typeof(ConntrackSetting), typeof(ConntrackTimeoutPolicy), typeof(ConntrackBlock), typeof(ConntrackFinding), typeof(ConntrackRepair),
     }.ToDictionary(type => type, type => type.FullName + Suffix);
+
+    /// <summary>True for a row that was marked, also one that came through Clixml or over the wire since.</summary>
+    public static bool IsMarked(PSObject row) => row.TypeNames.Any(name => name.EndsWith(Suffix, StringComparison.Ordinal));
+
+    /// <summary>True for a row of CSV or JSON, which would not tell whether it was marked.</summary>
+    public static bool HasLostItsType(PSObject row) =>
+        row.BaseObject is PSCustomObject && !row.TypeNames.Any(name => name.StartsWith("Deserialized.", StringComparison.Ordinal));
 
     public static object? Mark(object? item)
     {

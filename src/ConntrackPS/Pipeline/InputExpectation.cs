@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
@@ -66,6 +67,23 @@ internal static class InputExpectation
         return zone is null && needsZone
             ? throw new FormatException("it has no Zone. Give the entry of the master in its place.")
             : new EntryKey(master, zone ?? 0, null, null);
+    }
+
+    /// <summary>The filter that an object is which names no connection, but a part of the tuple of expectations.</summary>
+    /// <returns>Null where it tells nothing of the kind, or something else too.</returns>
+    public static ExpectationFilter? FilterOf(PSObject input)
+    {
+        if (IsExpectation(input) || InputFilter.TryRead(input)?.Filter is not { } part)
+            return null;
+        ExpectationFilter filter = new() { Protocol = part.Protocol, Zone = part.Zone };
+        foreach (TupleProperty property in TupleProperties.All.Where(property => property.IsAsked(part)))
+        {
+            if (typeof(ExpectationFilter).GetProperty(property.Name) is not { } its)
+                return null;
+            its.SetValue(filter, typeof(ConntrackFilter).GetProperty(property.Name)!.GetValue(part));
+        }
+
+        return filter;
     }
 
     /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>

@@ -3,6 +3,7 @@ using System.Management.Automation;
 using System.Net;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Pipeline;
 
@@ -33,6 +34,18 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
             return null;
         }
     }
+
+    /// <summary>The filter that lets through one entry, and its events.</summary>
+    public static InputFilter Of(EntryKey key)
+    {
+        ConntrackFilter addresses = key.IsByReply ? ExactTuple.ByAddresses(key.Reply!.Value, TupleDirection.Reply) : ExactTuple.ByAddresses(key.Original, TupleDirection.Original);
+        return new(
+            addresses with { Conditions = [new FilterTerm(nameof(ConntrackFilter.Conditions), key.Flow, key.Matches)] },
+            string.Create(CultureInfo.InvariantCulture, $"the entry {key} {key.Id}"));
+    }
+
+    /// <summary>The filter that a group of Measure-ConntrackEntry stands for.</summary>
+    public static InputFilter Of(InputGroup group, ConntrackFilter filter) => new(filter, $"the group {group.Name} among {filter}");
 
     /// <summary>The filter that lets through what any of several does.</summary>
     public static ConntrackFilter Any(IReadOnlyList<InputFilter> filters)

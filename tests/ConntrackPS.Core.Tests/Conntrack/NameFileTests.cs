@@ -42,6 +42,10 @@ public class NameFileTests
     [InlineData("ftp-data", "20")]
     [InlineData("443", "443")]
     [InlineData("8000-8100", "8000-8100")]
+    [InlineData("http-https", "80-443")]
+    [InlineData("80-HTTPS", "80-443")]
+    [InlineData("ftp-data-www", "20-80")]
+    [InlineData("ftp-data - 443", "20-443")]
     [InlineData("0-65535", "0-65535")]
     public void A_port_is_a_number_a_range_or_a_service(string text, string range)
     {
@@ -58,7 +62,7 @@ public class NameFileTests
     [InlineData("90-80", "'90-80' is not a port.")]
     [InlineData("", "'' is not a port.")]
     [InlineData("telnets", "'telnets' is not a service of /etc/services.")]
-    [InlineData("http-https", "'http-https' is not a service of /etc/services.")]
+    [InlineData("http-telnets", "'http-telnets' is not a service of /etc/services.")]
     [InlineData("split", "'split' has several ports in /etc/services. Write one of 100, 200.")]
     public void What_is_no_port_is_told_with_what_is_accepted(string text, string problem)
     {

@@ -135,9 +135,23 @@ internal static class ContradictionFinder
     private static FilterContradiction? OfExclusions(ConntrackFilter filter) =>
         (from excluded in filter.Exclude
          where excluded.Terms.Length == 1
-         from property in TupleProperties.All
-         where property.HasOnePlace && property.IsWithin(filter, excluded)
-         select new FilterContradiction([property.Name, property.ExcludeName], "{1} excludes everything that {0} needs")).FirstOrDefault();
+         from name in TupleProperties.All.Where(property => property.HasOnePlace && property.IsWithin(filter, excluded)).Select(property => property.Name)
+             .Concat(OfOthers.Where(property => property.IsWithin(filter, excluded)).Select(property => property.Name))
+         select new FilterContradiction([name, "Exclude" + name], "{1} excludes everything that {0} needs")).FirstOrDefault();
+
+    /// <summary>Properties besides those of tuples that can be left out, and whether all that a filter asks for is left out.</summary>
+    private static readonly (string Name, Func<ConntrackFilter, ConntrackFilter, bool> IsWithin)[] OfOthers =
+    [
+        (nameof(ConntrackFilter.Protocol), (asked, left) => IsWithin(asked.Protocol, left.Protocol)),
+        (nameof(ConntrackFilter.State), (asked, left) => IsWithin(asked.State, left.State)),
+        (nameof(ConntrackFilter.Mark), (asked, left) => IsWithin(asked.Mark, left.Mark)),
+        (nameof(ConntrackFilter.Label), (asked, left) => IsWithin(asked.Label, left.Label)),
+        (nameof(ConntrackFilter.Helper), (asked, left) => IsWithin(asked.Helper, left.Helper, StringComparer.OrdinalIgnoreCase)),
+        (nameof(ConntrackFilter.Zone), (asked, left) => IsWithin(asked.Zone, left.Zone)),
+    ];
+
+    private static bool IsWithin<T>(IReadOnlyList<T> asked, IReadOnlyList<T> left, IEqualityComparer<T>? comparer = null) =>
+        asked.Count > 0 && asked.All(value => left.Contains(value, comparer));
 
     /// <summary>The first two of several conditions on the same value that allow no common value.</summary>
     /// <param name="demands">The values that each property allows. Empty if the property is not set.</param>
