@@ -10,7 +10,7 @@ public sealed class CNamesTests
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts", "TuplePlaces",
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
-        "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime",
+        "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime", "ExpectationTuple", "TextMatch", "ConntrackTextSource",
     ];
 
     [Fact]
