@@ -107,10 +107,6 @@ public abstract class ConntrackCounters
 
     private protected ConntrackCounters(CounterValues values) => _values = values;
 
-    /// <summary>What a text said that no other property holds, by its words, such as entries and searched of
-    /// /proc/net/stat/nf_conntrack. Null for nothing, and for what was read from the kernel.</summary>
-    public IReadOnlyDictionary<string, string>? Extra { get; internal set; }
-
     /// <summary>Tuples that NAT found already in use (found).</summary>
     public ulong? Found => _values[Counter.Found];
 
@@ -149,4 +145,8 @@ public abstract class ConntrackCounters
 
     /// <summary>Expectations deleted (expect_delete).</summary>
     public ulong? ExpectationDelete => _values[Counter.ExpectationDelete];
+
+    /// <summary>What a text said that no other property holds, by its words, such as entries and searched of
+    /// /proc/net/stat/nf_conntrack. Null for nothing, and for what was read from the kernel.</summary>
+    public IReadOnlyDictionary<string, string>? Extra { get; internal set; }
 }

@@ -10,8 +10,8 @@ public sealed class CNamesTests
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts", "TuplePlaces",
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
-        "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime",
-        "TextMatch", "ConntrackTextSource", "LineKind",
+        "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime", "ExpectationTuple",
+        "TextMatch", "ConntrackTextSource", "LineKind", "TupleGaps",
     ];
 
     [Fact]
