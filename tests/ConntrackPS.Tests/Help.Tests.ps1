@@ -59,6 +59,29 @@ Describe 'The help of <Name>' -ForEach $commands {
         $undescribed.name | Should -BeNullOrEmpty -Because 'each parameter needs a doc comment'
     }
 
+    It 'shows the aliases of every parameter, and no default that nobody set' {
+        foreach ($shown in $help.parameters.parameter) {
+            $parameter = $command.Parameters[$shown.name]
+            $shown.aliases | Should -Be ($parameter.Aliases ? $parameter.Aliases -join ', ' : 'none') -Because "of -$Name"
+            if ($shown.required -eq 'true' -and $command.ParameterSets.Count -eq 1) {
+                $shown.defaultValue | Should -Be 'None' -Because "-$($shown.name) must be given"
+            }
+            $shown.defaultValue | Should -Not -BeIn '0', 'Ip' -Because "a type's zero is no default of -$($shown.name)"
+        }
+    }
+
+    It 'shows each example on 80 columns as it was written' {
+        $lines = @((Get-Help $Name -Examples | Out-String -Width 80) -split "`n" | ForEach-Object TrimEnd)
+        $written = @($pages[$Name].Examples.Text)
+        $written.Count | Should -BeGreaterThan 3
+        $written | Where-Object { "    $_" -notin $lines } | Should -BeNullOrEmpty -Because 'Get-Help indents by 4'
+    }
+
+    It 'has paragraphs in its text, and no signs of Markdown' {
+        $texts = @($help.description.Text) + @($help.alertSet.alert.Text) + @($help.examples.example.remarks.Text)
+        $texts | Where-Object { $_ -match '`|\*\*|\|-|^\|' } | Should -BeNullOrEmpty
+    }
+
     It 'shows every parameter set' {
         @($help.syntax.syntaxItem).Count | Should -Be $command.ParameterSets.Count
     }

@@ -56,7 +56,7 @@ function Format-Parameter($Parameter, [switch] $InSyntax) {
             globbing = "$($Parameter.Globbing)".ToLowerInvariant()
             pipelineInput = $Parameter.PipelineInput
             position = $Parameter.Position
-            aliases = 'none'
+            aliases = $Parameter.Aliases
         })
 }
 

@@ -47,6 +47,7 @@ function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [
             Description   = $text.Trim()
             Type          = Get-TypeName $parameter.ParameterType
             Choices       = $choices
+            Aliases       = $parameter.Aliases.Count ? $parameter.Aliases -join ', ' : 'none'
             Default       = Get-Default $property $fresh $other $choices
             Required      = $attributes.Mandatory -contains $true
             Globbing      = [bool] ($parameter.Attributes | Where-Object { $_ -is [SupportsWildcards] })
@@ -86,10 +87,11 @@ function Get-TypeName([type] $Type) {
     $inner ? $inner.Name : $Type.IsGenericType ? 'IDictionary' : $Type.Name
 }
 
-<# What a fresh cmdlet has: nothing where two differ, or where it is no value that may be given. #>
+<# The value in a new cmdlet. It is no default if another new cmdlet has another value, if a user could not give it, or if it is the
+    type's zero, which means that none was given. #>
 function Get-Default($Property, $Fresh, $Other, [string[]] $Choices) {
     $value = $Property ? $Property.GetValue($Fresh) : $null
-    if ($null -eq $value -or $value -is [switch] -or "$value" -ne "$($Property.GetValue($Other))") {
+    if ($null -eq $value -or $value -is [switch] -or ($value -is [valuetype] -and $value.Equals([Activator]::CreateInstance($value.GetType()))) -or "$value" -ne "$($Property.GetValue($Other))") {
         return 'None'
     }
     $text = $value -is [timespan] ? "$($value.TotalSeconds)" : $value -join ', '

@@ -4,6 +4,9 @@
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/../../../build/ChildPowerShell.psm1"
 
+# Get-Help indents examples by four columns of a terminal that has eighty.
+$HelpWidth = 76
+
 <# The pages of cmdlets and topics, by name. #>
 function Get-HelpPage {
     param([string] $Name = '*')
@@ -89,8 +92,43 @@ function Split-Session([string[]] $Block) {
     $commands
 }
 
+<# A message as lines that fit; all but the first are indented, as Get-OutputShape expects. #>
+function Split-Message([string] $Text) {
+    $row = ''
+    foreach ($word in $Text -split ' ') {
+        if ($row.Trim() -and $row.Length + 1 + $word.Length -gt $HelpWidth) {
+            $row
+            $row = '   '
+        }
+        $row += $row ? " $word" : $word
+    }
+    $row
+}
+
+<# Messages whole again, so that a longer number does not change where they are wrapped. #>
+function Join-Message([string[]] $Line) {
+    $isMessage = $false
+    $message = ''
+    foreach ($row in $Line) {
+        if ($message -and $row -match '^    \S') {
+            $message += ' ' + $row.Trim()
+            continue
+        }
+        if ($message) { $message }
+        $message = ''
+        if ($row -match '^(What if|VERBOSE|WARNING|Persisted in|[A-Z]\w+-Conntrack\w+): ?') {
+            $message = $row
+        }
+        else {
+            $row
+        }
+    }
+    if ($message) { $message }
+}
+
 <# What of an output must not change: columns, names of properties, texts without their numbers. #>
 function Get-OutputShape([string[]] $Line) {
+    $Line = @(Join-Message $Line)
     $inTable = $false
     for ($i = 0; $i -lt $Line.Count; $i++) {
         if ($i + 1 -lt $Line.Count -and $Line[$i + 1] -match '^\s*-[- ]*$') {
@@ -125,7 +163,8 @@ function Invoke-HelpExample {
             $outputs[$key] = @()
         }
         else {
-            $outputs[$key] += , "$line".TrimEnd()
+            $text = "$line".TrimEnd()
+            $outputs[$key] += $text.Length -gt $HelpWidth ? @(Split-Message $text) : @($text)
         }
     }
     if ($outputs['']) {
@@ -142,4 +181,4 @@ function Invoke-HelpExample {
     }
 }
 
-Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Invoke-HelpExample
+Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Invoke-HelpExample -Variable HelpWidth

@@ -22,6 +22,10 @@ if ($PID -ne 1 -or (Test-Path /proc/sys/net/nf_conntrack_max)) {
     throw 'This empties the table and mounts over folders: start it by "unshare --net --mount --pid --fork --mount-proc".'
 }
 $PSStyle.OutputRendering = 'PlainText'
+# PowerShell wraps at words only in some languages. English has AM and PM, which would differ between runs.
+$culture = [cultureinfo] [cultureinfo]::GetCultureInfo('en-US').Clone()
+$culture.DateTimeFormat = [cultureinfo]::InvariantCulture.DateTimeFormat
+[cultureinfo]::CurrentCulture = $culture
 Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpLab.psm1", "$Package/ConntrackPS.psd1"
 
 <# Runs the commands of an example in one scope of their own. Errors are part of what it prints. #>
@@ -30,10 +34,10 @@ function Invoke-Example([object] $__Example, [int] $__Number) {
     for ($__index = 0; $__index -lt $__Example.Commands.Count; $__index++) {
         "<$($__Example.Page) $__Number $__index>"
         try {
-            . ([scriptblock]::Create($__Example.Commands[$__index].Code)) 2>&1 | Out-String -Stream -Width 98 | Where-Object { $_.Trim() }
+            . ([scriptblock]::Create($__Example.Commands[$__index].Code)) 2>&1 | Out-String -Stream -Width $HelpWidth | Where-Object { $_.Trim() }
         }
         catch {
-            $_ | Out-String -Stream -Width 98 | Where-Object { $_.Trim() }
+            $_ | Out-String -Stream -Width $HelpWidth | Where-Object { $_.Trim() }
         }
     }
 }

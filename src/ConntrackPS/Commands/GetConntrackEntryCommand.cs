@@ -31,7 +31,8 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Exact { get; set; }
 
-    /// <summary>The list of the kernel to read.</summary>
+    /// <summary>The kernel's list to read: the table, entries that are already deleted but still in use (Dying), or entries whose
+    /// first packet has not left the machine yet (Unconfirmed; always empty since Linux 5.19).</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public TableKind Table { get; set; }
 

@@ -87,7 +87,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         "Closing", "Ignore", "Invalid")]
     public ConntrackState? NewState { get; set; }
 
-    /// <summary>The new helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
+    /// <summary>The name of the new helper. An empty name removes the helper. The kernel gives a helper only to new entries.</summary>
     [Parameter]
     [AllowEmptyString]
     [ValidateNotNull]

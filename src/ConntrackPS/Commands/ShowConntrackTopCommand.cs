@@ -31,7 +31,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>The column to sort by: amounts begin with the largest. The default is Rate, with -Once Bytes, with -NoCounter
+    /// <summary>The column to sort by. Amounts are sorted largest first. The default is Rate, with -Once Bytes, with -NoCounter
     /// Source. Groups are sorted by Count unless Rate, Bytes, Assured, Unreplied or SynSent is given. The names of
     /// Measure-ConntrackEntry (TotalBytes) are accepted too.</summary>
     [Parameter]
@@ -39,7 +39,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [ArgumentCompleter(typeof(TopSortCompleter))]
     public string? SortBy { get; set; }
 
-    /// <summary>The column to sort by where entries are equal in the first.</summary>
+    /// <summary>The column to sort by if entries are equal in the first.</summary>
     [Parameter]
     [TopColumnArgument]
     public TopColumn ThenBy { get; set; } = TopColumn.Source;

@@ -14,8 +14,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 {
     private readonly HashSet<string> _ofTheMachine = [];
 
-    /// <summary>Findings below this severity are not emitted. The default: Warning and Critical, and the one of severity Ok that a
-    /// healthy machine gets. With Information advice comes too.</summary>
+    /// <summary>Leaves out findings below this severity. By default, findings of Warning and Critical are emitted, or one of severity
+    /// Ok on a healthy machine. Information adds advice.</summary>
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
@@ -25,7 +25,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [DurationArgument(TakesOne = true, Maximum = 3600, TakesFractions = true)]
     public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Emits True on a healthy machine and False otherwise, in place of findings: for if and for monitors.</summary>
+    /// <summary>Emits True on a healthy machine and False otherwise, instead of findings. Use it in an if, or in monitoring.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
