@@ -79,7 +79,7 @@ Describe 'What the kernel ignores' {
     It 'is refused of objects: ports of a protocol without' {
         $esp = @{ SourceAddress = '192.0.2.8'; DestinationAddress = '198.51.100.7'; Protocol = 'esp'; SourcePort = 1; DestinationPort = 2; TimeoutSeconds = 60 }
         foreach ($command in { [pscustomobject] $esp | New-ConntrackEntry }, { [pscustomobject] $esp | Remove-ConntrackEntry }, { [pscustomobject] $esp | Set-ConntrackEntry -NewMark 1 }) {
-            "$(Get-Failure $command)" | Should -BeLike '*it has a SourcePort, and esp has no ports*'
+            "$(Get-Failure $command)" | Should -BeLike '*it has a SourcePort, but esp has no ports*'
         }
     }
 

@@ -5,7 +5,7 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Commands;
 
-/// <content>What is left out: a parameter for each address and port that can be asked for. It names nothing by itself.</content>
+/// <content>The parameters that exclude entries, one for each address and port filter. They do not name entries by themselves.</content>
 public abstract partial class SelectionCommand
 {
     /// <summary>Leaves out entries that -SourceAddress would match: addresses or prefixes the first packet came from.</summary>

@@ -50,8 +50,8 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? NewTimeout { get; set; }
 
-    /// <summary>What -NewTimeout was called when -State, -Mark and -Helper beside it were new values. It is refused, since a command
-    /// line of that time would select entries by these now, and change others than it was written for.</summary>
+    /// <summary>The old name of -NewTimeout. It is refused: in old command lines -State, -Mark and -Helper are new values, but now they
+    /// select entries, so such a line would change the wrong entries.</summary>
     [Parameter(DontShow = true)]
     public object? TimeoutSeconds { get; set; }
 
@@ -178,7 +178,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         if (!_asksForEach && !ShouldProcess(filter.ToString(), _action))
             return;
 
-        // Changed while others are still to be read: no change makes the listing miss an entry, or show one twice.
+        // Entries are changed during the listing. A change never makes the listing miss an entry or show one twice.
         using EntryStream stream = table.Open(filter);
         using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
         long before = Changed;

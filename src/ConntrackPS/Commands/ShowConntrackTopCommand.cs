@@ -124,7 +124,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         Run(Once ? WriteOnce : Show);
     }
 
-    /// <summary>The column; null where none was given, or what only groups have.</summary>
+    /// <summary>The column; null if none was given, or if only groups have it.</summary>
     private TopColumn? Column => Enum.TryParse(SortBy, out TopColumn column) ? column : null;
 
     private void Show()
@@ -156,7 +156,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         return table;
     }
 
-    /// <summary>True where the user wants no escape sequences: NO_COLOR, or $PSStyle.OutputRendering.</summary>
+    /// <summary>True if NO_COLOR or $PSStyle.OutputRendering turns escape sequences off.</summary>
     private bool WantsPlainText() =>
         !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
         || (GetVariableValue("PSStyle") is { } style

@@ -58,7 +58,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
             WriteObject(isHealthy);
     });
 
-    /// <summary>Who names a severity wants no other: a script that sends what comes.</summary>
+    /// <summary>Whether to emit the finding of severity Ok. If the user gives another -MinimumSeverity, it is left out, because
+    /// scripts send everything that they get.</summary>
     private bool ShowsHealth => MinimumSeverity == FindingSeverity.Ok || !MyInvocation.BoundParameters.ContainsKey(nameof(MinimumSeverity));
 
     private bool Look(NetworkNamespace? target, SystemRoot root)

@@ -41,7 +41,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
         TimeoutProtocol[] missing = [.. (Protocol ?? []).Where(protocol => present.All(timeout => timeout.Protocol != protocol))];
         foreach (TimeoutProtocol protocol in missing)
         {
-            // A wildcard may stand for protocols that this kernel lacks beside others that it has.
+            // A wildcard can match protocols that this kernel does not have.
             string problem = $"This kernel has no timeouts for {protocol}.";
             if (missing.Length == Protocol!.Length)
                 RunOne(() => throw new UnsupportedTimeoutException(problem), protocol);
@@ -56,7 +56,7 @@ public sealed class GetConntrackTimeoutCommand : ConntrackCommand
         }
     });
 
-    /// <summary>A state is an error only where none of the protocols has it.</summary>
+    /// <summary>A state is an error only if none of the protocols has it.</summary>
     private IEnumerable<TimeoutDefinition> Find(string state)
     {
         if (NamePattern.TryParse(state, WildcardOptions.IgnoreCase, out WildcardPattern pattern))
@@ -115,7 +115,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         NetworkNamespace? target = Target();
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
-            throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
+            throw new UnsupportedTimeoutException($"{definition} has no sysctl, so it cannot be persisted.");
         uint? wanted = Reset ? null : TimeoutRange.Check(Timeout, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);
