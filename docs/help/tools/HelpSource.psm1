@@ -1,5 +1,5 @@
 <#
-    Reads the pages of the help, which are Markdown, and runs their examples: docs/help/README.md tells their form.
+    Reads the Markdown pages of the help, and runs their examples. docs/help/README.md describes the format.
 #>
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/../../../build/ChildPowerShell.psm1"
@@ -75,7 +75,7 @@ function Read-Example([string] $Page, [string[]] $Lines) {
     }
 }
 
-<# What stands behind each prompt, and the output below it. #>
+<# The commands after each prompt, with the output below. #>
 function Split-Session([string[]] $Block) {
     $commands = [System.Collections.Generic.List[object]]::new()
     foreach ($line in $Block) {
@@ -92,7 +92,7 @@ function Split-Session([string[]] $Block) {
     $commands
 }
 
-<# A message as lines that fit; all but the first are indented, as Get-OutputShape expects. #>
+<# Wraps a message. All lines but the first are indented, which Join-Message expects. #>
 function Split-Message([string] $Text) {
     $row = ''
     foreach ($word in $Text -split ' ') {
@@ -105,7 +105,7 @@ function Split-Message([string] $Text) {
     $row
 }
 
-<# Messages whole again, so that a longer number does not change where they are wrapped. #>
+<# Joins wrapped messages again, because a longer number changes where they wrap. #>
 function Join-Message([string[]] $Line) {
     $isMessage = $false
     $message = ''
@@ -126,7 +126,7 @@ function Join-Message([string[]] $Line) {
     if ($message) { $message }
 }
 
-<# What of an output must not change: columns, names of properties, texts without their numbers. #>
+<# The part of an output that must not change: columns, names of properties, texts without their numbers. #>
 function Get-OutputShape([string[]] $Line) {
     $Line = @(Join-Message $Line)
     $inTable = $false
@@ -145,7 +145,7 @@ function Get-OutputShape([string[]] $Line) {
     }
 }
 
-<# Runs examples in the lab, in a child of its own: those of each page, with the lines that their commands printed. #>
+<# Runs the examples of pages in the lab, in a child process. Adds to each command the lines that it printed. #>
 function Invoke-HelpExample {
     param(
         [Parameter(Mandatory)] [string] $Package,

@@ -1,7 +1,7 @@
-<# Makes plain text of Markdown: paragraphs for MAML, whole topics for about_*.help.txt. #>
+<# Converts Markdown to plain text: paragraphs for MAML, whole topics for about_*.help.txt. #>
 $ErrorActionPreference = 'Stop'
 
-<# Lines of Markdown as paragraphs of one line each, without its signs; comments are left out. #>
+<# Joins lines of Markdown to paragraphs of one line, without markup and comments. #>
 function Split-Paragraph {
     param([Parameter(ValueFromPipeline)] [AllowNull()] [AllowEmptyString()] [string] $Line)
 

@@ -158,7 +158,7 @@ internal readonly struct PropertyBag(PSObject source)
         return time is { } given && given >= DateTimeOffset.UnixEpoch
             ? (ulong)(given - DateTimeOffset.UnixEpoch).Ticks * 100
             : throw new FormatException(
-                $"its {name} '{text}' is ambiguous. Write it like 2026-03-04T05:06:07+01:00, give {timestampName}, or omit {name}.");
+                $"its {name} '{text}' is not an unambiguous time such as 2026-03-04T05:06:07+01:00. Give {timestampName}, or omit {name}.");
     }
 
     private object? BaseValue(string name) => source.Properties[name]?.Value switch
