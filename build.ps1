@@ -9,7 +9,7 @@
 .EXAMPLE
     ./build.ps1 Test -Exhaustive
 .NOTES
-    build.sh brings PowerShell and Pester first. Namespaces, and so Test, Demo and Bench, need root.
+    build.sh installs PowerShell and Pester first. Test, Demo and Bench need root for network namespaces.
 #>
 [CmdletBinding()]
 param(
@@ -41,7 +41,7 @@ function Invoke-Native([scriptblock] $Command) {
     }
 }
 
-# Runs a script of the repository in a process of its own: assemblies never unload.
+# Runs a script of the repository in its own process, because assemblies never unload.
 function Invoke-Script([string] $Path) {
     Invoke-PowerShell (@('-NoProfile', '-NonInteractive', '-File', $Path) + $args)
     if ($LASTEXITCODE -ne 0) {
@@ -49,7 +49,7 @@ function Invoke-Script([string] $Path) {
     }
 }
 
-# For programs whose warnings are of another kind of package than ours.
+# For programs whose warnings do not apply to our packages.
 function Invoke-Quietly([scriptblock] $Command) {
     $said = & $Command 2>&1 | Out-String
     if ($LASTEXITCODE -ne 0) {
@@ -85,7 +85,7 @@ function Invoke-Xunit {
     [pscustomobject]@{
         Line     = "xunit: $($total.Groups['passed'].Value) passed, $($total.Groups['failed'].Value) failed"
         Failed   = $failed
-        # From a test's "Failed" line to where its stack begins.
+        # From the "Failed" line of a test to its stack trace.
         Failures = [regex]::Matches($log, '(?ms)^\s*Failed (?!:).+?(?=^\s*Stack Trace:|^\s*$)').Value
     }
 }
@@ -94,7 +94,7 @@ function Invoke-PesterSuite {
     Write-Step 'Test: Pester, in a fresh pwsh, against the package'
     $result = "$root/out/pester.json"
     Remove-Item $result -ErrorAction Ignore
-    # The machine's own modules stay as they are.
+    # The machine's own modules are not changed.
     $env:PSModulePath = "$root/.tools/modules:$env:PSModulePath"
     Invoke-Script "$root/tests/ConntrackPS.Tests/Invoke-Suite.ps1" -ResultPath $result | Write-Host
     if (-not (Test-Path $result)) {
@@ -112,7 +112,7 @@ function Invoke-Test {
     $env:CONNTRACKPS_EXHAUSTIVE = $Exhaustive ? '1' : $null
     Invoke-Pack
     $results = @(Invoke-Xunit) + @(Invoke-PesterSuite)
-    # Told again at the end, where thousands of lines do not hide them.
+    # Repeated at the end, where they are easy to find.
     $results.Failures | Write-Host
     $results.Line | Write-Host
     if ($results.Failed -contains $true) {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings what is missing, and hands over to build.ps1: ./build.sh [Build|Test|Demo|Bench|Pack|Clean] [-Option ...]
+# Installs what is missing, and runs build.ps1: ./build.sh [Build|Test|Demo|Bench|Pack|Clean] [-Option ...]
 set -eu
 
 cd "$(dirname "$0")"
@@ -12,7 +12,7 @@ fi
 
 case ${1:-Build} in
     Demo | Test | Bench)
-        # Namespaces and the connection-tracking table are root's.
+        # Namespaces and the connection-tracking table need root.
         if [ "$(id -u)" -ne 0 ]; then
             echo "==> $1 needs root for network namespaces: asking sudo"
             exec sudo --preserve-env=PATH,DOTNET_ROOT,HOME,NO_COLOR,TERM "$0" "$@"
@@ -21,7 +21,7 @@ case ${1:-Build} in
         ;;
 esac
 
-# PowerShell and Pester of the checkout's own, made anew when their versions change.
+# PowerShell and Pester in .tools, installed again when their versions change.
 [ .tools/pwsh -nt build/Tools.csproj ] || dotnet msbuild build/Tools.csproj -nologo -v:quiet
 if ! pwsh -NoProfile -Command 'exit [int] ($PSVersionTable.PSVersion -lt [version] "7.4")' 2>/dev/null; then
     PATH=$PWD/.tools:$PATH

@@ -3,7 +3,7 @@
     Measures deletion under a flood of UDP: how many flows are back 100 ms later, without and with -Block, and how long each
     takes until none is left.
 .NOTES
-    Needs root, gcc, iproute2 and nftables. The lab is that of the tests: a DNAT router between two namespaces.
+    Needs root, gcc, iproute2 and nftables. It uses the lab of the tests: a DNAT router between two namespaces.
 #>
 [CmdletBinding()]
 param(
@@ -19,12 +19,12 @@ $support = "$PSScriptRoot/../tests/ConntrackPS.Tests/Support"
 Import-Module "$support/TestSupport.psm1", "$support/BlockLab.psm1"
 Import-PackagedModule
 
-<# How many entries the router has. #>
+<# The number of entries on the router. #>
 function Get-Count {
     (Get-ConntrackStat -NetworkNamespace $lab.Router).Count
 }
 
-<# The median of several runs of a deletion: entries 100 ms later, and milliseconds it took. #>
+<# The medians of several deletions: entries after 100 ms, and the duration in milliseconds. #>
 function Measure-Deletion([string] $Name, [scriptblock] $Delete, [scriptblock] $After) {
     $runs = foreach ($i in 1..$Round) {
         Wait-Until { (Get-Count) -ge $Flow } 'the flood has not come back'

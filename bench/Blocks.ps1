@@ -4,10 +4,10 @@
     Makes, holds and ends blocks in several runspaces of one process, beside others that open and close sockets all the time,
     and counts the blocks whose table the kernel did not have.
 .DESCRIPTION
-    In a network namespace of its own. Each runspace that blocks makes some blocks, holds them a while, looks for their tables
-    by nft, and ends them. A table that is missing then, or was made again meanwhile, is counted as lost. Prints Markdown; ends
-    with code 1 unless every table was there at every look, none had to be made again, and none is left at the end. Needs root,
-    iproute2, nftables, conntrack-tools and the packaged module. docs/blocking.md tells why this is worth a program.
+    Works in its own network namespace. Each blocking runspace creates some blocks, keeps them for some time, checks their tables
+    with nft, and ends them. A table that is missing, or was created again, counts as lost. Prints Markdown. The exit code is 1
+    unless every table existed at every check, none had to be created again, and none is left at the end. Needs root, iproute2,
+    nftables, conntrack-tools and the packaged module. docs/blocking.md explains the reason for this script.
 .EXAMPLE
     ./build.ps1 Build; ./bench/Blocks.ps1 -Minutes 10
 #>
@@ -28,7 +28,7 @@ param(
     [ValidateRange(1, 100)]
     [int] $Hold = 1,
 
-    # Where the packaged module is; else that of out.
+    # The folder of the packaged module; the default is the one below out.
     [string] $ModulePath
 )
 
@@ -46,11 +46,11 @@ $shared = [Collections.Concurrent.ConcurrentDictionary[string, object]]::new()
 $shared['stop'] = $false
 $namespace = New-TestNamespace
 
-# Opens and closes sockets as fast as it can; how often it went round.
+# Opens and closes sockets as fast as possible. Returns the number of rounds.
 $keepBusy = {
     param($Module, $Namespace, $Shared, $Number)
     $ErrorActionPreference = 'Stop'
-    # What the machine does to its table meanwhile is not the question here.
+    # Other changes of the machine's table do not matter here.
     $WarningPreference = 'SilentlyContinue'
     Import-Module $Module
     $PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $Namespace
@@ -64,7 +64,7 @@ $keepBusy = {
     }
 }
 
-# Makes, holds and ends blocks; what it counted.
+# Creates, keeps and ends blocks. Returns the counts.
 $block = {
     param($Module, $Namespace, $Shared, $Number, $Hold)
     $ErrorActionPreference = 'Stop'

@@ -10,11 +10,11 @@
 #>
 [CmdletBinding()]
 param(
-    # How many entries the table gets.
+    # The number of entries in the table.
     [ValidateRange(1000, 8000000)]
     [int] $Count = 200000,
 
-    # How often each contestant of the health check runs, after one round to warm up; those of the statistics 20 times as often.
+    # The number of rounds of the health check, after one round to warm up. The statistics run 20 times as often.
     [ValidateRange(1, 1000)]
     [int] $Rounds = 5
 )
@@ -27,7 +27,7 @@ Set-StrictMode -Version Latest
 
 $ns = "ctps-race-$PID"
 
-# Without the time that the counters are watched for.
+# Without the time between the two readings of the counters.
 function Get-HealthContestant {
     New-Contestant 'raw receive loop' { (Invoke-BenchServer $server raw).Milliseconds }
     New-Contestant 'core: dump and parse' { (Invoke-BenchServer $server parse).Milliseconds }
@@ -38,7 +38,7 @@ function Get-HealthContestant {
     }
 }
 
-# The core's promise of 2 ms is one in absolute time.
+# The core's promise of 2 ms is an absolute time, not a ratio.
 function Write-StatReport([object[]] $Contestant) {
     '| | median ms | fastest ms | promised | |'
     '|---|---:|---:|---|---|'

@@ -3,29 +3,29 @@
 .SYNOPSIS
     Measures what events cost: reading, a burst, a filter in the kernel, Watch-ConntrackEvent, and Export-Csv behind it.
 .DESCRIPTION
-    Makes a network namespace of its own. The rate of the cmdlet is taken from a process that is stopped while the kernel's
-    buffer fills, and then goes on. Behind Export-Csv all is left at its default. Needs root, the .NET SDK, iproute2,
+    Makes a network namespace of its own. The rate of the cmdlet is measured in a process that is stopped while the
+    kernel's buffer fills, and then continues. The measurement with Export-Csv uses the defaults. Needs root, the .NET SDK, iproute2,
     conntrack-tools and the packaged module.
 .EXAMPLE
     ./bench/Events.ps1 -Count 300000 -Rounds 3
 .EXAMPLE
     ./bench/Events.ps1 -Busy
 
-    Beside two processes that never rest.
+    Measures beside two processes that use all processor time.
 #>
 [CmdletBinding()]
 param(
-    # How many entries are created and deleted.
+    # The number of entries to create and delete.
     [ValidateRange(1000, 800000)]
     [int] $Count = 300000,
 
     [ValidateRange(1, 1000)]
     [int] $Rounds = 3,
 
-    # Keeps two processors busy all the time.
+    # Keeps two processors busy during the measurement.
     [switch] $Busy,
 
-    # Where the packaged module is.
+    # The folder of the packaged module.
     [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS"
 )
 
@@ -40,7 +40,7 @@ $watch = {
     Watch-ConntrackEvent -NetworkNamespace $args[1] -EventType New -MaxEvents $args[2] -ReceiveBufferSize (700 * $args[2]) -WarningAction Ignore > $null
 }
 
-# Ends with the last event, whether it came or was lost before it.
+# Ends with the last event, or when it was lost.
 $export = {
     Import-Module $args[0]
     $lost = 0
@@ -65,7 +65,7 @@ function Wait-Listener {
     Start-Sleep -Seconds 1
 }
 
-# A watch that was stopped before its first event goes on when the kernel's buffer holds all.
+# The watch is stopped before its first event, and continues when the kernel's buffer contains all events.
 function Measure-Watch([Diagnostics.Process] $Server) {
     $null = Invoke-BenchServer $Server 'fill 1000'
     $child = Start-PowerShell '-NoProfile', '-Command', "& { $watch } '$ModulePath' '$ns' $Count"
@@ -78,7 +78,7 @@ function Measure-Watch([Diagnostics.Process] $Server) {
     '`Watch-ConntrackEvent > $null`: {0:0},000 events a second, with the end of its process' -f ($Count / $time.ElapsedMilliseconds)
 }
 
-# A burst of as many beginnings and ends as the kernel can make.
+# A burst of creations and deletions, as fast as the kernel can make them.
 function Measure-Export([Diagnostics.Process] $Server) {
     $null = Invoke-BenchServer $Server 'fill 1000'
     ip netns exec $ns conntrack -F 2> $null

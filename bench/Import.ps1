@@ -3,8 +3,8 @@
 .SYNOPSIS
     Measures what importing the module, reading a first line of text and listing a first entry add to the start of pwsh, and prints Markdown.
 .DESCRIPTION
-    Every measurement is a pwsh of its own, in a network namespace whose table has a few entries. A binary module with one
-    cmdlet that does nothing stands beside ours: what that costs, every binary module costs. Needs root and iproute2.
+    Every measurement is a new pwsh process, in a network namespace whose table has a few entries. It is compared with a binary
+    module that has one cmdlet without work: every binary module costs that much. Needs root and iproute2.
 .EXAMPLE
     ./bench/Import.ps1
 .EXAMPLE
@@ -12,11 +12,11 @@
 #>
 [CmdletBinding()]
 param(
-    # How often each contestant runs, after one round to warm up.
+    # The number of rounds of each contestant, after one round to warm up.
     [ValidateRange(1, 1000)]
     [int] $Rounds = 21,
 
-    # Where the packaged module is.
+    # The folder of the packaged module.
     [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS",
 
     # Another build of the module, to compare with.

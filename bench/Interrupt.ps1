@@ -3,19 +3,19 @@
 .SYNOPSIS
     Stops every cmdlet at random moments, a thousand times in one process, and by SIGINT in processes of their own.
 .DESCRIPTION
-    Makes a network namespace of its own. The first process must live on with the sockets, eventfds and threads it began
-    with; each of the others must end by itself; and what nobody named must be in the table at the end. Needs root, iproute2,
+    Makes a network namespace of its own. The first process must have the same sockets, eventfds and threads as at the
+    start. Each of the others must end by itself. Entries that no filter named must be in the table at the end. Needs root, iproute2,
     conntrack-tools and the packaged module. Ends with code 1 unless all of that holds.
 .EXAMPLE
     ./build.ps1 Build; ./bench/Interrupt.ps1 -Count 1000 -Signals 100
 #>
 [CmdletBinding()]
 param(
-    # How often a cmdlet is stopped in one process.
+    # The number of stopped cmdlets in one process.
     [ValidateRange(1, 1000000)]
     [int] $Count = 1000,
 
-    # How many processes get SIGINT.
+    # The number of processes that get SIGINT.
     [ValidateRange(0, 10000)]
     [int] $Signals = 100,
 
@@ -30,7 +30,7 @@ Import-PackagedModule
 $random = [Random]::new($Seed)
 $problems = [Collections.Generic.List[string]]::new()
 
-# Sends SIGINT to a process that works without end, some time after it began; what went wrong, or nothing.
+# Sends SIGINT to a process that works endlessly, after a random time. Returns what went wrong, or nothing.
 function Stop-BySignal([string] $File, [string] $Name) {
     $process = Start-PowerShell '-NoProfile', '-File', $File -Redirect
     try {

@@ -5,7 +5,7 @@
     prints Markdown.
 .DESCRIPTION
     Makes a network namespace of its own and fills its connection-tracking table. Needs root, the .NET SDK, iproute2 and
-    the built module; iptstate takes part where it is installed, though it shows no more than 16,384 rows.
+    the built module; iptstate is measured too if it is installed, although it shows only 16,384 rows.
 .EXAMPLE
     ./build.ps1 Build; ./bench/Measure.ps1
 .EXAMPLE
@@ -13,18 +13,18 @@
 #>
 [CmdletBinding()]
 param(
-    # How many entries the table gets.
+    # The number of entries in the table.
     [ValidateRange(1000, 8000000)]
     [int] $Count = 1000000,
 
-    # How often each contestant runs, after one round to warm up.
+    # The number of rounds of each contestant, after one round to warm up.
     [ValidateRange(1, 1000)]
     [int] $Rounds = 5,
 
-    # Counts packets and bytes, which makes dumps larger, and gives the live view rates to work out.
+    # Turns accounting on, which makes dumps larger and lets the live view calculate rates.
     [switch] $Accounting,
 
-    # Where the packaged module is.
+    # The folder of the packaged module.
     [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS"
 )
 
@@ -48,13 +48,13 @@ function Get-Counter {
         Measure-Block { Get-ConntrackEntry -NetworkNamespace $ns | Measure-ConntrackEntry -GroupBy SourceAddress -Top 10 > $null }
     }
     New-Contestant "``$oneLiner``" {
-        # A file for the shell: there are two kinds of quotes in it already.
+        # A file for the shell, because the command already contains both kinds of quotes.
         Set-Content "$work/count.sh" "$oneLiner >/dev/null"
         Measure-Shell "ip netns exec $ns sh $work/count.sh"
     }
 }
 
-# Managed bytes that a script block allocates, whether they live long or not.
+# The managed bytes that a script block allocates in total.
 function Measure-Allocation([scriptblock] $Block) {
     $before = [GC]::GetTotalAllocatedBytes($true)
     & $Block
@@ -68,7 +68,7 @@ function Get-Viewer {
         Measure-Block { Show-ConntrackTop -Once -Width 120 -Height 50 -NetworkNamespace $ns > $null }
     }
     if ((Get-Command iptstate -ErrorAction Ignore) -and (Get-Command script -ErrorAction Ignore)) {
-        # On a terminal, even if nobody looks at it: without one it prints blanks for ever.
+        # On a terminal, because without one it prints blanks endlessly.
         New-Contestant '`iptstate -1`' { Measure-Shell "ip netns exec $ns script -qec 'stty cols 120 rows 50; iptstate -1' /dev/null >/dev/null" }
     }
 }

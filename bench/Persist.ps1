@@ -4,13 +4,13 @@
     outside a root and nothing but a regular file ever changes; that a kill leaves the old or the new file; and that what is
     swapped in meanwhile survives.
 .DESCRIPTION
-    Each round makes a root and a folder outside, runs one cmdlet with -PersistRoot, and compares all that is there with all
-    that was: inode, kind, mode, owner, device, size, time, link text, and the bytes of files. The kernel is the witness of
-    where a name leads: openat2(2) with RESOLVE_IN_ROOT says before whether a regular file may be written, and after that the
-    line is where boot finds it. All nodes are the script's own.
+    Each round creates a root and a folder outside, runs one cmdlet with -PersistRoot, and compares everything before and after:
+    inode, kind, mode, owner, device, size, time, link text, and the bytes of files. The kernel resolves names for the check:
+    openat2(2) with RESOLVE_IN_ROOT tells beforehand whether a regular file may be written, and afterwards whether the line is
+    where boot finds it. The script creates all nodes itself.
 .NOTES
-    Needs root, Linux 5.6 with overlayfs, and a mount namespace of its own. In that /dev/null is a node of the script's, and
-    /etc, /usr and /run have a layer on top, which must be empty in the end:
+    Needs root, Linux 5.6 with overlayfs, and a mount namespace of its own. There /dev/null is a node of the script, and
+    /etc, /usr and /run have an overlay, which must be empty at the end:
     unshare -m pwsh bench/Persist.ps1 -Minute 10
 #>
 [CmdletBinding()]
@@ -20,7 +20,7 @@ param(
 
     [int] $Seed = (Get-Random),
 
-    # Kills of a process that persists all the time.
+    # The number of kills of a process that persists repeatedly.
     [ValidateRange(0, 1000)]
     [int] $Kill = 20
 )
@@ -99,7 +99,7 @@ function Get-Text {
     (@(1..$random.Next(1, 7) | ForEach-Object { Get-One $lines }) -join $end) + (Get-One $end, '')
 }
 
-<# Where a random link leads: within, outside, to a mask, in circles, nowhere. #>
+<# The target of a random link: inside, outside, a mask, a loop, or nothing. #>
 function Get-Target {
     $name = Get-One ($folders + $files)
     switch ($random.Next(9)) {
@@ -119,7 +119,7 @@ function New-Thing([string] $Path, [int] $Kind) {
     if (-not (Test-Path -LiteralPath (Split-Path $Path) -PathType Container) -or (Get-Item -LiteralPath $Path -Force -ErrorAction Ignore)) {
         return
     }
-    # A folder that a link leads out of the root is not ours to fill.
+    # A folder outside the root, reached by a link, is not filled.
     if (-not (realpath (Split-Path $Path)).StartsWith($root)) {
         return
     }
@@ -134,7 +134,7 @@ function New-Thing([string] $Path, [int] $Kind) {
         7 {
             $socket = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
             $socket.Bind([Net.Sockets.UnixDomainSocketEndPoint]::new($Path))
-            # .NET takes the name away with the socket: by another name it stays.
+            # .NET deletes the name together with the socket. A second name remains.
             ln $Path "$Path.kept"
             $socket.Dispose()
             mv "$Path.kept" $Path
@@ -156,7 +156,7 @@ function New-Arrangement {
     }
 }
 
-<# What is below a folder, by name: what it is, and what is in it. Nothing but regular files is opened. #>
+<# Everything below a folder, by name: its kind and content. Only regular files are opened. #>
 function Get-State([string] $Folder) {
     $state = @{}
     foreach ($line in find $Folder '!' -type d -printf '%P|%y|%i %m %U:%G %s %T@ %n|%l\n') {
@@ -169,7 +169,7 @@ function Get-State([string] $Folder) {
     $state
 }
 
-<# What has changed though it must not, in words. #>
+<# Describes changes that must not happen. #>
 function Compare-State($Before, $After, [switch] $MayWrite) {
     foreach ($name in @($Before.Keys) + @($After.Keys) | Sort-Object -Unique) {
         $old, $new = $Before[$name], $After[$name]
@@ -195,7 +195,7 @@ function Add-Problem([string] $Text) {
     $null = cp -a $work "$work-problem-$($counts.Problems)"
 }
 
-<# One random cmdlet; what it said, and the line it stands for. #>
+<# Runs one random cmdlet. Returns its messages, and the line that it must have written. #>
 function Invoke-Random {
     $value = $random.Next(1, 100000)
     $keep = @{ PersistOnly = $true; PersistRoot = $root; ErrorAction = 'SilentlyContinue'; ErrorVariable = 'failures'; WarningAction = 'SilentlyContinue'; WarningVariable = 'warnings' }
@@ -227,7 +227,7 @@ function Test-Round {
         if ($id -notin 'PersistenceMasked', 'NotPersisted') { Add-Problem "an error of another kind: $id, $($done.Failure)" }
         $counts[$id -eq 'PersistenceMasked' ? 'Masked' : 'Refused']++
         Compare-State $before $after | ForEach-Object { Add-Problem "an error, and yet: $_ ($($done.Failure))" }
-        # A missing folder may be made on the way; nothing else may say no to a plain file.
+        # A missing folder may be created. A plain file must be written in every other case.
         if ($where -notmatch '^errno' -and (stat -c %F $where) -like 'regular*' -and "$($done.Failure)" -like "*$root/$ours could not*" ) {
             Add-Problem "the kernel finds a file at $where, but: $($done.Failure)"
         }
@@ -244,7 +244,7 @@ function Test-Round {
     }
 }
 
-<# A node, a link and a file take turns in the file's place, while it is written. #>
+<# Replaces the file by a node, a link and a file in turn while it is written. #>
 function Test-Swap {
     rm -rf $root
     $folder = "$root/etc/sysctl.d"
@@ -267,7 +267,7 @@ function Test-Swap {
     $counts.Swaps += 100
 }
 
-<# A process that persists all the time is killed: the file is whole, with one value or the next. #>
+<# Kills a process that persists repeatedly. The file must be complete, with one value or the next. #>
 function Test-Kill {
     rm -rf $root
     $null = New-Item "$root/etc/sysctl.d" -ItemType Directory

@@ -4,8 +4,8 @@
     Races ConntrackPS against the raw receive loop and the usual tools, and prints Markdown.
 .DESCRIPTION
     Makes a network namespace of its own, fills its connection-tracking table, and lets all contestants read and empty it
-    in turn, round by round. What the promises are is in docs/benchmarks.md. Needs root, the .NET SDK, iproute2 and
-    conntrack-tools; without the built module its rows are left out.
+    in turn, round by round. docs/benchmarks.md lists the promises. Needs root, the .NET SDK, iproute2 and
+    conntrack-tools; without the built module, its rows are omitted.
 .EXAMPLE
     ./bench/Race.ps1
 .EXAMPLE
@@ -13,15 +13,15 @@
 #>
 [CmdletBinding()]
 param(
-    # How many entries the table gets; several make several races.
+    # The number of entries in the table. Several numbers make several races.
     [ValidateRange(1000, 8000000)]
     [int[]] $Count = 200000,
 
-    # How often each contestant runs, after one round to warm up.
+    # The number of rounds of each contestant, after one round to warm up.
     [ValidateRange(1, 1000)]
     [int] $Rounds = 7,
 
-    # Where the packaged module is.
+    # The folder of the packaged module.
     [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS"
 )
 
@@ -78,7 +78,7 @@ function Get-Reader {
     New-Contestant '`$entries | Where-Object State -eq SynSent > $null`: PowerShell alone' { Measure-WhereObject }
 }
 
-# What Where-Object itself costs, over entries that are there already: no pipeline with it can be faster.
+# The cost of Where-Object alone, over entries in memory. No pipeline with it can be faster.
 function Measure-WhereObject {
     $entries = Get-ConntrackEntry -NetworkNamespace $ns
     Measure-Block { $entries | Where-Object State -eq SynSent > $null }
@@ -86,7 +86,7 @@ function Measure-WhereObject {
     [GC]::Collect()
 }
 
-# Each fills the table again before, and looks after itself whether half of it is gone.
+# Each fills the table first, and then checks that half of it is gone.
 function Get-Remover {
     New-Contestant "``$removal``" {
         Measure-Removal $entries { Measure-Shell "ip netns exec $ns $removal >/dev/null 2>&1" }
@@ -101,14 +101,14 @@ function Get-Remover {
             Measure-Removal $entries { Measure-Block { Remove-ConntrackEntry $busySource -NetworkNamespace $ns } }
         }
 
-        # The same entries, by a filter that the kernel does not have.
+        # The same entries, with a filter that the kernel cannot apply.
         New-Contestant "``Remove-ConntrackEntry $busySource/31``: list and delete" -FasterThan "``$removal``" -Times 2.5 {
             Measure-Removal $entries { Measure-Block { Remove-ConntrackEntry "$busySource/31" -NetworkNamespace $ns } }
         }
     }
 }
 
-# A filter that nothing passes, over the whole table.
+# A filter that no entry matches, over the whole table.
 function Get-Walker {
     New-Contestant "the kernel's own walk" { (Invoke-BenchServer $server walk).Milliseconds }
     if ($hasModule) {
@@ -118,7 +118,7 @@ function Get-Walker {
     }
 }
 
-# Entries made again from the pipeline; the promise is in entries a second.
+# Entries created from the pipeline. The promise is in entries a second.
 function Write-Creation {
     $entries = @(Get-ConntrackEntry $busySource -NetworkNamespace $ns | Select-Object -First 100000)
     $rates = foreach ($round in 1..$Rounds) {

@@ -1,14 +1,14 @@
 #!/usr/bin/env pwsh
 <#
 .SYNOPSIS
-    Resizes the hash table without end while entries are listed, removed and changed, and tells whether any is missed silently.
+    Resizes the hash table continuously while entries are listed, removed and changed, and checks that none is missed silently.
 .DESCRIPTION
-    Makes a network namespace of its own with the entries to work on, and some that nobody names. In storms of several
-    strengths each kind of work in turn removes, changes or lists them. The conntrack tool says what is left: nothing, or as
-    much as a warning said. Prints Markdown; ends with code 1 unless all of that holds.
+    Makes a network namespace of its own with the entries to work on, and some that no filter names. It resizes at
+    several rates while each kind of work removes, changes or lists the entries. The conntrack tool shows what is left: nothing, or
+    as much as a warning said. Prints Markdown. The exit code is 1 if anything else is found.
 
-    Every network namespace of the machine uses the same hash table: its size is halved and put back all the time, and at
-    the end is what it was. Needs root in the initial network namespace, iproute2, conntrack-tools and the packaged module.
+    Every network namespace of the machine uses the same hash table. Its size is halved and restored repeatedly, and is
+    restored at the end. Needs root in the initial network namespace, iproute2, conntrack-tools and the packaged module.
 .EXAMPLE
     ./build.ps1 Build; ./bench/Resize.ps1 -Minutes 10
 #>
@@ -21,7 +21,7 @@ param(
     [ValidateRange(1000, 1000000)]
     [int] $Count = 60000,
 
-    # Where the packaged module is; the one that was built here unless given.
+    # The folder of the packaged module; the default is the one that was built here.
     [string] $ModulePath
 )
 
@@ -39,7 +39,7 @@ if ($obstacle = Get-ResizeObstacle) {
     throw "$($obstacle.Substring(0, 1).ToUpperInvariant())$($obstacle.Substring(1))"
 }
 
-# Each tells how many of the entries it dealt with, or nothing where the conntrack tool shows that.
+# Each returns the number of entries that it processed, or nothing if the conntrack tool shows it.
 $works = [ordered]@{
     'Remove-ConntrackEntry'            = { Remove-ConntrackEntry -SourcePort 4000-4001 @here }
     'Remove-ConntrackEntry -PassThru'  = { @(Remove-ConntrackEntry -SourcePort 4000-4001 -PassThru @here).Count }

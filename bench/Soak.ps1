@@ -1,11 +1,11 @@
 #!/usr/bin/env pwsh
 <#
 .SYNOPSIS
-    Works on a busy NAT router for half an hour in one process, and tells whether anything grows or is lost.
+    Works on a busy NAT router for half an hour in one process, and checks that nothing grows or is lost.
 .DESCRIPTION
     Makes the lab of samples/Lab, whose clients open a few hundred flows a second. This process watches all events, lists,
     groups, measures, reads and writes text, sets marks, creates and removes. Once a minute it samples itself. Prints
-    Markdown; ends with code 1 unless the verdict is good. Needs root, the .NET SDK, iproute2, nftables, conntrack-tools
+    Markdown. The exit code is 1 if anything grew or was lost. Needs root, the .NET SDK, iproute2, nftables, conntrack-tools
     and the packaged module.
 .EXAMPLE
     ./build.ps1 Build; ./bench/Soak.ps1 -Minutes 30
@@ -15,11 +15,11 @@ param(
     [ValidateRange(2, 1440)]
     [int] $Minutes = 30,
 
-    # Unanswered flows a second; about 35 answered ones come on top.
+    # Unanswered flows a second, in addition to about 35 answered ones.
     [ValidateRange(1, 5000)]
     [int] $FlowRate = 200,
 
-    # Where the packaged module is.
+    # The folder of the packaged module.
     [string] $ModulePath = "$PSScriptRoot/../out/ConntrackPS"
 )
 

@@ -5,8 +5,8 @@
 .EXAMPLE
     ./build.ps1 Build; pwsh -NoProfile bench/Text.ps1
 .NOTES
-    Read the ratios: the figures themselves are the machine's. Every run is repeated, and the best counts. Cpu is the time of
-    all threads and child processes, which other load on the machine hardly changes.
+    Compare the ratios. The figures depend on the machine. Every run is repeated, and the best one is reported. Cpu
+    is the time of all threads and child processes, which other load on the machine hardly changes.
 #>
 [CmdletBinding()]
 param(
@@ -22,7 +22,7 @@ param(
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/../out/ConntrackPS"
 
-# The core alone, without a pipeline: compiled, since a script would measure itself.
+# The core alone, without a pipeline. It is compiled, because a script would add its own time.
 Add-Type -IgnoreWarnings -WarningAction Ignore -ReferencedAssemblies ([ConntrackPS.Text.ConntrackTextReader].Assembly.Location), System.Runtime, System.Collections, netstandard -TypeDefinition @'
 using System.Collections.Generic;
 using System.IO;
@@ -99,7 +99,7 @@ function Measure-Best([string] $Name, [scriptblock] $Action) {
 }
 
 try {
-    # Four kinds of lines, as a router's table has them.
+    # Four kinds of lines, as in a router's table.
     $writer = [IO.StreamWriter]::new($File)
     for ($i = 0; $i -lt $Lines; $i++) {
         $a = $i -shr 16 -band 255

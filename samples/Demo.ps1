@@ -6,7 +6,7 @@
     Shows the module's main job on a NAT router with 98,636 connections: find the client that fills the table, and remove its
     entries.
 .DESCRIPTION
-    Makes the lab of Lab/scenario.sh (root, iproute2, nft, conntrack), works on its router's table, and takes the lab away again.
+    Makes the lab of Lab/scenario.sh (root, iproute2, nft, conntrack), works on its router's table, and removes the lab.
     Every line after "PS>" is the command that runs.
 #>
 [CmdletBinding()]
@@ -14,14 +14,14 @@ param()
 
 $ErrorActionPreference = 'Stop'
 
-# Prints a command, then runs it: what is shown is what runs, without empty lines.
+# Prints a command and runs it. The output has no empty lines.
 function Show([scriptblock] $Command) {
     Write-Host "PS> $($Command.ToString().Trim() -replace '\r?\n +', "`n>>  ")"
     & $Command | Out-String -Width 100 -Stream | Where-Object { $_ } | Write-Host
     Write-Host
 }
 
-# The scenario outlives no one: it stands until its standard input ends, as that does even when this process is killed.
+# The scenario ends when its standard input ends, so it also ends if this process is killed.
 function Start-Scenario([string] $Prefix) {
     $start = [Diagnostics.ProcessStartInfo]::new('sh', [string[]] ("$PSScriptRoot/Lab/scenario.sh", $Prefix))
     $start.RedirectStandardInput = $true
@@ -29,7 +29,7 @@ function Start-Scenario([string] $Prefix) {
     [Diagnostics.Process]::Start($start)
 }
 
-# Prints what the scenario says; true at "ready", false when it has ended. Between two short waits Ctrl+C has its turn.
+# Prints the scenario's output. True at "ready", false if it has ended. It waits in short steps, so that Ctrl+C works.
 function Read-Scenario([Diagnostics.Process] $Scenario) {
     while ($true) {
         $script:nextLine ??= $Scenario.StandardOutput.ReadLineAsync()
@@ -48,7 +48,7 @@ function Read-Scenario([Diagnostics.Process] $Scenario) {
 function Stop-Scenario([Diagnostics.Process] $Scenario) {
     $Scenario.StandardInput.Close()
     while (Read-Scenario $Scenario) {
-        # It may get ready after all, and sees only then that nobody waits.
+        # It may become ready later, and only then notice that nothing waits for it.
     }
     $Scenario.WaitForExit()
 }
@@ -66,7 +66,7 @@ try {
     }
     Write-Host
 
-    # On the router itself no namespace would be named.
+    # On the router itself no namespace would be given.
     Show { $global:PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $router }
     Show { Get-ConntrackStat }
     Show {
@@ -84,12 +84,12 @@ try {
     Show { (Get-ConntrackEntry -SourceAddress 10.77.1.11 | Measure-Object).Count }
     Show { Get-ConntrackEntry -SourceAddress 10.77.1.11 | Remove-ConntrackEntry -Verbose }
     Show { Get-ConntrackStat }
-    # A second witness for the count.
+    # An independent check of the count.
     Show { ip netns exec $router conntrack -C }
     $interrupted = $false
 }
 catch {
-    # Ctrl+C does not come by here.
+    # Ctrl+C does not reach this line.
     $interrupted = $false
     throw
 }
@@ -97,7 +97,7 @@ finally {
     Stop-Scenario $scenario
     $PSStyle.OutputRendering = $rendering
     $global:PSDefaultParameterValues.Remove('*-Conntrack*:NetworkNamespace')
-    # An interactive session would end by this.
+    # In an interactive session, exit would end the session.
     if ($interrupted -and [Environment]::GetCommandLineArgs() -contains '-NonInteractive') {
         $Host.SetShouldExit(130)
     }

@@ -3,23 +3,23 @@
 
 <#
 .SYNOPSIS
-    Writes a report of the sources that move most, as CSV, JSON or HTML.
+    Writes a report of the sources with the most traffic, as CSV, JSON or HTML.
 .DESCRIPTION
-    Reads the table twice, the interval apart, and reports the rates of each source, host or network, the fastest first. For
-    cron: it prints nothing but errors. What connections moved that ended in between is not in the table any more; with an
-    interval that is short beside the life of connections little is missed. Needs accounting (nf_conntrack_acct).
+    Reads the table twice with the given interval, and reports the rates of each source (host or network), the highest first. It
+    prints only errors, so it can run from cron. The traffic of connections that ended in between is not included. With an interval
+    that is short compared with the life of connections, little is missing. It needs accounting (nf_conntrack_acct).
 .PARAMETER Path
-    The file; its extension (.csv, .json, .html) says what is written. It takes the old one's place when it is complete.
+    The file. Its extension (.csv, .json, .html) selects the format. The file replaces an old one when it is complete.
 .PARAMETER Interval
     How long to measure: seconds, or a span such as 5m.
 .PARAMETER Top
-    How many sources are reported.
+    The number of sources in the report.
 .PARAMETER Prefix
-    Leading bits of an IPv4 address that make a source: 24 reports networks of 256 addresses, 32 hosts.
+    The prefix length that counts as one IPv4 source: 24 reports networks of 256 addresses, 32 reports hosts.
 .PARAMETER PrefixIPv6
-    Leading bits of an IPv6 address that make a source.
+    The prefix length that counts as one IPv6 source.
 .PARAMETER NetworkNamespace
-    The network namespace to measure; the caller's own unless given.
+    The network namespace to measure; the default is the caller's own.
 .EXAMPLE
     ./Export-TrafficReport.ps1 /var/www/traffic.html -Interval 5m -Prefix 24
 

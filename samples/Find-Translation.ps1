@@ -3,19 +3,19 @@
 
 <#
 .SYNOPSIS
-    Answers from the files of Write-TranslationLog.ps1 who had an address and port at a time.
+    Finds in the files of Write-TranslationLog.ps1 which host had an address and port at a given time.
 .DESCRIPTION
-    Emits each connection that was translated to the address and port at that time; there may be several, to several
-    destinations. A warning says where the log has a gap at the time: events that were lost, or a time when nobody logged.
-    Then somebody else may have had it. To is empty for a connection whose end nobody saw.
+    Emits each connection that was translated to the address and port at that time. There can be several, with different
+    destinations. A warning says if the log has a gap at that time, because events were lost or the log was not running. Another
+    host may then have had the address. To is empty if the end of a connection was not logged.
 
-    Needs the files and no module.
+    It needs only the files, not the module.
 .PARAMETER Address
-    The address that the source was replaced by.
+    The address that replaced the source.
 .PARAMETER Port
-    The port that the source port was replaced by.
+    The port that replaced the source port.
 .PARAMETER Time
-    The time, of this machine's time zone unless it names one (2026-11-20T13:46:49Z).
+    The time, in this machine's time zone unless it contains one (2026-11-20T13:46:49Z).
 .PARAMETER Path
     The folder of the files.
 .EXAMPLE
@@ -38,7 +38,7 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-# Times of the log are text of one length, and sort as such.
+# All times in the log have the same length, so they can be compared as text.
 $at = $Time.UtcDateTime.ToString('o')
 $translated = "$Address"
 $open = @{}
@@ -71,16 +71,16 @@ foreach ($file in Get-ChildItem -LiteralPath $Path -Filter translations-*.csv | 
             if ($at -le $now -and $at -ge $previous) {
                 Write-Warning ($previous ? "The log does not know all between $previous and $now ($kind)." : "The log begins at $now.")
             }
-            # What began unseen began after this.
+            # Connections whose start was not logged started after this time.
             $gap = $previous
             if ($kind -eq 'Started') {
-                # What goes on is told again, as Existing; of the rest nobody saw the end.
+                # Connections that continue are logged again as Existing. The end of the others was not logged.
                 $open.Values | ForEach-Object { Write-Answer $_.Row $_.From $previous }
                 $open.Clear()
             }
         }
         elseif ($row[7] -eq $translated -and $row[8] -eq $Port) {
-            # One at a time has the translated address and port towards a destination: a new one ends the old one.
+            # Only one connection at a time has the translated address and port for a destination. A new one means that the old one ended.
             $key = ($row[2] + $row[5..9]) -join ','
             $old = $open[$key]
             $began = $row[10]

@@ -3,24 +3,24 @@
 
 <#
 .SYNOPSIS
-    Cuts off hosts that hold too many connections, for a while.
+    Blocks hosts that have too many connections, for a limited time.
 .DESCRIPTION
-    Counts connections per source. The traffic of every source above the maximum is dropped, its connections are removed,
-    and after the given time it may come back. The script runs as long as the block lasts; if it is ended, the kernel ends
-    the block with it. Meant for a timer.
+    Counts connections per source. For every source above the maximum, the script drops the traffic and removes the connections.
+    After the given time the traffic can pass again. The script runs as long as the block lasts. If it is ended, the kernel
+    removes the block. Run it from a timer.
 
-    What -Exempt names is never touched, nor is the SSH connection that the script runs in.
+    The addresses of -Exempt, and the SSH connection that the script runs in, are never blocked.
 .PARAMETER Maximum
-    How many connections a source may hold.
+    The maximum number of connections of a source.
 .PARAMETER BlockSeconds
-    How long the traffic of those above is dropped, in seconds.
+    The time for which their traffic is dropped, in seconds.
 .PARAMETER Exempt
-    Addresses and prefixes that are left alone whatever they hold. Name the router's own addresses and yours. A source that
-    is a prefix (-PrefixIPv6) is left alone as a whole where it has an exempt address.
+    Addresses and prefixes that are never blocked. Give the router's own addresses and yours. A source that is a prefix
+    (-PrefixIPv6) is not blocked at all if it contains an exempt address.
 .PARAMETER PrefixIPv6
-    Leading bits of an IPv6 address that make a source: a host has many addresses, and usually one /64.
+    The prefix length that counts as one IPv6 source. A host has many addresses, and usually one /64.
 .PARAMETER NetworkNamespace
-    The network namespace to work in; the caller's own unless given.
+    The network namespace to work in; the default is the caller's own.
 .EXAMPLE
     ./Limit-SourceConnection.ps1 -Maximum 1 -Exempt 10.77.1.13, 127.0.0.0/8 -WhatIf
     What if: Performing the operation "Block conntrack traffic" on target "entries with source address 10.77.1.11".
@@ -52,7 +52,7 @@ function ConvertTo-Prefix([string] $Text) {
     [ConntrackPS.Conntrack.Filtering.AddressPrefix]::Parse($Text)
 }
 
-# Either may be the larger one.
+# Either of the two prefixes may contain the other.
 function Test-Exempt([string] $Source) {
     $prefix = ConvertTo-Prefix $Source
     foreach ($other in $exemptPrefixes) {
@@ -63,12 +63,13 @@ function Test-Exempt([string] $Source) {
     $false
 }
 
-# Before anything is cut off: a mistake in the list must not cut off an exempt host.
+# Check the whole list first: a mistake in it must not block an exempt host.
 $exemptPrefixes = @($Exempt -split ',' | ForEach-Object { ConvertTo-Prefix $_ })
 $over = Measure-ConntrackEntry -GroupBy SourceAddress -PrefixIPv6 $PrefixIPv6 @there |
     Where-Object Count -GT $Maximum |
     Where-Object { -not (Test-Exempt $_.Name) }
 
 $over | Select-Object @{ Name = 'SourceAddress'; Expression = 'Name' }, @{ Name = 'Connections'; Expression = 'Count' }, Unreplied
-# Each group stands for its source; all blocks stand together. One that is refused, for SSH, must not end the others.
+# Each group selects the entries of its source. All blocks exist at the same time. If one is refused because of SSH, the others
+# continue.
 $over | Remove-ConntrackEntry -BlockTime $BlockSeconds -ErrorAction Continue

@@ -3,27 +3,27 @@
 
 <#
 .SYNOPSIS
-    Removes the connections that destination NAT still sends to a server that is gone, and no others.
+    Removes the connections that destination NAT still sends to a failed server, and no others.
 .DESCRIPTION
-    When a service moves, its rule is changed, but a connection keeps the server it was given. Clients of UDP that go on
-    sending from the same port (resolvers, SIP, syslog, game servers) keep such an entry alive for ever. Change the rule
-    first, then run this: the next packet goes by the new rule.
+    When a service moves, you change its rule, but existing connections keep their server. UDP clients that continue to send from
+    the same port (resolvers, SIP, syslog, game servers) keep such an entry alive forever. Change the rule first, then run this
+    script. The next packet follows the new rule.
 
-    Emits what it removed. Warns of connections that are back, since some rule still leads there.
+    Emits the removed entries. Warns about connections that are back, because a rule still leads to the old server.
 .PARAMETER BackendAddress
     The addresses or prefixes of the old servers.
 .PARAMETER BackendPort
-    Their port, where they have other services that live on.
+    Their port, if they have other services that continue.
 .PARAMETER ServiceAddress
-    The public addresses of the service, where the old servers have others that live on.
+    The public addresses of the service, if the old servers have other services that continue.
 .PARAMETER ServicePort
     The public port of the service.
 .PARAMETER Protocol
-    The protocols. TCP connections to a dead server end by themselves, and are removed when they are named.
+    The protocols. TCP connections to a failed server end by themselves. They are removed only if you give Tcp here.
 .PARAMETER SettleSeconds
-    How long to wait before looking what is back.
+    The time to wait before the check for connections that are back, in seconds.
 .PARAMETER NetworkNamespace
-    The network namespace to work in; the caller's own unless given.
+    The network namespace to work in; the default is the caller's own.
 .EXAMPLE
     ./Remove-BackendFlow.ps1 10.77.1.13 -BackendPort 53 -WhatIf
     What if: Performing the operation "Remove conntrack entry" on target "udp 10.77.1.12:40000 -> 198.51.100.1:53 destination as 10.77.1.13:53".

@@ -3,21 +3,21 @@
 
 <#
 .SYNOPSIS
-    Removes the connections of a failed uplink, so that they take the other one, and reports what is left.
+    Removes the connections of a failed uplink, so that they use the other one, and reports the connections that are left.
 .DESCRIPTION
-    A connection keeps the translation it began with. After a change of route its packets leave by the new uplink with the
-    old one's address, for as long as somebody sends: a phone or a tunnel over UDP may never stop. Run this when the
-    routes have changed, for instance as a hook of keepalived, NetworkManager or pppd.
+    A connection keeps its translation. After a change of route, its packets leave by the new uplink with the address of the old
+    one, as long as the client sends. A phone or a tunnel over UDP may never stop. Run this script when the routes have changed, for
+    example as a hook of keepalived, NetworkManager or pppd.
 
-    Connections that are back after -SettleSeconds were made by new packets: the rules or routes still lead there.
+    Connections that are back after -SettleSeconds were created by new packets: the rules or routes still lead to the old uplink.
 .PARAMETER Mark
-    The uplink's mark, whole (7, 0x100) or under a mask (0x100/0xff00).
+    The uplink's mark: whole (7, 0x100) or with a mask (0x100/0xff00).
 .PARAMETER TranslatedSourceAddress
-    The uplink's own addresses or prefixes, which the source is replaced by.
+    The addresses or prefixes of the uplink, which replace the source.
 .PARAMETER SettleSeconds
-    How long to wait before looking what is left.
+    The time to wait before the connections that are left are counted, in seconds.
 .PARAMETER NetworkNamespace
-    The network namespace to work in; the caller's own unless given.
+    The network namespace to work in; the default is the caller's own.
 .EXAMPLE
     ./Remove-UplinkFlow.ps1 -Mark 0x100/0xff00
     Uplink       Found Left

@@ -3,17 +3,17 @@
 
 <#
 .SYNOPSIS
-    Makes the connections again that Save-ConntrackTable.ps1 has saved, and counts those that it can't.
+    Restores the connections that Save-ConntrackTable.ps1 saved, and counts those that can't be restored.
 .DESCRIPTION
-    For the boot of a router: after the rules are loaded, before the interfaces are up. Connections whose time ran out since
-    the file was written are left out, and the others get what is left of theirs. One that exists is left as it is.
+    Run it when a router boots, after the rules are loaded and before the interfaces are up. Connections that have expired since the
+    file was written are left out. The others get the rest of their timeout. A connection that already exists is not changed.
 
-    Counters and start times begin anew: the kernel takes none. A helper needs its module (nf_conntrack_ftp), labels a rule
-    that uses labels. Each kind of failure is a warning, and the others go on.
+    Counters and start times begin again, because the kernel does not accept them. A helper needs its module (nf_conntrack_ftp),
+    labels need a rule that uses labels. Each kind of failure is a warning, and the other connections are restored.
 .PARAMETER Path
     The file.
 .PARAMETER NetworkNamespace
-    The network namespace to restore to; that which the table was saved from unless given.
+    The network namespace to restore to. The default is the one that the table was saved from.
 .EXAMPLE
     ./Restore-ConntrackTable.ps1
     Path     : /var/lib/conntrack/table.csv
@@ -35,7 +35,7 @@ Import-Module ((Get-Module ConntrackPS -ListAvailable) ? 'ConntrackPS' : "$PSScr
 $there = $NetworkNamespace ? @{ NetworkNamespace = $NetworkNamespace } : @{}
 
 $saved = (Get-Item -LiteralPath $Path).LastWriteTimeUtc
-# A router without a battery wakes up in the past.
+# A router without a battery-backed clock boots with a time in the past.
 $age = [Math]::Max(0, [long] ([DateTime]::UtcNow - $saved).TotalSeconds)
 $read = $expired = 0
 Import-Csv -LiteralPath $Path |

@@ -3,16 +3,16 @@
 
 <#
 .SYNOPSIS
-    Saves the connection-tracking table to a file, from which Restore-ConntrackTable.ps1 makes it again.
+    Saves the connection-tracking table to a file, from which Restore-ConntrackTable.ps1 restores it.
 .DESCRIPTION
-    For the shutdown of a router: after the interfaces are down, or a copy of a moment before is saved. The file tells who
-    talked to whom, so that only its owner may read it. It takes the old one's place when it is complete.
+    Run it when a router shuts down, after the interfaces are down; otherwise the file lacks the last changes. The file shows who
+    communicated with whom, so only its owner can read it. It replaces an old file when it is complete.
 
-    It is CSV of all properties. Clixml takes twelve times the space and four times the time.
+    It is CSV with all properties. CLIXML needs twelve times the space and four times the time.
 .PARAMETER Path
     The file.
 .PARAMETER NetworkNamespace
-    The network namespace whose table it is; the caller's own unless given.
+    The network namespace whose table it is; the default is the caller's own.
 .EXAMPLE
     ./Save-ConntrackTable.ps1
     Path                         Entries   Bytes

@@ -5,17 +5,17 @@
 .SYNOPSIS
     Checks how full the connection-tracking table is, for a monitoring system.
 .DESCRIPTION
-    Prints one line with performance data and exits as plugins of Nagios and Icinga do: 0 OK, 1 WARNING, 2 CRITICAL,
-    3 UNKNOWN. From the warning on the line names the sources with most connections; only then is the table read, which takes
-    seconds where it has millions of entries. That needs CAP_NET_ADMIN, all else no privilege.
+    Prints one line with performance data and exits like the plugins of Nagios and Icinga: 0 OK, 1 WARNING, 2 CRITICAL,
+    3 UNKNOWN. From the warning level on, the line names the sources with the most connections. Only then the table is read, which
+    takes seconds for millions of entries and needs CAP_NET_ADMIN. Otherwise the script needs no privilege.
 .PARAMETER Warning
-    Percent of the maximum at which it warns.
+    The percentage of the maximum from which the state is WARNING.
 .PARAMETER Critical
-    Percent of the maximum at which it is critical.
+    The percentage of the maximum from which the state is CRITICAL.
 .PARAMETER Top
-    How many sources are named.
+    The number of sources to name.
 .PARAMETER NetworkNamespace
-    The network namespace to check; the caller's own unless given.
+    The network namespace to check; the default is the caller's own.
 .EXAMPLE
     ./Test-ConntrackFill.ps1
     CONNTRACK OK - 0.2 % full, 4081 of 2000000 entries | fill=0.2%;75;90;0;100 count=4081;;;0;2000000 drop=0c early_drop=0c
@@ -35,7 +35,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $there = $NetworkNamespace ? @{ NetworkNamespace = $NetworkNamespace } : @{}
 
-# A user who may not read the table still sees the fill.
+# Without the privilege to read the table, the fill is still shown.
 function Get-TopSource {
     try {
         $groups = Measure-ConntrackEntry -GroupBy SourceAddress -Top $Top @there

@@ -3,10 +3,10 @@
 
 <#
 .SYNOPSIS
-    Gives the connections of one service a timeout of their own: a policy, and a rule that attaches it.
+    Gives the connections of one service their own timeout, with a policy and a rule that attaches it.
 .DESCRIPTION
-    Works in a network namespace of its own (root, iproute2, iptables), and takes it away again. Two datagrams go out, to
-    two ports; the rule names one of them. Every line after "PS>" is the command that runs.
+    Creates a network namespace (root, iproute2, iptables), and removes it at the end. Two datagrams go to two ports. The rule names
+    one of them. Every line after "PS>" is the command that runs.
 #>
 [CmdletBinding()]
 param()
@@ -14,7 +14,7 @@ param()
 $ErrorActionPreference = 'Stop'
 $PSStyle.OutputRendering = 'PlainText'
 
-# Prints a command, then runs it: what is shown is what runs.
+# Prints a command and runs it.
 function Show([scriptblock] $Command) {
     Write-Host "PS> $($Command.ToString().Trim())"
     & $Command | Out-String -Width 120 -Stream | Where-Object { $_ } | Write-Host
@@ -37,7 +37,7 @@ try {
     Show { ip netns exec $namespace bash -c 'echo hello > /dev/udp/127.0.0.1/9999; echo hello > /dev/udp/127.0.0.1/9998' }
     Show { Get-ConntrackEntry -Protocol udp | Sort-Object DestinationPort -Descending | Format-Table Protocol, SourceAddress, DestinationPort, TimeoutSeconds }
 
-    # In use: the rule goes first.
+    # The rule uses the policy, so it must be deleted first.
     Show { Remove-ConntrackTimeoutPolicy -Name game -ErrorAction SilentlyContinue -ErrorVariable refused; "$refused" }
     Show { ip netns exec $namespace iptables -t raw -F }
     Show { Remove-ConntrackTimeoutPolicy -Name game; @(Get-ConntrackTimeoutPolicy).Count }

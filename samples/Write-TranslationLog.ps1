@@ -3,26 +3,26 @@
 
 <#
 .SYNOPSIS
-    Logs who was translated to which address and port, and when, to a CSV file for each day.
+    Logs which host was translated to which address and port, and when, to a CSV file for each day.
 .DESCRIPTION
-    Writes the beginning and the end of each connection whose source is translated, with the kernel's time (Linux 6.14 and
-    later; else the time of arrival), as it happens. Find-Translation.ps1 answers from the files.
+    Writes the start and the end of each connection whose source is translated. The time is that of the kernel (Linux 6.14 and
+    later) or the time of arrival. Find-Translation.ps1 searches the files.
 
-    The log says what it doesn't know. Connections that were there already are rows of event Existing. What the kernel had
-    to drop is a row Lost with the number; then the table is read, and what changed follows as derived rows. Started and
-    Stopped frame the time of a run, so that a gap between runs is seen, even after a crash.
+    The log shows its gaps. Connections that existed before are rows with the event Existing. Dropped events are a row Lost with
+    their number. Then the table is read, and the changes follow as derived rows. Rows Started and Stopped mark the time of a run,
+    so that a gap between runs is visible, also after a crash.
 
     Set nf_conntrack_events to 1 when the router boots (Set-ConntrackSetting Events On -Persist). Under 2, the default,
     connections opened before a listener was running produce no events, and a warning says so.
 
-    Ctrl+C ends it. For systemd: KillSignal=SIGINT, since SIGTERM ends PowerShell before it can write Stopped. Times and
-    days are UTC.
+    Ctrl+C ends it. For systemd, use KillSignal=SIGINT, because SIGTERM ends PowerShell before it can write Stopped. Times and days
+    are UTC.
 .PARAMETER Path
-    The folder of the files, translations-<year>-<month>-<day>.csv. It is made if it is missing.
+    The folder of the files, translations-<year>-<month>-<day>.csv. It is created if it is missing.
 .PARAMETER ReceiveBufferSize
-    The kernel's buffer in bytes, 640 for each event that must wait.
+    The size of the kernel's buffer in bytes. A waiting event needs 640 bytes.
 .PARAMETER NetworkNamespace
-    The network namespace to listen in; the caller's own unless given.
+    The network namespace to listen in; the default is the caller's own.
 .EXAMPLE
     ./Write-TranslationLog.ps1 /var/log/nat
 
@@ -55,13 +55,13 @@ $folder = (New-Item $Path -ItemType Directory -Force).FullName
 $writer = $null
 $day = ''
 
-# The file of a time's day. Kernel times of two processors may cross midnight in turn, so that a day never comes back.
+# The file for the day of a time. The kernel times of two processors can differ around midnight, so the day never goes back.
 function Open-Day([string] $Time) {
     $today = $Time.Substring(0, 10)
     if ($today -gt $script:day) {
         ${script:writer}?.Dispose()
         $script:day = $today
-        # It tells who talked to whom: for its owner alone.
+        # It shows who communicated with whom, so only its owner can read it.
         $options = [System.IO.FileStreamOptions]@{ Mode = 'Append'; Access = 'Write'; UnixCreateMode = 'UserRead, UserWrite' }
         $script:writer = [System.IO.StreamWriter]::new("$folder/translations-$today.csv", $options)
         $script:writer.AutoFlush = $true
@@ -71,7 +71,7 @@ function Open-Day([string] $Time) {
     }
 }
 
-# A row that is of no connection.
+# A row without a connection.
 function Add-Mark([string] $Kind, [string] $Lost) {
     $now = [DateTime]::UtcNow.ToString('o')
     Open-Day $now

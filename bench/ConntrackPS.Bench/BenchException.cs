@@ -1,4 +1,4 @@
 namespace ConntrackPS.Bench;
 
-/// <summary>The measurement can't be made, or would mean nothing; said in one line.</summary>
+/// <summary>The measurement is impossible or would be meaningless. The message is one line.</summary>
 internal sealed class BenchException(string message) : Exception(message);

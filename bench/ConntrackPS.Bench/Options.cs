@@ -7,7 +7,7 @@ namespace ConntrackPS.Bench;
 internal sealed record Options(NetworkNamespace Namespace, int Count, int Rounds)
 {
     /// <summary>Reads <c>--namespace NAME</c>, <c>--count N</c> and <c>--rounds N</c>.</summary>
-    /// <remarks>The namespace has no default: a bench fills tables and empties them.</remarks>
+    /// <remarks>The namespace has no default, because a bench fills and empties tables.</remarks>
     public static Options Parse(ReadOnlySpan<string> args)
     {
         (NetworkNamespace? networkNamespace, int count, int rounds) = (null, 200_000, 7);

@@ -43,7 +43,7 @@ internal static class Program
             case "fill":
                 Options options = Options.Parse(rest);
 
-                // Never put back: the entries stay.
+                // Not restored, because the entries remain.
                 new TableLimit().Raise(options.Count);
                 TableFiller.Fill(options.Namespace, options.Count);
                 break;

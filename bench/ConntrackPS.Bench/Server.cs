@@ -6,7 +6,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Bench;
 
-/// <summary>Takes orders from standard input, one a line, so that a script can put warm measurements between others:
+/// <summary>Reads commands from standard input, one per line, so that a script can run warm measurements between others:
 /// <c>fill N</c>, <c>count</c>, <c>raw</c>, <c>walk</c>, <c>parse</c>, <c>stream</c>, <c>health</c>,
 /// <c>group</c>, <c>refresh</c>. Answers each with milliseconds and a number.</summary>
 internal static class Server

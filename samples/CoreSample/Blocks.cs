@@ -9,14 +9,14 @@ namespace ConntrackPS.Samples;
 /// <summary>Drops traffic while the program runs.</summary>
 internal static class Blocks
 {
-    /// <summary>Ends all connections from a prefix, and drops their packets for a while, so that none begins anew.</summary>
+    /// <summary>Ends all connections from a prefix, and drops their packets for some seconds, so that no entry comes back.</summary>
     public static void Block(NetworkNamespace? where, string prefix, TimeSpan duration)
     {
         ConntrackFilter filter = new() { SourceAddress = [AddressPrefix.Parse(prefix)] };
         BlockTarget target = BlockTarget.Of(filter);
         ConntrackTable table = new(where);
 
-        // The rules are the kernel's own socket's: they go when this is disposed, or the process ends in whatever way.
+        // The rules belong to a netlink socket. The kernel removes them when it is disposed, or when the process ends, also after a crash.
         using TrafficBlock block = TrafficBlock.Open(target, where);
         List<ConntrackEntry> flows = [];
         target.Find(table, flows);

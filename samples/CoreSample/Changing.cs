@@ -8,7 +8,7 @@ namespace ConntrackPS.Samples;
 /// <summary>Creates, changes and deletes entries.</summary>
 internal static class Changing
 {
-    /// <summary>Deletes the entries that a filter names, the fastest safe way.</summary>
+    /// <summary>Deletes the entries that match a filter, in the fastest safe way.</summary>
     public static void Delete(NetworkNamespace? where, string prefix)
     {
         ConntrackFilter filter = new() { SourceAddress = [AddressPrefix.Parse(prefix)] };
@@ -20,14 +20,14 @@ internal static class Changing
         Console.WriteLine($"{summary.Deleted} deleted, {summary.AlreadyGone} were gone already, {summary.Failed} refused");
     }
 
-    /// <summary>Deletes entries that the program chooses: half-open ones.</summary>
+    /// <summary>Deletes entries that the program selects: half-open connections.</summary>
     public static void DeleteEach(NetworkNamespace? where, string prefix)
     {
         ConntrackTable table = new(where);
         using EntryDeleter deleter = table.CreateDeleter();
         foreach (ConntrackEntry entry in table.Read(new ConntrackFilter { SourceAddress = [AddressPrefix.Parse(prefix)] }))
         {
-            // The key has the kernel's id: an entry that took the tuple meanwhile is left alone.
+            // The key has the kernel's id, so a newer entry with the same tuple is not deleted.
             if (entry.State is ConntrackState.SynSent or ConntrackState.SynRecv)
                 deleter.Add(EntryKey.Of(entry), entry);
         }
@@ -36,7 +36,7 @@ internal static class Changing
         Console.WriteLine($"{deleter.Deleted} deleted, {deleter.AlreadyGone} were gone already, {deleter.Failed} refused");
     }
 
-    /// <summary>Empties the table, or one address family of it.</summary>
+    /// <summary>Empties the table, or deletes the entries of one address family.</summary>
     public static void Clear(NetworkNamespace? where, string? family) => new ConntrackTable(where).Clear(family switch
     {
         null => IPFamily.Unspecified,
@@ -64,7 +64,7 @@ internal static class Changing
         Console.WriteLine($"{creator.Created} created");
     }
 
-    /// <summary>Marks the connections from a prefix; under a mask the other bits of their marks stay.</summary>
+    /// <summary>Marks the connections from a prefix. With a mask, the other bits of the marks are kept.</summary>
     public static void Mark(NetworkNamespace? where, string prefix, string mark) =>
         Change(where, prefix, new EntryChange { Mark = MaskedMark.Parse(mark) });
 

@@ -8,17 +8,17 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
 
-/// <summary>Connections that others announce, as FTP does its data connections.</summary>
+/// <summary>Expectations: connections that another connection announces, such as the data connections of FTP.</summary>
 internal static class Expecting
 {
-    /// <summary>Lists what is expected.</summary>
+    /// <summary>Lists the expectations.</summary>
     public static void List(NetworkNamespace? where)
     {
         foreach (ConntrackExpectation expected in new ExpectationTable(where).Read())
             Console.WriteLine($"{expected.SourceAddress} -> {expected.DestinationAddress}:{expected.DestinationPort}, {expected.TimeoutSeconds}s, helper {expected.Helper}, {expected.Flags}");
     }
 
-    /// <summary>Announces a connection in the name of another one, which has the helper ftp.</summary>
+    /// <summary>Creates an expectation for a master connection that has the helper ftp.</summary>
     public static void Create(NetworkNamespace? where, ConntrackTuple master, ushort port)
     {
         ConntrackEntry known = new ConntrackTable(where).Find(new EntryKey(master, Zone: 0, OriginalZone: null, Id: null))
@@ -51,8 +51,8 @@ internal static class Expecting
         Console.WriteLine($"{deleter.Deleted} deleted, {deleter.AlreadyGone} were gone already, {deleter.Failed} refused");
     }
 
-    /// <summary>Shows expectations as they come and go, for a while: unless nf_conntrack_events is 1, those of connections that
-    /// began while somebody was listening.</summary>
+    /// <summary>Shows the events of expectations for some seconds. Unless nf_conntrack_events is 1, these are only the expectations of
+    /// connections opened while a listener was running.</summary>
     public static void Watch(NetworkNamespace? where, TimeSpan duration)
     {
         using ExpectationWatcher watcher = new(where, [ConntrackEventType.New, ConntrackEventType.Destroy]);

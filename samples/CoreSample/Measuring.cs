@@ -7,10 +7,10 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
 
-/// <summary>How the table is doing.</summary>
+/// <summary>Statistics, groups and health.</summary>
 internal static class Measuring
 {
-    /// <summary>Shows how full the table is, and what was dropped since boot; needs no privilege.</summary>
+    /// <summary>Shows how full the table is, and the drops since boot. It needs no privilege.</summary>
     public static void Stat(NetworkNamespace? where)
     {
         ConntrackStat stat = ConntrackStat.Read(where);
@@ -24,7 +24,7 @@ internal static class Measuring
             Console.WriteLine($"CPU {stat.Cpu}: {stat.Invalid} invalid, {stat.EarlyDrop} dropped early");
     }
 
-    /// <summary>Counts connections by any properties: SourceAddress, DestinationPort, State. The ten largest groups.</summary>
+    /// <summary>Counts connections by any properties, such as SourceAddress or State, and shows the ten largest groups.</summary>
     public static void Group(NetworkNamespace? where, IEnumerable<string> names)
     {
         List<GroupProperty> properties = [];
@@ -41,7 +41,7 @@ internal static class Measuring
             Console.WriteLine($"{group.Count} {group.Name}");
     }
 
-    /// <summary>Shows who moves most, by two readings of the table; needs nf_conntrack_acct.</summary>
+    /// <summary>Shows the sources with the most traffic, from two readings of the table. It needs nf_conntrack_acct.</summary>
     public static void Rate(NetworkNamespace? where, TimeSpan interval)
     {
         _ = GroupProperties.TryFind("SourceAddress", out GroupProperty? source);
@@ -51,7 +51,7 @@ internal static class Measuring
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.BitsPerSecond} bit/s {group.Name}"));
     }
 
-    /// <summary>Looks for what is wrong, the worst first.</summary>
+    /// <summary>Checks for problems and shows the worst first.</summary>
     public static void Health(NetworkNamespace? where)
     {
         foreach (HealthFinding finding in new HealthCheck(where, sample: TimeSpan.FromSeconds(1)).Run())

@@ -6,7 +6,7 @@ using ConntrackPS.Netlink;
 using ConntrackPS.Samples;
 
 // core-sample [--namespace NAME] COMMAND [ARGUMENT...]
-// An example of each thing that the library does. The commands are the methods of the other files.
+// An example of each function of the library. The commands are the methods of the other files.
 const string Usage = """
     core-sample [--namespace NAME] COMMAND
       list [PREFIX]                                  find PROTOCOL SOURCE PORT DESTINATION PORT
@@ -90,7 +90,7 @@ catch (Exception exception) when (Explain(exception) is { } problem)
 
 static TimeSpan Seconds(string text) => TimeSpan.FromSeconds(double.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
 
-// What can go wrong, and what it means. Null for a fault of the program itself.
+// The message for each kind of error; null for a bug in the program itself.
 static string? Explain(Exception exception) => exception switch
 {
     NetlinkException { Errno: Errno.NotPermitted } => "It needs CAP_NET_ADMIN: run it as root.",

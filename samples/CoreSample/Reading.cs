@@ -7,7 +7,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
 
-/// <summary>What is in the table.</summary>
+/// <summary>Lists and looks up entries.</summary>
 internal static class Reading
 {
     /// <summary>Lists entries: those from or to a prefix, or all.</summary>
@@ -16,12 +16,12 @@ internal static class Reading
         ConntrackTable table = new(where);
         ConntrackFilter filter = prefix is null ? new() : new() { Address = [AddressPrefix.Parse(prefix)] };
 
-        // Reading is lazy: whoever leaves the loop ends the kernel's dump.
+        // Entries are read on demand. Leaving the loop ends the kernel's dump.
         foreach (ConntrackEntry entry in table.Read(filter))
             Console.WriteLine($"{ProtocolNames.ToKernel(entry.Protocol)} {entry.State} {entry.TimeoutSeconds}s {entry.SourceAddress} -> {entry.DestinationAddress}");
     }
 
-    /// <summary>Shows who was translated to which address and port, of established TCP to the usual ports.</summary>
+    /// <summary>Shows the translations of established TCP connections to well-known ports.</summary>
     public static void Translated(NetworkNamespace? where, string? prefix)
     {
         ConntrackFilter filter = new()
@@ -38,7 +38,7 @@ internal static class Reading
             Console.WriteLine($"{entry.SourceAddress}:{entry.SourcePort} is {entry.ReplyDestinationAddress}:{entry.ReplyDestinationPort}");
     }
 
-    /// <summary>Looks one connection up, whichever way the packet that was seen goes.</summary>
+    /// <summary>Looks up one connection by a packet of either direction.</summary>
     public static void Find(NetworkNamespace? where, ConntrackTuple seen)
     {
         using EntryFinder finder = new ConntrackTable(where).CreateFinder();
@@ -47,7 +47,7 @@ internal static class Reading
         Console.WriteLine(entry is null ? "There is none." : $"{entry}, status {entry.Status}, id {entry.Id}");
     }
 
-    /// <summary>Lists deleted entries that packets still hold, on a thread of its own that Ctrl+C ends at once.</summary>
+    /// <summary>Lists deleted entries that packets still refer to, on a separate thread, which Ctrl+C ends immediately.</summary>
     public static void Dying(NetworkNamespace? where)
     {
         using EntryStream stream = new ConntrackTable(where).Open(kind: TableKind.Dying);
@@ -67,7 +67,7 @@ internal static class Reading
         }
     }
 
-    /// <summary>Shows the fill of the tables of all network namespaces that have a name, and runs code in each.</summary>
+    /// <summary>Shows how full the table of each named network namespace is, and runs code in each.</summary>
     public static void Namespaces()
     {
         foreach (string name in NetworkNamespace.Names())
@@ -77,7 +77,7 @@ internal static class Reading
                 NetworkNamespace one = NetworkNamespace.Parse(name);
                 ConntrackStat stat = ConntrackStat.Read(one);
 
-                // Sockets that are opened inside stay in the namespace; /proc/sys/net shows it too.
+                // Sockets that are opened here belong to the namespace. /proc/sys/net shows it too.
                 string forwards = one.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim());
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {stat.Count} entries of {stat.Maximum}, ip_forward {forwards}"));
             }
@@ -89,7 +89,7 @@ internal static class Reading
     }
 }
 
-/// <summary>A direction of a connection from what a user types.</summary>
+/// <summary>Reads the tuple of one direction from typed text.</summary>
 internal static class Tuples
 {
     public static ConntrackTuple Parse(string protocol, string source, string sourcePort, string destination, string destinationPort)

@@ -16,7 +16,7 @@ internal static class Texts
             Console.WriteLine(writer.Write(entry));
     }
 
-    /// <summary>Reads text of any of the forms, of events too. A line that is none of them is told, and the rest goes on.</summary>
+    /// <summary>Reads text in any of these forms, also events. A line in another form is reported, and the next line follows.</summary>
     public static void Read(TextReader text)
     {
         foreach (ConntrackTextItem item in new ConntrackTextReader().Read(text))
@@ -30,7 +30,7 @@ internal static class Texts
         }
     }
 
-    /// <summary>Creates the entries that a text tells of, with a timeout of ten minutes.</summary>
+    /// <summary>Creates the entries of a text, with a timeout of ten minutes.</summary>
     public static void Restore(NetworkNamespace? where, TextReader text)
     {
         EntryTemplate template = new() { TimeoutSeconds = 600 };

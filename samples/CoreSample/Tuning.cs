@@ -7,7 +7,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Samples;
 
-/// <summary>How long the kernel keeps connections, and what else can be set. What is set here lasts until the next boot.</summary>
+/// <summary>Timeouts, policies and settings. Changes made here last until the next boot.</summary>
 internal static class Tuning
 {
     /// <summary>Lists the default timeouts; needs no privilege.</summary>
@@ -21,7 +21,7 @@ internal static class Tuning
     public static void SetTimeout(NetworkNamespace? where, string protocol, string state, TimeSpan timeout) =>
         ConntrackTimeout.Set(Enum.Parse<TimeoutProtocol>(protocol, ignoreCase: true), Enum.Parse<TimeoutState>(state, ignoreCase: true), timeout, where);
 
-    /// <summary>Lists the settings, and what the next boot makes of them.</summary>
+    /// <summary>Lists the settings, and their values after the next boot.</summary>
     public static void Settings(NetworkNamespace? where)
     {
         foreach (ConntrackSetting setting in ConntrackSetting.Read(where))
@@ -34,7 +34,7 @@ internal static class Tuning
     /// <summary>Changes a setting: Accounting true, Maximum 524288, Events Auto.</summary>
     public static void SetSetting(NetworkNamespace? where, string name, string value) => ConntrackSetting.Set(name, value, where);
 
-    /// <summary>Lists the timeout policies that rules may attach: <c>nft ... ct timeout set</c>, <c>iptables -j CT --timeout</c>.</summary>
+    /// <summary>Lists the timeout policies that rules can attach: <c>nft ... ct timeout set</c>, <c>iptables -j CT --timeout</c>.</summary>
     public static void Policies(NetworkNamespace? where)
     {
         foreach (ConntrackTimeoutPolicy policy in ConntrackTimeoutPolicy.Read(where))
@@ -45,7 +45,7 @@ internal static class Tuning
         }
     }
 
-    /// <summary>Creates a policy for IPv4 and TCP with one timeout of its own; the others are the defaults of now.</summary>
+    /// <summary>Creates a policy for IPv4 and TCP with one timeout of its own. The others are the current defaults.</summary>
     public static void CreatePolicy(NetworkNamespace? where, string name, string state, TimeSpan timeout) =>
         ConntrackTimeoutPolicy.Create(name, IPFamily.IPv4, TimeoutProtocol.Tcp, new Dictionary<string, TimeSpan> { [state] = timeout }, where);
 

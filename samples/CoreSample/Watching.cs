@@ -5,10 +5,10 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
 
-/// <summary>Events as they happen.</summary>
+/// <summary>Watches events.</summary>
 internal static class Watching
 {
-    /// <summary>Shows new TCP and UDP connections and those that end, for a while. What was lost is told, and read again.</summary>
+    /// <summary>Shows the start and end of TCP and UDP connections for some seconds. Losses are reported, and the table is read again.</summary>
     public static void Watch(NetworkNamespace? where, TimeSpan duration)
     {
         EventOptions options = new()

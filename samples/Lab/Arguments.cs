@@ -22,7 +22,7 @@ internal sealed class Arguments
         return arguments;
     }
 
-    /// <summary>Refuses every option but these, so that a misspelt one is never ignored.</summary>
+    /// <summary>Refuses all other options, so that a misspelt option is never ignored.</summary>
     public void Allow(params ReadOnlySpan<string> names)
     {
         foreach ((string name, _) in _options)
@@ -34,7 +34,7 @@ internal sealed class Arguments
 
     public bool Has(string name) => _options.Exists(option => option.Name == name);
 
-    /// <summary>A number of the last such option; without one, <paramref name="absent"/>, and null makes it mandatory.</summary>
+    /// <summary>The number of the last such option, or <paramref name="absent"/> if there is none. If that is null, the option is mandatory.</summary>
     public int Number(string name, int? absent, int maximum)
     {
         if (!Has(name))

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace ConntrackPS.Lab;
 
 /// <summary>
-/// One request datagram and its answer from a socket of its own, so that its source port, or its ICMP identifier,
-/// is its own too. Pings use the kernel's ping sockets: it writes identifier and checksum, for IPv4 and IPv6 alike.
+/// One request datagram and its answer, on a separate socket, and so with a separate source port or ICMP identifier. Pings use
+/// the kernel's ping sockets, which write identifier and checksum for IPv4 and IPv6.
 /// </summary>
 internal static class DatagramFlow
 {
@@ -44,7 +44,7 @@ internal static class DatagramFlow
         }
     }
 
-    /// <summary>Sends the request, and waits a little: a lost datagram, or a server that is not up yet, calls for another.</summary>
+    /// <summary>Sends the request and waits briefly for the answer. The caller repeats it if the datagram is lost or the server is not up yet.</summary>
     private static async Task<bool> TryExchangeAsync(Socket socket, byte[] request, CancellationToken stop)
     {
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(stop);

@@ -6,12 +6,12 @@ using System.Net.Sockets;
 namespace ConntrackPS.Lab;
 
 /// <summary>
-/// The misbehaving client: tiny UDP packets that nobody answers, each a flow of its own by source and destination port,
-/// so that each costs the router one entry.
+/// The misbehaving client. It sends small UDP packets that no host answers. Each has its own source and destination port, so
+/// each creates one entry on the router.
 /// </summary>
 internal static class Flood
 {
-    /// <summary>Above the ports on which something may answer.</summary>
+    /// <summary>The first port, above those on which a server can answer.</summary>
     private const int FirstPort = 10_000;
 
     private const int Sources = 16;
@@ -19,12 +19,12 @@ internal static class Flood
     public const int MaximumFlows = Sources * (ushort.MaxValue - FirstPort + 1);
 
     /// <summary>
-    /// Packets that cross a veth pair leave no trace in the sender's buffer, so nothing pushes back: whatever exceeds the
-    /// receiver's backlog (net.core.netdev_max_backlog, 1,000) is dropped unseen. A rest after each burst lets it drain.
+    /// A veth pair has no flow control. Packets beyond the receiver's backlog (net.core.netdev_max_backlog, 1,000) are dropped
+    /// without an error. The pause after each burst lets the backlog drain.
     /// </summary>
     private const int Burst = 256;
 
-    /// <summary>A flow's second packet adds no entry, unless the first was lost after all: this makes the count exact.</summary>
+    /// <summary>Each flow sends two packets. The second creates no entry unless the first was lost. So the count is exact.</summary>
     private const int Rounds = 2;
 
     private static readonly byte[] Packet = [0];

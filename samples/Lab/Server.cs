@@ -30,7 +30,7 @@ internal static class Server
             _ = AnswerConnectionAsync(await listener.AcceptAsync(stop), stop);
     }
 
-    /// <summary>Answers requests until the client closes: a held connection must be the client's to hold.</summary>
+    /// <summary>Answers requests until the client closes the connection, so that the client decides how long it is open.</summary>
     private static async Task AnswerConnectionAsync(Socket connection, CancellationToken stop)
     {
         using Socket _ = connection;
@@ -42,7 +42,7 @@ internal static class Server
         }
         catch (SocketException)
         {
-            // The client went without a goodbye, which a server must bear.
+            // The client closed the connection without a shutdown. That is no error here.
         }
     }
 

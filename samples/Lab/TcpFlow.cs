@@ -10,7 +10,7 @@ internal static class TcpFlow
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(50);
     private static readonly byte[] Request = "hello\n"u8.ToArray();
 
-    /// <summary>Opens a connection; a server that does not listen yet is waited for.</summary>
+    /// <summary>Opens a connection. Waits for a server that does not listen yet.</summary>
     /// <exception cref="TimeoutException">The server did not answer.</exception>
     public static async Task<Socket> OpenAsync(IPEndPoint server, CancellationToken stop)
     {

@@ -3,10 +3,10 @@ using System.Net.Sockets;
 
 namespace ConntrackPS.Lab;
 
-/// <summary>The well-behaved client: every flow gets its answer, and is one entry in the router's table.</summary>
+/// <summary>The well-behaved client. Every flow is answered, and is one entry in the router's table.</summary>
 internal static class Traffic
 {
-    /// <summary>Opens the planned flows, says so in one line, and keeps them open until told to stop if they are to be held.</summary>
+    /// <summary>Opens the planned flows and prints one line. With --hold it keeps them open until it is stopped.</summary>
     public static async Task RunAsync(TrafficPlan plan, bool hold, CancellationToken stop)
     {
         List<Socket> flows = [];

@@ -1,4 +1,4 @@
 namespace ConntrackPS.Lab;
 
-/// <summary>The command line makes no sense; the message says where.</summary>
+/// <summary>The command line is wrong. The message says where.</summary>
 internal sealed class UsageException(string message) : Exception(message);

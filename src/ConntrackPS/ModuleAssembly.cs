@@ -7,27 +7,27 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS;
 
-/// <summary>What happens when PowerShell imports the module and removes it.</summary>
+/// <summary>Runs when PowerShell imports and removes the module.</summary>
 public sealed class ModuleAssembly : IModuleAssemblyInitializer, IModuleAssemblyCleanup
 {
-    /// <summary>Once in a process: assemblies stay when a module is removed.</summary>
+    /// <summary>Set once in a process, because assemblies remain when a module is removed.</summary>
     private static readonly Lazy<bool> FindsLibC = new(() =>
     {
         AssemblyLoadContext.Default.Resolving += FindLibC;
         return true;
     });
 
-    /// <summary>Of our own, so that the file meets no other module's version of it.</summary>
+    /// <summary>Our own load context, so that the file does not conflict with another module's version of it.</summary>
     private static readonly Lazy<AssemblyLoadContext> Context = new(() => new AssemblyLoadContext("ConntrackPS"));
 
     /// <inheritdoc/>
     public void OnImport() => _ = FindsLibC.Value;
 
-    /// <summary>Ends what the cmdlets have left running.</summary>
+    /// <summary>Ends the blocks that the cmdlets have left.</summary>
     public void OnRemove(PSModuleInfo psModuleInfo) => BlockSession.EndAll();
 
-    /// <summary>Tmds.LibC has a file for each processor, below runtimes, where an application finds it by its deps.json.
-    /// PowerShell looks for a module's assemblies only beside the module.</summary>
+    /// <summary>Loads Tmds.LibC, which has a file for each processor below the folder runtimes. Applications find it by their deps.json.
+    /// PowerShell looks for assemblies only in the folder of the module.</summary>
     private static Assembly? FindLibC(AssemblyLoadContext asking, AssemblyName name)
     {
         if (name.Name != "Tmds.LibC" || name.Version != LibCVersion || !Platform.IsLinux)
@@ -38,6 +38,6 @@ public sealed class ModuleAssembly : IModuleAssemblyInitializer, IModuleAssembly
         return File.Exists(file) ? Context.Value.LoadFromAssemblyPath(file) : null;
     }
 
-    /// <summary>The version that our core was compiled against.</summary>
+    /// <summary>The version that the core was compiled with.</summary>
     private static Version? LibCVersion => typeof(BlockSession).Assembly.GetReferencedAssemblies().FirstOrDefault(name => name.Name == "Tmds.LibC")?.Version;
 }

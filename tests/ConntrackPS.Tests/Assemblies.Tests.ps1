@@ -1,4 +1,4 @@
-<# Which assemblies the module brings into the process, and from where. Each test is a pwsh of its own. #>
+<# Which assemblies the module loads, and from where. Each test runs in its own pwsh. #>
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     $package = Get-PackagePath

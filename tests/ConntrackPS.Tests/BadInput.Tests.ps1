@@ -5,7 +5,7 @@ BeforeDiscovery {
     $duration = 'seconds such as 600, or a span such as 90s, 5m, 2h4m, 1d'
     $mark = 'a number from 0 to 4294967295 (0xffffffff), alone or with a mask, such as 7, 0x100, 0x100/0xff00'
 
-    # Parameter, wrong values as they are typed, what the message says is accepted. Each is InvalidData on binding.
+    # Parameter, wrong values as typed, the accepted form in the message. Each is InvalidData during binding.
     $wrong = @(
         foreach ($parameter in 'SourceAddress', 'DestinationAddress', 'ReplySourceAddress', 'ReplyDestinationAddress', 'Address', 'TranslatedSourceAddress', 'TranslatedDestinationAddress', 'TranslatedAddress') {
             @{ Parameter = "Exclude$parameter"; Values = @('300.1.1.1', 'example.org', '192.0.2.0/33'); Accepted = $address }
@@ -83,7 +83,7 @@ Describe 'Wrong values' {
     AfterEach {
         $left = Get-KernelCount $namespace
         if ($left -ne $table.Count) {
-            # So that one fault shows as one.
+            # So that one fault is reported once.
             Reset-KernelTable $namespace $table
         }
         $left | Should -Be $table.Count -Because 'nothing may be deleted'
@@ -179,6 +179,6 @@ Describe 'Wrong network namespaces' {
 
 Describe 'Where connection tracking cannot be' {
     It 'reports ConntrackUnavailable on a kernel without it' -Skip {
-        # This kernel has it; without another kernel there is nothing to run the cmdlet against.
+        # This kernel has it. The error can be tested only on another kernel.
     }
 }

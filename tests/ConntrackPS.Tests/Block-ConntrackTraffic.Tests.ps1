@@ -12,7 +12,7 @@ BeforeAll {
     }
     $PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $namespace
 
-    # conntrack works in a namespace only where a rule asks for it; and this table must stay as it is.
+    # Connection tracking runs in a namespace only if a rule needs it. This table must not be changed.
     Set-Content TestDrive:/rules.nft 'table inet bystander { chain output { type filter hook output priority 0; ct state new counter; }; }'
     Invoke-InNamespace $namespace nft -f (Get-Item TestDrive:/rules.nft).FullName
 
@@ -116,7 +116,7 @@ Describe 'Block-ConntrackTraffic' {
             Get-Dropped $block | Should -Be 1
         }
 
-        It 'drops only flows that exist where new ones can''t be told: by mark' {
+        It 'drops only flows that exist where new ones cannot be matched: by mark' {
             Test-Ping 192.0.2.1 198.51.100.7 | Should -BeTrue
             Test-Ping 2001:db8::1 2001:db8:1::7 | Should -BeTrue
             Get-ConntrackEntry | Set-ConntrackEntry -NewMark 7
@@ -137,7 +137,7 @@ Describe 'Block-ConntrackTraffic' {
             Get-Ruleset | Should -Not -Match conntrackps
         }
 
-        It 'only tells under -WhatIf' {
+        It 'only reports with -WhatIf' {
             Block-ConntrackTraffic -SourceAddress 192.0.2.1 -WhatIf | Should -BeNullOrEmpty
             Get-Ruleset | Should -Not -Match conntrackps
         }
@@ -168,7 +168,7 @@ Describe 'Block-ConntrackTraffic' {
             $listed | Should -Not -Match ([regex]::Escape('192.0.2.2 . 198'))
         }
 
-        It 'reports an object that names no entry, and goes on' {
+        It 'reports an object that names no entry, and continues' {
             Test-Ping 192.0.2.1 198.51.100.7 | Should -BeTrue
             $block = [pscustomobject]@{ Protocol = 'tcp' }, (Get-ConntrackEntry) | Block-ConntrackTraffic -ErrorVariable failure -ErrorAction SilentlyContinue
             $failure.FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
@@ -204,7 +204,7 @@ Describe 'Block-ConntrackTraffic' {
             $file = (Get-Item TestDrive:/).FullName + '/saved.nft'
             $before = (Get-Ruleset) -replace 'packets \d+ bytes \d+'
 
-            <# Loads the file; what nft says, and whether it took it. #>
+            <# Loads the file. Returns the output of nft, and whether it accepted the file. #>
             function Invoke-Load {
                 $said = ip netns exec $namespace nft -f $file 2>&1 | Out-String
                 [pscustomobject]@{ Said = $said; Taken = $LASTEXITCODE -eq 0 }
@@ -216,7 +216,7 @@ Describe 'Block-ConntrackTraffic' {
             Invoke-InNamespace $namespace nft -f (Get-Item TestDrive:/rules.nft).FullName
         }
 
-        It 'leave a block alone that they don''t name, with flush ruleset too' {
+        It 'do not touch a block that they do not name, with flush ruleset too' {
             Set-Content $file 'flush ruleset', (Get-Content TestDrive:/rules.nft -Raw), 'table inet other { }'
             (Invoke-Load).Taken | Should -BeTrue
             (Invoke-InNamespace $namespace nft list tables) | Should -Be "table inet $($block.Table)", 'table inet bystander', 'table inet other'
@@ -237,7 +237,7 @@ Describe 'Block-ConntrackTraffic' {
             (Invoke-InNamespace $namespace nft list tables) | Should -Be 'table inet bystander' -Because 'what was the block''s went with nft, its new owner'
         }
 
-        It 'load at any time where they were saved without blocks, as docs/blocking.md tells' {
+        It 'load at any time where they were saved without blocks, as docs/blocking.md says' {
             $command = [regex]::Match((Get-Content "$PSScriptRoot/../../docs/blocking.md" -Raw), '(?m)^    (nft list tables \|.*)$').Groups[1].Value
             $command | Should -Not -BeNullOrEmpty
             Set-Content $file 'flush ruleset', (Invoke-InNamespace $namespace sh -c $command)

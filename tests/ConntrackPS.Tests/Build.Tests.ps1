@@ -1,10 +1,10 @@
-<# What brings a bare machine to a build: build.sh, build/install-packages.sh, and the one way to start PowerShell. #>
+<# The build on a bare machine: build.sh, build/install-packages.sh, and the one way to start PowerShell. #>
 BeforeAll {
     Import-Module "$PSScriptRoot/../../build/ChildPowerShell.psm1" -Force
     $root = (Resolve-Path "$PSScriptRoot/../..").Path
     $work = (Get-PSDrive TestDrive).Root
 
-    <# A folder of commands, to be the whole PATH: links to this machine's, and scripts. #>
+    <# Creates a folder that is the whole PATH: links to commands of this machine, and scripts. #>
     function New-CommandFolder([string] $Name, [string[]] $Link, [hashtable] $Script = @{}) {
         $folder = (New-Item "$work/$Name" -ItemType Directory -Force).FullName
         foreach ($command in $Link) {
@@ -20,7 +20,7 @@ BeforeAll {
 
 Describe 'build/install-packages.sh' {
     BeforeAll {
-        # A list of our own beside the script: what is there by its command, by its file, and what nobody has.
+        # A list beside the script: a package found by its command, one found by its file, and one that does not exist.
         $folder = (New-Item "$work/build" -ItemType Directory -Force).FullName
         Copy-Item "$root/build/install-packages.sh" $folder
         Set-Content "$folder/packages" @(
@@ -107,7 +107,7 @@ Describe 'build.sh' {
 }
 
 Describe 'PowerShell' {
-    It 'is started by build/ChildPowerShell.psm1 alone' {
+    It 'is started only by build/ChildPowerShell.psm1' {
         $scripts = (Get-ChildItem $root -Recurse -File -Include *.ps1, *.psm1).FullName -notmatch "^$root/(out|\.tools)/" -notlike '*/build/ChildPowerShell.psm1'
         $scripts.Count | Should -BeGreaterThan 50
         $found = foreach ($file in $scripts) {
@@ -118,7 +118,7 @@ Describe 'PowerShell' {
                     ($node -is [System.Management.Automation.Language.MemberExpressionAst] -and "$($node.Member)" -eq 'ProcessPath')
                 }, $true) | ForEach-Object { "$file`:$($_.Extent.StartLineNumber): $_" }
         }
-        # Where the runtime lies is asked for once, to show it to another user.
+        # The folder of the runtime is read once, to give it to another user.
         $found | Where-Object { $_ -notlike '*/UnprivilegedSupport.psm1:*: `[Environment`]::ProcessPath' } | Should -BeNullOrEmpty
     }
 

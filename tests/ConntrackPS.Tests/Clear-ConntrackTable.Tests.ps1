@@ -41,7 +41,7 @@ Describe 'Clear-ConntrackTable' {
         Get-KernelCount $namespace | Should -Be 0
     }
 
-    It 'takes <Family> alone, in every zone' -ForEach @(
+    It 'removes only <Family>, in every zone' -ForEach @(
         @{ Family = 'IPv4'; Left = 'ping6', 'web6', 'zone6' }
         @{ Family = 'IPv6'; Left = 'ping4', 'web4', 'zone4' }
     ) {
@@ -63,7 +63,7 @@ Describe 'Clear-ConntrackTable' {
         Get-KernelCount $namespace | Should -Be 0
     }
 
-    It 'asks without -Confirm:$false, says what it would do under -WhatIf, and does nothing' {
+    It 'asks without -Confirm:$false, says what it would do with -WhatIf, and does nothing' {
         (Get-Command Clear-ConntrackTable).ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false).ConfirmImpact |
             Should -Be 'High'
         $said = Invoke-Child -Namespace $namespace -Answer n, n, n {
@@ -77,7 +77,7 @@ Describe 'Clear-ConntrackTable' {
         Get-KernelName $namespace | Should -Be ($table.Keys | Sort-Object)
         $said | Should -Contain "What if: Performing the operation `"Remove`" on target `"all entries of network namespace $namespace`"."
         $said | Should -Contain "What if: Performing the operation `"Remove`" on target `"all IPv6 entries of network namespace $namespace`"."
-        # The host breaks the question into lines.
+        # The host wraps the question.
         $asked = ("$said" -split 'asks:')[1] -replace '\s+', ' '
         $asked | Should -BeLike "*Are you sure*`"all entries of network namespace $namespace`"*Are you sure*`"all IPv4 entries of network namespace $namespace`"*"
     }

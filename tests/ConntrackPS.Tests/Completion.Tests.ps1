@@ -69,7 +69,7 @@ Describe 'Completion' {
         }
     }
 
-    It 'finds what the table holds, the most frequent first: <Line>' -ForEach @(
+    It 'finds the values in the table, the most frequent first: <Line>' -ForEach @(
         @{ Line = '-SourceAddress 1'; Values = '192.0.2.1', '192.0.2.33'; ToolTip = 'SourceAddress of 2 entries' }
         @{ Line = '-SourceAddress 192.0.2.3'; Values = '192.0.2.33'; ToolTip = 'SourceAddress of 1 entry' }
         @{ Line = '-SourceAddress 2001'; Values = '2001:db8::1'; ToolTip = 'SourceAddress of 1 entry' }

@@ -1,4 +1,4 @@
-<# What asks, where nobody can be asked: pwsh -NonInteractive, and hosts without a prompt. #>
+<# Confirmation without a user: pwsh -NonInteractive, and hosts without a prompt. #>
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
@@ -58,7 +58,7 @@ AfterAll {
     Remove-TestNamespace $namespace
 }
 
-Describe 'Questions that nobody can be asked' {
+Describe 'Confirmation without a user' {
     It "are PowerShell's own error, and say how to do without" {
         $answers.Keys | Sort-Object | Should -Be ($lines | Sort-Object)
         foreach ($line in $lines) {

@@ -36,7 +36,7 @@ BeforeAll {
         })
     $PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $namespace
 
-    <# What an error of any kind says, terminating or not. #>
+    <# The message of an error, terminating or not. #>
     function Get-OneFailure([string] $Command) {
         $failure = @(Get-Failure { & ([scriptblock]::Create($Command)) })
         $failure.Count | Should -Be 1 -Because $Command
@@ -65,7 +65,7 @@ Describe 'A filter that nothing can match' {
         Get-ConntrackBlock | Should -BeNullOrEmpty
     }
 
-    It 'is told from one that is merely unlikely: <_>' -ForEach @(
+    It 'is distinguished from one that is only unlikely: <_>' -ForEach @(
         '-SourceAddress 2.2.2.2, ::1 -DestinationAddress ::1', '-Protocol icmp -AddressFamily IPv6', '-Protocol icmpv6 -Address 10.0.0.1'
         '-Protocol esp, tcp -Port 1', '-Protocol udp, sctp -State Established', '-Port 1 -State Established', '-Status Assured -Unreplied'
         '-SourceNat -ExcludeStatus SrcNat', '-TimeoutBelow 60 -TimeoutAbove 58', '-SourcePort 0-65535 -Protocol dccp', '-Protocol dccp -State Request'

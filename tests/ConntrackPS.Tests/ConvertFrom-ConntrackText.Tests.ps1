@@ -21,7 +21,7 @@ Describe 'ConvertFrom-ConntrackText' {
             & $create -p icmp -s 10.0.0.1 -d 10.0.0.3 --icmp-type 8 --icmp-code 0 --icmp-id 777 -t 500
             & $create -p 50 -s fd00::1 -d ::ffff:1.2.3.4 -t 500
 
-            # What netlink tells of the same entries; text has no TCP window, verification tags, ...
+            # The same entries from netlink. Text has no TCP window, verification tags, ...
             $columns = 'AddressFamily', 'Protocol', 'State', 'SourceAddress', 'SourcePort', 'DestinationAddress', 'DestinationPort',
                 'ReplySourceAddress', 'ReplySourcePort', 'ReplyDestinationAddress', 'ReplyDestinationPort', 'IcmpType', 'IcmpCode', 'IcmpId',
                 'GreSourceKey', 'ReplyGreSourceKey', 'Mark', 'Zone', 'OriginalZone', 'ReplyZone'
@@ -32,7 +32,7 @@ Describe 'ConvertFrom-ConntrackText' {
             ip netns del $namespace
         }
 
-        It 'tells the same as netlink: <_>' -ForEach 'conntrack -L', 'conntrack -L -o extended', 'conntrack -L -o id', 'conntrack -L -o save', 'cat /proc/net/nf_conntrack' {
+        It 'reads the same as netlink: <_>' -ForEach 'conntrack -L', 'conntrack -L -o extended', 'conntrack -L -o id', 'conntrack -L -o save', 'cat /proc/net/nf_conntrack' {
             $words = $_ -split ' '
             # conntrack doesn't save marks.
             $here = $columns | Where-Object { $_ -ne 'Mark' -or $words -notcontains 'save' }
@@ -80,7 +80,7 @@ Describe 'ConvertFrom-ConntrackText' {
             finally {
                 $job | Remove-Job -Force
 
-                # A listener that stays behind would slow down every namespace.
+                # A listener that is left running would slow down every namespace.
                 ip netns pids $namespace | ForEach-Object { Stop-Process -Id $_ -Force }
                 ip netns exec $namespace conntrack -D -s 10.7.7.7 *>$null
             }
@@ -199,7 +199,7 @@ Describe 'ConvertFrom-ConntrackText' {
         ) {
             mknod "$TestDrive/node" @Node
             try {
-                # A child, with an end to our patience: a test that waits for good would say nothing.
+                # A child process with a time limit, because a test that waits forever reports nothing.
                 $lines = Invoke-Child -Prefix timeout, -k, 5, 120 ([scriptblock]::Create(@"
 `$entries = @(ConvertFrom-ConntrackText -Path '$TestDrive/node', '$TestDrive/a.txt' -ErrorVariable problems -ErrorAction SilentlyContinue)
 `$entries.Count, `$problems.Count, `$problems[0].FullyQualifiedErrorId, "`$problems"

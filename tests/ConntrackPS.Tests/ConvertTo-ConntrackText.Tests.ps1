@@ -30,7 +30,7 @@ BeforeAll {
         ip netns exec $Namespace ping -c 1 ::1 > $null
     }
 
-    <# Timeouts and ages go on between two readings of the table. #>
+    <# Removes timeouts and ages, which change between two readings of the table. #>
     filter Hide-Clock {
         $_ -split "`n" -replace '^((?:ipv\d +\d+ )?\w+ +\d+) \d+ ', '$1 TIMEOUT ' -replace '^-A -t \d+', '-A -t TIMEOUT' -replace '<timeout>\d+', '<timeout>TIMEOUT' `
             -replace '(delta-time=|<deltatime>)\d+', '$1AGE'
@@ -73,7 +73,7 @@ Describe 'ConvertTo-ConntrackText' {
         ) {
             $words = $command -split ' '
 
-            # Ages are counted in whole seconds: the text must be of one.
+            # Ages are in whole seconds, so both texts must be from the same second.
             do {
                 $at = Get-Date
                 $text = ip netns exec $namespace @words 2>$null
@@ -110,13 +110,13 @@ Describe 'ConvertTo-ConntrackText' {
                 ip netns exec $other conntrack -R "$TestDrive/save" 2>&1 | Should -BeNullOrEmpty
                 $LASTEXITCODE | Should -Be 0
 
-                # All but what goes on by itself, and the ICMP id after translation.
+                # All values except those that change over time, and the ICMP id after translation.
                 $restorable = { $_ -replace '(packets|bytes|delta-time)=\w+ ', '' }
                 $expected = ip netns exec $namespace conntrack -L -o extended 2>$null | Hide-Clock | ForEach-Object $restorable | Sort-Object
                 ip netns exec $other conntrack -L -o extended 2>$null | Hide-Clock | ForEach-Object $restorable | Sort-Object | Should -Be $expected
                 $expected | Where-Object { $_ -like '*mark=77*' } | Should -HaveCount 1
 
-                # Status and verification tags, which no list shows.
+                # Status and verification tags, which the lists do not show.
                 $properties = 'Protocol', 'SourceAddress', 'SourcePort', 'State', 'OriginalVerificationTag', 'ReplyVerificationTag', 'Zone'
                 $expected = Get-ConntrackEntry -NetworkNamespace $namespace | Sort-Object Protocol, SourceAddress, SourcePort, IcmpType, DestinationAddress |
                     Select-Object ($properties + @{ Name = 'Nat'; Expression = { "$($_.Status)" -split ', ' -match 'Nat$' -join ' ' } }) | ConvertTo-Csv

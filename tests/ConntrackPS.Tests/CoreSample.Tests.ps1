@@ -10,20 +10,20 @@ BeforeAll {
     $sample = Resolve-Path "$PSScriptRoot/../../samples/CoreSample/bin/Release/net10.0/core-sample.dll"
     $ran = [System.Collections.Generic.HashSet[string]]::new()
 
-    <# What a command of the sample prints; a failure of it fails the test. #>
+    <# The output of a command of the sample. If it fails, the test fails. #>
     function Invoke-Sample {
         $null = $ran.Add($args[0])
         Invoke-Program dotnet $sample --namespace $namespace @args
     }
 
-    <# What a command of the sample complains of. #>
+    <# The error of a command of the sample. #>
     function Get-Complaint {
         $said = dotnet $sample @args 2>&1
         $LASTEXITCODE | Should -Be 1
         "$said"
     }
 
-    <# Starts a command that works for some seconds; its output grows in a file. #>
+    <# Starts a command that runs for some seconds. Its output goes to a file. #>
     function Start-Sample {
         $null = $ran.Add($args[0])
         $file = "$TestDrive/$($args[0])-$(Get-Random).txt"
@@ -32,7 +32,7 @@ BeforeAll {
         [pscustomobject]@{ Process = $process; File = $file }
     }
 
-    <# What it has printed in the end. #>
+    <# The output of the command after its end. #>
     function Wait-Sample($Started) {
         $Started.Process.WaitForExit(30000) | Should -BeTrue
         $Started.Process.ExitCode | Should -Be 0
@@ -61,7 +61,7 @@ Describe 'samples/CoreSample' {
         (Invoke-Sample list 192.0.2.2 | Sort-Object) -replace ' \d+s ', ' ' | Should -Be 'tcp SynSent 192.0.2.2 -> 198.51.100.7', 'udp  192.0.2.2 -> 198.51.100.53'
     }
 
-    It 'translated: who has which address' {
+    It 'translated: which host has which address' {
         Invoke-Sample translated | Should -Be '192.0.2.1:4000 is 203.0.113.9:4000'
         Invoke-Sample translated 203.0.113.10 | Should -BeNullOrEmpty
     }
@@ -219,7 +219,7 @@ Describe 'samples/CoreSample' {
         $null = $ran.Add('read'), $ran.Add('restore')
         $theirs = Invoke-InNamespace $namespace conntrack -L -o 'extended,id' | Sort-Object
         $ours = Invoke-Sample save | Sort-Object
-        # What counts down meanwhile aside.
+        # Without values that count down.
         ($ours -replace '^(\S+ +\d+ \S+ +\d+) \d+', '$1').Trim() | Should -Be ($theirs -replace '^(\S+ +\d+ \S+ +\d+) \d+', '$1').Trim()
         $ours | Set-Content "$TestDrive/saved.txt"
         $read = Invoke-Program sh -c "dotnet $sample read < '$TestDrive/saved.txt'"

@@ -11,12 +11,12 @@ BeforeAll {
         Invoke-InNamespace $namespace conntrack -I -p 50 -s 10.0.0.1 -d 192.0.2.7 --orig-zone 1 -t 600 -u SEEN_REPLY
     }
 
-    <# What conntrack shows of each, by its source: "192.0.2.7 mark 0". #>
+    <# Each entry as conntrack shows it: "192.0.2.7 mark 0". #>
     function Get-Shown {
         @(Get-KernelEntry $namespace | ForEach-Object { "$($_.SourceAddress) mark $($_.Mark)" }) | Sort-Object
     }
 
-    <# The first entry as each form of text tells it, without an id, and with the id as an object. #>
+    <# The first entry in each form of text, without an id, and as an object with the id. #>
     function Get-First([string] $Form) {
         switch ($Form) {
             'object' { Get-ConntrackEntry -SourceAddress 192.0.2.7 }
@@ -102,7 +102,7 @@ Describe 'Of two entries with crossed tuples' {
         Get-Shown | Should -Be '10.0.0.1 mark 0'
     }
 
-    It 'New-ConntrackEntry -Force leaves an entry alone that is translated otherwise' {
+    It 'New-ConntrackEntry -Force does not touch an entry that is translated otherwise' {
         $with = @{ SourceAddress = '10.0.0.5'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 5; DestinationPort = 53; TimeoutSeconds = 600; TranslatedSourceAddress = '203.0.113.1' }
         New-ConntrackEntry @with -TranslatedSourcePort 1000
         (Get-Failure { New-ConntrackEntry @with -TranslatedSourcePort 1001 -Mark 9 -Force }).FullyQualifiedErrorId | Should -BeLike 'EntryExists,*'
@@ -136,7 +136,7 @@ Describe 'A flow that ended, whose tuple began anew' {
         $PSDefaultParameterValues['*-ConntrackEntry:NetworkNamespace'] = $namespace
         $line = '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED'
 
-        <# The old entry and, in the table, a newcomer that has another id: what takes the same place in memory has the same. #>
+        <# The old entry, and a new one in the table with another id. An entry at the same memory address has the same id. #>
         function New-Newcomer {
             Clear-ConntrackTable -Confirm:$false -NetworkNamespace $namespace
             Add-KernelLine $namespace $line
@@ -154,7 +154,7 @@ Describe 'A flow that ended, whose tuple began anew' {
         Remove-TestNamespace $namespace
     }
 
-    It 'is left alone by Set-ConntrackEntry <Name>' -ForEach @(
+    It 'is not changed by Set-ConntrackEntry <Name>' -ForEach @(
         @{ Name = '-NewMark'; With = @{ NewMark = 99 } }
         @{ Name = '-NewTimeout 0'; With = @{ NewTimeout = 0 } }
         @{ Name = '-NewState'; With = @{ NewState = 'TimeWait' } }
@@ -169,7 +169,7 @@ Describe 'A flow that ended, whose tuple began anew' {
         }
     }
 
-    It 'is left alone by Remove-ConntrackEntry' {
+    It 'is not changed by Remove-ConntrackEntry' {
         $old = New-Newcomer
         "$($old | Remove-ConntrackEntry -Verbose 4>&1)" | Should -BeLike '*0 entries removed, 1 already gone, 0 failed*'
         @(Get-KernelEntry $namespace | Where-Object Protocol -EQ 6).Count | Should -Be 1

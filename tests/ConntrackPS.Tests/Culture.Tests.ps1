@@ -73,14 +73,14 @@ foreach ($written in $cultures) {
     }
 }
 
-# What a time without its offset and calendar means, nobody knows: never another day.
+# A time without offset and calendar is ambiguous, so it is refused. It must never become another day.
 foreach ($written in $cultures) {
     $said = Invoke-In 'en-US' { Import-Csv "$Work/$written.old.csv" | ConvertTo-ConntrackText -Include Timestamp -CapturedAt $captured -ErrorAction SilentlyContinue -ErrorVariable script:refused }
     Add-Result "old $written" '' $said
-    Add-Result "refused $written" $lines.Count @($refused -match 'StartTime .* is not a time .* such as 2026-').Count
+    Add-Result "refused $written" $lines.Count @($refused -match 'StartTime .* is not an unambiguous time such as 2026-').Count
 }
 
-# The kernel gives entries their start: a file's is no reason not to create them.
+# The kernel sets the start time of new entries. A start time that can't be read must not prevent their creation.
 foreach ($culture in $cultures) {
     Invoke-In $culture {
         foreach ($form in 'csv', 'old.csv', 'json', 'xml') {
@@ -97,7 +97,7 @@ foreach ($culture in $cultures) {
             Add-Result "remove $form $culture" '' (Get-Listing)
         }
 
-        # A negative number, which cultures write with signs of their own.
+        # A negative number: cultures write different minus signs.
         $shifted = [pscustomobject]@{
             Protocol = 'Tcp'; SourceAddress = '192.0.2.9'; SourcePort = 9; DestinationAddress = '192.0.2.8'; DestinationPort = 8; State = 'Established'
             TimeoutSeconds = 3000; Status = 'SeenReply, Assured, SeqAdjust'; OriginalSequencePosition = 7; OriginalSequenceOffsetBefore = -5; OriginalSequenceOffsetAfter = -6

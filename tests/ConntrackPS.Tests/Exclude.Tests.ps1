@@ -1,6 +1,6 @@
-# "All but ...": what the -Exclude parameters leave out, on every cmdlet that selects entries.
+# "All but ...": the -Exclude parameters of every cmdlet that selects entries.
 BeforeDiscovery {
-    # The value that leaves one entry out, and the names of what is left, as conntrack shows it.
+    # The value that excludes one entry, and the names of the others, as conntrack shows them.
     $cases = @(
         @{ Exclude = '-ExcludeSourceAddress 192.0.2.0/24'; Left = 'dns6', 'management', 'nat' }
         @{ Exclude = '-ExcludeSourceAddress 192.0.2.1, 2001:db8::/32'; Left = 'dns4', 'management', 'nat' }
@@ -63,14 +63,14 @@ Describe 'What is left out' {
         (Invoke-Line "Show-ConntrackTop $Exclude -Once -Width 120" | Select-String -Pattern '^Shown (\d+)').Matches.Groups[1].Value | Should -Be $Left.Count
         $seen = @(Invoke-Line "Watch-ConntrackEvent $Exclude -IncludeExisting -MaxEvents $($Left.Count) -Timeout 30 -WarningAction Ignore")
         Resolve-EntryName $namespace $seen | Should -Be $Left
-        # Deletes all that is left, and nothing that is left out: conntrack tells.
+        # Deletes all entries except the excluded ones. conntrack shows the result.
         Invoke-Line "Remove-ConntrackEntry -AddressFamily IPv4 $Exclude"
         Get-KernelName $namespace | Should -Be (@($table.Keys).Where{ $_ -notin $Left -or $_ -eq 'dns6' } | Sort-Object)
     }
 
     It 'makes no events, neither of what is there nor of what happens' {
         $watch = @{ IncludeExisting = $true; TimeoutSeconds = 2; WarningAction = 'Ignore'; ExcludeSourceAddress = '10.0.0.0/8'; ExcludePort = 53 }
-        # Entries have events only if the setting was on when they began.
+        # Entries have events only if the setting was on when they were created.
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=1
         Reset-KernelTable $namespace $table
         $seen = @(Watch-ConntrackEvent @watch | ForEach-Object {
@@ -87,7 +87,7 @@ Describe 'What is left out' {
         (Get-KernelEntry $namespace).Where{ $_.TimeoutSeconds -le 77 }.Name | Should -Be 'web'
     }
 
-    It 'is no part of what the kernel is asked, as -Debug tells' {
+    It 'is no part of what the kernel is asked, as -Debug shows' {
         $DebugPreference = 'Continue'
         $told = "$(Get-ConntrackEntry -Protocol tcp -AddressFamily IPv4 -ExcludeSourceAddress 10.0.0.5 -ExcludePort 80 5>&1 | Where-Object { $_ -is [System.Management.Automation.DebugRecord] })"
         $told | Should -Match 'here:.*not source address 10\.0\.0\.5'

@@ -1,4 +1,4 @@
-<# The faults of conntrack that users know, each with the right behaviour beside it. #>
+<# Known faults of conntrack, each with our behaviour. #>
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
@@ -68,7 +68,7 @@ Describe 'Faults of conntrack' {
         Get-KernelName $namespace | Should -Be (Get-Rest 'assured4', 'replied4', 'new4')
     }
 
-    It '6: -F -f ipv4 empties both families; ours leaves the other alone' {
+    It '6: -F -f ipv4 empties both families; ours does not touch the other' {
         Clear-ConntrackTable -AddressFamily IPv4 -Confirm:$false
         Get-KernelName $namespace | Should -Be 'assured6', 'dnat6', 'new6', 'snat6'
     }
@@ -76,7 +76,7 @@ Describe 'Faults of conntrack' {
     It '7: -L -z with a subset zeroes all counters; ours those that were listed' {
         Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_acct=1
         $null = Invoke-InNamespace $namespace ip link set lo up
-        # Packets are tracked once a rule asks for that.
+        # Packets are tracked only if a rule needs it.
         Invoke-InNamespace $namespace nft add table inet track
         Invoke-InNamespace $namespace nft 'add chain inet track output { type filter hook output priority 0; }'
         Invoke-InNamespace $namespace nft add rule inet track output ct state new accept
@@ -100,7 +100,7 @@ Describe 'Faults of conntrack' {
         $back.Helper, $back.Mark | Should -Be 'ftp', 77
     }
 
-    It '9: -R stops in the middle of a file without a line number; ours goes on and tells the record' {
+    It '9: -R stops in the middle of a file without a line number; ours continues and reports the record' {
         $entries = @(Get-ConntrackEntry)
         Clear-ConntrackTable -Confirm:$false
         $broken = [pscustomobject]@{ Protocol = 'tcp'; SourceAddress = 'xxx.xxx.xxx.xxx'; DestinationAddress = '192.0.2.1' }

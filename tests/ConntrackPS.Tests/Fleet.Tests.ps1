@@ -1,4 +1,4 @@
-<# Several routers at once, by PowerShell's own remoting: what docs/fleet.md says. #>
+<# Several routers at once by PowerShell remoting: the commands of docs/fleet.md. #>
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/FleetSupport.psm1" -Force
     $missing = -not (Test-SshServer)

@@ -28,12 +28,12 @@ BeforeAll {
     Add-KernelEntry $namespace ([ordered]@{ gre4 = '-s 192.0.2.6 -d 198.51.100.6 -p gre --srckey 80 --dstkey 81'; ospf4 = '-s 192.0.2.7 -d 198.51.100.9 -p 89' })
     $entries = @(Get-ConntrackEntry -NetworkNamespace $namespace)
 
-    <# A state in the 11 characters that its column has: some of SCTP's are cut. #>
+    <# A state in the 11 characters of its column. Some states of SCTP are shortened. #>
     function Get-ShownState($Entry) {
         "$($Entry.State)".Length -le 11 ? "$($Entry.State)" : "$($Entry.State)".Substring(0, 10) + '…'
     }
 
-    <# What a user sees, line by line. #>
+    <# The lines that a user sees. #>
     function Get-Line([object[]] $Entry, [int] $Width, [string] $View) {
         $formatted = $View ? ($Entry | Format-Table -View $View) : $Entry
         ($formatted | Out-String -Width $Width).Trim("`n") -split "`n"
@@ -86,7 +86,7 @@ Describe 'The table of entries' {
     }
 
     It 'shows the first row without waiting for the second' {
-        # A first column without a width makes PowerShell hold rows back for 300 ms.
+        # With a first column without a width PowerShell delays the rows by 300 ms.
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
         foreach ($table in $format.SelectNodes('//TableControl')) {
             $table.SelectSingleNode('TableHeaders/TableColumnHeader[1]/Width').InnerText | Should -BeGreaterThan 0
@@ -123,7 +123,7 @@ Describe 'The named view <View>' -ForEach @(
 }
 
 Describe 'The named view Nat' {
-    It 'tells on one line of 80 columns what becomes of an IPv4 address and its port: <Name>' -ForEach @(
+    It 'shows on one line of 80 columns the translation of an IPv4 address and its port: <Name>' -ForEach @(
         @{ Name = 'snat4'; Text = '203.113.111.104:65535 as 223.113.111.101:65530 -> 198.151.100.110:65533' }
         @{ Name = 'dnat4'; Text = '203.113.111.105:65535 -> 198.151.100.111:65532 at 192.168.100.100:65529' }
         @{ Name = 'long4'; Text = '203.113.111.101:65535 -> 198.151.100.107:65534' }
@@ -161,7 +161,7 @@ Describe 'Colour' {
         }
     }
 
-    It 'tells states apart by the colours of $PSStyle' {
+    It 'distinguishes states by the colours of $PSStyle' {
         $colours = Get-Escape Ansi { $entries }
         foreach ($colour in 'Green', 'Yellow', 'BrightBlack') {
             $colours | Should -Contain $PSStyle.Foreground.$colour
@@ -248,7 +248,7 @@ Describe 'Other views' {
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
         $types = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.types.ps1xml" -Raw)
         foreach ($view in $format.Configuration.ViewDefinitions.View) {
-            # A name with a mark is that of objects with more properties: -ResolveService adds these.
+            # A type name with a suffix is for objects with more properties, such as those of -ResolveService.
             $name = @($view.ViewSelectedBy.TypeName)[0]
             $type = [type] ($name -replace '#\w+$')
             @($view.ViewSelectedBy.TypeName) -replace '#\w+$' | Sort-Object -Unique | Should -Be $type.FullName

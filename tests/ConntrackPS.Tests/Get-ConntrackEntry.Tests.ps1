@@ -315,7 +315,7 @@ table inet t {
 
     It 'has the same UseCount for each' {
         foreach ($entry in $entries) {
-            # Somebody else may just hold it.
+            # Another process may hold it.
             $entry.UseCount | Should -BeIn $before[$entry.Id].UseCount, $after[$entry.Id].UseCount
         }
     }
@@ -362,7 +362,7 @@ table inet t {
         @(Get-ConntrackEntry -MinimumBytes 1 -NetworkNamespace $namespace).Count | Should -Be 8
         (Get-ConntrackEntry -MinimumBytes 54 -NetworkNamespace $namespace).AddressFamily | Sort-Object -Unique | Should -Be IPv6
         @(Get-ConntrackEntry -MinimumBytes 55 -NetworkNamespace $namespace).Count | Should -Be 0
-        # PowerShell's multipliers reach a transformation as they were typed.
+        # A transformation gets PowerShell's multipliers as text.
         @(Get-ConntrackEntry -MinimumBytes 0kb -MinimumPackets 1 -NetworkNamespace $namespace).Count | Should -Be 8
         @(Get-ConntrackEntry -MinimumBytes 1KB -NetworkNamespace $namespace).Count | Should -Be 0
         { Get-ConntrackEntry -MinimumBytes '9999999PB' -NetworkNamespace $namespace } | Should -Throw '*9999999PB*'

@@ -29,7 +29,7 @@ Describe 'Get-ConntrackExpectation' {
         $ours | ForEach-Object { "$($_.$Name)" } | Sort-Object | Should -Be (Get-KernelExpectation $namespace | ForEach-Object { "$($_.$Name)" } | Sort-Object)
     }
 
-    It 'tells flags, timeout, translation, function, zone and id' {
+    It 'shows flags, timeout, translation, function, zone and id' {
         $permanent = Get-ConntrackExpectation -DestinationPort 5001
         $permanent.Flags | Should -Be 'Permanent, Inactive'
         (Get-KernelExpectation $namespace | Where-Object DestinationPort -EQ 5001).Flags | Should -Be 'PERMANENT,INACTIVE'
@@ -78,7 +78,7 @@ Describe 'Get-ConntrackExpectation' {
         (Get-Failure { [pscustomobject]@{ ReplySourceAddress = '192.0.2.1' } | Get-ConntrackExpectation }).FullyQualifiedErrorId | Should -BeLike 'NotAnEntry,*'
     }
 
-    It 'tells with -Exact which one a connection would meet' {
+    It 'shows with -Exact which one a connection would meet' {
         (Get-ConntrackExpectation 198.51.100.77 -SourcePort 20 -DestinationAddress 192.0.2.1 -DestinationPort 5001 -Protocol tcp -Exact).SourceAddress | Should -Be 198.51.100.0
         (Get-ConntrackExpectation 203.0.113.9 -DestinationAddress 192.0.2.1 -DestinationPort 5002 -Protocol udp -Exact).SourceMask | Should -Be 0.0.0.0
         (Get-Failure { Get-ConntrackExpectation 198.51.100.77 -DestinationAddress 192.0.2.1 -DestinationPort 5001 -Protocol tcp -Exact }).FullyQualifiedErrorId |

@@ -38,7 +38,7 @@ Describe 'Get-ConntrackSetting' {
         }
     }
 
-    It 'tells what a namespace can''t write' {
+    It 'reports what a namespace can''t write' {
         ($settings | Where-Object { -not $_.IsWritable }).Name | Should -Be 'Maximum', 'Buckets', 'ExpectationMaximum'
         (Get-ConntrackSetting Maximum).IsWritable | Should -BeTrue
     }

@@ -77,7 +77,7 @@ Describe 'Get-ConntrackStat, every counter' {
             found = 'Found'; invalid = 'Invalid'; insert = 'Insert'; insert_failed = 'InsertFailed'; drop = 'Drop'; early_drop = 'EarlyDrop'
             error = 'Error'; search_restart = 'SearchRestart'; clash_resolve = 'ClashResolve'; chaintoolong = 'ChainTooLong'
         }
-        # Counters differ from 0 only where something happened: replies to nobody are invalid.
+        # Counters differ from 0 only if something happened: replies without a request are invalid.
         Enable-Tracking $namespace
         $null = Invoke-InNamespace $namespace sh -c 'ping -c 2 -W 1 127.0.0.1 || true'
     }
@@ -152,7 +152,7 @@ Describe 'Get-ConntrackStat of several namespaces' {
         Get-ConntrackStat -NetworkNamespace 'no-such-*' | Should -BeNullOrEmpty
     }
 
-    It 'says which is missing, and goes on' {
+    It 'says which is missing, and continues' {
         $stats = Get-ConntrackStat -NetworkNamespace $first, no-such-namespace, $second -ErrorVariable failures -ErrorAction SilentlyContinue
         $stats.Namespace | Should -Be $first, $second
         $failures.Count | Should -Be 1
@@ -171,7 +171,7 @@ Describe 'Get-ConntrackStat of several namespaces' {
         $rates | ForEach-Object { $_.Seconds | Should -BeGreaterThan 0.5; $_.DropPerSecond | Should -Be 0; $_.Namespace | Should -Be $second }
     }
 
-    It 'tells once of a namespace that vanishes while it measures, and goes on with the others' {
+    It 'reports once a namespace that vanishes while it measures, and continues with the others' {
         $short = New-TestNamespace
         $rates = [System.Collections.Generic.List[object]]::new()
         try {

@@ -6,7 +6,7 @@ BeforeAll {
 Describe 'Get-ConntrackTimeoutPolicy' {
     BeforeAll {
         $namespace = New-TestNamespace
-        # name => what nfct is told
+        # name => arguments of nfct
         $policies = [ordered]@{
             'web'      = 'inet tcp established 600 syn_sent 20'
             'web6'     = 'inet6 tcp established 700'

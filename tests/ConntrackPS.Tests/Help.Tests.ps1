@@ -1,4 +1,4 @@
-# Every example runs here, in one child that has a lab in namespaces of its own: docs/help/tools/HelpLab.psm1.
+# Every example runs here, in one child process with a lab in its own namespaces: docs/help/tools/HelpLab.psm1.
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-Module "$PSScriptRoot/../../docs/help/tools/HelpSource.psm1" -Force
@@ -59,6 +59,29 @@ Describe 'The help of <Name>' -ForEach $commands {
         $undescribed.name | Should -BeNullOrEmpty -Because 'each parameter needs a doc comment'
     }
 
+    It 'shows the aliases of every parameter, and no default that nobody set' {
+        foreach ($shown in $help.parameters.parameter) {
+            $parameter = $command.Parameters[$shown.name]
+            $shown.aliases | Should -Be ($parameter.Aliases ? $parameter.Aliases -join ', ' : 'none') -Because "of -$Name"
+            if ($shown.required -eq 'true' -and $command.ParameterSets.Count -eq 1) {
+                $shown.defaultValue | Should -Be 'None' -Because "-$($shown.name) must be given"
+            }
+            $shown.defaultValue | Should -Not -BeIn '0', 'Ip' -Because "a type's zero is no default of -$($shown.name)"
+        }
+    }
+
+    It 'shows each example on 80 columns as it was written' {
+        $lines = @((Get-Help $Name -Examples | Out-String -Width 80) -split "`n" | ForEach-Object TrimEnd)
+        $written = @($pages[$Name].Examples.Text)
+        $written.Count | Should -BeGreaterThan 3
+        $written | Where-Object { "    $_" -notin $lines } | Should -BeNullOrEmpty -Because 'Get-Help indents by 4'
+    }
+
+    It 'has paragraphs in its text, and no signs of Markdown' {
+        $texts = @($help.description.Text) + @($help.alertSet.alert.Text) + @($help.examples.example.remarks.Text)
+        $texts | Where-Object { $_ -match '`|\*\*|\|-|^\|' } | Should -BeNullOrEmpty
+    }
+
     It 'shows every parameter set' {
         @($help.syntax.syntaxItem).Count | Should -Be $command.ParameterSets.Count
     }
@@ -115,7 +138,7 @@ Describe 'The example "<Title>" of <Page>' -ForEach $examples {
 
     It 'prints what it shows, where it can be run' {
         foreach ($part in $example.NotRun ? @() : $example.Commands) {
-            # Rows may be in another order, and numbers differ.
+            # The order of rows and the numbers can differ.
             $actual, $shown = foreach ($lines in $part.Actual, $part.Output) {
                 , @(Get-OutputShape $lines | Sort-Object -Unique)
             }
@@ -147,7 +170,7 @@ Describe 'What the help points to' {
             if ($file.Extension -eq '.xml') {
                 $text = ([xml] $text).SelectNodes('//text()[not(ancestor::*[local-name() = "uri"])]').Value -join "`n"
             }
-            # Files by their kind, and anything below a folder of the repository; not what follows a slash, which is absolute or an address.
+            # Names of files, and anything below a folder of the repository. Text after a slash is an absolute path or an address.
             [regex]::Matches($text, "(?<![\w/.:~-])(?:(?:[\w.-]+/)*[\w-]+\.(?:md|ps1|psm1|psd1|cs|csproj|sh)\b|(?:$folders)/[\w./-]+)") | ForEach-Object Value
         }
         $named | Sort-Object -Unique | Where-Object { -not (Test-Path "$package/$_") } | Should -BeNullOrEmpty
@@ -159,8 +182,10 @@ Describe 'What the help points to' {
             $uri = (Get-Help $name).relatedLinks.navigationLink.Where{ $_.uri }[0].uri
             $uri | Should -Be "$project/blob/main/docs/help/$name.md"
             "$PSScriptRoot/../../docs/help/$name.md" | Should -Exist
+            # PowerShell prefers an address of the cmdlet itself.
+            (Get-Command $name).HelpUri | Should -BeIn '', $uri
         }
-        # The browser is a script that tells what it was given.
+        # The browser is a script that writes its arguments to a file.
         $folder = (New-Item "TestDrive:/browser" -ItemType Directory).FullName
         Set-Content "$folder/xdg-open" "#!/bin/sh`necho `"`$@`" > '$folder/opened'"
         chmod +x "$folder/xdg-open"
@@ -168,6 +193,22 @@ Describe 'What the help points to' {
         Wait-Until { Test-Path "$folder/opened" } "nothing was opened: $said"
         Wait-Until { (Get-Content "$folder/opened" -Raw) -match '\S' } 'nothing was opened'
         (Get-Content "$folder/opened" -Raw).Trim() | Should -Be "$project/blob/main/docs/help/Register-ConntrackEvent.md"
+    }
+
+    It 'has only addresses that a browser can open, below the project''s or another https site' {
+        $project = (Import-PowerShellDataFile "$package/ConntrackPS.psd1").PrivateData.PSData.ProjectUri
+        $project | Should -Match '^https://github\.com/[\w-]+/[\w-]+$'
+        $links = (Get-Command -Module ConntrackPS).Name | ForEach-Object { (Get-Help $_).relatedLinks.navigationLink.Where{ $_.uri }.uri }
+        $links.Count | Should -BeGreaterThan 20
+        $links | Where-Object { -not [uri]::IsWellFormedUriString($_, 'Absolute') -or ([uri] $_).Scheme -ne 'https' } | Should -BeNullOrEmpty
+    }
+
+    It 'exists: the cmdlets and topics that "See also" of a topic lists' {
+        foreach ($page in $pages.Values | Where-Object Name -Like 'about_*') {
+            $named = @($page.Sections['See also'] -match '^- ' -replace '^- ')
+            $named.Count | Should -BeGreaterThan 0 -Because $page.Name
+            $named | Where-Object { $_ -notin $targets } | Should -BeNullOrEmpty
+        }
     }
 
     It 'are recipes whose JSON has names, not numbers' {

@@ -14,7 +14,7 @@ BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
 
-    # Values that no string of the list names; and a zone, since 0 is a number like any other.
+    # Values that are not in the list, and a zone, because 0 is a valid number.
     $table = [ordered]@{
         web4 = '-s 192.0.2.77 -d 198.51.100.77 -p tcp --sport 40077 --dport 8077 --state ESTABLISHED -u SEEN_REPLY,ASSURED -m 77 -w 77'
         web6 = '-s 2001:db8::77 -d 2001:db8:1::77 -p tcp --sport 40077 --dport 8077 --state ESTABLISHED -m 78 -w 77'
@@ -27,14 +27,14 @@ BeforeAll {
     Copy-Item "$PSScriptRoot/Support/NaughtyStrings.json" "$folder/strings.json"
     Set-Content "$folder/stride" $Stride
 
-    # Its own namespace is the test's: what takes no namespace, or an odd one, can't reach the machine's table.
+    # The process runs in the test's namespace, so a command without a valid namespace cannot reach the machine's table.
     $output = @(Invoke-Child -Namespace $namespace -Folder $folder -Prefix 'timeout', '600', 'ip', 'netns', 'exec', $namespace {
             Set-Location "$PSScriptRoot/empty"
             $stride = [int] (Get-Content "$PSScriptRoot/stride")
             $strings = @(Get-Content "$PSScriptRoot/strings.json" -Raw | ConvertFrom-Json) + ('x' * 100000) + (', ' * 1000)
             $entry = Get-ConntrackEntry -Protocol udp
 
-            # What makes each command complete; what would wait or ask doesn't.
+            # The other parameters that each command needs, and those that prevent waiting and questions.
             $complete = @{
                 'Clear-ConntrackTable'        = @{ Confirm = $false; AddressFamily = 'IPv6'; WhatIf = $true }
                 'ConvertFrom-ConntrackText'   = @{ InputObject = '' }
@@ -57,12 +57,12 @@ BeforeAll {
                 'Watch-ConntrackEvent'        = @{ Timeout = 0; WarningAction = 'Ignore' }
             }
             $takesNone = 'SwitchParameter', 'ScriptBlock'
-            # A number would be obeyed here: waited for, or met by every entry.
+            # A number would be used here, as a time to wait or as a limit that every entry meets.
             $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleTime', 'Repair-ConntrackHealth -SampleTime', 'Watch-ConntrackEvent -Timeout',
             'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Remove-ConntrackEntry -BlockTime', 'Set-ConntrackEntry -NewTimeout'
 
             function Invoke-One([string] $Command, [Management.Automation.ParameterMetadata] $Parameter, [string] $Value) {
-                # A set of its own: what belongs to another set can't stand beside it.
+                # It has its own parameter set, so parameters of other sets are left out.
                 $sets = $Parameter.ParameterSets.Keys
                 $arguments = @{ ErrorAction = 'SilentlyContinue'; ErrorVariable = 'errors' }
                 foreach ($pair in ($complete[$Command] ?? @{}).GetEnumerator()) {
@@ -77,7 +77,7 @@ BeforeAll {
                     $null = & $Command @arguments 3>&1 4>&1 6>&1
                 }
                 catch {
-                    # One that ends the command is in the variable as well, perhaps wrapped.
+                    # A terminating error is in the variable too, possibly wrapped.
                     $errors = @($_)
                 }
                 $records = @($errors | ForEach-Object { $_ -is [Management.Automation.ErrorRecord] ? $_ : $_.ErrorRecord } | Where-Object { $_ })
@@ -101,7 +101,7 @@ BeforeAll {
                     for ($i = $turn++ % $step; $i -lt $strings.Count; $i += $step) {
                         $string = $strings[$i]
                         if ("$command -$($parameter.Name)" -in $obeys -and $string -match '^\W*\d') { continue }
-                        # Digits would be the id of a process, and lead into its namespace.
+                        # Digits would be a process id and lead into the namespace of that process.
                         if ($parameter.Name -in 'NetworkNamespace', 'Namespace' -and $string -match '^\s*\d+\s*$') { continue }
                         $calls++
                         Invoke-One $command.Name $parameter $string

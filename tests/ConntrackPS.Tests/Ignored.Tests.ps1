@@ -5,7 +5,7 @@ BeforeAll {
     $PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $namespace
     $flow = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'tcp'; SourcePort = 5; DestinationPort = 6; State = 'Established' }
 
-    <# All that the kernel has, as XML without what counts down. #>
+    <# The whole table as XML, without values that count down. #>
     function Get-KernelXml {
         @(Invoke-InNamespace $namespace conntrack -L -o 'xml,id,labels') -replace '<timeout>\d+</timeout>' -replace '<use>\d+</use>'
     }
@@ -79,11 +79,11 @@ Describe 'What the kernel ignores' {
     It 'is refused of objects: ports of a protocol without' {
         $esp = @{ SourceAddress = '192.0.2.8'; DestinationAddress = '198.51.100.7'; Protocol = 'esp'; SourcePort = 1; DestinationPort = 2; TimeoutSeconds = 60 }
         foreach ($command in { [pscustomobject] $esp | New-ConntrackEntry }, { [pscustomobject] $esp | Remove-ConntrackEntry }, { [pscustomobject] $esp | Set-ConntrackEntry -NewMark 1 }) {
-            "$(Get-Failure $command)" | Should -BeLike '*it has a SourcePort, and esp has no ports*'
+            "$(Get-Failure $command)" | Should -BeLike '*it has a SourcePort, but esp has no ports*'
         }
     }
 
-    It 'is told rightly of a state that this kernel lacks' {
+    It 'is right for a state that this kernel lacks' {
         "$(Get-Failure { New-ConntrackEntry 192.0.2.8 198.51.100.7 -Protocol sctp -SourcePort 1 -DestinationPort 2 -State HeartbeatAcked -Timeout 60 })" | Should -BeLike '*no state HeartbeatAcked of SCTP*'
     }
 

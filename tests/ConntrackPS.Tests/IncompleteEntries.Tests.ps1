@@ -19,7 +19,7 @@ BeforeAll {
     $namespace = New-TestNamespace
     $before = @(
         '-s 192.0.2.10 -d 198.51.100.10 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 77'
-        # What zeros would name.
+        # The entry that zeros would name.
         '-s 192.0.2.10 -d 198.51.100.10 -p icmp --icmp-type 0 --icmp-code 0 --icmp-id 0'
         '-s 2001:db8:1::10 -d 2001:db8:2::10 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 77'
         '-s 192.0.2.10 -d 198.51.100.10 -p udp --sport 5 --dport 53'
@@ -92,7 +92,7 @@ Describe 'An entry without a whole tuple, <form>' -ForEach $forms {
         $output = $objects | & $command 2>&1 | ForEach-Object { if ($_ -is [System.Management.Automation.ErrorRecord]) { $errors += $_ } else { $_ } }
         $output | Should -BeNullOrEmpty
 
-        # Of objects that are wrong in the same way the first is told, and the others are counted.
+        # If objects are wrong in the same way, the first is reported and the others are counted.
         ($errors | ForEach-Object { $_.Exception.Data['Count'] ?? 1 } | Measure-Object -Sum).Sum | Should -Be 3
         foreach ($record in $errors) {
             $record.FullyQualifiedErrorId | Should -BeLike 'IncompleteEntry,*'

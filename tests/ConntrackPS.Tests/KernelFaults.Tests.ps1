@@ -7,7 +7,7 @@ BeforeAll {
 Describe 'A full table' {
     BeforeAll {
         $namespace = New-TestNamespace
-        # Entries that the kernel does not drop to make room.
+        # Entries that the kernel does not drop early.
         Add-KernelLine $namespace (New-ManyLine 40)
         $maximum = '/proc/sys/net/netfilter/nf_conntrack_max'
         $before = Get-Content $maximum
@@ -22,7 +22,7 @@ Describe 'A full table' {
 
     It 'is said of each entry that finds no room, and nothing else suffers' {
         try {
-            # The machine's, and so for a moment only.
+            # A setting of the machine, changed only for a moment.
             [System.IO.File]::WriteAllText($maximum, '20')
             $failures = @(Get-Failure { $more | New-ConntrackEntry -NetworkNamespace $namespace -ErrorAction Continue })
             $stat = Get-ConntrackStat -NetworkNamespace $namespace

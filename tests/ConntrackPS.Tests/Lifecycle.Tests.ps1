@@ -2,7 +2,7 @@ BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
 
-    # More than the reader's queue holds (64 datagrams of about 150 entries), so that an early stop finds it at work.
+    # More than fits into the reader's queue (64 datagrams of about 150 entries), so that the reader still runs at an early stop.
     $count = 30000
 }
 
@@ -18,13 +18,13 @@ Describe 'A pipeline that ends early' {
             function Add-Seen([string] $Name, [scriptblock] $Script, [int] $Rounds = 50) {
                 & $Script | Out-Null
                 $before = Get-Settled
-                # Of the first round alone: the threads of one may still be in /proc in the next.
+                # Only of the first round, because its threads may still be in /proc in the next one.
                 $script:during = $null
                 $output = @(foreach ($round in 1..$Rounds) { & $Script })
                 $after = Get-Settled
                 $stopped.Add([ordered]@{ Name = $Name; Before = $before; During = $script:during; After = $after; Output = $output.Count })
             }
-            # Runs a script in a runspace of its own and stops it, as Ctrl+C does, once it has said something.
+            # Runs a script in a new runspace and stops it after its first output, as Ctrl+C does.
             function Stop-Midway([string] $Script) {
                 $session = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
                 $session.ImportPSModule((Get-Module ConntrackPS).Path)
@@ -157,10 +157,10 @@ Describe 'A pipeline that ends early' {
     It 'was in the middle: <_>' -ForEach 'Select-Object -First 1 after a look', 'break', 'Stop, while the consumer is busy', 'Stop-Job',
     'Watch-ConntrackEvent, with throw', 'Stop, while Watch-ConntrackEvent waits' {
         $run = $seen | Where-Object Name -EQ $_
-        # Watching reads the present table through a socket of its own.
+        # Watching reads the current table through a separate socket.
         $run.During.Sockets | Should -BeGreaterThan $run.Before.Sockets
         $run.During.Sockets | Should -BeLessOrEqual ($run.Before.Sockets + 2)
-        # And it has a thread that receives beside the one that reads; the table's may not have ended yet.
+        # It also has a receiving thread. The thread that reads the table may not have ended yet.
         $run.During.Readers | Should -BeIn ($_ -like '*Watch*' ? 2, 3 : 1)
     }
 

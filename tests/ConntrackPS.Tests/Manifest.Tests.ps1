@@ -166,7 +166,7 @@ Describe '<Name>' -ForEach $commands {
 
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
-        # -ResetCounter changes, on a cmdlet that otherwise reads; a key of the live view deletes.
+        # -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them.
         $changes = $command.Verb -in 'Block', 'Clear', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
@@ -174,7 +174,7 @@ Describe '<Name>' -ForEach $commands {
         }
     }
 
-    It 'takes a network namespace, unless it converts text alone' {
+    It 'takes a network namespace, unless it only converts text' {
         $command.Parameters.ContainsKey('NetworkNamespace') | Should -Be ($command.Verb -notlike 'Convert*')
     }
 

@@ -36,7 +36,7 @@ Describe 'Hundreds of network namespaces' {
         $lines.Count | Should -Be ($count - 1)
     }
 
-    It 'tells of one that is not there, and goes on' {
+    It 'reports one that is not there, and continues' {
         $found = Get-ConntrackEntry -NetworkNamespace "${prefix}1", "$occupied-gone", "${prefix}250" -ErrorVariable failure -ErrorAction SilentlyContinue
         $found.SourceAddress | Should -Be '192.0.2.3'
         $failure | Should -HaveCount 1

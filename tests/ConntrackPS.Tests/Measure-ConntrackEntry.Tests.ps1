@@ -22,7 +22,7 @@ BeforeAll {
         $Group | ForEach-Object { $one = $_; (@($Property | ForEach-Object { "$($one.$_)" }) -join ' ') + ": $($one.Count)" } | Sort-Object
     }
 
-    <# The same of what conntrack shows. #>
+    <# The same from the output of conntrack. #>
     function Get-KernelLine([string] $Namespace, [scriptblock] $Of) {
         Get-KernelEntry $Namespace | Group-Object $Of | ForEach-Object { "$($_.Name): $($_.Count)" } | Sort-Object
     }
@@ -64,7 +64,7 @@ Describe 'Measure-ConntrackEntry' {
             Should -Be ('10.1.2.0/24: 1', '192.0.2.0/24: 8', '192.0.3.0/24: 1', '2001:db8::/64: 2' | Sort-Object)
     }
 
-    It 'tells what else is in a group' {
+    It 'reports what else is in a group' {
         $group = Measure-ConntrackEntry -GroupBy SourceAddress -Top 1 @here
         $group.SourceAddress | Should -Be 192.0.2.1
         $group.Name | Should -Be 192.0.2.1
@@ -109,7 +109,7 @@ Describe 'Measure-ConntrackEntry' {
         @{ Way = 'text'; Convert = { ip netns exec $namespace conntrack -L -o extended,id 2>$null | ConvertFrom-ConntrackText } }
     ) {
         foreach ($property in 'SourceAddress', 'Protocol', 'State', 'Status', 'DestinationPort', 'Mark', 'Zone', 'TranslatedSourceAddress') {
-            # conntrack's text has no status bits but these two, and no names for zones.
+            # conntrack's text has only these two status bits, and no names for zones.
             if ($Way -eq 'text' -and $property -eq 'Status') {
                 continue
             }
@@ -131,7 +131,7 @@ Describe 'Measure-ConntrackEntry' {
         Get-ConntrackEntry 192.0.2.99 @here | Measure-ConntrackEntry -GroupBy Protocol | Should -BeNullOrEmpty
     }
 
-    It 'goes on behind an object that is no entry' {
+    It 'continues after an object that is no entry' {
         $errors = $null
         $groups = @(@(Get-ConntrackEntry -Protocol sctp @here) + 'no entry' + @(Get-ConntrackEntry -Protocol icmp @here) | Measure-ConntrackEntry -GroupBy Protocol -ErrorVariable errors -ErrorAction SilentlyContinue)
         $groups.Count | Should -Be 2
@@ -202,7 +202,7 @@ Describe 'Measure-ConntrackEntry of traffic' {
         $group.Oldest | Should -BeLessThan (Get-Date)
     }
 
-    It 'tells how many began and ended' {
+    It 'reports how many started and ended' {
         $job = Start-ThreadJob {
             Import-Module "$using:PSScriptRoot/Support/TestSupport.psm1"
             Start-Sleep -Milliseconds 700
@@ -225,7 +225,7 @@ Describe 'Measure-ConntrackEntry of traffic' {
         $group.ClosedPerSecond * 3 | Should -BeGreaterThan 0
     }
 
-    It 'tells rates' {
+    It 'reports rates' {
         $group = Measure-ConntrackEntry -GroupBy Protocol -Interval 2 -SortBy BitsPerSecond @here
         $group.PacketsPerSecond | Should -BeGreaterThan 1
         $group.PacketsPerSecond | Should -BeLessThan 30
@@ -273,7 +273,7 @@ Describe 'A group in the pipeline' {
         Get-KernelName $namespace | Should -Be @($table.Keys | Where-Object { $_ -notin $Gone } | Sort-Object)
     }
 
-    It 'says under -WhatIf what it would remove' {
+    It 'says with -WhatIf what it would remove' {
         $said = Invoke-Child -Namespace $namespace {
             Measure-ConntrackEntry -GroupBy SourceAddress -Top 1 -NetworkNamespace $Namespace | Remove-ConntrackEntry -WhatIf
         }

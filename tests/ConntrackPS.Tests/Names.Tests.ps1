@@ -1,4 +1,4 @@
-# What people type in place of numbers and long names: services, protocols, host names, short names of parameters.
+# Names instead of numbers and long names: services, protocols, host names, short names of parameters.
 BeforeDiscovery {
     $short = @{ Source = 'SourceAddress'; Destination = 'DestinationAddress'; SPort = 'SourcePort'; DPort = 'DestinationPort'; Namespace = 'NetworkNamespace' }
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
@@ -10,7 +10,7 @@ BeforeDiscovery {
             }
         }
     }
-    # Every parameter that takes a port, by what it is called.
+    # Every parameter that accepts a port, by name.
     $ports = foreach ($command in Get-Command -Module ConntrackPS) {
         foreach ($name in $command.Parameters.Keys -match 'Port$') {
             @{ Command = $command.Name; Name = $name }
@@ -64,7 +64,7 @@ Describe 'Names of services' {
         "$(Get-Failure { Get-ConntrackEntry -DestinationPort http-nothing })" | Should -BeLike "*http-nothing*is not a service*"
         "$(Get-Failure { New-ConntrackEntry 192.0.2.1 192.0.2.2 -Protocol udp -SourcePort 1 -DestinationPort http-https })" | Should -BeLike '*http-https*'
 
-        # An alias in the file, and a name that has a hyphen and is no range.
+        # An alias in the file, and a name with a hyphen that is not a range.
         Resolve-EntryName $namespace @(Get-ConntrackEntry -DestinationPort http-alt, sip-tls) | Should -Be 'proxy', 'sctp'
     }
 
@@ -177,7 +177,7 @@ Describe 'Names of protocols' {
     It 'are ours, the kernel''s and those of /etc/protocols' {
         Resolve-EntryName $namespace @(Get-ConntrackEntry -Protocol SCTP, UDP) | Should -Be 'dns', 'sctp'
         if (Test-Path /etc/protocols) {
-            # EGP is 8 by IANA, and none of ours.
+            # EGP is 8 by IANA, and has no name of ours.
             $told = "$(Get-ConntrackEntry -Protocol egp -Debug:$false -Verbose 4>&1)"
             $told | Should -Match '^0 entries'
         }
@@ -233,7 +233,7 @@ Describe 'Host names' {
         Get-KernelCount $namespace | Should -Be $table.Count
     }
 
-    It 'work in the way that the error tells' {
+    It 'work in the way that the error shows' {
         $told = "$(Get-Failure { Get-ConntrackEntry -SourceAddress localhost })"
         $expression = [regex]::Match($told, '\(\[System\.Net\.Dns\].*$').Value
         Resolve-EntryName $namespace @(& ([scriptblock]::Create("Get-ConntrackEntry -SourceAddress $expression"))) | Should -Be 'proxy'
@@ -241,7 +241,7 @@ Describe 'Host names' {
         Get-KernelName $namespace | Should -Be 'dns', 'sctp', 'web'
     }
 
-    It 'are told from addresses that are cut short or wrong: <_>' -ForEach '10.1', '300.1.1.1', '192.0.2.*', '0x0a000001', '2001:db8::g', '192.0.2.1-192.0.2.9', 'fe80::1%eth0', '-a.example' {
+    It 'are distinguished from incomplete or wrong addresses: <_>' -ForEach '10.1', '300.1.1.1', '192.0.2.*', '0x0a000001', '2001:db8::g', '192.0.2.1-192.0.2.9', 'fe80::1%eth0', '-a.example' {
         $value = $_
         "$(Get-Failure { Get-ConntrackEntry -SourceAddress $value })" | Should -Not -BeLike '*GetHostAddresses*'
     }
@@ -250,7 +250,7 @@ Describe 'Host names' {
 Describe 'Short names of parameters' {
     It '-<Alias> is -<Name> of <Command>' -ForEach $aliases {
         $parameters = (Get-Command $Command).Parameters
-        # Where objects bring their namespace along, -Namespace is the parameter that takes it.
+        # If objects have a namespace, -Namespace is the parameter that it is bound to.
         if ($Alias -eq 'Namespace' -and $parameters.ContainsKey('Namespace')) {
             $parameters.Namespace.ParameterSets.Count | Should -BeGreaterThan 0
             $parameters.NetworkNamespace.Aliases | Should -BeNullOrEmpty
@@ -294,7 +294,7 @@ Describe 'Short names of parameters' {
             $null = Invoke-InNamespace $other sysctl -qw net.netfilter.nf_conntrack_acct=0
             Get-ConntrackSetting Accounting -Namespace $namespace | Set-ConntrackSetting -NetworkNamespace $other
             Invoke-InNamespace $other sysctl -n net.netfilter.nf_conntrack_acct | Should -Be 1
-            # Without either, objects go back to where they are from.
+            # Without either, objects are processed in the namespace that they came from.
             Get-ConntrackSetting Accounting -Namespace $other | ForEach-Object { $_ } | Set-ConntrackSetting -Value $false
             Invoke-InNamespace $other sysctl -n net.netfilter.nf_conntrack_acct | Should -Be 0
             $null = New-ConntrackTimeoutPolicy -Namespace $other -Name policy -Protocol Udp -Replied 5

@@ -1,4 +1,4 @@
-<# Several network namespaces at once: every cmdlet that reads takes them, none that changes. #>
+<# Several network namespaces at once: reading cmdlets accept them, changing cmdlets do not. #>
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
@@ -106,7 +106,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Watch-ConntrackEvent'; With = @{ TimeoutSeconds = 5 }; IsReader = $true }
     ) {
         foreach ($names in @(, @('nowhere')) + ($IsReader ? @(, @('nowhere', 'nowhere-else')) : @())) {
-            # What is thrown would end this script block, and fail the test.
+            # A thrown error would end this script block, and fail the test.
             $value = $names.Count -eq 1 ? $names[0] : $names
             $said = & $Name @With -NetworkNamespace $value -ErrorAction SilentlyContinue -ErrorVariable failed 2>&1
             $said | Should -BeNullOrEmpty
@@ -116,7 +116,7 @@ Describe 'Several network namespaces' {
         }
     }
 
-    It 'one that a parameter names is told of once, however many objects come: <Name>' -ForEach @(
+    It 'one that a parameter names is reported once, however many objects come: <Name>' -ForEach @(
         @{ Name = 'Remove-ConntrackEntry'; With = @{} }
         @{ Name = 'Set-ConntrackEntry'; With = @{ NewMark = 77 } }
         @{ Name = 'New-ConntrackEntry'; With = @{} }

@@ -91,7 +91,7 @@ Describe 'New-ConntrackEntry from parameters' {
         }
     }
 
-    It 'leaves the timeout of an entry that exists alone under -Force where none is given, by <_>' -ForEach 'parameters', 'Csv' {
+    It 'keeps the timeout of an existing entry with -Force where none is given, by <_>' -ForEach 'parameters', 'Csv' {
         $flow = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2 }
         New-ConntrackEntry @flow -Timeout 5000
         if ($_ -eq 'Csv') {
@@ -121,7 +121,7 @@ Describe 'New-ConntrackEntry from parameters' {
         Get-KernelCount $namespace | Should -Be 0
     }
 
-    It 'says what it will set under -WhatIf' {
+    It 'says what it will set with -WhatIf' {
         $said = Invoke-PowerShell '-NoProfile', '-Command', "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol tcp -SourcePort 5 -DestinationPort 6 -State SynSent -Mark 5 -NetworkNamespace $namespace -WhatIf"
         $said | Should -Be 'What if: Performing the operation "Create conntrack entry with state SynSent, timeout 120 s, mark 0x5" on target "tcp 192.0.2.1:5 -> 198.51.100.7:6".'
     }
@@ -133,7 +133,7 @@ Describe 'New-ConntrackEntry from parameters' {
         (Get-ConntrackEntry 10.0.0.2).Status | Should -Not -Match 'SrcNat'
     }
 
-    It 'emits the entry as the kernel has it under -PassThru, and nothing without' {
+    It 'emits the entry as the kernel has it with -PassThru, and nothing without' {
         $with = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '198.51.100.7'; Protocol = 'udp'; SourcePort = 5; TimeoutSeconds = 600 }
         New-ConntrackEntry @with -DestinationPort 6 | Should -BeNullOrEmpty
         $entry = New-ConntrackEntry @with -DestinationPort 7 -PassThru
@@ -154,7 +154,7 @@ Describe 'New-ConntrackEntry from parameters' {
         Get-KernelCount $namespace | Should -Be 0
     }
 
-    It 'creates nothing under -WhatIf' {
+    It 'creates nothing with -WhatIf' {
         New-ConntrackEntry 192.0.2.1 198.51.100.7 -Protocol udp -SourcePort 5 -DestinationPort 6 -Timeout 600 -WhatIf
         Get-KernelCount $namespace | Should -Be 0
     }
@@ -259,7 +259,7 @@ Describe 'New-ConntrackEntry from the pipeline' {
         $moved.Zone | Sort-Object -Unique | Should -Be 11
     }
 
-    It 'reports what can not be created with its number and goes on' {
+    It 'reports what can not be created with its number and continues' {
         Clear-ConntrackTable -NetworkNamespace $namespace -Confirm:$false
         $bad = $entries[1] | Select-Object *, @{ Name = 'TimeoutSeconds'; Expression = { 0 } } -ExcludeProperty TimeoutSeconds
         $failures = @(Get-Failure { $entries[0], $bad, $entries[0], $entries[2] | New-ConntrackEntry -ErrorAction Continue })

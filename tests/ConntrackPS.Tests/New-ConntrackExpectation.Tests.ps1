@@ -36,7 +36,7 @@ Describe 'New-ConntrackExpectation' {
         "$($made.SourceMask) $($made.SourcePortMask)" | Should -Be '0.0.0.255 65280'
     }
 
-    It 'takes the master from the pipeline, and emits the kernel''s view under -PassThru' {
+    It 'takes the master from the pipeline, and emits the kernel''s view with -PassThru' {
         $made = $six | New-ConntrackExpectation ::/0 2001:db8::1 -DestinationPort 5003 -PassThru
         $made.Helper | Should -Be 'ftp'
         $made.TimeoutSeconds | Should -BeIn 299, 300
@@ -69,13 +69,13 @@ Describe 'New-ConntrackExpectation' {
         Get-KernelPort $other | Should -Be 6000
     }
 
-    It 'renews the timeout of an equal one under -Force' {
+    It 'renews the timeout of an equal one with -Force' {
         New-ConntrackExpectation @new
         New-ConntrackExpectation @new -Timeout 1000 -Force
         (Get-KernelExpectation $namespace).TimeoutSeconds | Should -BeGreaterThan 900
     }
 
-    It 'makes nothing under -WhatIf' {
+    It 'makes nothing with -WhatIf' {
         New-ConntrackExpectation @new -WhatIf
         Get-KernelPort $namespace | Should -BeNullOrEmpty
     }
@@ -130,7 +130,7 @@ Describe 'New-ConntrackExpectation' {
         Get-KernelPort $namespace | Should -BeNullOrEmpty
     }
 
-    It 'goes on after a bad record' {
+    It 'continues after a bad record' {
         New-ConntrackExpectation @new
         $saved = Get-ConntrackExpectation
         Clear-ConntrackTable -Expectation -Confirm:$false -NetworkNamespace $namespace

@@ -65,7 +65,7 @@ Describe 'New-ConntrackTimeoutPolicy' {
         (Invoke-InNamespace $namespace nfct list timeout) -join "`n" | Should -Be $before
     }
 
-    It 'creates nothing under -WhatIf' {
+    It 'creates nothing with -WhatIf' {
         New-ConntrackTimeoutPolicy p udp -WhatIf @there
         Get-ConntrackTimeoutPolicy @there | Should -BeNullOrEmpty
     }

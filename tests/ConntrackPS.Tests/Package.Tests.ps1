@@ -1,4 +1,4 @@
-<# What "build.ps1 Pack" makes: the module as the PowerShell Gallery takes it, and the core library as NuGet does. #>
+<# The packages of "build.ps1 Pack": the module for the PowerShell Gallery, and the core library for NuGet. #>
 BeforeDiscovery {
     $noGallery = -not (Get-Command Compress-PSResource -ErrorAction Ignore)
 }
@@ -23,23 +23,23 @@ BeforeAll {
         $folder
     }
 
-    # Every file below a folder, by its name there, with its hash; not those that packing adds.
+    # The hash of every file below a folder, by relative name, without files that packing adds.
     function Get-PackagedFile([string] $Folder) {
         Get-ChildItem $Folder -Recurse -File |
             ForEach-Object { "$([System.IO.Path]::GetRelativePath($Folder, $_)) $((Get-FileHash -LiteralPath $_).Hash)" } |
             Where-Object { $_ -notmatch '^(_rels/|package/|\[Content_Types\]|ConntrackPS\.nuspec)' } | Sort-Object
     }
 
-    # A pwsh whose user has nothing, and whose path of modules is one folder and PowerShell's own; what it prints.
+    # Runs a pwsh for a user without files. Its module path is one folder and PowerShell's own. Returns the output.
     function Invoke-Stranger([string] $UserHome, [string] $Modules, [string] $Command) {
-        # A folder of data that is not there counts as none, and the current one is taken.
+        # If the data folder does not exist, PowerShell uses the current folder.
         $null = New-Item "$UserHome/.local/share", "$UserHome/.config", $Modules -ItemType Directory -Force
         $words = Get-PowerShellCommand '-NoProfile', '-NonInteractive', '-Command', "`$ErrorActionPreference = 'Stop'; $Command" `
             "HOME=$UserHome", "XDG_DATA_HOME=$UserHome/.local/share", "XDG_CONFIG_HOME=$UserHome/.config", "PSModulePath=$Modules"
         Invoke-Program @words
     }
 
-    # What a user does first, by name, without saying where the module is.
+    # The first commands of a user, who imports the module by name.
     function Assert-Usable([string] $UserHome, [string] $Modules) {
         $said = Invoke-Stranger $UserHome $Modules (
             "Import-Module ConntrackPS; (Get-Module ConntrackPS).ModuleBase; " +
@@ -74,7 +74,7 @@ Describe 'The package for the gallery' {
         (Get-PackagedFile $folder) -replace ' \w+$' | Should -Be ($data.FileList | Sort-Object)
     }
 
-    It 'tells the gallery what the manifest tells' {
+    It 'has the same data for the gallery as the manifest' {
         $metadata.id | Should -Be 'ConntrackPS'
         $metadata.version | Should -Be $data.ModuleVersion
         $metadata.authors | Should -Be $data.Author
@@ -115,7 +115,7 @@ Describe 'The package for the gallery' {
         foreach ($element in $metadata[0].ChildNodes | Where-Object Name -NotIn 'tags') {
             $metadata[1][$element.Name].InnerText | Should -Be $element.InnerText -Because $element.Name
         }
-        # Cmdlets' tags are ours alone: Publish-Module of PowerShellGet wrote them, and the gallery still searches by them.
+        # Tags with the names of cmdlets: Publish-Module of PowerShellGet wrote them, and the gallery still searches by them.
         $metadata[0].tags -split ' ' | ForEach-Object { $metadata[1].tags -split ' ' | Should -Contain $_ }
     }
 }
@@ -164,7 +164,7 @@ Describe 'The package of the core library' {
   </ItemGroup>
 </Project>
 "@ | Set-Content "$program/stranger.csproj"
-            # What ours depends on was restored when it was built.
+            # The dependencies of our package were restored by the build.
             $restored = (Invoke-Program dotnet nuget locals global-packages --list) -replace '^global-packages: '
             @"
 <configuration>

@@ -1,5 +1,5 @@
-# Links, masks, pipes and devices where boot's files are looked for. Whatever is masked, is masked by a node of the test's own,
-# which stands for /dev/null in a mount namespace of its own: should it be replaced, the machine's is not.
+# Links, masks, pipes and devices in the places of boot's files. The mask is a node of the test, which is mounted over /dev/null in a
+# separate mount namespace. If it were replaced, the machine's /dev/null would not change.
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
@@ -28,7 +28,7 @@ Describe 'Persistence' {
         $null = $root, $ours, $report
     }
 
-    It 'tells of a mask of the running system, what masks and what to do; its remedy mends' {
+    It 'reports a mask of the running system, what masks and what to do; its remedy fixes it' {
         ln -s /dev/null "$TestDrive/sysctl.d/99-conntrackps.conf"
         $node = Get-Node "$TestDrive/null"
         $seen = Invoke-Shielded @"
@@ -48,7 +48,7 @@ Get-Content /etc/sysctl.d/99-conntrackps.conf | Select-Object -Last 1
         Get-Node "$TestDrive/null" | Should -Be $node
     }
 
-    It 'tells of a mask below -PersistRoot: <Link>' -ForEach @(
+    It 'reports a mask below -PersistRoot: <Link>' -ForEach @(
         @{ Link = '/dev/null' }
         @{ Link = '../../dev/null' }
         @{ Link = '/etc/nothing' }
@@ -94,7 +94,7 @@ $report
         Get-Node $ours | Should -Be $before
     }
 
-    It 'warns of a pipe among boot''s files, and goes on: <Command>' -ForEach @(
+    It 'warns of a pipe among boot''s files, and continues: <Command>' -ForEach @(
         @{ Command = 'Get-ConntrackSetting Accounting'; Output = 'Accounting *' }
         @{ Command = 'Get-ConntrackTimeout icmp'; Output = 'Icmp*' }
         @{ Command = 'Set-ConntrackSetting Accounting $true -PersistOnly'; Output = $null }
@@ -118,7 +118,7 @@ $report
         $seen | Should -Be "$root/etc/sysctl.d/50-pipe.conf is a FIFO (named pipe), not a file: it is skipped.", '50-pipe.conf'
     }
 
-    # NFS and others can't exchange names: a launcher makes the call fail as there.
+    # NFS and others can't exchange names. A launcher makes the call fail in the same way.
     It 'replaces, makes and deletes files where the file system can''t exchange names' {
         Set-Content "$TestDrive/launcher.c" @'
 #include <errno.h>

@@ -13,7 +13,7 @@ BeforeAll {
     $here = @{ NetworkNamespace = $namespace }
     $package = "$(Get-PackagePath)/ConntrackPS.psd1"
 
-    <# Every way an object may have come: live, over the wire, from a file. #>
+    <# Every way for an object to come: live, by remoting, from a file. #>
     $journeys = @{
         Live   = { $args[0] }
         Clixml = { $args[0] | Export-Clixml "$TestDrive/objects.xml" -Depth 5; Import-Clixml "$TestDrive/objects.xml" }
@@ -79,7 +79,7 @@ Describe 'Objects of the pipeline' {
             $groups = Get-ConntrackEntry @here | Group-Object DestinationPort | Where-Object Name -EQ 80
             $read = & $journeys[$_] $groups
 
-            # What came after the groups were made is not in them.
+            # Entries that are newer than the groups are not in them.
             Add-KernelLine $namespace '-s 192.0.2.9 -d 198.51.100.7 -p tcp --sport 40009 --dport 80 --state ESTABLISHED'
             $read | Remove-ConntrackEntry @here
             @(Get-KernelEntry $namespace | Where-Object DestinationPort -EQ 80).SourceAddress | Should -Be '192.0.2.9'
@@ -151,7 +151,7 @@ Describe 'Objects of the pipeline' {
             Get-KernelCount $namespace | Should -Be 5
         }
 
-        It 'that hold a value nobody understands, or lost one, are refused: <Name>' -ForEach @(
+        It 'that have an unreadable value, or lost one, are refused: <Name>' -ForEach @(
             @{ Name = 'a state'; Change = { $_.State = 'Nonsense' } }
             @{ Name = 'a filter'; Change = { $_.Filter = '-Protocol $(Remove-Item x)' } }
             @{ Name = 'a lost property'; Change = { $_.PSObject.Properties.Remove('State') } }

@@ -7,7 +7,7 @@ BeforeAll {
     Import-Module "$PSScriptRoot/Support/UnprivilegedSupport.psm1" -Force
     Import-PackagedModule
 
-    <# Runs a script where files stand in for others: pairs of a file and what it stands for. Without a namespace, in the initial one. #>
+    <# Runs a script with files mounted over others: pairs of a file and the file that it replaces. Without a namespace, in the initial one. #>
     function Invoke-With([string[]] $Mount, [string] $Script, [string] $Namespace) {
         $prefix = @('timeout', '-k', '5', '120')
         if ($Namespace) {
@@ -17,7 +17,7 @@ BeforeAll {
         Invoke-Child ([scriptblock]::Create($Script)) -Prefix ($prefix + 'unshare', '-m', 'sh', '-c', "${command}exec `"`$@`"", 'sh')
     }
 
-    <# A kernel's log of one line, of now or earlier. #>
+    <# A kernel log with one line, with the current or an earlier time. #>
     function New-KernelLog([string] $Text, [int] $Age) {
         $microseconds = [long] (([double] ((Get-Content /proc/uptime) -split ' ')[0] - $Age) * 1e6)
         Set-Content "$TestDrive/kmsg" "4,1,$microseconds,-;$Text"
@@ -40,7 +40,7 @@ Describe 'The caller''s own network namespace' {
         Remove-TestNamespace $namespace
     }
 
-    It 'takes the log''s lines without a name for its own in the initial namespace alone' {
+    It 'counts log lines without a name only in the initial namespace' {
         $log = New-KernelLog 'nf_conntrack: nf_conntrack: table full, dropping packet'
         Invoke-With $log $health | Select-Object -First 1 | Should -BeLike '*table full*1 lines*' -Because 'so the witness works'
         Invoke-With $log $health $namespace | Should -Be 'end'
@@ -76,7 +76,7 @@ $report
         $seen[4] | Should -BeLike 'NotPersistable,*'
         $seen[7] | Should -Be 30 -Because 'nothing is set where half of it is refused'
         (Get-ChildItem "$TestDrive/sysctl.d").Name | Should -Be '10-x.conf'
-        # The control: where boot's files do hold.
+        # For comparison: the files of boot apply here.
         $seen = Invoke-With "--bind $TestDrive/sysctl.d /etc/sysctl.d" '(Get-ConntrackSetting Accounting).PersistedValue, (Get-ConntrackTimeout Icmp).PersistedSeconds'
         $seen | Should -Be 'True', 7
     }
@@ -89,7 +89,7 @@ $remedy
 Set-ConntrackSetting Maximum 300000 -ErrorVariable failures -ErrorAction SilentlyContinue
 "$failures"
 '@ $namespace
-        # A container, or a sandbox, may hide its first process.
+        # A container or a sandbox can hide its first process.
         if (readlink /proc/1/ns/net 2>$null) {
             $seen[0] | Should -BeLike 'Set-ConntrackSetting -Name Maximum -Value * -NetworkNamespace 1 -Persist'
             $seen[1] | Should -BeLike '*read-only in this network namespace*share*-NetworkNamespace 1*'
@@ -112,7 +112,7 @@ Describe 'What can''t be written' {
         Remove-Item $folder -Recurse -Force
     }
 
-    It 'is told as a mount where /proc/sys is read-only, and its host sets it' {
+    It 'is reported as a mount if /proc/sys is read-only, and its host sets it' {
         $script = @"
 (Get-ConntrackSetting Accounting).IsWritable
 Set-ConntrackSetting Accounting `$true -ErrorVariable failures -ErrorAction SilentlyContinue
@@ -132,7 +132,7 @@ Set-ConntrackSetting Maximum 300000 -ErrorVariable failures -ErrorAction Silentl
         $seen[1] | Should -BeLike 'ProcSysReadOnly,*'
         $seen[4] | Should -BeLike 'ProcSysReadOnly,*'
 
-        # The remedy, run on the host: the process is one of the container.
+        # The remedy, run on the host with a process of the container.
         $process = Start-Process ip -PassThru -ArgumentList 'netns', 'exec', $namespace, 'unshare', '-m', 'sleep', '60'
         try {
             Wait-Until { (Get-Content "/proc/$($process.Id)/comm") -eq 'sleep' } 'the container does not start'
@@ -144,7 +144,7 @@ Set-ConntrackSetting Maximum 300000 -ErrorVariable failures -ErrorAction Silentl
         }
     }
 
-    It 'is told as a matter of privileges to a user without' {
+    It 'is reported as a missing privilege to a user without' {
         $seen = Invoke-Unprivileged ([scriptblock]::Create(@"
 (Get-ConntrackSetting Accounting).IsWritable
 Set-ConntrackSetting Accounting `$true -ErrorVariable failures -ErrorAction SilentlyContinue
@@ -156,7 +156,7 @@ $report
         $seen[3] | Should -BeLike '*CAP_NET_ADMIN*'
     }
 
-    It 'is told as the machine''s where the namespace can only read it' {
+    It 'is reported as shared by the machine if the namespace can only read it' {
         $failure = @(Get-Failure { Set-ConntrackSetting Maximum 300000 -NetworkNamespace $namespace })
         $failure.FullyQualifiedErrorId | Should -BeLike 'SettingReadOnly,*'
         "$failure" | Should -BeLike '*All network namespaces of the machine share it*omit -NetworkNamespace*'
@@ -225,7 +225,7 @@ Describe 'Remedies of warnings and errors act where the fault is' {
     }
 }
 
-Describe 'Values that nobody expects' {
+Describe 'Unexpected values' {
     BeforeAll {
         $namespace = New-TestNamespace
     }
@@ -248,7 +248,7 @@ Describe 'Values that nobody expects' {
         Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_frag6_high_thresh | Should -Be '18446744073709551615'
     }
 
-    It 'makes one error of <Text>, and the rest goes on' -ForEach @(
+    It 'makes one error of <Text>, and the rest is processed' -ForEach @(
         @{ Text = ''; Message = '*nf_conntrack_acct is empty*' }
         @{ Text = '1 2 3'; Message = "*nf_conntrack_acct has the value '1 2 3'*" }
         @{ Text = 'on'; Message = "*'on'*" }
@@ -285,7 +285,7 @@ Set-ConntrackSetting Timestamp $true
             Should -Be -5, 'True'
     }
 
-    It 'makes one error of an unreadable timeout, and the rest goes on' {
+    It 'makes one error of an unreadable timeout, and the rest is processed' {
         Set-Content "$TestDrive/odd" '1 2'
         # Without the privilege timeouts are read by sysctl.
         $seen = Invoke-Child -Prefix timeout, 60, ip, netns, exec, $namespace, unshare, -m, sh, -c,
@@ -332,7 +332,7 @@ Describe 'Files that come after ours' {
         Set-Content "$root/etc/modprobe.d/nf_conntrack_hashsize.conf" 'options nf_conntrack hashsize = 262144', 'options nf_conntrack hashsize=77 acct=1'
     }
 
-    It 'are all told when a value is persisted, with their lines and readers' {
+    It 'are all reported when a value is persisted, with their lines and readers' {
         Set-ConntrackSetting Maximum 5000 -PersistOnly -PersistRoot $root -WarningVariable warnings -WarningAction SilentlyContinue 6>$null
         @($warnings).Count | Should -Be 1
         "$warnings" | Should -BeLike ("net.netfilter.nf_conntrack_max is set again after $root/etc/sysctl.d/99-conntrackps.conf: " +
@@ -357,7 +357,7 @@ Describe 'Files that come after ours' {
         Get-Content "$root/etc/sysctl.conf" | Should -Be 'net.ipv4.netfilter.ip_conntrack_max=65536', '# net.nf_conntrack_max = 2000'
     }
 
-    It 'are told when ours is taken out, and another still sets the value' {
+    It 'are reported when ours is removed, and another still sets the value' {
         Set-Content "$root/etc/sysctl.d/10-x.conf" 'net.netfilter.nf_conntrack_icmp_timeout = 7'
         Set-ConntrackTimeout Icmp -Reset -PersistOnly -PersistRoot $root -WarningVariable warnings -WarningAction SilentlyContinue 6>$null
         "$warnings" | Should -BeLike '*10-x.conf line 1 to 7*'
@@ -366,7 +366,7 @@ Describe 'Files that come after ours' {
 
 Describe 'Paths that lead to no namespace' {
     BeforeAll {
-        # Everything that can be named, and what each command needs besides.
+        # Everything that can be named, and the other parameters that each command needs.
         $commands = Get-Command -Module ConntrackPS | Where-Object { $_.Parameters.ContainsKey('NetworkNamespace') } | ForEach-Object Name
         $with = @{
             'Block-ConntrackTraffic'          = '-Address 192.0.2.1'
@@ -408,7 +408,7 @@ Describe 'Paths that lead to no namespace' {
     ) {
         $path = "$TestDrive/$([guid]::NewGuid().ToString('N').Substring(0, 8))"
         & $Make $path
-        # The other end of a pipe would be woken by anybody who opens this one.
+        # Opening the pipe would wake its other end.
         $writer = if ($Kind -like '*pipe') { Start-Process timeout -PassThru -ArgumentList '60', 'sh', '-c', "`"echo woken > $path`"" }
         $lines = foreach ($command in $commands) {
             "`$failures = @(); try { `$null = $command $($with[$command]) -NetworkNamespace '$path' -ErrorAction Stop } catch { `$failures = @(`$_) }"

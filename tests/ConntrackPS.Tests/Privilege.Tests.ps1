@@ -127,7 +127,7 @@ Describe 'The table of docs/privileges.md' {
         Get-ConntrackEntry -NetworkNamespace $namespace | Select-Object * -ExcludeProperty Namespace | Export-Clixml "$folder/entries.xml"
         chmod a+r "$folder/entries.xml"
 
-        # One plain call of each cmdlet; what it says instead of working, with its id and without the remedy.
+        # One simple call of each cmdlet, with its error message without the remedy.
         $everyCmdlet = {
             $entries = Import-Clixml "$PSScriptRoot/entries.xml"
             $ftp = $entries | Where-Object Helper
@@ -205,7 +205,7 @@ Describe 'The recipes of docs/privileges.md' {
     It '<_> gives an ordinary user CAP_NET_ADMIN and nothing else' -ForEach 'setpriv', 'capsh' {
         $recipe = (@(Get-Content "$PSScriptRoot/../../docs/privileges.md") -match "^    $_ ")[0].Trim()
         $recipe | Should -Match 'pwsh$'
-        # nobody is there without useradd; what pwsh would have, this has.
+        # The user nobody exists without useradd. It has what pwsh needs.
         $show = "sh -c 'id -u; grep CapEff /proc/self/status'"
         $command = $recipe -replace '=conntrack', '=nobody' -replace '--regid=nobody', '--regid=nogroup'
         $command = $_ -eq 'capsh' ? ($command -replace '-c pwsh$', "-c 'id -u; grep CapEff /proc/self/status'") : ($command -replace 'pwsh$', $show)
@@ -215,7 +215,7 @@ Describe 'The recipes of docs/privileges.md' {
     }
 }
 
-Describe 'With CAP_NET_ADMIN alone' {
+Describe 'With only CAP_NET_ADMIN' {
     BeforeAll {
         $namespace = New-TestNamespace $table
         $seen = Get-Seen $namespace '--inh-caps=+net_admin', '--ambient-caps=+net_admin' {

@@ -1,9 +1,9 @@
-<# Work that takes longer than a second says how far it has come. #>
+<# Work that takes longer than a second shows its progress. #>
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
 
-    <# Runs a script in a runspace of its own; what it said of its progress. #>
+    <# Runs a script in a new runspace. Returns its progress records. #>
     function Get-Progress([string] $Script) {
         $shell = [powershell]::Create()
         try {

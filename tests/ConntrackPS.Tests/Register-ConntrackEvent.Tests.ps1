@@ -54,7 +54,7 @@ Describe 'Register-ConntrackEvent' {
         $seen[1].Source.LostCount | Should -Be 0
     }
 
-    It 'logs translations to a CSV file: who had which address and port, when' {
+    It 'logs translations to a CSV file: which host had which address and port, and when' {
         $file = "$TestDrive/nat.csv"
         $null = Register-ConntrackEvent @register -EventType New, Destroy -SourceNat -MessageData $file -Action {
             $EventArgs.Event |
@@ -83,7 +83,7 @@ Describe 'Register-ConntrackEvent' {
         @($seen | ForEach-Object { $_ }).Sequence | Should -Be (1..1000)
     }
 
-    It 'ends by itself after -MaxTriggerCount' {
+    It 'ends after -MaxTriggerCount' {
         Register-ConntrackEvent @register -EventType New -MaxTriggerCount 2
         Add-KernelLine $namespace (New-ManyLine 5)
         Wait-Until { -not (Get-EventSubscriber ctps-test -ErrorAction Ignore) } 'it is still subscribed'

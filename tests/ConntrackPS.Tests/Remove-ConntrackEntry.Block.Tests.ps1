@@ -12,7 +12,7 @@ BeforeAll {
         @(Invoke-InNamespace $router nft list tables) -match 'conntrackps'
     }
 
-    <# Starts a pwsh with our module; the process. #>
+    <# Starts a pwsh with our module. Returns the process. #>
     function Start-Child([scriptblock] $Script) {
         $file = New-ChildScript $Script -Namespace $router
         $process = Start-PowerShell '-NoProfile', '-File', $file
@@ -65,7 +65,7 @@ Describe 'A flood through a DNAT router, over <Family>' -ForEach @{ Family = 'IP
         $shown.Sum | Should -BeGreaterOrEqual $dropped -Because 'the counters are nft''s'
     }
 
-    It 'leaves other flows alone: what the host inside begins goes out behind the same public address' {
+    It 'does not touch other flows: those of the inner host behind the same public address' {
         $block = Block-ConntrackTraffic -DestinationAddress $public
         $outside = $Family -eq 'IPv4' ? '198.51.100.2' : '2001:db8:100::2'
         Test-LabAnswer $lab $lab.Inside $outside 6000 -SourcePort 3000 | Should -BeTrue
@@ -88,18 +88,18 @@ Describe 'A flood through a DNAT router, over <Family>' -ForEach @{ Family = 'IP
         }
     }
 
-    # The last one: some of the flood comes back turned round, begun by answers that were under way.
+    # The last one: some flows of the flood come back reversed, because answers were still on their way.
     It 'comes back at once after a deletion without -Block' {
         Wait-Until { @(Get-LabFlow $lab -Family $Family).Count -ge 500 } 'the flood has not come back'
         @(Remove-ConntrackEntry -DestinationAddress $public -PassThru).Count | Should -BeGreaterThan 0
-        # One entry for each socket, whichever way round: what was removed is there again.
+        # One entry for each socket, in either direction: the removed entries are back.
         Wait-Until { @(Get-LabFlow $lab -Family $Family).Count -ge 500 } 'the flood has not come back'
     }
 }
 
 Describe 'Remove-ConntrackEntry -Block' {
     BeforeAll {
-        # A namespace without packets: what is under way in the lab comes in for a while yet.
+        # A namespace without packets, because packets in the lab arrive for some time.
         $router = New-TestNamespace
         $PSDefaultParameterValues['*-Conntrack*:NetworkNamespace'] = $router
         $table = @{
@@ -151,7 +151,7 @@ Describe 'Remove-ConntrackEntry -Block' {
         Get-KernelCount $router | Should -Be 4
     }
 
-    It 'tells of both under -WhatIf, and does neither' {
+    It 'reports both with -WhatIf, and does neither' {
         $said = Invoke-Child { Remove-ConntrackEntry -SourceAddress 192.0.2.1 -Protocol tcp -Block -WhatIf -NetworkNamespace $Namespace } -Namespace $router
         $said -match 'Block conntrack traffic' | Should -HaveCount 1
         $said -match 'Remove conntrack entry' | Should -HaveCount 1
@@ -177,7 +177,7 @@ Describe 'Remove-ConntrackEntry -Block' {
         }
     }
 
-    It 'spares the group with the SSH connection, and goes on with the others' {
+    It 'spares the group with the SSH connection, and continues with the others' {
         $env:SSH_CONNECTION = '192.0.2.1 40001 198.51.100.7 80'
         try {
             Measure-ConntrackEntry -GroupBy DestinationPort | Sort-Object Count |
@@ -239,7 +239,7 @@ Describe 'Remove-ConntrackEntry -Block' {
         Get-BlockTable | Should -BeNullOrEmpty
     }
 
-    It 'ends by itself after -BlockTime' {
+    It 'ends after -BlockTime' {
         Remove-ConntrackEntry -SourceAddress 192.0.2.1 -BlockTime 1
         Get-KernelName $router | Should -Be 'three'
         Get-BlockTable | Should -BeNullOrEmpty

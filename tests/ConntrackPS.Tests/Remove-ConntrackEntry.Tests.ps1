@@ -33,7 +33,7 @@ BeforeAll {
         $few[$name] = $table[$name]
     }
 
-    <# What a table holds after the named are gone. #>
+    <# The entries of a table without the named ones. #>
     function Get-Rest([System.Collections.IDictionary] $Of, [string[]] $Without) {
         @($Of.Keys | Where-Object { $_ -notin $Without } | Sort-Object)
     }
@@ -283,10 +283,10 @@ Describe 'Remove-ConntrackEntry where entries are gone or new' {
         $removed | Remove-ConntrackEntry -PassThru | Should -BeNullOrEmpty
     }
 
-    It 'leaves an entry alone that took the flow since, with another id' {
+    It 'does not touch an entry that took the flow since, with another id' {
         $old = @(Get-ConntrackEntry -Protocol udp -NetworkNamespace $namespace)
         $old.Count | Should -Be 2
-        # The kernel makes an id of where the entry lies in memory: where it was, fillers come to lie, unless they don't.
+        # The id depends on the entry's memory address. Other entries usually take that address, but not always.
         $filler = 0
         do {
             $null = Invoke-InNamespace $namespace conntrack -D -p udp
@@ -300,7 +300,7 @@ Describe 'Remove-ConntrackEntry where entries are gone or new' {
         (Get-KernelEntry $namespace | Where-Object Protocol -EQ 17).Id | Sort-Object | Should -Be ($newcomers.Id | Sort-Object)
     }
 
-    It 'leaves an entry alone whose id differs from a deserialised object''s' {
+    It 'does not touch an entry whose id differs from a deserialised object''s' {
         $objects = Get-ConntrackEntry -NetworkNamespace $namespace | ConvertTo-Json | ConvertFrom-Json
         $objects | ForEach-Object { $_.Id = $_.Id -bxor 1 }
         $records = $objects | Remove-ConntrackEntry -Verbose 4>&1
@@ -414,7 +414,7 @@ Describe 'Remove-ConntrackEntry asks' {
         Remove-TestNamespace $namespace
     }
 
-    It 'removes nothing under -WhatIf, and names each flow' {
+    It 'removes nothing with -WhatIf, and names each flow' {
         Reset-KernelTable $namespace $table
         $said = Invoke-Child -Namespace $namespace {
             $syn = @{ State = 'SynSent'; NetworkNamespace = $Namespace }
@@ -496,7 +496,7 @@ Describe 'Remove-ConntrackEntry never deletes what was not named' {
     AfterEach {
         $left = Get-KernelCount $namespace
         if ($left -ne $few.Count) {
-            # So that one fault shows as one.
+            # So that one fault is reported once.
             Reset-KernelTable $namespace $few
         }
         $left | Should -Be $few.Count -Because 'nothing may be deleted'
@@ -601,7 +601,7 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
         Remove-TestNamespace $namespace
     }
 
-    It 'reports an error for <Object>, and goes on with the rest' -ForEach @(
+    It 'reports an error for <Object>, and continues with the rest' -ForEach @(
         @{ Object = 'one without SourcePort'; Change = { $_.SourcePort = $null }; Says = 'it has no SourcePort' }
         @{ Object = 'one without DestinationPort'; Change = { $_.PSObject.Properties.Remove('DestinationPort') }; Says = 'it has no DestinationPort' }
         @{ Object = 'one without Protocol'; Change = { $_.PSObject.Properties.Remove('Protocol') }; Says = 'it has no Protocol' }
@@ -639,7 +639,7 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
         Get-KernelCount $namespace | Should -Be 6
     }
 
-    It 'goes on in the middle of a long pipeline' {
+    It 'continues in the middle of a long pipeline' {
         Add-KernelLine $namespace (New-ManyLine 2000)
         $entries = @(Get-ConntrackEntry 10.0.0.0/8 -NetworkNamespace $namespace)
         $null = $entries[0..999] + [pscustomobject]@{ Protocol = 'tcp' } + $entries[1000..1999] |

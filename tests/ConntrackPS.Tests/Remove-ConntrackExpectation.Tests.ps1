@@ -78,7 +78,7 @@ Describe 'Remove-ConntrackExpectation' {
         "$failure" | Should -BeLike '*Clear-ConntrackTable -Expectation*'
     }
 
-    It 'changes nothing under -WhatIf, emits under -PassThru, counts what was gone' {
+    It 'changes nothing with -WhatIf, emits with -PassThru, counts what was gone' {
         Get-ConntrackExpectation | Remove-ConntrackExpectation -WhatIf
         Remove-ConntrackExpectation -Helper ftp -WhatIf
         Get-KernelPort $namespace | Should -Be 5000, 5000, 5001, 5002, 5003

@@ -50,7 +50,7 @@ Describe 'Remove-ConntrackTimeoutPolicy' {
         Get-NfctName | Should -Be 'b'
     }
 
-    It 'reports one in use, and goes on' {
+    It 'reports one in use, and continues' {
         $null = Invoke-InNamespace $namespace iptables -t raw -A PREROUTING -p udp -j CT --timeout a2
         $null = Invoke-InNamespace $namespace iptables -t raw -A OUTPUT -p udp -j CT --timeout a2
         Remove-ConntrackTimeoutPolicy * @there -ErrorVariable failures -ErrorAction SilentlyContinue

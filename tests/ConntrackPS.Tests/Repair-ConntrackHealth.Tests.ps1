@@ -11,7 +11,7 @@ BeforeAll {
             Where-Object { $_.Name -notin $ofTheMachine -and $_.Name -like $Name }
     }
 
-    # Of one source, which the kernel's own program shows.
+    # Entries of one source, which conntrack shows.
     $flood = 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state SYN_SENT" }
     $others = @(
         '-s 192.0.2.1 -d 198.51.100.9 -p tcp --sport 1 --dport 80 --state TIME_WAIT -u SEEN_REPLY,ASSURED'
@@ -31,7 +31,7 @@ Describe 'Repair-ConntrackHealth' {
         Set-ConntrackSetting Accounting 1 -NetworkNamespace $namespace
     }
 
-    It 'runs the remedy and tells that the finding is gone: <Name>' -ForEach @(
+    It 'runs the remedy and reports that the finding is gone: <Name>' -ForEach @(
         @{ Name = 'HalfOpenFlood'; Lines = { $flood } }
         @{ Name = 'HalfOpenFlood'; Lines = { (New-ManyLine 1500) -replace 'ESTABLISHED -u SEEN_REPLY,ASSURED', 'SYN_SENT' } }
         @{ Name = 'Unreplied'; Lines = { 1..1200 | ForEach-Object { "-s 10.1.$($_ -shr 8).$($_ -band 255) -d 198.51.100.7 -p udp --sport 5 --dport 53" } } }
@@ -51,7 +51,7 @@ Describe 'Repair-ConntrackHealth' {
         @{ Name = 'AccountingOff'; Break = { Set-ConntrackSetting Accounting $false -NetworkNamespace $namespace } }
         @{ Name = 'IdleEstablished'; Break = { Add-KernelLine $namespace (New-ManyLine 1500) } }
     ) {
-        # The kernel's own words, after each way.
+        # The values of the kernel, after each way.
         $seen = foreach ($repair in { param($finding) & ([scriptblock]::Create($finding.Remedy)) }, { param($finding) $null = $finding | Repair-ConntrackHealth @now }) {
             & $Break
             & $repair (Get-Finding $Name)
@@ -143,7 +143,7 @@ Describe 'Repair-ConntrackHealth' {
         Get-KernelCount $namespace | Should -Be 1500
     }
 
-    It 'asks, and where nobody can be asked says how to do without' {
+    It 'asks, and without a user says how to continue without asking' {
         Add-KernelLine $namespace $flood
         $shell = [powershell]::Create()
         try {
@@ -161,13 +161,13 @@ Describe 'Repair-ConntrackHealth' {
         [pscustomobject]@{ Severity = 'Ok'; Name = 'Healthy' } | Repair-ConntrackHealth @now | Should -BeNullOrEmpty
     }
 
-    It 'tells what is no finding' {
+    It 'reports what is not a finding' {
         foreach ($object in 'text', [pscustomobject]@{ Name = 'x' }, [pscustomobject]@{ Name = 'x'; Severity = 'Terrible' }, (Get-Process -Id $PID)) {
             (Get-Failure { $object | Repair-ConntrackHealth @now -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'NotAFinding,*'
         }
     }
 
-    It 'mends files that contradict, and keeps all else in them' {
+    It 'fixes files that conflict, and keeps their other lines' {
         $root = "$TestDrive/root"
         $null = New-Item "$root/etc/sysctl.d" -ItemType Directory
         Set-Content "$root/etc/sysctl.d/10-other.conf" 'net.netfilter.nf_conntrack_udp_timeout = 77'

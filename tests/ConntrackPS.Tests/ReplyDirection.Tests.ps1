@@ -74,7 +74,7 @@ Describe 'The reply direction names an entry' {
         $reply6 = @{ Protocol = 'icmpv6'; ReplySourceAddress = '2001:db8::2'; ReplyDestinationAddress = '2001:db8::1' }
     }
 
-    It 'to Get-ConntrackEntry -Exact, and what else is asked must hold' {
+    It 'to Get-ConntrackEntry -Exact, and the entry must match the other filters' {
         (Get-ConntrackEntry -Exact @reply).SourceAddress | Should -Be 10.0.0.1
         (Get-ConntrackEntry -Exact @reply6 -IcmpType 128 -IcmpCode 0 -IcmpId 9).SourceAddress | Should -Be 2001:db8::1
         (Get-Failure { Get-ConntrackEntry -Exact @reply -Mark 7 }).FullyQualifiedErrorId | Should -BeLike 'EntryNotFound,*'

@@ -24,8 +24,8 @@ Describe 'A storm of resizes' -Tag 'Machine' {
         Add-KernelLine $namespace $lines
     }
 
-    # The kernel does not know ranges of ports: the table is listed.
-    It 'leaves nothing after <Name>, or is told of' -ForEach @(
+    # The kernel cannot filter by port ranges, so the table is listed.
+    It 'leaves nothing after <Name>, or warns' -ForEach @(
         @{ Name = 'Remove-ConntrackEntry'; Script = { Remove-ConntrackEntry -SourcePort 4000-4001 @here; , $warnings } }
         @{ Name = 'Remove-ConntrackEntry -PassThru'; Script = { $null = Remove-ConntrackEntry -SourcePort 4000-4001 -PassThru @here; , $warnings } }
         @{ Name = 'Remove-ConntrackEntry -Block'; Script = { Remove-ConntrackEntry -SourcePort 4000-4001 -Block @here; , $warnings } }
@@ -59,7 +59,7 @@ Describe 'A storm of resizes' -Tag 'Machine' {
         Get-KernelCount $namespace | Should -Be 0
     }
 
-    It 'shows all to <Name>, or is told of' -ForEach @(
+    It 'shows all to <Name>, or warns' -ForEach @(
         @{ Name = 'Get-ConntrackEntry'; Script = { [Collections.Generic.HashSet[string]]::new([string[]] (Get-ConntrackEntry @here).SourceAddress).Count; , $warnings }; Verb = 'listed. Others may be missing' }
         @{ Name = 'Measure-ConntrackEntry'; Script = { (Measure-ConntrackEntry -GroupBy Protocol @here).Count; , $warnings }; Verb = 'counted. Some may be missing, and some may be counted twice' }
     ) {

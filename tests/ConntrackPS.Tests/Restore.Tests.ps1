@@ -6,7 +6,7 @@ BeforeAll {
     $PSDefaultParameterValues['*-ConntrackEntry:NetworkNamespace'] = $lab.Router
     $PSDefaultParameterValues['Clear-ConntrackTable:NetworkNamespace'] = $lab.Router
 
-    <# Empties the router's table, and makes its entry again as a form tells it. #>
+    <# Empties the router's table, and creates its entry again from a text form. #>
     function Restore-Entry([int] $Port, [string] $Form) {
         $listing = switch ($Form) {
             'Clixml' { Get-ConntrackEntry -Port $Port | Export-Clixml TestDrive:/entry.xml }
@@ -34,7 +34,7 @@ AfterAll {
 }
 
 Describe 'A TCP connection whose entry was saved, deleted and restored' {
-    It 'goes on, and no packet of it is invalid: <_>' -ForEach 'Clixml', 'CSV', 'list', 'save', 'XML', 'proc', 'parameters' {
+    It 'continues, and no packet of it is invalid: <_>' -ForEach 'Clixml', 'CSV', 'list', 'save', 'XML', 'proc', 'parameters' {
         $transfer = Open-LabTransfer $lab 20MB
         (Get-KernelEntry $lab.Router -Detailed | Where-Object SourcePort -EQ $transfer.Port).State | Should -Be 'ESTABLISHED'
         Restore-Entry $transfer.Port $_
@@ -63,7 +63,7 @@ Describe 'A TCP connection whose entry was saved, deleted and restored' {
     ) {
         $entry = New-ConntrackEntry 10.0.0.10 198.51.100.9 -Protocol tcp -SourcePort 1 -DestinationPort 2 -State $State -Timeout 600 -PassThru
         $entry.OriginalTcpFlags, $entry.ReplyTcpFlags | Should -Be $Flags, $Flags
-        # conntrack's own, which no option of its changes.
+        # A limit of conntrack, which no option changes.
         $entry | Remove-ConntrackEntry
         $name = [regex]::Replace($State, '(?<=.)[A-Z]', '_$0').ToUpperInvariant()
         Invoke-InNamespace $lab.Router conntrack -I -p tcp -s 10.0.0.10 -d 198.51.100.9 --sport 1 --dport 2 --state $name -t 600
@@ -79,7 +79,7 @@ Describe 'An SCTP association whose entry was saved, deleted and restored' {
         Invoke-InNamespace $lab.Router sysctl -qw net.netfilter.nf_conntrack_checksum=0
         $clientTag, $serverTag = 0x1111, 0x22220000
 
-        <# Sends data both ways; how many of the two packets were invalid. #>
+        <# Sends data in both directions. Returns how many of the two packets were invalid. #>
         function Measure-Invalid {
             $before = Get-LabInvalid $lab
             Send-LabSctp $lab data -Tag $clientTag
@@ -90,13 +90,13 @@ Describe 'An SCTP association whose entry was saved, deleted and restored' {
 
     BeforeEach {
         Clear-ConntrackTable -Confirm:$false
-        # The kernel learns the tags as it does from packets.
+        # The kernel learns the tags from packets.
         Send-LabSctp $lab heartbeat -Tag $clientTag
         Send-LabSctp $lab heartbeat-ack -FromServer -Tag $serverTag
         Set-ConntrackEntry -Protocol sctp -SetStatus SeenReply -NewTimeout 1h
     }
 
-    It 'goes on with the tags that <Form> keeps' -ForEach @{ Form = 'Clixml' }, @{ Form = 'CSV' }, @{ Form = 'save' } {
+    It 'continues with the tags that <Form> keeps' -ForEach @{ Form = 'Clixml' }, @{ Form = 'CSV' }, @{ Form = 'save' } {
         Measure-Invalid | Should -Be 0
         switch ($Form) {
             'Clixml' { Get-ConntrackEntry -Protocol sctp | Export-Clixml TestDrive:/sctp.xml }

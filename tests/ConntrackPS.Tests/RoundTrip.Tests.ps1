@@ -36,7 +36,7 @@ BeforeAll {
     $namespace = New-TestNamespace
     Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1
 
-    <# A table as text, without what goes on by itself. #>
+    <# A table as text, without values that change over time. #>
     function Get-EntryWitness { @(Invoke-InNamespace $namespace conntrack -L) -replace '^(\S+ +\d+) \d+', '$1' -replace ' delta-time=\d+| use=\d+' | Sort-Object }
     function Get-ExpectationWitness { @(Get-KernelExpectation $namespace | Select-Object * -ExcludeProperty TimeoutSeconds | ForEach-Object { "$_" } | Sort-Object) }
     function Get-PolicyWitness { @(Invoke-InNamespace $namespace nfct timeout list) | Sort-Object }
@@ -133,7 +133,7 @@ Describe 'Entries, <journey>' -ForEach $journeys {
 Describe 'Expectations, <journey>' -ForEach $journeys {
     BeforeAll {
         $master = New-Master $namespace
-        # ftp announces one connection at a time.
+        # ftp expects one connection at a time.
         $second = New-Master $namespace -SourcePort 1001
         $six = New-Master $namespace -IPv6
         $null = $master | New-ConntrackExpectation 192.0.2.0/24 198.51.100.7 -DestinationPort 2000 -Timeout 3000 -Flag Permanent
@@ -173,7 +173,7 @@ Describe 'Timeout policies, <journey>' -ForEach $journeys {
         }
         New-ConntrackTimeoutPolicy 'p-six' IcmpV6 -AddressFamily IPv6 -Timeout 77 -NetworkNamespace $namespace
         New-ConntrackTimeoutPolicy 'p-sctp' Sctp -Established 1234 -NetworkNamespace $namespace
-        # What another program made.
+        # Created by another program.
         Invoke-InNamespace $namespace nfct timeout add p-zero inet tcp established 0 close 9
         $witness = Get-PolicyWitness
         $objects = @(Get-ConntrackTimeoutPolicy -NetworkNamespace $namespace | & $send)
@@ -219,7 +219,7 @@ Describe 'Timeout policies in files' {
 
 Describe 'Timeouts, <journey>' -ForEach $journeys {
     It 'are taken back by Set-ConntrackTimeout' {
-        # Any number the kernel has may be there: 0 too, by sysctl.
+        # Every number that the kernel accepts is possible, also 0 by sysctl.
         Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close=0 net.netfilter.nf_conntrack_udp_timeout=7
         $witness = Get-SysctlWitness '^net\.netfilter\.nf_conntrack_.*timeout'
         $objects = @(Get-ConntrackTimeout -NetworkNamespace $namespace | & $send)

@@ -42,7 +42,7 @@ Describe 'Test-ConntrackFill' {
     BeforeAll {
         $namespace = New-TestNamespace
         Add-KernelLine $namespace (@(New-ManyLine 300) + @(1..100 | ForEach-Object { "-s 192.0.2.1 -d 198.51.100.7 -p udp --sport $_ --dport 53" }))
-        # Of a table that can't hold less than the machine's maximum, 400 entries are a small part.
+        # The maximum is that of the machine, so 400 entries are a small part of it.
         $maximum = [int] (Invoke-InNamespace $namespace cat /proc/sys/net/netfilter/nf_conntrack_max)
         $fill = [Math]::Round(100 * 400 / $maximum, 2)
 
@@ -80,7 +80,7 @@ Describe 'Test-ConntrackFill' {
         $check.Output | Should -BeLike $Line
     }
 
-    It 'tells the fill without privilege, and why it tells no sources' {
+    It 'shows the fill without privilege, and why it shows no sources' {
         $prefix = 'ip', 'netns', 'exec', $namespace, 'setpriv', '--inh-caps=-all', '--bounding-set=-all'
         $argument = '-Warning', '0'
         $check = Invoke-Sample Test-ConntrackFill @argument -Prefix $prefix
@@ -135,7 +135,7 @@ Describe 'Limit-SourceConnection' {
         Remove-TestNamespace $namespace
     }
 
-    It 'cuts off who holds too many, for a while, and nobody else' {
+    It 'blocks hosts with too many connections for a limited time, and no others' {
         $limiter = Start-Sample $namespace Limit-SourceConnection -Maximum 4 -BlockSeconds 2 -Exempt '192.0.2.2,2001:db8:2::/48'
         Wait-Until { @(Invoke-InNamespace $namespace nft list tables).Count -eq 2 -and (Get-KernelCount $namespace) -eq 16 } 'the two are not cut off'
         $rules = "$(Invoke-InNamespace $namespace nft list ruleset)"
@@ -153,7 +153,7 @@ Describe 'Limit-SourceConnection' {
         $left.Count | Should -Be 16
     }
 
-    It 'does nothing under -WhatIf, but says to whom' {
+    It 'does nothing with -WhatIf, but says to whom' {
         $over = & (Get-SamplePath Limit-SourceConnection) @limit -WhatIf
         $over.SourceAddress | Sort-Object | Should -Be '192.0.2.1', '2001:db8:1::/64'
         $over.Connections | Should -Be 6, 6
@@ -161,7 +161,7 @@ Describe 'Limit-SourceConnection' {
         Invoke-InNamespace $namespace nft list tables | Should -BeNullOrEmpty
     }
 
-    It 'spares the SSH connection that it runs in, and goes on with the others' {
+    It 'spares the SSH connection that it runs in, and continues with the others' {
         $env:SSH_CONNECTION = '192.0.2.1 1001 198.51.100.7 53'
         Add-KernelLine $namespace '-s 192.0.2.1 -d 198.51.100.7 -p tcp --sport 1001 --dport 53 --state ESTABLISHED'
         try {
@@ -210,7 +210,7 @@ Describe 'Remove-UplinkFlow' {
         Get-KernelName $namespace | Should -Be 'inner', 'second'
     }
 
-    It 'removes none under -WhatIf' {
+    It 'removes none with -WhatIf' {
         & (Get-SamplePath Remove-UplinkFlow) -Mark 0x100/0xff00 -WhatIf -NetworkNamespace $namespace | Should -BeNullOrEmpty
         Get-KernelCount $namespace | Should -Be 4
     }
@@ -222,7 +222,7 @@ Describe 'Remove-UplinkFlow' {
 }
 
 # Real datagrams to a service: 198.51.100.53 port 53, which the rules send to a server of 10.0.0.0/24, and by 203.0.113.1.
-Describe 'Traffic that goes on' {
+Describe 'Traffic that continues' {
     BeforeAll {
         $namespace = New-TestNamespace
         $lines = 'ip link set lo up', 'ip address add 198.51.100.53/32 dev lo', 'ip address add 10.0.0.0/24 dev lo', 'ip address add 203.0.113.1/32 dev lo',
@@ -301,7 +301,7 @@ Describe 'Traffic that goes on' {
         $rows.Count | Should -Be 1
         $rows[0].Source | Should -Be (Get-KernelEntry $namespace)[0].SourceAddress
         $rows[0].Count | Should -Be 1
-        # The interval lies between the witness's two readings, and is a second but for what clocks are off.
+        # The interval is between the two readings of the independent check, and is a second within the error of clocks.
         [double] $rows[0].BitsPerSecond | Should -BeGreaterThan 0
         [double] $rows[0].BitsPerSecond | Should -BeLessOrEqual (8.1 * $sent)
         Test-Path "$path.new" | Should -BeFalse
@@ -362,7 +362,7 @@ Describe 'Remove-BackendFlow' {
         Get-KernelName $namespace | Should -Be ($table.Keys | Where-Object { $_ -notin $Gone } | Sort-Object)
     }
 
-    It 'removes none under -WhatIf' {
+    It 'removes none with -WhatIf' {
         & (Get-SamplePath Remove-BackendFlow) 10.0.0.1 -WhatIf -NetworkNamespace $namespace | Should -BeNullOrEmpty
         Get-KernelCount $namespace | Should -Be 7
     }
@@ -380,7 +380,7 @@ Describe 'Save- and Restore-ConntrackTable' {
         $path = "$((Get-PSDrive TestDrive).Root)/saved/table.csv"
         $saved = & (Get-SamplePath Save-ConntrackTable) $path -NetworkNamespace $namespace
 
-        <# All that conntrack shows of the table, but for what no restoration can keep. #>
+        <# The table as conntrack shows it, without values that cannot be restored. #>
         function Get-Picture {
             Get-KernelEntry $namespace -Detailed | Select-Object * -ExcludeProperty Id, TimeoutSeconds, UseCount | Sort-Object { "$_" } | ForEach-Object { "$_" }
         }
@@ -410,7 +410,7 @@ Describe 'Save- and Restore-ConntrackTable' {
         Get-Content $path -Raw | Should -Be $text
     }
 
-    It 'restores nothing under -WhatIf' {
+    It 'restores nothing with -WhatIf' {
         Clear-KernelTable
         Restore-Table -WhatIf | Should -BeNullOrEmpty
         Get-KernelCount $namespace | Should -Be 0
@@ -501,7 +501,7 @@ Describe 'Write-TranslationLog' {
         (Get-ChildItem $folder).Name | Should -Be "translations-$($rows[0].Time.Substring(0, 10)).csv"
     }
 
-    It 'answers who had a translated port at a time' {
+    It 'finds which host had a translated port at a given time' {
         $answer = & (Get-SamplePath Find-Translation) 203.0.113.1 1002 $while -Path $folder
         $answer.Source | Should -Be 10.0.0.2
         $answer.SourcePort | Should -Be 1002

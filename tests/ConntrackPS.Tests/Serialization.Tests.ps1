@@ -23,7 +23,7 @@ BeforeAll {
     $all = [ConntrackPS.Conntrack.ConntrackEntry].GetProperties().Name
     $names = $all | Where-Object { $_ -ne 'Age' }  # which is another one each time
 
-    <# A value as text, the same before and after any journey. #>
+    <# A value as text, which must be the same before and after serialization. #>
     function ConvertTo-Plain($Value) {
         $Value -is [DateTime] ? $Value.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ss.fff') : "$Value"
     }
@@ -88,7 +88,7 @@ Describe 'A conntrack entry' {
             foreach ($name in $names | Where-Object { $_ -ne 'StartTime' }) {
                 $read[$i].$name | Should -BeExactly "$($entries[$i].$name)" -Because $name
             }
-            # Dates are written as the culture has them, to the second.
+            # Dates are written in the format of the culture, to the second.
             [DateTime]::Parse($read[$i].StartTime).ToString('s') | Should -Be $entries[$i].StartTime.ToString('s')
         }
     }

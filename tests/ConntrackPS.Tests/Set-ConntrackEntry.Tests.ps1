@@ -40,7 +40,7 @@ Describe 'Set-ConntrackEntry' {
         $marks.dns4, $marks.dns6, $marks.web4, $marks.sctp | Should -Be 255, 255, 0x12345678, 0
     }
 
-    It 'changes the bits of the mask alone, as conntrack -U 0/0xffff0000 does' {
+    It 'changes only the bits of the mask, as conntrack -U 0/0xffff0000 does' {
         Set-ConntrackEntry -Protocol tcp -Zone 0 -NewMark 0/0xffff0000
         $marks = Get-Property Mark
         $marks.web4, $marks.web6, $marks.zone4 | Should -Be 0x5678, 0x5678, 0
@@ -102,7 +102,7 @@ Describe 'Set-ConntrackEntry' {
         $marks.zone4, $marks.web4 | Should -Be 9, 0x12345678
     }
 
-    It 'emits entries as they are then under -PassThru, and changes nothing under -WhatIf' {
+    It 'emits entries as they are then with -PassThru, and changes nothing with -WhatIf' {
         $changed = Set-ConntrackEntry -Protocol udp -NewMark 5 -PassThru
         $changed.Mark | Should -Be 5, 5
         Set-ConntrackEntry -Protocol udp -NewMark 6 -WhatIf
@@ -112,7 +112,7 @@ Describe 'Set-ConntrackEntry' {
     It 'says what it will set, by filter and by pipeline' {
         $say = {
             param([string] $Command)
-            # The host alone shows what -WhatIf says.
+            # Only the host shows the messages of -WhatIf.
             Invoke-PowerShell '-NoProfile', '-Command', "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; `$PSDefaultParameterValues['*:NetworkNamespace'] = '$namespace'; $Command"
         }
         & $say 'Set-ConntrackEntry 192.0.2.1 -Protocol tcp -Zone 0 -NewState SynSent -NewTimeout 5m -WhatIf' |
@@ -132,7 +132,7 @@ Describe 'Set-ConntrackEntry' {
         'Get-ConntrackEntry -Protocol Udp | Set-ConntrackEntry -TimeoutSeconds 5m'
     ) {
         Get-ConntrackEntry -Protocol tcp | Export-Csv TestDrive:/old.csv
-        # Where the hash table is resized meanwhile, conntrack shows an entry twice.
+        # If the hash table is resized in between, conntrack shows an entry twice.
         $before = Get-KernelEntry $namespace -Detailed | ForEach-Object { "$($_.Name) $($_.State) $($_.Mark) $($_.TimeoutSeconds -gt 350)" } | Sort-Object -Unique
         $failure = @(Get-Failure { & ([scriptblock]::Create($_)) })
         $failure.Count | Should -Be 1
@@ -141,7 +141,7 @@ Describe 'Set-ConntrackEntry' {
         Get-KernelEntry $namespace -Detailed | ForEach-Object { "$($_.Name) $($_.State) $($_.Mark) $($_.TimeoutSeconds -gt 350)" } | Sort-Object -Unique | Should -Be $before
     }
 
-    It 'takes objects from CSV, JSON and CLIXML, and sets the new values on them alone: <_>' -ForEach 'Csv', 'Json', 'Clixml' {
+    It 'takes objects from CSV, JSON and CLIXML, and sets the new values only on them: <_>' -ForEach 'Csv', 'Json', 'Clixml' {
         $entries = Get-ConntrackEntry -Protocol tcp -Zone 0
         $again = switch ($_) {
             'Csv' { $entries | ConvertTo-Csv | ConvertFrom-Csv }

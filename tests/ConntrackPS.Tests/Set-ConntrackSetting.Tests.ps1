@@ -59,7 +59,7 @@ Describe 'Set-ConntrackSetting' {
         Get-Sysctl acct | Should -Be 1
     }
 
-    It 'does nothing under -WhatIf' {
+    It 'does nothing with -WhatIf' {
         Set-ConntrackSetting Accounting $true -WhatIf @there
         Get-Sysctl acct | Should -Be 0
     }
@@ -138,7 +138,7 @@ Describe 'Set-ConntrackSetting -Persist' {
         $root | Should -Not -Exist
     }
 
-    It 'leaves the buckets alone otherwise' {
+    It 'does not change the buckets otherwise' {
         Set-ConntrackSetting Maximum 524288 -PersistOnly -PersistRoot $root 6>$null
         @(Get-Content $file).Count | Should -Be 2
         "$root/etc/modprobe.d" | Should -Not -Exist
@@ -154,7 +154,7 @@ Describe 'Set-ConntrackSetting -Persist' {
     }
 }
 
-# The machine's own: changed for a moment, upwards, and put back.
+# A setting of the machine: it is raised for a moment and restored.
 Describe 'Set-ConntrackSetting in the initial network namespace' -Tag 'Machine' {
     It 'sets <Name>, which is read-only elsewhere' -ForEach @(@{ Name = 'Maximum' }, @{ Name = 'ExpectationMaximum' }) {
         $before = (Get-ConntrackSetting $Name).Value

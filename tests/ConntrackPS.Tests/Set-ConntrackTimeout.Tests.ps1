@@ -34,7 +34,7 @@ Describe 'Set-ConntrackTimeout' {
         Get-Sysctl tcp_timeout_established | Should -Be $Seconds
     }
 
-    It 'sets what netlink alone has, which nfct shows' {
+    It 'sets what only netlink has, which nfct shows' {
         Set-ConntrackTimeout tcp SYN_SENT2 77 @there
         (Invoke-InNamespace $namespace nfct default-get timeout inet tcp) -join '' | Should -Match 'SYN_SENT2 = 77'
     }
@@ -80,7 +80,7 @@ Describe 'Set-ConntrackTimeout' {
         Get-Sysctl tcp_timeout_close | Should -Be 10
     }
 
-    It 'does nothing under -WhatIf' {
+    It 'does nothing with -WhatIf' {
         Set-ConntrackTimeout tcp Close 55 -WhatIf @there
         Get-Sysctl tcp_timeout_close | Should -Be 10
     }
@@ -121,7 +121,7 @@ Describe 'Set-ConntrackTimeout' {
         Get-Sysctl tcp_timeout_close | Should -Be 10
     }
 
-    It 'goes on with the others after a bad one' {
+    It 'continues with the others after a bad one' {
         $records = [pscustomobject]@{ Protocol = 'tcp'; State = 'Nope'; TimeoutSeconds = 9 }, [pscustomobject]@{ Protocol = 'tcp'; State = 'Close'; TimeoutSeconds = 9 }
         $records | Set-ConntrackTimeout -ErrorVariable failures -ErrorAction SilentlyContinue @there
         $failures.Count | Should -Be 1
@@ -189,7 +189,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
         @(Get-ChildItem $root -Recurse -File -Force).Count | Should -Be 1
     }
 
-    It 'says that the current value is set, where the file alone fails' {
+    It 'says that the current value is set, if only the file fails' {
         $null = New-Item "$root/etc" -ItemType Directory
         Set-Content "$root/etc/sysctl.d" 'a file in the way'
         $namespace = New-TestNamespace
@@ -211,7 +211,7 @@ Describe 'Set-ConntrackTimeout -Persist' {
         $root | Should -Not -Exist
     }
 
-    It 'writes nothing under -WhatIf' {
+    It 'writes nothing with -WhatIf' {
         Set-ConntrackTimeout icmp -Timeout 5 -PersistOnly -PersistRoot $root -WhatIf
         $root | Should -Not -Exist
     }

@@ -32,7 +32,7 @@ Describe 'Set-ConntrackTimeoutPolicy' {
         $policy.Timeout.Established, $policy.Timeout.Close | Should -Be 7200, 3
     }
 
-    It 'does nothing under -WhatIf' {
+    It 'does nothing with -WhatIf' {
         Set-ConntrackTimeoutPolicy web -Close 9 -WhatIf @there
         (Get-ConntrackTimeoutPolicy web @there).Timeout.Close | Should -Be 3
     }

@@ -1,4 +1,4 @@
-# The live view as a person uses it: keys in, a screen out. conntrack is the witness of what it deletes.
+# The live view as a user sees it: keys and screens. conntrack shows what it deletes.
 
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TerminalSupport.psm1" -Force
@@ -50,7 +50,7 @@ Describe 'Show-ConntrackTop, whatever ends it,' -Skip:(-not $hasTerminal) {
         try {
             Start-View "-NetworkNamespace $passing -Interval 0.2"
             Remove-TestNamespace $passing
-            # In the midst of it, unmounted and not yet unlinked, the file is there and no namespace.
+            # During a deletion, after unmounting and before unlinking, the file exists but is not a namespace.
             Wait-Screen 'no(t a)? network namespace'
             Assert-TerminalRestored
         }
@@ -366,7 +366,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
         Wait-Screen '^Source'
     }
 
-    It 'only says what it would delete under -WhatIf' {
+    It 'only says what it would delete with -WhatIf' {
         Start-View "$here -WhatIf -SortBy Source"
         Send-Key x
         Wait-Screen '^Delete tcp 10\.1\.2\.5'

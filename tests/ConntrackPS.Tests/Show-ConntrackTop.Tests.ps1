@@ -18,7 +18,7 @@ Describe 'Show-ConntrackTop -Once' {
         $namespace = New-TestNamespace $table
         $once = @{ Once = $true; NetworkNamespace = $namespace; Width = 130; Height = 20 }
 
-        <# The rows alone: what stands between the names of the columns and the last line. #>
+        <# Only the rows, between the column names and the last line. #>
         function Get-Row([string[]] $Line) {
             $header = [array]::IndexOf($Line, @($Line -match '^(Source|Destination|Protocol)[^:]*(Proto|Count)')[0])
             $Line | Select-Object -Skip ($header + 1)
@@ -79,7 +79,7 @@ Describe 'Show-ConntrackTop -Once' {
         "$lines" | Should -Not -Match 'Shown|Bytes|bit/s'
     }
 
-    It 'tells what to use instead where there is no terminal: <Name>' -ForEach @(
+    It 'says what to use instead without a terminal: <Name>' -ForEach @(
         @{ Name = 'redirected'; Script = { Show-ConntrackTop -NetworkNamespace $Namespace } }
         @{ Name = 'in a pipeline'; Script = { Show-ConntrackTop -NetworkNamespace $Namespace | Out-Null } }
     ) {

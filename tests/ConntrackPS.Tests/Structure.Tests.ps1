@@ -1,8 +1,8 @@
-# What the classes of the cmdlets keep to, so that a person finds a parameter and what is done with it.
+# The rules for the classes of cmdlets, so that a parameter and its use are easy to find.
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
-    # What is left out has parameters of its own.
+    # Exclusions have their own parameters.
     $settable = [ConntrackPS.Conntrack.Filtering.ConntrackFilter].GetProperties().Where{ $_.CanWrite -and $_.Name -ne 'Exclude' }.Name
 }
 
@@ -30,7 +30,7 @@ Describe 'Classes of cmdlets' {
             foreach ($property in $class.GetProperties($members)) {
                 $accessor = $property.GetAccessors($true)[0]
                 if ($accessor.GetBaseDefinition() -ne $accessor) { continue }
-                # What changes something takes one namespace: PowerShell narrows a parameter by hiding it.
+                # Cmdlets that change something accept one namespace. They hide the parameter of the base class.
                 if ($property.Name -eq 'NetworkNamespace' -and $property.PropertyType -eq [string]) { continue }
                 foreach ($base in Get-BaseClass $class) {
                     if ($base.GetMember($property.Name, $members).Where{ -not $_.IsPrivate }) { "$($class.Name).$($property.Name) hides $($base.Name)'s" }

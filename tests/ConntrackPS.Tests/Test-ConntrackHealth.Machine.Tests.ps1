@@ -10,7 +10,7 @@ BeforeAll {
     $before = (Get-ConntrackSetting Maximum).Value
     $isBusy = $before -lt 2 * $limit -or (@(Get-ConntrackStat) + @(Get-ConntrackStat -NetworkNamespace * -ErrorAction SilentlyContinue) | Measure-Object Count -Maximum).Maximum -ge $limit
 
-    <# A namespace whose table is as full as the kernel lets it, and where packets are tracked. #>
+    <# A namespace with a table as full as the kernel allows, where packets are tracked. #>
     function New-FullNamespace([string[]] $Line) {
         $name = New-TestNamespace
         'Accounting', 'Timestamp', 'Events' | ForEach-Object { Set-ConntrackSetting $_ 1 -NetworkNamespace $name }
@@ -20,7 +20,7 @@ BeforeAll {
         $name
     }
 
-    <# What is found while new connections come, 200 a second. #>
+    <# The findings while there are 200 new connections a second. #>
     function Get-FindingUnderLoad([string] $Namespace, [string] $Root) {
         $load = Start-Process ip -PassThru -RedirectStandardError /dev/null -ArgumentList 'netns', 'exec', $Namespace, 'bash', '-c',
         '"while :; do for port in 1 2 3 4; do echo > /dev/udp/127.0.0.1/$port; done; sleep 0.02; done"'
@@ -40,14 +40,14 @@ Describe 'Test-ConntrackHealth on a full table' -Tag 'Machine' {
         Remove-TestNamespace $namespace
     }
 
-    It 'finds <Name>, and the remedy mends it' -ForEach @(
+    It 'finds <Name>, and the remedy fixes it' -ForEach @(
         @{
             Name      = 'PacketsDropped'; Counter = 'drop'
             Expected  = @{ TableFull = 'Critical'; PacketsDropped = 'Critical'; TableFullLogged = 'Warning' }
             Arguments = '--state ESTABLISHED -u SEEN_REPLY,ASSURED'
         }
         @{
-            # What is not assured may go early (early_drop_list, nf_conntrack_core.c).
+            # The kernel can drop entries early that are not assured (early_drop_list, nf_conntrack_core.c).
             Name      = 'EarlyDrop'; Counter = 'early_drop'
             Expected  = @{ TableFull = 'Critical'; EarlyDrop = 'Warning' }
             Arguments = '--state SYN_RECV -u SEEN_REPLY'
@@ -87,7 +87,7 @@ Describe 'Test-ConntrackHealth on a full table' -Tag 'Machine' {
         $number = stat -c %i "/run/netns/$namespace"
         Remove-TestNamespace $namespace
 
-        # Numbers are given again, the lowest first.
+        # Numbers are reused, the lowest first.
         $later = [System.Collections.Generic.List[string]]::new()
         try {
             Wait-Until {
@@ -113,7 +113,7 @@ Describe 'Test-ConntrackHealth on what is the machine''s' -Tag 'Machine' {
         Remove-TestNamespace $first, $second
     }
 
-    It 'tells once of too few buckets, not for each namespace' {
+    It 'reports once too few buckets, not for each namespace' {
         $buckets = (Get-ConntrackSetting Buckets).Value
         Set-ConntrackSetting Maximum ([Math]::Max($before, 4 * $buckets + 1))
         $finding = @(Test-ConntrackHealth -SampleTime 0 -NetworkNamespace $first, $second | Where-Object Name -EQ TooFewBuckets)

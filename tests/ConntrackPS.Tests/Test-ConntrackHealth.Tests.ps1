@@ -2,7 +2,7 @@ BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
 
-    # What is the machine's, and may be as others left it.
+    # Findings about the machine, which can have any state.
     $ofTheMachine = 'TooFewBuckets', 'TooManyBuckets', 'MaximumTooBig', 'MaximumTooSmall'
 
     function Get-Finding([string] $Namespace) {
@@ -28,7 +28,7 @@ Describe 'Test-ConntrackHealth' {
         $null = Invoke-InNamespace $namespace conntrack -F
     }
 
-    It 'is quiet where all is well' {
+    It 'is quiet on a healthy machine' {
         Get-Finding $namespace | Should -BeNullOrEmpty
     }
 
@@ -58,7 +58,7 @@ Describe 'Test-ConntrackHealth' {
             $finding.Name | Should -Be $Name
             $finding.Severity | Should -Be 'Information'
             (Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0 | Where-Object { $_.Name -notin $ofTheMachine -and $_.Severity -ne 'Ok' }) | Should -BeNullOrEmpty -Because 'advice comes on request'
-            # The remedy is a command line that mends it.
+            # The remedy is a command line that fixes the problem.
             & ([scriptblock]::Create($finding.Remedy))
             Get-Finding $namespace | Should -BeNullOrEmpty
         }
@@ -67,7 +67,7 @@ Describe 'Test-ConntrackHealth' {
         }
     }
 
-    It 'has remedies that run and mend: <Name>' -ForEach @(
+    It 'has remedies that run and fix the problem: <Name>' -ForEach @(
         @{ Name = 'SourceShare'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED" } } }
         @{ Name = 'HalfOpenFlood'; Lines = { 1..1500 | ForEach-Object { "-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport $_ --dport 80 --state SYN_SENT" } } }
         @{ Name = 'HalfOpenFlood'; Lines = { (New-ManyLine 1500) -replace 'ESTABLISHED -u SEEN_REPLY,ASSURED', 'SYN_SENT' } }
@@ -75,7 +75,7 @@ Describe 'Test-ConntrackHealth' {
         @{ Name = 'IdleEstablished'; Lines = { New-ManyLine 1500 } }
     ) {
         Add-KernelLine $namespace (& $Lines)
-        # Nothing of what is left to itself: half closed, alive an hour ago, waiting for an acknowledgement.
+        # No entries that must remain: half closed, active an hour ago, waiting for an acknowledgement.
         Add-KernelLine $namespace @(
             '-s 192.0.2.1 -d 198.51.100.9 -p tcp --sport 1 --dport 80 --state TIME_WAIT -u SEEN_REPLY,ASSURED'
             '-t 428400 -s 192.0.2.2 -d 198.51.100.9 -p tcp --sport 2 --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED'
@@ -92,7 +92,7 @@ Describe 'Test-ConntrackHealth' {
         }
     }
 
-    It 'tells of helpers in use, and its remedy shows where' {
+    It 'reports helpers in use, and its remedy shows where' {
         $master = @{ Protocol = 'tcp'; SourceAddress = '192.0.2.1'; SourcePort = 4000; DestinationAddress = '198.51.100.7'; DestinationPort = 21; State = 'Established'; TimeoutSeconds = 60 }
         New-ConntrackEntry @master -Helper ftp -NetworkNamespace $namespace
         $finding = Get-Finding $namespace
@@ -102,7 +102,7 @@ Describe 'Test-ConntrackHealth' {
     }
 
     It 'has remedies of commands and parameters that exist' {
-        # Whatever is found on this machine now, the advice included.
+        # All current findings of this machine, including advice.
         foreach ($finding in Test-ConntrackHealth -MinimumSeverity Information -SampleTime 0) {
             $ast = [System.Management.Automation.Language.Parser]::ParseInput($finding.Remedy, [ref] $null, [ref] ($problems = $null))
             $problems | Should -BeNullOrEmpty
@@ -115,7 +115,7 @@ Describe 'Test-ConntrackHealth' {
         }
     }
 
-    It 'has one finding of severity Ok with the figures where all is well, and none for who names a severity' {
+    It 'has one finding of severity Ok with the figures on a healthy machine, and none with -MinimumSeverity' {
         Add-KernelLine $namespace (New-ManyLine 3)
         $found = @(Test-ConntrackHealth -NetworkNamespace $namespace -SampleTime 0)
         if ($found.Name | Where-Object { $_ -in $ofTheMachine }) {
@@ -174,7 +174,7 @@ Describe 'Test-ConntrackHealth' {
         $root = "$TestDrive/root"
         $null = New-Item "$root/etc/sysctl.d" -ItemType Directory
         Set-Content "$root/etc/sysctl.d/10-other.conf" 'net.netfilter.nf_conntrack_udp_timeout = 77'
-        # Both are read after the file of ours. What else is in them stays.
+        # Both are read after our file. Their other lines are kept.
         Set-Content "$root/etc/sysctl.d/99-zz.conf" '# mine', 'net.netfilter.nf_conntrack_acct = 0', 'net.ipv4.ip_forward = 1'
         Set-Content "$root/etc/sysctl.conf" ' -net/netfilter/nf_conntrack_tcp_timeout_close=11', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60'
         $script = [scriptblock]::Create(@"

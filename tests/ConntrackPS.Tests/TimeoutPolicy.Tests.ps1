@@ -3,19 +3,19 @@ BeforeAll {
     Import-PackagedModule
 }
 
-# Real datagrams, under a rule that attaches the policy to one port; conntrack shows what the kernel makes of it.
+# Real datagrams, with a rule that attaches the policy to one port. conntrack shows the timeouts.
 Describe 'A timeout policy at work' {
     BeforeAll {
         $namespace = New-TestNamespace
         $there = @{ NetworkNamespace = $namespace }
         New-ConntrackTimeoutPolicy game udp -Unreplied 3 @there
-        # Nobody answers, not even that nobody is there.
+        # No host answers, and there are no ICMP errors.
         Invoke-InNamespace $namespace sh -c (@(
                 'ip link set lo up', 'iptables -t raw -A OUTPUT -p udp --dport 9999 -j CT --timeout game', 'iptables -A INPUT -p udp -j DROP'
                 'iptables -A OUTPUT -m conntrack --ctstate INVALID'
             ) -join ' && ')
 
-        # Each letter it is told is a datagram from the same port.
+        # It sends a datagram from the same port for each letter that it receives.
         $start = [System.Diagnostics.ProcessStartInfo]::new('ip')
         'netns', 'exec', $namespace, 'bash', '-c', 'exec 3>/dev/udp/127.0.0.1/9999 4>/dev/udp/127.0.0.1/9998; while read line; do echo $line >&3; echo $line >&4; done' |
             ForEach-Object { $start.ArgumentList.Add($_) }

@@ -56,12 +56,12 @@ Describe 'Get-ConntrackBlock and Unblock-ConntrackTraffic' {
         ($one | Unblock-ConntrackTraffic -PassThru).Table | Should -Be $one.Table
     }
 
-    It 'change nothing under -WhatIf' {
+    It 'change nothing with -WhatIf' {
         Get-ConntrackBlock | Unblock-ConntrackTraffic -WhatIf
         @(Get-ConntrackBlock).Count | Should -Be 3
     }
 
-    It 'say so where there is no such block, and go on' {
+    It 'say so where there is no such block, and continue' {
         $failure = $null
         9999, $one.Id | Unblock-ConntrackTraffic -ErrorVariable failure -ErrorAction SilentlyContinue
         $failure.FullyQualifiedErrorId | Should -Be 'BlockNotFound,ConntrackPS.Commands.UnblockConntrackTrafficCommand'
@@ -86,7 +86,7 @@ Describe 'A block whose table the kernel lost' {
         Get-Table | Where-Object { $_ -eq $block.Table } | ForEach-Object { Unblock-ConntrackTraffic $block.Id -WarningAction Ignore }
     }
 
-    It 'is made again without being asked for, and told of by every command that shows it' {
+    It 'is created again automatically, and every command that shows it reports that' {
         Remove-KernelTable $block.Table
         Wait-Until { (Get-Table) -contains $block.Table } 'the table is not made again'
         $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
@@ -100,7 +100,7 @@ Describe 'A block whose table the kernel lost' {
         Get-Table | Should -Not -Contain $block.Table
     }
 
-    It 'is shown as the kernel has it, and found by Test-ConntrackHealth, whose remedy mends it once that can be' {
+    It 'is shown as the kernel has it, and found by Test-ConntrackHealth, whose remedy fixes it when that is possible' {
         Remove-KernelTable $block.Table -Usurp
         $shown = Get-ConntrackBlock $block.Id -WarningVariable warning -WarningAction SilentlyContinue
         $shown.IsInForce | Should -BeFalse

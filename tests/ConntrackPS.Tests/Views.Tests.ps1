@@ -1,4 +1,4 @@
-# What every view of ConntrackPS.format.ps1xml has to keep to, a new one too: its headings are properties, and its rows fit.
+# The rules for every view of ConntrackPS.format.ps1xml: its headings are properties, and its rows fit.
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
@@ -53,7 +53,7 @@ BeforeAll {
         New-ConntrackEntry $from $to -Protocol tcp -SourcePort 65521 -DestinationPort 21 -State Established -Timeout 600 -Helper ftp @here
     }
 
-    <# Events of both families: what is there, and an update and an end of each that come once the watch listens. #>
+    <# Events of both families: existing entries, and an update and an end of each after the watch has started. #>
     function Get-Event {
         $changed = $false
         $count = 2 * 7 + 2 * 2
@@ -69,7 +69,7 @@ BeforeAll {
         }
     }
 
-    <# Events of expectations, of another runspace that listens while they are made. #>
+    <# Events of expectations, from another runspace that listens while they are created. #>
     function Get-ExpectationEvent {
         $shell = [powershell]::Create()
         $null = $shell.AddScript({
@@ -116,7 +116,7 @@ BeforeAll {
     $samples['ConntrackPS.Diagnosis.Health.ConntrackRepair'] = @([pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date' } |
             Repair-ConntrackHealth -SampleTime 0 -Confirm:$false @here)
 
-    # Of several namespaces: the other one has nothing but settings and processors of its own.
+    # Several namespaces: the other one has only its own settings and processors.
     $several = @{ NetworkNamespace = $namespace, $bare }
     $samples += @{
         'ConntrackPS.Conntrack.ConntrackEntry#Service'                  = @(Get-ConntrackEntry -ResolveService @here)
@@ -135,7 +135,7 @@ BeforeAll {
                 Repair-ConntrackHealth -SampleTime 0 -Confirm:$false)
     }
 
-    <# The objects of a view, all or those of a family: what has no address is of both. #>
+    <# The objects of a view: all, or those of a family. Objects without addresses belong to both. #>
     function Get-Sample([string] $Type, [string] $Family) {
         $samples[$Type] | Where-Object {
             $text = "$($_.AddressFamily)$($_.Name)$($_.Traffic)"
@@ -143,15 +143,15 @@ BeforeAll {
         }
     }
 
-    <# What a terminal of that width shows of objects: the heading and the rows. #>
+    <# The heading and the rows of objects on a terminal of that width. #>
     function Get-Row([object[]] $Object, [string] $View, [int] $Width) {
         $lines = @(($Object | Format-Table -View $View | Out-String -Width $Width).Trim("`n") -split "`n" | Where-Object { $_.Trim() })
         [pscustomobject]@{ Heading = $lines[0]; Rows = @($lines | Select-Object -Skip 2) }
     }
 
-    <# The cells of a line: where columns begin and end, the widths tell. #>
+    <# The cells of a line, by the widths of the columns. #>
     function Get-Cell([string] $Line, [int[]] $Widths, [int] $Width) {
-        # A column without a width has an equal share of what the others leave.
+        # Columns without a width share the rest equally.
         $open = @($Widths | Where-Object { $_ -eq 0 }).Count
         $rest = $Width - ($Widths | Measure-Object -Sum).Sum - ($Widths.Count - 1)
         $share = 0
@@ -164,12 +164,12 @@ BeforeAll {
         }
     }
 
-    <# What a cell should say of a value. #>
+    <# The expected text of a cell. #>
     function Format-Value($Value, [string] $Format) {
         $null -eq $Value ? '' : $Format ? ($Format -f $Value) : "$Value"
     }
 
-    <# The addresses and ports in a text, whole. #>
+    <# The complete addresses and ports in a text. #>
     function Get-Endpoint([string] $Text) {
         [regex]::Matches($Text, '\[?[0-9a-f]+([.:][0-9a-f]*){3,}(\]?:\d+)?').Value | Where-Object { $_ }
     }
@@ -182,7 +182,7 @@ AfterAll {
 }
 
 Describe 'The headings of the view <View>' -ForEach $tables {
-    It 'are properties, by which Where-, Sort- and Select-Object find what stands below them' {
+    It 'are properties, which Where-, Sort- and Select-Object can use' {
         $objects = @(Get-Sample $Type)
         $objects.Count | Should -BeGreaterThan 0
         $Headers | Should -Not -Contain ''
@@ -279,7 +279,7 @@ Describe 'Rows of several network namespaces' {
         $second = New-TestNamespace ([ordered]@{ other4 = '-s 192.0.2.9 -d 198.51.100.9 -p udp --sport 9 --dport 53' })
         $both = @{ NetworkNamespace = $second, $namespace }
 
-        <# The heading of what a command shows, and whether rows tell both namespaces, the names being cut where they are long. #>
+        <# The heading of a command's table, and whether the rows show both namespaces. Long names are shortened. #>
         function Assert-Namespaced([scriptblock] $Command) {
             $rows = @(& $Command)
             $rows.Namespace | Sort-Object -Unique | Should -Be ($second, $namespace | Sort-Object)
@@ -440,7 +440,7 @@ Describe 'What a user types of what a table shows' {
         ($entries | Select-Object SPort, Bytes | ConvertTo-Json | ConvertFrom-Json | Where-Object SPort -EQ 65535).Bytes | Should -Be 0, 0
     }
 
-    It 'tells totals and age, and nothing where there is none' {
+    It 'shows totals and age, and nothing if there is none' {
         $entry = $entries[0]
         $entry.TotalPackets | Should -Be ($entry.OriginalPackets + $entry.ReplyPackets)
         $entry.Age | Should -BeGreaterThan 0

@@ -75,7 +75,7 @@ Describe 'Watch-ConntrackEvent -Expectation' {
         Wait-Until { Test-Listening $namespace 0 } 'somebody still listens'
     }
 
-    It 'listens to the named types alone' {
+    It 'listens only to the named types' {
         $seen = Watch-Both ($listen + @{ EventType = @('Destroy') }) $act -Count 4
         Wait-Until { $seen.Ours.Count -ge 4 } 'too few events'
         $seen.Ours.EventType | Select-Object -Unique | Should -Be 'Destroy'

@@ -2,7 +2,7 @@ BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
 
-    <# Watches in another runspace until it listens, then does something, then returns what was seen. #>
+    <# Starts a watch in another runspace, waits until it listens, runs an action, and returns the events. #>
     function Watch-While([hashtable] $With, [scriptblock] $Do, [int] $Count) {
         $shell = [powershell]::Create()
         $null = $shell.AddScript({
@@ -93,7 +93,7 @@ Describe 'Watch-ConntrackEvent' {
         $watch = @{ NetworkNamespace = $namespace; TimeoutSeconds = 0; WarningAction = 'SilentlyContinue' }
         Watch-ConntrackEvent @watch -WarningVariable warnings
         $warnings | Should -BeNullOrEmpty -Because 'the table is empty'
-        # At 2 it would not be silent while anybody listens, in whatever namespace.
+        # At 2 there would be events while a listener is running in any namespace.
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=0
         Add-KernelLine $namespace (New-ManyLine 1)
         $null = Invoke-InNamespace $namespace sysctl -qw net.netfilter.nf_conntrack_events=2
@@ -153,7 +153,7 @@ Describe 'Watch-ConntrackEvent' {
                 if ($_.EventType -eq 'Existing') {
                     Add-KernelLine $namespace (New-ManyLine 40000)
                 }
-                # The loss may be the last that there is to tell.
+                # The loss can be the last event.
                 if ($_.EventType -eq 'Lost' -and -not $more) {
                     $more = $true
                     Add-KernelLine $namespace '-s 192.0.2.2 -d 198.51.100.7 -p udp --sport 1 --dport 53'
@@ -169,7 +169,7 @@ Describe 'Watch-ConntrackEvent' {
     }
 
     It 'names the kernel''s buffer where the backlog was never full' {
-        # What comes while the process stands still waits in the kernel's buffer.
+        # While the process is stopped, events wait in the kernel's buffer.
         $child = Start-PowerShell '-NoProfile', '-Command', (
             "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; " +
             "Watch-ConntrackEvent -NetworkNamespace $namespace -EventType New -ReceiveBufferSize 4096 -Timeout 60 -WarningVariable w -WarningAction Ignore | " +

@@ -7,7 +7,7 @@ using Perfolizer.Horology;
 
 namespace ConntrackPS.Bench.Codec;
 
-/// <summary>How BenchmarkDotNet runs: in this process, which is warm and needs no SDK, and for under a minute.</summary>
+/// <summary>Runs BenchmarkDotNet in this process, which is warm and needs no SDK, for less than a minute.</summary>
 internal static class CodecConfig
 {
     public static IConfig Create() => DefaultConfig.Instance

@@ -4,7 +4,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Bench.Events;
 
-/// <summary><c>conntrack -E</c> with its output thrown away, for comparison.</summary>
+/// <summary><c>conntrack -E</c> with discarded output, for comparison.</summary>
 internal sealed class ConntrackListener : IDisposable
 {
     private readonly NetworkNamespace _namespace;
@@ -18,7 +18,7 @@ internal sealed class ConntrackListener : IDisposable
             Thread.Sleep(20);
     }
 
-    /// <summary>What the kernel could not hand to it, once it has taken the rest: the column Drops of /proc/net/netlink.</summary>
+    /// <summary>The number of events that the kernel dropped for it, after it has read the others: the column Drops of /proc/net/netlink.</summary>
     public long CountDrops()
     {
         while (Sockets().Any(columns => columns[4] != "0"))
@@ -33,7 +33,7 @@ internal sealed class ConntrackListener : IDisposable
         _process.Dispose();
     }
 
-    // Protocol 12, and groups; another listener here has no drops, or the bench says so itself.
+    // Protocol 12 with groups. Any other listener here has no drops, or the bench reports them.
     private IEnumerable<string[]> Sockets() => _namespace.Run(() => File.ReadAllLines("/proc/thread-self/net/netlink"))
         .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         .Where(columns => columns is [_, "12", _, not "00000000", ..]);

@@ -8,11 +8,11 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Bench.Events;
 
-/// <summary>What events cost: how fast they are read from a full buffer, what a burst loses, and what a filter in the
-/// kernel saves.</summary>
+/// <summary>Measures events: the reading rate from a full buffer, the losses of a burst, and the time that a filter in the kernel
+/// saves.</summary>
 internal static class EventRace
 {
-    // 1,280 bytes an event, of a buffer that the kernel doubles.
+    // An event needs 1,280 bytes. The kernel doubles the size of the buffer.
     private const int BytesPerEvent = 700;
 
     private static List<ConntrackEvent> _batch = new(512);
@@ -33,7 +33,7 @@ internal static class EventRace
         }
     }
 
-    /// <summary>Fills a buffer that holds all, and then reads it.</summary>
+    /// <summary>Fills a buffer that has space for all events, and then reads it.</summary>
     private static TimeSpan Drain(Options options, MessageHandler onMessage)
     {
         new ConntrackTable(options.Namespace).Clear();
@@ -61,7 +61,7 @@ internal static class EventRace
         return watch.Elapsed;
     }
 
-    /// <summary>Keeps batches of events, as the stream does.</summary>
+    /// <summary>Stores batches of events, as the stream does.</summary>
     private static void Decode(NetlinkMessage message)
     {
         _batch.Add(EventDecoder.Decode(message)!);
@@ -69,7 +69,7 @@ internal static class EventRace
             _batch = new List<ConntrackEvent>(_batch.Capacity);
     }
 
-    /// <summary>Creates and deletes as fast as the kernel can, with conntrack -E beside us.</summary>
+    /// <summary>Creates and deletes entries as fast as the kernel can, while conntrack -E listens too.</summary>
     private static void Burst(Options options)
     {
         new ConntrackTable(options.Namespace).Clear();

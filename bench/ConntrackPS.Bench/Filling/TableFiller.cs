@@ -6,12 +6,12 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Bench.Filling;
 
-/// <summary>Puts a <see cref="SyntheticTable"/> in place of whatever a namespace's table holds.</summary>
+/// <summary>Replaces the entries of a namespace's table by a <see cref="SyntheticTable"/>.</summary>
 internal static class TableFiller
 {
     private const string Operation = "create a connection-tracking entry";
 
-    /// <exception cref="BenchException">Not all entries are there afterwards.</exception>
+    /// <exception cref="BenchException">Not all entries exist afterwards.</exception>
     public static void Fill(NetworkNamespace networkNamespace, int count)
     {
         new ConntrackTable(networkNamespace).Clear();

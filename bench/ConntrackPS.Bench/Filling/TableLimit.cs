@@ -12,9 +12,9 @@ internal sealed class TableLimit : IDisposable
     private readonly long _former = Read();
     private long _raised;
 
-    /// <summary>Makes room for so many entries.</summary>
-    /// <remarks>Twice as many: past 95 % of the limit the kernel's garbage collector throws unassured entries out. For
-    /// the same reason the limit goes back only when the table is not used any more.</remarks>
+    /// <summary>Raises the limit for a number of entries.</summary>
+    /// <remarks>The limit is twice the number, because above 95 % of the limit the kernel's garbage collector deletes entries that are
+    /// not assured. For the same reason the limit is restored only when the table is no longer used.</remarks>
     public void Raise(int count)
     {
         if (2L * count > Read())
@@ -23,7 +23,7 @@ internal sealed class TableLimit : IDisposable
 
     public void Dispose()
     {
-        // Someone else may have set it since.
+        // Another program may have set it in between.
         if (Read() == _raised)
             Write(_former);
     }

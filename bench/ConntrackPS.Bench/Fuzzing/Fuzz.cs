@@ -7,8 +7,8 @@ namespace ConntrackPS.Bench.Fuzzing;
 /// <summary>Millions of mutants: of kernel messages, then of lines of text. The tests run a few of the same.</summary>
 internal static class Fuzz
 {
-    /// <summary>Reads <c>--cases N</c> and <c>--seed N</c>, runs, and prints what came of it.</summary>
-    /// <exception cref="BenchException">Something came out that should not; what it was is printed.</exception>
+    /// <summary>Reads <c>--cases N</c> and <c>--seed N</c>, runs, and prints the result.</summary>
+    /// <exception cref="BenchException">There was an unexpected result. It has been printed.</exception>
     public static void Run(ReadOnlySpan<string> args)
     {
         (int cases, int seed) = (1_000_000, 1);

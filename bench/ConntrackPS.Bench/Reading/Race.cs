@@ -3,7 +3,7 @@ using ConntrackPS.Diagnosis;
 
 namespace ConntrackPS.Bench.Reading;
 
-/// <summary>Workloads in turn, round by round in one process, so that what else the machine does hits all alike.</summary>
+/// <summary>Runs workloads in turn, round by round in one process, so that other load affects all of them equally.</summary>
 internal static class Race
 {
     private const int WarmUpRounds = 3;
@@ -37,7 +37,7 @@ internal static class Race
             $"{name,-7} {median,9:F1} ms {Ratio(samples, raw, sample => sample.Milliseconds),7:F3} x {median * 1e6 / entries,7:F0} ns/entry {allocated / entries,6:F0} B/entry   processor {Sample.Median(samples.Select(sample => sample.Processor)),9:F1} ms {Ratio(samples, raw, sample => sample.Processor),7:F3} x"));
     }
 
-    /// <summary>The median of the rounds' ratios, steadier on a noisy machine than the ratio of the medians.</summary>
+    /// <summary>The median of the rounds' ratios. On a busy machine it varies less than the ratio of the medians.</summary>
     private static double Ratio(List<Sample> samples, List<Sample> raw, Func<Sample, double> read) =>
         Sample.Median(samples.Zip(raw, (sample, first) => read(sample) / read(first)));
 }

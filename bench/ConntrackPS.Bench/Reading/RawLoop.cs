@@ -7,8 +7,8 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Bench.Reading;
 
-/// <summary>The kernel's own cost: a dump of the whole table, received and thrown away.</summary>
-/// <remarks>Over the same socket class as the core, so that a ratio shows the parsing alone.</remarks>
+/// <summary>The kernel's own cost: a dump of the whole table, received and discarded.</summary>
+/// <remarks>It uses the same socket class as the core, so that a ratio shows only the parsing.</remarks>
 internal static class RawLoop
 {
     private const string Operation = "list connection-tracking entries";
@@ -19,7 +19,7 @@ internal static class RawLoop
     /// <returns>The bytes received.</returns>
     public static long Read(NetworkNamespace networkNamespace) => Read(networkNamespace, KernelFilter.None);
 
-    /// <summary>The kernel's own walk: a dump whose filter nothing passes.</summary>
+    /// <summary>The kernel's own walk: a dump with a filter that no entry matches.</summary>
     public static long Walk(NetworkNamespace networkNamespace) => Read(networkNamespace, NothingPasses);
 
     private static KernelFilter NothingPasses => new()

@@ -4,10 +4,10 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Bench.Reading;
 
 /// <summary>One run of a workload.</summary>
-/// <param name="Milliseconds">How long it took.</param>
-/// <param name="Processor">Processor time of all threads, in milliseconds: what is left of a wall clock on a busy machine.</param>
+/// <param name="Milliseconds">The duration.</param>
+/// <param name="Processor">Processor time of all threads, in milliseconds, which other load hardly changes.</param>
 /// <param name="Allocated">Managed bytes allocated by all threads.</param>
-/// <param name="Result">What the workload gave.</param>
+/// <param name="Result">The result of the workload.</param>
 internal readonly record struct Sample(double Milliseconds, double Processor, long Allocated, long Result)
 {
     public static Sample Take(Workload workload, NetworkNamespace networkNamespace)

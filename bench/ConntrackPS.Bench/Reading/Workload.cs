@@ -10,7 +10,7 @@ namespace ConntrackPS.Bench.Reading;
 
 /// <summary>One way to read a whole table.</summary>
 /// <param name="Name">The verb that runs it.</param>
-/// <param name="Run">Reads; gives the number of entries, or of bytes where there are no entries.</param>
+/// <param name="Run">Reads the table. Returns the number of entries, or of bytes if it counts no entries.</param>
 internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
 {
     /// <summary>All ways; the raw loop, which the others are measured against, comes first.</summary>
@@ -21,14 +21,14 @@ internal sealed record Workload(string Name, Func<NetworkNamespace, long> Run)
         new("stream", Stream),
     ];
 
-    /// <summary>The walk over the table without a single entry handed over.</summary>
+    /// <summary>The kernel's walk over the table without returning an entry.</summary>
     public static Workload Walk { get; } = new("walk", RawLoop.Walk);
 
     /// <summary>The health check with all its rules, but without the sample's time.</summary>
     public static Workload Health { get; } = new(
         "health", networkNamespace => new HealthCheck(networkNamespace, new SystemRoot(), TimeSpan.Zero).Run().Count);
 
-    /// <summary>Ways to look at a table without an object for each entry.</summary>
+    /// <summary>Ways to read a table without an object for each entry.</summary>
     private static IReadOnlyList<Workload> Others { get; } =
     [
         Walk,

@@ -7,7 +7,7 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Bench.Watching;
 
-/// <summary>One refresh of a live view that has been running: the table read, its rates told, a screen of it drawn.</summary>
+/// <summary>One refresh of a running live view: reads the table, calculates rates, and draws a screen.</summary>
 internal static class Refresh
 {
     private const int Width = 120, Height = 50;

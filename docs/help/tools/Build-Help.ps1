@@ -2,8 +2,8 @@
 .SYNOPSIS
     Writes the module's help: MAML of every cmdlet's page, plain text of every topic's.
 .DESCRIPTION
-    Parameters' texts are the doc comments of the cmdlets; all else is Markdown (docs/help/README.md). Run it in a process of
-    its own, since it loads the module.
+    The texts of parameters are the doc comments of the cmdlets. The rest is Markdown (docs/help/README.md). Run it in its own
+    process, because it loads the module.
 .PARAMETER Package
     The folder of the packaged module; the help goes to en-US below it.
 .PARAMETER Documentation
@@ -20,7 +20,7 @@ Import-Module "$PSScriptRoot/HelpSource.psm1", "$PSScriptRoot/HelpText.psm1", "$
 Read-DocComment $Documentation
 $online = "$((Import-PowerShellDataFile "$Package/ConntrackPS.psd1").PrivateData.PSData.ProjectUri)/blob/main/docs/help"
 
-<# An element as text; its content is text that has been escaped, or elements. #>
+<# An element as text. Its content is escaped text or elements. #>
 function New-Element([string] $Name, [object[]] $Content, [System.Collections.IDictionary] $Attribute = @{}) {
     $attributes = -join ($Attribute.GetEnumerator() | ForEach-Object { " $($_.Key)=`"$([System.Security.SecurityElement]::Escape($_.Value))`"" })
     "<$Name$attributes>$(-join $Content)</$Name>"
@@ -56,7 +56,7 @@ function Format-Parameter($Parameter, [switch] $InSyntax) {
             globbing = "$($Parameter.Globbing)".ToLowerInvariant()
             pipelineInput = $Parameter.PipelineInput
             position = $Parameter.Position
-            aliases = 'none'
+            aliases = $Parameter.Aliases
         })
 }
 
@@ -72,12 +72,12 @@ function Format-Example($Example, [int] $Number, [string[]] $Remarks) {
     New-Element command:example @(
         New-Element maml:title (Format-Text "Example $Number`: $($Example.Title)")
         New-Element dev:code (Format-Text ($Example.Text -join "`n"))
-        # The empty one keeps the next example apart.
+        # The empty paragraph separates the next example.
         New-Element dev:remarks @((Format-Paragraph $Remarks) + (New-Element maml:para ''))
     )
 }
 
-<# What stands around the block of an example's heading. #>
+<# The text around the block of an example. #>
 function Get-Remark([string[]] $Lines, [string] $Title) {
     $isInside = $false
     foreach ($line in $Lines) {
@@ -119,7 +119,7 @@ function Format-Command($Command, $Page) {
         New-Element command:examples @(for ($i = 0; $i -lt $Page.Examples.Count; $i++) {
                 Format-Example $Page.Examples[$i] ($i + 1) (Get-Remark $sections.Examples $Page.Examples[$i].Title)
             })
-        # The first link with an address is what Get-Help -Online opens.
+        # Get-Help -Online opens the first link with an address.
         New-Element command:relatedLinks @(
             Format-Link "[Online version]($online/$($Command.Name).md)"
             $sections.Links | Split-Paragraph | ForEach-Object { Format-Link $_ }

@@ -1,10 +1,10 @@
 <#
-    The router that the examples of the help are typed on: a few connections that were really made, with counters and
-    translated sources, and others that are put into the table. It lives in the namespaces of its process, and ends with it.
+    The router for the examples of the help. It has a few real connections with counters and translated sources, and other entries
+    that are put into the table. It uses the namespaces of its process, and ends with the process.
 #>
 $ErrorActionPreference = 'Stop'
 
-# What the lab's other connections look like, as conntrack prints them.
+# The other entries, as conntrack prints them.
 $listed = @'
 tcp 6 104 SYN_SENT src=10.77.1.12 dst=198.51.100.11 sport=40620 dport=25 [UNREPLIED] src=198.51.100.11 dst=198.51.100.1 sport=25 dport=40620 mark=0 use=1
 tcp 6 429812 ESTABLISHED src=198.51.100.77 dst=198.51.100.1 sport=33412 dport=8080 src=10.77.1.13 dst=198.51.100.77 sport=80 dport=33412 [ASSURED] mark=0 use=1
@@ -24,7 +24,7 @@ table inet lab {
 
 $sockets = [System.Collections.Generic.List[object]]::new()
 
-<# Addresses, rules, sockets. What is written to /etc, /run/netns, /mnt and the present folder stays in the lab. #>
+<# Creates addresses, rules and sockets. Files in /etc, /run/netns, /mnt and the current folder exist only in the lab. #>
 function Initialize-Lab {
     foreach ($folder in '/run/netns', '/mnt', '/srv') {
         Invoke-Native mount -t tmpfs none $folder
@@ -49,7 +49,7 @@ function Initialize-Lab {
     Connect-Udp fd77:1::12 41452 2001:db8:100::53 53
 }
 
-<# Brings the table back to its beginning, and makes what one example needs. #>
+<# Resets the table, and prepares one example. #>
 function Reset-Lab([string] $Prepare) {
     Stop-Background
     Get-ConntrackBlock | Unblock-ConntrackTraffic
@@ -68,7 +68,7 @@ function Reset-Lab([string] $Prepare) {
     }
 }
 
-<# A server and its client, who has fetched so many bytes. #>
+<# Connects a client to a server. Send-Exchange transfers the bytes. #>
 function Connect-Tcp([string] $From, [int] $FromPort, [string] $To, [int] $ToPort, [int] $Bytes) {
     $server = [System.Net.Sockets.TcpListener]::new([ipaddress] $To, $ToPort)
     $server.Server.SetSocketOption('Socket', 'ReuseAddress', $true)
@@ -90,7 +90,7 @@ function Connect-Udp([string] $From, [int] $FromPort, [string] $To, [int] $ToPor
     $sockets.Add(@{ Client = $client; Server = $server; Bytes = 120 })
 }
 
-<# A request and its answer: after the table was emptied they make the entry again. #>
+<# Sends a request and its answer, which create the entry again after the table was emptied. #>
 function Send-Exchange([hashtable] $Socket) {
     $buffer = [byte[]]::new([Math]::Min($Socket.Bytes, 64KB))
     $null = $Socket.Client.Send([byte[]]::new(40))
@@ -102,7 +102,7 @@ function Send-Exchange([hashtable] $Socket) {
     }
 }
 
-<# Connections come and go, so that a watch sees some. #>
+<# Creates and deletes connections, so that there are events. #>
 function Start-Pulse {
     Start-Background {
         while ($true) {
@@ -115,7 +115,7 @@ function Start-Pulse {
     }
 }
 
-<# A download goes on, so that there are rates. #>
+<# Continues a download, so that there are rates. #>
 function Start-Transfer {
     Start-Background {
         param($Socket)
@@ -140,7 +140,7 @@ function Stop-Background {
     }
 }
 
-<# Handshakes that nobody finishes. #>
+<# Creates handshakes that do not complete. #>
 function Start-Flood {
     0..1499 | ForEach-Object {
         "tcp 6 90 SYN_SENT src=10.77.3.$($_ % 250) dst=198.51.100.10 sport=$(20000 + $_) dport=80 [UNREPLIED] src=198.51.100.10 dst=10.77.3.$($_ % 250) sport=80 dport=$(20000 + $_) mark=0 use=1"

@@ -1,4 +1,4 @@
-<# What help says of a cmdlet's parameters: from the doc comments, the attributes, and a fresh instance. #>
+<# The help of a cmdlet's parameters, from doc comments, attributes, and a new instance of the cmdlet. #>
 $ErrorActionPreference = 'Stop'
 
 $comments = @{}
@@ -12,20 +12,20 @@ $standard = @{
 function Read-DocComment([string] $Path) {
     foreach ($member in ([xml] (Get-Content $Path -Raw)).doc.members.member) {
         if ($member.name -match '^(P|F):' -and $member['summary']) {
-            # References are shown by their last name.
+            # A reference is shown by the last part of its name.
             $text = $member['summary'].InnerXml -replace '<(see|paramref) \w+="([^"]*\.)?([^".]+)" ?/>', '$3' -replace '</?\w+>'
             $comments[$member.name.Substring(2)] = [System.Net.WebUtility]::HtmlDecode($text).Trim() -replace '\s+', ' '
         }
     }
 }
 
-<# The ids of errors as items of a list, each with its cause, which is the doc comment of its name. #>
+<# The error ids as list items, each with its cause from the doc comment. #>
 function Get-ErrorCause {
     $prefix = 'ConntrackPS.Errors.ErrorId.'
     $comments.Keys | Where-Object { $_.StartsWith($prefix) } | Sort-Object | ForEach-Object { "- $($_.Substring($prefix.Length)): $($comments[$_])" }
 }
 
-<# The parameters of a cmdlet; those that are added while it is bound have the text that is given for them. #>
+<# The parameters of a cmdlet. Dynamic parameters have the given text. #>
 function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [string[]] $StateText) {
     $fresh = [Activator]::CreateInstance($Command.ImplementingType)
     $other = [Activator]::CreateInstance($Command.ImplementingType)
@@ -34,7 +34,7 @@ function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [
         if ($attributes.DontShow -contains $true) {
             continue
         }
-        # A parameter may hide one of a base class.
+        # A parameter can hide one of a base class.
         $property = $Command.ImplementingType.GetProperties() | Where-Object { $_.Name -eq $parameter.Name -and $_.PropertyType -eq $parameter.ParameterType } | Select-Object -First 1
         $text = $parameter.IsDynamic ? ($StateText -join ' ') :
             $standard[$parameter.Name] ?? $comments["$($property.DeclaringType.FullName).$($parameter.Name)"]
@@ -47,6 +47,7 @@ function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [
             Description   = $text.Trim()
             Type          = Get-TypeName $parameter.ParameterType
             Choices       = $choices
+            Aliases       = $parameter.Aliases.Count ? $parameter.Aliases -join ', ' : 'none'
             Default       = Get-Default $property $fresh $other $choices
             Required      = $attributes.Mandatory -contains $true
             Globbing      = [bool] ($parameter.Attributes | Where-Object { $_ -is [SupportsWildcards] })
@@ -56,7 +57,7 @@ function Get-HelpParameter([System.Management.Automation.CmdletInfo] $Command, [
     }
 }
 
-<# Those of a parameter set: by position, then those that must be given. #>
+<# The parameters of a set: by position, then the mandatory ones. #>
 function Select-InSet([object[]] $Parameter, [System.Management.Automation.CommandParameterSetInfo] $Set) {
     $byName = $Parameter | Group-Object Name -AsHashTable
     foreach ($inSet in $Set.Parameters | Sort-Object { $_.Position -lt 0 }, Position, { -not $_.IsMandatory } -Stable) {
@@ -68,7 +69,7 @@ function Select-InSet([object[]] $Parameter, [System.Management.Automation.Comma
     }
 }
 
-<# Names that may be given: of an enum, or of a ValidateSet. #>
+<# The possible values: names of an enumeration or of a ValidateSet. #>
 function Get-Choice([System.Management.Automation.ParameterMetadata] $Parameter) {
     $set = $Parameter.Attributes | Where-Object { $_ -is [ValidateSet] }
     if ($set) {
@@ -86,10 +87,11 @@ function Get-TypeName([type] $Type) {
     $inner ? $inner.Name : $Type.IsGenericType ? 'IDictionary' : $Type.Name
 }
 
-<# What a fresh cmdlet has: nothing where two differ, or where it is no value that may be given. #>
+<# The value in a new cmdlet. It is no default if another new cmdlet has another value, if a user could not give it, or if it is the
+    type's zero, which means that none was given. #>
 function Get-Default($Property, $Fresh, $Other, [string[]] $Choices) {
     $value = $Property ? $Property.GetValue($Fresh) : $null
-    if ($null -eq $value -or $value -is [switch] -or "$value" -ne "$($Property.GetValue($Other))") {
+    if ($null -eq $value -or $value -is [switch] -or ($value -is [valuetype] -and $value.Equals([Activator]::CreateInstance($value.GetType()))) -or "$value" -ne "$($Property.GetValue($Other))") {
         return 'None'
     }
     $text = $value -is [timespan] ? "$($value.TotalSeconds)" : $value -join ', '

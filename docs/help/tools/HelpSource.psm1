@@ -1,8 +1,11 @@
 <#
-    Reads the pages of the help, which are Markdown, and runs their examples: docs/help/README.md tells their form.
+    Reads the Markdown pages of the help, and runs their examples. docs/help/README.md describes the format.
 #>
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/../../../build/ChildPowerShell.psm1"
+
+# Get-Help indents examples by four columns of a terminal that has eighty.
+$HelpWidth = 76
 
 <# The pages of cmdlets and topics, by name. #>
 function Get-HelpPage {
@@ -72,7 +75,7 @@ function Read-Example([string] $Page, [string[]] $Lines) {
     }
 }
 
-<# What stands behind each prompt, and the output below it. #>
+<# The commands after each prompt, with the output below. #>
 function Split-Session([string[]] $Block) {
     $commands = [System.Collections.Generic.List[object]]::new()
     foreach ($line in $Block) {
@@ -89,8 +92,43 @@ function Split-Session([string[]] $Block) {
     $commands
 }
 
-<# What of an output must not change: columns, names of properties, texts without their numbers. #>
+<# Wraps a message. All lines but the first are indented, which Join-Message expects. #>
+function Split-Message([string] $Text) {
+    $row = ''
+    foreach ($word in $Text -split ' ') {
+        if ($row.Trim() -and $row.Length + 1 + $word.Length -gt $HelpWidth) {
+            $row
+            $row = '   '
+        }
+        $row += $row ? " $word" : $word
+    }
+    $row
+}
+
+<# Joins wrapped messages again, because a longer number changes where they wrap. #>
+function Join-Message([string[]] $Line) {
+    $isMessage = $false
+    $message = ''
+    foreach ($row in $Line) {
+        if ($message -and $row -match '^    \S') {
+            $message += ' ' + $row.Trim()
+            continue
+        }
+        if ($message) { $message }
+        $message = ''
+        if ($row -match '^(What if|VERBOSE|WARNING|Persisted in|[A-Z]\w+-Conntrack\w+): ?') {
+            $message = $row
+        }
+        else {
+            $row
+        }
+    }
+    if ($message) { $message }
+}
+
+<# The part of an output that must not change: columns, names of properties, texts without their numbers. #>
 function Get-OutputShape([string[]] $Line) {
+    $Line = @(Join-Message $Line)
     $inTable = $false
     for ($i = 0; $i -lt $Line.Count; $i++) {
         if ($i + 1 -lt $Line.Count -and $Line[$i + 1] -match '^\s*-[- ]*$') {
@@ -107,7 +145,7 @@ function Get-OutputShape([string[]] $Line) {
     }
 }
 
-<# Runs examples in the lab, in a child of its own: those of each page, with the lines that their commands printed. #>
+<# Runs the examples of pages in the lab, in a child process. Adds to each command the lines that it printed. #>
 function Invoke-HelpExample {
     param(
         [Parameter(Mandatory)] [string] $Package,
@@ -125,7 +163,8 @@ function Invoke-HelpExample {
             $outputs[$key] = @()
         }
         else {
-            $outputs[$key] += , "$line".TrimEnd()
+            $text = "$line".TrimEnd()
+            $outputs[$key] += $text.Length -gt $HelpWidth ? @(Split-Message $text) : @($text)
         }
     }
     if ($outputs['']) {
@@ -142,4 +181,4 @@ function Invoke-HelpExample {
     }
 }
 
-Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Invoke-HelpExample
+Export-ModuleMember -Function Get-HelpPage, Get-OutputShape, Invoke-HelpExample -Variable HelpWidth

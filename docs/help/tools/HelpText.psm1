@@ -1,7 +1,7 @@
-<# Makes plain text of Markdown: paragraphs for MAML, whole topics for about_*.help.txt. #>
+<# Converts Markdown to plain text: paragraphs for MAML, whole topics for about_*.help.txt. #>
 $ErrorActionPreference = 'Stop'
 
-<# Lines of Markdown as paragraphs of one line each, without its signs; comments are left out. #>
+<# Joins lines of Markdown to paragraphs of one line, without markup and comments. #>
 function Split-Paragraph {
     param([Parameter(ValueFromPipeline)] [AllowNull()] [AllowEmptyString()] [string] $Line)
 
@@ -19,7 +19,7 @@ function Split-Paragraph {
     end { if ($words) { $words -join ' ' } }
 }
 
-<# A topic as text of at most 80 columns: headings in capitals, paragraphs indented, sessions as they are but for long messages. #>
+<# A topic as text of at most 80 columns: headings in capitals, paragraphs indented, sessions as they are. #>
 function ConvertTo-HelpText {
     param([Parameter(ValueFromPipeline)] [AllowEmptyString()] [string] $Line)
 
@@ -33,7 +33,7 @@ function ConvertTo-HelpText {
             '^<!--' { break }
             '^# (.+)' { 'TOPIC', "    $($Matches[1])"; break }
             '^##+ (.+)' { $Matches[1].ToUpperInvariant(); break }
-            '^(    .*)?$' { $Line.Length -gt 80 ? (Format-Wrapped $Line.Trim()) : $Line; break }
+            '^(    .*)?$' { $Line; break }
             default { $paragraph += $Line.Trim() -replace '`' }
         }
     }

@@ -1,6 +1,6 @@
 <#
 .SYNOPSIS
-    Runs the examples of the help, and writes what they print below their commands. Needs root.
+    Runs the examples of the help, and writes their output below the commands. Needs root.
 .EXAMPLE
     ./docs/help/tools/Update-Output.ps1 Get-ConntrackEntry
 #>
@@ -17,7 +17,7 @@ Import-Module "$PSScriptRoot/HelpSource.psm1" -Force
 
 foreach ($source in Invoke-HelpExample $Package $Page) {
     $text = [System.Collections.Generic.List[string]] (Get-Content $source.Path)
-    # From the end, so that the lines before stay where they are.
+    # From the end, so that the line numbers of earlier examples stay right.
     foreach ($example in $source.Examples | Where-Object NotRun -EQ '' | Sort-Object Line -Descending) {
         $session = foreach ($command in $example.Commands) {
             $code = $command.Code -split "`n"

@@ -3,14 +3,14 @@ using System.Management.Automation;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Turns what a user typed into values of a parameter, one by one, or says what would have been accepted.</summary>
-/// <remarks>PowerShell's own conversion makes 0 of $null and knows neither the kernel's spelling nor hexadecimal marks
-/// past the signed range; here no value is a mistake, which keeps an unset variable from meaning "everything".</remarks>
+/// <summary>Converts typed text into values of a parameter, one by one. Errors show the accepted form.</summary>
+/// <remarks>PowerShell's own conversion turns $null into 0. It knows neither the kernel's spelling nor hexadecimal marks beyond the
+/// signed range. Here a missing value is an error, so that an unset variable never means "everything".</remarks>
 /// <typeparam name="T">The parameter's element type.</typeparam>
 [AttributeUsage(AttributeTargets.Property)]
 public abstract class ElementTransformationAttribute<T> : ArgumentTransformationAttribute
 {
-    /// <summary>True for a parameter that takes one value, not several.</summary>
+    /// <summary>True for a parameter that accepts only one value.</summary>
     public bool TakesOne { get; init; }
 
     /// <inheritdoc/>
@@ -28,17 +28,17 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
         return result.ToArray();
     }
 
-    /// <summary>What is accepted, as a phrase that completes "Write ...".</summary>
+    /// <summary>The accepted form, as a phrase that completes "Write ...".</summary>
     protected abstract string AcceptedForm { get; }
 
     /// <summary>Reads one value.</summary>
-    /// <exception cref="FormatException">The text is not one; its message says what is accepted.</exception>
+    /// <exception cref="FormatException">The text is not a value. The message shows the accepted form.</exception>
     protected abstract T Parse(string text);
 
-    /// <summary>True for a value that came as such, not as text, and that may stand.</summary>
+    /// <summary>True for a value that already has the parameter's type and is valid.</summary>
     protected virtual bool IsAccepted(T value) => true;
 
-    /// <summary>The values that one value stands for.</summary>
+    /// <summary>The values that one typed value expands to.</summary>
     protected virtual IEnumerable<T> Expand(T value) => [value];
 
     /// <summary>What an object stands for that was such a value before it went through a file.</summary>
@@ -48,7 +48,7 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     {
         element = Restore(element);
 
-        // PowerShell keeps the text of a number as it was typed, so that 0xffffffff does not arrive as -1.
+        // PowerShell keeps the typed text of a number. Without it, 0xffffffff would be -1.
         string? text = LanguagePrimitives.ConvertTo<string>(element);
         if (Unwrap(element) is T value and not string)
         {
@@ -72,13 +72,13 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 }
 
-/// <summary>Names that may hold wildcards.</summary>
+/// <summary>Names that can contain wildcards.</summary>
 internal static class NamePattern
 {
     /// <summary>Reads a pattern.</summary>
     /// <returns>False for a plain name.</returns>
-    /// <exception cref="FormatException">It has wildcards, and is no pattern: "[a-", for instance.</exception>
-    /// <remarks>PowerShell notices that only when something is compared with it.</remarks>
+    /// <exception cref="FormatException">It has wildcards, but is not a pattern: "[a-", for example.</exception>
+    /// <remarks>PowerShell finds this error only when something is compared with the pattern.</remarks>
     public static bool TryParse(string text, WildcardOptions options, out WildcardPattern pattern)
     {
         pattern = new WildcardPattern(text, options);
@@ -88,7 +88,7 @@ internal static class NamePattern
         }
         catch (WildcardPatternException exception)
         {
-            throw new FormatException($"'{text}' is not a pattern of names: close the bracket, or write `[ for the character itself.", exception);
+            throw new FormatException($"'{text}' is not a pattern of names: close the bracket, or write `[ for a literal bracket.", exception);
         }
 
         return WildcardPattern.ContainsWildcardCharacters(text);

@@ -29,17 +29,17 @@ public sealed class HostAddressArgumentAttribute : ElementTransformationAttribut
         HostNameException.LooksLikeName(text) ? throw new HostNameException(text, AcceptedForm, "[0]") : HostAddress.Parse(text);
 }
 
-/// <summary>A host's name stands where an address is needed. Names are not looked up here: that takes time, and what a name stands
-/// for may change between two commands.</summary>
+/// <summary>A host name was given instead of an address. Names are not looked up here, because that takes time, and the address of a
+/// name can change between two commands.</summary>
 /// <param name="name">The name.</param>
-/// <param name="acceptedForm">What is accepted, as a phrase that completes "Write ...".</param>
-/// <param name="index">Picks one of several addresses, where one is needed.</param>
+/// <param name="acceptedForm">The accepted form, as a phrase that completes "Write ...".</param>
+/// <param name="index">An index that selects one of several addresses, if only one is accepted.</param>
 internal sealed class HostNameException(string name, string acceptedForm, string index)
     : FormatException($"{Problem(name, acceptedForm)} To look the name up, write ([System.Net.Dns]::GetHostAddresses('{name}'){index})")
 {
     private const int LongestName = 253;
 
-    /// <summary>The message without an expression of PowerShell, for where none is run.</summary>
+    /// <summary>The message without a PowerShell expression, for the live view, which runs none.</summary>
     public string PlainMessage { get; } = Problem(name, acceptedForm);
 
     /// <summary>True for labels of letters, digits and hyphens with dots between them, of which the last has a letter (RFC 1123, 2.1).</summary>
@@ -106,7 +106,7 @@ public sealed class ProtocolArgumentAttribute : ElementTransformationAttribute<I
 }
 
 /// <summary>Reads one address family.</summary>
-/// <remarks>PowerShell's own conversion takes "IPv4,IPv6" for IPv6 alone, since it adds the numbers up.</remarks>
+/// <remarks>PowerShell's own conversion adds the numbers of "IPv4,IPv6", which gives IPv6 alone.</remarks>
 public sealed class FamilyArgumentAttribute : ElementTransformationAttribute<IPFamily>
 {
     /// <summary>Reads one family.</summary>
@@ -160,7 +160,7 @@ public sealed class StatusArgumentAttribute : ElementTransformationAttribute<Con
         return bits;
     }
 
-    /// <summary>Each bit by itself, so that the names that completion offers can be compared with it.</summary>
+    /// <summary>Each bit separately, so that ValidateSet can compare it with its names.</summary>
     protected override IEnumerable<ConntrackStatus> Expand(ConntrackStatus value)
     {
         for (uint bit = 1; bit != 0; bit <<= 1)
@@ -187,7 +187,7 @@ public sealed class LabelArgumentAttribute : ElementTransformationAttribute<int>
     protected override bool IsAccepted(int value) => value is >= 0 and < LabelBits.Count;
 }
 
-/// <summary>Takes names as they are, but none that is empty.</summary>
+/// <summary>Accepts any name that is not empty.</summary>
 public sealed class TextArgumentAttribute : ElementTransformationAttribute<string>
 {
     /// <inheritdoc/>
@@ -197,16 +197,16 @@ public sealed class TextArgumentAttribute : ElementTransformationAttribute<strin
     protected override string Parse(string text) => text;
 }
 
-/// <summary>Reads one span of time, in seconds or as people write it.</summary>
+/// <summary>Reads one time span: seconds, or a span such as 5m.</summary>
 public sealed class DurationArgumentAttribute : ElementTransformationAttribute<TimeSpan>
 {
-    /// <summary>The shortest that is accepted, in seconds.</summary>
+    /// <summary>The shortest accepted time, in seconds.</summary>
     public double Minimum { get; init; }
 
-    /// <summary>The longest that is accepted, in seconds.</summary>
+    /// <summary>The longest accepted time, in seconds.</summary>
     public long Maximum { get; init; } = int.MaxValue;
 
-    /// <summary>Whether parts of a second are accepted: for times that this side keeps, not for the kernel's timeouts.</summary>
+    /// <summary>Whether fractions of a second are accepted. They are for times that the module measures, not for the kernel's timeouts.</summary>
     public bool TakesFractions { get; init; }
 
     /// <inheritdoc/>
@@ -275,7 +275,7 @@ public sealed class NumberArgumentAttribute(long maximum) : ElementTransformatio
     }
 }
 
-/// <summary>Reads names of properties to group by.</summary>
+/// <summary>Reads the properties to group by.</summary>
 public sealed class GroupPropertyArgumentAttribute : ElementTransformationAttribute<GroupProperty>
 {
     /// <inheritdoc/>
@@ -288,7 +288,8 @@ public sealed class GroupPropertyArgumentAttribute : ElementTransformationAttrib
             : throw new FormatException($"Entries can't be grouped by '{text}'. Write {AcceptedForm}.");
 }
 
-/// <summary>Reads what groups are sorted by, by the names of Show-ConntrackTop too: Packets and Bytes are short for both ways.</summary>
+/// <summary>Reads the value that groups are sorted by. The names of Show-ConntrackTop are accepted too: Packets and Bytes mean both
+/// directions.</summary>
 public sealed class GroupOrderArgumentAttribute : ElementTransformationAttribute<GroupOrder>
 {
     /// <inheritdoc/>

@@ -6,7 +6,7 @@ using ConntrackPS.Conntrack.Filtering;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Makes filters of a cmdlet's parameters. A parameter has the name of the filter's property.</summary>
+/// <summary>Builds filters from a cmdlet's parameters. A parameter has the name of the filter's property.</summary>
 internal static class FilterParameters
 {
     /// <summary>The parameter set in which cmdlets select by filter.</summary>
@@ -34,8 +34,7 @@ internal static class FilterParameters
         return filter;
     }
 
-    /// <summary>The filter, with what the parameters ask for of addresses, ports and what ICMP and GRE have instead, whatever set
-    /// they are of.</summary>
+    /// <summary>Adds the conditions on addresses, ports, and the ICMP and GRE values, whatever parameter set they belong to.</summary>
     public static ConntrackFilter ReadTuple(Cmdlet cmdlet, ConntrackFilter filter)
     {
         foreach ((TupleProperty property, PropertyInfo parameter, bool isExclusion) in OfTuples.GetOrAdd(cmdlet.GetType(), FindTuple))
@@ -47,9 +46,9 @@ internal static class FilterParameters
         return filter;
     }
 
-    /// <summary>Sets those properties of a new filter that the cmdlet has a parameter for, but for those of the table of tuple
+    /// <summary>Sets the properties of a new filter that the cmdlet has a parameter for, except those in the table of tuple
     /// properties.</summary>
-    /// <exception cref="InvalidCastException">The parameter's type is none that the property can take.</exception>
+    /// <exception cref="InvalidCastException">The property cannot have a value of the parameter's type.</exception>
     public static T Fill<T>(Cmdlet cmdlet, T filter)
         where T : class
     {
@@ -96,7 +95,7 @@ internal static class FilterParameters
             ? parameter
             : null;
 
-    /// <summary>Objects of the pipeline are read by their cmdlet, which can tell of an error.</summary>
+    /// <summary>Not for objects of the pipeline: their cmdlet reads them, because it can report errors.</summary>
     private static bool IsObject(PropertyInfo parameter) => parameter.PropertyType == typeof(PSObject) || parameter.PropertyType == typeof(PSObject[]);
 
     private static object Convert(object value, PropertyInfo property)
@@ -115,6 +114,6 @@ internal static class FilterParameters
         };
     }
 
-    /// <summary>All bits that the values have.</summary>
+    /// <summary>The bits of all values together.</summary>
     public static ConntrackStatus Combine(ConntrackStatus[] bits) => bits.Aggregate(ConntrackStatus.None, (all, bit) => all | bit);
 }

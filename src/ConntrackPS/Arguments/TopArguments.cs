@@ -5,10 +5,10 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Names that Show-ConntrackTop and Measure-ConntrackEntry have for the same: each takes the other's.</summary>
+/// <summary>The names that differ between Show-ConntrackTop and Measure-ConntrackEntry. Each cmdlet accepts those of the other.</summary>
 internal static class SharedNames
 {
-    /// <summary>What can be grouped by: the view's name, and Measure-ConntrackEntry's.</summary>
+    /// <summary>The properties to group by: the name in the view, and the name of Measure-ConntrackEntry.</summary>
     public static readonly IReadOnlyDictionary<string, string> Groupings = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
     {
         [nameof(TopGrouping.Source)] = "SourceAddress",
@@ -16,7 +16,7 @@ internal static class SharedNames
         [nameof(TopGrouping.Port)] = "DestinationPort",
     };
 
-    /// <summary>Amounts to sort by.</summary>
+    /// <summary>The amounts to sort by.</summary>
     public static readonly IReadOnlyDictionary<string, string> Amounts = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase)
     {
         [nameof(TopColumn.Rate)] = nameof(GroupOrder.BitsPerSecond),
@@ -25,7 +25,7 @@ internal static class SharedNames
         [nameof(TopColumn.Packets)] = nameof(GroupOrder.TotalPackets),
     };
 
-    /// <summary>All columns of the view that have another name elsewhere: as a property of entries, or for Measure-ConntrackEntry.</summary>
+    /// <summary>The columns of the view that have another name as a property of entries or in Measure-ConntrackEntry.</summary>
     public static readonly IReadOnlyDictionary<string, string> Columns = new Dictionary<string, string>(Amounts, StringComparer.OrdinalIgnoreCase)
     {
         [nameof(TopColumn.Source)] = "SourceAddress",
@@ -35,20 +35,20 @@ internal static class SharedNames
         [nameof(TopColumn.TimeLeft)] = "TimeoutSeconds",
     };
 
-    /// <summary>The view's name for a name of either.</summary>
+    /// <summary>The view's name for a name of either cmdlet.</summary>
     public static string ToView(IReadOnlyDictionary<string, string> names, string text) =>
         names.FirstOrDefault(pair => pair.Value.Equals(text, StringComparison.OrdinalIgnoreCase)).Key ?? text;
 
-    /// <summary>The names, with what each is elsewhere.</summary>
+    /// <summary>The names, each with its name in the other cmdlet.</summary>
     public static string Choices(IReadOnlyDictionary<string, string> names) => string.Join(", ", names.Select(pair => $"{pair.Key} ({pair.Value})"));
 
-    /// <summary>The names of a view's enumeration, those that have another one with it.</summary>
+    /// <summary>The names of an enumeration of the view, with the name in the other cmdlet if there is one.</summary>
     public static string Choices<T>(IReadOnlyDictionary<string, string> names)
         where T : struct, Enum =>
         string.Join(", ", Enum.GetNames<T>().Select(name => names.TryGetValue(name, out string? other) ? $"{name} ({other})" : name));
 }
 
-/// <summary>Reads what the rows of the live view are.</summary>
+/// <summary>Reads the grouping of the live view.</summary>
 public sealed class TopGroupingArgumentAttribute : ElementTransformationAttribute<TopGrouping>
 {
     /// <summary>Reads one.</summary>
@@ -61,7 +61,7 @@ public sealed class TopGroupingArgumentAttribute : ElementTransformationAttribut
     protected override TopGrouping Parse(string text) =>
         KernelSpelling.TryParse(SharedNames.ToView(SharedNames.Groupings, text), out TopGrouping grouping)
             ? grouping
-            : throw new FormatException($"The view can't group by '{text}'. Write {AcceptedForm}. Measure-ConntrackEntry -GroupBy takes every property.");
+            : throw new FormatException($"The view can't group by '{text}'. Write {AcceptedForm}. Measure-ConntrackEntry -GroupBy accepts every property.");
 }
 
 /// <summary>Reads a column of the live view.</summary>
@@ -80,17 +80,17 @@ public sealed class TopColumnArgumentAttribute : ElementTransformationAttribute<
             : throw new FormatException($"The view can't sort by '{text}'. Write {AcceptedForm}.");
 }
 
-/// <summary>Reads what the live view is sorted by: a column, or what only groups have.</summary>
+/// <summary>Reads the sort order of the live view: a column, or a value that only groups have.</summary>
 public sealed class TopSortArgumentAttribute : ElementTransformationAttribute<string>
 {
     /// <summary>Reads one.</summary>
     public TopSortArgumentAttribute() => TakesOne = true;
 
-    /// <summary>What is accepted, for entries and groups.</summary>
+    /// <summary>The accepted names, for entries and groups.</summary>
     internal static string Choices =>
         $"one of {SharedNames.Choices<TopColumn>(SharedNames.Columns)}; with -GroupBy also {string.Join(", ", OfGroups)}";
 
-    /// <summary>What groups can be sorted by, and entries cannot.</summary>
+    /// <summary>The values that only groups can be sorted by.</summary>
     internal static IEnumerable<string> OfGroups =>
         GroupRows.Orders.Select(order => order.ToString()).Where(name => !SharedNames.Amounts.Values.Contains(name));
 

@@ -6,9 +6,9 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Arguments;
 
-/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number; where several are taken, with wildcards.</summary>
-/// <remarks>PowerShell's own conversion of a positional argument says that there is no such parameter, and nothing about
-/// the names there are.</remarks>
+/// <summary>Reads the protocols that have timeouts of their own, by name or IANA number. Wildcards work if the parameter accepts several.</summary>
+/// <remarks>If PowerShell cannot convert a positional argument, its error says that there is no such parameter, and does not list the
+/// accepted names.</remarks>
 public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttribute<TimeoutProtocol>
 {
     /// <inheritdoc/>
@@ -20,7 +20,7 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
             return base.Transform(engineIntrinsics, inputData);
         try
         {
-            // As with other names, a pattern that matches nothing is no error.
+            // As with other names, a pattern that matches nothing is not an error.
             object?[] expanded = [.. elements.SelectMany(element => IsPattern(element) ? Matches(element) : [element])];
             return expanded.Length == 0 ? Array.Empty<TimeoutProtocol>() : base.Transform(engineIntrinsics, expanded);
         }
@@ -78,7 +78,7 @@ public sealed class TimeoutProtocolNameArgumentAttribute : ElementTransformation
 }
 
 /// <summary>Reads timeouts by state: a hashtable, an object with a property for each state, or text such as
-/// <c>SynSent=30,Established=1h</c>; a span alone is that of a protocol with one timeout.</summary>
+/// <c>SynSent=30,Established=1h</c>. A span alone is the timeout of a protocol that has only one.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttribute
 {
@@ -113,7 +113,7 @@ public sealed class TimeoutTableArgumentAttribute : ArgumentTransformationAttrib
             string text when text.Contains('=', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(text) => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Split),
             string or TimeSpan or IFormattable => [(TimeoutValues.SingleKey, Text(input))],
             PSCustomObject => ((PSObject)input!).Properties.Select(property => (property.Name, Text(property.Value))),
-            _ => throw new ArgumentTransformationMetadataException($"These are no timeouts. Write {AcceptedForm}."),
+            _ => throw new ArgumentTransformationMetadataException($"These are not timeouts. Write {AcceptedForm}."),
         };
     }
 

@@ -42,7 +42,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
 
     private protected override void Begin()
     {
-        // With input the parameter set is not known before the first object comes.
+        // With pipeline input, PowerShell knows the parameter set only when the first object arrives.
         if (!MyInvocation.ExpectingInput)
             Run(() => RefuseEmptyFilter());
     }
@@ -94,7 +94,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
             return;
         string? networkNamespace = NamespaceName ?? InputEntry.NamespaceOf(input);
 
-        // A flow that has ended is blocked anyway, in case it starts again.
+        // A flow that has ended is blocked too, because it could start again.
         ConntrackEntry entry = _entries.Read(input, key, networkNamespace) ?? EntryFromProperties.Read(input);
         if (ShouldProcess(entry.ToString(), Action))
             _entries.Add(networkNamespace, entry);
@@ -115,7 +115,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
         ConntrackBlock held;
         try
         {
-            // The packets of flows that exist, as they are on the wire: translated ones don't show what a filter named.
+            // Existing flows are blocked by their packets on the wire: a translated packet does not contain the address that a filter named.
             List<ConntrackEntry> flows = [];
             WarnIfIncomplete(() => target.Find(table, flows, Stop), () => $"{Counted.Of(flows.Count, "existing flow", "existing flows")} blocked. Other matching flows may pass.");
             block.AddFlows(flows);
@@ -132,7 +132,7 @@ public sealed class BlockConntrackTrafficCommand : SelectionCommand
         if (held.Problem is { } problem)
             WriteWarning($"Block {held.Id}: {problem}");
 
-        // A pipeline that wants no more, or Ctrl+C, throws here: the block stands, and Get-ConntrackBlock has it.
+        // If the pipeline is stopped, this throws. The block remains, and Get-ConntrackBlock lists it.
         WriteObject(held);
     }
 }
@@ -212,7 +212,7 @@ public sealed class UnblockConntrackTrafficCommand : ConntrackCommand
     }
 }
 
-/// <summary>What cmdlets may block: the SSH connection that they run in only with -Force.</summary>
+/// <summary>Protects the SSH connection that a cmdlet runs in: it is blocked only with -Force.</summary>
 internal static class BlockTargets
 {
     /// <exception cref="OwnConnectionException">The filter names the SSH connection.</exception>
@@ -224,7 +224,7 @@ internal static class BlockTargets
         return target;
     }
 
-    /// <summary>The given flows but the SSH connection, which is an error; null where nothing is left.</summary>
+    /// <summary>The given flows without the SSH connection, for which an error is written; null if no flow is left.</summary>
     public static BlockTarget? OfEntries(PSCmdlet command, IReadOnlyList<ConntrackEntry> entries, ConntrackTable table, bool force)
     {
         if (force)

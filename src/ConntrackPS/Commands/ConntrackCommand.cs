@@ -26,7 +26,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     private readonly RepeatedErrors _repeated = new();
 
-    /// <summary>What is told once, though it is true of many namespaces and objects.</summary>
+    /// <summary>Messages that were already written. Each is written once, even if it applies to many namespaces or objects.</summary>
     private readonly HashSet<string> _told = [];
 
     private bool? _showsNamespace;
@@ -36,7 +36,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     /// <summary>The network namespaces to work in: names of <c>ip netns</c>, with wildcards (<c>*</c> is all that have a name), paths,
     /// or ids of processes in them.</summary>
-    /// <remarks>A cmdlet that works in one has a parameter of one text instead, which hides this one.</remarks>
+    /// <remarks>A cmdlet that works in one namespace hides this with a parameter that takes one string.</remarks>
     [Parameter]
     [Alias("Namespace")]
     [ValidateNotNullOrEmpty]
@@ -51,7 +51,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         set => NetworkNamespace = value is null ? null : [value];
     }
 
-    /// <summary>The name of the one namespace to work in; null for the caller's own. Several end the cmdlet.</summary>
+    /// <summary>The name of the one namespace to work in; null for the caller's own. If the user named several, the cmdlet ends with an error.</summary>
     private protected string? NamespaceName
     {
         get
@@ -65,13 +65,13 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     private bool NamesSeveral => NetworkNamespace is { Length: > 1 } || NetworkNamespace?.Any(WildcardPattern.ContainsWildcardCharacters) == true;
 
-    /// <summary>Whether rows of several namespaces may come, so that tables should show which.</summary>
+    /// <summary>Whether the output can come from several namespaces. Tables then show the namespace.</summary>
     private protected virtual bool ShowsNamespace => NamesSeveral;
 
     /// <summary>Whether the cmdlet, as it was called, can do nothing without the kernel.</summary>
     private protected virtual bool NeedsKernel => true;
 
-    /// <summary>Raised by Ctrl+C, and where the pipeline wants no more.</summary>
+    /// <summary>Canceled by Ctrl+C, and when a later command of the pipeline stops it.</summary>
     private protected CancellationToken Stop => _stop.Token;
 
     /// <summary>Where there is no such kernel, says so before anything is done.</summary>
@@ -96,7 +96,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // This runs on another thread, and the command may just have ended.
+            // This runs on another thread. The command may have ended already.
         }
     }
 
@@ -111,18 +111,19 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stop.Dispose();
 
-    /// <summary>Emits an object. One of several namespaces is marked, so that its table has a column for that.</summary>
+    /// <summary>Emits an object. If objects can come from several namespaces, it is marked, so that its table shows the namespace.</summary>
     private protected new void WriteObject(object? item)
     {
         _showsNamespace ??= ShowsNamespace;
         base.WriteObject(_showsNamespace.Value ? NamespacedRow.Mark(item) : item);
     }
 
-    /// <summary>Runs the cmdlet's work. What the core throws ends the cmdlet with one error record; what was not found is
-    /// written, and ends only this work.</summary>
+    /// <summary>Runs the cmdlet's work. An exception of the core ends the cmdlet with one error record. An error that something
+    /// was not found is written and ends only this work.</summary>
     private protected void Run(Action work, object? target = null) => Attempt(work, target, endsCommand: true);
 
-    /// <summary>Runs the work for one of several objects; what the core throws is written, and the others go on.</summary>
+    /// <summary>Runs the work for one of several objects. An exception of the core becomes an error record, and the cmdlet continues with
+    /// the next object.</summary>
     private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
 
     /// <summary>Ends a cmdlet that takes no objects where the pipeline has some: it would do its work as if there were none.</summary>
@@ -166,7 +167,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         NoteOrigin(origin, () => NamespacedRow.IsMarked(input) || (origin is not null && NamespacedRow.HasLostItsType(input)));
     }
 
-    /// <summary>Does work for each object that one of the pipeline, or a value of -InputObject, stands for.</summary>
+    /// <summary>Runs work for an object of the pipeline or of -InputObject. For an array or a group, runs it for each element.</summary>
     private protected void ForEachInput(PSObject input, Action<PSObject> work)
     {
         if (InputObjects.IsOne(input))
@@ -197,37 +198,37 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
     }
 
-    /// <summary>Writes the error of an object of the pipeline. Of many that are wrong in the same way the first is told at once, and
-    /// the number of the others by <see cref="TellRepeated"/>.</summary>
+    /// <summary>Writes the error of an object of the pipeline. If many objects are wrong in the same way, only the first error is written
+    /// here. <see cref="TellRepeated"/> reports the number of the others.</summary>
     /// <param name="record">The error.</param>
-    /// <param name="reason">What is wrong, without what differs from object to object.</param>
-    /// <param name="number">The object's number in the pipeline; 0 where it is not told.</param>
+    /// <param name="reason">What is wrong, without the parts that differ between objects.</param>
+    /// <param name="number">The object's number in the pipeline; 0 if the message does not contain it.</param>
     private protected void WriteInputError(ErrorRecord record, string reason, long number = 0)
     {
         if (_repeated.Add(record, reason, number))
             WriteError(record);
     }
 
-    /// <summary>Tells at the end how many objects were wrong in the same way as one before.</summary>
+    /// <summary>Writes, at the end, how many more objects were wrong in the same way as an earlier one.</summary>
     private protected void TellRepeated()
     {
         foreach (ErrorRecord record in _repeated.Take())
             WriteError(record);
     }
 
-    /// <summary>Does what is still waiting in batches, and reports it.</summary>
+    /// <summary>Sends the batches that are not full yet, and reports their results.</summary>
     private protected virtual void Flush()
     {
     }
 
-    /// <summary>One parameter of the kernel's that can't be read is one error; the others follow.</summary>
+    /// <summary>Writes an error for a kernel parameter that can't be read. The cmdlet continues with the others.</summary>
     private protected void TellUnreadable(UnreadableSettingException exception) =>
         WriteError(ErrorFactory.From(exception, Path.GetFileName(exception.Path)));
 
-    /// <summary>Does work on what a listing finds. Where the listing was not whole a warning says so; what was found has
-    /// been processed anyway.</summary>
-    /// <param name="work">The work, which ends with what the listing threw.</param>
-    /// <param name="outcome">Tells, after the work, what came of it and what not; null where the exception does.</param>
+    /// <summary>Runs work on a listing, and warns if the listing was incomplete. The entries that were found are processed in any
+    /// case.</summary>
+    /// <param name="work">The work. It throws the exception of the listing at its end.</param>
+    /// <param name="outcome">Describes, after the work, what was done and what may be missing; null if the exception says that.</param>
     private protected void WarnIfIncomplete(Action work, Func<string>? outcome = null)
     {
         try
@@ -240,7 +241,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
     }
 
-    /// <summary>Says that a listing was not whole, what came of it, and what to do.</summary>
+    /// <summary>Warns that a listing was incomplete: what was done, and what the user can do.</summary>
     private protected void WarnIncomplete(IncompleteListingException exception, string? outcome = null) =>
         WriteWarning($"{outcome} {exception.Message} {ErrorFactory.WaitForResizes}".TrimStart());
 
@@ -250,11 +251,11 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>The namespace of a name, or null for none: the caller's own.</summary>
     private protected static NetworkNamespace? NamespaceNamed(string? name) => Linux.NetworkNamespace.ParseOrOwn(name);
 
-    /// <summary>A namespace in a sentence; nothing for the caller's own.</summary>
+    /// <summary>The namespace as a part of a sentence; empty for the caller's own.</summary>
     private protected static string Within(NetworkNamespace? networkNamespace) => networkNamespace is null ? "" : $" in network namespace '{networkNamespace}'";
 
-    /// <summary>The namespaces the user named, or one null for the caller's own; of several, one that isn't there is an
-    /// error, and the others follow.</summary>
+    /// <summary>The namespaces that the user named, or one null for the caller's own. If one of several does not exist, that is an error,
+    /// and the others follow.</summary>
     private protected IEnumerable<NetworkNamespace?> Namespaces()
     {
         if (!NamesSeveral)
@@ -262,9 +263,9 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         return NetworkNamespace!.SelectMany(Expand).Select(ParseOne).Where(found => found is not null);
     }
 
-    /// <summary>Does work in each of the namespaces; of several, what fails in one is an error of its own.</summary>
+    /// <summary>Runs work in each of the namespaces. If there are several, a failure in one does not stop the others.</summary>
     /// <param name="work">The work.</param>
-    /// <param name="needsEntries">Whether there is nothing to do in a namespace that has no entries at the time.</param>
+    /// <param name="needsEntries">Whether to skip namespaces that have no entries.</param>
     private protected void RunInEach(Action<NetworkNamespace?> work, bool needsEntries = false)
     {
         if (NamesSeveral)
@@ -273,12 +274,12 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             Run(() => work(OneNamespace()));
     }
 
-    /// <summary>Whether the user named the namespace that an object is from; naming none is naming all.</summary>
+    /// <summary>Whether the user named the namespace of an object, or named no namespace at all.</summary>
     private protected bool IsNamed(string? networkNamespace) =>
         NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
 
-    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read; null where those of
-    /// the running system say nothing about a namespace.</summary>
+    /// <summary>The values that the files below a root set at the next boot, with a warning for each file that can't be read; null if
+    /// the files of the running system do not apply to the namespace.</summary>
     private protected PersistedSettings? ReadPersisted(string root, NetworkNamespace? networkNamespace)
     {
         SystemRoot system = new(GetUnresolvedProviderPathFromPSPath(root));
@@ -287,7 +288,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         return ReadPersisted(system);
     }
 
-    /// <summary>What the files below a root set at the next boot, with a warning for each that can't be read.</summary>
+    /// <summary>The values that the files below a root set at the next boot, with a warning for each file that can't be read.</summary>
     private protected PersistedSettings ReadPersisted(SystemRoot root)
     {
         PersistedSettings persisted = PersistedSettings.Read(root);
@@ -301,11 +302,11 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             WriteWarning(problem);
     }
 
-    /// <summary>Writes the files, says which, and warns where a later file sets a value again.</summary>
+    /// <summary>Writes the files, names them, and warns if a later file sets a value again.</summary>
     /// <param name="root">The system whose files they are.</param>
-    /// <param name="isSet">Whether the values of now have been set.</param>
-    /// <param name="changes">The parameters and their values; null takes our line out.</param>
-    /// <returns>False where nothing could be written, which has been told.</returns>
+    /// <param name="isSet">Whether the current values have been set.</param>
+    /// <param name="changes">The parameters and their values; null removes our line.</param>
+    /// <returns>False if nothing could be written. The error has been written then.</returns>
     private protected bool WriteFiles(SystemRoot root, bool isSet, params (string Name, Int128? Value)[] changes)
     {
         IReadOnlyList<string> files;
@@ -320,9 +321,10 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             return false;
         }
 
-        string what = string.Join(", ", changes.Select(change => string.Create(
-            CultureInfo.InvariantCulture, $"{change.Name}{(change.Value is { } value ? $" = {value}" : " no longer")}")));
-        Tell(files.Count == 0 ? $"{root.SysctlFile} had it already: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
+        string what = string.Join(", ", changes.Select(change => change.Value is { } value
+            ? string.Create(CultureInfo.InvariantCulture, $"{change.Name} = {value}")
+            : $"no line for {change.Name}"));
+        Tell(files.Count == 0 ? $"{root.SysctlFile} needs no change: {what}." : $"Persisted in {string.Join(", ", files)}: {what}.");
         WarnOnce(persister.Problems);
         PersistedSettings persisted = ReadPersisted(root);
         foreach ((string name, Int128? value) in changes)
@@ -331,18 +333,18 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             if (value is not null && persisted.After(key, root.SysctlFile) is { Count: > 0 } later)
             {
                 WriteWarning($"{key} is set again after {root.SysctlFile}: by {string.Join("; ", later)}. "
-                    + "The last line wins that a program reads: take these out.");
+                    + "The last line applies. Remove these lines.");
             }
             else if (value is null && persisted.Find(name) is { } other)
             {
-                WriteWarning($"{key} is still set at boot: by {other}. Take that line out to have the kernel's own value.");
+                WriteWarning($"{key} is still set at boot: by {other}. Remove that line to get the kernel's default.");
             }
         }
 
         return true;
     }
 
-    /// <summary>Shown without -Verbose, and no part of the output.</summary>
+    /// <summary>Shows a message without -Verbose. It is not part of the output.</summary>
     private void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
 
     private void Attempt(Action work, object? target, bool endsCommand)
@@ -353,7 +355,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
         catch (OperationCanceledException) when (Stopping)
         {
-            // Ctrl+C: cmdlets end without an error.
+            // After Ctrl+C a cmdlet ends without an error.
         }
         catch (Exception exception) when (ErrorFactory.FromPrompt(exception) is { } unanswered)
         {
@@ -369,19 +371,19 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
     }
 
-    /// <summary>A namespace that a parameter names and that isn't there is told of once, not for each object of the
-    /// pipeline.</summary>
+    /// <summary>Whether the error was already written: a namespace of a parameter that does not exist is reported once, not for each
+    /// object of the pipeline.</summary>
     private bool IsToldAlready(Exception exception) =>
         exception is NetworkNamespaceException missing
         && NetworkNamespace?.Contains(missing.NetworkNamespace) == true
         && !_told.Add(missing.Message);
 
-    /// <summary>PowerShell's own exceptions control its flow and are never caught.</summary>
+    /// <summary>PowerShell's own exceptions control its flow, so they are never caught.</summary>
     private static bool IsOfTheCore(Exception exception) =>
         exception is not (PipelineStoppedException or FlowControlException or TerminateException or RuntimeException);
 
-    /// <summary>The namespaces without those that have no entries. Counts are read for several at once, since a container host has
-    /// hundreds. A count that has become too old, because the consumer was slow, is not used.</summary>
+    /// <summary>The namespaces that have entries. Counts are read for several namespaces at once, because a container host has
+    /// hundreds. A count that is too old, because the consumer was slow, is not used.</summary>
     private IEnumerable<NetworkNamespace?> NamespacesWithEntries()
     {
         foreach (NetworkNamespace?[] some in Namespaces().Chunk(CountsAtOnce))
@@ -423,16 +425,15 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     }
 }
 
-/// <summary>Whether a cmdlet's user wants to see or decide on each change.</summary>
+/// <summary>Finds out whether the user wants to see or confirm each change.</summary>
 internal static class Decisions
 {
-    /// <summary>True under -WhatIf or -Confirm, or where the preferences say so for changes of medium impact.</summary>
-    /// <remarks>Otherwise ShouldProcess would always answer yes, and is not worth its price on each of a million entries.
-    /// </remarks>
+    /// <summary>True with -WhatIf or -Confirm, or if the preference variables ask for it for changes of medium impact.</summary>
+    /// <remarks>Otherwise ShouldProcess always returns true, and calling it for each of a million entries takes too long.</remarks>
     public static bool AsksForEach(this PSCmdlet command) =>
         IsWhatIf(command) || Confirms(command);
 
-    /// <summary>True under -WhatIf, or where the preference says so.</summary>
+    /// <summary>True with -WhatIf, or if the preference variable is set.</summary>
     public static bool IsWhatIf(this PSCmdlet command) => Preference(command, "WhatIf", "WhatIfPreference");
 
     private static bool Preference(PSCmdlet command, string parameter, string variable) =>
@@ -449,14 +450,14 @@ internal static class Decisions
     }
 }
 
-/// <summary>Shows how far work has come that takes longer than a second: how many entries, and how many a second.</summary>
-/// <remarks>The host shows none where its output is redirected, and -ProgressAction decides the rest.</remarks>
+/// <summary>Shows the progress of work that takes longer than a second: the number of entries, and entries per second.</summary>
+/// <remarks>The host shows no progress if its output is redirected. -ProgressAction can turn it off too.</remarks>
 internal sealed class WorkProgress(Cmdlet cmdlet, string activity)
 {
     private const int Delay = 1000;
     private const int Period = 200;
 
-    // Any number, as long as it is the same in all records of the activity.
+    // Any number works, but it must be the same in all records of the activity.
     private const int ActivityId = 2604;
 
     private readonly long _started = Environment.TickCount64;
@@ -477,7 +478,7 @@ internal sealed class WorkProgress(Cmdlet cmdlet, string activity)
             ActivityId, activity, string.Create(CultureInfo.InvariantCulture, $"{_count:N0} entries, {rate:N0} a second")));
     }
 
-    /// <summary>Takes the display away.</summary>
+    /// <summary>Removes the display.</summary>
     public void Complete()
     {
         if (_isShown)

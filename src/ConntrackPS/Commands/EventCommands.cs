@@ -13,7 +13,7 @@ using ConntrackPS.Pipeline;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>What is the same for cmdlets that listen to events.</summary>
+/// <summary>The base class of cmdlets that listen to events.</summary>
 public abstract class EventCommand : SelectionCommand
 {
     private readonly ByNamespace<InputFilter> _filters = new();
@@ -85,8 +85,8 @@ public abstract class EventCommand : SelectionCommand
         return true;
     }
 
-    /// <summary>Starts listening, and warns of events that will not come.</summary>
-    /// <returns>Null where none of the namespaces is there, which has been told.</returns>
+    /// <summary>Starts listening, and warns about events that the kernel will not send.</summary>
+    /// <returns>Null if none of the namespaces exists. The errors have been written then.</returns>
     private protected EventStream? Listen()
     {
         if (AllNamespace && NetworkNamespace is not null)
@@ -115,7 +115,7 @@ public abstract class EventCommand : SelectionCommand
         }
         catch
         {
-            // Ctrl+C, or -WarningAction Stop: nothing else holds the stream yet.
+            // After Ctrl+C or -WarningAction Stop nothing else would dispose the stream.
             stream.Dispose();
             throw;
         }
@@ -166,7 +166,7 @@ public abstract class EventCommand : SelectionCommand
                     : $"For events of all new connections: {CommandLine.TurnOn("Events", "On", target)}");
     }
 
-    /// <summary>Warns of events that will not come, once listening has begun: a warning may end the command.</summary>
+    /// <summary>Warns about events that the kernel will not send. Call it after listening has started, because a warning can end the command.</summary>
     private protected void WarnAboutMissingEvents(params string?[] warnings)
     {
         foreach (string warning in warnings.OfType<string>())
@@ -238,11 +238,11 @@ public sealed class WatchConntrackEventCommand : EventCommand
         });
     }
 
-    /// <summary>Emits events until the time is up, or there were enough.</summary>
+    /// <summary>Emits events until -Timeout or -MaxEvents is reached.</summary>
     /// <param name="take">Waits for events.</param>
-    /// <param name="waitingWhenFull">How many waited when the backlog was full for the first time; null while it never was.</param>
-    /// <param name="otherRemedy">What else helps against losses than a larger buffer.</param>
-    /// <param name="afterEach">What is to be done each time events were emitted, or none came.</param>
+    /// <param name="waitingWhenFull">The number of waiting events when the backlog was full for the first time; null if it never was.</param>
+    /// <param name="otherRemedy">A remedy against losses besides a larger buffer.</param>
+    /// <param name="afterEach">Called each time after waiting, whether or not there were events.</param>
     private void EmitUntilDone<T>(
         Func<TimeSpan, IReadOnlyList<T>> take, Func<long?> waitingWhenFull, string otherRemedy, Action? afterEach = null)
         where T : INumberedEvent
@@ -276,7 +276,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
             + $"process events faster, raise -BacklogSize{otherRemedy}.");
     }
 
-    /// <summary>How long to wait next; without a limit an hour at a time.</summary>
+    /// <summary>The time to wait next; an hour if there is no -Timeout.</summary>
     private TimeSpan Remaining(long started) => Timeout is { } limit
         ? limit - TimeSpan.FromMilliseconds(Environment.TickCount64 - started)
         : TimeSpan.FromHours(1);
@@ -368,7 +368,7 @@ public sealed class RegisterConntrackEventCommand : EventCommand
             WriteObject(subscriber.Action);
     }
 
-    /// <summary>Makes the subscription, to which the stream belongs from then on.</summary>
+    /// <summary>Creates the subscription, which then owns the stream.</summary>
     private PSEventSubscriber Subscribe(EventStream stream)
     {
         try

@@ -78,8 +78,8 @@ public abstract class ExpectationCommand : ConntrackCommand
     [NumberArgument(uint.MaxValue)]
     public long[]? Id { get; set; }
 
-    /// <summary>The filter that the parameters make; one that nothing can match ends the cmdlet.</summary>
-    /// <param name="masters">The connections that announced the expectations; empty for any.</param>
+    /// <summary>The filter of the parameters. A filter that nothing can match ends the cmdlet with an error.</summary>
+    /// <param name="masters">The master connections of the expectations; empty for any.</param>
     private protected ExpectationFilter BuildFilter(IReadOnlyList<EntryKey> masters)
     {
         ExpectationFilter filter = FilterParameters.Fill(this, new ExpectationFilter { Master = masters });
@@ -88,7 +88,7 @@ public abstract class ExpectationCommand : ConntrackCommand
         return filter;
     }
 
-    /// <summary>The connection that an object means; null where it means none, which is then reported.</summary>
+    /// <summary>The connection that an object names; null, after an error was written, if it names none.</summary>
     private protected EntryKey? ReadMaster(PSObject master, bool needsZone = false)
     {
         try
@@ -185,7 +185,7 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
     {
         try
         {
-            // Helpers mostly expect any source port, which is 0 in the tuple.
+            // Most helpers expect any source port. The tuple then has port 0.
             ConntrackFilter filter = TupleProperties.PortIn(TuplePlaces.OriginalSource).Set(new ConntrackFilter(), [new PortRange(0)]);
             EntryKey key = ExactTuple.Of(FilterParameters.ReadTuple(this, filter with
             {
@@ -282,7 +282,7 @@ public sealed class RemoveConntrackExpectationCommand : ExpectationCommand
         }
         catch (FormatException exception)
         {
-            // The error may end the pipeline, and what came before it was meant.
+            // The error can end the pipeline. Objects before it must be processed first.
             Flush();
             WriteInputError(ErrorFactory.NotAnExpectation(input, exception), ErrorFactory.Describe(exception));
         }

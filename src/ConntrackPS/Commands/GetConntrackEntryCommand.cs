@@ -31,7 +31,8 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     [Parameter(ParameterSetName = FilterSet)]
     public SwitchParameter Exact { get; set; }
 
-    /// <summary>The list of the kernel to read.</summary>
+    /// <summary>The kernel's list to read: the table, entries that are already deleted but still in use (Dying), or entries whose
+    /// first packet has not left the machine yet (Unconfirmed; always empty since Linux 5.19).</summary>
     [Parameter(ParameterSetName = FilterSet)]
     public TableKind Table { get; set; }
 
@@ -76,8 +77,8 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
 
     private void Emit(ConntrackEntry entry) => WriteObject(ResolveService ? ServiceView.Of(entry) : entry);
 
-    /// <summary>Objects with a part of a tuple are one listing in the end, so that no entry comes twice. Resetting needs entries that
-    /// were named one by one.</summary>
+    /// <summary>Objects with a part of a tuple are collected for one listing at the end, so that no entry is emitted twice. -ResetCounter
+    /// refuses them, because it needs entries that are named one by one.</summary>
     private protected override bool TakesFilter(InputFilter filter, PSObject input)
     {
         if (ResetCounter)
@@ -112,7 +113,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
             {
                 foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
                 {
-                    // One by one: WriteObject would copy a collection before it writes the first.
+                    // One by one, because WriteObject copies a collection before it writes the first element.
                     for (int i = 0; i < batch.Count; i++)
                     {
                         if (ResetCounter)
@@ -161,7 +162,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
             Emit(entry);
     }
 
-    /// <summary>By a request for this entry only: a dump that resets would reset what other kernels don't filter.</summary>
+    /// <summary>Resets by a request for this entry alone. A dump that resets would also reset entries that older kernels do not filter.</summary>
     private void Reset(ConntrackEntry entry)
     {
         if (ShouldProcess(entry.ToString(), "Reset counters")
@@ -172,7 +173,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
         }
     }
 
-    /// <returns>False where another entry stands in the way, which is reported, and the others go on.</returns>
+    /// <returns>False, after an error was written, if another entry hides this one.</returns>
     private bool TryFind(string? networkNamespace, Func<EntryFinder, ConntrackEntry?> find, out ConntrackEntry? entry)
     {
         try

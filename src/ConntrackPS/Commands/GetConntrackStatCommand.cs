@@ -56,7 +56,7 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
         foreach (NetworkNamespace? target in Namespaces())
             RunOne(() => samplers.Add((target, new StatSampler(target))), target);
 
-        // By the clock from the start on, so that rounds don't drift.
+        // Each round is scheduled from the start time, so that delays do not add up.
         long started = Environment.TickCount64;
         for (long round = 1; samplers.Count > 0 && !(round > Count); round++)
         {
@@ -64,7 +64,7 @@ public sealed class GetConntrackStatCommand : ConntrackCommand
             if (wait > TimeSpan.Zero && Stop.WaitHandle.WaitOne(wait))
                 return;
 
-            // A namespace that is gone is reported once.
+            // A namespace that no longer exists is reported once.
             samplers.RemoveAll(pair => !TryEmit(pair.Namespace, pair.Sampler));
         }
     }

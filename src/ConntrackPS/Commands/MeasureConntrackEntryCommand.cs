@@ -113,7 +113,8 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         TellRepeated();
     }
 
-    /// <summary>Objects with a part of a tuple choose entries of the table. Counted together with objects, some would count twice.</summary>
+    /// <summary>Objects with a part of a tuple select entries of the table. They cannot be mixed with objects that are counted themselves,
+    /// because some entries would be counted twice.</summary>
     private protected override bool TakesFilter(InputFilter filter, PSObject input)
     {
         if (_measurement.Count > 0 || !_connections.IsEmpty)
@@ -136,9 +137,9 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     private bool AsksForCounters => Interval is not null
         || SortBy is (>= GroupOrder.TotalPackets and <= GroupOrder.ReplyBytes) or GroupOrder.BitsPerSecond or GroupOrder.PacketsPerSecond;
 
-    /// <param name="filter">Which entries.</param>
-    /// <param name="text">The filter as parameters, which groups carry along; null where it has no such text.</param>
-    /// <param name="networkNamespace">Where.</param>
+    /// <param name="filter">The entries to count.</param>
+    /// <param name="text">The filter as parameters, which the groups keep; null if it cannot be written as parameters.</param>
+    /// <param name="networkNamespace">The namespace; null for the caller's own.</param>
     private void CountTable(ConntrackFilter filter, string? text, NetworkNamespace? networkNamespace)
     {
         ConntrackTable table = OpenTable(networkNamespace, filter);
@@ -180,7 +181,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             else if (_filters.IsEmpty)
                 CountEntry(entry);
             else
-                throw new FormatException("it is an entry, and an object before it chose entries of the table: count these apart.");
+                throw new FormatException("it is an entry, but an earlier object selects entries of the table. Count them in two commands.");
         }
         catch (FormatException exception)
         {
@@ -210,7 +211,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
         if (ReadFilter(group) is { } filter
             && !TakesFilter(InputFilter.Of(group, filter), group.Source))
         {
-            throw new FormatException("it is a group, and an object before it was counted itself: count these apart.");
+            throw new FormatException("it is a group, but an earlier object was counted itself. Count them in two commands.");
         }
     }
 

@@ -7,7 +7,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <content>The parameters, and what they make.</content>
+/// <content>The parameters, and the entry that they describe.</content>
 public sealed partial class NewConntrackEntryCommand
 {
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
@@ -233,15 +233,15 @@ public sealed partial class NewConntrackEntryCommand
         Master = _master?.Original,
     };
 
-    /// <exception cref="FormatException">What was given makes no tuple, or the kernel would ignore some of it.</exception>
+    /// <exception cref="FormatException">The parameters are not a tuple, or the kernel would ignore one of them.</exception>
     private EntryTuples BuildTuples()
     {
         ConntrackFilter named = FilterParameters.ReadTuple(this, new ConntrackFilter { Protocol = [Protocol] });
         if (Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 && !TupleProperties.IcmpCode.IsAsked(named))
             named = TupleProperties.IcmpCode.Set(named, [0]);
 
-        // What does not go together in a filter makes no entry either. But a reply that the original follows from is that
-        // before translation, as it is to conntrack.
+        // Parameters that conflict in a filter are no entry either. One exception: if the original tuple is derived from the reply,
+        // the reply is the one before translation, as with conntrack.
         bool isByReply = SourceAddress is null && DestinationAddress is null;
         ConntrackFilter untranslated = Without(named, property => property.IsTranslated);
         ConntrackFilter withoutReply = Without(named, property => !property.IsTranslated && (property.Places & TuplePlaces.Reply) != 0);

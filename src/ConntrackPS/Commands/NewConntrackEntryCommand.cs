@@ -83,7 +83,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         base.Dispose(disposing);
     }
 
-    /// <summary>Makes an entry of an object of the pipeline, or of the parameters.</summary>
+    /// <summary>Builds an entry from an object of the pipeline, or from the parameters.</summary>
     private void Make(PSObject? input)
     {
         long number = input is null ? 0 : ++_number;
@@ -106,7 +106,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
             if (input is null)
                 ThrowTerminatingError(error);
 
-            // The error may end the pipeline, and what came before it was meant.
+            // The error can end the pipeline. Objects before it must be processed first.
             Flush();
             WriteInputError(error, ErrorFactory.Describe(exception), number);
         }
@@ -134,13 +134,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         return $"Create conntrack entry{(Force ? ", or change the one that exists," : "")} with {values}";
     }
 
-    /// <summary>What the kernel would give the entry, by the timeouts of its network namespace as they are now.</summary>
+    /// <summary>The current timeout of the network namespace for the entry's protocol and state.</summary>
     /// <exception cref="FormatException">The namespace has no timeout for the entry's protocol and state.</exception>
     private uint DefaultTimeout(ConntrackEntry entry, string? networkNamespace)
     {
         if (!_timeouts.TryGetValue(networkNamespace ?? "", out IReadOnlyList<ConntrackTimeout>? present))
         {
-            // One that can't be read is missed only by the entries that need it.
+            // A timeout that can't be read is an error only for the entries that need it.
             present = new TimeoutDefaults(NamespaceNamed(networkNamespace)).Read(_ => { });
             _timeouts.Add(networkNamespace ?? "", present);
         }
@@ -174,7 +174,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
     }
 
     /// <summary>Linux 6.18 no longer tracks DCCP. It accepts such entries, and ignores their ports and state without an error.</summary>
-    /// <remarks>Asked once: the kernel is the same for all entries. A namespace that shows no timeouts at all tells nothing.</remarks>
+    /// <remarks>Checked once, because all entries have the same kernel. If the namespace shows no timeouts at all, the answer is unknown.</remarks>
     private bool TracksDccp(string? networkNamespace)
     {
         if (_tracksDccp is { } known)
@@ -201,11 +201,13 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
     }
 
-    /// <summary>The kernel looks for a master by its tuple, in the entry's own zone, and would accept an entry that came later.</summary>
+    /// <summary>Whether the master exists with its id, in the zone of the entry. The kernel finds a master only by its tuple, and would
+    /// accept a newer connection with the same tuple.</summary>
     private bool IsThere(in EntryKey master, ConntrackEntry entry) =>
         master.AnyZone == EntryKey.Of(entry).AnyZone && _finders!.In(entry.Namespace).Find(master) is not null;
 
-    /// <summary>What exists must be the same flow: the kernel refuses as well where another one has one of the tuples.</summary>
+    /// <summary>Changes the existing entry to match, if it is the same flow. The kernel returns the same error if another flow has one of
+    /// the tuples.</summary>
     private void MakeLike(NumberedEntry numbered, NetlinkException refusal)
     {
         (long number, ConntrackEntry entry, bool hasDefaultTimeout) = numbered;
@@ -221,8 +223,8 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _updaters!.In(entry.Namespace).Add(EntryKey.Of(present), hasDefaultTimeout ? EntryChange.MakeLike(entry) with { TimeoutSeconds = null } : EntryChange.MakeLike(entry), numbered);
     }
 
-    /// <summary>When the kernel creates an entry it ignores labels that no rule uses, without an error; it returns one when they
-    /// are set again.</summary>
+    /// <summary>Sets the labels again. When the kernel creates an entry, it ignores labels that no rule uses, without an error. When they
+    /// are set again, it returns one.</summary>
     private void Finish(NumberedEntry numbered, bool isNew)
     {
         if (isNew && HasOtherMaster(numbered))
@@ -241,7 +243,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         _withoutShift += entry.LacksSequenceShift ? 1 : 0;
     }
 
-    /// <summary>What text leaves out, and can't be derived.</summary>
+    /// <summary>Warns about values that text does not contain and that can't be derived.</summary>
     private void WarnAboutGaps()
     {
         if (_withoutTags > 0)
@@ -259,7 +261,8 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
     }
 
-    /// <summary>The kernel finds a master by either direction of whichever entry has the tuple, and does not tell which.</summary>
+    /// <summary>Deletes the new entry, and writes an error, if the kernel chose another master. It takes the first entry that has the tuple
+    /// in either direction, and does not report which one.</summary>
     private bool HasOtherMaster(NumberedEntry numbered)
     {
         (long number, ConntrackEntry entry, bool hasDefaultTimeout) = numbered;
@@ -283,6 +286,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
             WriteObject(created);
     }
 
-    /// <summary>The id is the kernel's to give, and so is a translated port that was left open.</summary>
+    /// <summary>The key of a created entry, without the values that the kernel chooses: the id, and a translated port that was not
+    /// given.</summary>
     private static EntryKey KeyOf(ConntrackEntry entry) => EntryKey.Of(entry) with { Id = null, Reply = null };
 }

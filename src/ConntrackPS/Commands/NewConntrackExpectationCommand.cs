@@ -211,7 +211,7 @@ public sealed class NewConntrackExpectationCommand : ConntrackCommand
             yield return nameof(DestinationPort);
     }
 
-    /// <summary>An expectation of the pipeline is the start; an entry is the master.</summary>
+    /// <summary>Uses an expectation of the pipeline as the template, and an entry as the master.</summary>
     private ConntrackExpectation Build(PSObject? input)
     {
         PSObject? master = Master;

@@ -67,7 +67,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
     {
         _asksForEach = this.AsksForEach();
         _progress = new WorkProgress(this, "Removing conntrack entries");
-        // With input the parameter set is not known before the first object comes.
+        // With pipeline input, PowerShell knows the parameter set only when the first object arrives.
         if (!MyInvocation.ExpectingInput)
             Run(() => RefuseEmptyFilter());
     }
@@ -170,7 +170,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
             RemoveEach(table, filter);
     }
 
-    /// <summary>What comes by the pipeline is blocked and deleted together, once all of it is known.</summary>
+    /// <summary>Collects the entries of the pipeline. They are blocked and deleted together at the end.</summary>
     private void CollectToBlock(PSObject input)
     {
         if (ReadKey(input) is not { } key)
@@ -206,7 +206,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
         WarnAboutBlock(block, deletion);
     }
 
-    /// <summary>Waits as long as blocks are to last, all of them together, and takes them down.</summary>
+    /// <summary>Waits once for -BlockTime, and then removes all blocks.</summary>
     private void EndBlocks()
     {
         if (_blocks.Count > 0 && BlockTime is { } time)
@@ -240,7 +240,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
         }
     }
 
-    /// <summary>Decisions and -PassThru need each entry's object.</summary>
+    /// <summary>Deletes entry by entry, because -WhatIf, -Confirm and -PassThru need the object of each entry.</summary>
     private void RemoveEach(ConntrackTable table, ConntrackFilter filter)
     {
         using EntryStream stream = table.Open(filter);
@@ -272,7 +272,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
         _progress.Advance();
     }
 
-    /// <summary>Counts in what a deletion did, and says where it may have left some.</summary>
+    /// <summary>Adds the counts of a deletion, and warns if it may have left entries.</summary>
     private void Sum(Func<DeleteSummary> delete) => WarnIfIncomplete(() =>
     {
         try

@@ -15,7 +15,7 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Repairs what Test-ConntrackHealth found: checks each finding again, runs its remedy, and says what remained.</summary>
+/// <summary>Checks the findings of Test-ConntrackHealth again, runs their remedies, and reports the results.</summary>
 [Cmdlet(VerbsDiagnostic.Repair, "ConntrackHealth", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(ConntrackRepair))]
 public sealed class RepairConntrackHealthCommand : ConntrackCommand
@@ -33,18 +33,18 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>Findings of Test-ConntrackHealth, or objects that have kept their properties through a file or remoting.</summary>
+    /// <summary>Findings of Test-ConntrackHealth, or objects with their properties from a file or remoting.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>How long to count drops and the like before and after: seconds, or a span such as 1m.</summary>
+    /// <summary>How long to count drops and similar, before and after the repair: seconds, or a span such as 1m.</summary>
     [Parameter]
     [Alias("SampleSeconds")]
     [DurationArgument(TakesOne = true, Maximum = 3600)]
     public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The root of the system whose sysctl files are compared and changed. The default is the running system. Give the one that
-    /// Test-ConntrackHealth had.</summary>
+    /// <summary>The root of the system whose sysctl files are compared and changed. The default is the running system. If
+    /// Test-ConntrackHealth had another one, give that one.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
@@ -84,7 +84,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
         }
     }
 
-    /// <summary>Finds the findings again, runs what their remedies say, and looks what is left of them.</summary>
+    /// <summary>Checks for the findings again, runs their remedies, and checks once more.</summary>
     private void Repair(NetworkNamespace? target, SystemRoot root, IReadOnlyList<ConntrackFinding> findings)
     {
         HealthCheck check = new(target, root, SampleTime);
@@ -111,16 +111,16 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
             TellResults(done, before, check.Run(Stop));
     }
 
-    /// <summary>The finding as it is now: by its name and its remedy, so that nothing is run but what was found.</summary>
+    /// <summary>The current finding with the same name and remedy. So nothing runs that was not found.</summary>
     private HealthFinding? Find(ConntrackFinding given, IReadOnlyList<HealthFinding> present, NetworkNamespace? target)
     {
         HealthFinding[] named = [.. present.Where(finding => finding.Name == given.Name)];
         if (named.FirstOrDefault(finding => RemedyText.Of(finding.Remedies) == given.Remedy) is { } found)
             return found;
         WriteObject(named.Length == 0
-            ? new ConntrackRepair(given, RepairResult.NotFound, null, $"It is not found here now{Within(target)}.")
+            ? new ConntrackRepair(given, RepairResult.NotFound, null, $"The finding does not exist here now{Within(target)}.")
             : new ConntrackRepair(
-                given, RepairResult.Refused, null, $"The remedy is another one now: {string.Join("; or: ", named.Select(finding => RemedyText.Of(finding.Remedies)))}. Run Test-ConntrackHealth again, and pipe what it finds."));
+                given, RepairResult.Refused, null, $"The remedy has changed: {string.Join("; or: ", named.Select(finding => RemedyText.Of(finding.Remedies)))}. Run Test-ConntrackHealth again, and pipe its findings."));
         return null;
     }
 
@@ -142,13 +142,13 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
     {
         foreach ((HealthFinding finding, ConntrackFinding shown) in done)
         {
-            // Of several with one name only the remedy tells which it was; a remedy may be another one afterwards.
+            // If several findings have the same name, the remedy identifies the right one. But the remedy can change after the repair.
             bool isAlone = before.Count(other => other.Name == finding.Name) == 1;
             HealthFinding? left = after.FirstOrDefault(other =>
                 other.Name == finding.Name && other.Severity >= finding.Severity && (isAlone || RemedyText.Of(other.Remedies) == shown.Remedy));
             WriteObject(left is null
                 ? new ConntrackRepair(shown, RepairResult.Repaired, shown.Remedy, "The finding is gone.")
-                : new ConntrackRepair(shown, RepairResult.Remained, shown.Remedy, $"It is still found: {left.Evidence}"));
+                : new ConntrackRepair(shown, RepairResult.Remained, shown.Remedy, $"The finding is still there: {left.Evidence}"));
         }
     }
 
@@ -159,7 +159,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
         _ => null,
     };
 
-    /// <returns>False where it failed, which has been told.</returns>
+    /// <returns>False, after an error was written, if it failed.</returns>
     private bool Run(Remedy remedy, SystemRoot root) => remedy switch
     {
         Remedy.SetSetting setting => Set(setting),
@@ -186,7 +186,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
                select (setting, SettingValue.Parse(setting.Definition, value)),
         ];
 
-        // The buckets before the maximum: where there is no memory for them, nothing has changed.
+        // Buckets are set before the maximum: if there is no memory for them, nothing has changed yet.
         if (scope.Time != RemedyTime.AtBoot)
         {
             Array.ForEach(changes, change => change.Setting.RequireWritable());

@@ -9,97 +9,97 @@ namespace ConntrackPS.Commands;
 /// <content>What is left out: a parameter for each address and port that can be asked for, and for the other properties that people leave out. It names nothing by itself.</content>
 public abstract partial class SelectionCommand
 {
-    /// <summary>Leaves out entries that -SourceAddress would ask for: addresses or prefixes the first packet came from.</summary>
+    /// <summary>Leaves out entries that -SourceAddress would match: addresses or prefixes the first packet came from.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeSourceAddress { get; set; }
 
-    /// <summary>Leaves out entries that -DestinationAddress would ask for: addresses or prefixes the first packet was sent to, before translation.</summary>
+    /// <summary>Leaves out entries that -DestinationAddress would match: addresses or prefixes the first packet was sent to, before translation.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeDestinationAddress { get; set; }
 
-    /// <summary>Leaves out entries that -ReplySourceAddress would ask for: addresses or prefixes replies come from.</summary>
+    /// <summary>Leaves out entries that -ReplySourceAddress would match: addresses or prefixes replies come from.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeReplySourceAddress { get; set; }
 
-    /// <summary>Leaves out entries that -ReplyDestinationAddress would ask for: addresses or prefixes replies go to.</summary>
+    /// <summary>Leaves out entries that -ReplyDestinationAddress would match: addresses or prefixes replies go to.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeReplyDestinationAddress { get; set; }
 
-    /// <summary>Leaves out entries that -Address would ask for: addresses or prefixes that any of the four addresses may have.</summary>
+    /// <summary>Leaves out entries that -Address would match: addresses or prefixes that any of the four addresses may have.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeAddress { get; set; }
 
-    /// <summary>Leaves out entries that -TranslatedSourceAddress would ask for: addresses or prefixes that replace the source, on entries whose source is translated.</summary>
+    /// <summary>Leaves out entries that -TranslatedSourceAddress would match: addresses or prefixes that replace the source, on entries whose source is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeTranslatedSourceAddress { get; set; }
 
-    /// <summary>Leaves out entries that -TranslatedDestinationAddress would ask for: addresses or prefixes that replace the destination, on entries whose destination is translated.</summary>
+    /// <summary>Leaves out entries that -TranslatedDestinationAddress would match: addresses or prefixes that replace the destination, on entries whose destination is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeTranslatedDestinationAddress { get; set; }
 
-    /// <summary>Leaves out entries that -TranslatedAddress would ask for: addresses or prefixes that replace the source or the destination, on entries where that one is translated.</summary>
+    /// <summary>Leaves out entries that -TranslatedAddress would match: addresses or prefixes that replace the source or the destination, on entries where that one is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [AddressArgument]
     [ArgumentCompleter(typeof(AddressCompleter))]
     public AddressPrefix[]? ExcludeTranslatedAddress { get; set; }
 
-    /// <summary>Leaves out entries that -SourcePort would ask for: source ports of the first packet, or ranges such as 1000-2000.</summary>
+    /// <summary>Leaves out entries that -SourcePort would match: source ports of the first packet, or ranges such as 1000-2000.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeSourcePort { get; set; }
 
-    /// <summary>Leaves out entries that -DestinationPort would ask for: destination ports of the first packet before translation, or ranges.</summary>
+    /// <summary>Leaves out entries that -DestinationPort would match: destination ports of the first packet before translation, or ranges.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeDestinationPort { get; set; }
 
-    /// <summary>Leaves out entries that -ReplySourcePort would ask for: ports or ranges that replies come from.</summary>
+    /// <summary>Leaves out entries that -ReplySourcePort would match: ports or ranges that replies come from.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeReplySourcePort { get; set; }
 
-    /// <summary>Leaves out entries that -ReplyDestinationPort would ask for: ports or ranges that replies go to.</summary>
+    /// <summary>Leaves out entries that -ReplyDestinationPort would match: ports or ranges that replies go to.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeReplyDestinationPort { get; set; }
 
-    /// <summary>Leaves out entries that -TranslatedSourcePort would ask for: ports or ranges that replace the source port, on entries whose source is translated.</summary>
+    /// <summary>Leaves out entries that -TranslatedSourcePort would match: ports or ranges that replace the source port, on entries whose source is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeTranslatedSourcePort { get; set; }
 
-    /// <summary>Leaves out entries that -TranslatedDestinationPort would ask for: ports or ranges that replace the destination port, on entries whose destination is translated.</summary>
+    /// <summary>Leaves out entries that -TranslatedDestinationPort would match: ports or ranges that replace the destination port, on entries whose destination is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeTranslatedDestinationPort { get; set; }
 
-    /// <summary>Leaves out entries that -TranslatedPort would ask for: ports or ranges that replace the source or destination port, on entries where that one is translated.</summary>
+    /// <summary>Leaves out entries that -TranslatedPort would match: ports or ranges that replace the source or destination port, on entries where that one is translated.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? ExcludeTranslatedPort { get; set; }
 
-    /// <summary>Leaves out entries that -Port would ask for: ports or ranges that any of the four ports may have.</summary>
+    /// <summary>Leaves out entries that -Port would match: ports or ranges that any of the four ports may have.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]

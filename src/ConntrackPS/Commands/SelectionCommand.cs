@@ -271,7 +271,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
     [NumberArgument(uint.MaxValue)]
     public long[]? Id { get; set; }
 
-    /// <summary>The filter that the parameters make; one that nothing can match ends the cmdlet.</summary>
+    /// <summary>The filter of the parameters. A filter that nothing can match ends the cmdlet with an error.</summary>
     private protected ConntrackFilter BuildFilter()
     {
         ConntrackFilter filter = ReadParameters();
@@ -280,11 +280,11 @@ public abstract partial class SelectionCommand : ConntrackCommand
         return filter;
     }
 
-    /// <summary>The filter as the parameters have it, whether anything can match or not.</summary>
+    /// <summary>The filter of the parameters, even if nothing can match it.</summary>
     private protected ConntrackFilter ReadParameters() => FilterParameters.Read(this);
 
-    /// <summary>The filter, if it does not match every entry: a cmdlet that changes something never treats a missing
-    /// filter as "everything".</summary>
+    /// <summary>The filter of the parameters. A filter that matches every entry ends the cmdlet with an error, because a cmdlet that
+    /// changes something never treats a missing filter as "everything".</summary>
     private protected ConntrackFilter RefuseEmptyFilter()
     {
         ConntrackFilter filter = BuildFilter();
@@ -293,7 +293,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
         return filter;
     }
 
-    /// <summary>The key of an entry of the pipeline; null where the object names none, which is then reported.</summary>
+    /// <summary>The key of an entry of the pipeline; null, after an error was written, if the object does not name an entry.</summary>
     private protected EntryKey? ReadKey(PSObject input)
     {
         try
@@ -307,7 +307,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
         }
     }
 
-    /// <summary>Tells of an object that names no entry, unless it can be taken for a filter.</summary>
+    /// <summary>Writes an error for an object that does not name an entry, unless the object can be used as a filter.</summary>
     private protected void Refuse(PSObject input, FormatException problem)
     {
         string reason = ErrorFactory.Describe(problem);
@@ -315,15 +315,15 @@ public abstract partial class SelectionCommand : ConntrackCommand
         {
             if (TakesFilter(filter, input))
                 return;
-            problem = new FormatException($"{reason} To choose by a part of the tuple: Get-ConntrackEntry {filter.Parameters} | {MyInvocation.MyCommand.Name}", problem);
+            problem = new FormatException($"{reason} To select entries by a part of the tuple: Get-ConntrackEntry {filter.Parameters} | {MyInvocation.MyCommand.Name}", problem);
         }
 
-        // The error may end the pipeline, and what came before it was meant.
+        // The error can end the pipeline. Objects before it must be processed first.
         Flush();
         WriteInputError(ErrorFactory.NotAnEntry(input, problem), reason);
     }
 
-    /// <summary>Takes an object with a part of a tuple for a filter; false where that may not be.</summary>
+    /// <summary>Uses an object with a part of a tuple as a filter; false if this cmdlet must not do that.</summary>
     private protected virtual bool TakesFilter(InputFilter filter, PSObject input) => false;
 
     /// <summary>The filter that an object of the pipeline stands for: a part of a tuple, an entry, or a group of Measure-ConntrackEntry.
@@ -341,7 +341,7 @@ public abstract partial class SelectionCommand : ConntrackCommand
         }
     }
 
-    /// <summary>The table of a namespace, to which a filter is put.</summary>
+    /// <summary>Opens the table of a namespace for a filter, and warns if the kernel does not record the values that it needs.</summary>
     private protected ConntrackTable OpenTable(NetworkNamespace? networkNamespace, ConntrackFilter filter)
     {
         ConntrackTable table = new(networkNamespace);
@@ -359,18 +359,18 @@ public abstract partial class SelectionCommand : ConntrackCommand
             WarnIfOff("nf_conntrack_timestamp", "Timestamp", "Timestamps are off (nf_conntrack_timestamp=0), and entries have no start time", networkNamespace);
     }
 
-    /// <summary>Says so where packets and bytes are not counted.</summary>
+    /// <summary>Warns if the kernel does not count packets and bytes.</summary>
     private protected void WarnAboutMissingCounters(NetworkNamespace? networkNamespace) =>
         WarnIfOff("nf_conntrack_acct", "Accounting", "Accounting is off (nf_conntrack_acct=0), and entries have no counters", networkNamespace);
 
-    /// <summary>Tells how often the table was read again.</summary>
+    /// <summary>Reports with -Verbose how often the table was listed again.</summary>
     private protected void ReportRepeats(int repeats)
     {
         if (repeats > 0)
             WriteVerbose($"The hash table was resized during the listing. It was listed again {Counted.Of(repeats, "time", "times")}.");
     }
 
-    /// <summary>The filter that a group of the pipeline stands for; null where there is none, which is then reported.</summary>
+    /// <summary>The filter of a group of the pipeline; null, after an error was written, if it has none.</summary>
     private protected ConntrackFilter? ReadFilter(InputGroup group)
     {
         try

@@ -50,8 +50,8 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     [DurationArgument(TakesOne = true, Maximum = TimeoutRange.Maximum)]
     public TimeSpan? NewTimeout { get; set; }
 
-    /// <summary>What -NewTimeout was called when -State, -Mark and -Helper beside it were new values. It is refused, since a command
-    /// line of that time would select entries by these now, and change others than it was written for.</summary>
+    /// <summary>The old name of -NewTimeout. It is refused: in old command lines -State, -Mark and -Helper are new values, but now they
+    /// select entries, so such a line would change the wrong entries.</summary>
     [Parameter(DontShow = true)]
     public object? TimeoutSeconds { get; set; }
 
@@ -87,7 +87,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         "Closing", "Ignore", "Invalid")]
     public ConntrackState? NewState { get; set; }
 
-    /// <summary>The new helper's name; an empty one takes the helper away. The kernel gives helpers to new entries only.</summary>
+    /// <summary>The name of the new helper. An empty name removes the helper. The kernel gives a helper only to new entries.</summary>
     [Parameter]
     [AllowEmptyString]
     [ValidateNotNull]
@@ -177,7 +177,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         if (!_asksForEach && !ShouldProcess(filter.ToString(), _action))
             return;
 
-        // Changed while others are still to be read: no change makes the listing miss an entry, or show one twice.
+        // Entries are changed during the listing. A change never makes the listing miss an entry or show one twice.
         using EntryStream stream = table.Open(filter);
         using CancellationTokenRegistration registration = Stop.Register(stream.Cancel);
         long before = Changed;

@@ -104,7 +104,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
         if (!ShouldProcess("connection tracking" + Within(target), Describe("Set " + text)))
             return;
 
-        // The buckets before the maximum: where there is no memory for them, nothing has changed.
+        // Buckets are set before the maximum: if there is no memory for them, nothing has changed yet.
         if (!PersistOnly)
             Enumerable.Reverse(changes).ToList().ForEach(change => settings.Set(change.Setting, change.Number));
         if (Persists)
@@ -113,7 +113,7 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
             changes.ForEach(change => WriteObject(new ConntrackSettings(target, ReadAgain(target)).Find(change.Setting.Name)));
     }
 
-    /// <summary>The setting, and with -ScaleBucket as many buckets.</summary>
+    /// <summary>The setting, and with -ScaleBucket the same number of buckets.</summary>
     private List<(ConntrackSetting Setting, Int128 Number)> Changes(ConntrackSettings settings)
     {
         ConntrackSetting setting = settings.Find(Name);
@@ -122,12 +122,12 @@ public sealed class SetConntrackSettingCommand : PersistingCommand
 
     private (ConntrackSetting Setting, Int128 Number) Parse(ConntrackSetting setting) => (setting, SettingValue.Parse(setting.Definition, Text()));
 
-    /// <summary>What was typed, but numbers by their value: 1MB and 1e6 are numbers to PowerShell.</summary>
+    /// <summary>The typed text, or the value of a number: PowerShell reads 1MB and 1e6 as numbers.</summary>
     private string Text() => PSObject.AsPSObject(Value).BaseObject is IFormattable number and (int or uint or long or ulong or double or decimal)
         ? number.ToString("0.###", CultureInfo.InvariantCulture)
         : LanguagePrimitives.ConvertTo<string>(Value);
 
-    /// <summary>The maximum is one for all namespaces; any of them may be past it.</summary>
+    /// <summary>Warns about each table that has more entries than the new maximum, which applies to all namespaces.</summary>
     private void Warn(ConntrackSetting setting, Int128 number)
     {
         if (setting.Name != Maximum || PersistOnly)

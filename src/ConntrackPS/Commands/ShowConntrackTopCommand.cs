@@ -39,7 +39,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         set => OneNamespaceName = value;
     }
 
-    /// <summary>The column to sort by: amounts begin with the largest. The default is Rate, with -Once Bytes, with -NoCounter
+    /// <summary>The column to sort by. Amounts are sorted largest first. The default is Rate, with -Once Bytes, with -NoCounter
     /// Source. Groups are sorted by Count unless Rate, Bytes, Assured, Unreplied or SynSent is given. The names of
     /// Measure-ConntrackEntry (TotalBytes) are accepted too.</summary>
     [Parameter]
@@ -47,7 +47,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [ArgumentCompleter(typeof(TopSortCompleter))]
     public string? SortBy { get; set; }
 
-    /// <summary>The column to sort by where entries are equal in the first.</summary>
+    /// <summary>The column to sort by if entries are equal in the first.</summary>
     [Parameter]
     [TopColumnArgument]
     public TopColumn ThenBy { get; set; } = TopColumn.Source;
@@ -155,7 +155,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         Run(Once ? WriteOnce : Show);
     }
 
-    /// <summary>The column; null where none was given, or what only groups have.</summary>
+    /// <summary>The column; null if none was given, or if only groups have it.</summary>
     private TopColumn? Column => Enum.TryParse(SortBy, out TopColumn column) ? column : null;
 
     private void Show()
@@ -187,7 +187,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         return table;
     }
 
-    /// <summary>True where the user wants no escape sequences: NO_COLOR, or $PSStyle.OutputRendering.</summary>
+    /// <summary>True if NO_COLOR or $PSStyle.OutputRendering turns escape sequences off.</summary>
     private bool WantsPlainText() =>
         !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
         || (GetVariableValue("PSStyle") is { } style

@@ -14,8 +14,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 {
     private readonly HashSet<string> _ofTheMachine = [];
 
-    /// <summary>Findings below this severity are not emitted. The default: Warning and Critical, and the one of severity Ok that a
-    /// healthy machine gets. With Information advice comes too.</summary>
+    /// <summary>Leaves out findings below this severity. By default, findings of Warning and Critical are emitted, or one of severity
+    /// Ok on a healthy machine. Information adds advice.</summary>
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
@@ -25,7 +25,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [DurationArgument(TakesOne = true, Maximum = 3600, TakesFractions = true)]
     public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Emits True on a healthy machine and False otherwise, in place of findings: for if and for monitors.</summary>
+    /// <summary>Emits True on a healthy machine and False otherwise, instead of findings. Use it in an if, or in monitoring.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
@@ -61,7 +61,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
             WriteObject(isHealthy);
     });
 
-    /// <summary>Who names a severity wants no other: a script that sends what comes.</summary>
+    /// <summary>Whether to emit the finding of severity Ok. If the user gives another -MinimumSeverity, it is left out, because
+    /// scripts send everything that they get.</summary>
     private bool ShowsHealth => MinimumSeverity == FindingSeverity.Ok || !MyInvocation.BoundParameters.ContainsKey(nameof(MinimumSeverity));
 
     private bool Look(NetworkNamespace? target, SystemRoot root)

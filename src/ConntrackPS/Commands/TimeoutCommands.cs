@@ -127,7 +127,7 @@ public sealed class SetConntrackTimeoutCommand : PersistingCommand
         NetworkNamespace? target = Target();
         RefusePersistenceIn(target);
         if (Persists && definition.Sysctl is null)
-            throw new UnsupportedTimeoutException($"{definition} has no sysctl, and can't be persisted.");
+            throw new UnsupportedTimeoutException($"{definition} has no sysctl, so it cannot be persisted.");
         uint? wanted = Reset ? null : TimeoutRange.Check(Timeout, _isTyped);
         if (wanted is { } seconds && TimeoutAdvice.Check(definition, seconds) is { } warning)
             WriteWarning(warning);

@@ -12,16 +12,16 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>What the cmdlets of timeout policies share: where policies are, and errors about one by its name.</summary>
+/// <summary>The base class of the cmdlets for timeout policies: their namespace, and errors that name the policy.</summary>
 public abstract class PolicyCommand : TuningCommand
 {
-    /// <summary>The policies of the namespace that is named, or that an object is from.</summary>
+    /// <summary>The policies of the named namespace, or of the namespace that an object came from.</summary>
     private protected TimeoutPolicies Policies() => new(Target());
 
-    /// <summary>Runs work on the policy of a name; refusals are errors about that one.</summary>
+    /// <summary>Runs work on the policy with a name. If the kernel refuses, the error is about that policy.</summary>
     private protected void RunOn(string name, Action<TimeoutPolicies> work) => RunOn(Policies, name, work);
 
-    /// <summary>Runs work on one of certain policies.</summary>
+    /// <summary>Runs work on one policy of a namespace.</summary>
     private protected void RunOn(Func<TimeoutPolicies> open, string name, Action<TimeoutPolicies> work) => RunOne(
         () =>
         {
@@ -48,7 +48,7 @@ public abstract class PolicyCommand : TuningCommand
         name);
 }
 
-/// <summary>The timeouts that New- and Set-ConntrackTimeoutPolicy are given: by the table of -Timeout, or by a parameter for each
+/// <summary>The timeouts for New- and Set-ConntrackTimeoutPolicy, from the hashtable of -Timeout or from a parameter for each
 /// state.</summary>
 internal sealed class PolicyTimeouts
 {
@@ -56,10 +56,11 @@ internal sealed class PolicyTimeouts
 
     private RuntimeDefinedParameterDictionary _states = [];
 
-    /// <summary>Whether -Timeout was typed: objects of the pipeline bring what a kernel told.</summary>
+    /// <summary>Whether the user typed -Timeout. Otherwise its value is the property of an object, which comes from a kernel.</summary>
     public bool IsTyped { get; set; }
 
-    /// <summary>A parameter for each state of the protocol, of all protocols where it is not known while parameters are bound.</summary>
+    /// <summary>A parameter for each state of the protocol. If the protocol is not known during binding, for each state of all
+    /// protocols.</summary>
     public RuntimeDefinedParameterDictionary Offer(TimeoutProtocol? protocol)
     {
         _states = [];
@@ -78,7 +79,7 @@ internal sealed class PolicyTimeouts
         ? none
         : string.Join(", ", values.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {pair.Value} s")));
 
-    /// <summary>What was given, for a protocol; a state's own parameter goes before the table.</summary>
+    /// <summary>The given timeouts for a protocol. The parameter of a state overrides the hashtable.</summary>
     /// <exception cref="UnknownTimeoutException">The protocol has no such state.</exception>
     public IReadOnlyDictionary<TimeoutDefinition, uint> Read(TimeoutProtocol protocol, Dictionary<string, TimeSpan>? table)
     {
@@ -93,7 +94,7 @@ internal sealed class PolicyTimeouts
         {
             TimeoutDefinition definition = TimeoutValues.Find(protocol, state);
 
-            // An object of the pipeline has what a kernel told, and a 0 for a state that the kernel no longer has is none.
+            // An object of the pipeline comes from a kernel. There, 0 means that the kernel no longer has the state.
             if (isTyped || !definition.IsObsolete)
                 values[definition] = TimeoutRange.Check(span, isTyped);
         }
@@ -203,7 +204,7 @@ public sealed class NewConntrackTimeoutPolicyCommand : PolicyCommand, IDynamicPa
     private void Create(TimeoutPolicies policies)
     {
         IReadOnlyDictionary<TimeoutDefinition, uint> values = _timeouts.Read(Protocol, Timeout);
-        if (!ShouldProcess($"{Name} ({AddressFamily} {Protocol}){Within(policies.NetworkNamespace)}", $"Create timeout policy with {PolicyTimeouts.Describe(values, "the present default timeouts")}"))
+        if (!ShouldProcess($"{Name} ({AddressFamily} {Protocol}){Within(policies.NetworkNamespace)}", $"Create timeout policy with {PolicyTimeouts.Describe(values, "the current default timeouts")}"))
             return;
         policies.Create(Name, AddressFamily, Protocol, values);
         if (PassThru)

@@ -6,20 +6,20 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>What cmdlets share that change what other cmdlets emit: objects come back with the namespace they are from.</summary>
+/// <summary>The base class of cmdlets that change settings, timeouts and policies. Objects from the pipeline are processed in the
+/// namespace that they came from.</summary>
 public abstract class TuningCommand : ConntrackCommand
 {
-    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it. Cmdlets
-    /// that only read take several, and names with wildcards: <c>*</c> is all that have a name.</summary>
-    /// <remarks>Without the alias that it has elsewhere: -Namespace is a parameter here, which objects bind by its name.</remarks>
+    /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
+    /// <remarks>It lacks the alias -Namespace of other cmdlets: here -Namespace is a parameter, to which the property of objects is bound.</remarks>
     [Parameter]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(NetworkNamespaceCompleter))]
     public override string[]? NetworkNamespace { get; set; }
 
-    /// <summary>The network namespace that an object of the pipeline was read in; -NetworkNamespace goes first. One that is typed
-    /// is short for that.</summary>
+    /// <summary>The network namespace of an object of the pipeline; -NetworkNamespace overrides it. Typed by a user, it is short for
+    /// -NetworkNamespace.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true, DontShow = true)]
     [AllowNull]
     [AllowEmptyString]
@@ -28,12 +28,12 @@ public abstract class TuningCommand : ConntrackCommand
 
     private protected override void Begin()
     {
-        // What objects have is bound later.
+        // The properties of objects are bound later, so this value was typed.
         if (NetworkNamespace is null && Namespace is { Length: > 0 } typed && !typed.Any(string.IsNullOrEmpty))
             NetworkNamespace = typed;
     }
 
-    /// <summary>Where to work: null for the caller's own namespace.</summary>
+    /// <summary>The namespace to work in; null for the caller's own.</summary>
     private protected NetworkNamespace? Target()
     {
         string? origin = Namespace is [{ Length: > 0 } name] ? name : null;
@@ -43,7 +43,7 @@ public abstract class TuningCommand : ConntrackCommand
     }
 }
 
-/// <summary>What cmdlets share that change values now, after the next boot, or both.</summary>
+/// <summary>The base class of cmdlets that change values now, at the next boot, or both.</summary>
 public abstract class PersistingCommand : TuningCommand
 {
     /// <summary>The network namespace to work in: a name of <c>ip netns</c>, a path, or the id of a process in it.</summary>
@@ -78,19 +78,19 @@ public abstract class PersistingCommand : TuningCommand
 
     private protected bool Persists => Persist || PersistOnly;
 
-    /// <summary>What a change is, for -WhatIf and -Confirm.</summary>
+    /// <summary>Describes a change, for -WhatIf and -Confirm.</summary>
     private protected string Describe(string change) => PersistOnly ? change + " after the next boot" : Persist ? change + " now and after the next boot" : change;
 
-    /// <summary>Files are read at boot, for the network namespace that boot sets up.</summary>
+    /// <summary>Refuses -Persist for a namespace that boot does not set up, because boot reads the files only for that one.</summary>
     private protected void RefusePersistenceIn(NetworkNamespace? target)
     {
         if (Persists && !Root.HoldsFor(target))
             ThrowTerminatingError(ErrorFactory.NotPersistable(target));
     }
 
-    /// <summary>What the files say about the namespace now, to be emitted with the value.</summary>
+    /// <summary>The values that the files now set for the namespace; they are emitted together with the current values.</summary>
     private protected PersistedSettings? ReadAgain(NetworkNamespace? target) => Root.HoldsFor(target) ? PersistedSettings.Read(Root) : null;
 
-    /// <summary>Writes the files, says which, and warns where a later file sets a value again.</summary>
+    /// <summary>Writes the files, names them, and warns if a later file sets a value again.</summary>
     private protected void WriteFiles(params (string Name, Int128? Value)[] changes) => WriteFiles(Root, isSet: !PersistOnly, changes);
 }

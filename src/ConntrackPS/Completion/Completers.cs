@@ -16,9 +16,9 @@ using ConntrackPS.Tuning.Timeouts;
 
 namespace ConntrackPS.Completion;
 
-/// <summary>Completes a parameter from a list of values, each with a word on what it means.</summary>
-/// <remarks>Not for parameters of an enum: PowerShell completes these by itself, and asks no completer. Where both our spelling and
-/// the kernel's are to be offered, of states and status bits, such a parameter has a ValidateSet of all names.</remarks>
+/// <summary>Completes a parameter from a list of values, each with a short description.</summary>
+/// <remarks>Not for parameters of an enumeration: PowerShell completes these itself and calls no completer. Parameters for states and
+/// status bits have a ValidateSet with our names and those of the kernel, so that both are offered.</remarks>
 public abstract class ChoiceCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
@@ -39,20 +39,21 @@ public abstract class ChoiceCompleter : IArgumentCompleter
         }
     }
 
-    /// <summary>The values; those that don't begin with what was typed are left out afterwards.</summary>
+    /// <summary>The values. The caller removes those that do not begin with the typed text.</summary>
     /// <param name="parameter">The parameter's name.</param>
-    /// <param name="typed">What was typed so far.</param>
+    /// <param name="typed">The text typed so far.</param>
     /// <param name="bound">The other parameters on the line.</param>
     private protected abstract IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound);
 
-    /// <summary>The value as it is typed: names that people give, to labels for instance, may hold what means something to PowerShell.</summary>
+    /// <summary>The value as it must be typed. Names that people choose, such as those of labels, can contain special characters of
+    /// PowerShell.</summary>
     private protected virtual string TextOf(string value) =>
         value.All(letter => char.IsLetterOrDigit(letter) || letter is '.' or ':' or '-' or '_' or '/') && value.Length > 0 && value[0] != '-'
             ? value
             : CommandLine.Quote(value);
 }
 
-/// <summary>Completes the labels that have a name in connlabel.conf.</summary>
+/// <summary>Completes the names of labels in connlabel.conf.</summary>
 public sealed class LabelCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
@@ -73,7 +74,7 @@ public sealed class GroupPropertyCompleter : ChoiceCompleter
         GroupProperties.All.Select(property => (property.Name, property.Description));
 }
 
-/// <summary>Completes what the live view can be sorted by.</summary>
+/// <summary>Completes the sort orders of the live view.</summary>
 public sealed class TopSortCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
@@ -81,13 +82,13 @@ public sealed class TopSortCompleter : ChoiceCompleter
             .Concat(TopSortArgumentAttribute.OfGroups.Select(name => (name, name + ", of groups")));
 }
 
-/// <summary>Completes the names that <c>ip netns</c> gave.</summary>
+/// <summary>Completes the names of <c>ip netns</c>.</summary>
 public sealed class NetworkNamespaceCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
         NetworkNamespace.Names().Select(name => (name, $"{NetworkNamespace.NamedDirectory}/{name}"));
 
-    /// <summary>The first namespace that stands on the command line; null for none.</summary>
+    /// <summary>The first namespace on the command line; null if there is none.</summary>
     internal static string? FirstOf(IDictionary bound) => (bound["NetworkNamespace"] ?? bound["Namespace"]) switch
     {
         string name => name,
@@ -96,8 +97,8 @@ public sealed class NetworkNamespaceCompleter : ChoiceCompleter
     };
 }
 
-/// <summary>Completes values that entries of the table have, the most frequent first, from as much of the table as can be
-/// read in a fifth of a second.</summary>
+/// <summary>Completes values of the entries in the table, the most frequent first. It reads the table for at most a fifth of a
+/// second.</summary>
 public abstract class TableCompleter : ChoiceCompleter
 {
     private const int MaximumChoices = 100;
@@ -115,13 +116,12 @@ public abstract class TableCompleter : ChoiceCompleter
         }
         catch (Exception)
         {
-            // Without a privilege, a namespace or connection tracking there is nothing to offer, and completion
-            // shows no errors.
+            // Without the privilege, the namespace or connection tracking there are no values. Completion never shows errors.
             return [];
         }
     }
 
-    /// <summary>The properties of entries whose values the parameter takes.</summary>
+    /// <summary>The properties of entries whose values the parameter accepts.</summary>
     private protected abstract string[] PropertiesOf(string parameter);
 
     private static IEnumerable<(string Value, string Meaning)> Read(string property, IDictionary bound)
@@ -133,7 +133,7 @@ public abstract class TableCompleter : ChoiceCompleter
             .Select(group => (group.Name, $"{property} of {(isWhole ? "" : "at least ")}{group.Count} {(group.Count == 1 ? "entry" : "entries")}"));
     }
 
-    /// <returns>False where there was no time for the whole table, or it was resized again and again.</returns>
+    /// <returns>False if there was no time for the whole table, or if it was resized repeatedly.</returns>
     private static bool TryReadWhole(GroupMeasurement measurement, string? networkNamespace)
     {
         using CancellationTokenSource stop = new(ReadTimeout);
@@ -164,7 +164,7 @@ public sealed class PortCompleter : TableCompleter
     private protected override string[] PropertiesOf(string parameter) => TupleEnds.Of(parameter);
 }
 
-/// <summary>Completes the services of /etc/services, for a port that no entry needs to have.</summary>
+/// <summary>Completes the services of /etc/services, for ports that need not be in the table.</summary>
 public sealed class ServiceCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) => Services(typed);
@@ -173,7 +173,7 @@ public sealed class ServiceCompleter : ChoiceCompleter
         ServiceNames.System.StartingWith(typed).Select(service => (service.Name, $"port {service.Port}"));
 }
 
-/// <summary>The properties of entries that a parameter for addresses or ports asks for, or leaves out.</summary>
+/// <summary>The properties of entries that a parameter for addresses or ports matches or excludes.</summary>
 internal static class TupleEnds
 {
     public static string[] Of(string parameter) =>
@@ -203,7 +203,7 @@ public sealed class SettingNameCompleter : ChoiceCompleter
         SettingCatalog.Present(null).Select(definition => (definition.Name, definition.Description));
 }
 
-/// <summary>Completes the words that the setting typed before takes; numbers have none.</summary>
+/// <summary>Completes the words that the setting on the command line accepts. Settings with numbers have none.</summary>
 public sealed class SettingValueCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
@@ -212,17 +212,17 @@ public sealed class SettingValueCompleter : ChoiceCompleter
                 .Select(choice => (choice, definition.Description))
             : [];
 
-    /// <summary>Words of the kernel, and $true and $false, which quotes would make text.</summary>
+    /// <summary>The word without quotes, because quotes would turn $true and $false into text.</summary>
     private protected override string TextOf(string value) => value;
 }
 
-/// <summary>Completes the names of the timeout policies in the namespace typed before.</summary>
+/// <summary>Completes the names of the timeout policies in the namespace on the command line.</summary>
 public sealed class TimeoutPolicyCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
         Read(NetworkNamespaceCompleter.FirstOf(bound)).Select(policy => (policy.Name, policy.ToString()));
 
-    /// <summary>Empty where they can't be listed, such as without a privilege: completion shows no errors.</summary>
+    /// <summary>Empty if they can't be listed, for example without the privilege, because completion never shows errors.</summary>
     private static IReadOnlyList<ConntrackTimeoutPolicy> Read(string? networkNamespace)
     {
         try
@@ -236,7 +236,7 @@ public sealed class TimeoutPolicyCompleter : ChoiceCompleter
     }
 }
 
-/// <summary>Completes the states that the protocols typed before have timeouts for, or all.</summary>
+/// <summary>Completes the states that have timeouts: those of the protocols on the command line, or all.</summary>
 public sealed class TimeoutStateCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>

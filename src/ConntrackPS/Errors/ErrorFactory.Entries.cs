@@ -15,14 +15,14 @@ namespace ConntrackPS.Errors;
 /// <summary>The error records of entries, expectations, filters for them, and their text.</summary>
 internal static partial class ErrorFactory
 {
-    /// <summary>Nothing was named to delete or change.</summary>
+    /// <summary>No entries were named to delete or change.</summary>
     /// <param name="command">The cmdlet.</param>
-    /// <param name="networkNamespace">Where it works; null for the caller's own.</param>
-    /// <param name="excludes">Whether something was named to leave out.</param>
+    /// <param name="networkNamespace">The namespace; null for the caller's own.</param>
+    /// <param name="excludes">Whether exclusions were given.</param>
     public static ErrorRecord NoFilter(string command, string? networkNamespace, bool excludes) => Create(
         new ArgumentException(excludes
-            ? $"{command} was given only exclusions, so every other entry would be affected."
-            : $"{command} was given no filter, so every entry would be affected."),
+            ? "Only exclusions were given, so every other entry would be affected."
+            : "No filter was given, so every entry would be affected."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         command.StartsWith("Remove", StringComparison.OrdinalIgnoreCase)
             ? $"Give at least one filter, or pipe entries in. To empty the whole table: Clear-ConntrackTable{CommandLine.Where(networkNamespace)}"
@@ -40,7 +40,7 @@ internal static partial class ErrorFactory
         problem, $"The object in the pipeline does not name a connection-tracking entry: {Describe(problem)}", ErrorId.NotAnEntry, ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackEntry, or objects that were exported from it, with Protocol, SourceAddress, SourcePort, DestinationAddress and DestinationPort.");
 
-    /// <summary>An object leaves out what tells its flow from others, so that nothing is asked of the kernel.</summary>
+    /// <summary>An object lacks a part of its tuple, so it does not identify a flow. The kernel is not asked.</summary>
     public static ErrorRecord IncompleteEntry(IncompleteTupleException exception, object? input, long number = 0) => Create(
         new ArgumentException($"{Record(number)}The object does not say which flow it is: {exception.Message}", exception),
         ErrorId.IncompleteEntry, ErrorCategory.InvalidData, input,
@@ -56,24 +56,24 @@ internal static partial class ErrorFactory
     public static ErrorRecord InexactTuple(FormatException problem) => Create(
         new ArgumentException($"-Exact needs one whole tuple: {Describe(problem)}"), ErrorId.InexactTuple, ErrorCategory.InvalidArgument, null,
         "Give -Protocol, -SourceAddress, -SourcePort, -DestinationAddress and -DestinationPort one value each, or -Protocol, -ReplySourceAddress, "
-        + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone where it is not 0.");
+        + "-ReplySourcePort, -ReplyDestinationAddress and -ReplyDestinationPort; and -Zone if it is not 0.");
 
     /// <summary>A filter that no entry can match.</summary>
     public static ErrorRecord Contradiction(FilterContradiction contradiction) => Create(
         new ArgumentException($"Nothing can match: {contradiction.Describe(property => "-" + property)}."),
         ErrorId.ContradictoryFilter, ErrorCategory.InvalidArgument, null, "Omit or change one of them.");
 
-    /// <summary>The parameters, or an object in the pipeline, don't make an entry.</summary>
+    /// <summary>The parameters, or an object in the pipeline, do not describe an entry.</summary>
     public static ErrorRecord InvalidEntry(FormatException problem, object? input, long number) => Unreadable(
         problem, Describe(problem), ErrorId.InvalidEntry, ErrorCategory.InvalidArgument, input,
         "An entry needs -Protocol, both addresses of one direction, ports if the protocol has them, and -State for TCP and SCTP.", number);
 
-    /// <summary>Parameters are missing, all of which are named.</summary>
+    /// <summary>Parameters are missing. The message names all of them.</summary>
     public static ErrorRecord MissingParameters(string command, IReadOnlyList<string> names) => Create(
         new ParameterBindingException($"{command}: cannot process the command because of one or more missing mandatory parameters: {string.Join(", ", names)}."),
         ErrorId.MissingMandatoryParameter, ErrorCategory.InvalidArgument, names, $"Add {string.Join(", ", names.Select(name => "-" + name))}.");
 
-    /// <summary>The kernel did not make an entry.</summary>
+    /// <summary>The kernel did not create an entry.</summary>
     public static ErrorRecord NotCreated(NetlinkException exception, ConntrackEntry entry, long number)
     {
         (ErrorId id, ErrorCategory category, string remedy) = exception.Errno switch
@@ -100,7 +100,7 @@ internal static partial class ErrorFactory
         new NetlinkException($"{Record(number)}{exception.Operation}", exception.Errno, exception.KernelMessage), ErrorId.EntryExists, ErrorCategory.ResourceExists, entry,
         "Another entry has one of its two tuples. It was not changed. Find it and remove it first: Get-ConntrackEntry" + CommandLine.Where(entry.Namespace) + " -Address, with its addresses.");
 
-    /// <summary>The kernel gave an entry another master than the one that was named; it was deleted again.</summary>
+    /// <summary>The kernel chose another master than the given one. The new entry was deleted again.</summary>
     public static ErrorRecord OtherMaster(ConntrackEntry entry, ConntrackTuple master, long number) => Create(
         new InvalidOperationException($"{Record(number)}The kernel assigned another entry as the master, because that entry hides the given master {master}."),
         ErrorId.MasterHidden, ErrorCategory.ResourceUnavailable, entry, "The new entry was deleted again. First remove the entry that has this tuple as its reply.");
@@ -108,7 +108,7 @@ internal static partial class ErrorFactory
     /// <summary>The kernel did not change an entry.</summary>
     public static ErrorRecord NotChanged(NetlinkException exception, EntryChange change, object entry) => exception.Errno switch
     {
-        // EBUSY where the entry has, or once had, another one.
+        // EBUSY if the entry has or had another helper.
         Errno.NotSupported or Errno.Busy when change.Helper is not null => Create(
             exception, ErrorId.HelperNotChangeable, ErrorCategory.InvalidOperation, entry,
             "Only a new entry can get a helper. Remove the entry and create it with New-ConntrackEntry -Helper."),
@@ -122,7 +122,7 @@ internal static partial class ErrorFactory
         _ => From(exception, entry),
     };
 
-    /// <summary>Set-ConntrackEntry was given no new value, or one by a name that it had before.</summary>
+    /// <summary>Set-ConntrackEntry was given no new value, or the old parameter -TimeoutSeconds.</summary>
     public static ErrorRecord NoChange(bool namesOldTimeout) => Create(
         new ArgumentException(namesOldTimeout
             ? "Set-ConntrackEntry no longer has -TimeoutSeconds: the new timeout is -NewTimeout. Nothing was changed."
@@ -130,37 +130,37 @@ internal static partial class ErrorFactory
         ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
         "New values are -NewState, -NewMark, -NewHelper, -NewTimeout, -AddLabel, -RemoveLabel and -SetStatus. -State, -Mark and -Helper select entries.");
 
-    /// <summary>A group in the pipeline does not stand for entries of the table.</summary>
+    /// <summary>A group in the pipeline does not select entries of the table.</summary>
     public static ErrorRecord UnusableGroup(string name, PSObject group, string problem) => Create(
         new ArgumentException($"The group '{name}' cannot select entries: {problem}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidArgument, group.BaseObject is ConntrackGroup live ? live : group,
         "Pipe groups that Measure-ConntrackEntry counted in the table, by a property whose values differ.");
 
-    /// <summary>A group of Group-Object in the pipeline has not all of its objects, or an array has none.</summary>
+    /// <summary>A group of Group-Object in the pipeline has lost objects, or an array is empty.</summary>
     public static ErrorRecord EmptyGroup(object input, FormatException problem) => Create(
-        new ArgumentException($"The group or array does not hold the objects that are meant: {problem.Message}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidData, input,
-        "Give groups and arrays that hold their objects.");
+        new ArgumentException($"The group or array does not contain its objects: {problem.Message}"), ErrorId.GroupNamesNoEntries, ErrorCategory.InvalidData, input,
+        "Pipe a group with its objects, or an array that is not empty.");
 
-    /// <summary>An object in the pipeline is no finding.</summary>
+    /// <summary>An object in the pipeline is not a finding.</summary>
     public static ErrorRecord NotAFinding(object input, FormatException problem) => Create(
         new ArgumentException($"The object in the pipeline is not a finding: {problem.Message}"), ErrorId.NotAFinding, ErrorCategory.InvalidData, input,
         "Pipe objects of Test-ConntrackHealth, or objects exported from it.");
 
-    /// <summary>Entries are to be sorted by what only groups have.</summary>
+    /// <summary>-SortBy names a value that only groups have, but -GroupBy is missing.</summary>
     public static ErrorRecord NoGroups(string sortBy) => Create(
         new ArgumentException($"-SortBy {sortBy} needs groups: entries have no {sortBy}."), ErrorId.InvalidValue, ErrorCategory.InvalidArgument, sortBy,
         $"Add -GroupBy, or use one of {TopSortArgumentAttribute.Choices}.");
 
-    /// <summary>Groups are to be sorted by a rate, but the table is read once.</summary>
+    /// <summary>-SortBy names a rate, but -Interval is missing.</summary>
     public static ErrorRecord NoInterval(GroupOrder order) => Create(
         new ArgumentException($"-SortBy {order} needs two readings of the table."), ErrorId.NoInterval, ErrorCategory.InvalidArgument, null,
         "Add -Interval, such as -Interval 5 for five seconds.");
 
-    /// <summary>A line of text is no entry.</summary>
+    /// <summary>A line of text is not an entry.</summary>
     public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(
         new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
         ErrorId.InvalidConntrackText, ErrorCategory.InvalidData, problem.Line, null);
 
-    /// <summary>A form of text can't say what an entry is.</summary>
+    /// <summary>A text format cannot represent an entry.</summary>
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
         exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, entry, "Remove it on its router with Remove-ConntrackEntry.");
 
@@ -189,9 +189,9 @@ internal static partial class ErrorFactory
             _ => null,
         });
 
-    /// <summary>No expectation was named to delete.</summary>
+    /// <summary>No expectations were named to delete.</summary>
     public static ErrorRecord NoExpectationFilter(string? networkNamespace) => Create(
-        new ArgumentException("No filter was given, so Remove-ConntrackExpectation would delete every expectation."),
+        new ArgumentException("No filter was given, so every expectation would be deleted."),
         ErrorId.NoFilter, ErrorCategory.InvalidArgument, null,
         $"Give at least one filter, or pipe expectations in. To delete all of them: Clear-ConntrackTable -Expectation{CommandLine.Where(networkNamespace)}");
 
@@ -200,7 +200,7 @@ internal static partial class ErrorFactory
         problem, $"The object in the pipeline does not name an expectation: {Describe(problem)}", ErrorId.NotAnExpectation, ErrorCategory.InvalidData, input,
         "Pipe objects of Get-ConntrackExpectation, or objects that were exported from it.");
 
-    /// <summary>An object names no connection that may have announced others.</summary>
+    /// <summary>An object does not name a connection that can be a master.</summary>
     public static ErrorRecord NotAMaster(object input, FormatException problem) => Unreadable(
         problem, $"The object does not name a connection: {Describe(problem)}", ErrorId.NotAnEntry, ErrorCategory.InvalidData, input,
         "Give entries of Get-ConntrackEntry.");
@@ -211,12 +211,12 @@ internal static partial class ErrorFactory
         ErrorId.ExpectationNotFound, ErrorCategory.ObjectNotFound, key,
         "The connection may have started, the expectation may have expired, or it is in another zone (-Zone) or network namespace.");
 
-    /// <summary>The parameters, or an object in the pipeline, don't make an expectation.</summary>
+    /// <summary>The parameters, or an object in the pipeline, do not describe an expectation.</summary>
     public static ErrorRecord InvalidExpectation(FormatException problem, object? input, long number) => Unreadable(
         problem, Describe(problem), ErrorId.InvalidExpectation, ErrorCategory.InvalidArgument, input,
         "An expectation needs -Master, -SourceAddress and -DestinationAddress, and -DestinationPort if the protocol has ports.", number);
 
-    /// <summary>The kernel did not make an expectation.</summary>
+    /// <summary>The kernel did not create an expectation.</summary>
     public static ErrorRecord ExpectationNotCreated(NetlinkException exception, ConntrackExpectation expectation, long number, string? networkNamespace)
     {
         if (exception is HiddenEntryException)

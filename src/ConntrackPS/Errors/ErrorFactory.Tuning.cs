@@ -11,7 +11,7 @@ namespace ConntrackPS.Errors;
 /// <summary>The error records of tuning: timeouts, policies, settings and their files.</summary>
 internal static partial class ErrorFactory
 {
-    /// <summary>A value of a network namespace that boot doesn't make.</summary>
+    /// <summary>A value cannot be persisted, because boot does not set up the network namespace.</summary>
     /// <param name="target">The namespace; null for the caller's own.</param>
     public static ErrorRecord NotPersistable(NetworkNamespace? target) => Create(
         new InvalidOperationException(
@@ -20,7 +20,7 @@ internal static partial class ErrorFactory
         "Omit -Persist and -PersistOnly. Set the values in the program that creates the namespace.");
 
     /// <summary>A file that boot reads could not be written.</summary>
-    /// <param name="exception">Which, and why.</param>
+    /// <param name="exception">The file, and the reason.</param>
     /// <param name="isSet">Whether the current value was set anyway.</param>
     public static ErrorRecord NotPersisted(PersistenceException exception, bool isSet)
     {
@@ -37,7 +37,7 @@ internal static partial class ErrorFactory
         return Create(exception, id, category, exception.File, (isSet ? "The current value is set." : "The current value is not changed.") + remedy);
     }
 
-    /// <summary>Where a value that all namespaces share can be set. It says so, since setting it changes the whole machine.</summary>
+    /// <summary>Says where a value can be set that all namespaces share, and that setting it changes the whole machine.</summary>
     private static string SetForAll(ReadOnlySettingException exception)
     {
         const string Shared = "All network namespaces of the machine share it. Only the initial network namespace can set it, for all of them: ";
@@ -59,21 +59,21 @@ internal static partial class ErrorFactory
         }
         catch (NetworkNamespaceException)
         {
-            // Gone meanwhile: a named one that can go is not the initial one.
+            // It no longer exists, so it is not the initial namespace.
             return false;
         }
     }
 
-    /// <summary>-ScaleBucket without a maximum to go by.</summary>
+    /// <summary>-ScaleBucket was given without Maximum.</summary>
     public static ErrorRecord NothingToScale(string setting) => Create(
         new ArgumentException($"-ScaleBucket works with Maximum, not with {setting}."), ErrorId.NothingToScale, ErrorCategory.InvalidArgument, setting, null);
 
-    /// <summary>No timeout to change was named.</summary>
+    /// <summary>No new timeout was given.</summary>
     public static ErrorRecord NoTimeout() => Create(
         new ArgumentException("No change was given for Set-ConntrackTimeoutPolicy."), ErrorId.NoChange, ErrorCategory.InvalidArgument, null,
         "Give timeouts per state: -Timeout @{ Established = '1h' }, or -Established 1h.");
 
-    /// <summary>A name that the kernel does not take.</summary>
+    /// <summary>The kernel does not accept the name.</summary>
     public static ErrorRecord InvalidPolicyName(ArgumentException exception, string name) =>
         Create(exception, ErrorId.InvalidPolicyName, ErrorCategory.InvalidArgument, name, null);
 

@@ -13,17 +13,17 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Errors;
 
-/// <summary>Makes every error record: a stable id, the right category, and what to do about it.</summary>
+/// <summary>Creates all error records, each with a stable id, a category, and a remedy.</summary>
 internal static partial class ErrorFactory
 {
     private const string NeedPrivilege = "Run pwsh as root (sudo pwsh), or give it the capability CAP_NET_ADMIN.";
 
-    /// <summary>What to do when the table was resized each time it was read.</summary>
+    /// <summary>The remedy if the table was resized during every listing.</summary>
     public const string WaitForResizes =
         "A program keeps changing nf_conntrack_buckets, which resizes the hash table each time. Run the command again when that has stopped.";
 
-    /// <summary>The record for anything the core library throws.</summary>
-    /// <param name="exception">What it threw.</param>
+    /// <summary>The error record of an exception of the core library.</summary>
+    /// <param name="exception">The exception.</param>
     /// <param name="target">The flow, filter or namespace it is about.</param>
     public static ErrorRecord From(Exception exception, object? target = null) => exception switch
     {
@@ -72,13 +72,13 @@ internal static partial class ErrorFactory
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, ErrorId.Unexpected, ErrorCategory.NotSpecified, target, null),
     };
 
-    /// <summary>Whether an error says that something isn't there, or no longer: such errors are written and never thrown, so
-    /// that -ErrorAction decides, and the same whether one thing was named or several.</summary>
+    /// <summary>Whether an error says that something does not exist. Such errors are written and never thrown, so that -ErrorAction
+    /// applies, whether the user named one object or several.</summary>
     public static bool IsAboutMissing(ErrorRecord record) =>
         record.CategoryInfo.Category == ErrorCategory.ObjectNotFound || record.Exception is NetworkNamespaceException;
 
-    /// <summary>PowerShell's own error where it can't ask for confirmation, with the parameter that makes asking needless; null
-    /// for any other exception.</summary>
+    /// <summary>PowerShell's error that it can't ask for confirmation, with the parameter that turns the question off; null for any
+    /// other exception.</summary>
     public static ErrorRecord? FromPrompt(Exception exception)
     {
         if (exception is not (PSInvalidOperationException or HostException))
@@ -89,7 +89,7 @@ internal static partial class ErrorFactory
         };
     }
 
-    /// <summary>Several network namespaces where one is changed.</summary>
+    /// <summary>Several network namespaces were given to a cmdlet that works in one.</summary>
     public static ErrorRecord SeveralNamespaces(string command, string[] names) => Create(
         new ArgumentException($"{command} works in one network namespace at a time, not in '{string.Join("', '", names)}'."),
         ErrorId.SeveralNamespaces, ErrorCategory.InvalidArgument, names, "Give one namespace, without wildcards. Objects in the pipeline are processed in the namespace that they came from.");
@@ -101,7 +101,7 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} takes no objects from the pipeline. Nothing was done."), ErrorId.NoPipelineInput, ErrorCategory.InvalidArgument, null,
         $"Write: {instead}");
 
-    /// <summary>-AllNamespace and -NetworkNamespace at once.</summary>
+    /// <summary>-AllNamespace and -NetworkNamespace were given together.</summary>
     public static ErrorRecord AllOrOneNamespace() => Create(
         new ArgumentException("-AllNamespace and -NetworkNamespace cannot be used together."), ErrorId.AllOrOneNamespace, ErrorCategory.InvalidArgument, null,
         "Omit one of them.");
@@ -111,32 +111,32 @@ internal static partial class ErrorFactory
         new ItemNotFoundException($"No network namespace matches '{string.Join("', '", names)}'."), ErrorId.NetworkNamespaceNotFound,
         ErrorCategory.ObjectNotFound, names, "'ip netns list' shows the names. -AllNamespace also follows namespaces that are created later.");
 
-    /// <summary>-Forward and -Action at once.</summary>
+    /// <summary>-Forward and -Action were given together.</summary>
     public static ErrorRecord ForwardWithAction() => Create(
         new ArgumentException("-Forward and -Action cannot be used together."), ErrorId.ForwardWithAction, ErrorCategory.InvalidArgument, null,
         "Omit -Action, and register it in the session that receives the events.");
 
-    /// <summary>The name of a subscription is taken.</summary>
+    /// <summary>A subscription with the same name exists.</summary>
     public static ErrorRecord SubscriberExists(string sourceIdentifier) => Create(
         new ArgumentException($"A subscription '{sourceIdentifier}' already exists."), ErrorId.SubscriberExists, ErrorCategory.ResourceExists, sourceIdentifier,
         $"Give another -SourceIdentifier, or end the subscription: Unregister-Event '{sourceIdentifier}'.");
 
-    /// <summary>The engine did not take the subscription.</summary>
+    /// <summary>PowerShell's engine refused the subscription.</summary>
     public static ErrorRecord InvalidSubscription(ArgumentException exception, string sourceIdentifier) => Create(
         exception, ErrorId.InvalidSubscription, ErrorCategory.InvalidArgument, sourceIdentifier, "Give another -SourceIdentifier.");
 
-    /// <summary>A live view has no terminal to itself.</summary>
+    /// <summary>The live view has no terminal.</summary>
     public static ErrorRecord NoTerminal() => Create(
-        new InvalidOperationException("Show-ConntrackTop needs a terminal, and its input or output is redirected."),
+        new InvalidOperationException("Show-ConntrackTop needs a terminal, but its input or output is redirected."),
         ErrorId.NoTerminal, ErrorCategory.InvalidOperation, null,
         "For one frame as text, use -Once. For objects, use Measure-ConntrackEntry.");
 
-    /// <summary>This process holds no block of this number.</summary>
+    /// <summary>This process has no block with the number.</summary>
     public static ErrorRecord NoSuchBlock(int id) => Create(
         new ItemNotFoundException(string.Create(CultureInfo.InvariantCulture, $"This PowerShell process has no block {id}.")),
         ErrorId.BlockNotFound, ErrorCategory.ObjectNotFound, id, "Get-ConntrackBlock lists the blocks.");
 
-    /// <summary>What is wrong with a template or a value, by the names of parameters.</summary>
+    /// <summary>Describes what is wrong with a template or a value, with the names of parameters.</summary>
     public static string Describe(FormatException problem) => problem switch
     {
         TemplateException { Properties: [nameof(ExpectationTemplate.Master)] } =>
@@ -154,7 +154,7 @@ internal static partial class ErrorFactory
         _ => property,
     };
 
-    /// <summary>What sets bits of the status that can't be set by themselves; null where nothing does.</summary>
+    /// <summary>How to set status bits that can't be set directly; null if there is no way.</summary>
     private static string? WayToSet(StatusNotSettableException exception) => exception.IsOfTranslation
         ? "To create a translation, use New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
         : null;
@@ -196,14 +196,14 @@ internal static partial class ErrorFactory
         return Create(exception, id, category, target, remedy);
     }
 
-    /// <summary>An object can't be read. That it leaves out parts of a tuple is the same error everywhere.</summary>
+    /// <summary>An object can't be read. If it lacks a part of a tuple, the error is the same everywhere.</summary>
     private static ErrorRecord Unreadable(
         FormatException problem, string message, ErrorId id, ErrorCategory category, object? input, string remedy, long number = 0) =>
         problem is IncompleteTupleException incomplete
             ? IncompleteEntry(incomplete, input, number)
             : Create(new ArgumentException(Record(number) + message), id, category, input, remedy);
 
-    /// <summary>The remedy goes into the message, which every view and every log shows.</summary>
+    /// <summary>Adds the remedy to the message, because every view and every log shows the message.</summary>
     private static ErrorRecord Create(Exception exception, ErrorId id, ErrorCategory category, object? target, string? remedy)
     {
         ErrorRecord record = new(exception, id.ToString(), category, target);
@@ -214,24 +214,25 @@ internal static partial class ErrorFactory
     }
 }
 
-/// <summary>Pieces of the command lines that remedies, warnings and errors show.</summary>
+/// <summary>Parts of the command lines in remedies, warnings and errors.</summary>
 internal static class CommandLine
 {
-    /// <summary>The parameter that names a network namespace; nothing for the caller's own.</summary>
+    /// <summary>The parameter that names a network namespace; empty for the caller's own.</summary>
     public static string Where(string? networkNamespace) => networkNamespace is null ? "" : " -NetworkNamespace " + Quote(networkNamespace);
 
-    /// <summary>Turns a setting on, for a namespace as it is now.</summary>
+    /// <summary>The command line that turns a setting on in a namespace.</summary>
     public static string TurnOn(string name, object value, NetworkNamespace? networkNamespace) =>
         $"Set-ConntrackSetting -Name {name} -Value {Value(value)}{Where(networkNamespace?.Name)}";
 
-    /// <summary>The parameter that names the files' root, where it is not the running system's.</summary>
+    /// <summary>The parameter that names the root of the files; empty for the running system.</summary>
     public static string Root(SystemRoot root) => root.IsRunning ? "" : " -PersistRoot " + Quote(root.Path);
 
-    /// <summary>A Boolean, a number or a word as the value of a parameter.</summary>
+    /// <summary>A Boolean, a number or a word, written as the value of a parameter.</summary>
     public static string Value(object value) =>
         value is bool yes ? (yes ? "$true" : "$false") : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 
-    /// <summary>Text in single quotes, in which PowerShell expands nothing. Typographic quotes end it as well, unless doubled.</summary>
+    /// <summary>Text in single quotes, in which PowerShell expands nothing. Typographic quotes are doubled too, because they also end
+    /// the text.</summary>
     public static string Quote(string text) =>
         $"'{string.Concat(text.Select(letter => letter is '\'' or (>= '\u2018' and <= '\u201b') ? new string(letter, 2) : letter.ToString()))}'";
 }

@@ -33,7 +33,7 @@ internal enum ErrorId
     /// <summary>Parameters are missing that this protocol and direction need.</summary>
     MissingMandatoryParameter,
 
-    /// <summary>Groups are to be sorted by a rate, but -Interval is missing.</summary>
+    /// <summary>-SortBy names a rate, but -Interval is missing.</summary>
     NoInterval,
 
     /// <summary>-ScaleBucket was given with a setting other than Maximum.</summary>
@@ -42,8 +42,8 @@ internal enum ErrorId
     /// <summary>-AllNamespace and -NetworkNamespace were given together.</summary>
     AllOrOneNamespace,
 
-    /// <summary>Several network namespaces, or a name with wildcards, were given for what is done in one: changes, -Exact, objects of the
-    /// pipeline, and expectations.</summary>
+    /// <summary>Several network namespaces, or a name with wildcards, were given for work that is done in one namespace: changes, -Exact,
+    /// objects of the pipeline, and expectations.</summary>
     SeveralNamespaces,
 
     // Objects in the pipeline
@@ -57,16 +57,16 @@ internal enum ErrorId
     /// <summary>A part of the tuple is missing in an object or a line, so it does not identify a flow.</summary>
     IncompleteEntry,
 
-    /// <summary>Parameters or an object do not make an entry that the kernel could create.</summary>
+    /// <summary>Parameters or an object do not describe an entry that the kernel could create.</summary>
     InvalidEntry,
 
     /// <summary>An object in the pipeline does not name an expectation.</summary>
     NotAnExpectation,
 
-    /// <summary>Parameters or an object do not make an expectation.</summary>
+    /// <summary>Parameters or an object do not describe an expectation.</summary>
     InvalidExpectation,
 
-    /// <summary>A group stands for no entries: it was counted from objects, holds every entry, or lost its objects (-NoElement). Or an array is empty.</summary>
+    /// <summary>A group selects no entries: it was counted from objects, contains every entry, or has lost its objects (-NoElement). Or an array is empty.</summary>
     GroupNamesNoEntries,
 
     /// <summary>An object in the pipeline is not a finding of Test-ConntrackHealth.</summary>

@@ -3,25 +3,25 @@ using System.Management.Automation;
 
 namespace ConntrackPS.Errors;
 
-/// <summary>Errors about objects of a pipeline that are wrong in the same way: the first is told at once, the others are counted.
-/// </summary>
+/// <summary>Collects errors about objects of a pipeline that are wrong in the same way. The first is written at once, the others are
+/// counted.</summary>
 internal sealed class RepeatedErrors
 {
-    /// <summary>The key of an exception's data under which the number of objects is that an error stands for.</summary>
+    /// <summary>The key of Exception.Data that has the number of objects that an error is about.</summary>
     public const string CountKey = "Count";
 
-    /// <summary>Reasons that are kept apart; objects that are wrong in yet another way are told one by one.</summary>
+    /// <summary>The maximum number of different reasons. Errors with further reasons are written one by one.</summary>
     private const int MostReasons = 1000;
 
     private const int MostNumbers = 10;
 
     private readonly Dictionary<(string Id, string Reason), Repeated> _errors = [];
 
-    /// <summary>Takes an error.</summary>
+    /// <summary>Adds an error.</summary>
     /// <param name="record">The error.</param>
-    /// <param name="reason">What is wrong, without what differs from object to object.</param>
-    /// <param name="number">The object's number in the pipeline; 0 where it is not told.</param>
-    /// <returns>True where it is to be written now.</returns>
+    /// <param name="reason">What is wrong, without the parts that differ between objects.</param>
+    /// <param name="number">The object's number in the pipeline; 0 if the message does not contain it.</param>
+    /// <returns>True if the caller must write the error now.</returns>
     public bool Add(ErrorRecord record, string reason, long number = 0)
     {
         if (_errors.TryGetValue((record.FullyQualifiedErrorId, reason), out Repeated? repeated))
@@ -37,7 +37,7 @@ internal sealed class RepeatedErrors
         return true;
     }
 
-    /// <summary>One error for all that were not written, for each reason; they are forgotten then.</summary>
+    /// <summary>For each reason, one error for all that were not written. Then starts again from zero.</summary>
     public IReadOnlyList<ErrorRecord> Take()
     {
         ErrorRecord[] records = [.. _errors.Values.Where(repeated => repeated.Count > 0).Select(repeated => repeated.ToRecord())];
@@ -45,7 +45,7 @@ internal sealed class RepeatedErrors
         return records;
     }
 
-    /// <remarks>The id as it is before the record is written: PowerShell adds the cmdlet's name to it then.</remarks>
+    /// <remarks>The id must be that of a record that is not written yet, because PowerShell adds the cmdlet's name when it writes one.</remarks>
     private sealed class Repeated(string id, ErrorCategory category, string reason)
     {
         public long Count { get; set; }

@@ -3,8 +3,8 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Eventing;
 
-/// <summary>What a subscription of Register-ConntrackEvent listens to: <c>SourceObject</c> on what Get-EventSubscriber
-/// returns, <c>$Sender</c> in an action.</summary>
+/// <summary>The source of a subscription of Register-ConntrackEvent: <c>SourceObject</c> of the objects of Get-EventSubscriber, and
+/// <c>$Sender</c> in an action.</summary>
 public sealed class ConntrackEventSource
 {
     private readonly EventStream _stream;
@@ -14,32 +14,32 @@ public sealed class ConntrackEventSource
 
     internal ConntrackEventSource(EventStream stream) => _stream = stream;
 
-    /// <summary>A connection began, changed or ended.</summary>
-    /// <remarks>Raised on the thread that reads. The engine's handler is left out: it would hand each event to a pool of
-    /// threads, where they overtake each other, so that the engine gets them in their order from elsewhere.</remarks>
+    /// <summary>A connection started, changed or ended.</summary>
+    /// <remarks>Raised on the reading thread, but not to the engine's own handler. That handler uses a thread pool, where events overtake
+    /// each other. The engine gets the events in order from <see cref="EventPump"/>.</remarks>
     public event EventHandler<ConntrackEventArgs>? EventArrived
     {
         add => _eventArrived += value?.Target is PSEventHandler ? null : value;
         remove => _eventArrived -= value;
     }
 
-    /// <summary>How many events have come.</summary>
+    /// <summary>The number of received events.</summary>
     public long ReceivedCount => Interlocked.Read(ref _receivedCount);
 
-    /// <summary>How many events were lost, since they were not taken in time.</summary>
+    /// <summary>The number of lost events, which were not read in time.</summary>
     public long LostCount => Interlocked.Read(ref _lostCount);
 
-    /// <summary>What the kernel granted as receive buffer, in bytes, doubled for its own account.</summary>
+    /// <summary>The size in bytes of the receive buffer that the kernel granted. The kernel doubles it for its own overhead.</summary>
     public int ReceiveBufferSize => _stream.ReceiveBufferSize;
 
-    /// <summary>How many events have been received and wait for PowerShell, in the backlog of -BacklogSize bytes.</summary>
+    /// <summary>The number of received events that wait for PowerShell, in the backlog of -BacklogSize bytes.</summary>
     public long WaitingCount => _stream.WaitingCount;
 
-    /// <summary>How many events waited when the backlog was full for the first time; null while it never was. What the
-    /// kernel's buffer can't hold from then on is lost.</summary>
+    /// <summary>The number of waiting events when the backlog was full for the first time; null if it never was. After that, events
+    /// that do not fit into the kernel's buffer are lost.</summary>
     public long? WaitingCountWhenFull => _stream.WaitingCountWhenFull;
 
-    /// <summary>True once the kernel no longer keeps destroy events (-Reliable), since the table was nearly full.</summary>
+    /// <summary>True after the kernel stopped keeping destroy events (-Reliable), because the table was nearly full.</summary>
     public bool GaveUpReliability => _stream.GaveUpReliability;
 
     internal void Arrive(ConntrackEventArgs arguments)
@@ -56,28 +56,28 @@ public sealed class ConntrackEventSource
     }
 }
 
-/// <summary>What an engine event of Register-ConntrackEvent carries: <c>$EventArgs</c> in an action,
-/// <c>SourceEventArgs</c> on what Get-Event returns.</summary>
+/// <summary>The arguments of an engine event of Register-ConntrackEvent: <c>$EventArgs</c> in an action, and <c>SourceEventArgs</c>
+/// of the objects of Get-Event.</summary>
 public sealed class ConntrackEventArgs : EventArgs
 {
     internal ConntrackEventArgs(ConntrackEvent[] events) => Events = events;
 
     internal ConntrackEventArgs(Exception exception) => Exception = exception;
 
-    /// <summary>The event, or the first of several; null where there is an <see cref="Exception"/> instead.</summary>
+    /// <summary>The event, or the first of several; null if there is an <see cref="Exception"/> instead.</summary>
     public ConntrackEvent? Event => Events is [var first, ..] ? first : null;
 
-    /// <summary>The events in their order: one, or up to -BatchSize of them.</summary>
+    /// <summary>The events in order: one, or up to -BatchSize of them.</summary>
     public IReadOnlyList<ConntrackEvent> Events { get; } = [];
 
-    /// <summary>Why nothing more will come from a network namespace, such as that it was deleted; or that its table could not
-    /// be read whole after a loss, and is tried again (<see cref="IncompleteTableException"/>).</summary>
+    /// <summary>Why no more events come from a network namespace, for example because it was deleted. Or that its table could not be
+    /// read completely after a loss and will be read again (<see cref="IncompleteTableException"/>).</summary>
     public Exception? Exception { get; }
 }
 
-/// <summary>Gives the events of a stream to PowerShell's engine, on a thread of its own, until the subscription ends.</summary>
-/// <remarks>The engine queues without a limit. Only so many events wait there; the rest waits in the stream and then in
-/// the kernel's buffer, which counts what it can't hold.</remarks>
+/// <summary>Passes the events of a stream to PowerShell's engine, on its own thread, until the subscription ends.</summary>
+/// <remarks>The engine's queue has no limit. Therefore only a limited number of events wait there. The others wait in the stream, and
+/// then in the kernel's buffer, which counts the events that it loses.</remarks>
 internal sealed class EventPump
 {
     private const int MaximumWaiting = 1024;

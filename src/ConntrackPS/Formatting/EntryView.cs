@@ -15,8 +15,8 @@ using ConntrackPS.Tuning.Settings;
 
 namespace ConntrackPS.Formatting;
 
-/// <summary>What the views in ConntrackPS.format.ps1xml show of an entry: hidden properties that ConntrackPS.types.ps1xml
-/// attaches, since one costs a fraction of a script block.</summary>
+/// <summary>The values of entries for the views in ConntrackPS.format.ps1xml. ConntrackPS.types.ps1xml attaches them as hidden code
+/// properties, which are much faster than script blocks.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class EntryView
 {
@@ -24,17 +24,17 @@ public static class EntryView
 
     private static readonly string[] States = [.. Enumerable.Range(0, 256).Select(number => Colour((ConntrackState)number))];
 
-    /// <summary>The protocol's name, which the table would make anew for each row.</summary>
+    /// <summary>The name of the protocol, cached, because the table would create the text again for each row.</summary>
     public static string? Protocol(PSObject entry) => Value<IPProtocol>(entry, nameof(Protocol), live => live.Protocol) is { } protocol
         ? Protocols[(int)protocol]
         : null;
 
-    /// <summary>The state, in a colour that tells what to think of it.</summary>
+    /// <summary>The state, in the colour of its phase.</summary>
     public static string? State(PSObject entry) => Value<ConntrackState>(entry, nameof(State), live => live.State) is { } state
         ? States[(int)state]
         : null;
 
-    /// <summary>What happened, in the colour of the state where it is one.</summary>
+    /// <summary>The change of an event, in the colour of the state if it is a state.</summary>
     public static string? Change(PSObject happened) =>
         Value<ConntrackEventType>(happened, nameof(ConntrackEvent.EventType), live => ((ConntrackEvent)live).EventType) is not { } type ? null
         : type == ConntrackEventType.Update && State(happened) is { } state ? state
@@ -47,9 +47,9 @@ public static class EntryView
         return Paint(status.ToString(), (status & ConntrackStatus.SeenReply) != 0 ? StyleCodes.Green : StyleCodes.Yellow);
     }
 
-    /// <summary>Source and destination with their ports, each with what it is translated to, if it is:
+    /// <summary>Source and destination with their ports and their translations:
     /// "10.0.0.7:4000 as 198.51.100.1:4000 -> 203.0.113.9:80 at 192.0.2.9:8080".</summary>
-    /// <remarks>One text, since four columns of an IPv6 address and a port fit into no terminal.</remarks>
+    /// <remarks>It is one text, because four columns with an IPv6 address and a port are too wide for a terminal.</remarks>
     public static string Translated(PSObject entry)
     {
         ConntrackEntry of = Entry(entry);
@@ -67,20 +67,20 @@ public static class EntryView
         return $"{Source(of)} -> {Destination(of)}";
     }
 
-    /// <summary>The translation in lines that the Nat view has room for on 80 columns.</summary>
+    /// <summary>The translation in lines that fit the Nat view on 80 columns.</summary>
     public static string TranslatedLines(PSObject entry) => TextLines.Wrap(Translated(entry), 71);
 
-    /// <summary>Source and destination in lines that the Status view has room for.</summary>
+    /// <summary>Source and destination in lines that fit the Status view on 80 columns.</summary>
     public static string EndpointLines(PSObject entry) => TextLines.Wrap(Endpoints(entry), 50);
 
-    /// <summary>The service of the destination's port, or the port where it has none.</summary>
+    /// <summary>The service of the destination port, or the port if it has none.</summary>
     public static object? Service(PSObject entry) =>
         (object?)ServiceView.NameOf(Entry(entry), Entry(entry).DestinationPort) ?? Entry(entry).DestinationPort;
 
-    /// <summary>The entry, or one made of the properties that came through a file or over the wire.</summary>
+    /// <summary>The entry, or one built from the properties of a deserialised object.</summary>
     private static ConntrackEntry Entry(PSObject entry) => entry.BaseObject as ConntrackEntry ?? EntryFromProperties.Read(entry);
 
-    /// <summary>One value, without the others where it came through a file or over the wire.</summary>
+    /// <summary>One value. Of a deserialised object, only this value is read.</summary>
     private static T? Value<T>(PSObject entry, string name, Func<ConntrackEntry, T?> read)
         where T : struct
     {
@@ -113,20 +113,20 @@ public static class EntryView
     private static string Paint(string text, string colour) => colour.Length == 0 ? text : colour + text + StyleCodes.Reset;
 }
 
-/// <summary>What the view of blocks shows.</summary>
+/// <summary>The values of blocks for their view.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class BlockView
 {
-    /// <summary>Whose traffic, in lines that the table has room for on 80 columns.</summary>
+    /// <summary>The blocked traffic, in lines that fit the table on 80 columns.</summary>
     public static string? Traffic(PSObject block) =>
         block.Properties[nameof(Traffic)]?.Value is { } traffic ? TextLines.Wrap(traffic.ToString() ?? "", 48) : null;
 }
 
-/// <summary>Marks objects that come from several network namespaces by a type name of their own, for which the views have a column
-/// with the namespace.</summary>
+/// <summary>Marks objects from several network namespaces with a type name. The views for these type names have a column with the
+/// namespace.</summary>
 internal static class NamespacedRow
 {
-    /// <summary>What stands behind the name of the type.</summary>
+    /// <summary>The suffix of the type name.</summary>
     private const string Suffix = "#Namespaced";
 
     /// <summary>The types that have such a view.</summary>
@@ -155,7 +155,7 @@ internal static class NamespacedRow
     }
 }
 
-/// <summary>Breaks text between words: a table of PowerShell's breaks it anywhere, within an address too.</summary>
+/// <summary>Wraps text between words. PowerShell's tables wrap anywhere, also within an address.</summary>
 internal static class TextLines
 {
     public static string Wrap(string text, int width)
@@ -177,12 +177,12 @@ internal static class TextLines
     }
 }
 
-/// <summary>Objects that tell the services of their ports, and are shown with them. The ports stay numbers.</summary>
+/// <summary>Creates objects with the services of their ports, which are shown with these services. The ports stay numbers.</summary>
 internal static class ServiceView
 {
     private const string Suffix = "#Service";
 
-    /// <summary>An entry or an event with SourceService and DestinationService: names of /etc/services, null where there is none.</summary>
+    /// <summary>An entry or an event with SourceService and DestinationService: names of /etc/services; null if there is none.</summary>
     public static PSObject Of(ConntrackEntry entry)
     {
         PSObject result = Mark(new PSObject(entry));
@@ -191,7 +191,7 @@ internal static class ServiceView
         return result;
     }
 
-    /// <summary>A group with ServiceName: its name, with services in place of ports.</summary>
+    /// <summary>A group with ServiceName: its name, with services instead of ports.</summary>
     public static PSObject Of(ConntrackGroup group)
     {
         PSObject result = Mark(InputGroup.ToObject(group));
@@ -199,7 +199,7 @@ internal static class ServiceView
         return result;
     }
 
-    /// <summary>The name of a port of an entry; null where it has none.</summary>
+    /// <summary>The service of a port of an entry; null if there is none.</summary>
     public static string? NameOf(ConntrackEntry entry, ushort? port) =>
         port is { } number ? ServiceNames.System.NameOf(entry.Protocol, number) : null;
 
@@ -211,15 +211,14 @@ internal static class ServiceView
     }
 }
 
-/// <summary>Colours as $PSStyle has them. PowerShell takes them out again where NO_COLOR, $PSStyle.OutputRendering or a
-/// redirection says so.</summary>
+/// <summary>The colours of $PSStyle. PowerShell removes them if NO_COLOR, $PSStyle.OutputRendering or a redirection asks for it.</summary>
 internal static class StyleCodes
 {
     public static readonly string Green = Foreground("Green"), Yellow = Foreground("Yellow"), Gray = Foreground("BrightBlack");
 
     public static readonly string Reset = "\u001b[0m";
 
-    /// <summary>PSStyle came after the library that this module is compiled against.</summary>
+    /// <summary>Reads PSStyle by reflection, because the library that this module is compiled with does not have it.</summary>
     private static string Foreground(string colour)
     {
         object? style = typeof(PSObject).Assembly.GetType("System.Management.Automation.PSStyle")?.GetProperty("Instance")?.GetValue(null);

@@ -5,14 +5,14 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>Makes a whole entry of an object of the pipeline: a live one, or a bag of the properties of one.</summary>
+/// <summary>Builds an entry from an object of the pipeline, live or deserialised.</summary>
 internal static class EntryFromProperties
 {
-    /// <remarks>It need not have a whole tuple: who sends it to the kernel checks that.</remarks>
+    /// <remarks>Its tuple can be incomplete. Callers that send it to the kernel check that.</remarks>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackEntry Read(PSObject input) => Read(input, withTimes: true);
 
-    /// <summary>Reads what can be created again; the kernel gives a new entry its start, so that the old one is not needed.</summary>
+    /// <summary>Reads the values that can be created again. The kernel sets the start time itself, so it is not read.</summary>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackEntry ReadToCreate(PSObject input) => Read(input, withTimes: false);
 
@@ -23,7 +23,7 @@ internal static class EntryFromProperties
         PropertyBag properties = new(input);
         EntryKey key = InputEntry.ReadKey(input);
 
-        // Of the reply alone, the original as it is without translation.
+        // With the reply alone, the original tuple is the one without translation.
         ConntrackTuple original = key.IsByReply ? TupleInversion.ReplyTo(key.Reply!.Value) : key.Original;
         ConntrackEntry entry = new()
         {
@@ -125,7 +125,7 @@ internal static class EntryFromProperties
         properties.Number(direction + "Position", uint.MaxValue) is { } position
             ? new SequenceAdjustment(
                 position,
-                properties.SignedNumber(direction + "OffsetBefore") ?? throw new FormatException($"it has {direction}Position, and no {direction}OffsetBefore."),
-                properties.SignedNumber(direction + "OffsetAfter") ?? throw new FormatException($"it has {direction}Position, and no {direction}OffsetAfter."))
+                properties.SignedNumber(direction + "OffsetBefore") ?? throw new FormatException($"it has {direction}Position, but no {direction}OffsetBefore."),
+                properties.SignedNumber(direction + "OffsetAfter") ?? throw new FormatException($"it has {direction}Position, but no {direction}OffsetAfter."))
             : null;
 }

@@ -5,13 +5,12 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>Finds out which entry an object in the pipeline means: a live one, or one that has been written to a file or
-/// sent over the wire since and has become a bag of properties.</summary>
+/// <summary>Reads which entry an object in the pipeline names. The object is live, or deserialised from a file or from remoting.</summary>
 internal static class InputEntry
 {
-    /// <summary>The key of the entry: by its original tuple, or by its reply where the object has that alone.</summary>
+    /// <summary>The key of the entry: its original tuple, or its reply tuple if the object has only that.</summary>
     /// <param name="input">The object.</param>
-    /// <param name="needsOriginal">True where the reply alone is not enough.</param>
+    /// <param name="needsOriginal">True if the reply tuple alone is not enough.</param>
     /// <exception cref="FormatException">The object does not name an entry exactly; the message completes a sentence.</exception>
     public static EntryKey KeyOf(PSObject input, bool needsOriginal = false)
     {
@@ -20,7 +19,7 @@ internal static class InputEntry
         return key;
     }
 
-    /// <summary>The key as far as the object tells it: its tuples need not be whole.</summary>
+    /// <summary>The key with the values that the object has. Its tuples can be incomplete.</summary>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static EntryKey ReadKey(PSObject input, bool needsOriginal = false)
     {
@@ -44,7 +43,7 @@ internal static class InputEntry
         };
     }
 
-    /// <summary>The reply's tuple: what the object tells of it, and for the rest what answers to the original direction.</summary>
+    /// <summary>The reply tuple: the values that the object has, and otherwise those of the original tuple, swapped.</summary>
     /// <exception cref="FormatException">A property is bad; the message completes a sentence.</exception>
     public static ConntrackTuple ReplyTuple(PropertyBag properties, in ConntrackTuple original)
     {
@@ -58,7 +57,7 @@ internal static class InputEntry
             : reply;
     }
 
-    /// <summary>The network namespace the object was read in; null for the caller's own.</summary>
+    /// <summary>The network namespace that the object came from; null for the caller's own.</summary>
     public static string? NamespaceOf(PSObject input) =>
         input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Text("Namespace");
 
@@ -66,7 +65,7 @@ internal static class InputEntry
         properties.Text("SourceAddress") is null && properties.Text("DestinationAddress") is null
         && properties.Text("ReplySourceAddress") is not null && properties.Text("ReplyDestinationAddress") is not null;
 
-    /// <summary>False where the object leaves something of the reply open, so that any reply will do.</summary>
+    /// <summary>False if the object lacks a part of the reply tuple, so that any reply matches.</summary>
     private static bool HasReply(PropertyBag properties, in ConntrackTuple original)
     {
         IEnumerable<string> needed = ["ReplySourceAddress", "ReplyDestinationAddress"];
@@ -76,11 +75,11 @@ internal static class InputEntry
     }
 }
 
-/// <summary>Reads entries and events of the pipeline whole, whether live or bags of properties.</summary>
+/// <summary>Reads all values of entries and events of the pipeline, live or deserialised.</summary>
 internal static class InputEvent
 {
-    /// <returns>Null for the notice that events were lost, which is no connection's.</returns>
-    /// <exception cref="FormatException">The object is none; the message completes a sentence.</exception>
+    /// <returns>Null for an event of type Lost, which has no connection.</returns>
+    /// <exception cref="FormatException">The object is neither. The message completes a sentence.</exception>
     public static ConntrackEntry? Read(PSObject input)
     {
         if (input.BaseObject is ConntrackEntry live)

@@ -9,8 +9,8 @@ using ConntrackPS.Expectations.Events;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>Finds out which expectation, or which master of expectations, an object in the pipeline means: a live one, or
-/// one that has become a bag of properties.</summary>
+/// <summary>Reads which expectation, or which master connection, an object in the pipeline names. The object is live or
+/// deserialised.</summary>
 internal static class InputExpectation
 {
     /// <summary>True for an expectation; entries have no mask. One that was read from text may have none either, but the property.</summary>
@@ -18,7 +18,7 @@ internal static class InputExpectation
         input.BaseObject is ConntrackExpectation || input.Properties[nameof(ConntrackExpectation.SourceMask)] is not null;
 
     /// <summary>The key of an expectation.</summary>
-    /// <returns>Null where its zone is not known and it is gone.</returns>
+    /// <returns>Null if its zone is not known and it no longer exists.</returns>
     /// <exception cref="FormatException">The object does not name an expectation exactly; the message completes a sentence.</exception>
     public static ExpectationKey? KeyOf(PSObject input, ExpectationTable table)
     {
@@ -37,7 +37,7 @@ internal static class InputExpectation
         return properties.Port("Zone") is { } zone ? new ExpectationKey(tuple, zone, id) : table.Locate(tuple, id);
     }
 
-    /// <summary>The network namespace the object was read in; null for the caller's own.</summary>
+    /// <summary>The network namespace that the object came from; null for the caller's own.</summary>
     public static string? NamespaceOf(PSObject input) =>
         input.BaseObject is ConntrackExpectation live ? live.Namespace : InputEntry.NamespaceOf(input);
 
@@ -86,7 +86,7 @@ internal static class InputExpectation
         return filter;
     }
 
-    /// <summary>Makes an expectation like another one. Its helper is left out: in a request that means another thing.</summary>
+    /// <summary>Builds the same expectation again. Its helper is left out, because the helper in a request has another meaning.</summary>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackExpectation Read(PSObject input)
     {

@@ -7,15 +7,14 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>An object of the pipeline that tells a part of a tuple: an address as text, or a row of Import-Csv with nothing but a
-/// SourceAddress. Cmdlets that read take it for a filter, others say how to write one.</summary>
-/// <param name="Filter">The entries that have what the object tells.</param>
+/// <summary>An object of the pipeline that has a part of a tuple: an address as text, or a row of Import-Csv with only a SourceAddress.
+/// Reading cmdlets use it as a filter. The errors of other cmdlets show how to write one.</summary>
+/// <param name="Filter">The filter for entries that have the values of the object.</param>
 /// <param name="Parameters">The filter as parameters.</param>
 internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
 {
     /// <summary>Reads an object.</summary>
-    /// <returns>Null where it tells no part of a tuple, has a value that can't be read, or is an entry that lost something: these
-    /// have an Id.</returns>
+    /// <returns>Null if it has no part of a tuple, has a value that can't be read, or has an Id and so is an incomplete entry.</returns>
     public static InputFilter? TryRead(PSObject input)
     {
         try
@@ -47,21 +46,22 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
     /// <summary>The filter that a group of Measure-ConntrackEntry stands for.</summary>
     public static InputFilter Of(InputGroup group, ConntrackFilter filter) => new(filter, $"the group {group.Name} among {filter}");
 
-    /// <summary>The filter that lets through what any of several does.</summary>
+    /// <summary>The filter that matches what any of the filters matches.</summary>
     public static ConntrackFilter Any(IReadOnlyList<InputFilter> filters)
     {
         ConntrackFilter[] each = [.. filters.DistinctBy(filter => filter.Parameters).Select(filter => filter.Filter)];
         if (each.Length == 1)
             return each[0];
 
-        // What all of them ask for is asked for at once, so that the kernel may have its share. It is all, where that is one property.
+        // A property that all filters have becomes one condition, which the kernel may be able to apply. If no filter has another
+        // property, that is the whole filter.
         TupleProperty[] common = [.. TupleProperties.All.Where(property => each.All(property.IsAsked))];
         ConntrackFilter any = common.Aggregate(new ConntrackFilter(), (filter, property) => property.AskAny(filter, each));
         return common.Length == 1 && filters.All(filter => filter.Parameters.Count(letter => letter == ' ') == 1)
             ? any
             : any with
             {
-                Conditions = [new FilterTerm(nameof(ConntrackFilter.Conditions), "what one of the objects tells", entry => Array.Exists(each, filter => filter.Matches(entry)))],
+                Conditions = [new FilterTerm(nameof(ConntrackFilter.Conditions), "the values of one of the objects", entry => Array.Exists(each, filter => filter.Matches(entry)))],
             };
     }
 

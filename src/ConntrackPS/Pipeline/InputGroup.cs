@@ -5,16 +5,16 @@ using ConntrackPS.Terminal;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>A group of Measure-ConntrackEntry in the pipeline, live or deserialised, which stands for a filter.</summary>
+/// <summary>A group of Measure-ConntrackEntry in the pipeline, live or deserialised. It is used as a filter.</summary>
 /// <param name="Name">The values that its entries have in common.</param>
 /// <param name="Namespace">The network namespace that was counted; null for the caller's own.</param>
 /// <param name="Source">The object.</param>
 internal sealed record InputGroup(string Name, string? Namespace, PSObject Source)
 {
-    /// <summary>What stands in the place of a filter where every entry was counted.</summary>
+    /// <summary>The text that replaces a filter if every entry was counted.</summary>
     public const string EveryEntry = "*";
 
-    /// <summary>The group that an object is; null for an object that is none.</summary>
+    /// <summary>Reads a group; null if the object is not a group.</summary>
     public static InputGroup? TryRead(PSObject input)
     {
         if (input.BaseObject is ConntrackGroup live)
@@ -29,8 +29,8 @@ internal sealed record InputGroup(string Name, string? Namespace, PSObject Sourc
         return new InputGroup(properties.Text("Name") ?? "", properties.Text("Namespace"), input);
     }
 
-    /// <summary>The filter that lets through the group's entries and no others.</summary>
-    /// <exception cref="FormatException">There is none; the message completes a sentence.</exception>
+    /// <summary>The filter that matches the entries of the group and no others.</summary>
+    /// <exception cref="FormatException">There is no such filter. The message completes a sentence.</exception>
     public ConntrackFilter ToFilter()
     {
         ConntrackFilter filter = (Source.BaseObject is ConntrackGroup live ? live.ToFilter() : Read(new PropertyBag(Source)))
@@ -38,7 +38,7 @@ internal sealed record InputGroup(string Name, string? Namespace, PSObject Sourc
         return filter.NamesEntries ? filter : throw new FormatException("it contains every entry of the table.");
     }
 
-    /// <summary>Gives a group its own properties by name, before all others.</summary>
+    /// <summary>Adds the properties that the group was made by, before all others.</summary>
     public static PSObject ToObject(ConntrackGroup group)
     {
         PSObject result = new(group);
@@ -62,9 +62,9 @@ internal sealed record InputGroup(string Name, string? Namespace, PSObject Sourc
             if (!GroupProperties.TryFind(name.Trim(), out GroupProperty? property))
                 throw new FormatException($"it was made by '{name.Trim()}', which is not known.");
 
-            // A value that is gone is not the same as none: it would name the entries that have none.
+            // A missing property is an error. An empty value would select the entries that have no value.
             if (Source.Properties[property.Name] is null)
-                throw new FormatException($"it was made by {property.Name}, and has no such property.");
+                throw new FormatException($"it was made by {property.Name}, but has no such property.");
             values.Add((property, properties.Text(property.Name)));
         }
 

@@ -5,8 +5,8 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>The single objects that one of the pipeline, or a value of -InputObject, stands for: an array stands for its elements,
-/// a group of Group-Object for the objects in it.</summary>
+/// <summary>The single objects of a pipeline object or a value of -InputObject: the elements of an array, and the objects of a group of
+/// Group-Object.</summary>
 internal static class InputObjects
 {
     /// <summary>The objects of an array or a group, in their order.</summary>
@@ -18,7 +18,7 @@ internal static class InputObjects
         return objects.Count > 0 ? objects : throw new FormatException("it is empty.");
     }
 
-    /// <summary>True where it stands for itself. Most are entries, and a pipeline may have a million of them.</summary>
+    /// <summary>True if it is a single object. This check is fast for entries, because a pipeline can have a million of them.</summary>
     public static bool IsOne(PSObject input) =>
         input.BaseObject is ConntrackEntry or string || (input.BaseObject is not IList && !IsGroup(input));
 
@@ -32,19 +32,19 @@ internal static class InputObjects
             objects.Add(input);
     }
 
-    /// <summary>Nothing becomes an object without properties, which is refused as such.</summary>
+    /// <summary>Adds the elements of a list. A null becomes an object without properties, which the cmdlet refuses.</summary>
     private static void AddAll(List<PSObject> objects, IList list)
     {
         foreach (object? element in list)
             Add(objects, element is null ? new PSObject() : PSObject.AsPSObject(element));
     }
 
-    /// <summary>A group as Group-Object makes it, or as it comes from a file or over the wire: without its type.</summary>
+    /// <summary>Whether it is a group of Group-Object. A group from a file or from remoting has lost its type.</summary>
     private static bool IsGroup(PSObject input) =>
         (input.BaseObject is PSCustomObject || input.BaseObject.GetType().Name.StartsWith("GroupInfo", StringComparison.Ordinal))
         && input.Properties["Group"] is not null && input.Properties["Values"] is not null && input.Properties["Count"] is not null;
 
-    /// <summary>A group that says it has more objects than it holds is not all that was meant.</summary>
+    /// <summary>The objects of a group. If the group has fewer objects than its Count, it is refused.</summary>
     private static IList ContentOf(PSObject group)
     {
         object? value = group.Properties["Group"].Value;
@@ -59,8 +59,8 @@ internal static class InputObjects
         if (count == content.Count.ToString(CultureInfo.InvariantCulture))
             return content;
         throw new FormatException(content.Count == 0
-            ? $"it counts {count} objects and holds none of them: leave -NoElement of Group-Object out."
-            : $"it counts {count} objects and holds {content.Count} of them.");
+            ? $"its Count is {count}, but it contains no objects: omit -NoElement of Group-Object."
+            : $"its Count is {count}, but it contains {content.Count}.");
     }
 }
 

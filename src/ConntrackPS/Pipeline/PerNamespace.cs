@@ -5,8 +5,8 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>One worker for each network namespace that objects of a pipeline come from.</summary>
-/// <param name="create">Makes the worker for a namespace's table.</param>
+/// <summary>One worker for each network namespace of the objects in a pipeline.</summary>
+/// <param name="create">Creates the worker for the table of a namespace.</param>
 /// <typeparam name="T">The worker: it holds a socket in the namespace.</typeparam>
 internal sealed class PerNamespace<T>(Func<ConntrackTable, T> create) : IDisposable
     where T : IDisposable
@@ -16,7 +16,7 @@ internal sealed class PerNamespace<T>(Func<ConntrackTable, T> create) : IDisposa
     /// <summary>All workers so far.</summary>
     public IReadOnlyCollection<T> All => _workers.Values;
 
-    /// <summary>The worker of a namespace; null names the caller's own.</summary>
+    /// <summary>The worker of a namespace; null is the caller's own.</summary>
     public T In(string? networkNamespace)
     {
         if (!_workers.TryGetValue(networkNamespace ?? "", out T? worker))
@@ -36,15 +36,15 @@ internal sealed class PerNamespace<T>(Func<ConntrackTable, T> create) : IDisposa
     }
 }
 
-/// <summary>What a pipeline brings, collected by the network namespace it is of.</summary>
-/// <typeparam name="T">What is collected.</typeparam>
+/// <summary>Collects values of a pipeline by network namespace.</summary>
+/// <typeparam name="T">The type of the values.</typeparam>
 internal sealed class ByNamespace<T>
 {
     private readonly Dictionary<string, List<T>> _items = [];
 
     public bool IsEmpty => _items.Count == 0;
 
-    /// <summary>The namespaces so far, null for the caller's own, and what is of each.</summary>
+    /// <summary>The namespaces so far, null for the caller's own, each with its values.</summary>
     public IEnumerable<(string? NetworkNamespace, IReadOnlyList<T> Items)> All =>
         _items.Select(pair => (pair.Key.Length == 0 ? null : pair.Key, (IReadOnlyList<T>)pair.Value));
 
@@ -57,7 +57,7 @@ internal sealed class ByNamespace<T>
     }
 }
 
-/// <summary>Entries of a pipeline, collected by the network namespace they are in.</summary>
+/// <summary>Collects the entries of a pipeline by network namespace.</summary>
 internal sealed class EntriesByNamespace : IDisposable
 {
     private readonly PerNamespace<EntryFinder> _finders = new(table => table.CreateFinder());
@@ -66,12 +66,12 @@ internal sealed class EntriesByNamespace : IDisposable
     /// <summary>The namespaces so far, null for the caller's own, and their entries.</summary>
     public IEnumerable<(string? NetworkNamespace, IReadOnlyList<ConntrackEntry> Entries)> All => _entries.All;
 
-    /// <summary>The entry that an object stands for. The reply alone does not tell how the flow is translated, and so not what its
-    /// packets look like: the kernel is asked for it.</summary>
+    /// <summary>The entry of an object. If the object has only the reply tuple, the entry is read from the kernel, because the reply tuple
+    /// does not say how the flow is translated.</summary>
     /// <param name="input">The object.</param>
-    /// <param name="key">What it names.</param>
-    /// <param name="networkNamespace">Where the entry is; null for the caller's own.</param>
-    /// <returns>Null where only a reply is named, and no entry has it.</returns>
+    /// <param name="key">The key that the object names.</param>
+    /// <param name="networkNamespace">The namespace of the entry; null for the caller's own.</param>
+    /// <returns>Null if the object has only the reply tuple and no entry has it.</returns>
     public ConntrackEntry? Read(PSObject input, in EntryKey key, string? networkNamespace) =>
         key.IsByReply ? _finders.In(networkNamespace).Find(key) : EntryFromProperties.Read(input);
 
@@ -81,7 +81,7 @@ internal sealed class EntriesByNamespace : IDisposable
 }
 
 /// <summary>An entry of the pipeline and its place in it.</summary>
-/// <param name="Number">From 1; 0 for an entry made of parameters.</param>
+/// <param name="Number">The number, from 1; 0 for an entry from parameters.</param>
 /// <param name="Entry">The entry.</param>
-/// <param name="HasDefaultTimeout">Whether nobody gave its timeout: an entry that exists keeps its own then.</param>
+/// <param name="HasDefaultTimeout">Whether no timeout was given. An existing entry then keeps its own.</param>
 internal sealed record NumberedEntry(long Number, ConntrackEntry Entry, bool HasDefaultTimeout);

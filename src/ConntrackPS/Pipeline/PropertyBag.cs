@@ -5,12 +5,12 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Pipeline;
 
-/// <summary>Reads the properties of any object as text: deserialised ones, those of Import-Csv and of JSON alike.</summary>
+/// <summary>Reads the properties of any object as text: deserialised objects, rows of Import-Csv, and JSON.</summary>
 internal readonly struct PropertyBag(PSObject source)
 {
     private static readonly string[] TimeForms = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
 
-    /// <summary>Marks of direction, which some cultures put beside a minus.</summary>
+    /// <summary>Direction marks, which some cultures write beside a minus sign.</summary>
     private static readonly SearchValues<char> DirectionMarks = SearchValues.Create("\u061c\u200e\u200f");
 
     /// <summary>The property as text; null where it is missing or empty.</summary>
@@ -37,7 +37,7 @@ internal readonly struct PropertyBag(PSObject source)
     public ushort? Port(string name) => (ushort?)Number(name, ushort.MaxValue);
 
     /// <summary>The property as an address.</summary>
-    /// <exception cref="FormatException">It is missing or none.</exception>
+    /// <exception cref="FormatException">It is missing or not an address.</exception>
     public AddressBits Address(string name, out IPFamily family)
     {
         string text = Text(name) ?? throw new FormatException($"it has no {name}.");
@@ -46,9 +46,9 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not an address.");
     }
 
-    /// <summary>An entry's tuple: Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, or the properties of ICMP
-    /// or GRE in the ports' place. ICMP may lack all of its own, and is not whole then.</summary>
-    /// <param name="direction">What the names begin with, but for Protocol: nothing, or "Reply".</param>
+    /// <summary>The tuple of an entry: Protocol, SourceAddress, SourcePort, DestinationAddress, DestinationPort, or the properties of ICMP
+    /// or GRE instead of ports. An ICMP tuple can lack all of these. It is incomplete then.</summary>
+    /// <param name="direction">The prefix of the names except Protocol: empty, or "Reply".</param>
     /// <exception cref="FormatException">One is missing or bad.</exception>
     public ConntrackTuple EntryTuple(string direction)
     {
@@ -56,7 +56,7 @@ internal readonly struct PropertyBag(PSObject source)
         TupleNumbers numbers = TupleNumbers.Of(tuple.Protocol);
         string? given = FirstGiven(numbers, direction);
         if (given is not null && !tuple.IsIcmp && !tuple.MayHavePorts)
-            throw new FormatException($"it has a {given}, and {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
+            throw new FormatException($"it has a {given}, but {ProtocolNames.ToKernel(tuple.Protocol)} has no ports.");
         return given is not null || tuple.MustHavePorts ? WithNumbers(tuple, numbers, direction) : tuple;
     }
 
@@ -98,7 +98,7 @@ internal readonly struct PropertyBag(PSObject source)
         return null;
     }
 
-    /// <summary>All numbers: some of them would be made whole by a zero.</summary>
+    /// <summary>Requires all numbers, because a missing one would be read as zero.</summary>
     private ConntrackTuple WithNumbers(ConntrackTuple tuple, TupleNumbers numbers, string prefix)
     {
         PropertyBag bag = this;
@@ -107,7 +107,7 @@ internal readonly struct PropertyBag(PSObject source)
     }
 
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <exception cref="FormatException">It can't be read.</exception>
     public ulong? LongNumber(string name)
     {
         if (Text(name) is not { } text)
@@ -118,13 +118,13 @@ internal readonly struct PropertyBag(PSObject source)
     }
 
     /// <summary>The property as a number that may be negative; null where it is missing or empty.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <exception cref="FormatException">It can't be read.</exception>
     public int? SignedNumber(string name)
     {
         if (Text(name) is not { } text)
             return null;
 
-        // Export-Csv writes a minus as the writer's culture does.
+        // Export-Csv writes the minus sign of the writer's culture.
         string plain = string.Concat(text.Where(letter => !DirectionMarks.Contains(letter))).Replace('\u2212', '-');
         return int.TryParse(plain, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
             ? number
@@ -132,7 +132,7 @@ internal readonly struct PropertyBag(PSObject source)
     }
 
     /// <summary>The property as bits, by their names or as a number; null where it is missing or empty.</summary>
-    /// <exception cref="FormatException">A name is none of the enum's.</exception>
+    /// <exception cref="FormatException">A name is not in the enumeration.</exception>
     public uint? Flags<T>(string name)
         where T : struct, Enum
     {
@@ -141,11 +141,11 @@ internal readonly struct PropertyBag(PSObject source)
         return KernelSpelling.ParseBits<T>(text, out string? unknown) ?? throw new FormatException($"its {name} '{unknown}' is not known.");
     }
 
-    /// <summary>A point in time in nanoseconds since 1970, by the property that counts them or, without it, the one that has the
-    /// time; null where both are missing or empty.</summary>
-    /// <remarks>Export-Csv writes times in the writer's culture, order of day and month, and calendar, and without their offset.
-    /// So text is a time in only one form, which is unambiguous.</remarks>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <summary>A time in nanoseconds since 1970, from the property with nanoseconds or otherwise from the property with the time; null
+    /// if both are missing or empty.</summary>
+    /// <remarks>Export-Csv writes times in the culture and calendar of the writer, and without the offset. Therefore only one form of text
+    /// is accepted, which is unambiguous.</remarks>
+    /// <exception cref="FormatException">It can't be read.</exception>
     public ulong? Time(string name, string timestampName)
     {
         if (LongNumber(timestampName) is { } timestamp)
@@ -157,14 +157,14 @@ internal readonly struct PropertyBag(PSObject source)
             DateTime local => new DateTimeOffset(local.ToUniversalTime()),
             DateTimeOffset exact => exact,
 
-            // What Clixml makes of a DateTimeOffset.
+            // CLIXML turns a DateTimeOffset into this.
             PSObject { Properties: var parts } when parts["UtcDateTime"]?.Value is DateTime utc => new DateTimeOffset(utc.ToUniversalTime()),
             _ => DateTimeOffset.TryParseExact(text, TimeForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTimeOffset parsed) ? parsed : null,
         };
         return time is { } given && given >= DateTimeOffset.UnixEpoch
             ? (ulong)(given - DateTimeOffset.UnixEpoch).Ticks * 100
             : throw new FormatException(
-                $"its {name} '{text}' is not a time that means the same everywhere, such as 2026-03-04T05:06:07+01:00. Give {timestampName}, or leave {name} out.");
+                $"its {name} '{text}' is not an unambiguous time such as 2026-03-04T05:06:07+01:00. Give {timestampName}, or omit {name}.");
     }
 
     private object? BaseValue(string name) => source.Properties[name]?.Value switch

@@ -12,12 +12,11 @@ using ConntrackPS.Top.Control;
 
 namespace ConntrackPS.Terminal;
 
-/// <summary>A filter as one would type it behind Get-ConntrackEntry: the same parameters, read by the same code.</summary>
-/// <remarks>PowerShell's parser takes the line apart, but nothing in it is run: values are plain words, numbers and lists
-/// of them.</remarks>
+/// <summary>Reads a filter that is typed like the parameters of Get-ConntrackEntry, with the same code.</summary>
+/// <remarks>PowerShell's parser splits the line, but nothing in it is run. Values are plain words, numbers and lists of them.</remarks>
 internal static class FilterLine
 {
-    /// <summary>How a line is written, for the live view's prompt and help.</summary>
+    /// <summary>The syntax of a line, for the prompt and help of the live view.</summary>
     public static FilterSyntax Syntax { get; } = new("the parameters of Get-ConntrackEntry", "-Protocol tcp -SourceAddress 10.0.0.0/8");
 
     private static readonly PropertyInfo[] Parameters =
@@ -25,7 +24,7 @@ internal static class FilterLine
             property.GetCustomAttribute<ParameterAttribute>() is not null && property.Name != nameof(ConntrackCommand.NetworkNamespace))];
 
     /// <summary>Reads a line.</summary>
-    /// <exception cref="FormatException">It is none; the message says what is wrong.</exception>
+    /// <exception cref="FormatException">It is not a filter. The message says what is wrong.</exception>
     public static ConntrackFilter Parse(string text)
     {
         FilterOfLine filter = new();
@@ -83,7 +82,7 @@ internal static class FilterLine
         _ => throw new FormatException($"'{value.Extent.Text}' is not a plain value."),
     };
 
-    /// <remarks>Every parameter of a filter that is no switch has a transformation of its own.</remarks>
+    /// <remarks>Every filter parameter that is not a switch has its own transformation attribute.</remarks>
     private static object? Convert(PropertyInfo parameter, object value)
     {
         try
@@ -119,7 +118,7 @@ internal static class FilterLine
         _ => System.Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
     };
 
-    /// <summary>Holds the parameters; it is never run.</summary>
+    /// <summary>Holds the parameters. It is never run.</summary>
     private sealed class FilterOfLine : SelectionCommand
     {
         public ConntrackFilter Build() => ReadParameters();

@@ -8,10 +8,10 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Terminal;
 
-/// <summary>Runs a live view on the terminal: keys in, frames out, and the table read beside it.</summary>
+/// <summary>Runs a live view on the terminal: reads keys and the table, and draws frames.</summary>
 internal sealed class LiveView : IDisposable
 {
-    /// <summary>How soon a key is noticed.</summary>
+    /// <summary>The interval at which keys are read.</summary>
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
     private readonly SnapshotLoop _loop;
@@ -23,8 +23,8 @@ internal sealed class LiveView : IDisposable
     private bool _isOver;
 
     /// <param name="table">The table.</param>
-    /// <param name="view">What to begin with.</param>
-    /// <param name="actions">What keys do to the table.</param>
+    /// <param name="view">The first state of the view.</param>
+    /// <param name="actions">The actions of keys on the table.</param>
     /// <param name="stop">Ends the view.</param>
     public LiveView(ConntrackTable table, TopView view, TableActions actions, CancellationToken stop)
     {
@@ -36,7 +36,7 @@ internal sealed class LiveView : IDisposable
     /// <exception cref="Netlink.NetlinkException">The kernel refused to show the table.</exception>
     public void Run()
     {
-        // Before the screen is taken, so that a refusal is an error like any other.
+        // Read before the screen changes, so that a refusal is an ordinary error.
         TopSnapshot snapshot = _loop.ReadFirst(_view.Filter.Combined);
         using TerminalScreen screen = new();
         object drawn = new();
@@ -71,7 +71,7 @@ internal sealed class LiveView : IDisposable
         _names.Dispose();
     }
 
-    /// <returns>True where the whole screen is to be drawn anew.</returns>
+    /// <returns>True if the whole screen must be drawn again.</returns>
     private bool Press(TopKey key, TopFrame frame)
     {
         (TopView before, (_view, TopRequest? request)) = (_view, TopControl.Press(_view, key, frame));
@@ -124,7 +124,7 @@ internal sealed class LiveView : IDisposable
         Report(() => done.GetAwaiter().GetResult());
     }
 
-    /// <summary>Does something to the table and tells what came of it; the view goes on, whatever that is.</summary>
+    /// <summary>Runs an action on the table and shows its result. The view continues after an error too.</summary>
     private void Report(Func<string> action)
     {
         try
@@ -140,10 +140,10 @@ internal sealed class LiveView : IDisposable
     }
 }
 
-/// <summary>What a live view does to the table, each told in a line of text.</summary>
+/// <summary>The actions of a live view on the table. Each returns its result as a line of text.</summary>
 internal sealed class TableActions(ConntrackTable table, bool isWhatIf)
 {
-    /// <summary>All that an entry says now; null once it is gone.</summary>
+    /// <summary>All current values of an entry; null if it no longer exists.</summary>
     public IReadOnlyList<KeyValuePair<string, string>>? Detail(EntryKey key) =>
         table.Find(key) is { } entry ? EntryDetail.Of(entry) : null;
 

@@ -4,11 +4,10 @@ using ConntrackPS.Top.Control;
 
 namespace ConntrackPS.Terminal;
 
-/// <summary>The terminal's alternate screen, until it is disposed, which restores the screen before. SIGTERM restores it
-/// too.</summary>
+/// <summary>The terminal's alternate screen. Dispose and SIGTERM restore the previous screen.</summary>
 internal sealed class TerminalScreen : IDisposable
 {
-    // Alternate screen, no cursor, no line wrap (DECSET 1049, 25, 7), and all of it back.
+    // Alternate screen, no cursor, no line wrap (DECSET 1049, 25, 7). The second string undoes that.
     private const string Enter = "\u001b[?1049h\u001b[?25l\u001b[?7l";
     private const string Leave = "\u001b[0m\u001b[?7h\u001b[?25h\u001b[?1049l";
 
@@ -20,19 +19,19 @@ internal sealed class TerminalScreen : IDisposable
 
     public TerminalScreen()
     {
-        // PowerShell runs no finally blocks when it is killed by SIGTERM; the signal goes on afterwards.
+        // PowerShell runs no finally blocks when SIGTERM ends it. The signal still ends it afterwards.
         _terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => Restore());
         Write(Enter);
     }
 
-    /// <summary>Columns of the screen, now.</summary>
+    /// <summary>The current number of columns.</summary>
     public static int Width => Math.Max(1, Console.WindowWidth);
 
-    /// <summary>Lines of the screen, now.</summary>
+    /// <summary>The current number of lines.</summary>
     public static int Height => Math.Max(1, Console.WindowHeight);
 
-    /// <summary>Writes all at once, so that no half-drawn frame shows.</summary>
-    /// <param name="text">What to write.</param>
+    /// <summary>Writes the whole text at once, so that no half-drawn frame is visible.</summary>
+    /// <param name="text">The text.</param>
     /// <param name="clear">Whether the screen is cleared first.</param>
     public void Write(string text, bool clear = false)
     {
@@ -54,10 +53,10 @@ internal sealed class TerminalScreen : IDisposable
     }
 }
 
-/// <summary>Keys of the terminal, without waiting for them.</summary>
+/// <summary>Reads keys of the terminal without waiting.</summary>
 internal static class TerminalKeys
 {
-    /// <returns>False where no key was pressed.</returns>
+    /// <returns>False if no key was pressed.</returns>
     public static bool TryRead(out TopKey key)
     {
         key = default;

@@ -3,7 +3,7 @@
     conntrack, the witness.
 #>
 
-<# A connection that the kernel's ftp helper reads: the entry. #>
+<# Creates a connection with the kernel's ftp helper. Returns the entry. #>
 function New-Master {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace, [int] $SourcePort = 1000, [switch] $IPv6, [int] $Zone = 0)
 
@@ -12,7 +12,7 @@ function New-Master {
         -Helper ftp -Zone $Zone -NetworkNamespace $Namespace -PassThru
 }
 
-<# What conntrack lists, of both families: the destination and what stands for it. #>
+<# The expectations of both families that conntrack lists. #>
 function Get-KernelExpectation {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
 
@@ -46,7 +46,7 @@ function ConvertFrom-ExpectationLine {
     }
 }
 
-<# The destination ports that conntrack lists, sorted: what tests tell expectations by. #>
+<# The destination ports that conntrack lists, sorted. Tests identify expectations by them. #>
 function Get-KernelPort {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
 

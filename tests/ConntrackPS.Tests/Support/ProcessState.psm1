@@ -1,6 +1,6 @@
-<# What this process holds of the kernel. #>
+<# The kernel resources of this process. #>
 
-<# What a listing holds while it runs: a socket, an eventfd, and a thread that reads. #>
+<# The resources of a running listing: a socket, an eventfd, and a reading thread. #>
 function Get-Held {
     $targets = foreach ($file in [System.IO.Directory]::GetFileSystemEntries('/proc/self/fd')) {
         try { [System.IO.File]::ResolveLinkTarget($file, $false)?.Name } catch [System.IO.IOException] { 'closed meanwhile' }
@@ -14,7 +14,7 @@ function Get-Held {
     }
 }
 
-<# The same, when the readers have ended: a thread that was joined leaves /proc a moment later. #>
+<# The same after the readers have ended. A joined thread disappears from /proc a moment later. #>
 function Get-Settled {
     $deadline = [DateTime]::UtcNow.AddSeconds(10)
     do {

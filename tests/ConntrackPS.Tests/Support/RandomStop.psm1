@@ -1,7 +1,7 @@
-<# Cmdlets that are stopped at random moments, as Ctrl+C does. #>
+<# Stops cmdlets at random times, as Ctrl+C does. #>
 Import-Module "$PSScriptRoot/ProcessState.psm1"
 
-<# Work for each cmdlet, on a table whose entries of 192.0.2.0/24 none of it names. #>
+<# Work for each cmdlet. It never names the entries of 192.0.2.0/24. #>
 $work = [ordered]@{
     'a listing'           = { $null = Get-ConntrackEntry -NetworkNamespace $Namespace }
     'a filter'            = { Get-ConntrackEntry 203.0.113.99 -NetworkNamespace $Namespace }
@@ -63,7 +63,7 @@ function Invoke-RandomStop {
     $result = [ordered]@{ Stopped = 0; Completed = 0; Problems = [System.Collections.Generic.List[string]]::new(); Before = $null; After = $null; Works = $work.Count }
     foreach ($turn in (-$work.Count)..($Count - 1)) {
         if ($turn -eq 0) {
-            # All have run once: what is loaded once is loaded.
+            # All have run once, so that everything is loaded.
             $result.Before = Get-Settled
             ($result.Stopped, $result.Completed) = 0, 0
         }
@@ -82,7 +82,7 @@ function Invoke-RandomStop {
         if ($ended -notin 'Stopped', 'Completed') {
             $result.Problems.Add("$name ended as $ended`: $($shell.InvocationStateInfo.Reason)")
         }
-        # What was stopped half-way may be there already the next time; nothing else may go wrong.
+        # The result of a stopped run may already exist in the next one. No other error is allowed.
         foreach ($record in $shell.Streams.Error | Where-Object FullyQualifiedErrorId -NotMatch '^(Policy|Entry)(Exists|NotFound),') {
             $result.Problems.Add("$name said $($record.FullyQualifiedErrorId): $record")
         }
@@ -90,7 +90,7 @@ function Invoke-RandomStop {
     }
     $runspace.Dispose()
 
-    # A stop may hit the very end of a block: that block is listed still, and no leak.
+    # A stop can come at the very end of a block. Such a block is still listed, and is not a leak.
     Get-ConntrackBlock | Unblock-ConntrackTraffic
     $result.After = Get-Settled
     $result

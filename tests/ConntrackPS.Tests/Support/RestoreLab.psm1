@@ -8,7 +8,7 @@ Import-Module "$PSScriptRoot/TestSupport.psm1"
 
 $port = 5000
 
-<# Makes the lab: an object with the namespaces' names and the folder of its programs. #>
+<# Creates the lab. Returns an object with the names of the namespaces and the folder of its programs. #>
 function New-RestoreLab {
     $lab = [pscustomobject]@{
         Client = New-TestNamespace
@@ -37,7 +37,7 @@ function Remove-RestoreLab {
     }
 }
 
-<# A host behind the router. Segments go one by one, as on a real wire: together they would pass for one packet. #>
+<# Creates a host behind the router. Segments are sent one by one, as on a real network. Otherwise they would be joined to one packet. #>
 function Connect-Host([string] $Name, [string] $Device, [string] $Router, [string] $Address, [string] $Gateway) {
     Invoke-InNamespace $Router ip link add $Device gso_max_segs 1 type veth peer name eth netns $Name
     Invoke-InNamespace $Name ip link set eth gso_max_segs 1 up
@@ -47,7 +47,7 @@ function Connect-Host([string] $Name, [string] $Device, [string] $Router, [strin
     Invoke-InNamespace $Name ip route add default via $Gateway
 }
 
-<# Opens a connection that then idles: an object with its source port. #>
+<# Opens a connection and leaves it idle. Returns an object with its source port. #>
 function Open-LabTransfer {
     param([Parameter(Position = 0)] $Lab, [Parameter(Position = 1)] [long] $Bytes, [string] $Address = '198.51.100.2')
 
@@ -58,7 +58,7 @@ function Open-LabTransfer {
     [pscustomobject]@{ Process = $process; Base = $base; Port = [int] (Get-Content "$base.out" -TotalCount 1) }
 }
 
-<# Has the connection go on to its end; true where all arrived. One that stalls is given up. #>
+<# Continues the connection until its end. True if all data arrived. A connection that stalls is ended. #>
 function Complete-LabTransfer {
     param([Parameter(Position = 0)] $Transfer, [int] $Seconds = 120)
 
@@ -71,7 +71,7 @@ function Complete-LabTransfer {
     $Transfer.Process.ExitCode -eq 0
 }
 
-<# How many packets the router has dropped as invalid so far. #>
+<# The number of packets that the router has dropped as invalid. #>
 function Get-LabInvalid {
     param([Parameter(Position = 0)] $Lab)
 

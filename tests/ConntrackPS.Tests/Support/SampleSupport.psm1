@@ -13,7 +13,7 @@ function Get-SamplePath {
     "$samples/$Name.ps1"
 }
 
-<# Runs a sample in a process of its own, by another program when a prefix says so: its exit code, and what it printed,
+<# Runs a sample in its own process, by another program if there is a prefix. Returns its exit code and its output,
    line by line. #>
 function Invoke-Sample {
     param(
@@ -26,7 +26,7 @@ function Invoke-Sample {
     [pscustomobject]@{ ExitCode = $LASTEXITCODE; Output = @($output | ForEach-Object { "$_" }) }
 }
 
-<# Starts a sample that ends with the namespace, and which Ctrl+C reaches; the process. #>
+<# Starts a sample that ends with the namespace and that Ctrl+C reaches. Returns the process. #>
 function Start-Sample {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,
@@ -40,7 +40,7 @@ function Start-Sample {
     $process
 }
 
-<# Sends a datagram every 50 ms, from one port to an address of the namespace's own, until the namespace goes. #>
+<# Sends a datagram every 50 ms, from one port to an address in the namespace, until the namespace is deleted. #>
 function Start-Sender {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,

@@ -9,7 +9,7 @@ $server = $null
 $work = $null
 $count = 0
 
-<# True where there is tmux. #>
+<# True if tmux is installed. #>
 function Test-Terminal {
     [bool] (Get-Command tmux -ErrorAction Ignore)
 }
@@ -31,7 +31,7 @@ function Get-ScreenColour {
     [regex]::Matches((Invoke-Terminal capture-pane -p -e -t it), '\e\[[0-9;]*\b[39][0-7]m').Value
 }
 
-<# Waits until a line of the screen matches, and none does any more that should be gone. #>
+<# Waits until a line of the screen matches, and no line matches the text that must disappear. #>
 function Wait-Screen([string] $Pattern, [string] $Gone) {
     Wait-Until { (Get-Screen) -match $Pattern -and -not ($Gone -and (Get-Screen) -match $Gone) } { "'$Pattern' is not on the screen:`n$((Get-Screen) -join "`n")" }
 }
@@ -41,14 +41,14 @@ function Send-Key {
     Invoke-Terminal send-keys -t it @args
 }
 
-<# Types a text as it stands. #>
+<# Types a text literally. #>
 function Send-Text([string] $Text) {
     Invoke-Terminal send-keys -t it -l '--' $Text
 }
 
 <# Starts a shell, or another program, on a terminal. #>
 function Start-Terminal([string[]] $Command = 'sh', [int] $Columns = 100, [int] $Lines = 24) {
-    # A server of its own: the last one may still be on its way out, and would take this terminal with it.
+    # A separate server, because the previous one may be about to end, and would end this terminal too.
     $script:count++
     $script:server = "ctps-$PID-$count"
     $script:work = [IO.Directory]::CreateTempSubdirectory('ctps-terminal-').FullName
@@ -60,13 +60,13 @@ function Start-View([string] $Parameters, [string] $Environment) {
     Start-Terminal
     $command = (Get-PowerShellCommand) -join ' '
     $script = "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Show-ConntrackTop $Parameters"
-    # Ctrl+C reaches the shell too, and must not end it.
+    # Ctrl+C also reaches the shell and must not end it.
     Set-Content "$work/run.sh" "trap : INT; unset NO_COLOR; echo before; stty -a > $work/before; $Environment $command -NoProfile -Command `"$script`"; stty -a > $work/after; echo done`n"
     Send-Key "sh $work/run.sh" Enter
     Wait-Screen 'q quit'
 }
 
-<# Fails unless the program is over and the terminal is as it was: its settings, its screen, its cursor. #>
+<# Fails unless the program has ended and the terminal is restored: its settings, its screen, its cursor. #>
 function Assert-TerminalRestored {
     Wait-Screen '^done'
     Compare-Object (Get-Content "$work/before") (Get-Content "$work/after") | ForEach-Object { throw "stty: $($_.SideIndicator) $($_.InputObject)" }
@@ -84,7 +84,7 @@ function Assert-ScreenRestored {
     }
 }
 
-<# Ends the terminal, and whatever runs on it. #>
+<# Ends the terminal and its programs. #>
 function Stop-Terminal {
     if ($work) {
         tmux -L $server kill-server 2>$null

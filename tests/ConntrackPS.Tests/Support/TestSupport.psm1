@@ -22,7 +22,7 @@ function Get-PackagePath {
     $package
 }
 
-<# Imports the packaged module, and nothing else of that name. #>
+<# Imports the packaged module, and no other module with that name. #>
 function Import-PackagedModule {
     $package = Get-PackagePath
     Import-Module "$package/ConntrackPS.psd1" -Global
@@ -32,7 +32,7 @@ function Import-PackagedModule {
     }
 }
 
-<# Runs a program; a failure of it fails the test. #>
+<# Runs a program. If it fails, the test fails. #>
 function Invoke-Program {
     $program, $arguments = $args
     $lines = & $program @arguments 2>&1
@@ -48,7 +48,7 @@ function Invoke-InNamespace {
     Invoke-Program ip netns exec $namespace @command
 }
 
-<# A namespace of the test's own, with the named entries in it; its name. #>
+<# Creates a namespace with the named entries. Returns its name. #>
 function New-TestNamespace {
     param([System.Collections.IDictionary] $Table)
 
@@ -64,7 +64,7 @@ function New-TestNamespace {
     $name
 }
 
-<# Removes what interrupted runs left behind: a namespace's name tells its process. #>
+<# Removes the namespaces of interrupted runs. Their names contain the process id. #>
 function Remove-AbandonedNamespace {
     foreach ($line in @(ip netns list) -match '^ctps-\d+-') {
         $name = ($line -split ' ')[0]
@@ -74,7 +74,7 @@ function Remove-AbandonedNamespace {
     }
 }
 
-<# Removes namespaces, with the processes that were started in them; missing ones are no error. #>
+<# Removes namespaces and the processes that were started in them. A missing one is not an error. #>
 function Remove-TestNamespace {
     param([Parameter(Position = 0)] [string[]] $Namespace)
 
@@ -85,7 +85,7 @@ function Remove-TestNamespace {
                 $process.WaitForExit()
             }
         }
-        # What one file sets for itself must not reach the next: it would work in the machine's own table.
+        # A setting of one file must not affect the next file, which would then use the machine's table.
         foreach ($pattern in @($global:PSDefaultParameterValues.Keys | Where-Object { $global:PSDefaultParameterValues[$_] -eq $name })) {
             $global:PSDefaultParameterValues.Remove($pattern)
         }
@@ -96,7 +96,7 @@ function Remove-TestNamespace {
     }
 }
 
-<# Makes packets over the loopback entries of the table: without a rule that asks for it, nothing is tracked. #>
+<# Adds a rule that uses connection tracking. Without such a rule, packets are not tracked. #>
 function Enable-Tracking {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
 
@@ -104,31 +104,31 @@ function Enable-Tracking {
     Invoke-InNamespace $Namespace nft 'add table inet track; add chain inet track output { type filter hook output priority 0; ct state invalid counter; }'
 }
 
-<# Starts a process in a namespace, which ends with the namespace; its id. #>
+<# Starts a process in a namespace, which ends with the namespace. Returns its id. #>
 function Start-NamespaceProcess {
     param([string] $Namespace)
 
     Start-NamespaceProgram $Namespace sleep 600
 }
 
-<# Starts a program in a namespace, which ends with the namespace; its id. #>
+<# Starts a program in a namespace, which ends with the namespace. Returns its id. #>
 function Start-NamespaceProgram {
     $namespace, $program, $arguments = $args
     $process = Start-Process ip -ArgumentList (@('netns', 'exec', $namespace, $program) + $arguments) -PassThru
     Register-NamespaceProcess $namespace $process
-    # ip changes the namespace and then becomes the program.
+    # ip enters the namespace and then executes the program, with the same process id.
     Wait-Until { (Get-Content "/proc/$($process.Id)/comm") -ne 'ip' } "$program has not started"
     $process.Id
 }
 
-<# Has a process end with the namespace. #>
+<# Makes a process end with the namespace. #>
 function Register-NamespaceProcess {
     param([Parameter(Position = 0)] [string] $Namespace, [Parameter(Position = 1)] [System.Diagnostics.Process] $Process)
 
     $processesOf[$Namespace].Add($Process)
 }
 
-<# Adds entries by "conntrack -R": each value is what stands behind "conntrack -I", each key the test's name for it. #>
+<# Adds entries by "conntrack -R". A value has the arguments of "conntrack -I", and the key is the test's name for the entry. #>
 function Add-KernelEntry {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,
@@ -149,7 +149,7 @@ function Add-KernelEntry {
     }
 }
 
-<# Makes the table hold these entries and no other. #>
+<# Empties the table and adds these entries. #>
 function Reset-KernelTable {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,
@@ -159,7 +159,7 @@ function Reset-KernelTable {
     Add-KernelEntry $Namespace $Table -Reset
 }
 
-<# Adds entries without names, thousands in a moment. #>
+<# Adds thousands of entries without names. #>
 function Add-KernelLine {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,
@@ -169,7 +169,7 @@ function Add-KernelLine {
     $null = Invoke-Load $Namespace $Line
 }
 
-<# Loads lines in one process, with shell commands before and after; the output of those after. #>
+<# Loads lines in one process, with shell commands before and after. Returns the output of the commands after. #>
 function Invoke-Load([string] $Namespace, [string[]] $Line, [string] $Before, [string] $After) {
     $answer = @(
         ($Line | ForEach-Object { "-I -t 3000 $_" }) -join "`n" |
@@ -199,14 +199,14 @@ function Test-Listening {
     [bool] (Invoke-InNamespace $Namespace cat /proc/net/netlink | Where-Object { $_ -match '^\S+ +12 +\d+ +0000000[1-7] ' })
 }
 
-<# How many entries conntrack counts. #>
+<# The number of entries that conntrack counts. #>
 function Get-KernelCount {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
 
     [int] (Invoke-InNamespace $Namespace conntrack -C)
 }
 
-<# The table as conntrack shows it: its XML, and for -Detailed what that lacks or has wrong (ICMP, states of SCTP). #>
+<# The table as conntrack shows it: its XML, and with -Detailed the values that the XML lacks or has wrong (ICMP, states of SCTP). #>
 function Get-KernelEntry {
     param(
         [Parameter(Mandatory, Position = 0)] [string] $Namespace,
@@ -219,7 +219,7 @@ function Get-KernelEntry {
 
 <# Reads conntrack's XML, and the lines of its text that may follow. #>
 function ConvertFrom-KernelXml([string] $Namespace, [string[]] $Text) {
-    # Of an empty table conntrack prints nothing at all.
+    # conntrack prints nothing for an empty table.
     if (-not $Text) {
         return
     }
@@ -280,7 +280,7 @@ function ConvertFrom-KernelXml([string] $Namespace, [string[]] $Text) {
     }
 }
 
-<# The test's names for what conntrack shows, sorted. #>
+<# The test's names of the entries that conntrack shows, sorted. #>
 function Get-KernelName {
     param([Parameter(Mandatory, Position = 0)] [string] $Namespace)
 
@@ -297,7 +297,7 @@ function Resolve-EntryName {
     @($Entry | ForEach-Object { $idsOf[$Namespace][[uint] $_.Id] ?? "unknown: $_" }) | Sort-Object
 }
 
-<# The error records of a command, those that end it and those that don't. #>
+<# The error records of a command, terminating and non-terminating. #>
 function Get-Failure {
     param([Parameter(Mandatory, Position = 0)] [scriptblock] $Script)
 
@@ -309,7 +309,7 @@ function Get-Failure {
     }
 }
 
-<# Waits until the condition holds; fails when it still doesn't after a long time, with a text or a script's account of then. #>
+<# Waits until the condition is true. After a long time it fails with a text or the output of a script. #>
 function Wait-Until {
     param(
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Condition,
@@ -347,7 +347,7 @@ $Script
     $file
 }
 
-<# Runs a script in a fresh pwsh, as another user or in another namespace when a prefix says so; its output's lines. #>
+<# Runs a script in a new pwsh, with a prefix as another user or in another namespace. Returns the lines of its output. #>
 function Invoke-Child {
     param(
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Script,

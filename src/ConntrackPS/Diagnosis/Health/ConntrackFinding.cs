@@ -5,7 +5,7 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis.Health;
 
-/// <summary>Something about connection tracking that an administrator should know, with the command line that mends it.</summary>
+/// <summary>A problem of connection tracking, with its evidence and the command line that fixes it.</summary>
 /// <remarks>The core's <see cref="HealthFinding"/> has the remedy as data.</remarks>
 public sealed class ConntrackFinding
 {
@@ -19,39 +19,39 @@ public sealed class ConntrackFinding
         Namespace = finding.Namespace;
     }
 
-    /// <summary>A finding that went through a file or over the wire.</summary>
+    /// <summary>Creates a finding from a file or from remoting.</summary>
     internal ConntrackFinding(FindingSeverity severity, string name, string evidence, string explanation, string? remedy, string? networkNamespace) =>
         (Severity, Name, Evidence, Explanation, Remedy, Namespace) = (severity, name, evidence, explanation, remedy, networkNamespace);
 
-    /// <summary>How bad it is.</summary>
+    /// <summary>The severity.</summary>
     public FindingSeverity Severity { get; }
 
-    /// <summary>What it is, as a stable name such as TableFull.</summary>
+    /// <summary>The stable name, such as TableFull.</summary>
     public string Name { get; }
 
-    /// <summary>The figures that show it.</summary>
+    /// <summary>The figures that show the problem.</summary>
     public string Evidence { get; }
 
-    /// <summary>What they mean.</summary>
+    /// <summary>The meaning of the evidence.</summary>
     public string Explanation { get; }
 
-    /// <summary>A command line that mends it, or that shows more where there is nothing to mend by command; null where nothing is
-    /// wrong. Repair-ConntrackHealth runs it.</summary>
+    /// <summary>The command line that fixes the problem, or shows more if no command can fix it; null if there is no problem.
+    /// Repair-ConntrackHealth runs it.</summary>
     public string? Remedy { get; }
 
-    /// <summary>The network namespace, as the user named it; null for the caller's own, and for what all share.</summary>
+    /// <summary>The network namespace, as the user named it; null for the caller's own, and for values that all namespaces share.</summary>
     public string? Namespace { get; }
 
-    /// <summary>On one line: <c>Critical TableFull: 262144 of 262144 entries</c>.</summary>
+    /// <summary>One line: <c>Critical TableFull: 262144 of 262144 entries</c>.</summary>
     public override string ToString() => $"{Severity} {Name}: {Evidence}";
 }
 
-/// <summary>What findings say in PowerShell: remedies as command lines, and explanations that name cmdlets.</summary>
+/// <summary>The PowerShell texts of findings: remedies as command lines, and explanations that name cmdlets.</summary>
 internal static class RemedyText
 {
     private const int Day = 86400;
 
-    /// <summary>Remedies as one command line, to be run from left to right.</summary>
+    /// <summary>Remedies as one command line, which runs from left to right.</summary>
     public static string Of(IEnumerable<Remedy> remedies) => string.Join("; ", remedies.Select(Of).Distinct());
 
     /// <summary>A remedy as a command line.</summary>
@@ -75,7 +75,7 @@ internal static class RemedyText
         _ => throw new NotSupportedException($"{remedy.GetType().Name} has no command line."),
     };
 
-    /// <summary>What a finding means, with the cmdlets that a user of PowerShell has.</summary>
+    /// <summary>The explanation of a finding, with the names of cmdlets.</summary>
     public static string Explain(HealthFinding finding) => finding.Name switch
     {
         "EventsOff" => "The kernel produces no events, so Watch-ConntrackEvent and loggers receive nothing.",
@@ -84,10 +84,10 @@ internal static class RemedyText
         _ => finding.Explanation,
     };
 
-    /// <summary>The parameters that say where, and until when.</summary>
+    /// <summary>The parameters for the namespace and for persistence.</summary>
     private static string At(RemedyScope scope) => scope.Machine switch
     {
-        // Run here it would be refused, and change nothing.
+        // Here the command would be refused and change nothing.
         MachinePlace.Elsewhere => " # on the host: in the initial network namespace",
         MachinePlace.OfFirstProcess => $" -NetworkNamespace {MachineNamespace.OfFirstProcess}{Until(scope)}",
         _ => CommandLine.Where(scope.Namespace) + Until(scope),
@@ -100,12 +100,12 @@ internal static class RemedyText
         _ => "",
     };
 
-    /// <summary>A value that boot is to keep is written as it is now; a new one as people write it.</summary>
+    /// <summary>A new timeout of whole days is written in days. Otherwise it is written in seconds.</summary>
     private static string Duration(Remedy.SetTimeout timeout) => timeout.Scope.Time != RemedyTime.AtBoot && timeout.Seconds % Day == 0
         ? Line($"{timeout.Seconds / Day}d")
         : Line($"{timeout.Seconds}");
 
-    /// <summary>Without a condition it would take every entry.</summary>
+    /// <summary>A deletion as a command line. Without a condition it would delete every entry, so that is an error.</summary>
     private static string Delete(Remedy.DeleteEntries deletion)
     {
         string conditions = string.Concat(
@@ -120,7 +120,7 @@ internal static class RemedyText
             : throw new ArgumentException("No entry is named.", nameof(deletion));
     }
 
-    /// <summary>Puts a comment's sign before the lines that begin so. Latin-1 keeps every byte.</summary>
+    /// <summary>A command line that comments out the lines with a beginning. Latin-1 keeps every byte.</summary>
     private static string CommentOut(string file, string beginning) =>
         $"(Get-Content -Raw -Encoding latin1 -LiteralPath {CommandLine.Quote(file)}) -replace '(?m)^(?={beginning})', '# '"
         + $" | Set-Content -NoNewline -Encoding latin1 -LiteralPath {CommandLine.Quote(file)}";
@@ -128,7 +128,7 @@ internal static class RemedyText
     private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>What Repair-ConntrackHealth did about a finding.</summary>
+/// <summary>The result of Repair-ConntrackHealth for a finding.</summary>
 public enum RepairResult
 {
     /// <summary>The command ran, and the finding is gone.</summary>
@@ -137,40 +137,40 @@ public enum RepairResult
     /// <summary>The command ran, and the finding is still there.</summary>
     Remained,
 
-    /// <summary>Nothing ran, since a person has to decide.</summary>
+    /// <summary>Nothing ran, because a person has to decide.</summary>
     Refused,
 
-    /// <summary>Nothing ran, since the finding was gone already, or is of another machine.</summary>
+    /// <summary>Nothing ran, because the finding is gone or is of another machine.</summary>
     NotFound,
 
     /// <summary>The command failed; the error says why.</summary>
     Failed,
 }
 
-/// <summary>A finding that was to be repaired, and what came of it.</summary>
+/// <summary>A finding that was piped into Repair-ConntrackHealth, and the result.</summary>
 public sealed class ConntrackRepair
 {
     internal ConntrackRepair(ConntrackFinding finding, RepairResult result, string? command, string reason) =>
         (Finding, Result, Command, Reason) = (finding, result, command, reason);
 
-    /// <summary>The finding: as it was found again just before, or as it came where it was not found.</summary>
+    /// <summary>The finding of the check before the repair, or the piped one if it was not found again.</summary>
     public ConntrackFinding Finding { get; }
 
     /// <summary>The finding's name, such as TableFull.</summary>
     public string Name => Finding.Name;
 
-    /// <summary>What came of it.</summary>
+    /// <summary>The result.</summary>
     public RepairResult Result { get; }
 
-    /// <summary>The command line that says what was run; null where nothing was.</summary>
+    /// <summary>The command line that ran; null if nothing ran.</summary>
     public string? Command { get; }
 
-    /// <summary>Why it came so.</summary>
+    /// <summary>The reason for the result.</summary>
     public string Reason { get; }
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace => Finding.Namespace;
 
-    /// <summary>On one line: <c>TableFull: Repaired</c>.</summary>
+    /// <summary>One line: <c>TableFull: Repaired</c>.</summary>
     public override string ToString() => $"{Name}: {Result}";
 }
