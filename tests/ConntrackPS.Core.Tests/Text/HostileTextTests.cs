@@ -71,7 +71,7 @@ public class HostileTextTests
     [InlineData("tcp      17 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "17")]
     [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 src=10.0.0.1 use=1", "src=10.0.0.1")]
     [InlineData("udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 sport=1 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1", "sport=1")]
-    [InlineData("300 l3proto = 2 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=2", "300")]
+    [InlineData("300 l3 = 2 17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=2", "300")]
     public void A_problem_names_the_word_that_does_not_fit(string line, string found)
     {
         ConntrackTextProblem problem = Assert.IsType<ConntrackTextProblem>(TextSamples.Read([Good, line, Good])[1]);

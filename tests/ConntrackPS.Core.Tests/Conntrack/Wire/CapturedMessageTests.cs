@@ -33,6 +33,7 @@ public sealed class CapturedMessageTests
         [
             nameof(ConntrackEntry.SecurityContext), nameof(ConntrackEntry.SecurityMark), nameof(ConntrackEntry.DccpRole),
             nameof(ConntrackEntry.DccpHandshakeSequence), nameof(ConntrackEntry.Namespace), nameof(ConntrackEntry.Age),
+            nameof(ConntrackEntry.Extra),
         ];
         IEnumerable<string> all = typeof(ConntrackEntry).GetProperties().Select(property => property.Name);
         Assert.Empty(all.Except(CapturedMessage.Entries.SelectMany(message => message.Expected.Keys)).Except(neverSent));
