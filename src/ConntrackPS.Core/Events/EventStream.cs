@@ -44,6 +44,7 @@ public sealed class EventStream : IDisposable
     /// <summary>Starts listening in some network namespaces, of which null is the caller's own.</summary>
     internal EventStream(IReadOnlyList<NetworkNamespace?> targets, EventOptions options)
     {
+        Platform.RequireLinux();
         _options = options;
         _backlog = new EventBacklog(options.BacklogSize);
         _watched = new WatchedNamespaces(options, _backlog, batch => _queue.Add(batch, _stop.Token));
