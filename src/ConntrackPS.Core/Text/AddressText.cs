@@ -12,7 +12,7 @@ internal static class AddressText
 {
     private const int GroupCount = 8;
 
-    private static readonly SearchValues<char> HidingSigns = SearchValues.Create("*#?_<[");
+    private static readonly SearchValues<char> HidingSigns = SearchValues.Create("*#?_<[\u2588\u2591\u2592\u2593\u25A0\u25CF\u2022");
 
     public static bool TryParse(ReadOnlySpan<char> text, out IPFamily family, out AddressBits address)
     {
@@ -37,6 +37,10 @@ internal static class AddressText
         port = hasPort ? text[(colon + 1)..] : default;
         ReadOnlySpan<char> address = hasPort ? text[..colon] : text;
         if (address.IsEmpty || address.ContainsAny('=', '/', '%'))
+            return false;
+
+        // Half a word in brackets: the other half may be anything.
+        if ((address[0] == '<' && address[^1] != '>') || (address[0] == '[' && address[^1] != ']'))
             return false;
 
         // Letters of hexadecimal numbers hide an address only between dots, as in a.b.c.d.

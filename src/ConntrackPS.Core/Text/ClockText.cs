@@ -15,21 +15,35 @@ internal static class ClockText
             text, DateAndTime, CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite | DateTimeStyles.AssumeLocal, out time);
 
     /// <summary>Reads <c>1795160420.109550</c>, seconds and microseconds, each padded to its width.</summary>
-    /// <remarks>Older versions of conntrack print %-8ld.%-6ld: <c>1415968843.2363  </c> has 2,363 microseconds. Newer ones put zeros in front.
-    /// Fewer than six digits without the blanks could be either, so they are no time.</remarks>
+    /// <remarks>Older versions of conntrack print %-8ld.%-6ld: <c>1415968843.2363  </c> has 2,363 microseconds, also if a page left one blank
+    /// of several. Newer ones put zeros in front. Fewer than six digits without a blank could be either, so they are no time. Other
+    /// programs print whole seconds, or up to nanoseconds.</remarks>
     public static bool TryParseEpoch(ReadOnlySpan<char> text, out DateTime time)
     {
-        const int Width = 6;
+        const int Microseconds = 6, Nanoseconds = 9;
         time = default;
         int dot = text.IndexOf('.');
-        if (dot < 0
-            || text.Length - dot != Width + 1
-            || !ulong.TryParse(text[..dot].TrimEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong seconds)
-            || !uint.TryParse(text[(dot + 1)..].TrimEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out uint microseconds)
+        ReadOnlySpan<char> whole = (dot < 0 ? text : text[..dot]).TrimEnd(), fraction = dot < 0 ? default : text[(dot + 1)..].TrimEnd();
+        bool isCount = dot >= 0 && fraction.Length is > 0 and < Microseconds && text.Length > dot + 1 + fraction.Length && text.Length <= dot + 1 + Microseconds;
+        if ((dot >= 0 && !isCount && fraction.Length is < Microseconds or > Nanoseconds)
+            || (dot < 0 && whole.Length < 9)
+            || !ulong.TryParse(whole, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seconds)
             || seconds > int.MaxValue * 8UL)
             return false;
-        time = DateTime.UnixEpoch.AddTicks((long)seconds * TimeSpan.TicksPerSecond + microseconds * TimeSpan.TicksPerMicrosecond).ToLocalTime();
+        uint number = 0;
+        if (!fraction.IsEmpty && !uint.TryParse(fraction, NumberStyles.None, CultureInfo.InvariantCulture, out number))
+            return false;
+        long ticks = isCount || fraction.IsEmpty ? number * TimeSpan.TicksPerMicrosecond : number * TimeSpan.TicksPerSecond / Power(fraction.Length);
+        time = DateTime.UnixEpoch.AddTicks((long)seconds * TimeSpan.TicksPerSecond + ticks).ToLocalTime();
         return true;
+    }
+
+    private static long Power(int digits)
+    {
+        long power = 1;
+        for (int i = 0; i < digits; i++)
+            power *= 10;
+        return power;
     }
 
     public static void Append(StringBuilder text, ulong nanoseconds)

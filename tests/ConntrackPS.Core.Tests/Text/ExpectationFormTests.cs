@@ -120,7 +120,7 @@ public class ExpectationFormTests
         ConntrackExpectation read = Read("proto=6 src=192.0.2.2 dst=198.51.100.2 sport=0 dport=41739 " + Masked + " helper=ftp [active since 5s]");
 
         Assert.Equal((null, "ftp", null), (read.TimeoutSeconds, read.Helper, read.Class));
-        Assert.Equal(new KeyValuePair<string, string>("active since 5s", ""), Assert.Single(read.Extra!));
+        Assert.Equal(new KeyValuePair<string, string>("active since", "5s"), Assert.Single(read.Extra!));
     }
 
     [Fact]
@@ -193,7 +193,6 @@ public class ExpectationFormTests
     [InlineData("300 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1 mask-src=255.255.255.255 sport=0", "", "dst= of the mask")]
     [InlineData("300 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1 master-src=10.0.0.1 master-dst=::1", "", "addresses of one family")]
     [InlineData("300 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1 master-src=10.0.0.1 master-dst=10.0.0.2 sport=1", "", "dport= of the master")]
-    [InlineData("300 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1 class=a", "class=a", "a number from 0 to 4294967295, once")]
     [InlineData("300 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=1 src=10.0.0.2", "src=10.0.0.2", "an IPv4 or IPv6 address, once in each tuple")]
     [InlineData("EXPECTING: 3 use=1 src=10.0.0.1", "src=10.0.0.1", "proto=")]
     public void What_contradicts_itself_is_refused(string line, string found, string expected)

@@ -52,13 +52,11 @@ public class XmlTextTests
     [Theory]
     [InlineData("<src>10.0.0.1</src>", "<src>xxx.xxx.xxx.xxx</src>", "<src>xxx.xxx.xxx.xxx</src>")]
     [InlineData("<sport>1</sport>", "<sport>65536</sport>", "<sport>65536</sport>")]
-    [InlineData("<timeout>9</timeout>", "<timeout>-9</timeout>", "<timeout>-9</timeout>")]
     [InlineData("<dport>2</dport>", "", "")]
-    [InlineData("<state>ESTABLISHED", "<state>OPEN", "")]
     [InlineData("<sport>1</sport>", "<sport>1", "<flow><meta direction=\"o")]
     [InlineData("<mark>0</mark>", "<mark>&lol;</mark>", "lol;</mark><use>1</use><")]
     [InlineData("<mark>0</mark>", "<mark><a/></mark>", "a/></mark><use>1</use><i")]
-    [InlineData("<layer4 protonum=\"132\"", "<layer4", "")]
+    [InlineData("<layer4 protonum=\"132\" protoname=\"sctp\"", "<layer4", "")]
     [InlineData("<layer4 protonum=\"132\"", "<layer4 protonum=\"256\"", "")]
     [InlineData("<flow>", "<flow><flow>", "")]
     [InlineData("</flow>", "", "")]
@@ -71,6 +69,23 @@ public class XmlTextTests
         Assert.Equal((3, found), Assert.IsType<ConntrackTextProblem>(items[1]) is var problem ? (problem.LineNumber, problem.Found) : default);
         Assert.IsType<ConntrackTextRecord>(items[2]);
     }
+
+    [Theory]
+    [InlineData("<timeout>9</timeout>", "<timeout>-9</timeout>", "timeout", "-9")]
+    [InlineData("<state>ESTABLISHED", "<state>OPEN", "state", "OPEN")]
+    [InlineData("<mark>0</mark>", "<mark>many</mark>", "mark", "many")]
+    public void A_value_outside_the_tuples_that_cannot_be_read_is_an_extra(string part, string instead, string key, string value)
+    {
+        ConntrackTextRecord record = TextSamples.ReadOne(Flow.Replace(part, instead));
+
+        Assert.Equal([key], record.UnknownWords);
+        Assert.Equal([new(key, value)], record.Entry!.Extra!);
+        Assert.Equal("10.0.0.1", record.Entry.SourceAddress);
+    }
+
+    [Fact]
+    public void The_name_of_a_protocol_is_enough_without_its_number() =>
+        Assert.Equal(IPProtocol.Sctp, TextSamples.ReadEntry(Flow.Replace(" protonum=\"132\"", "")).Protocol);
 
     [Fact]
     public void Document_types_are_refused()

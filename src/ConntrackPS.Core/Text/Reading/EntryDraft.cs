@@ -19,6 +19,7 @@ internal sealed class EntryDraft
     private EntryFields _disputed;
     private ulong? _age;
     private bool _hasZone;
+    private TupleParts _gluedPorts;
     private int _known;
 
     public ConntrackEntry Entry { get; private set; } = new();
@@ -28,6 +29,9 @@ internal sealed class EntryDraft
     public ConntrackEventType? EventType { get; set; }
 
     public DateTime? EventTime { get; set; }
+
+    /// <summary>The time that a log has before the text, which is an event's if it has none of its own.</summary>
+    public DateTime? LoggedAt { get; set; }
 
     public uint? PortId { get; private set; }
 
@@ -58,10 +62,22 @@ internal sealed class EntryDraft
         Array.Clear(_tuples);
         _unknown.Clear();
         (_direction, Protocol, EventType, EventTime, PortId) = (TupleDirection.Original, default, null, null, null);
+        (LoggedAt, _gluedPorts) = (null, TupleParts.None);
         (_age, _extra, _disputed, _hasZone, IsEvent, WordsInFront, _known) = (null, null, EntryFields.None, false, false, 0, 0);
     }
 
-    public void BeginReply() => _direction = TupleDirection.Reply;
+    /// <summary>Notes that a port came with its hidden address: <c>n.n.n.n:2194</c>.</summary>
+    public void NoteGluedPort(TupleParts part) => _gluedPorts |= part;
+
+    /// <summary>True if the port came with its address before, and says the same.</summary>
+    public bool IsGluedPort(TupleParts part, ushort number)
+    {
+        bool isSame = (_gluedPorts & part) != 0 && number == (part == TupleParts.SourcePort ? Current.SourcePort : Current.DestinationPort);
+        _gluedPorts &= ~part;
+        return isSame;
+    }
+
+    public void BeginReply() => (_direction, _gluedPorts) = (TupleDirection.Reply, TupleParts.None);
 
     public void BeginOriginal() => _direction = TupleDirection.Original;
 
@@ -281,14 +297,14 @@ internal sealed class EntryDraft
         if (EventType is null && !IsEvent)
             return Entry;
         ConntrackEvent happened = new(EventType ?? ConntrackEventType.New) { PortId = PortId };
-        if (EventTime is { } time)
+        if ((EventTime ?? LoggedAt) is { } time)
             happened.SetEventTime(time.ToUniversalTime());
         return Entry.CloneAs(happened);
     }
 
     private void DeriveStart(TextContext context)
     {
-        if (_age is not { } age || Entry.Has(EntryFields.StartTime) || (context.CapturedAt ?? EventTime) is not { } now)
+        if (_age is not { } age || Entry.Has(EntryFields.StartTime) || (context.CapturedAt ?? EventTime ?? LoggedAt) is not { } now)
             return;
         ulong end = ClockText.ToNanoseconds(now);
         if (age < end / 1_000_000_000)

@@ -50,8 +50,19 @@ internal sealed class ExpectationDraft
     public void Begin()
     {
         Array.Clear(_tuples);
+        UnknownWords = [];
         (_current, _extra, Protocol, Family, EventType, EventTime) = (ExpectationTuple.Expected, null, default, null, null, null);
         (Timeout, Class, Id, Zone, Helper, Flags) = (null, null, null, null, null, ExpectationFlags.None);
+    }
+
+    /// <summary>The names of words that are not known.</summary>
+    public IReadOnlyList<string> UnknownWords { get; private set; } = [];
+
+    /// <summary>Notes a word that is not known.</summary>
+    public void AddUnknown(string word, string value)
+    {
+        UnknownWords = [.. UnknownWords, word];
+        AddExtra(word, value);
     }
 
     /// <summary>Notes what no property holds. A word that comes again adds its value to the first one's.</summary>

@@ -15,7 +15,6 @@ internal sealed class ExpectationForm : ITextForm
 {
     private const string Protocol = "proto=";
     private const string Number16 = "a number from 0 to 65535, once in each tuple";
-    private const string Number32 = "a number from 0 to 4294967295, once";
 
     /// <summary>Of names of helpers and their classes, such as <c>H.245</c>, <c>ftp-2121</c> or <c>sip/audio</c>.</summary>
     private static readonly SearchValues<char> NameLetters =
@@ -29,6 +28,9 @@ internal sealed class ExpectationForm : ITextForm
 
     /// <inheritdoc/>
     public ConntrackTextSource Source => ConntrackTextSource.Expectation;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> UnknownWords => _draft.UnknownWords;
 
     /// <inheritdoc/>
     public TextMatch Read(ReadOnlySpan<char> line, out object? item, out TextFault fault)
@@ -52,16 +54,11 @@ internal sealed class ExpectationForm : ITextForm
         return TextMatch.Read;
     }
 
-    /// <summary>Reads <c>[1795922948.454213]</c>. Old programs print the microseconds as a number of up to six digits, with blanks behind it:
-    /// <c>[1415968843.2363  ]</c> is 2363 of them.</summary>
+    /// <summary>Reads <c>[1795922948.454213]</c>.</summary>
     internal static bool TryReadTime(ReadOnlySpan<char> word, out DateTime time)
     {
         time = default;
-        if (word.Length < 3 || word[0] != '[' || word[^1] != ']' || word.IndexOf('.') is not (> 1 and var dot))
-            return false;
-        ReadOnlySpan<char> microseconds = word[(dot + 1)..^1].TrimEnd();
-        return microseconds.Length is > 0 and <= 6
-            && ClockText.TryParseEpoch($"{word[1..dot]}.{microseconds.ToString().PadLeft(6, '0')}", out time);
+        return word is ['[', _, .., ']'] && ClockText.TryParseEpoch(word[1..^1], out time);
     }
 
     /// <summary>Reads up to the protocol.</summary>
@@ -69,18 +66,28 @@ internal sealed class ExpectationForm : ITextForm
     {
         expected = null;
         _isOfProc = false;
+        string? unreadTime = null;
         cursor.Read(out ReadOnlySpan<char> word);
         if (TryReadTime(word, out DateTime time))
         {
             _draft.EventTime = time;
             cursor.Read(out word);
         }
+        else if (word.Length > 2 && word[0] == '[' && char.IsAsciiDigit(word[1]))
+        {
+            // A time that may mean two things.
+            unreadTime = word.Trim("[]").ToString();
+            cursor.Read(out word);
+        }
 
-        _draft.EventType = ExpectationText.EventOf(word);
+        // Pages lose brackets.
+        _draft.EventType = ExpectationText.EventOf(word is "NEW" or "UPDATE" or "DESTROY" ? $"[{word}]" : word);
         if (_draft.EventType is not null)
             cursor.Read(out word);
-        else if (_draft.EventTime is not null)
+        else if (_draft.EventTime is not null || unreadTime is not null)
             return TextMatch.None;
+        if (unreadTime is not null)
+            _draft.AddUnknown(unreadTime, "");
         bool isOld = word is "EXPECTING:";
         if (isOld)
         {
@@ -118,7 +125,8 @@ internal sealed class ExpectationForm : ITextForm
     {
         if (word is "-")
             return true;
-        if (!int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) && !uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+        ReadOnlySpan<char> digits = word.StartsWith("-") ? word[1..] : word;
+        if (digits.IsEmpty || digits.ContainsAnyExceptInRange('0', '9'))
             return false;
         if (uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint seconds))
             _draft.Timeout = seconds;
@@ -172,7 +180,7 @@ internal sealed class ExpectationForm : ITextForm
         {
             if (word.Length < 3 || word[^1] != ']')
                 return "the closing bracket";
-            _draft.AddExtra(word[1..^1].ToString(), "");
+            AddMark(word[1..^1].Trim());
         }
         else if (_draft.Flags == ExpectationFlags.None && ExpectationText.TryParseFlags(word, out ExpectationFlags flags))
         {
@@ -184,10 +192,21 @@ internal sealed class ExpectationForm : ITextForm
         }
         else
         {
-            _draft.AddExtra(word.ToString(), "");
+            _draft.AddUnknown(word.ToString(), "");
         }
 
         return null;
+    }
+
+    /// <summary>conntrackd ends its lines with <c>[active since 5s]</c>.</summary>
+    private void AddMark(ReadOnlySpan<char> mark)
+    {
+        const string Age = "active since ", Rest = "expires in ";
+        int end = mark.StartsWith(Age) ? Age.Length : mark.StartsWith(Rest) ? Rest.Length : 0;
+        if (end > 0)
+            _draft.AddExtra(mark[..(end - 1)].ToString(), mark[end..].ToString());
+        else
+            _draft.AddUnknown(mark.ToString(), "");
     }
 
     /// <summary>Takes the helper and the class's name: <c>sip/audio</c>.</summary>
@@ -232,11 +251,12 @@ internal sealed class ExpectationForm : ITextForm
             case "helper":
                 // No name has a = in it, which tells two words from one that was cut between them.
                 if (_draft.Helper is not null || value.IsEmpty || value.Contains('='))
-                    return "the helper's name, once";
-                _draft.Helper = value.ToString();
+                    _draft.AddUnknown(key.ToString(), value.ToString());
+                else
+                    _draft.Helper = value.ToString();
                 return null;
             default:
-                _draft.AddExtra(key.ToString(), ReadQuoted(value, ref cursor));
+                _draft.AddUnknown(key.ToString(), ReadQuoted(value, ref cursor));
                 return null;
         }
     }
@@ -271,9 +291,11 @@ internal sealed class ExpectationForm : ITextForm
 
     private string? SetNumber(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
-        if (!uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) || (key is "id" ? _draft.Id : _draft.Class) is not null)
-            return Number32;
-        if (key is "id")
+        if (!uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+            _draft.AddUnknown(key.ToString(), value.ToString());
+        else if ((key is "id" ? _draft.Id : _draft.Class) is { } other && other != number)
+            return "one number";
+        else if (key is "id")
             _draft.Id = number;
         else
             _draft.Class = number;

@@ -151,15 +151,19 @@ internal sealed class ExpectationXml(ExpectationDraft draft)
                 return value.StartsWith("0x", StringComparison.Ordinal)
                     && ushort.TryParse(value.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort key)
                     && draft.Current.TrySet(name == "srckey" ? TupleParts.SourceKey : TupleParts.DestinationKey, key);
-            case "helper-name":
+            case "helper-name" when value.Length > 0:
                 draft.Helper = value;
-                return value.Length > 0;
-            case "sport" or "dport" or "zone" or "timeout" or "class" or "id" or "wday":
-                return uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && TrySetNumber(name, number);
+                return true;
+            case "sport" or "dport" or "zone":
+                return uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint port) && TrySetNumber(name, port);
+            case "timeout" when value.Length == 0 || value.AsSpan(value.StartsWith('-') ? 1 : 0).ContainsAnyExceptInRange('0', '9'):
+                return false;
+            case "timeout" or "class" or "id" or "wday" when uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint number):
+                return TrySetNumber(name, number);
             default:
                 int index = Array.IndexOf(TimeElements, name);
                 if (index < 0)
-                    draft.AddExtra(name, value);
+                    draft.AddUnknown(name, value);
                 return index < 0 || int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out _time[index]) && _time[index] <= 9999;
         }
     }

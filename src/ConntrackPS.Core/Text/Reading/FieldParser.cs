@@ -158,6 +158,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
             TupleParts portPart = part == TupleParts.Source ? TupleParts.SourcePort : TupleParts.DestinationPort;
             if (draft.Current.TryHide(part) && (port.IsEmpty || (TryRead(port, out ushort number) && draft.Current.TrySet(portPart, number))))
             {
+                draft.NoteGluedPort(port.IsEmpty ? TupleParts.None : portPart);
                 draft.AddKnownExtra(part == TupleParts.Source ? "src" : "dst", value);
                 return null;
             }
@@ -168,7 +169,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
 
     private string? SetPort(TupleParts part, ReadOnlySpan<char> value)
     {
-        if (TryRead(value, out ushort number) && draft.Current.TrySet(part, number))
+        if (TryRead(value, out ushort number) && (draft.Current.TrySet(part, number) || draft.IsGluedPort(part, number)))
             return null;
         return context.AllowMasked && AddressText.IsMaskedNumber(value) && draft.Current.TryHide(part) ? null : Number16;
     }

@@ -8,6 +8,9 @@ internal interface ITextForm
     /// <summary>The form's name.</summary>
     ConntrackTextSource Source { get; }
 
+    /// <summary>The words of the object read last that are not known.</summary>
+    IReadOnlyList<string> UnknownWords => [];
+
     /// <summary>Reads a line.</summary>
     /// <param name="line">The line, trimmed, and not empty.</param>
     /// <param name="item">What the line describes, with <see cref="TextMatch.Read"/>.</param>

@@ -34,6 +34,13 @@ internal static class LineBeginning
         "net.nf_conntrack", "net.ipv4.netfilter.", "net.ipv4.ip_conntrack", "net.ipv6.nf_conntrack", "WARNING: We have hit ENOBUFS",
     ];
 
+    /// <summary>The fields of entries and expectations.</summary>
+    private static readonly string[] Fields =
+    [
+        "src", "dst", "sport", "dport", "type", "code", "id", "srckey", "dstkey", "packets", "bytes", "mark", "use", "zone", "zone-orig", "zone-reply",
+        "secmark", "secctx", "helper", "labels", "delta-time", "mask-src", "mask-dst", "master-src", "master-dst", "class", "timeout", "reply", "protoinfo",
+    ];
+
     private static readonly SearchValues<char> FirstLetters = SearchValues.Create([.. Fixed.Select(text => text[0]).Distinct()]);
 
     /// <summary>What the text begins as; blanks before it don't count.</summary>
@@ -70,12 +77,46 @@ internal static class LineBeginning
             : LineKind.Other;
     }
 
+    /// <summary>True for a field or a mark, with which a line may go on that was wrapped.</summary>
+    public static bool BeginsField(ReadOnlySpan<char> text)
+    {
+        int end = text.IndexOfAny(' ', '\t');
+        ReadOnlySpan<char> word = end < 0 ? text : text[..end];
+        if (word.Length > 3 && word[0] == '[')
+            return word[^1] == ']' ? !word[1..^1].ContainsAnyExcept(StateLetters) : word.StartsWith("[start=", StringComparison.Ordinal) || word.StartsWith("[stop=", StringComparison.Ordinal);
+        int equals = word.IndexOf('=');
+        return equals > 0 && Array.IndexOf(Fields, word[..equals].ToString()) >= 0;
+    }
+
+    /// <summary>Where another entry begins behind the first one's addresses; 0 for nowhere.</summary>
+    /// <remarks>Pages and chat programs lose the ends of lines.</remarks>
+    public static int SecondEntry(ReadOnlySpan<char> text)
+    {
+        int at = text.IndexOf("src=", StringComparison.Ordinal);
+        if (at < 0)
+            return 0;
+        for (int blank; (blank = text[at..].IndexOf(' ')) >= 0;)
+        {
+            at += blank + 1;
+            ReadOnlySpan<char> rest = text[at..];
+            if (rest.StartsWith("conntrack v", StringComparison.Ordinal))
+                return at;
+            if (rest.IsEmpty || !(char.IsAsciiLetterLower(rest[0]) || rest[0] == '['))
+                continue;
+            int end = rest.IndexOf(' ');
+            if (end > 0 && (rest[0] == '[' || !rest[..end].Contains('=')) && Of(rest) == LineKind.Entry && rest.Contains("src=", StringComparison.Ordinal))
+                return at;
+        }
+
+        return 0;
+    }
+
     /// <summary>An address family or a protocol, each with its number, and what may follow those.</summary>
     private static bool IsConnection(ReadOnlySpan<char> text)
     {
         TextCursor cursor = new(text[..Math.Min(text.Length, 256)], 0);
         cursor.Read(out ReadOnlySpan<char> word);
-        if (word is "ipv4" or "ipv6")
+        if (word is "ipv4" or "ipv6" or "inet" or "inet6")
         {
             if (!cursor.Read(out ReadOnlySpan<char> family) || family is not ("2" or "10"))
                 return false;

@@ -18,6 +18,7 @@ internal static class LineFrame
     private static readonly SearchValues<char> Marks = SearchValues.Create(
         "|>*+-#%$~;!,(){}]:=&@/\\.\u2022\u00B7\u2023\u25E6\u25AA\u2013\u2014\u2192\u2500\u2502\u2503\u2514\u251C\u2551\u00BB\u203A\u00A6");
 
+    private static readonly SearchValues<char> QuoteMarks = SearchValues.Create(">|*#/+;%\u2502\u2503\u2551\u00BB\u203A");
     private static readonly SearchValues<char> Quotes = SearchValues.Create("\"'`\u201C\u201D\u2018\u2019\u201E");
     private static readonly SearchValues<char> SinceStart = SearchValues.Create(" .0123456789");
     private static readonly SearchValues<char> Blanks = SearchValues.Create(" \t");
@@ -42,7 +43,18 @@ internal static class LineFrame
     /// <returns>False where there is no layer, or nothing in them that can be read.</returns>
     public static bool TryRemove(ReadOnlySpan<char> line, DateTime reference, out ReadOnlySpan<char> content, out DateTime? time)
     {
-        time = null;
+        FramedLine framed = Remove(line, reference);
+        content = framed.Content;
+        time = framed.Time;
+        return framed.IsFound;
+    }
+
+    /// <summary>Takes away all layers, and tells what they were.</summary>
+    /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
+    /// <param name="reference">When the line was read; times without a year are not more than a day later.</param>
+    public static FramedLine Remove(ReadOnlySpan<char> line, DateTime reference)
+    {
+        DateTime? time;
         ReadOnlySpan<char> text = line.Trim();
         int length = text.Length;
         if (PageText.TryDecode(text, out string? decoded))
@@ -60,10 +72,30 @@ internal static class LineFrame
         }
 
         Front front = new(text, reference, time);
-        bool isFound = front.TryRemove();
-        content = isFound ? RemoveBehind(front.Content, front.Quote) : default;
-        time = front.Time;
-        return isFound && (content.Length != length || time is not null);
+        bool isFound = front.TryRemove(isContinuation: false);
+        ReadOnlySpan<char> content = isFound ? RemoveBehind(front.Content, front.Quote) : default;
+        return new FramedLine
+        {
+            IsFound = isFound && (content.Length != length || front.Time is not null),
+            Content = content,
+            Time = front.Time,
+            Quote = front.Quote,
+            IsComment = front.IsComment,
+            IsOfLog = front.IsInLog || front.Time is not null,
+        };
+    }
+
+    /// <summary>Takes the layers from a line that may continue another one. Numbers alone stay, for a port may be wrapped.</summary>
+    /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
+    /// <param name="reference">When the line was read.</param>
+    /// <param name="quote">The quotation mark that the first line has opened; NUL for none.</param>
+    /// <returns>The line itself if there is no layer.</returns>
+    public static ReadOnlySpan<char> ContinuationOf(ReadOnlySpan<char> line, DateTime reference, char quote)
+    {
+        ReadOnlySpan<char> text = line.Trim();
+        Front front = new(text, reference, null);
+        ReadOnlySpan<char> content = front.TryRemove(isContinuation: true) ? front.Content : WithoutQuote(text);
+        return content.Length < text.Length || quote != '\0' ? RemoveBehind(content, front.Quote == '\0' ? quote : front.Quote) : text;
     }
 
     /// <summary>Takes away marks of quotes and comments alone, for lines that continue another one.</summary>
@@ -71,7 +103,7 @@ internal static class LineFrame
     {
         ReadOnlySpan<char> text = line.Trim();
         while (text.Length > 0 && (text[0] is '>' or '|' or '\u2502'
-            || (text.Length > 1 && text[0] is '+' or '#' or '*' or '/' && text[1] is ' ' or '\t' or '/' or '#')))
+            || (text[0] is '+' or '#' or '*' or '/' && (text.Length == 1 || text[1] is ' ' or '\t' or '/' or '#' or '*'))))
             text = text[1..].TrimStart();
         return text.TrimEnd('|').TrimEnd();
     }
@@ -137,6 +169,7 @@ internal static class LineFrame
     {
         private readonly ReadOnlySpan<char> _text = text;
         private int _at;
+        private bool _isContinuation;
         private bool _isInLog;
         private bool _isComment;
         private int _words;
@@ -150,15 +183,25 @@ internal static class LineFrame
 
         private readonly ReadOnlySpan<char> Rest => _text[_at..];
 
-        public bool TryRemove()
+        /// <summary>True behind a log's time or priority.</summary>
+        public readonly bool IsInLog => _isInLog;
+
+        /// <summary>True behind a mark of comments.</summary>
+        public readonly bool IsComment => _isComment;
+
+        /// <param name="isContinuation">True to look for a field or a mark, not for the beginning of an entry.</param>
+        public bool TryRemove(bool isContinuation)
         {
+            _isContinuation = isContinuation;
             for (int layers = 0; layers <= MostLayers; layers++)
             {
                 while (_at < _text.Length && _text[_at] is ' ' or '\t')
                     _at++;
                 if (_at == _text.Length)
                     return false;
-                LineKind kind = LineBeginning.Of(Rest);
+                if (isContinuation && (LineBeginning.BeginsField(Rest) || (!_isInLog && char.IsAsciiDigit(Rest[0]))))
+                    return LineBeginning.BeginsField(Rest);
+                LineKind kind = isContinuation ? LineKind.Other : LineBeginning.Of(Rest);
 
                 // A command in a comment is not to be run.
                 if (kind == LineKind.Entry || (kind == LineKind.Command && !_isComment))
@@ -203,8 +246,12 @@ internal static class LineFrame
                 return Input.Length;
 
             _isComment |= c is '#' or ';' or '%' || (c == '/' && Rest.Length > 1 && Rest[1] is '/' or '*');
-            return Marks.Contains(c) ? 1 : 0;
+            return Marks.Contains(c) && (!_isContinuation || IsQuoteMark()) ? 1 : 0;
         }
+
+        /// <summary>True for a mark before a whole line. Others may be the rest of a word that was wrapped.</summary>
+        private readonly bool IsQuoteMark() =>
+            QuoteMarks.Contains(Rest[0]) && (Rest.Length == 1 || Rest[1] is ' ' or '\t' || QuoteMarks.Contains(Rest[1]) || Quotes.Contains(Rest[1]));
 
         private int TimeLength()
         {
@@ -294,7 +341,11 @@ internal static class LineFrame
             bool isQuoted = value.Length > 0 && value[0] == '"';
             int clock = LogTime.Read(isQuoted ? value[1..] : value, reference, out DateTime? read);
             if (clock > 0)
-                Time ??= read;
+                (Time, _isInLog) = (Time ?? read, _isInLog || _isContinuation);
+
+            // The rest of dst= is t=.
+            else if (_isContinuation && !_isInLog)
+                return 0;
             int end = isQuoted ? value[1..].IndexOf('"') + 2 : value.IndexOfAny(Blanks);
             return end > 1 ? key + 1 + end : 0;
         }
@@ -384,4 +435,26 @@ internal static class LineFrame
 
         return false;
     }
+}
+
+/// <summary>A line and what surrounded it.</summary>
+internal readonly ref struct FramedLine
+{
+    /// <summary>True if something was taken away and what is left can be read.</summary>
+    public bool IsFound { get; init; }
+
+    /// <summary>What is left; empty for nothing.</summary>
+    public ReadOnlySpan<char> Content { get; init; }
+
+    /// <summary>The time of the outermost log that tells the day; null for none. It is local.</summary>
+    public DateTime? Time { get; init; }
+
+    /// <summary>The quotation mark before it; NUL for none.</summary>
+    public char Quote { get; init; }
+
+    /// <summary>True behind a mark of comments.</summary>
+    public bool IsComment { get; init; }
+
+    /// <summary>True behind a log's time or priority, also if nothing that follows can be read.</summary>
+    public bool IsOfLog { get; init; }
 }

@@ -37,6 +37,9 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     /// <summary>True while a line is held back that the next one may belong to.</summary>
     public bool IsHolding => _ways.Count > 0;
 
+    /// <summary>The quotation mark before the line that is held back; NUL for none.</summary>
+    public char Quote => _ways.Count > 0 ? _ways[0].Quote : '\0';
+
     /// <summary>Emits what is held back.</summary>
     public void Flush()
     {
@@ -140,6 +143,9 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     internal readonly record struct Attempt(string Text, long Number, DateTime? LoggedAt, LineReading Reading)
     {
         public int LineCount { get; init; } = 1;
+
+        /// <summary>The quotation mark before the first line, which may close in another one; NUL for none.</summary>
+        public char Quote { get; init; }
 
         /// <summary>True where a backslash at the end says that the next line belongs to it.</summary>
         public bool Continues { get; init; }

@@ -56,14 +56,18 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         draft.CompleteMark();
         if (!_marks.IsUnreplied)
             draft.SetStatus(ConntrackStatus.SeenReply);
+        if (_marks.IsUnconfirmed)
+            draft.Entry.Status &= ~ConntrackStatus.Confirmed;
         draft.DeriveNat();
         return null;
     }
 
-    /// <summary>VyOS' logger writes the entry's id there. A line without a timeout may have its timeout there instead.</summary>
+    /// <summary>VyOS' logger writes the entry's id there. A line without a timeout may have its timeout there instead, unless its connection has
+    /// ended.</summary>
     private void KeepNumberInFront(uint number)
     {
-        if (draft.EventType is null || !draft.Entry.Has(EntryFields.Timeout) || !draft.SetId(number))
+        bool isId = draft.EventType is ConntrackEventType.Destroy || (draft.EventType is not null && draft.Entry.Has(EntryFields.Timeout));
+        if (!isId || !draft.SetId(number))
             draft.AddExtra(number.ToString(CultureInfo.InvariantCulture), "");
     }
 
@@ -150,7 +154,8 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 
     private bool TryReadFamily(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
-        if (word is not ("ipv4" or "ipv6"))
+        // libnl has other names.
+        if (word is not ("ipv4" or "ipv6" or "inet" or "inet6"))
             return false;
         IsBegun = true;
         TextCursor ahead = cursor;
@@ -161,7 +166,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 
     private void ReadWordInFront(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
-        if (word[0] == '[')
+        if (word[0] == '[' || word is "NEW" or "UPDATE" or "DESTROY")
         {
             _marks.Read(word);
             IsBegun |= draft.EventType is not null || draft.EventTime is not null;
@@ -238,10 +243,13 @@ internal sealed class MarkParser(EntryDraft draft)
     /// <summary>True where the line says that no reply has been seen.</summary>
     public bool IsUnreplied { get; private set; }
 
+    /// <summary>True where the line says that the connection's first packet has not left yet.</summary>
+    public bool IsUnconfirmed { get; private set; }
+
     /// <summary>What is wrong where the line says two different things; null for nothing.</summary>
     public string? Contradiction { get; private set; }
 
-    public void Begin() => (IsUnreplied, Contradiction) = (false, null);
+    public void Begin() => (IsUnreplied, IsUnconfirmed, Contradiction) = (false, false, null);
 
     /// <summary>Reads a word in brackets. One that is not known becomes an extra.</summary>
     public void Read(ReadOnlySpan<char> word)
@@ -251,6 +259,11 @@ internal sealed class MarkParser(EntryDraft draft)
         {
             case "UNREPLIED":
                 IsUnreplied = true;
+                draft.CountKnown();
+                break;
+            case "UNCONFIRMED":
+                // Kernels before 2.6.15 list entries that are not in the table yet.
+                IsUnconfirmed = true;
                 draft.CountKnown();
                 break;
             case "ASSURED":
@@ -313,6 +326,8 @@ internal sealed class MarkParser(EntryDraft draft)
             return;
         if (mark.StartsWith("active since "))
             draft.AddKnownExtra("active since", mark[13..]);
+        else if (mark.StartsWith("expires in "))
+            draft.AddKnownExtra("expires in", mark[11..]);
         else if (end > 0)
             draft.AddExtra(mark[..end], mark[(end + 1)..]);
         else

@@ -17,6 +17,13 @@ internal sealed class LineReader
 
     private static readonly string[] XmlBeginnings = ["<flow", "</flow", "<conntrack", "</conntrack", "<?xml", "<!--"];
 
+    /// <summary>Of wrapped lines together.</summary>
+    private const int MaximumLength = 8 * 1024;
+
+    private const string JournalMessage = "MESSAGE=";
+    private const string JsonMessage = "\"MESSAGE\"";
+    private const string JournalTime = "__REALTIME_TIMESTAMP";
+
     private readonly DateTime _reference;
     private readonly ConntrackTextSource? _source;
     private readonly TextParser _parser;
@@ -26,6 +33,11 @@ internal sealed class LineReader
     private readonly Action<ConntrackTextItem> _emit;
     private IMultilineForm? _unfinished;
     private long _unfinishedAt;
+    private bool _wasFramed;
+    private DateTime? _recordTime;
+    private string? _open;
+    private long _openAt;
+    private int _openCount;
 
     /// <param name="options">How the text is read.</param>
     /// <param name="emit">Takes what is read.</param>
@@ -35,10 +47,12 @@ internal sealed class LineReader
         _reference = options.WrittenAt ?? options.CapturedAt ?? DateTime.Now;
         _parser = new TextParser(new TextContext(options.Labels ?? LabelNames.System, options.CapturedAt, options.AllowMasked));
         _joiner = new LineJoiner(_parser, emit) { IsLive = options.IsLive };
-        _collector = new XmlCollector(_parser, emit);
         _forms = [.. AllForms().Where(form => _source is null || form.Source == _source)];
+        _collector = new XmlCollector(TakesConnections ? _parser : null, _forms.OfType<ExpectationForm>().FirstOrDefault(), emit) { IsLive = options.IsLive };
         _emit = emit;
     }
+
+    private bool TakesXml => _source is null or ConntrackTextSource.Conntrack or ConntrackTextSource.Expectation;
 
     private bool TakesConnections => _source is null or ConntrackTextSource.Conntrack;
 
@@ -48,41 +62,121 @@ internal sealed class LineReader
     {
         string line = LineCleaner.Clean(raw);
         ReadOnlySpan<char> text = line.AsSpan().Trim();
+        if (_collector.IsWaiting && _collector.TryAddProgram(text))
+            return true;
         if (text.IsEmpty)
         {
             _joiner.Flush();
+            CloseOpen();
+            _recordTime = null;
             return false;
         }
 
-        if (_collector.IsOpen || (text[0] == '<' && TakesConnections && BeginsXml(text) && !text.Contains(LossNotice, StringComparison.Ordinal)))
+        if (_collector.IsOpen || (text[0] == '<' && TakesXml && BeginsXml(text) && !text.Contains(LossNotice, StringComparison.Ordinal)))
         {
             FlushAll();
             _collector.Add(line, number, null);
             return true;
         }
 
-        if (text[0] == '#' && LineRemark.IsRemark(text))
+        if (_open is not null && TryAddToOpen(text, number))
+            return true;
+        bool continues = text[^1] == '\\';
+        if (text[0] == '#' && !(_joiner.IsHolding && TryContinueFramed(text, number, continues, out _)) && LineRemark.IsRemark(text))
         {
             _joiner.Flush();
             return false;
         }
 
-        bool continues = text[^1] == '\\';
+        return ReadLine(line, text, number, continues);
+    }
+
+    private bool ReadLine(string line, ReadOnlySpan<char> text, long number, bool continues)
+    {
+        if (_wasFramed && !continues && TryReadFramedFirst(text, number))
+            return true;
         string content = continues ? text[..^1].ToString() : line;
         LineJoiner.Attempt alone = new(content, number, null, TakesConnections ? _parser.ParseLine(content, null) : default) { Continues = continues };
-        if (alone.Reading.Record is not null && (alone.Reading.Unknown == 0 || (alone.Reading.InFront == 0 && !text.ContainsAny(FrameSigns))))
-        {
-            FinishForm();
-            _joiner.Add(alone);
-            return true;
-        }
-
+        if (alone.Reading.Record is not null && alone.Reading.Unknown == 0)
+            return Add(alone);
+        if (TakesConnections && LineBeginning.SecondEntry(text) is > 0 and var second)
+            return ReadParts(text, second, number, null);
+        if (alone.Reading.Record is not null && alone.Reading.InFront == 0 && !text.ContainsAny(FrameSigns))
+            return Add(alone);
         return ReadFramed(alone, text, continues);
+    }
+
+    /// <summary>Reads a line of a log, most of whose lines have the same frame, without looking at it as it is.</summary>
+    private bool TryReadFramedFirst(ReadOnlySpan<char> text, long number)
+    {
+        FramedLine framed = LineFrame.Remove(text, _reference);
+        if (!framed.IsFound || (framed.Content[0] == '<' && BeginsXml(framed.Content)))
+            return _wasFramed = false;
+        LineReading reading = _parser.ParseLine(framed.Content, framed.Time ?? TimeOfRecord(text));
+        return reading.Record is not null && reading.Unknown == 0
+            && Add(new LineJoiner.Attempt(framed.Content.ToString(), number, framed.Time ?? TimeOfRecord(text), reading) { Quote = framed.Quote });
+    }
+
+    private bool Add(in LineJoiner.Attempt attempt)
+    {
+        FinishForm();
+        _joiner.Add(attempt);
+        return true;
+    }
+
+    /// <summary>Reads several entries of one line, or one and conntrack's total.</summary>
+    private bool ReadParts(ReadOnlySpan<char> text, int second, long number, DateTime? time)
+    {
+        while (true)
+        {
+            ReadOnlySpan<char> part = second > 0 ? text[..second].Trim() : text;
+            LineReading reading = _parser.ParseLine(part, time);
+            if (reading.Record is not null || !LineRemark.IsRemark(part))
+                Add(new LineJoiner.Attempt(part.ToString(), number, time, reading));
+            if (second == 0)
+                return true;
+            text = text[second..];
+            second = LineBeginning.SecondEntry(text);
+        }
+    }
+
+    /// <summary>Adds a line without its marks of quotes, of comments and of logs to the one before it.</summary>
+    /// <param name="text">The line.</param>
+    /// <param name="number">Its number.</param>
+    /// <param name="continues">True if a backslash ends it.</param>
+    /// <param name="isEmpty">True if there is nothing behind the marks.</param>
+    private bool TryContinueFramed(ReadOnlySpan<char> text, long number, bool continues, out bool isEmpty)
+    {
+        ReadOnlySpan<char> line = (continues ? text[..^1] : text).TrimEnd();
+        ReadOnlySpan<char> rest = LineFrame.ContinuationOf(line, _reference, _joiner.Quote);
+        isEmpty = rest.IsEmpty;
+        if (rest.Length == line.Length || isEmpty || !TakesConnections)
+            return false;
+        string content = " " + rest.ToString();
+        return _joiner.TryContinue(new LineJoiner.Attempt(content, number, null, _parser.ParseLine(content, null)) { Continues = continues });
+    }
+
+    /// <summary>The time of the journal's record that the line is the message of.</summary>
+    private DateTime? TimeOfRecord(ReadOnlySpan<char> text) => text.StartsWith(JournalMessage, StringComparison.Ordinal) || text.StartsWith(JsonMessage, StringComparison.Ordinal) ? _recordTime : null;
+
+    /// <summary>Notes the time of a record of journalctl -o export, -o verbose or -o json-pretty, whose message comes in another line.</summary>
+    private void NoteRecordTime(ReadOnlySpan<char> text, in FramedLine framed)
+    {
+        if (text.IndexOf(JournalTime, StringComparison.Ordinal) is >= 0 and < 2 and var at)
+        {
+            ReadOnlySpan<char> value = text[(at + JournalTime.Length)..].Trim(" \"=:,");
+            _recordTime = LogTime.Read(value, _reference, out DateTime? time) == value.Length ? time : null;
+        }
+        else if (text.EndsWith("]", StringComparison.Ordinal) && text.Contains(" [s=", StringComparison.Ordinal))
+        {
+            _recordTime = framed.Time;
+        }
     }
 
     /// <summary>Says that no more lines come.</summary>
     public void Complete()
     {
+        CloseOpen();
         FlushAll();
         _collector.Flush();
     }
@@ -103,57 +197,107 @@ internal sealed class LineReader
     /// <summary>Reads a line that is no connection as it is.</summary>
     private bool ReadFramed(LineJoiner.Attempt alone, ReadOnlySpan<char> text, bool continues)
     {
-        if (alone.Reading.Record is null && _joiner.TryContinue(alone))
-            return true;
-        bool isFramed = LineFrame.TryRemove(continues ? text[..^1] : text, _reference, out ReadOnlySpan<char> content, out DateTime? time);
+        if (alone.Reading.Record is null && _joiner.IsHolding)
+        {
+            if (TryContinueFramed(text, alone.Number, continues, out bool isEmpty))
+                return true;
+            if (!isEmpty && _joiner.TryContinue(alone))
+                return true;
+        }
+
+        FramedLine framed = LineFrame.Remove(continues ? text[..^1] : text, _reference);
+        NoteRecordTime(text, framed);
         if (text.Contains(LossNotice, StringComparison.Ordinal))
         {
             FlushAll();
-            _emit(LossAt(alone.Number, time));
+            _emit(LossAt(alone.Number, framed.Time));
             return true;
         }
 
-        if (isFramed && TakesConnections)
+        if (framed.IsFound && TakesXml && framed.Content[0] == '<' && BeginsXml(framed.Content))
         {
-            if (content[0] == '<' && BeginsXml(content))
-            {
-                FlushAll();
-                _collector.Add(content, alone.Number, time);
-                return true;
-            }
+            FlushAll();
+            _collector.Add(framed.Content, alone.Number, framed.Time);
+            return true;
+        }
 
-            LineJoiner.Attempt inner = alone with { Text = content.ToString(), LoggedAt = time, Reading = _parser.ParseLine(content, time) };
-            if (inner.Reading.IsBetterThan(alone.Reading))
+        if (framed.IsFound && TakesConnections)
+        {
+            DateTime? time = framed.Time ?? TimeOfRecord(text);
+            LineJoiner.Attempt inner = alone with
+            {
+                Text = framed.Content.ToString(), LoggedAt = time, Quote = framed.Quote, Reading = _parser.ParseLine(framed.Content, time),
+            };
+            if ((inner.Reading.Record is null || inner.Reading.Unknown > 0) && LineBeginning.SecondEntry(framed.Content) is > 0 and var second)
+                return ReadParts(framed.Content, second, alone.Number, time);
+            if (IsBetter(inner.Reading, alone.Reading))
                 alone = inner;
+            _wasFramed = alone.Reading.Record is not null && alone.Reading.Unknown == 0;
         }
 
         if (alone.Reading.Record is null)
         {
             foreach (ITextForm form in _forms)
             {
-                if (TryRead(form, text, alone.Number, out bool isSkipped) || (isFramed && TryRead(form, content, alone.Number, out isSkipped)))
+                if (TryRead(form, text, alone.Number, out bool isSkipped))
+                    return !isSkipped;
+
+                // A setting in a comment is not in force.
+                if (framed.IsFound && framed.IsComment && form is SysctlForm && form.Read(framed.Content, out _, out _) != TextMatch.None)
+                    return Skip();
+                if (framed.IsFound && TryRead(form, framed.Content, alone.Number, out isSkipped))
                     return !isSkipped;
             }
 
-            LineJoiner.Attempt unquoted = alone with { Text = " " + LineFrame.WithoutQuote(continues ? text[..^1] : text).ToString() };
-            if (_joiner.TryContinue(unquoted))
-                return true;
-            if (IsLossAdvice(text) || LineRemark.IsRemark(text))
-            {
-                _joiner.Flush();
-                return false;
-            }
+            if (IsLossAdvice(text) || LineRemark.IsRemark(text) || LineRemark.IsOfOthers(text, framed))
+                return Skip();
         }
 
-        FinishForm();
-        _joiner.Add(alone);
-        return true;
+        return Add(alone);
     }
+
+    private bool Skip()
+    {
+        _joiner.Flush();
+        return false;
+    }
+
+    private static bool IsBetter(in LineReading inner, in LineReading alone) =>
+        inner.IsBetterThan(alone) || (inner.Record is null && alone.Record is null && inner.Fault.IsBegun && inner.InFront < alone.InFront);
 
     /// <summary>What conntrack prints after its notice of a loss.</summary>
     private static bool IsLossAdvice(ReadOnlySpan<char> text) =>
         text.Contains("the current netlink socket buffer size is too small", StringComparison.Ordinal)
         || text.Contains("check --buffer-size in conntrack(8)", StringComparison.Ordinal);
+
+    /// <summary>Adds a line to an entry of Open vSwitch that was wrapped, and reads it if it is whole.</summary>
+    private bool TryAddToOpen(ReadOnlySpan<char> text, long number)
+    {
+        ReadOnlySpan<char> part = LineFrame.WithoutQuote(text);
+        if (!OpenVSwitchForm.IsPart(part) || _open!.Length + part.Length > MaximumLength)
+        {
+            CloseOpen();
+            return false;
+        }
+
+        _open += part.ToString();
+        _openCount = (int)(number - _openAt) + 1;
+        if (!OpenVSwitchForm.GoesOn(part))
+            CloseOpen();
+        return true;
+    }
+
+    private void CloseOpen()
+    {
+        if (_open is not { } text)
+            return;
+        _open = null;
+        OpenVSwitchForm form = _forms.OfType<OpenVSwitchForm>().First();
+        if (form.Read(text, out object? item, out TextFault fault) == TextMatch.Read)
+            _emit(new ConntrackTextRecord(item!) { LineNumber = _openAt, LineCount = _openCount, UnknownWords = [.. form.UnknownWords] });
+        else
+            _emit(new ConntrackTextProblem(text, fault) { LineNumber = _openAt });
+    }
 
     private bool TryRead(ITextForm form, ReadOnlySpan<char> line, long number, out bool isSkipped)
     {
@@ -164,10 +308,16 @@ internal sealed class LineReader
         _joiner.Flush();
         if (form != _unfinished)
             FinishForm();
+        if (form is OpenVSwitchForm && OpenVSwitchForm.GoesOn(line))
+        {
+            (_open, _openAt, _openCount) = (line.ToString(), number, 1);
+            return true;
+        }
+
         if (match == TextMatch.Skipped && _unfinished is null && form is IMultilineForm multiline)
             (_unfinished, _unfinishedAt) = (multiline, number);
         if (match == TextMatch.Read)
-            _emit(new ConntrackTextRecord(item!) { LineNumber = number });
+            _emit(new ConntrackTextRecord(item!) { LineNumber = number, UnknownWords = [.. form.UnknownWords] });
         else if (match == TextMatch.Faulty)
             _emit(new ConntrackTextProblem(line.ToString(), fault) { LineNumber = number });
         return true;

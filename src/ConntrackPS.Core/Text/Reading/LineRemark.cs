@@ -20,9 +20,17 @@ internal static class LineRemark
         "ssh", "ip", "nsenter", "kubectl", "docker", "while", "for", "sysctl", "adb", "show", "run",
     ];
 
+    /// <summary>Of these, a part of an entry has one at least.</summary>
+    private static readonly string[] Signs =
+    [
+        "src=", "dst=", "sport=", "dport=", "src>", "dst>", "<flow", "flow>", "<meta", "<layer", "[NEW]", "[UPDATE]", "[DESTROY]", "[UNREPLIED]", "[ASSURED]",
+        "EXPECTING", "l3proto", "proto=", "orig=(", "reply=(", "cpu=", "net.netfilter.", "(conntrack-tools)", "packets=", "protonum",
+    ];
+
     private static readonly string[] Headings =
     [
         "diff ", "@@ ", "--- ", "+++ ", "-- Logs begin", "-- Journal begins", "-- Boot ", "-- Reboot", "-- No entries", "-- cursor:", "Every ",
+        "NOTICE: Netlink socket buffer size", "nf_conntrack version ", "ip_conntrack version ", "nf_conntrack: ", "ip_conntrack: ", "Try `conntrack ",
         "Script started on", "Script done on", "Hint: Some lines were ellipsized", "Binary file ", "WARNING: apt does not", "==> ",
     ];
 
@@ -36,6 +44,36 @@ internal static class LineRemark
         if (LineBeginning.Of(text) is not LineKind.Other and var kind)
             return kind == LineKind.Command && PastedCommand.IsListing(text);
         return IsComment(text) || IsFence(text) || IsElision(text) || IsHeading(text) || IsCommand(text) || IsField(text);
+    }
+
+    /// <summary>True for what another program logged, or a person wrote around an entry in a mail or a comment: nothing in it is a
+    /// part of an entry.</summary>
+    /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
+    /// <param name="framed">What surrounds it.</param>
+    public static bool IsOfOthers(ReadOnlySpan<char> line, in FramedLine framed)
+    {
+        ReadOnlySpan<char> text = line.Trim();
+        if (framed.IsFound)
+            return false;
+        foreach (string sign in Signs)
+        {
+            if (text.Contains(sign, StringComparison.Ordinal))
+                return false;
+        }
+
+        return framed.IsOfLog || text[0] == '>' || IsStarred(text) || IsCaption(text);
+    }
+
+    /// <summary>A line of a comment in a source: <c> * text</c>, <c>// text</c>.</summary>
+    private static bool IsStarred(ReadOnlySpan<char> text) =>
+        text.Length > 2 && ((text[0] == '*' && text[1] == ' ') || (text[0] == '/' && text[1] is '/' or '*'));
+
+    /// <summary>What is to follow: <c>Expected output:</c>, also in bold letters.</summary>
+    private static bool IsCaption(ReadOnlySpan<char> text)
+    {
+        ReadOnlySpan<char> words = text.Trim("*_ ");
+        return words.Length > 1 && words[^1] == ':' && words.Contains(' ') && char.IsLetter(words[0]) && !words.Contains('=')
+            && !words.Contains("rror", StringComparison.Ordinal) && !words.Contains("ail", StringComparison.Ordinal);
     }
 
     /// <summary><c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been shown.</c>, also behind the prefix of a log.
@@ -128,15 +166,22 @@ internal static class LineRemark
             return true;
         if (LineBeginning.Of(command) is not LineKind.Other and var kind)
             return kind == LineKind.Command && PastedCommand.IsListing(text);
+        if (PastedCommand.IsListing(text))
+            return true;
         if (SaveParser.IsCommand(PastedCommand.FirstWord(PastedCommand.OptionsOf(text))))
             return false;
         if (command.StartsWith("sudo ", StringComparison.Ordinal))
             command = command[5..].TrimStart();
         ReadOnlySpan<char> first = PastedCommand.FirstWord(command);
-        if (isPlace && !command.Contains("src=", StringComparison.Ordinal))
+        bool hasEntry = command.Contains("src=", StringComparison.Ordinal);
+        if (isPlace && !hasEntry)
             return true;
         if (!command.Contains("conntrack", StringComparison.Ordinal))
             return false;
+
+        // What somebody sets is not what the kernel says.
+        if (first is "echo" && command.Contains("/proc/sys/", StringComparison.Ordinal) && !hasEntry)
+            return true;
         foreach (string program in Programs)
         {
             if (first.Equals(program, StringComparison.Ordinal))
@@ -151,6 +196,10 @@ internal static class LineRemark
     {
         int equals = text.IndexOf('=');
         ReadOnlySpan<char> key = equals > 1 ? text[..equals] : default;
+
+        // "_PID" : "1", of journalctl -o json-pretty.
+        if (text[0] == '"' && text.IndexOf("\" : ", StringComparison.Ordinal) is > 1 and var end)
+            key = text[1..end];
         return !key.IsEmpty && !key.ContainsAnyExcept(MarkParser.NameLetters)
             && (key[0] == '_' || key is "PRIORITY" || key.StartsWith("SYSLOG_", StringComparison.Ordinal));
     }

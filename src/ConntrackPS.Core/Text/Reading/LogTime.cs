@@ -4,7 +4,7 @@ namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads the times that logs and terminals put before a line.</summary>
 /// <remarks>RFC 3164 and ctime(3) (<c>Jul 16 12:54:54</c>, <c>Fri Nov 20 07:40:00 2026</c>, also as date(1) prints it), ISO 8601
-/// with its like (<c>2026-11-20 07:40:00,123</c>), <c>20/Nov/2026:07:40:00 +0100</c>, seconds since 1970, and the time alone.</remarks>
+/// with its like (<c>2026-11-20 07:40:00,123</c>), klog's (<c>I1120 07:40:00.123456</c>), <c>20/Nov/2026:07:40:00 +0100</c>, seconds since 1970, and the time alone.</remarks>
 internal ref struct LogTime
 {
     private const string Months = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -97,6 +97,8 @@ internal ref struct LogTime
             SkipBlanks();
         }
 
+        if (TryReadKlog())
+            return TryReadClock();
         if (TryReadNumbers())
             return TryReadClock() && ReadZone(hasDay);
         if (TryReadDayAndMonth())
@@ -133,6 +135,24 @@ internal ref struct LogTime
         }
 
         (_at, _year) = (start, 0);
+        return false;
+    }
+
+    /// <summary>I1120 of glog and klog: the level, the month and the day.</summary>
+    private bool TryReadKlog()
+    {
+        int start = _at;
+        if (Rest.Length > 6 && Rest[0] is 'I' or 'W' or 'E' or 'F' && Rest[5] == ' ')
+        {
+            _at++;
+            if (TryNumber(2, 2, out int month) && TryNumber(2, 2, out int day) && SkipBlanks())
+            {
+                (_month, _day) = (month, day);
+                return true;
+            }
+        }
+
+        _at = start;
         return false;
     }
 

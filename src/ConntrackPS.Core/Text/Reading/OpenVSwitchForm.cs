@@ -15,13 +15,30 @@ internal sealed class OpenVSwitchForm : ITextForm
 
     private static readonly SearchValues<char> NameLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789");
 
+    private static readonly SearchValues<char> FieldLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    private readonly List<string> _unknown = [];
     private readonly TupleDraft[] _tuples = new TupleDraft[2];
     private ConntrackEntry _entry = new();
     private Dictionary<string, string>? _extra;
     private bool _hasStatus;
+    private IPProtocol _protocol;
 
     /// <inheritdoc/>
     public ConntrackTextSource Source => ConntrackTextSource.OpenVSwitch;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> UnknownWords => _unknown;
+
+    /// <summary>True for an entry, or a part of one, that goes on in the next line.</summary>
+    public static bool GoesOn(ReadOnlySpan<char> line) => line.Length > 0 && (line[^1] == ',' || line.Count('(') > line.Count(')'));
+
+    /// <summary>True for what may follow a line that goes on: fields.</summary>
+    public static bool IsPart(ReadOnlySpan<char> line)
+    {
+        int equals = line.IndexOf('=');
+        return equals > 0 && !line[..equals].ContainsAnyExcept(FieldLetters) && !line.Contains(Original, StringComparison.Ordinal);
+    }
 
     /// <inheritdoc/>
     public TextMatch Read(ReadOnlySpan<char> line, out object? item, out TextFault fault)
@@ -31,6 +48,7 @@ internal sealed class OpenVSwitchForm : ITextForm
         if (comma < 1 || comma > 16 || !line[comma..].StartsWith(Original) || line[..comma].ContainsAnyExcept(NameLetters))
             return TextMatch.None;
         Array.Clear(_tuples);
+        _unknown.Clear();
         (_entry, _extra, _hasStatus) = (new ConntrackEntry(), null, false);
         if (!ProtocolNames.TryParseBuiltIn(line[..comma].ToString(), out IPProtocol protocol))
         {
@@ -38,6 +56,7 @@ internal sealed class OpenVSwitchForm : ITextForm
             return TextMatch.Faulty;
         }
 
+        _protocol = protocol;
         string? expected = ReadFields(line, comma + 1, protocol, out int start, out int length) ?? Complete(protocol);
         if (expected is not null)
         {
@@ -126,7 +145,7 @@ internal sealed class OpenVSwitchForm : ITextForm
                 _entry.MakeDetails().Helper = value.ToString();
                 return value.IsEmpty ? "the helper's name" : null;
             default:
-                AddExtra(key, value);
+                AddUnknown(key, value);
                 return null;
         }
     }
@@ -158,6 +177,9 @@ internal sealed class OpenVSwitchForm : ITextForm
 
     private bool SetNumber(ref TupleDraft tuple, ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
+        // Some programs print it again.
+        if (key is "proto")
+            return ProtocolNames.TryParseBuiltIn(value.ToString(), out IPProtocol again) && again == _protocol;
         TupleParts part = key switch
         {
             "sport" => TupleParts.SourcePort,
@@ -169,7 +191,7 @@ internal sealed class OpenVSwitchForm : ITextForm
         };
         if (part == TupleParts.None)
         {
-            AddExtra(key, value);
+            AddUnknown(key, value);
             return true;
         }
 
@@ -288,7 +310,7 @@ internal sealed class OpenVSwitchForm : ITextForm
                     _entry.MakeDetails().ReplyVerificationTag = tag;
                     break;
                 default:
-                    AddExtra(key, value);
+                    AddUnknown(key, value);
                     break;
             }
         }
@@ -398,6 +420,12 @@ internal sealed class OpenVSwitchForm : ITextForm
             _entry.Status |= ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone;
         if (Translation.DestinationDiffers(_entry))
             _entry.Status |= ConntrackStatus.DstNat | ConntrackStatus.DstNatDone;
+    }
+
+    private void AddUnknown(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
+    {
+        _unknown.Add(key.ToString());
+        AddExtra(key, value);
     }
 
     private void AddExtra(ReadOnlySpan<char> key, ReadOnlySpan<char> value)

@@ -89,10 +89,26 @@ internal static class PageText
             int length = open < 0 ? 0 : TagLength(text[open..]);
             int taken = open < 0 ? text.Length : open + (length == 0 ? 1 : 0);
             clean.Append(text[..taken]);
+
+            // Words of two lines must not become one.
+            if (length > 0 && IsLineEnd(text[taken..]))
+                clean.Append(' ');
             text = text[(taken + length)..];
         }
 
         return clean.ToString();
+    }
+
+    private static bool IsLineEnd(ReadOnlySpan<char> tag)
+    {
+        ReadOnlySpan<char> name = tag[(tag[1] == '/' ? 2 : 1)..];
+        foreach (string end in (ReadOnlySpan<string>)["br", "p", "li", "tr", "td", "div", "pre"])
+        {
+            if (name.StartsWith(end, StringComparison.OrdinalIgnoreCase) && name.Length > end.Length && TagEnds.Contains(name[end.Length]))
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>Syntax in colours: spans between the words. XML of conntrack has elements of these names, but no others' words.</summary>
@@ -169,7 +185,9 @@ internal static class LogRecord
         (message, time) = (null, null);
         if (text.Length is < 2 or > LongestRecord || text[0] != '{' || text[^1] is not ('}' or ','))
             return false;
-        byte[] bytes = Encoding.UTF8.GetBytes(text.TrimEnd(',').ToString());
+
+        // A \t in the text was made a tab.
+        byte[] bytes = Encoding.UTF8.GetBytes(text.TrimEnd(',').ToString().Replace('\t', ' '));
         try
         {
             Utf8JsonReader reader = new(bytes);

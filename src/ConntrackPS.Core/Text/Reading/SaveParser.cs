@@ -86,7 +86,7 @@ internal static class PastedCommand
     public static bool IsListing(ReadOnlySpan<char> line)
     {
         ReadOnlySpan<char> options = OptionsOf(line);
-        return options.Length > 1 && options.Length < line.TrimStart().Length && FirstWord(options) is "-L" or "-G" or "-E" or "-F" or "-C" or "-S"
+        return options.Length > 1 && options.Length < line.TrimStart().Length && FirstWord(options).TrimEnd(";|&") is "-L" or "-G" or "-E" or "-F" or "-C" or "-S"
             or "--dump" or "--get" or "--event" or "--flush" or "--count" or "--stats";
     }
 
@@ -98,10 +98,10 @@ internal static class PastedCommand
         // The path that the program has, up to its last slash.
         if (text.Length > 0 && text[^1] == '/')
             text = text[..(text.LastIndexOfAny(' ', '\t') + 1)];
-        if (text.Length > 0 && text[^1] is not (' ' or '\t'))
+        if (text.Length > 0 && text[^1] is not (' ' or '\t') && !PromptEnds.Contains(text[^1]))
             return false;
         text = text.TrimEnd();
-        if (text.EndsWith(Sudo) && (text.Length == Sudo.Length || text[^(Sudo.Length + 1)] is ' ' or '\t'))
+        if (text.EndsWith(Sudo) && (text.Length == Sudo.Length || text[^(Sudo.Length + 1)] is ' ' or '\t' || PromptEnds.Contains(text[^(Sudo.Length + 1)])))
             text = text[..^Sudo.Length].TrimEnd();
         return text.IsEmpty || PromptEnds.Contains(text[^1]);
     }

@@ -24,14 +24,19 @@ internal sealed class StatForm : IMultilineForm
     private string[]? _columns;
     private int _row;
     private Dictionary<string, ulong>? _sum;
+    private List<string> _unknown = [];
 
     /// <inheritdoc/>
     public ConntrackTextSource Source => ConntrackTextSource.Stat;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> UnknownWords => _unknown;
+
+    /// <inheritdoc/>
     public TextMatch Read(ReadOnlySpan<char> line, out object? item, out TextFault fault)
     {
         (item, fault) = (null, default);
+        _unknown = [];
         if (line.StartsWith(Cpu))
             return ReadProcessor(line, out item, out fault);
         if (TryReadCounter(line, out string name, out ulong number))
@@ -58,7 +63,8 @@ internal sealed class StatForm : IMultilineForm
         return true;
     }
 
-    private static bool IsName(string word) => word.AsSpan().ContainsAnyExceptInRange('_', 'z') is false && word.Length > 0;
+    private static bool IsName(string word) =>
+        word.Length > 0 && word[0] is >= '_' and <= 'z' && word.All(letter => letter is >= '_' and <= 'z' || char.IsAsciiDigit(letter));
 
     /// <summary>Reads a row. Rows have no number: the kernel prints one for each processor that the machine may have.</summary>
     private TextMatch ReadRow(ReadOnlySpan<char> line, out object? item, out TextFault fault)
@@ -84,7 +90,7 @@ internal sealed class StatForm : IMultilineForm
     }
 
     /// <summary>Reads <c>cpu=0   found=0 invalid=3</c>.</summary>
-    private static TextMatch ReadProcessor(ReadOnlySpan<char> line, out object? item, out TextFault fault)
+    private TextMatch ReadProcessor(ReadOnlySpan<char> line, out object? item, out TextFault fault)
     {
         (item, fault) = (null, default);
         TextCursor cursor = new(line, 0);
@@ -140,7 +146,7 @@ internal sealed class StatForm : IMultilineForm
         return name == LastCounter && TryComplete(out item) ? TextMatch.Read : TextMatch.Skipped;
     }
 
-    private static ConntrackStat MakeSum(Dictionary<string, ulong> values)
+    private ConntrackStat MakeSum(Dictionary<string, ulong> values)
     {
         long? count = values.Remove(Entries, out ulong entries) && entries <= long.MaxValue ? (long)entries : null;
         return new ConntrackStat(ToCounters(values, out Dictionary<string, string>? extra), count) { Extra = extra };
@@ -149,7 +155,7 @@ internal sealed class StatForm : IMultilineForm
     /// <summary>Counters that kernels have given up.</summary>
     private static bool IsFormer(string name) => name is "searched" or "new" or "ignore" or "delete" or "delete_list";
 
-    private static CounterValues ToCounters(Dictionary<string, ulong> values, out Dictionary<string, string>? extra)
+    private CounterValues ToCounters(Dictionary<string, ulong> values, out Dictionary<string, string>? extra)
     {
         CounterValues counters = new();
         extra = null;
@@ -159,6 +165,8 @@ internal sealed class StatForm : IMultilineForm
                 counters[counter] = value;
             else
                 (extra ??= []).Add(name, value.ToString(CultureInfo.InvariantCulture));
+            if (CounterNames.Find(name) is null && name != Entries && !IsFormer(name))
+                _unknown.Add(name);
         }
 
         return counters;

@@ -29,7 +29,8 @@ internal sealed class TextParser
         ReadOnlySpan<char> options = PastedCommand.OptionsOf(cursor.Rest);
         bool isCommand = SaveParser.IsCommand(PastedCommand.FirstWord(options));
         cursor = new TextCursor(line, isCommand ? line.Length - options.Length : 0);
-        _draft.EventTime = isCommand ? time ?? loggedAt : loggedAt;
+        _draft.EventTime = isCommand ? time : null;
+        _draft.LoggedAt = loggedAt;
         _draft.IsEvent = isCommand && time is not null;
         string? expected = isCommand ? _commands.Parse(ref cursor) : _lines.Parse(ref cursor);
         return expected is null
@@ -48,7 +49,7 @@ internal sealed class TextParser
     public bool TryParseFlow(string element, string program, DateTime? loggedAt, [NotNullWhen(true)] out ConntrackTextRecord? record, out TextFault fault)
     {
         _draft.Begin();
-        _draft.EventTime = loggedAt;
+        _draft.LoggedAt = loggedAt;
         bool isRead = _flows.TryParse(element, out fault);
         if (isRead && program.Length > 0)
             _lines.ParseFields(program);

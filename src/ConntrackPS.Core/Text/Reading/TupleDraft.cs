@@ -26,6 +26,9 @@ internal struct TupleDraft
     /// <summary>What was read in the place of the source port.</summary>
     public readonly ushort SourcePort => _sourcePort;
 
+    /// <summary>What was read in the place of the destination port.</summary>
+    public readonly ushort DestinationPort => _destinationPort;
+
     /// <summary>The family of the addresses of both directions; Unspecified where they differ. Hidden addresses are of any family, and of
     /// IPv4 if all are hidden.</summary>
     public readonly IPFamily FamilyWith(in TupleDraft other)

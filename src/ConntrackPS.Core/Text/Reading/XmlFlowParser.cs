@@ -81,6 +81,15 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
         return null;
     }
 
+    /// <summary>Takes the number or, where a program has left it out, the name.</summary>
+    private void ReadProtocol(string? number, string? name)
+    {
+        if (byte.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out byte value))
+            (draft.Protocol, _hasProtocol) = ((IPProtocol)value, true);
+        else if (number is null && name is not null && ProtocolNames.TryParsePrinted(name, out IPProtocol? named) && named is { } protocol)
+            (draft.Protocol, _hasProtocol) = (protocol, true);
+    }
+
     /// <summary>True for elements that hold others, or nothing; what their attributes say is noted.</summary>
     private bool IsContainer(XmlReader reader)
     {
@@ -104,8 +113,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
                     draft.BeginOriginal();
                 return true;
             case "layer4":
-                if (byte.TryParse(reader.GetAttribute("protonum"), NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
-                    (draft.Protocol, _hasProtocol) = ((IPProtocol)number, true);
+                ReadProtocol(reader.GetAttribute("protonum"), reader.GetAttribute("protoname"));
                 return true;
             case "assured":
                 draft.SetStatus(ConntrackStatus.Assured);
@@ -141,12 +149,13 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     public string? Complete()
     {
         if (_state is not null && !TrySetState(_state))
-            return "a state such as ESTABLISHED in <state>";
+            draft.AddExtra("state", _state);
         if (_time[0] == 0)
             return null;
-        if (!TryMakeTime(out DateTime time))
-            return "a time in <when>";
-        draft.EventTime = time;
+        if (TryMakeTime(out DateTime time))
+            draft.EventTime = time;
+        else
+            draft.AddExtra("when", string.Join(' ', _time));
         return null;
     }
 
@@ -181,9 +190,12 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
                     return null;
                 }
 
-                return ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) && TrySet(name, number)
-                    ? null
-                    : "a number in its range, given once";
+                if (ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) && TrySet(name, number))
+                    return null;
+                if (name is "sport" or "dport" or "zone")
+                    return "a number in its range, given once";
+                draft.AddExtra(name, value);
+                return null;
         }
     }
 
