@@ -24,12 +24,13 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
 
     private readonly XmlFlowValues _values = new(draft, context);
     private bool _hasProtocol;
+    private bool _isUnreplied;
+    private string? _contradiction;
 
     public bool TryParse(string element, out TextFault fault)
     {
         _values.Begin();
-        _hasProtocol = false;
-        draft.SetStatus(ConntrackStatus.SeenReply);
+        (_hasProtocol, _isUnreplied, _contradiction) = (false, false, null);
         try
         {
             using XmlReader reader = XmlReader.Create(new StringReader(element), Settings);
@@ -38,6 +39,8 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
                 // Reading an element's content moves on to what follows it.
                 if (reader.NodeType != XmlNodeType.Element || IsContainer(reader))
                 {
+                    if (_contradiction is { } wrong)
+                        return Fail(out fault, wrong, element, "the name and the number of one protocol");
                     reader.Read();
                     continue;
                 }
@@ -76,7 +79,15 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
             : ProtocolText.NeededParts(draft.Protocol, draft.Original.Parts);
         if (draft.Complete(needed, context) is { } missing)
             return missing.Replace("=", "", StringComparison.Ordinal);
-        draft.CompleteMark();
+
+        // Where what belongs to both directions is cut off, nothing is known of it.
+        if (_values.HasIndependent)
+        {
+            draft.CompleteMark();
+            if (!_isUnreplied)
+                draft.SetStatus(ConntrackStatus.SeenReply);
+        }
+
         draft.DeriveNat();
         return null;
     }
@@ -98,6 +109,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
             case "meta":
                 string? direction = reader.GetAttribute("direction");
                 _values.IsIndependent = direction is not ("original" or "reply");
+                _values.HasIndependent |= _values.IsIndependent;
                 if (direction is "reply")
                     draft.BeginReply();
                 else if (direction is "original")
@@ -105,13 +117,21 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
                 return true;
             case "layer4":
                 if (byte.TryParse(reader.GetAttribute("protonum"), NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
+                {
+                    // Each direction names the protocol.
+                    string? name = reader.GetAttribute("protoname");
+                    if ((_hasProtocol && draft.Protocol != (IPProtocol)number)
+                        || (ProtocolNames.TryParsePrinted(name, out IPProtocol? named) && named is not null && named != (IPProtocol)number))
+                        _contradiction = $"protonum=\"{number}\"";
                     (draft.Protocol, _hasProtocol) = ((IPProtocol)number, true);
+                }
+
                 return true;
             case "assured":
                 draft.SetStatus(ConntrackStatus.Assured);
                 return true;
             case "unreplied":
-                draft.Entry.Status &= ~ConntrackStatus.SeenReply;
+                _isUnreplied = true;
                 return true;
             default:
                 return reader.Name is "layer3" or "counters" or "timestamp" or "labels" or "when";
@@ -126,13 +146,17 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
 
     private readonly int[] _time = new int[TimeElements.Length];
     private string? _state;
+    private int _timeParts;
 
     /// <summary>True inside the element for what belongs to both directions.</summary>
     public bool IsIndependent { get; set; }
 
+    /// <summary>True once there was such an element.</summary>
+    public bool HasIndependent { get; set; }
+
     public void Begin()
     {
-        (IsIndependent, _state) = (false, null);
+        (IsIndependent, HasIndependent, _state, _timeParts) = (false, false, null, 0);
         Array.Clear(_time);
     }
 
@@ -142,8 +166,14 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     {
         if (_state is not null && !TrySetState(_state))
             return "a state such as ESTABLISHED in <state>";
-        if (_time[0] == 0)
+        if (_timeParts == 0)
             return null;
+        if (_timeParts != (1 << TimeElements.Length) - 1)
+        {
+            draft.AddExtra("when", "");
+            return null;
+        }
+
         if (!TryMakeTime(out DateTime time))
             return "a time in <when>";
         draft.EventTime = time;
@@ -166,11 +196,8 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
             case "label":
                 draft.AddLabel(value, context.Labels);
                 return null;
-            case "helper":
-                draft.SetHelper(value);
-                return null;
-            case "secctx":
-                draft.SetSecurityContext(value);
+            case "helper" when IsOneWord(value) && draft.SetHelper(value):
+            case "secctx" when IsOneWord(value) && draft.SetSecurityContext(value):
                 return null;
             case "srckey" or "dstkey":
                 return ReadKey(name, value);
@@ -186,6 +213,9 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
                     : "a number in its range, given once";
         }
     }
+
+    /// <summary>Names have neither blanks nor =, which attributes of a damaged element have.</summary>
+    private static bool IsOneWord(string value) => value.Length > 0 && !value.AsSpan().ContainsAny(" \t=\"");
 
     private string? ReadAddress(TupleParts part, string value)
     {
@@ -252,7 +282,12 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     {
         int index = Array.IndexOf(TimeElements, name);
         if (index >= 0)
-            _time[index] = (int)Math.Min(number, 9999);
+        {
+            if ((_timeParts & (1 << index)) != 0 && _time[index] != (int)number)
+                return false;
+            (_time[index], _timeParts) = ((int)Math.Min(number, 9999), _timeParts | (1 << index));
+        }
+
         return number <= 9999;
     }
 
