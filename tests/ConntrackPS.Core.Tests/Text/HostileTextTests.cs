@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Fuzzing;
 using ConntrackPS.Text;
 
 namespace ConntrackPS.Tests.Text;
 
-public class HostileTextTests
+public partial class HostileTextTests
 {
     private const string Good = "udp      17 170 src=10.9.9.9 dst=10.0.0.2 sport=1034 dport=53 [UNREPLIED] src=10.0.0.2 dst=10.9.9.9 sport=53 dport=1034 use=1";
     private static readonly string[] Samples =
@@ -13,7 +14,15 @@ public class HostileTextTests
         "events", "events-ktimestamp", "events-save", "events-xml",
     ];
 
+    private static readonly string[] Frames =
+    [
+        "", "> ", "12:", "    17\t", "Nov 20 07:40:00 router kernel: ", "<134>1 2026-11-29T03:10:00.003Z fw1 conntrack 1234 - - ",
+        "2026-11-29T03:10:00+0000 fw1 conntrack[1234]: ", "root@gw:~# ", "| ", "# ", "{\"log\":\"", "\u001b[32m", "log.txt:12:", "- `",
+    ];
+
     public static TheoryData<string> AllSamples => [.. Samples];
+
+    public static TheoryData<string> EveryForm => [.. Samples, "expect-list", "expect-proc", "expect-events-timestamp", "expect-xml", "stat", "stat-proc", "sysctl", "reports"];
 
     [Theory]
     [MemberData(nameof(AllSamples))]
@@ -42,6 +51,48 @@ public class HostileTextTests
                 Assert.Equal("10.9.9.9", Assert.IsType<ConntrackTextRecord>(items[^1]).Entry!.SourceAddress);
         }
     }
+
+    [Theory]
+    [MemberData(nameof(EveryForm))]
+    public void Mutated_text_in_a_frame_or_wrapped_never_throws_and_costs_itself_only(string sample)
+    {
+        TextMutator mutator = new(TextSamples.Lines(sample), 18);
+        Random random = new(20261129);
+        for (int run = 0; run < 1000; run++)
+        {
+            string line = Frames[run % Frames.Length] + mutator.Next();
+            string[] lines = (run % 3) switch
+            {
+                0 => [line],
+                1 => Cut(line, random.Next(line.Length)),
+                _ => [line.Insert(random.Next(line.Length), (run % 2) == 0 ? "\u001b[01;31m\u001b[K" : "\0"), ""],
+            };
+            List<ConntrackTextItem> items = TextSamples.Read([Good, "", .. lines, "", Good]);
+            Assert.Equal("10.9.9.9", Assert.IsType<ConntrackTextRecord>(items[0]).Entry!.SourceAddress);
+            Assert.All(items, item => Assert.InRange(item.LineNumber, 1, lines.Length + 4));
+            if (!line.Contains('<'))
+                Assert.Equal("10.9.9.9", Assert.IsType<ConntrackTextRecord>(items[^1]).Entry!.SourceAddress);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(AllSamples))]
+    public void A_colour_at_any_place_changes_nothing(string sample)
+    {
+        foreach (string line in TextSamples.Lines(sample).DistinctBy(line => line.Length).Take(6))
+        {
+            if (TextSamples.Read([line]) is not [ConntrackTextRecord { Entry: { } plain }])
+                continue;
+            string expected = DeltaTime().Replace(new ConntrackTextWriter(ConntrackTextFormat.Xml).Write(plain), "");
+            for (int at = 0; at <= line.Length; at++)
+            {
+                string coloured = line.Insert(at, "\u001b[01;31m\u001b[K");
+                Assert.Equal(expected, DeltaTime().Replace(new ConntrackTextWriter(ConntrackTextFormat.Xml).Write(TextSamples.ReadEntry(coloured)), ""));
+            }
+        }
+    }
+
+    private static string[] Cut(string line, int at) => [line[..at], line[at..]];
 
     [Theory]
     [MemberData(nameof(AllSamples))]
@@ -131,4 +182,8 @@ public class HostileTextTests
         IEnumerable<string> never = Enumerable.Repeat("1", 100_000).Prepend("tcp      6 9 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=");
         Assert.NotEmpty(TextSamples.Read(never));
     }
+
+    /// <summary>It goes on while the test runs.</summary>
+    [GeneratedRegex("<deltatime>.*?</deltatime>")]
+    private static partial Regex DeltaTime();
 }

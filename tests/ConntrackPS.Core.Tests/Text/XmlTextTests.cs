@@ -41,7 +41,7 @@ public class XmlTextTests
     [Fact]
     public void ICMP_has_addresses_only()
     {
-        ConntrackEntry entry = TextSamples.ReadEntry(Flow.Replace("132", "1").Replace("<sport>1</sport><dport>2</dport>", "").Replace("<sport>2</sport><dport>1</dport>", "").Replace("<state>ESTABLISHED</state>", ""));
+        ConntrackEntry entry = TextSamples.ReadEntry(Flow.Replace("132", "1").Replace("sctp", "icmp").Replace("<sport>1</sport><dport>2</dport>", "").Replace("<sport>2</sport><dport>1</dport>", "").Replace("<state>ESTABLISHED</state>", ""));
 
         Assert.Equal((IPProtocol.Icmp, "10.0.0.2"), (entry.Protocol, entry.DestinationAddress));
         Assert.False(entry.Original.HasPorts);

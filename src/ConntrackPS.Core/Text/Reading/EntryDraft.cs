@@ -28,10 +28,18 @@ internal sealed class EntryDraft
 
     public ConntrackEventType? EventType { get; set; }
 
+    /// <summary>The time that the event's own text has.</summary>
     public DateTime? EventTime { get; set; }
 
-    /// <summary>The time that a log has before the text, which is an event's if it has none of its own.</summary>
+    /// <summary>The time that a log has before the text, which counts if there is no other.</summary>
     public DateTime? LoggedAt { get; set; }
+
+    /// <summary>True for what has no timeout in some programs' text: destroyed entries, those of a flow table, and those of conntrackd.</summary>
+    public bool MayLackTimeout => EventType == ConntrackEventType.Destroy || (Entry.Status & ConntrackStatus.Offload) != 0 || IsOfCache
+        || _extra?.ContainsKey("expires in") == true;
+
+    /// <summary>True if two numbers were given for the timeout.</summary>
+    public bool HasTwoTimeouts => (_disputed & EntryFields.Timeout) != 0;
 
     public uint? PortId { get; private set; }
 
@@ -61,8 +69,8 @@ internal sealed class EntryDraft
         Entry = new ConntrackEntry { Mark = null };
         Array.Clear(_tuples);
         _unknown.Clear();
-        (_direction, Protocol, EventType, EventTime, PortId) = (TupleDirection.Original, default, null, null, null);
-        (LoggedAt, _gluedPorts) = (null, TupleParts.None);
+        (_direction, Protocol, EventType, EventTime, LoggedAt, PortId) = (TupleDirection.Original, default, null, null, null, null);
+        _gluedPorts = TupleParts.None;
         (_age, _extra, _disputed, _hasZone, IsEvent, WordsInFront, _known) = (null, null, EntryFields.None, false, false, 0, 0);
     }
 
@@ -88,6 +96,50 @@ internal sealed class EntryDraft
     }
 
     public bool SetTimeout(uint seconds) => Set(EntryFields.Timeout, ref Entry.Data.Timeout, seconds);
+
+    /// <summary>Says that the number read as the timeout may be something else.</summary>
+    public void TakeBackTimeout()
+    {
+        AddExtra(Text(Entry.Data.Timeout), "");
+        Entry.Fields &= ~EntryFields.Timeout;
+        (Entry.Data.Timeout, _disputed) = (0, _disputed | EntryFields.Timeout);
+    }
+
+    /// <summary>Says that the text has a value for a field that can't be read: another one is not known to be right.</summary>
+    public void Dispute(ReadOnlySpan<char> key)
+    {
+        bool isOriginal = _direction == TupleDirection.Original;
+        EntryFields field = key switch
+        {
+            "packets" => isOriginal ? EntryFields.OriginalPackets : EntryFields.ReplyPackets,
+            "bytes" => isOriginal ? EntryFields.OriginalBytes : EntryFields.ReplyBytes,
+            "use" => EntryFields.UseCount,
+            "id" => EntryFields.Id,
+            "mark" => EntryFields.UnknownMark,
+            _ => EntryFields.None,
+        };
+        if ((_disputed & field) != 0 || field == EntryFields.None)
+            return;
+        _disputed |= field;
+        if (field == EntryFields.UnknownMark && Entry.Mark is { } mark)
+        {
+            AddExtra("mark", Text(mark));
+            Entry.Mark = null;
+        }
+        else if (field != EntryFields.UnknownMark && Entry.Has(field))
+        {
+            AddExtra(WordOf(field), Text(field switch
+            {
+                EntryFields.OriginalPackets => Entry.Data.OriginalPackets,
+                EntryFields.ReplyPackets => Entry.Data.ReplyPackets,
+                EntryFields.OriginalBytes => Entry.Data.OriginalBytes,
+                EntryFields.ReplyBytes => Entry.Data.ReplyBytes,
+                EntryFields.UseCount => Entry.Data.Use,
+                _ => Entry.Data.Id,
+            }));
+            Entry.Fields &= ~field;
+        }
+    }
 
     public bool SetState(ConntrackState state)
     {
@@ -233,6 +285,8 @@ internal sealed class EntryDraft
             : !isOneWay && Reply.NameMissing(needed) is { } other ? other + " of the reply direction" : null;
         if (missing is not null)
             return missing;
+        if (PartOfOther(Original.Parts | Reply.Parts) is { } wrong)
+            return wrong;
         IPFamily family = Original.FamilyWith(Reply);
         if (family == IPFamily.Unspecified)
             return "four addresses of one family";
@@ -243,11 +297,24 @@ internal sealed class EntryDraft
         return null;
     }
 
+    /// <summary>What a tuple of this protocol can't have: type= says that it is one of ICMP.</summary>
+    private string? PartOfOther(TupleParts parts)
+    {
+        const TupleParts Icmp = TupleParts.IcmpType | TupleParts.IcmpCode | TupleParts.IcmpId, Keys = TupleParts.SourceKey | TupleParts.DestinationKey;
+        bool isIcmp = Protocol is IPProtocol.Icmp or IPProtocol.IcmpV6;
+        if ((parts & Icmp) != 0 && !isIcmp)
+            return "ICMP, as type, code and id say";
+        if ((parts & Keys) != 0 && Protocol != IPProtocol.Gre)
+            return "GRE, as its keys say";
+        return (parts & TupleParts.Ports) != 0 && isIcmp ? "a protocol that has ports" : null;
+    }
+
     /// <summary>Says that a whole line, or an event, without a mark has the mark 0, which programs leave out. A line that was cut off may
     /// have had another.</summary>
     public void CompleteMark()
     {
-        if (Entry.Mark is null && (_disputed & EntryFields.UnknownMark) == 0 && (EventType is not null || Entry.Has(EntryFields.UseCount)))
+        // A mark that stands in the wrong place, or can't be read, is not 0.
+        if (Entry.Mark is null && _extra?.ContainsKey("mark") != true && (_disputed & EntryFields.UnknownMark) == 0 && (EventType is not null || Entry.Has(EntryFields.UseCount)))
             Entry.Mark = 0;
     }
 
@@ -280,10 +347,14 @@ internal sealed class EntryDraft
     public bool HasTwoIcmpIds(ReadOnlySpan<char> value) =>
         Current.Has(TupleParts.IcmpId)
         && (_direction == TupleDirection.Original
+            || value.SequenceEqual(Text(Current.SourcePort))
             || (Current.SourcePort != Original.SourcePort && value.SequenceEqual(Text(Original.SourcePort))));
 
     public ConntrackTextRecord ToRecord()
     {
+        // What happened is not known without the event's word.
+        if (EventType is null && PortId is { } port)
+            AddKnownExtra("portid", Text(port));
         if (_extra is not null)
             Entry.MakeDetails().Extra = _extra.AsReadOnly();
         return new ConntrackTextRecord(ToEntry()) { UnknownWords = _unknown.Count == 0 ? [] : [.. _unknown] };
@@ -294,9 +365,9 @@ internal sealed class EntryDraft
 
     private ConntrackEntry ToEntry()
     {
-        if (EventType is null && !IsEvent)
+        if (EventType is not { } type)
             return Entry;
-        ConntrackEvent happened = new(EventType ?? ConntrackEventType.New) { PortId = PortId };
+        ConntrackEvent happened = new(type) { PortId = PortId };
         if ((EventTime ?? LoggedAt) is { } time)
             happened.SetEventTime(time.ToUniversalTime());
         return Entry.CloneAs(happened);

@@ -182,11 +182,11 @@ internal sealed class ExpectationForm : ITextForm
                 return "the closing bracket";
             AddMark(word[1..^1].Trim());
         }
-        else if (_draft.Flags == ExpectationFlags.None && ExpectationText.TryParseFlags(word, out ExpectationFlags flags))
+        else if (ExpectationText.TryParseFlags(word, out ExpectationFlags flags) && (_draft.Flags is ExpectationFlags.None || _draft.Flags == flags))
         {
             _draft.Flags = flags;
         }
-        else if (_isOfProc && _draft.Helper is null && !word.ContainsAnyExcept(NameLetters) && word[0] != '/' && word[^1] != '/')
+        else if (_isOfProc && _draft.Helper is null && flags == ExpectationFlags.None && word.ContainsAnyExceptInRange('0', '9') && !word.ContainsAnyExcept(NameLetters) && word[0] != '/' && word[^1] != '/')
         {
             SetHelper(word);
         }

@@ -151,7 +151,7 @@ internal sealed class ExpectationXml(ExpectationDraft draft)
                 return value.StartsWith("0x", StringComparison.Ordinal)
                     && ushort.TryParse(value.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort key)
                     && draft.Current.TrySet(name == "srckey" ? TupleParts.SourceKey : TupleParts.DestinationKey, key);
-            case "helper-name" when value.Length > 0:
+            case "helper-name" when XmlFlowValues.IsOneWord(value):
                 draft.Helper = value;
                 return true;
             case "sport" or "dport" or "zone":

@@ -10,6 +10,8 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
 {
     private const string Number16 = "a number from 0 to 65535, once in each direction";
     private const string Zone16 = "one zone from 0 to 65535";
+    private const string Order = "src= before dst=, in each direction";
+    private const string IcmpOrder = "code= directly behind type=";
     private const string Key16 = "a key from 0x0 to 0xffff, once in each direction";
 
     /// <summary>True where the field read last is part of a tuple. ICMP's id is, and the entry's own id is not.</summary>
@@ -33,10 +35,15 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
                 {
                     if (draft.Direction == TupleDirection.Reply)
                         return "two directions, not a third";
+                    if (!draft.Current.Has(TupleParts.Destination))
+                        return "dst= of the original direction";
                     draft.BeginReply();
                 }
 
                 return SetAddress(TupleParts.Source, value);
+            case "dst" when !draft.Current.Has(TupleParts.Source):
+                // A moved src= would make the original direction of half the reply.
+                return Order;
             case "dst":
                 return SetAddress(TupleParts.Destination, value);
             case "sport":
@@ -45,9 +52,11 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
                 return SetPort(TupleParts.DestinationPort, value);
             case "type":
                 return SetByte(TupleParts.IcmpType, value);
+            case "code" when !wasInTuple || !draft.Current.Has(TupleParts.IcmpType):
+                return IcmpOrder;
             case "code":
                 return SetByte(TupleParts.IcmpCode, value);
-            case "id" when wasInTuple && draft.Current.Has(TupleParts.IcmpType) && !draft.Current.Has(TupleParts.IcmpId):
+            case "id" when wasInTuple && draft.Current.Has(TupleParts.IcmpCode) && !draft.Current.Has(TupleParts.IcmpId):
                 return SetPort(TupleParts.IcmpId, value);
             case "id" when wasInTuple && draft.HasTwoIcmpIds(value):
                 return "one id of ICMP in each direction";
@@ -107,9 +116,16 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
         }
 
         if (!isRead)
+        {
+            draft.Dispute(key);
             draft.AddExtra(key, cursor.ReadQuoted(value));
+        }
+
         return null;
     }
+
+    /// <summary>Reads a zone that stands before the protocol.</summary>
+    public bool TryReadZone(ReadOnlySpan<char> value) => TryRead(value, out ushort zone) && draft.SetZone(zone);
 
     private string? ReadText(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)
     {
@@ -120,12 +136,11 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
             case "secctx" when value.Length > 0 && !value.Contains('=') && draft.SetSecurityContext(value):
                 return null;
             case "labels":
-                // Names may have spaces, and nothing but [USERSPACE] follows them.
-                foreach (string name in (value.ToString() + cursor.ReadUntil(" [").ToString()).Split(','))
+                // Names may have spaces. As a rule, nothing but [USERSPACE] follows them.
+                foreach (string name in (value.ToString() + cursor.ReadUntilField().ToString()).Split(','))
                     draft.AddLabel(name, context.Labels);
                 return null;
-            case "progname":
-                draft.IsEvent = true;
+            case "progname" when draft.IsEvent:
                 draft.AddKnownExtra(key, value.ToString() + cursor.ReadUntil("\n").ToString());
                 return null;
 

@@ -245,6 +245,9 @@ internal static class LineFrame
             if (c == '(' && Rest.StartsWith(Input, StringComparison.Ordinal))
                 return Input.Length;
 
+            // Half a line of /proc/net/nf_conntrack_expect: l3proto = 2 proto=6.
+            if (c == '=' && Rest.Length > 4 && Rest[1] == ' ' && Rest[2..].TrimStart("0123456789").StartsWith(" proto=", StringComparison.Ordinal))
+                return 0;
             _isComment |= c is '#' or ';' or '%' || (c == '/' && Rest.Length > 1 && Rest[1] is '/' or '*');
             return Marks.Contains(c) && (!_isContinuation || IsQuoteMark()) ? 1 : 0;
         }
@@ -276,6 +279,10 @@ internal static class LineFrame
                 return 0;
             ReadOnlySpan<char> inner = rest[1..end];
             _isInLog |= !inner.ContainsAnyExcept(SinceStart);
+
+            // What an entry says in brackets is no part of a log.
+            if (inner is "UNREPLIED" or "ASSURED" or "OFFLOAD" or "HW_OFFLOAD" or "USERSPACE")
+                return 0;
             if (_isInLog)
                 return end + 1;
 

@@ -16,11 +16,16 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 {
     private const string Beginning = "the beginning of an entry: a protocol and its number, an address family, an event or an option such as -A";
     private const string ProtocolNumber = "the protocol's number";
+    private const string NumberOfUnknown = "the protocol's number and one timeout";
 
     private readonly FieldParser _fields = new(draft, context);
     private readonly MarkParser _marks = new(draft);
     private bool _isNamed;
+    private bool _isNumbered;
+    private bool _hasOtherWord;
+    private uint _familyNumber;
     private uint? _numberInFront;
+    private bool _isNumberBeforeProtocol;
 
     /// <summary>True once the line has shown that it is one of these.</summary>
     public bool IsBegun { get; private set; }
@@ -29,7 +34,8 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     /// <returns>What was expected where the cursor stands; null for nothing.</returns>
     public string? Parse(ref TextCursor cursor)
     {
-        (IsBegun, _isNamed, _numberInFront) = (false, false, null);
+        (IsBegun, _isNamed, _isNumbered, _hasOtherWord) = (false, false, false, false);
+        (_familyNumber, _numberInFront, _isNumberBeforeProtocol) = (0, null, false);
         _marks.Begin();
         _fields.Begin();
         return ReadHead(ref cursor) ?? ReadFields(ref cursor) ?? Complete();
@@ -51,6 +57,10 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             return missing;
         if (_fields.IsInTuple && draft.EndsWithinReply())
             return "the rest of the line";
+        if (IsTimeoutDoubtful())
+            draft.TakeBackTimeout();
+        if (!_isNamed && draft.HasTwoTimeouts)
+            return NumberOfUnknown;
         if (_numberInFront is { } number)
             KeepNumberInFront(number);
         draft.CompleteMark();
@@ -62,11 +72,27 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         return null;
     }
 
-    /// <summary>VyOS' logger writes the entry's id there. A line without a timeout may have its timeout there instead, unless its connection has
-    /// ended.</summary>
+    /// <summary>True if the number read as the timeout may be the protocol's or the family's own, which was doubled or moved there.</summary>
+    private bool IsTimeoutDoubtful()
+    {
+        if (!draft.Entry.Has(EntryFields.Timeout))
+            return false;
+        uint timeout = draft.Entry.Data.Timeout;
+        if (_familyNumber != 0 && timeout == _familyNumber)
+            return true;
+        if (timeout != (uint)draft.Protocol)
+            return false;
+        return !_isNumbered || _hasOtherWord || draft.MayLackTimeout
+            || (ProtocolText.HasState(draft.Protocol) && !(draft.Entry.Has(EntryFields.State) && (draft.EventType is not null || draft.Entry.Has(EntryFields.UseCount))));
+    }
+
+    /// <summary>VyOS' logger writes the entry's id there, directly before the protocol. A line without a timeout may have its timeout there
+    /// instead, unless the number is too large for one, and a line without a family that of the family.</summary>
     private void KeepNumberInFront(uint number)
     {
-        bool isId = draft.EventType is ConntrackEventType.Destroy || (draft.EventType is not null && draft.Entry.Has(EntryFields.Timeout));
+        const uint LongestTimeout = 10_000_000;
+        bool isId = _isNumberBeforeProtocol && number is not (2 or 10) && _familyNumber == 0 && number != (uint)draft.Protocol
+            && draft.EventType is not null && (draft.Entry.Has(EntryFields.Timeout) || number > LongestTimeout);
         if (!isId || !draft.SetId(number))
             draft.AddExtra(number.ToString(CultureInfo.InvariantCulture), "");
     }
@@ -124,6 +150,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             if (protocol is { } named && named != (IPProtocol)number)
                 return false;
             cursor = ahead;
+            _isNumbered = true;
         }
         else if (protocol is null || !BeginsTuple(word, protocol.Value))
         {
@@ -146,6 +173,8 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             return false;
         }
 
+        // A number before the number is no id then, but perhaps the protocol's name, damaged.
+        (_isNumbered, _isNumberBeforeProtocol) = (true, false);
         Begin((IPProtocol)number, isNamed: true);
         return true;
     }
@@ -161,6 +190,9 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         TextCursor ahead = cursor;
         if (ahead.Read(out ReadOnlySpan<char> number) && number is "2" or "10")
             cursor = ahead;
+        else
+            _familyNumber = word is "ipv4" ? 2U : 10;
+        _isNumberBeforeProtocol = false;
         return true;
     }
 
@@ -174,13 +206,16 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         else if (draft.EventType is not null && _numberInFront is null
             && uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
         {
-            _numberInFront = number;
+            (_numberInFront, _isNumberBeforeProtocol) = (number, true);
+            return;
         }
         else
         {
             draft.CountWordInFront();
             AddWord(word, ref cursor);
         }
+
+        _isNumberBeforeProtocol = false;
     }
 
     private string? ReadFields(ref TextCursor cursor)
@@ -217,16 +252,17 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         else if (!StateNames.TryParse(word, draft.Protocol, out ConntrackState state) || !draft.SetState(state))
         {
             draft.AddExtra(word, "");
+            _hasOtherWord = true;
         }
     }
 
     private void AddWord(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
         int equals = word.IndexOf('=');
-        if (equals > 0)
-            draft.AddExtra(word[..equals], cursor.ReadQuoted(word[(equals + 1)..]));
-        else
+        if (equals <= 0)
             draft.AddExtra(word, "");
+        else if (word[..equals] is not "zone" || !_fields.TryReadZone(word[(equals + 1)..]))
+            draft.AddExtra(word[..equals], cursor.ReadQuoted(word[(equals + 1)..]));
     }
 
     /// <summary>True for what follows a protocol's number.</summary>

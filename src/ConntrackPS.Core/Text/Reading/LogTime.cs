@@ -46,7 +46,14 @@ internal ref struct LogTime
         if (text.Length < 5)
             return 0;
         if (ReadEpoch(text, out time) is > 0 and var length)
-            return length;
+        {
+            // A number that would be a time to come is no time.
+            if (time <= reference.ToLocalTime().AddDays(1))
+                return length;
+            time = null;
+            return 0;
+        }
+
         LogTime read = new(text);
         if (!read.TryRead())
             return 0;

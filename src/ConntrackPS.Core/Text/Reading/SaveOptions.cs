@@ -36,8 +36,11 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
             case "-f" or "--family":
                 return value is "ipv4" or "ipv6" ? null : "ipv4 or ipv6";
             case "--role":
-                draft.Entry.MakeDetails().DccpRole = value is "server" ? (byte)1 : (byte)0;
-                return value is "client" or "server" ? null : "client or server";
+                byte role = value is "server" ? (byte)1 : (byte)0;
+                if (value is not ("client" or "server") || (draft.Entry.DccpRole is { } other && other != role))
+                    return "client or server, given once";
+                draft.Entry.MakeDetails().DccpRole = role;
+                return null;
             case "-m" or "--mark":
                 return ReadNumber(name, value.IndexOf('/') is >= 0 and int slash ? value[..slash] : value);
             case "-t" or "--timeout" or "-c" or "--secmark" or "-i" or "--id" or "--orig-vtag" or "--reply-vtag":
@@ -55,9 +58,12 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 
     private string? ReadProtocol(ReadOnlySpan<char> value)
     {
-        _hasProtocol = ProtocolNames.TryParseBuiltIn(value.ToString(), out IPProtocol protocol);
-        draft.Protocol = protocol;
-        return _hasProtocol ? null : ProtocolNames.AcceptedForm;
+        if (!ProtocolNames.TryParseBuiltIn(value.ToString(), out IPProtocol protocol))
+            return ProtocolNames.AcceptedForm;
+        if (_hasProtocol && draft.Protocol != protocol)
+            return "one protocol";
+        (draft.Protocol, _hasProtocol) = (protocol, true);
+        return null;
     }
 
     private string? ReadState(ReadOnlySpan<char> value)
@@ -93,13 +99,13 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
     {
         if (!TryRead(value, out uint zone) || zone > ushort.MaxValue)
             return Number16;
-        if (name is "--orig-zone")
-            draft.SetOriginalZone((ushort)zone);
-        else if (name is "--reply-zone")
-            draft.SetReplyZone((ushort)zone);
-        else
-            draft.SetZone((ushort)zone);
-        return null;
+        bool isSet = name switch
+        {
+            "--orig-zone" => draft.SetOriginalZone((ushort)zone),
+            "--reply-zone" => draft.SetReplyZone((ushort)zone),
+            _ => draft.SetZone((ushort)zone),
+        };
+        return isSet ? null : Number16;
     }
 
     private string? ReadNumber(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
@@ -120,6 +126,9 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
             case "-i" or "--id":
                 draft.SetId(number);
                 break;
+            case "--orig-vtag" when (draft.Entry.OriginalVerificationTag ?? SwapTag(number)) != SwapTag(number):
+            case "--reply-vtag" when (draft.Entry.ReplyVerificationTag ?? SwapTag(number)) != SwapTag(number):
+                return Number32 + ", given once";
             case "--orig-vtag":
                 draft.Entry.MakeDetails().OriginalVerificationTag = SwapTag(number);
                 break;

@@ -28,13 +28,16 @@ internal sealed class SaveParser(EntryDraft draft, TextContext context)
             isFirst = false;
         }
 
+        // conntrack -E prints -A for a new entry; a file for conntrack -R has it for any.
+        if (draft.EventType is null && draft.IsEvent)
+            draft.EventType = ConntrackEventType.New;
         return _options.Complete();
     }
 
     private string? ReadOption(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
         // What -E appends is no option; conntrack -R passes over it, too.
-        if (word is "[USERSPACE]" || word.StartsWith("progname="))
+        if (word is "[USERSPACE]" || (draft.IsEvent && word.StartsWith("progname=")))
         {
             draft.IsEvent = true;
             if (word[0] != '[')

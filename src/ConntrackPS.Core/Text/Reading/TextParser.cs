@@ -29,8 +29,7 @@ internal sealed class TextParser
         ReadOnlySpan<char> options = PastedCommand.OptionsOf(cursor.Rest);
         bool isCommand = SaveParser.IsCommand(PastedCommand.FirstWord(options));
         cursor = new TextCursor(line, isCommand ? line.Length - options.Length : 0);
-        _draft.EventTime = isCommand ? time : null;
-        _draft.LoggedAt = loggedAt;
+        (_draft.EventTime, _draft.LoggedAt) = (isCommand ? time : null, loggedAt);
         _draft.IsEvent = isCommand && time is not null;
         string? expected = isCommand ? _commands.Parse(ref cursor) : _lines.Parse(ref cursor);
         return expected is null
@@ -159,6 +158,17 @@ internal ref struct TextCursor
         int from = _next;
         _next = length < 0 ? _text.Length : from + length;
         return _text[from.._next];
+    }
+
+    /// <summary>Reads on to a word in brackets or one with = in it, or to the end.</summary>
+    public ReadOnlySpan<char> ReadUntilField()
+    {
+        ReadOnlySpan<char> rest = _text[_next..];
+        int end = rest.IndexOf(" [") is >= 0 and var bracket ? bracket : rest.Length;
+        if (rest[..end].IndexOf('=') is >= 0 and var equals)
+            end = Math.Max(0, rest[..equals].LastIndexOfAny(' ', '\t'));
+        _next += end;
+        return rest[..end];
     }
 
     /// <summary>Where brackets close that have neither brackets nor a tuple in them; 0 for none.</summary>

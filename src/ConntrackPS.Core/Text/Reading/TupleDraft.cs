@@ -144,9 +144,18 @@ internal struct TupleDraft
         Destination = _destination,
     };
 
+    private static TupleParts KindOf(TupleParts part) => part switch
+    {
+        TupleParts.SourcePort or TupleParts.DestinationPort => TupleParts.Ports,
+        TupleParts.SourceKey or TupleParts.DestinationKey => TupleParts.SourceKey | TupleParts.DestinationKey,
+        TupleParts.IcmpType or TupleParts.IcmpCode or TupleParts.IcmpId => TupleParts.IcmpType | TupleParts.IcmpCode | TupleParts.IcmpId,
+        _ => TupleParts.None,
+    };
+
     private bool TryMark(TupleParts part)
     {
-        if ((Parts & part) != 0)
+        // Ports, the keys of GRE and the numbers of ICMP exclude one another.
+        if ((Parts & part) != 0 || (KindOf(part) is var kind && kind != TupleParts.None && (Parts & ~(TupleParts.Addresses | kind)) != 0))
             return false;
         Parts |= part;
         return true;

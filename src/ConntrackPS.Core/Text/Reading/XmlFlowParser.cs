@@ -24,12 +24,13 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
 
     private readonly XmlFlowValues _values = new(draft, context);
     private bool _hasProtocol;
+    private bool _isUnreplied;
+    private string? _contradiction;
 
     public bool TryParse(string element, out TextFault fault)
     {
         _values.Begin();
-        _hasProtocol = false;
-        draft.SetStatus(ConntrackStatus.SeenReply);
+        (_hasProtocol, _isUnreplied, _contradiction) = (false, false, null);
         try
         {
             using XmlReader reader = XmlReader.Create(new StringReader(element), Settings);
@@ -38,6 +39,8 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
                 // Reading an element's content moves on to what follows it.
                 if (reader.NodeType != XmlNodeType.Element || IsContainer(reader))
                 {
+                    if (_contradiction is { } wrong)
+                        return Fail(out fault, wrong, element, "the name and the number of one protocol");
                     reader.Read();
                     continue;
                 }
@@ -76,18 +79,31 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
             : ProtocolText.NeededParts(draft.Protocol, draft.Original.Parts);
         if (draft.Complete(needed, context) is { } missing)
             return missing.Replace("=", "", StringComparison.Ordinal);
-        draft.CompleteMark();
+
+        // Where what belongs to both directions is cut off, nothing is known of it.
+        if (_values.HasIndependent)
+        {
+            draft.CompleteMark();
+            if (!_isUnreplied)
+                draft.SetStatus(ConntrackStatus.SeenReply);
+        }
+
         draft.DeriveNat();
         return null;
     }
 
-    /// <summary>Takes the number or, where a program has left it out, the name.</summary>
+    /// <summary>Reads the protocol: its number or, if a program left that out, its name. Each direction names it.</summary>
     private void ReadProtocol(string? number, string? name)
     {
-        if (byte.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out byte value))
-            (draft.Protocol, _hasProtocol) = ((IPProtocol)value, true);
-        else if (number is null && name is not null && ProtocolNames.TryParsePrinted(name, out IPProtocol? named) && named is { } protocol)
-            (draft.Protocol, _hasProtocol) = (protocol, true);
+        IPProtocol? named = ProtocolNames.TryParsePrinted(name, out IPProtocol? known) ? known : null;
+        IPProtocol? read = byte.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out byte value)
+            ? (IPProtocol)value
+            : number is null ? named : null;
+        if (read is not { } protocol)
+            return;
+        if ((_hasProtocol && draft.Protocol != protocol) || (named is not null && named != protocol))
+            _contradiction = number is null ? $"protoname=\"{name}\"" : $"protonum=\"{number}\"";
+        (draft.Protocol, _hasProtocol) = (protocol, true);
     }
 
     /// <summary>True for elements that hold others, or nothing; what their attributes say is noted.</summary>
@@ -107,6 +123,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
             case "meta":
                 string? direction = reader.GetAttribute("direction");
                 _values.IsIndependent = direction is not ("original" or "reply");
+                _values.HasIndependent |= _values.IsIndependent;
                 if (direction is "reply")
                     draft.BeginReply();
                 else if (direction is "original")
@@ -119,7 +136,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
                 draft.SetStatus(ConntrackStatus.Assured);
                 return true;
             case "unreplied":
-                draft.Entry.Status &= ~ConntrackStatus.SeenReply;
+                _isUnreplied = true;
                 return true;
             default:
                 return reader.Name is "layer3" or "counters" or "timestamp" or "labels" or "when";
@@ -134,13 +151,17 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
 
     private readonly int[] _time = new int[TimeElements.Length];
     private string? _state;
+    private int _timeParts;
 
     /// <summary>True inside the element for what belongs to both directions.</summary>
     public bool IsIndependent { get; set; }
 
+    /// <summary>True once there was such an element.</summary>
+    public bool HasIndependent { get; set; }
+
     public void Begin()
     {
-        (IsIndependent, _state) = (false, null);
+        (IsIndependent, HasIndependent, _state, _timeParts) = (false, false, null, 0);
         Array.Clear(_time);
     }
 
@@ -150,9 +171,9 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     {
         if (_state is not null && !TrySetState(_state))
             draft.AddExtra("state", _state);
-        if (_time[0] == 0)
+        if (_timeParts == 0)
             return null;
-        if (TryMakeTime(out DateTime time))
+        if (_timeParts == (1 << TimeElements.Length) - 1 && TryMakeTime(out DateTime time))
             draft.EventTime = time;
         else
             draft.AddExtra("when", string.Join(' ', _time));
@@ -175,11 +196,8 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
             case "label":
                 draft.AddLabel(value, context.Labels);
                 return null;
-            case "helper":
-                draft.SetHelper(value);
-                return null;
-            case "secctx":
-                draft.SetSecurityContext(value);
+            case "helper" when IsOneWord(value) && draft.SetHelper(value):
+            case "secctx" when IsOneWord(value) && draft.SetSecurityContext(value):
                 return null;
             case "srckey" or "dstkey":
                 return ReadKey(name, value);
@@ -198,6 +216,9 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
                 return null;
         }
     }
+
+    /// <summary>Names have neither blanks nor =, which attributes of a damaged element have.</summary>
+    public static bool IsOneWord(string value) => value.Length > 0 && !value.AsSpan().ContainsAny(" \t=\"");
 
     private string? ReadAddress(TupleParts part, string value)
     {
@@ -264,7 +285,12 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     {
         int index = Array.IndexOf(TimeElements, name);
         if (index >= 0)
-            _time[index] = (int)Math.Min(number, 9999);
+        {
+            if ((_timeParts & (1 << index)) != 0 && _time[index] != (int)number)
+                return false;
+            (_time[index], _timeParts) = ((int)Math.Min(number, 9999), _timeParts | (1 << index));
+        }
+
         return number <= 9999;
     }
 
