@@ -79,6 +79,8 @@ internal enum EntryFields : uint
 /// <summary>The values that few entries have, in a separate object so that the other entries stay small.</summary>
 internal sealed class EntryDetails
 {
+    private ExtraWords? _extra;
+
     public LabelBits? Labels { get; set; }
 
     public string? Helper { get; set; }
@@ -108,7 +110,11 @@ internal sealed class EntryDetails
     public ulong? DccpHandshakeSequence { get; set; }
 
     /// <summary>Never changed once the entry is made, so that copies may share it.</summary>
-    public IReadOnlyDictionary<string, string>? Extra { get; set; }
+    public IReadOnlyDictionary<string, string>? Extra
+    {
+        get => _extra;
+        set => _extra = ExtraWords.Of(value);
+    }
 
     public EntryDetails Clone() => (EntryDetails)MemberwiseClone();
 }

@@ -50,7 +50,7 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
         ArgumentNullException.ThrowIfNull(entry);
         if (entry is ConntrackEvent { EventType: ConntrackEventType.Lost })
             return EventWriter.LossIn(format);
-        if (format != ConntrackTextFormat.Xml)
+        if (format != ConntrackTextFormat.Xml || entry.Original.HasGaps || entry.Reply.HasGaps)
             entry.ThrowIfIncomplete();
         _text.Clear();
         ulong now = entry.Has(EntryFields.StartTime) ? ClockText.ToNanoseconds(CapturedAt ?? (entry as ConntrackEvent)?.EventTime ?? DateTime.UtcNow) : 0;

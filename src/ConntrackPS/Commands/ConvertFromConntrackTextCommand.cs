@@ -100,21 +100,36 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
 
     private void ReadFiles(string path, Func<Collection<string>> resolve)
     {
+        Collection<string> files = [];
         try
         {
-            foreach (string file in resolve())
-                ReadFile(file);
+            files = resolve();
         }
         catch (SessionStateException exception)
         {
             // No such file, no such drive: PowerShell's own record says it best.
             WriteError(exception.ErrorRecord);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        catch (Exception exception) when (IsAboutFile(exception))
         {
             WriteError(ErrorFactory.UnreadableFile(exception, path));
         }
+
+        foreach (string file in files)
+        {
+            try
+            {
+                ReadFile(file);
+            }
+            catch (Exception exception) when (IsAboutFile(exception))
+            {
+                WriteError(ErrorFactory.UnreadableFile(exception, file));
+            }
+        }
     }
+
+    private static bool IsAboutFile(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException;
 
     private void ReadFile(string file)
     {

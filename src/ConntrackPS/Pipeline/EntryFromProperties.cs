@@ -103,6 +103,7 @@ internal static class EntryFromProperties
             ReplyVerificationTag = properties.Number("ReplyVerificationTag", uint.MaxValue),
             DccpRole = (byte?)properties.Number("DccpRole", byte.MaxValue),
             DccpHandshakeSequence = properties.LongNumber("DccpHandshakeSequence"),
+            Extra = properties.Words("Extra"),
         };
         if (properties.Number("SecurityMark", uint.MaxValue) is { } mark)
         {
