@@ -71,6 +71,12 @@ internal enum EntryFields : uint
     /// <summary>The mark is unknown. The kernel omits only a mark of 0, but a text may omit any mark.</summary>
     UnknownMark = 1 << 18,
 
+    /// <summary>Start is the age in nanoseconds: the text says how old the connection is, but not when that was.</summary>
+    AgeAlone = 1 << 19,
+
+    /// <summary>An event's text has <c>mark=0</c>, which the kernel leaves out unless the mark changed.</summary>
+    ToldMark = 1 << 20,
+
     /// <summary>The kernel sends both packets and bytes, or neither. A file may have only one of them.</summary>
     OriginalCounters = OriginalPackets | OriginalBytes,
     ReplyCounters = ReplyPackets | ReplyBytes,
