@@ -185,7 +185,7 @@ Describe 'The summary' {
         Set-Content "$root/s1.log" $udp.Substring(0, 80), $udp.Substring(80), '# comment', $masked
         Set-Content "$root/s2.log" $udp, '', 'junk'
         $output = ConvertFrom-ConntrackText -Path "$root/s1.log", "$root/s2.log" -Verbose -ErrorAction SilentlyContinue 4>&1
-        $output[-1].Message | Should -Be '7 lines read: 2 objects, 1 continuation lines, 2 lines skipped, 2 lines refused.'
+        $output[-1].Message | Should -Be '7 lines read: 2 objects, 1 continuation line, 2 lines skipped, 2 lines refused.'
     }
 }
 

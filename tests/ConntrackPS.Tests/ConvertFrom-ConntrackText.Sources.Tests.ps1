@@ -119,7 +119,7 @@ Describe 'Expectations' {
             $kernel.Count | Should -Be 1
             foreach ($option in '', 'extended', 'xml') {
                 $more = $option ? @('-o', $option) : @()
-                $read = ip netns exec $lab conntrack -L expect @more 2>$null | ConvertFrom-ConntrackText
+                $read = ip netns exec $lab conntrack -L expect @more 2>$null | ConvertFrom-ConntrackText -Format Expectation
                 $read.SourceAddress, $read.DestinationAddress, $read.DestinationPort, $read.MasterSourcePort |
                     Should -Be $kernel.SourceAddress, $kernel.DestinationAddress, $kernel.DestinationPort, $kernel.MasterSourcePort
             }

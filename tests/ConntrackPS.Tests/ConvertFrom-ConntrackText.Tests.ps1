@@ -113,7 +113,7 @@ Describe 'ConvertFrom-ConntrackText' {
 
         It 'are counted by -Verbose' {
             $output = '', '# comment', $udp, $masked, $udp | ConvertFrom-ConntrackText -Verbose -ErrorAction SilentlyContinue 4>&1
-            $output[-1].Message | Should -Be '5 lines read: 2 objects, 0 continuation lines, 2 lines skipped, 1 lines refused.'
+            $output[-1].Message | Should -Be '5 lines read: 2 objects, 0 continuation lines, 2 lines skipped, 1 line refused.'
         }
     }
 

@@ -32,7 +32,7 @@ public readonly record struct ConntrackTuple
     /// <summary>What a text hides, such as <c>src=x.x.x.x</c>. The kernel always tells all.</summary>
     internal TupleGaps Gaps { get; init; }
 
-    /// <summary>True where a part is not known that every text of the connection has.</summary>
+    /// <summary>True if a part is unknown that every text of the connection has.</summary>
     internal bool HasGaps => Gaps != TupleGaps.None || Family == IPFamily.Unspecified;
 
     /// <summary>The source address; null where it is not known.</summary>

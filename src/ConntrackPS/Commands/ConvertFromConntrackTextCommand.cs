@@ -92,7 +92,9 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
             ReadFiles(path, () => [GetUnresolvedProviderPathFromPSPath(path)]);
         if (_unknown.Describe() is { } warning)
             WriteWarning(warning);
-        WriteVerbose($"{_lines} lines read: {_objects} objects, {_continued} continuation lines, {_skipped} lines skipped, {_refused} lines refused.");
+        WriteVerbose(
+            $"{Counted.Of(_lines, "line", "lines")} read: {Counted.Of(_objects, "object", "objects")}, {Counted.Of(_continued, "continuation line", "continuation lines")}, "
+                + $"{Counted.Of(_skipped, "line", "lines")} skipped, {Counted.Of(_refused, "line", "lines")} refused.");
     }
 
     private ConntrackTextOptions Options(DateTime? writtenAt) =>
@@ -190,7 +192,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     private sealed class UnknownWords
     {
         private const int MaximumNames = 20;
-        private const int MaximumLength = 40;
+        private const int MaximumLength = 80;
 
         private readonly SortedSet<string> _names = new(StringComparer.Ordinal);
         private long _count;
