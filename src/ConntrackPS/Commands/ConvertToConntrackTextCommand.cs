@@ -9,7 +9,7 @@ using ConntrackPS.Text.Writing;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Converts entries or expectations to text, as the kernel or conntrack print them.</summary>
+/// <summary>Converts entries, events or expectations to text, as the kernel or conntrack print them.</summary>
 [Cmdlet(VerbsData.ConvertTo, "ConntrackText")]
 [OutputType(typeof(string))]
 public sealed class ConvertToConntrackTextCommand : PSCmdlet
