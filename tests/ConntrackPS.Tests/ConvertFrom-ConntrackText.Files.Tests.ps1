@@ -34,6 +34,21 @@ Describe 'Files' {
         $read.SourcePort | Should -Be 1034, 1034
     }
 
+    It 'of Get-ChildItem are read, and lines of Get-Content and Select-String are lines' {
+        Set-Content "$root/g1.log" $udp
+        Set-Content "$root/g2.log" $udp.Replace('1034', '2'), $udp
+        $read = @(Get-ChildItem "$root/g?.log" | ConvertFrom-ConntrackText -IncludeLine)
+        $read.SourcePort | Should -Be 1034, 2, 1034
+        $read.Path | Should -Be "$root/g1.log", "$root/g2.log", "$root/g2.log"
+        (Get-Item "$root/g1.log" | ConvertFrom-ConntrackText).SourcePort | Should -Be 1034
+        (ConvertFrom-ConntrackText (Get-Item "$root/g1.log")).SourcePort | Should -Be 1034
+        @(Get-Content "$root/g2.log" | ConvertFrom-ConntrackText).Count | Should -Be 2
+        @(Select-String sport=2 "$root/g2.log" | ConvertFrom-ConntrackText).Count | Should -Be 1
+
+        Get-Item $root, "$root/g1.log" | ConvertFrom-ConntrackText -ErrorVariable problems -ErrorAction SilentlyContinue | Should -HaveCount 1
+        $problems.FullyQualifiedErrorId | Should -Be 'UnreadableFile,ConntrackPS.Commands.ConvertFromConntrackTextCommand'
+    }
+
     It 'that are damaged do not stop the others of a wildcard' {
         $folder = (New-Item TestDrive:/many -ItemType Directory).FullName
         Set-Content "$folder/a.log" $udp
@@ -198,6 +213,20 @@ Describe 'Messages' {
         $read.Count | Should -Be 1
         foreach ($message in @($problems) + @($problems.TargetObject) + @($warnings) + @("$($read.Extra)")) {
             "$message" | Should -Not -Match '[\p{Cc}\p{Cf}-[\t]]'
+        }
+    }
+
+    It 'contain no control characters of a file''s name' {
+        $file = "$root/`e[31mred.log"
+        Set-Content -LiteralPath $file 'junk', "$udp foo=1"
+        $null = ConvertFrom-ConntrackText -LiteralPath $file -ErrorVariable problems -ErrorAction SilentlyContinue -WarningVariable warnings -WarningAction SilentlyContinue
+        [System.IO.File]::WriteAllBytes($file, [byte[]] (0xFD, 0x37, 0x7A, 0x58, 0x5A, 0, 1))
+        $null = ConvertFrom-ConntrackText -LiteralPath $file -ErrorVariable +problems -ErrorAction SilentlyContinue
+        $problems.Count | Should -Be 2
+        $warnings.Count | Should -Be 1
+        foreach ($message in @($problems) + @($problems.Exception.Message) + @($warnings)) {
+            "$message" | Should -Match 'red\.log'
+            "$message" | Should -Not -Match '\p{Cc}'
         }
     }
 }

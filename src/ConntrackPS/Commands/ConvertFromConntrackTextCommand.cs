@@ -7,6 +7,7 @@ using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Text;
 using ConntrackPS.Text.Reading;
+using ConntrackPS.Top.Drawing;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -31,12 +32,12 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     private long _skipped;
     private long _refused;
 
-    /// <summary>Lines of text, or whole texts.</summary>
+    /// <summary>Lines of text, whole texts, or files of Get-ChildItem.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = InputSet)]
     [AllowNull]
     [AllowEmptyString]
     [AllowEmptyCollection]
-    public string?[]? InputObject { get; set; }
+    public object?[]? InputObject { get; set; }
 
     /// <summary>Files to read, such as /proc/net/nf_conntrack. Wildcards are allowed, and files that gzip compressed are too.</summary>
     [Parameter(Mandatory = true, ParameterSetName = PathSet)]
@@ -73,11 +74,17 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        foreach (string? line in InputObject ?? [])
+        foreach (object? input in InputObject ?? [])
         {
             if (Stopping)
                 return;
-            _input!.Add(line ?? "");
+            if ((input is PSObject wrapped ? wrapped.BaseObject : input) is FileSystemInfo file)
+            {
+                ReadFiles([file.FullName]);
+                continue;
+            }
+
+            _input!.Add(LanguagePrimitives.ConvertTo<string>(input) ?? "");
             Write(_input, null);
         }
     }
@@ -102,10 +109,9 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
 
     private void ReadFiles(string path, Func<Collection<string>> resolve)
     {
-        Collection<string> files = [];
         try
         {
-            files = resolve();
+            ReadFiles(resolve());
         }
         catch (SessionStateException exception)
         {
@@ -116,7 +122,10 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
         {
             WriteError(ErrorFactory.UnreadableFile(exception, path));
         }
+    }
 
+    private void ReadFiles(Collection<string> files)
+    {
         foreach (string file in files)
         {
             try
@@ -203,7 +212,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
             if (record.UnknownWords.Count == 0)
                 return;
             if (_count++ == 0)
-                _first = $"line {record.LineNumber}{(file is null ? "" : " of " + file)}";
+                _first = $"line {record.LineNumber}{(file is null ? "" : " of " + TextWidth.Printable(file))}";
             foreach (string name in record.UnknownWords)
             {
                 if (_names.Count <= MaximumNames)

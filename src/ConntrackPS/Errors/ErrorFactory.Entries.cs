@@ -186,12 +186,12 @@ internal static partial class ErrorFactory
 
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
-        exception, ErrorId.UnreadableFile,
+        TextWidth.Printable(exception.Message) is var message && message == exception.Message ? exception : new IOException(message, exception), ErrorId.UnreadableFile,
         exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
         exception switch
         {
             UnusableFileException => "Give a file, or a named pipe that has a writer, or pipe the lines in.",
-            PackedFileException packed => $"Unpack it and pipe the lines in: {packed.Command} | ConvertFrom-ConntrackText",
+            PackedFileException packed => $"Unpack it and pipe the lines in: {TextWidth.Printable(packed.Command)} | ConvertFrom-ConntrackText",
             _ => null,
         });
 

@@ -129,7 +129,7 @@ internal readonly struct PropertyBag(PSObject source)
     /// <summary>The numbers of a tuple that an entry from a file lacks.</summary>
     public TupleGaps HiddenNumbers(TupleNumbers numbers, string prefix)
     {
-        bool hidesDestination = Hides(prefix + numbers.Destination) || (numbers.LowByte is { } low && Hides(prefix + low));
+        bool hidesDestination = Hides(prefix + numbers.Destination) && (numbers.LowByte is not { } low || Hides(prefix + low));
         return (Hides(prefix + numbers.Source) ? TupleGaps.SourcePort : TupleGaps.None) | (hidesDestination ? TupleGaps.DestinationPort : TupleGaps.None);
     }
 
@@ -139,7 +139,7 @@ internal readonly struct PropertyBag(PSObject source)
         PropertyBag bag = this;
         TupleGaps gaps = HiddenNumbers(numbers, prefix);
         return numbers.Fill(tuple with { Gaps = tuple.Gaps | gaps }, (name, maximum) =>
-            bag.Number(prefix + name, maximum) ?? (bag.Hides(prefix + name) ? 0u : throw new FormatException($"it has no {prefix}{name}.")));
+            bag.Number(prefix + name, maximum) ?? ((gaps & (name == numbers.Source ? TupleGaps.SourcePort : TupleGaps.DestinationPort)) != 0 ? 0u : throw new FormatException($"it has no {prefix}{name}.")));
     }
 
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
