@@ -96,7 +96,7 @@ Describe 'ConvertFrom-ConntrackText' {
             $problems[0].FullyQualifiedErrorId | Should -Be 'InvalidConntrackText,ConntrackPS.Commands.ConvertFromConntrackTextCommand'
             $problems[0].CategoryInfo.Category | Should -Be InvalidData
             $problems[0].TargetObject | Should -Be $masked
-            "$($problems[0])" | Should -Be "Line 2, column 26: found 'src=xxx.xxx.xxx.xxx', expected an IPv4 or IPv6 address after src=. The line: $masked"
+            $problems[0].Exception.Message | Should -Be "Line 2, column 26: found 'src=xxx.xxx.xxx.xxx', expected an address that is not hidden. The line: $masked"
             "$($problems[1])" | Should -BeLike "Line 5, column 1: found 'junk', expected the beginning of an entry*"
         }
 
@@ -113,7 +113,7 @@ Describe 'ConvertFrom-ConntrackText' {
 
         It 'are counted by -Verbose' {
             $output = '', '# comment', $udp, $masked, $udp | ConvertFrom-ConntrackText -Verbose -ErrorAction SilentlyContinue 4>&1
-            $output[-1].Message | Should -Be '5 lines read: 2 entries, 2 lines skipped, 1 not understood.'
+            $output[-1].Message | Should -Be '5 lines read: 2 objects, 0 continuation lines, 2 lines skipped, 1 line refused.'
         }
     }
 
@@ -160,7 +160,7 @@ Describe 'ConvertFrom-ConntrackText' {
         It 'that say more than an entry can hold are warned of once' {
             $entries = "$udp labels=nameless", "$udp color=blue" | ConvertFrom-ConntrackText -WarningVariable warnings -WarningAction SilentlyContinue
             $entries.Count | Should -Be 2
-            "$warnings" | Should -Be "2 entries without a value that the text contains. The first: line 1 has the label 'nameless', which connlabel.conf doesn't name."
+            "$warnings" | Should -Be "2 objects have words that are not known, in the property Extra: color, the label 'nameless', which connlabel.conf doesn't name. The first is at line 1."
         }
     }
 

@@ -583,3 +583,69 @@ Describe 'Find-Translation' {
         (Get-Failure { & (Get-SamplePath Find-Translation) 203.0.113.1 5000 2026-01-01 -Path $PSScriptRoot }).Exception.Message | Should -BeLike '*has no log*'
     }
 }
+
+Describe 'Find-LoggedTranslation' {
+    BeforeAll {
+        $folder = "$((Get-PSDrive TestDrive).Root)/logs"
+        $null = New-Item $folder -ItemType Directory
+        function Get-Line([string] $Type, [double] $Second, [string] $Source, [int] $SourcePort, [string] $To = '198.51.100.7', [string] $More = '') {
+            $type = "[$Type]".PadLeft(9)
+            "[$([long] (1767225600 + $Second)).000000]`t$type tcp      6 120 SYN_SENT src=$Source dst=$To sport=$SourcePort dport=443 src=$To dst=203.0.113.1 sport=443 dport=5000$More"
+        }
+        # From 2026-01-01 on. The first file is packed; the names are not in the order of time.
+        $january = @(
+            Get-Line NEW 3600 10.0.0.1 7
+            Get-Line UPDATE 3601 10.0.0.1 7
+            Get-Line NEW 5400 10.0.0.9 7 198.51.100.99
+            Get-Line DESTROY 7200 10.0.0.1 7
+            Get-Line NEW 10800 10.0.0.2 8
+            'WARNING: We have hit ENOBUFS! We are losing events.'
+            'This message means that the current netlink socket buffer size is too small.'
+            'Please, check --buffer-size in conntrack(8) manpage.'
+            Get-Line DESTROY 18000 10.0.0.3 9
+        )
+        $february = @(
+            Get-Line NEW 2678400 10.0.0.4 10
+            'not a line of conntrack'
+            Get-Line NEW 2682000 10.0.0.5 11 198.51.100.7 ' [USERSPACE] portid=7 progname=conntrack'
+        )
+        Set-Content "$folder/z.log" $january
+        gzip "$folder/z.log"
+        Set-Content "$folder/a.log" $february
+    }
+
+    It 'finds <Source> at <Time>, and says <Warning>' -ForEach @(
+        @{ Time = '2026-01-01T00:30:00Z'; Source = @('10.0.0.3'); Warning = 'The logs begin at 2026-01-01T01:00:00.0000000Z.' }
+        @{ Time = '2026-01-01T01:30:00Z'; Source = @('10.0.0.1', '10.0.0.3', '10.0.0.9'); Warning = $null }
+        @{ Time = '2026-01-01T02:30:00Z'; Source = @('10.0.0.3', '10.0.0.9'); Warning = $null }
+        @{ Time = '2026-01-01T04:30:00+01:00'; Source = @('10.0.0.2', '10.0.0.3', '10.0.0.9'); Warning = 'Events were lost after 2026-01-01T03:00:00.0000000Z and before 2026-01-01T05:00:00.0000000Z.' }
+        @{ Time = '2026-02-01T00:30:00Z'; Source = @('10.0.0.4', '10.0.0.9'); Warning = $null }
+        @{ Time = '2026-02-01T02:00:00Z'; Source = @('10.0.0.5', '10.0.0.9'); Warning = 'The logs end at 2026-02-01T01:00:00.0000000Z.' }
+    ) {
+        $answers = & (Get-SamplePath Find-LoggedTranslation) 203.0.113.1 5000 $Time -Path "$folder/*" -WarningVariable warnings -WarningAction SilentlyContinue 2>$null
+        @($answers.Source | Sort-Object) | Should -Be $Source
+        $warnings.Count | Should -Be ($Warning ? 1 : 0)
+        "$warnings" | Should -BeLike "$Warning"
+    }
+
+    It 'tells from when to when, and where that is written' {
+        $answer = & (Get-SamplePath Find-LoggedTranslation) 203.0.113.1 5000 2026-01-01T01:30:00Z -Path "$folder/*" 2>$null | Where-Object Source -EQ 10.0.0.1
+        $answer.From.UtcDateTime.ToString('s') | Should -Be 2026-01-01T01:00:00
+        $answer.To.UtcDateTime.ToString('s') | Should -Be 2026-01-01T02:00:00
+        $answer.SourcePort, $answer.Destination, $answer.DestinationPort | Should -Be 7, '198.51.100.7', 443
+        $answer.Path, $answer.LineNumber | Should -Be "$folder/z.log.gz", 1
+    }
+
+    It 'reports lines that it could not read, and goes on' {
+        $output = & (Get-SamplePath Find-LoggedTranslation) 203.0.113.1 5000 2026-02-01T00:30:00Z -Path "$folder/a.log" 2>&1
+        $problems, $answers = $output.Where({ $_ -is [System.Management.Automation.ErrorRecord] }, 'Split')
+        $answers.Source | Should -Be 10.0.0.4
+        "$problems" | Should -BeLike "*Line 2, column 1: found 'not'*"
+    }
+
+    It 'refuses logs without times' {
+        Set-Content "$folder/b.txt" (Get-Line NEW 1 10.0.0.1 7).Split("`t")[1]
+        (Get-Failure { & (Get-SamplePath Find-LoggedTranslation) 203.0.113.1 5000 2026-01-01 -Path "$folder/b.txt" -WarningAction SilentlyContinue }).Exception.Message |
+            Should -Be 'The files have no events with a time.'
+    }
+}

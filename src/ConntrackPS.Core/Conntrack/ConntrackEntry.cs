@@ -124,8 +124,11 @@ public class ConntrackEntry
     public ulong? StopTimestamp => Has(EntryFields.StopTime) ? Data.Stop : null;
 
     /// <summary>Seconds from the start of the connection until now, or until its end if it has ended. Rounded to milliseconds. Null while
-    /// nf_conntrack_timestamp is off. Each access reads the clock.</summary>
-    public double? Age => Has(EntryFields.StartTime) ? SecondsSince(Data.Start, Has(EntryFields.StopTime) ? Data.Stop : Now()) : null;
+    /// nf_conntrack_timestamp is off. Each access reads the clock. For an entry of a text that has delta-time=, but not when it was
+    /// printed: the age at that time.</summary>
+    public double? Age => Has(EntryFields.StartTime) ? SecondsSince(Data.Start, Has(EntryFields.StopTime) ? Data.Stop : Now())
+        : Has(EntryFields.AgeAlone) ? Data.Start / 1e9
+        : null;
 
     /// <summary>The connection mark, 0 for none (CTA_MARK). Null if a text or file has no marks, such as <c>conntrack -o
     /// save</c>.</summary>
@@ -284,6 +287,13 @@ public class ConntrackEntry
 
     /// <summary>Sets the timeout, in seconds.</summary>
     internal void SetTimeout(uint seconds) => (Data.Timeout, Fields) = (seconds, Fields | EntryFields.Timeout);
+
+    /// <summary>Sets how old the connection was, in seconds, at a time that is not known.</summary>
+    internal void SetAgeAlone(ulong seconds)
+    {
+        if (seconds < ulong.MaxValue / 1_000_000_000)
+            (Data.Start, Fields) = (seconds * 1_000_000_000, Fields | EntryFields.AgeAlone);
+    }
 
     /// <summary>Clears the object, to reuse it for the next entry.</summary>
     internal void Reset() => Data = default;

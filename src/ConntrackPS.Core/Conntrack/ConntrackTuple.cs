@@ -32,6 +32,9 @@ public readonly record struct ConntrackTuple
     /// <summary>What a text hides, such as <c>src=x.x.x.x</c>. The kernel always tells all.</summary>
     internal TupleGaps Gaps { get; init; }
 
+    /// <summary>True if a part is unknown that every text of the connection has.</summary>
+    internal bool HasGaps => Gaps != TupleGaps.None || Family == IPFamily.Unspecified;
+
     /// <summary>The source address; null where it is not known.</summary>
     internal string? SourceText => Family == IPFamily.Unspecified || (Gaps & TupleGaps.Source) != 0 ? null : Source.ToString(Family);
 
@@ -177,13 +180,29 @@ internal static class TupleInversion
     /// <returns>The reply's tuple, or null for an ICMP message that has no reply.</returns>
     public static ConntrackTuple? Invert(in ConntrackTuple tuple)
     {
-        ConntrackTuple swapped = tuple with { Source = tuple.Destination, Destination = tuple.Source };
+        ConntrackTuple swapped = tuple with
+        {
+            Source = tuple.Destination,
+            Destination = tuple.Source,
+            Gaps = Swap(tuple.Gaps, TupleGaps.Source, TupleGaps.Destination),
+        };
         if (!tuple.IsIcmp)
-            return swapped with { SourcePort = tuple.DestinationPort, DestinationPort = tuple.SourcePort };
+        {
+            return swapped with
+            {
+                SourcePort = tuple.DestinationPort,
+                DestinationPort = tuple.SourcePort,
+                Gaps = Swap(swapped.Gaps, TupleGaps.SourcePort, TupleGaps.DestinationPort),
+            };
+        }
+
         return ReplyType(tuple.Protocol, (byte)(tuple.DestinationPort >> 8)) is { } type
             ? swapped with { DestinationPort = (ushort)(type << 8 | (tuple.DestinationPort & 0xff)) }
             : null;
     }
+
+    private static TupleGaps Swap(TupleGaps gaps, TupleGaps one, TupleGaps other) =>
+        (gaps & (one | other)) is var both && (both == one || both == other) ? gaps ^ (one | other) : gaps;
 
     /// <summary>The pairs of ICMP types that connection tracking knows (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c).</summary>
     private static byte? ReplyType(IPProtocol protocol, byte type) => (protocol, type) switch

@@ -71,6 +71,12 @@ internal enum EntryFields : uint
     /// <summary>The mark is unknown. The kernel omits only a mark of 0, but a text may omit any mark.</summary>
     UnknownMark = 1 << 18,
 
+    /// <summary>Start is the age in nanoseconds: the text says how old the connection is, but not when that was.</summary>
+    AgeAlone = 1 << 19,
+
+    /// <summary>An event's text has <c>mark=0</c>, which the kernel leaves out unless the mark changed.</summary>
+    ToldMark = 1 << 20,
+
     /// <summary>The kernel sends both packets and bytes, or neither. A file may have only one of them.</summary>
     OriginalCounters = OriginalPackets | OriginalBytes,
     ReplyCounters = ReplyPackets | ReplyBytes,
@@ -79,6 +85,8 @@ internal enum EntryFields : uint
 /// <summary>The values that few entries have, in a separate object so that the other entries stay small.</summary>
 internal sealed class EntryDetails
 {
+    private ExtraWords? _extra;
+
     public LabelBits? Labels { get; set; }
 
     public string? Helper { get; set; }
@@ -108,7 +116,11 @@ internal sealed class EntryDetails
     public ulong? DccpHandshakeSequence { get; set; }
 
     /// <summary>Never changed once the entry is made, so that copies may share it.</summary>
-    public IReadOnlyDictionary<string, string>? Extra { get; set; }
+    public IReadOnlyDictionary<string, string>? Extra
+    {
+        get => _extra;
+        set => _extra = ExtraWords.Of(value);
+    }
 
     public EntryDetails Clone() => (EntryDetails)MemberwiseClone();
 }

@@ -104,6 +104,7 @@ public sealed class ConntrackCpuStat : ConntrackCounters
 public abstract class ConntrackCounters
 {
     private readonly CounterValues _values;
+    private ExtraWords? _extra;
 
     private protected ConntrackCounters(CounterValues values) => _values = values;
 
@@ -148,5 +149,9 @@ public abstract class ConntrackCounters
 
     /// <summary>What a text said that no other property holds, by its words, such as entries and searched of
     /// /proc/net/stat/nf_conntrack. Null for nothing, and for what was read from the kernel.</summary>
-    public IReadOnlyDictionary<string, string>? Extra { get; internal set; }
+    public IReadOnlyDictionary<string, string>? Extra
+    {
+        get => _extra;
+        internal set => _extra = ExtraWords.Of(value);
+    }
 }

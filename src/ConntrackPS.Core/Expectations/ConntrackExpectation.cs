@@ -15,6 +15,8 @@ public class ConntrackExpectation
     internal ConntrackTuple Master;
     internal ConntrackTuple? Nat;
 
+    private ExtraWords? _extra;
+
     /// <summary>The full key of the master, if more is known than the kernel reports for a listed expectation.</summary>
     internal EntryKey? MasterKey;
 
@@ -100,7 +102,11 @@ public class ConntrackExpectation
 
     /// <summary>What a text said of it that no other property holds, by its words. A bare word, and one in brackets, has the value
     /// "". Null for nothing, and for expectations of the kernel.</summary>
-    public IReadOnlyDictionary<string, string>? Extra { get; internal set; }
+    public IReadOnlyDictionary<string, string>? Extra
+    {
+        get => _extra;
+        internal set => _extra = ExtraWords.Of(value);
+    }
 
     /// <summary>True where the mask is known.</summary>
     internal bool HasMask => Mask.Family != IPFamily.Unspecified;

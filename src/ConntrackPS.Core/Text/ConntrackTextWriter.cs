@@ -9,12 +9,12 @@ namespace ConntrackPS.Text;
 /// <remarks>What conntrack 1.4.7 or kernel 6.18 has printed comes back letter by letter, once read and written, except for what an
 /// entry doesn't hold:
 /// <list type="bullet">
-/// <item>delta-time= is there if StartTime is known: read with the time of capture, and write with the same
-/// <see cref="CapturedAt"/>.</item>
+/// <item>delta-time= counts up to <see cref="CapturedAt"/> if StartTime is known: read and write with the same time of capture, or
+/// both without one.</item>
 /// <item>GRE's timeout= and stream_timeout= in /proc are written as the kernel's defaults, 30 and 180.</item>
 /// <item>mark= and, in /proc, zone= are always written; kernels built without them don't.</item>
 /// <item>Events are written as events in List, Extended and Xml, and as entries in the other forms. A mark of 0 is left out of them, as
-/// the kernel does.</item>
+/// the kernel does, unless a program set it or the text had it.</item>
 /// <item>Labels of bits without a name, and words that only <see cref="ConntrackEntry.Extra"/> holds, are not written.</item>
 /// <item>Save: EXPECTED and -c are left out, for conntrack -R refuses them; options that it demands are added to entries that
 /// don't tell, such as those of DCCP where the kernel doesn't know it; ports follow -g and -n where both are there and
@@ -50,7 +50,7 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
         ArgumentNullException.ThrowIfNull(entry);
         if (entry is ConntrackEvent { EventType: ConntrackEventType.Lost })
             return EventWriter.LossIn(format);
-        if (format != ConntrackTextFormat.Xml)
+        if (format != ConntrackTextFormat.Xml || entry.HasGaps)
             entry.ThrowIfIncomplete();
         _text.Clear();
         ulong now = entry.Has(EntryFields.StartTime) ? ClockText.ToNanoseconds(CapturedAt ?? (entry as ConntrackEvent)?.EventTime ?? DateTime.UtcNow) : 0;

@@ -7,6 +7,7 @@ using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Text;
 using ConntrackPS.Text.Reading;
+using ConntrackPS.Top.Drawing;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -31,12 +32,12 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     private long _skipped;
     private long _refused;
 
-    /// <summary>Lines of text, or whole texts.</summary>
+    /// <summary>Lines of text, whole texts, or files of Get-ChildItem.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = InputSet)]
     [AllowNull]
     [AllowEmptyString]
     [AllowEmptyCollection]
-    public string?[]? InputObject { get; set; }
+    public object?[]? InputObject { get; set; }
 
     /// <summary>Files to read, such as /proc/net/nf_conntrack. Wildcards are allowed, and files that gzip compressed are too.</summary>
     [Parameter(Mandatory = true, ParameterSetName = PathSet)]
@@ -73,11 +74,17 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
-        foreach (string? line in InputObject ?? [])
+        foreach (object? input in InputObject ?? [])
         {
             if (Stopping)
                 return;
-            _input!.Add(line ?? "");
+            if ((input is PSObject wrapped ? wrapped.BaseObject : input) is FileSystemInfo file)
+            {
+                ReadFiles([file.FullName]);
+                continue;
+            }
+
+            _input!.Add(LanguagePrimitives.ConvertTo<string>(input) ?? "");
             Write(_input, null);
         }
     }
@@ -92,7 +99,9 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
             ReadFiles(path, () => [GetUnresolvedProviderPathFromPSPath(path)]);
         if (_unknown.Describe() is { } warning)
             WriteWarning(warning);
-        WriteVerbose($"{_lines} lines read: {_objects} objects, {_continued} continuation lines, {_skipped} lines skipped, {_refused} lines refused.");
+        WriteVerbose(
+            $"{Counted.Of(_lines, "line", "lines")} read: {Counted.Of(_objects, "object", "objects")}, {Counted.Of(_continued, "continuation line", "continuation lines")}, "
+                + $"{Counted.Of(_skipped, "line", "lines")} skipped, {Counted.Of(_refused, "line", "lines")} refused.");
     }
 
     private ConntrackTextOptions Options(DateTime? writtenAt) =>
@@ -102,19 +111,36 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     {
         try
         {
-            foreach (string file in resolve())
-                ReadFile(file);
+            ReadFiles(resolve());
         }
         catch (SessionStateException exception)
         {
             // No such file, no such drive: PowerShell's own record says it best.
             WriteError(exception.ErrorRecord);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        catch (Exception exception) when (IsAboutFile(exception))
         {
             WriteError(ErrorFactory.UnreadableFile(exception, path));
         }
     }
+
+    private void ReadFiles(Collection<string> files)
+    {
+        foreach (string file in files)
+        {
+            try
+            {
+                ReadFile(file);
+            }
+            catch (Exception exception) when (IsAboutFile(exception))
+            {
+                WriteError(ErrorFactory.UnreadableFile(exception, file));
+            }
+        }
+    }
+
+    private static bool IsAboutFile(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException;
 
     private void ReadFile(string file)
     {
@@ -175,7 +201,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     private sealed class UnknownWords
     {
         private const int MaximumNames = 20;
-        private const int MaximumLength = 40;
+        private const int MaximumLength = 80;
 
         private readonly SortedSet<string> _names = new(StringComparer.Ordinal);
         private long _count;
@@ -186,7 +212,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
             if (record.UnknownWords.Count == 0)
                 return;
             if (_count++ == 0)
-                _first = $"line {record.LineNumber}{(file is null ? "" : " of " + file)}";
+                _first = $"line {record.LineNumber}{(file is null ? "" : " of " + TextWidth.Printable(file))}";
             foreach (string name in record.UnknownWords)
             {
                 if (_names.Count <= MaximumNames)

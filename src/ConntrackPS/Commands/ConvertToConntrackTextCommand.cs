@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Errors;
+using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Pipeline;
 using ConntrackPS.Text;
@@ -8,7 +9,7 @@ using ConntrackPS.Text.Writing;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>Converts entries or expectations to text, as the kernel or conntrack print them.</summary>
+/// <summary>Converts entries, events or expectations to text, as the kernel or conntrack print them.</summary>
 [Cmdlet(VerbsData.ConvertTo, "ConntrackText")]
 [OutputType(typeof(string))]
 public sealed class ConvertToConntrackTextCommand : PSCmdlet
@@ -130,7 +131,7 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
         ConntrackEntry entry;
         try
         {
-            entry = input.BaseObject as ConntrackEntry ?? EntryFromProperties.Read(input);
+            entry = input.BaseObject as ConntrackEntry ?? InputEvent.Read(input) ?? new ConntrackEvent(ConntrackEventType.Lost);
         }
         catch (FormatException exception)
         {

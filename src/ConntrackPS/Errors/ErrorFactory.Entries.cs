@@ -9,6 +9,7 @@ using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Text;
 using ConntrackPS.Text.Reading;
+using ConntrackPS.Top.Drawing;
 
 namespace ConntrackPS.Errors;
 
@@ -44,8 +45,10 @@ internal static partial class ErrorFactory
     public static ErrorRecord IncompleteEntry(IncompleteTupleException exception, object? input, long number = 0) => Create(
         new ArgumentException($"{Record(number)}The object does not say which flow it is: {exception.Message}", exception),
         ErrorId.IncompleteEntry, ErrorCategory.InvalidData, input,
-        "The XML of conntrack leaves these out for ICMP. Read the output of 'conntrack -L -o extended' instead, or objects saved by Export-Clixml or Export-Csv, "
-            + "or give the flow by parameters.");
+        exception.Missing.Contains("Address", StringComparison.Ordinal) || exception.Missing.Contains("Port", StringComparison.Ordinal)
+            ? "The text or file that it is from does not contain it or hides it. Read a complete text, or give the flow by parameters."
+            : "The XML of conntrack leaves these out for ICMP. Read the output of 'conntrack -L -o extended' instead, or objects saved by "
+                + "Export-Clixml or Export-Csv, or give the flow by parameters.");
 
     /// <summary>No entry has this tuple, zone and id.</summary>
     public static ErrorRecord NoSuchEntry(EntryKey key) => Create(
@@ -157,8 +160,9 @@ internal static partial class ErrorFactory
 
     /// <summary>A line of text is not an entry.</summary>
     public static ErrorRecord InvalidText(ConntrackTextProblem problem, string? file) => Create(
-        new FormatException(file is null ? problem.ToString() : $"{file}: {problem}"),
-        ErrorId.InvalidConntrackText, ErrorCategory.InvalidData, problem.Line, null);
+        new FormatException(file is null ? problem.ToString() : $"{TextWidth.Printable(file)}: {problem}"),
+        ErrorId.InvalidConntrackText, ErrorCategory.InvalidData, problem.Line,
+        problem.IsMasked ? "(-AllowMasked reads it; hidden addresses are null then.)" : null);
 
     /// <summary>A text format cannot represent an entry.</summary>
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
@@ -176,16 +180,18 @@ internal static partial class ErrorFactory
     /// <summary>An expectation that was read from text lacks what a form of text must have.</summary>
     public static ErrorRecord IncompleteExpectation(IncompleteTupleException exception, object input) => Create(
         new ArgumentException($"The object does not describe the whole expectation: {exception.Message}", exception), ErrorId.NotAnExpectation, ErrorCategory.InvalidData, input,
-        "/proc/net/nf_conntrack_expect contains no mask and no master. Use -Format Proc, or read the output of 'conntrack -L expect' instead.");
+        exception.Missing.Contains("Address", StringComparison.Ordinal) && !exception.Missing.Contains(',', StringComparison.Ordinal)
+            ? "The text that it is from hides it. Read a complete text."
+            : "/proc/net/nf_conntrack_expect contains no mask and no master. Use -Format Proc, or read the output of 'conntrack -L expect' instead.");
 
     /// <summary>A file of text can't be read.</summary>
     public static ErrorRecord UnreadableFile(Exception exception, string path) => Create(
-        exception, ErrorId.UnreadableFile,
+        TextWidth.Printable(exception.Message) is var message && message == exception.Message ? exception : new IOException(message, exception), ErrorId.UnreadableFile,
         exception is UnauthorizedAccessException ? ErrorCategory.PermissionDenied : ErrorCategory.ReadError, path,
         exception switch
         {
             UnusableFileException => "Give a file, or a named pipe that has a writer, or pipe the lines in.",
-            PackedFileException packed => $"Unpack it and pipe the lines in: {packed.Command} | ConvertFrom-ConntrackText",
+            PackedFileException packed => $"Unpack it and pipe the lines in: {TextWidth.Printable(packed.Command)} | ConvertFrom-ConntrackText",
             _ => null,
         });
 

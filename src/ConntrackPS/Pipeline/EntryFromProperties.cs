@@ -82,6 +82,8 @@ internal static class EntryFromProperties
     {
         if (properties.Time("StartTime", "StartTimestamp") is { } start)
             (entry.Data.Start, entry.Fields) = (start, entry.Fields | EntryFields.StartTime);
+        else if (ulong.TryParse(properties.Text("Age"), NumberStyles.None, CultureInfo.InvariantCulture, out ulong age))
+            entry.SetAgeAlone(age);
         if (properties.Time("StopTime", "StopTimestamp") is { } stop)
             (entry.Data.Stop, entry.Fields) = (stop, entry.Fields | EntryFields.StopTime);
     }
@@ -103,6 +105,7 @@ internal static class EntryFromProperties
             ReplyVerificationTag = properties.Number("ReplyVerificationTag", uint.MaxValue),
             DccpRole = (byte?)properties.Number("DccpRole", byte.MaxValue),
             DccpHandshakeSequence = properties.LongNumber("DccpHandshakeSequence"),
+            Extra = properties.Words("Extra"),
         };
         if (properties.Number("SecurityMark", uint.MaxValue) is { } mark)
         {

@@ -43,15 +43,28 @@ internal static class InputEntry
         };
     }
 
-    /// <summary>The reply tuple: the values that the object has, and otherwise those of the original tuple, swapped.</summary>
+    /// <summary>The reply tuple: the values that the object has, and otherwise those of the original tuple, swapped. What a file hides
+    /// stays unknown.</summary>
     /// <exception cref="FormatException">A property is bad; the message completes a sentence.</exception>
     public static ConntrackTuple ReplyTuple(PropertyBag properties, in ConntrackTuple original)
     {
+        bool hidesSource = properties.Hides("ReplySourceAddress"), hidesDestination = properties.Hides("ReplyDestinationAddress");
+        TupleGaps hidden = properties.HiddenNumbers(TupleNumbers.Of(original.Protocol), "Reply");
+
+        // conntrackd's external cache has no reply direction.
+        if (hidesSource && hidesDestination && (!original.HasPorts || hidden == (TupleGaps.SourcePort | TupleGaps.DestinationPort)))
+            return new ConntrackTuple { Protocol = original.Protocol };
         ConntrackTuple reply = TupleInversion.Invert(original) ?? original;
-        if (properties.Text("ReplySourceAddress") is not null)
-            reply = reply with { Source = properties.Address("ReplySourceAddress", out _) };
-        if (properties.Text("ReplyDestinationAddress") is not null)
-            reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _) };
+        if (original.HasPorts)
+            reply = reply with { Gaps = reply.Gaps | hidden };
+        if (hidesSource)
+            reply = reply with { Source = default, Gaps = reply.Gaps | TupleGaps.Source };
+        else if (properties.Text("ReplySourceAddress") is not null)
+            reply = reply with { Source = properties.Address("ReplySourceAddress", out _), Gaps = reply.Gaps & ~TupleGaps.Source };
+        if (hidesDestination)
+            reply = reply with { Destination = default, Gaps = reply.Gaps | TupleGaps.Destination };
+        else if (properties.Text("ReplyDestinationAddress") is not null)
+            reply = reply with { Destination = properties.Address("ReplyDestinationAddress", out _), Gaps = reply.Gaps & ~TupleGaps.Destination };
         return original.HasPorts
             ? TupleNumbers.Of(original.Protocol).Fill(reply, (name, maximum) => properties.Number("Reply" + name, maximum))
             : reply;
@@ -62,7 +75,7 @@ internal static class InputEntry
         input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Text("Namespace");
 
     private static bool HasReplyAlone(PropertyBag properties) =>
-        properties.Text("SourceAddress") is null && properties.Text("DestinationAddress") is null
+        properties.Text("SourceAddress") is null && properties.Text("DestinationAddress") is null && !properties.Hides("SourceAddress")
         && properties.Text("ReplySourceAddress") is not null && properties.Text("ReplyDestinationAddress") is not null;
 
     /// <summary>False if the object lacks a part of the reply tuple, so that any reply matches.</summary>
@@ -94,12 +107,25 @@ internal static class InputEvent
     private static ConntrackEvent ToEvent(ConntrackEntry entry, ConntrackEventType type, PropertyBag properties)
     {
         ConntrackEvent happened = new(type) { PortId = properties.Number(nameof(ConntrackEvent.PortId), uint.MaxValue) };
-
-        // A file without the number may have the time in any culture's form, which is no reason to refuse the event.
-        if (properties.LongNumber(nameof(ConntrackEvent.EventTimestamp)) is { } time)
+        if (TimeOf(properties) is { } time)
             happened.SetEventTime(time);
         entry.CloneAs(happened);
         return happened;
+    }
+
+    /// <summary>A file without the number may have the time in any culture's form, which is no reason to refuse the event.</summary>
+    private static ulong? TimeOf(PropertyBag properties)
+    {
+        if (properties.LongNumber(nameof(ConntrackEvent.EventTimestamp)) is { } time)
+            return time;
+        try
+        {
+            return properties.Time(nameof(ConntrackEvent.EventTime), nameof(ConntrackEvent.EventTimestamp));
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
     }
 
     /// <summary>How many events a notice of their loss stands for; null where a text doesn't say.</summary>

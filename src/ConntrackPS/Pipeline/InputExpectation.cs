@@ -126,6 +126,7 @@ internal static class InputExpectation
             ? new ConntrackExpectationEvent(type) { EventTime = ReadTime(properties) }
             : new ConntrackExpectation();
         (read.Expected, read.Helper, read.Zone) = (tuple, properties.Text("Helper"), properties.Port("Zone"));
+        read.Extra = properties.Words("Extra");
         (read.Class, read.TimeoutSeconds) = (properties.Number("Class", uint.MaxValue), properties.Number("TimeoutSeconds", uint.MaxValue));
         read.Flags = (ExpectationFlags?)properties.Flags<ExpectationFlags>("Flags");
         if (properties.Text("SourceMask") is not null)

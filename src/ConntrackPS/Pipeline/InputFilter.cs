@@ -14,7 +14,8 @@ namespace ConntrackPS.Pipeline;
 internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
 {
     /// <summary>Reads an object.</summary>
-    /// <returns>Null if it has no part of a tuple, has a value that can't be read, or has an Id and so is an incomplete entry.</returns>
+    /// <returns>Null if it has no part of a tuple, has a value that can't be read, or has an Id or an AddressFamily and so is an
+    /// incomplete entry.</returns>
     public static InputFilter? TryRead(PSObject input)
     {
         try
@@ -70,7 +71,7 @@ internal sealed record InputFilter(ConntrackFilter Filter, string Parameters)
 
     private static InputFilter? OfProperties(PropertyBag properties)
     {
-        if (properties.Text("Id") is not null)
+        if (properties.Text("Id") is not null || properties.Text(PropertyBag.Family) is not null)
             return null;
         ConntrackFilter filter = new();
         List<string> parameters = [];

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using ConntrackPS.Conntrack;
@@ -8,7 +9,13 @@ namespace ConntrackPS.Pipeline;
 /// <summary>Reads the properties of any object as text: deserialised objects, rows of Import-Csv, and JSON.</summary>
 internal readonly struct PropertyBag(PSObject source)
 {
+    /// <summary>The property that all entries have, and that no one writes who names a part of a tuple.</summary>
+    public const string Family = "AddressFamily";
+
     private static readonly string[] TimeForms = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
+
+    private const string Source = "SourceAddress";
+    private const string Destination = "DestinationAddress";
 
     /// <summary>Direction marks, which some cultures write beside a minus sign.</summary>
     private static readonly SearchValues<char> DirectionMarks = SearchValues.Create("\u061c\u200e\u200f");
@@ -52,7 +59,7 @@ internal readonly struct PropertyBag(PSObject source)
     /// <exception cref="FormatException">One is missing or bad.</exception>
     public ConntrackTuple EntryTuple(string direction)
     {
-        ConntrackTuple tuple = Addresses("Protocol", direction);
+        ConntrackTuple tuple = Hides(direction + Source) || Hides(direction + Destination) ? KnownAddresses(direction) : Addresses("Protocol", direction);
         TupleNumbers numbers = TupleNumbers.Of(tuple.Protocol);
         string? given = FirstGiven(numbers, direction);
         if (given is not null && !tuple.IsIcmp && !tuple.MayHavePorts)
@@ -81,6 +88,27 @@ internal readonly struct PropertyBag(PSObject source)
         return new ConntrackTuple { Family = family, Protocol = protocol, Source = source, Destination = destination };
     }
 
+    /// <summary>True for a part of a tuple that an entry from a file lacks, because the text hid it that the entry was read from.</summary>
+    public bool Hides(string name) => source.Properties[name] is not null && Text(name) is null && Text(Family) is not null;
+
+    private ConntrackTuple KnownAddresses(string direction)
+    {
+        if (!Enum.TryParse(Text(Family), out IPFamily family) || !Enum.IsDefined(family))
+            throw new FormatException($"its {Family} '{Text(Family)}' is not known.");
+        ConntrackTuple tuple = new() { Family = family, Protocol = Protocol("Protocol") };
+        tuple = Hides(direction + Source)
+            ? tuple with { Gaps = TupleGaps.Source }
+            : tuple with { Source = Address(direction + Source, out family) };
+        if (family == tuple.Family)
+        {
+            tuple = Hides(direction + Destination)
+                ? tuple with { Gaps = tuple.Gaps | TupleGaps.Destination }
+                : tuple with { Destination = Address(direction + Destination, out family) };
+        }
+
+        return family == tuple.Family ? tuple : throw new FormatException($"its addresses are not of the family {tuple.Family}.");
+    }
+
     private IPProtocol Protocol(string property)
     {
         string name = Text(property) ?? throw new FormatException($"it has no {property}.");
@@ -98,12 +126,20 @@ internal readonly struct PropertyBag(PSObject source)
         return null;
     }
 
+    /// <summary>The numbers of a tuple that an entry from a file lacks.</summary>
+    public TupleGaps HiddenNumbers(TupleNumbers numbers, string prefix)
+    {
+        bool hidesDestination = Hides(prefix + numbers.Destination) && (numbers.LowByte is not { } low || Hides(prefix + low));
+        return (Hides(prefix + numbers.Source) ? TupleGaps.SourcePort : TupleGaps.None) | (hidesDestination ? TupleGaps.DestinationPort : TupleGaps.None);
+    }
+
     /// <summary>Requires all numbers, because a missing one would be read as zero.</summary>
     private ConntrackTuple WithNumbers(ConntrackTuple tuple, TupleNumbers numbers, string prefix)
     {
         PropertyBag bag = this;
-        return numbers.Fill(tuple, (name, maximum) =>
-            bag.Number(prefix + name, maximum) ?? throw new FormatException($"it has no {prefix}{name}."));
+        TupleGaps gaps = HiddenNumbers(numbers, prefix);
+        return numbers.Fill(tuple with { Gaps = tuple.Gaps | gaps }, (name, maximum) =>
+            bag.Number(prefix + name, maximum) ?? ((gaps & (name == numbers.Source ? TupleGaps.SourcePort : TupleGaps.DestinationPort)) != 0 ? 0u : throw new FormatException($"it has no {prefix}{name}.")));
     }
 
     /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
@@ -139,6 +175,22 @@ internal readonly struct PropertyBag(PSObject source)
         if (Text(name) is not { } text)
             return null;
         return KernelSpelling.ParseBits<T>(text, out string? unknown) ?? throw new FormatException($"its {name} '{unknown}' is not known.");
+    }
+
+    /// <summary>The words of Extra: a dictionary in CLIXML, an object in JSON, a text in CSV; null where it is missing or empty.</summary>
+    public ExtraWords? Words(string name)
+    {
+        if (Text(name) is not { } text)
+            return null;
+        IEnumerable<KeyValuePair<string, object?>>? words = BaseValue(name) switch
+        {
+            IDictionary dictionary => dictionary.Cast<DictionaryEntry>().Select(word => KeyValuePair.Create(word.Key.ToString()!, word.Value)),
+            PSObject { BaseObject: PSCustomObject } read => read.Properties.Select(word => KeyValuePair.Create(word.Name, (object?)word.Value)),
+            _ => null,
+        };
+        return words is null
+            ? ExtraWords.Parse(text)
+            : ExtraWords.Of(words.ToDictionary(word => word.Key, word => LanguagePrimitives.ConvertTo<string>(word.Value), StringComparer.Ordinal));
     }
 
     /// <summary>A time in nanoseconds since 1970, from the property with nanoseconds or otherwise from the property with the time; null

@@ -114,12 +114,37 @@ public class RoundTripTests
     }
 
     [Fact]
-    public void The_time_since_the_beginning_is_lost_without_a_time_to_count_from()
+    public void The_time_since_the_beginning_stays_as_it_is_without_a_time_to_count_from()
     {
-        string line = TextSamples.Lines("list")[0];
+        string line = TextSamples.Lines("list").First(line => line.Contains("delta-time=", StringComparison.Ordinal));
+        ConntrackEntry entry = TextSamples.ReadEntry(line);
 
-        Assert.Null(TextSamples.ReadEntry(line).StartTime);
-        Assert.DoesNotContain("delta-time", new ConntrackTextWriter(ConntrackTextFormat.List).Write(TextSamples.ReadEntry(line)), StringComparison.Ordinal);
+        Assert.Null(entry.StartTime);
+        Assert.Contains($" delta-time={entry.Age} ", line, StringComparison.Ordinal);
+        Assert.Equal(line, new ConntrackTextWriter(ConntrackTextFormat.List).Write(entry));
+    }
+
+    [Theory]
+    [InlineData(ConntrackTextFormat.Proc)]
+    [InlineData(ConntrackTextFormat.Xml)]
+    public void An_age_alone_is_in_every_form(ConntrackTextFormat format)
+    {
+        const string Line = "udp      17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=53 src=10.0.0.2 dst=10.0.0.1 sport=53 dport=1 mark=0 delta-time=77 use=1";
+
+        string text = new ConntrackTextWriter(format).Write(TextSamples.ReadEntry(Line));
+
+        Assert.Contains(format == ConntrackTextFormat.Xml ? "<deltatime>77</deltatime>" : "delta-time=77", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_entry_with_hidden_addresses_is_in_no_form()
+    {
+        const string Line = "udp      17 9 src=x.x.x.x dst=10.0.0.2 sport=1 dport=53 src=10.0.0.2 dst=x.x.x.x sport=53 dport=1 mark=0 use=1";
+        ConntrackTextRecord record = Assert.IsType<ConntrackTextRecord>(
+            Assert.Single(new ConntrackTextReader(new ConntrackTextOptions { AllowMasked = true }).Read(new StringReader(Line))));
+
+        foreach (ConntrackTextFormat format in Enum.GetValues<ConntrackTextFormat>())
+            Assert.ThrowsAny<FormatException>(() => new ConntrackTextWriter(format).Write(record.Entry!));
     }
 
     [Fact]

@@ -182,6 +182,7 @@ internal sealed class EntryDraft
         if ((_disputed & EntryFields.UnknownMark) != 0)
             return false;
         Entry.Mark = mark;
+        Entry.Fields |= EntryFields.ToldMark;
         _known++;
         return true;
     }
@@ -375,8 +376,14 @@ internal sealed class EntryDraft
 
     private void DeriveStart(TextContext context)
     {
-        if (_age is not { } age || Entry.Has(EntryFields.StartTime) || (context.CapturedAt ?? EventTime ?? LoggedAt) is not { } now)
+        if (_age is not { } age || Entry.Has(EntryFields.StartTime))
             return;
+        if ((context.CapturedAt ?? EventTime ?? LoggedAt) is not { } now)
+        {
+            Entry.SetAgeAlone(age);
+            return;
+        }
+
         ulong end = ClockText.ToNanoseconds(now);
         if (age < end / 1_000_000_000)
             SetStart(end - age * 1_000_000_000);

@@ -63,6 +63,9 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
         Emit(best);
     }
 
+    /// <summary>True for an event that ends in the name of a program, which any line would seem to continue.</summary>
+    private bool IsNamed => _ways.TrueForAll(way => !way.Continues && way.Reading.Record?.Event?.Extra?.ContainsKey("progname") == true);
+
     private Attempt Best()
     {
         Attempt best = _ways[0];
@@ -85,7 +88,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     /// <summary>Adds a line to the one that is held back, if they can be read together.</summary>
     public bool TryContinue(in Attempt line)
     {
-        if (_ways.Count == 0 || !(IsOpen || (line.Reading.Record is null && !line.Reading.Fault.IsBegun)))
+        if (_ways.Count == 0 || !(IsOpen || (line.Reading.Record is null && !line.Reading.Fault.IsBegun)) || IsNamed)
             return false;
         List<Attempt> longer = [];
         foreach (Attempt way in _ways)

@@ -96,7 +96,7 @@ internal sealed class LineReader
         if (_wasFramed && !continues && TryReadFramedFirst(text, number))
             return true;
         string content = continues ? text[..^1].ToString() : line;
-        LineJoiner.Attempt alone = new(content, number, null, TakesConnections ? _parser.ParseLine(content, null) : default) { Continues = continues };
+        LineJoiner.Attempt alone = new(content, number, null, TakesConnections ? _parser.ParseLine(content, null) : OfAnotherKind(content)) { Continues = continues };
         if (alone.Reading.Record is not null && alone.Reading.Unknown == 0)
             return Add(alone);
         if (TakesConnections && LineBeginning.SecondEntry(text) is > 0 and var second)
@@ -192,6 +192,22 @@ internal sealed class LineReader
         }
 
         return false;
+    }
+
+    /// <summary>Why a line is refused where connections were not asked for.</summary>
+    private LineReading OfAnotherKind(string content)
+    {
+        string expected = _source switch
+        {
+            ConntrackTextSource.Expectation => "an expectation",
+            ConntrackTextSource.Stat => "counters of conntrack -S or /proc/net/stat/nf_conntrack",
+            ConntrackTextSource.OpenVSwitch => "a connection of ovs-appctl dpctl/dump-conntrack",
+            _ => "a setting of conntrack, as sysctl prints it",
+        };
+        int start = content.AsSpan().IndexOfAnyExcept(' ', '\t');
+        string word = content[start..];
+        int end = word.AsSpan().IndexOfAny(' ', '\t');
+        return new LineReading(null, new TextFault(end < 0 ? word : word[..end], start + 1, expected, IsBegun: false, IsAtEnd: false), 0, 0, 0);
     }
 
     /// <summary>Reads a line that is no connection as it is.</summary>

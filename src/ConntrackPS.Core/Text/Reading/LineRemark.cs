@@ -32,6 +32,9 @@ internal static class LineRemark
         "diff ", "@@ ", "--- ", "+++ ", "-- Logs begin", "-- Journal begins", "-- Boot ", "-- Reboot", "-- No entries", "-- cursor:", "Every ",
         "NOTICE: Netlink socket buffer size", "nf_conntrack version ", "ip_conntrack version ", "nf_conntrack: ", "ip_conntrack: ", "Try `conntrack ",
         "Script started on", "Script done on", "Hint: Some lines were ellipsized", "Binary file ", "WARNING: apt does not", "==> ",
+
+        // conntrack -o labels, where /etc/xtables/connlabel.conf is missing.
+        "nfct_labelmap_new: ",
     ];
 
     /// <summary>True for a line that describes nothing.</summary>

@@ -60,12 +60,14 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
 
     private static void ThrowIfIncomplete(ConntrackExpectation expectation, bool needsTuple)
     {
-        if (needsTuple)
+        if (needsTuple || expectation.Expected.HasGaps)
             IncompleteTupleException.ThrowIfIncomplete(expectation.Expected);
         if (!expectation.HasMask)
             throw new IncompleteTupleException(nameof(ConntrackExpectation.SourceMask));
         if (!expectation.HasMaster)
             throw new IncompleteTupleException($"{nameof(ConntrackExpectation.MasterSourceAddress)}, {nameof(ConntrackExpectation.MasterDestinationAddress)}");
+        if (expectation.Master.HasGaps)
+            IncompleteTupleException.ThrowIfIncomplete(expectation.Master, "Master");
     }
 
     /// <summary>The mask as it was read: that of the destination is all ones, unless the text had another one.</summary>

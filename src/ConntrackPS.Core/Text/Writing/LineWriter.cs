@@ -63,6 +63,8 @@ internal static class ListWriter
             text.AppendField("zone", entry.Zone);
         if (entry.Has(EntryFields.StartTime))
             text.AppendField("delta-time", FlowWriter.WholeSeconds(entry.Data.Start, entry.Has(EntryFields.StopTime) ? entry.Data.Stop : now));
+        else if (entry.Has(EntryFields.AgeAlone))
+            text.AppendField("delta-time", entry.Data.Start / 1_000_000_000);
         if ((details & ConntrackTextDetails.Timestamp) != 0)
             AppendTimes(text, entry);
         FlowWriter.AppendName(text, "helper", entry.Helper);
@@ -148,6 +150,8 @@ internal static class ProcWriter
             text.AppendField("zone", entry.Zone);
         if (entry.Has(EntryFields.StartTime))
             text.AppendField("delta-time", FlowWriter.ElapsedSeconds(entry.Data.Start, now));
+        else if (entry.Has(EntryFields.AgeAlone))
+            text.AppendField("delta-time", entry.Data.Start / 1_000_000_000);
         FlowWriter.AppendUseCount(text, entry);
     }
 }
@@ -226,9 +230,16 @@ internal static class FlowWriter
 
     public static void AppendMark(StringBuilder text, ConntrackEntry entry)
     {
-        if (entry.Mark is { } mark && (mark != 0 || entry is not ConntrackEvent))
+        if (ShownMark(entry) is { } mark)
             text.AppendField("mark", mark);
     }
+
+    /// <summary>The mark that is shown. The kernel leaves a mark of 0 out of events, unless it was set: a program that creates or changes
+    /// an entry always sets it (ctnetlink_conntrack_event, IPCT_MARK).</summary>
+    public static uint? ShownMark(ConntrackEntry entry) => entry is ConntrackEvent happened && entry.Mark == 0
+        && !(entry.Has(EntryFields.ToldMark) || happened is { EventType: ConntrackEventType.New or ConntrackEventType.Update, PortId: not null })
+            ? null
+            : entry.Mark;
 
     /// <summary>Appends the one mark that the kernel and conntrack show of these.</summary>
     public static void AppendAssured(StringBuilder text, ConntrackStatus status)

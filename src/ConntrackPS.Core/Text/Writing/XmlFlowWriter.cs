@@ -20,7 +20,7 @@ internal static class XmlFlowWriter
         if (entry.Has(EntryFields.State))
             AppendElement(text, "state", NameOfState(entry.Protocol, entry.Data.State));
         AppendElement(text, "timeout", entry.TimeoutSeconds);
-        AppendElement(text, "mark", entry.Mark == 0 && entry is ConntrackEvent ? null : entry.Mark);
+        AppendElement(text, "mark", FlowWriter.ShownMark(entry));
         if ((details & ConntrackTextDetails.Label) != 0 && entry.Details?.Labels is { IsEmpty: false } bits)
             AppendLabels(text, bits.SetBits().Select(labels.ToName));
         AppendElement(text, "secmark", entry.SecurityMark);
@@ -103,6 +103,10 @@ internal static class XmlFlowWriter
             AppendElement(text, "deltatime", hasStop
                 ? FlowWriter.ElapsedSeconds(entry.Data.Start, entry.Data.Stop)
                 : FlowWriter.WholeSeconds(entry.Data.Start, now));
+        }
+        else if (entry.Has(EntryFields.AgeAlone))
+        {
+            AppendElement(text, "deltatime", entry.Data.Start / 1_000_000_000);
         }
     }
 
