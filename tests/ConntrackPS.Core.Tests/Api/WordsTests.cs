@@ -59,7 +59,7 @@ public partial class WordsTests
     ];
 
     /// <summary>Folders whose comments are not revised yet. Of these, only the comments that become help are checked.</summary>
-    private static readonly string[] NotRevised = ["src/ConntrackPS/", "src/ConntrackPS.Core/Text/"];
+    private static readonly string[] NotRevised = ["src/ConntrackPS/"];
 
     /// <summary>The pages for users, and the sources with their comments and messages.</summary>
     public static TheoryData<string> Texts =>

@@ -2,9 +2,8 @@ using System.Text;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Finds the flow elements of an XML document that comes line by line, and reads each as soon as it is whole.</summary>
-/// <remarks>Flows don't depend on each other, so that a malformed one costs no other, and a stream of <c>conntrack -E</c> need
-/// not end.</remarks>
+/// <summary>Finds the flow elements of an XML document that arrives line by line, and reads each element when it is complete.</summary>
+/// <remarks>Flows are independent: a malformed flow doesn't affect others, and a stream of <c>conntrack -E</c> has no end.</remarks>
 internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> emit)
 {
     private const int MaximumLength = 16 * 1024;
@@ -25,7 +24,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
     /// <summary>Adds a line.</summary>
     /// <param name="line">The line.</param>
     /// <param name="number">Its number.</param>
-    /// <param name="loggedAt">The time that a log has before it; null for none.</param>
+    /// <param name="loggedAt">The time that a log has before it; null if there is none.</param>
     public void Add(ReadOnlySpan<char> line, long number, DateTime? loggedAt)
     {
         _loggedAt = loggedAt;
@@ -34,7 +33,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
             rest = IsOpen && !Begins(rest) ? Continue(rest) : Begin(rest.TrimStart(), number);
     }
 
-    /// <summary>Says so where a flow is cut off.</summary>
+    /// <summary>Reports a flow that is cut off.</summary>
     public void Flush()
     {
         if (IsOpen)
@@ -56,7 +55,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
             return text[Opening.Length..] is { IsEmpty: false } more ? Continue(more) : default;
         }
 
-        // What -E appends to a flow was read with it.
+        // Words that -E appends to a flow were read with the flow.
         if (text.IsEmpty || text.StartsWith(UserSpace, StringComparison.Ordinal))
             return default;
         foreach (string wrapping in Wrappings)
@@ -76,14 +75,14 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
         return default;
     }
 
-    /// <summary>Takes text up to the flow's end.</summary>
-    /// <returns>What follows it.</returns>
+    /// <summary>Takes the text up to the end of the flow.</summary>
+    /// <returns>The text after it.</returns>
     private ReadOnlySpan<char> Continue(ReadOnlySpan<char> text)
     {
         int before = _flow.Length;
         string flow = _flow.Append(text).ToString();
 
-        // The end may be cut in two itself.
+        // The end tag itself may be split between two lines.
         int end = flow.IndexOf(Closing, Math.Max(0, before - Closing.Length), StringComparison.Ordinal) + Closing.Length;
         if (end >= Closing.Length)
         {
@@ -100,7 +99,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
         return default;
     }
 
-    /// <summary>Reads a flow whose lines were cut anywhere or, failing that, where XML has blanks.</summary>
+    /// <summary>Reads a flow whose lines were split at any place or, if that fails, at blanks of XML.</summary>
     private void Read(string flow, string program)
     {
         if (!parser.TryParseFlow(flow, program, _loggedAt, out ConntrackTextRecord? record, out TextFault fault)
@@ -114,7 +113,7 @@ internal sealed class XmlCollector(TextParser parser, Action<ConntrackTextItem> 
         emit(record);
     }
 
-    /// <summary>What -E appends to a flow that a program made: <c>[USERSPACE] portid=3114 progname=conntrack</c>.</summary>
+    /// <summary>The words that -E appends to a flow that a program created: <c>[USERSPACE] portid=3114 progname=conntrack</c>.</summary>
     private static string ProgramAfter(ReadOnlySpan<char> rest)
     {
         ReadOnlySpan<char> text = rest.TrimStart();
