@@ -206,7 +206,7 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
     /// <summary>The longest accepted time, in seconds.</summary>
     public long Maximum { get; init; } = int.MaxValue;
 
-    /// <summary>Whether fractions of a second are accepted. They are for times that the module measures, not for the kernel's timeouts.</summary>
+    /// <summary>True if fractions of a second are accepted. They are for times that the module measures, not for the kernel's timeouts.</summary>
     public bool TakesFractions { get; init; }
 
     /// <inheritdoc/>
