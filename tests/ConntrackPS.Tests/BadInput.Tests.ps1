@@ -121,9 +121,8 @@ Describe 'Wrong values' {
         'Get-ConntrackEntry -Status', 'Get-ConntrackEntry -ExcludeStatus', 'Remove-ConntrackEntry -Status', 'Remove-ConntrackEntry -ExcludeStatus'
     ) {
         $failure = Get-OneFailure "$_ ([ConntrackPS.Conntrack.ConntrackStatus]::None) -NetworkNamespace $namespace"
-        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidFilter,ConntrackPS.Commands.*Command'
-        $failure.CategoryInfo.Category | Should -Be 'InvalidArgument'
-        "$failure" | Should -BeLike '*Give at least one*Status*'
+        $failure.FullyQualifiedErrorId | Should -BeLike 'ParameterArgumentTransformationError,ConntrackPS.Commands.*Command'
+        "$failure" | Should -BeLike "*Status'*'None' is not a status bit. Write one or several of *Assured*"
     }
 
     It '<Command> -AddressFamily <Value>' -ForEach @(

@@ -22,11 +22,11 @@ Describe 'Completion' {
     It 'knows the values of <Line>' -ForEach @(
         @{ Line = 'Get-ConntrackEntry -Protocol t'; Values = @('Tcp') }
         @{ Line = 'Set-ConntrackEntry -Protocol icmpv'; Values = @('IcmpV6') }
-        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SYN_RECV', 'SYN_SENT', 'SYN_SENT2', 'SynRecv', 'SynSent', 'SynSent2' }
-        @{ Line = 'Set-ConntrackEntry -State time'; Values = 'TIME_WAIT', 'TimeWait' }
-        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = 'SEEN_REPLY', 'SeenReply' }
-        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SRC_NAT', 'SRC_NAT_DONE', 'SrcNat', 'SrcNatDone' }
-        @{ Line = 'New-ConntrackEntry -State FIN'; Values = 'FIN_WAIT', 'FinWait' }
+        @{ Line = 'Remove-ConntrackEntry -State syn'; Values = 'SynSent', 'SYN_SENT', 'SynRecv', 'SYN_RECV', 'SynSent2', 'SYN_SENT2' }
+        @{ Line = 'Set-ConntrackEntry -State time'; Values = 'TimeWait', 'TIME_WAIT' }
+        @{ Line = 'Watch-ConntrackEvent -Status see'; Values = 'SeenReply', 'SEEN_REPLY' }
+        @{ Line = 'Get-ConntrackEntry -ExcludeStatus Assured,Sr'; Values = 'SrcNat', 'SRC_NAT', 'SrcNatDone', 'SRC_NAT_DONE' }
+        @{ Line = 'New-ConntrackEntry -State FIN'; Values = 'FinWait', 'FIN_WAIT' }
         @{ Line = 'Show-ConntrackTop -SortBy Unr'; Values = @('Unreplied') }
         @{ Line = 'Measure-ConntrackEntry -GroupBy Source'; Values = 'SourceAddress', 'SourcePort'; ToolTip = '*first packet*' }
         @{ Line = 'Measure-ConntrackEntry -GroupBy Protocol,He'; Values = @('Helper'); ToolTip = '*helper*' }
@@ -40,24 +40,24 @@ Describe 'Completion' {
         }
     }
 
-    It 'knows both spellings of every <Of>, and offers no other' -ForEach @(
-        @{ Of = 'state'; Type = [ConntrackPS.Conntrack.ConntrackState] }
-        @{ Of = 'status bit'; Type = [ConntrackPS.Conntrack.ConntrackStatus] }
+    It 'knows both spellings of every <Of>, for -<Names>' -ForEach @(
+        @{ Of = 'state'; TypeName = 'ConntrackPS.Conntrack.ConntrackState'; Names = 'State', 'ExcludeState', 'NewState' }
+        @{ Of = 'status bit'; TypeName = 'ConntrackPS.Conntrack.ConntrackStatus'; Names = 'Status', 'ExcludeStatus', 'SetStatus' }
     ) {
-        $parameters = foreach ($command in Get-Command -Module ConntrackPS) {
-            foreach ($parameter in $command.Parameters.Values | Where-Object { $_.ParameterType -eq $Type.MakeArrayType() -or [Nullable]::GetUnderlyingType($_.ParameterType) -eq $Type }) {
-                [pscustomobject]@{ Command = $command.Name; Parameter = $parameter }
+        $type = $TypeName -as [type]
+        $parameters = foreach ($command in Get-Command -Module ConntrackPS -Noun ConntrackEntry, ConntrackEvent, ConntrackTop) {
+            foreach ($name in $Names | Where-Object { $command.Parameters.ContainsKey($_) }) {
+                "$($command.Name) -$name "
             }
         }
         $parameters.Count | Should -BeGreaterThan 5
-        foreach ($one in $parameters) {
-            $because = "$($one.Command) -$($one.Parameter.Name)"
-            $offered = ($one.Parameter.Attributes | Where-Object { $_ -is [ValidateSet] }).ValidValues
-            foreach ($name in [Enum]::GetNames($Type) | Where-Object { $_ -notin 'None', 'Unknown' }) {
-                $offered | Should -Contain $name -Because $because
-                @($offered -replace '_') -eq $name | Should -Not -BeNullOrEmpty -Because $because
+        foreach ($line in $parameters) {
+            $offered = (Get-Completion $line).CompletionText
+            foreach ($name in [Enum]::GetNames($type) | Where-Object { $_ -notin 'None', 'Unknown' }) {
+                $offered | Should -Contain $name -Because $line
             }
-            @($offered | Where-Object { $_ -cmatch '_' }).Count | Should -BeGreaterThan 5 -Because $because
+            @($offered | Where-Object { $_ -cmatch '_' }).Count | Should -BeGreaterThan 5 -Because $line
+            ($offered -replace '_' | Where-Object { $_ -notin [Enum]::GetNames($type) }) | Should -BeNullOrEmpty -Because $line
         }
     }
 

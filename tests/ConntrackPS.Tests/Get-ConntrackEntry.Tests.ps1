@@ -438,7 +438,7 @@ Describe 'Get-ConntrackEntry in a network namespace' {
             (TabExpansion2 $Line $Line.Length).CompletionMatches.CompletionText
         }
         Complete "Get-ConntrackEntry -NetworkNamespace $($other.Substring(0, $other.Length - 1))" | Should -Contain $other
-        Complete 'Get-ConntrackEntry -State Syn' | Should -Be 'SYN_RECV', 'SYN_SENT', 'SYN_SENT2', 'SynRecv', 'SynSent', 'SynSent2'
+        Complete 'Get-ConntrackEntry -State Syn' | Should -Be 'SynSent', 'SYN_SENT', 'SynRecv', 'SYN_RECV', 'SynSent2', 'SYN_SENT2'
         Complete 'Get-ConntrackEntry -Protocol Ic' | Should -Be 'Icmp', 'IcmpV6'
         Complete 'Get-ConntrackEntry -AddressFamily ' | Should -Be 'IPv4', 'IPv6'
         Complete 'Remove-ConntrackEntry -Status Seen' | Should -Be 'SEEN_REPLY', 'SeenReply'

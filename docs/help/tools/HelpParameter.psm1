@@ -69,11 +69,15 @@ function Select-InSet([object[]] $Parameter, [System.Management.Automation.Comma
     }
 }
 
-<# The possible values: names of an enumeration or of a ValidateSet. #>
+<# The possible values: names of an enumeration, of a ValidateSet, or in several spellings. #>
 function Get-Choice([System.Management.Automation.ParameterMetadata] $Parameter) {
     $set = $Parameter.Attributes | Where-Object { $_ -is [ValidateSet] }
     if ($set) {
         return $set.ValidValues
+    }
+    $spelled = $Parameter.Attributes | Where-Object { $_ -is [ConntrackPS.Arguments.SpellingArgumentAttribute] }
+    if ($spelled) {
+        return @($spelled.Spellings)
     }
     $type = $Parameter.ParameterType
     $type = $type.IsArray ? $type.GetElementType() : [Nullable]::GetUnderlyingType($type) ?? $type

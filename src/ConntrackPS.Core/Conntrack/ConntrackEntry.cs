@@ -235,8 +235,8 @@ public class ConntrackEntry
     /// <summary>The kernel's number for the entry during its lifetime. Not unique by itself (CTA_ID).</summary>
     public uint? Id => Has(EntryFields.Id) ? Data.Id : null;
 
-    /// <summary>What a text says of the connection beyond all other properties, such as <c>nmark=</c> or <c>[FASTNAT]</c> of a router's
-    /// firmware: the words, and for <c>word=value</c> and <c>[WORD value]</c> the values, else an empty text. Null for nothing.</summary>
+    /// <summary>Words of a text that have no other property, such as <c>nmark=</c> or <c>[FASTNAT]</c> of a router's firmware. The value is
+    /// that of <c>word=value</c> or <c>[WORD value]</c>, otherwise an empty text. Null if there are none.</summary>
     public IReadOnlyDictionary<string, string>? Extra => Details?.Extra;
 
     /// <summary>The network namespace that the entry was read in, as the user named it; null for the caller's own.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace ConntrackPS.Conntrack;
 
 /// <summary>The state of a TCP, SCTP or DCCP connection, by the kernel's names.</summary>
@@ -125,18 +127,22 @@ public static class ConntrackStates
     /// <summary>The kernel's number for a state, or null if the protocol has no such state.</summary>
     internal static byte? ToKernel(IPProtocol protocol, ConntrackState state)
     {
+        ConntrackState[] states = Numbers(protocol);
         if (state > ConntrackState.Unknown)
-            return (byte)(state & ~ConntrackState.Unknown);
-        int number = Array.IndexOf(Numbers(protocol), state);
+            return states.Length > 0 && (byte)(state & ~ConntrackState.Unknown) is var unknown && unknown >= states.Length ? unknown : null;
+        int number = Array.IndexOf(states, state);
         return number < 0 ? null : (byte)number;
     }
 
-    /// <summary>Parses a state name in any spelling and any case: <c>SynSent</c>, <c>SYN_SENT</c>, <c>LISTEN</c> for SynSent2. Numbers are
-    /// not accepted.</summary>
+    /// <summary>Parses a state name in any spelling and any case: <c>SynSent</c>, <c>SYN_SENT</c>, <c>LISTEN</c> for SynSent2. A number is
+    /// accepted only for a state without a name, from 129 to 255, because ToString returns it.</summary>
     public static bool TryParse(string text, out ConntrackState state)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return StateNames.TryParse(text, out state);
+        if (!byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
+            return StateNames.TryParse(text, out state);
+        state = (ConntrackState)number;
+        return state > ConntrackState.Unknown;
     }
 
     /// <summary>The phase of a connection in this state.</summary>

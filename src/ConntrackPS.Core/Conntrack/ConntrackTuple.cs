@@ -29,16 +29,16 @@ public readonly record struct ConntrackTuple
     /// <summary>The destination address (CTA_IP_V4_DST, CTA_IP_V6_DST).</summary>
     public AddressBits Destination { get; init; }
 
-    /// <summary>What a text hides, such as <c>src=x.x.x.x</c>. The kernel always tells all.</summary>
+    /// <summary>The parts that a text hides, such as <c>src=x.x.x.x</c>. Tuples of the kernel have none.</summary>
     internal TupleGaps Gaps { get; init; }
 
     /// <summary>True if a part is unknown that every text of the connection has.</summary>
     internal bool HasGaps => Gaps != TupleGaps.None || Family == IPFamily.Unspecified;
 
-    /// <summary>The source address; null where it is not known.</summary>
+    /// <summary>The source address; null if it is not known.</summary>
     internal string? SourceText => Family == IPFamily.Unspecified || (Gaps & TupleGaps.Source) != 0 ? null : Source.ToString(Family);
 
-    /// <summary>The destination address; null where it is not known.</summary>
+    /// <summary>The destination address; null if it is not known.</summary>
     internal string? DestinationText => Family == IPFamily.Unspecified || (Gaps & TupleGaps.Destination) != 0 ? null : Destination.ToString(Family);
 
     /// <summary>True for ICMP and ICMPv6.</summary>

@@ -56,9 +56,9 @@ public sealed class LabelNames
 
     internal static LabelNames Load(string root) => Parse(NameFile.Read(root, DefaultPaths));
 
-    /// <summary>What a file says.</summary>
-    /// <param name="Names">Of each bit, the name that is read first.</param>
-    /// <param name="Bits">Of each name, the bit that is read first.</param>
+    /// <summary>The names and bits of a file.</summary>
+    /// <param name="Names">The first name of each bit.</param>
+    /// <param name="Bits">The first bit of each name.</param>
     private sealed record Index(Dictionary<int, string> Names, Dictionary<string, int> Bits)
     {
         public static Index Of(IEnumerable<string> lines)

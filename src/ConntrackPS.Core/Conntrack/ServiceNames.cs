@@ -63,9 +63,9 @@ internal sealed class ServiceNames
             : throw new FormatException($"'{name}' has several ports in /etc/services. Write one of {string.Join(", ", ports)}.");
     }
 
-    /// <summary>Reads a port, a service, or a range from one of them to another: <c>443</c>, <c>https</c>, <c>1000-2000</c>,
-    /// <c>http-https</c>, <c>80-https</c>. A name with hyphens is that name, where the file has it.</summary>
-    /// <exception cref="FormatException">It is none of these, or can be read in several ways; the message says what is accepted.</exception>
+    /// <summary>Reads a port, a service, or a range between two of them: <c>443</c>, <c>https</c>, <c>1000-2000</c>, <c>http-https</c>,
+    /// <c>80-https</c>. A text that the file has as a name is that service, even if it contains a hyphen.</summary>
+    /// <exception cref="FormatException">The text has another form, or is ambiguous. The message shows the accepted forms.</exception>
     public PortRange ParseRange(string text)
     {
         if (PortRange.TryParse(text, out PortRange range))

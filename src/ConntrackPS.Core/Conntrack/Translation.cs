@@ -32,7 +32,7 @@ internal static class Translation
     public static bool DestinationPortDiffers(ConntrackEntry entry) => !entry.Original.IsIcmp && Differs(
         entry, TupleGaps.DestinationPort, TupleGaps.SourcePort, entry.Original.DestinationPort != entry.Reply.SourcePort);
 
-    /// <summary>What is not known can't be compared.</summary>
+    /// <summary>Unknown values can't be compared.</summary>
     private static bool Differs(ConntrackEntry entry, TupleGaps original, TupleGaps reply, bool differs) =>
         differs && (entry.Original.Gaps & original) == 0 && (entry.Reply.Gaps & reply) == 0 && entry.Reply.Family != IPFamily.Unspecified;
 }

@@ -17,11 +17,11 @@ public sealed class ConntrackStat : ConntrackCounters
         Namespace = reading.Namespace;
     }
 
-    /// <summary>What a text told.</summary>
+    /// <summary>The values that a text contains.</summary>
     internal ConntrackStat(CounterValues values, long? count)
         : base(values) => Count = count;
 
-    /// <summary>Entries in the table of this network namespace (nf_conntrack_count); null where a text doesn't tell.</summary>
+    /// <summary>Entries in the table of this network namespace (nf_conntrack_count); null if a text lacks it.</summary>
     public long? Count { get; }
 
     /// <summary>Entries allowed in each network namespace, 0 for no limit (nf_conntrack_max); null for statistics of a text, as all
@@ -75,7 +75,7 @@ public sealed class ConntrackCpuStat : ConntrackCounters
     private ConntrackCpuStat(CpuCounters processor, string? networkNamespace)
         : base(CounterValues.Sum(processor)) => (Cpu, Namespace) = (processor.Cpu, networkNamespace);
 
-    /// <summary>What a text told.</summary>
+    /// <summary>The values that a text contains.</summary>
     internal ConntrackCpuStat(CounterValues values, int cpu)
         : base(values) => Cpu = cpu;
 
@@ -147,8 +147,8 @@ public abstract class ConntrackCounters
     /// <summary>Expectations deleted (expect_delete).</summary>
     public ulong? ExpectationDelete => _values[Counter.ExpectationDelete];
 
-    /// <summary>What a text said that no other property holds, by its words, such as entries and searched of
-    /// /proc/net/stat/nf_conntrack. Null for nothing, and for what was read from the kernel.</summary>
+    /// <summary>Values of a text that have no other property, by their names in the text, such as entries and searched of
+    /// /proc/net/stat/nf_conntrack. Null if there are none, and for values of the kernel.</summary>
     public IReadOnlyDictionary<string, string>? Extra
     {
         get => _extra;

@@ -90,7 +90,7 @@ internal sealed class CounterValues
 {
     private readonly ulong?[] _values = new ulong?[CpuCounters.Count];
 
-    /// <summary>A counter; null where this kernel has no such.</summary>
+    /// <summary>A counter; null if this kernel has no such.</summary>
     public ulong? this[Counter counter]
     {
         get => _values[(int)counter];

@@ -32,7 +32,7 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     /// <summary>True if the event did not come from the kernel, but from a comparison of tables after a loss.</summary>
     public bool IsDerived { get; internal set; }
 
-    /// <summary>How many events were lost, on events of type Lost; null where a text doesn't say.</summary>
+    /// <summary>The number of lost events, on events of type Lost; null if a text lacks it.</summary>
     public ulong? LostCount { get; internal set; }
 
     /// <summary>The netlink port of the program that requested the change (nlmsghdr.nlmsg_pid). Many programs use their process id; this

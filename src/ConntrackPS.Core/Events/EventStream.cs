@@ -247,7 +247,7 @@ public sealed record EventOptions
     /// <summary>Watches all named network namespaces, including later ones, in addition to the given ones.</summary>
     public bool FollowNamespaces { get; init; }
 
-    /// <summary>Which connections of each network namespace, where that differs; null where <see cref="Filter"/> holds for all.</summary>
+    /// <summary>The connections of each network namespace, if they differ; null if <see cref="Filter"/> applies to all.</summary>
     internal Func<NetworkNamespace?, ConntrackFilter>? FilterIn { get; init; }
 
     internal Func<NetworkNamespace?, double> ReadFillPercent { get; init; } = TableFill.ReadPercent;

@@ -4,10 +4,10 @@ using ConntrackPS.Conntrack.Table;
 
 namespace ConntrackPS.Expectations;
 
-/// <summary>A connection that a helper has read about in another one, its master, and that the kernel will recognise by
-/// a tuple and a mask when it comes (struct nf_conntrack_expect).</summary>
-/// <remarks>The destination must always be met exactly; the mask is about the source. Null means that the kernel or the text that it
-/// was read from did not tell.</remarks>
+/// <summary>A connection that a helper expects, because another connection, its master, announced it. The kernel recognises it by a tuple
+/// and a mask (struct nf_conntrack_expect).</summary>
+/// <remarks>The destination must match exactly; the mask is for the source. Null means that the kernel or the text lacks the
+/// value.</remarks>
 public class ConntrackExpectation
 {
     internal ConntrackTuple Expected;
@@ -20,7 +20,7 @@ public class ConntrackExpectation
     /// <summary>The full key of the master, if more is known than the kernel reports for a listed expectation.</summary>
     internal EntryKey? MasterKey;
 
-    /// <summary>True where the master's addresses are known, but not its protocol, which conntrack(8) never prints.</summary>
+    /// <summary>True if the master's addresses are known, but not its protocol, which conntrack(8) never prints.</summary>
     internal bool IsMasterProtocolUnknown;
 
     internal ConntrackExpectation()
@@ -100,18 +100,18 @@ public class ConntrackExpectation
     /// <summary>The network namespace that it was read in, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; internal set; }
 
-    /// <summary>What a text said of it that no other property holds, by its words. A bare word, and one in brackets, has the value
-    /// "". Null for nothing, and for expectations of the kernel.</summary>
+    /// <summary>Words of a text that have no other property. A single word, also one in brackets, has the value "". Null if there are none,
+    /// and for expectations of the kernel.</summary>
     public IReadOnlyDictionary<string, string>? Extra
     {
         get => _extra;
         internal set => _extra = ExtraWords.Of(value);
     }
 
-    /// <summary>True where the mask is known.</summary>
+    /// <summary>True if the mask is known.</summary>
     internal bool HasMask => Mask.Family != IPFamily.Unspecified;
 
-    /// <summary>True where the master's addresses are known.</summary>
+    /// <summary>True if the master's addresses are known.</summary>
     internal bool HasMaster => Master.Family != IPFamily.Unspecified;
 
     /// <summary>Lets expectations through that say all that a new one needs: without the mask it would meet any connection.</summary>

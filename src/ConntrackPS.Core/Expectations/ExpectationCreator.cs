@@ -27,14 +27,14 @@ public sealed class ExpectationCreator : IDisposable
     }
 
     /// <summary>Creates an expectation.</summary>
-    /// <param name="expectation">What to create; its id is the kernel's to give.</param>
-    /// <param name="force">Where it exists already with the same mask and master, it gets the timeout.</param>
-    /// <returns>The expectation as the kernel has it then; null where it is gone already.</returns>
-    /// <exception cref="FormatException">A tuple is not whole, or there is no mask: text may leave both out.</exception>
-    /// <exception cref="NetlinkException">EEXIST: the kernel would take another entry for its master.</exception>
-    /// <exception cref="NetlinkException">The kernel refused. EEXIST: one that meets the tuple exists. EBUSY: one would
-    /// meet some of the same connections. ENOENT: no master. EOPNOTSUPP: the master has no helper. EINVAL: a class or
-    /// function that there is not. EMFILE: there are as many as there may be.</exception>
+    /// <param name="expectation">The expectation to create. The kernel chooses its id.</param>
+    /// <param name="force">True to set the timeout of an existing expectation with the same mask and master.</param>
+    /// <returns>The expectation as the kernel then has it; null if it has already ended.</returns>
+    /// <exception cref="FormatException">A tuple is incomplete, or the mask is missing. Text may lack both.</exception>
+    /// <exception cref="NetlinkException">EEXIST: the kernel would use another entry as its master.</exception>
+    /// <exception cref="NetlinkException">The kernel refused. EEXIST: an expectation with a matching tuple exists. EBUSY: an existing one
+    /// would match some of the same connections. ENOENT: no master. EOPNOTSUPP: the master has no helper. EINVAL: an unknown class or
+    /// function. EMFILE: the maximum number of expectations exists.</exception>
     public ConntrackExpectation? Create(ConntrackExpectation expectation, bool force = false)
     {
         ArgumentNullException.ThrowIfNull(expectation);

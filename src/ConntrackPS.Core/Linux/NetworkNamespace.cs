@@ -48,7 +48,7 @@ public sealed class NetworkNamespace
     /// <exception cref="NetworkNamespaceException">No such name, path or process exists.</exception>
     internal static NetworkNamespace? ParseOrOwn(string? value) => value is null ? null : Parse(value);
 
-    /// <summary>The names that <c>ip netns list</c> shows, sorted; none where there are no namespaces.</summary>
+    /// <summary>The names that <c>ip netns list</c> shows, sorted; none if there are no namespaces.</summary>
     public static IReadOnlyList<string> Names() =>
         Platform.IsLinux && Directory.Exists(NamedDirectory)
             ? [.. Directory.EnumerateFiles(NamedDirectory).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)]

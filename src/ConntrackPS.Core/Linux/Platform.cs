@@ -2,10 +2,10 @@ using System.Runtime.Versioning;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>Whether this system is Linux. Text, groups of objects and conversions work on every system; the kernel's table is on
-/// Linux alone.</summary>
-/// <remarks>Nothing else asks the system. What needs the kernel goes through <see cref="NetworkNamespace"/>, which calls
-/// <see cref="RequireLinux"/> before anything of libc is touched: so Tmds.LibC is not loaded elsewhere, where it is of no use.</remarks>
+/// <summary>True if this system is Linux. Text, groups of objects and conversions work on every system; only Linux has the kernel's
+/// table.</summary>
+/// <remarks>No other code checks the system. Code that needs the kernel uses <see cref="NetworkNamespace"/>, which calls <see
+/// cref="RequireLinux"/> before any function of libc. So Tmds.LibC is not loaded on other systems, where it doesn't work.</remarks>
 internal static class Platform
 {
     /// <summary>For tests alone: an AppContext switch that makes Linux pass for another system. It is read once. It can't make

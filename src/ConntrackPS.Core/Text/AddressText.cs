@@ -5,9 +5,9 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
 
-/// <summary>Addresses as inet_ntop(3) writes them, which conntrack uses, and as the kernel does in /proc.</summary>
-/// <remarks>The kernel's %pI6 writes all eight groups with leading zeros. inet_ntop shortens as RFC 5952 says, but writes the
-/// last 32 bits of ::a.b.c.d and ::ffff:a.b.c.d with dots, and of no other address.</remarks>
+/// <summary>Reads and writes addresses as inet_ntop(3) does, which conntrack uses, and as the kernel does in /proc.</summary>
+/// <remarks>The kernel's %pI6 writes all eight groups with leading zeros. inet_ntop shortens as RFC 5952 says. It writes the last 32 bits
+/// with dots only for ::a.b.c.d and ::ffff:a.b.c.d.</remarks>
 internal static class AddressText
 {
     private const int GroupCount = 8;
@@ -26,10 +26,10 @@ internal static class AddressText
         return text.Contains(':') && !text.Contains('/') && AddressBits.TryParse(text, out family, out address);
     }
 
-    /// <summary>True for what people write in the place of an address that they hide: <c>x.x.x.x</c>, <c>xxx.xxx.xxx.xxx</c>, <c>10.0.x.x</c>,
-    /// <c>A.B.C.D</c>, <c>n.n.n.n:2194</c>, <c>***</c>, <c>[redacted]</c>, <c>WAN_IP</c>. A damaged number is none.</summary>
+    /// <summary>True for text that replaces a hidden address: <c>x.x.x.x</c>, <c>xxx.xxx.xxx.xxx</c>, <c>10.0.x.x</c>, <c>A.B.C.D</c>,
+    /// <c>n.n.n.n:2194</c>, <c>***</c>, <c>[redacted]</c>, <c>WAN_IP</c>. False for a damaged address.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="port">The digits behind the address; empty for none.</param>
+    /// <param name="port">The digits after the address; empty if there are none.</param>
     public static bool IsMasked(ReadOnlySpan<char> text, out ReadOnlySpan<char> port)
     {
         int colon = text.IndexOf(':');
@@ -43,7 +43,7 @@ internal static class AddressText
         if ((address[0] == '<' && address[^1] != '>') || (address[0] == '[' && address[^1] != ']'))
             return false;
 
-        // Letters of hexadecimal numbers hide an address only between dots, as in a.b.c.d.
+        // Hexadecimal letters hide an address only between dots, as in a.b.c.d.
         bool isDotted = address.Count('.') == 3;
         foreach (char letter in address)
         {
@@ -54,7 +54,7 @@ internal static class AddressText
         return address.ContainsAny(HidingSigns);
     }
 
-    /// <summary>True for what stands in the place of a number that is hidden: letters or signs, and not a digit among them.</summary>
+    /// <summary>True for text that replaces a hidden number: letters or signs, without a digit.</summary>
     public static bool IsMaskedNumber(ReadOnlySpan<char> text) => !text.IsEmpty && !text.ContainsAnyInRange('0', '9') && !text.Contains('=');
 
     public static void Append(StringBuilder text, IPFamily family, AddressBits address, bool isExpanded = false)
@@ -91,7 +91,7 @@ internal static class AddressText
 
             uint digit = (uint)(letter - '0');
 
-            // A leading zero means octal to some programs, so that no one knows what is meant.
+            // Some programs read a leading zero as octal, so the value is ambiguous.
             if (digit > 9 || (digits > 0 && part == 0) || (part = part * 10 + digit) > byte.MaxValue)
                 return false;
             digits++;
@@ -137,7 +137,7 @@ internal static class AddressText
         }
     }
 
-    /// <summary>The first of the longest runs of two or more zero groups.</summary>
+    /// <summary>The start of the longest run of two or more zero groups; the first one if several are equally long.</summary>
     private static (int From, int To) LongestZeros(AddressBits address)
     {
         (int From, int To) best = (-1, -1);

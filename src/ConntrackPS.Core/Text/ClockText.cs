@@ -9,7 +9,7 @@ internal static class ClockText
     private const string DateAndTime = "ddd MMM d HH:mm:ss yyyy";
     private const string Days = "ddd MMM";
 
-    /// <summary>Reads <c>Fri Nov 20 07:40:00 2026</c>; days below 10 have a second space in front.</summary>
+    /// <summary>Reads <c>Fri Nov 20 07:40:00 2026</c>. Days below 10 have a second space before them.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out DateTime time) =>
         DateTime.TryParseExact(
             text, DateAndTime, CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite | DateTimeStyles.AssumeLocal, out time);
@@ -54,7 +54,7 @@ internal static class ClockText
         text.Append(time.ToString("d HH:mm:ss yyyy", CultureInfo.InvariantCulture));
     }
 
-    /// <summary>Nanoseconds since 1970, as the kernel counts; a time of no kind is a local one.</summary>
+    /// <summary>Nanoseconds since 1970, as the kernel counts. A time of kind Unspecified is local.</summary>
     public static ulong ToNanoseconds(DateTime time) =>
         (ulong)Math.Clamp((time.ToUniversalTime() - DateTime.UnixEpoch).Ticks, 0, (long)(ulong.MaxValue / 100)) * 100;
 }

@@ -4,42 +4,42 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Text;
 
-/// <summary>What reading text yields: a <see cref="ConntrackTextRecord"/> or a <see cref="ConntrackTextProblem"/>.</summary>
+/// <summary>A result of reading text: a <see cref="ConntrackTextRecord"/> or a <see cref="ConntrackTextProblem"/>.</summary>
 public abstract class ConntrackTextItem
 {
     private protected ConntrackTextItem()
     {
     }
 
-    /// <summary>The number of the line it begins in, from 1.</summary>
+    /// <summary>The number of the first line of the item, from 1.</summary>
     public long LineNumber { get; internal set; }
 }
 
-/// <summary>An object read from text, and what the line said beside it.</summary>
+/// <summary>An object read from text, with details about its line.</summary>
 public sealed class ConntrackTextRecord : ConntrackTextItem
 {
     internal ConntrackTextRecord(object value) => Value = value;
 
-    /// <summary>The object: a <see cref="ConntrackEntry"/>, a <see cref="ConntrackEvent"/> where the text is an event's, or what
-    /// <see cref="ConntrackTextSource"/> names.</summary>
+    /// <summary>The object: a <see cref="ConntrackEntry"/>, a <see cref="ConntrackEvent"/> if the text describes an event, or an object of
+    /// the kind that <see cref="ConntrackTextSource"/> names.</summary>
     public object Value { get; }
 
-    /// <summary>The entry or event; null where the object is none. Its status holds what the text tells or implies, not all that the
+    /// <summary>The entry or event; null if the object is neither. Its status contains what the text says or implies, not all that the
     /// kernel knew.</summary>
     public ConntrackEntry? Entry => Value as ConntrackEntry;
 
-    /// <summary>The event; null where the object is none.</summary>
+    /// <summary>The event; null if the object is not an event.</summary>
     internal ConntrackEvent? Event => Value as ConntrackEvent;
 
-    /// <summary>Words that are not known, and fields whose values can't be read, by name. <see cref="ConntrackEntry.Extra"/> has them with
-    /// their values.</summary>
+    /// <summary>The names of unknown words and of fields whose values can't be read. <see cref="ConntrackEntry.Extra"/> has their
+    /// values.</summary>
     public IReadOnlyList<string> UnknownWords { get; internal init; } = [];
 
-    /// <summary>How many lines the object was read from, which is more than 1 where a line was wrapped.</summary>
+    /// <summary>The number of lines that the object was read from. It is more than 1 if a line was wrapped.</summary>
     public int LineCount { get; internal set; } = 1;
 }
 
-/// <summary>A line that could not be read; the lines after it are read nonetheless.</summary>
+/// <summary>A line that could not be read. Reading continues after it.</summary>
 public sealed class ConntrackTextProblem : ConntrackTextItem
 {
     private const int ShownLength = 1000;
@@ -47,19 +47,19 @@ public sealed class ConntrackTextProblem : ConntrackTextItem
     internal ConntrackTextProblem(string line, TextFault fault) =>
         (Line, Found, Column, Expected) = (line, fault.Found, fault.Column, fault.Expected);
 
-    /// <summary>The line; joined where it was wrapped.</summary>
+    /// <summary>The line; the joined lines if it was wrapped.</summary>
     public string Line { get; }
 
-    /// <summary>The word that doesn't fit; empty where the line ends too early.</summary>
+    /// <summary>The word that doesn't fit; empty if the line ends too early.</summary>
     public string Found { get; }
 
-    /// <summary>Where that word begins, from 1.</summary>
+    /// <summary>The column of that word, from 1.</summary>
     public int Column { get; }
 
-    /// <summary>What was expected in its place.</summary>
+    /// <summary>The accepted form, as a phrase.</summary>
     public string Expected { get; }
 
-    /// <summary>True where an address is hidden, as people do who publish a line: <c>src=x.x.x.x</c>.</summary>
+    /// <summary>True if an address is hidden, as in published logs: <c>src=x.x.x.x</c>.</summary>
     public bool IsMasked => Expected == TextFault.MaskedAddress;
 
     /// <summary>The problem as a sentence.</summary>
@@ -70,17 +70,17 @@ public sealed class ConntrackTextProblem : ConntrackTextItem
     private static string Shorten(string text) => text.Length > ShownLength ? text[..ShownLength] + "..." : text;
 }
 
-/// <summary>Why a line is not an entry.</summary>
+/// <summary>The reason why a line is not an entry.</summary>
 /// <param name="Found">The word that doesn't fit; empty at the end of the line.</param>
-/// <param name="Column">Where it begins, from 1.</param>
-/// <param name="Expected">What would have been accepted, as a phrase.</param>
-/// <param name="IsBegun">True where the line begins as an entry does.</param>
-/// <param name="IsAtEnd">True where nothing follows the word, so that a continuation line may mend it.</param>
+/// <param name="Column">The column of that word, from 1.</param>
+/// <param name="Expected">The accepted form, as a phrase.</param>
+/// <param name="IsBegun">True if the line begins as an entry does.</param>
+/// <param name="IsAtEnd">True if nothing follows the word, so that the next line may complete it.</param>
 internal readonly record struct TextFault(string Found, int Column, string Expected, bool IsBegun, bool IsAtEnd)
 {
-    /// <summary>What is expected in the place of a hidden address.</summary>
+    /// <summary>The expected form for a hidden address.</summary>
     public const string MaskedAddress = "an address that is not hidden";
 
-    /// <summary>True where the line may be the first part of one that was wrapped.</summary>
+    /// <summary>True if the line may be the first part of a wrapped line.</summary>
     public bool MayContinue => IsBegun && IsAtEnd;
 }

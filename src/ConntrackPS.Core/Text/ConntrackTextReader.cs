@@ -4,11 +4,11 @@ using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Text;
 
-/// <summary>Reads entries from text in any of the forms that kernels and conntrack print, in one file as they come.</summary>
-/// <remarks>/proc/net/ip_conntrack and /proc/net/nf_conntrack; <c>conntrack -L</c>, <c>-G</c>, <c>-D</c> and <c>-E</c>, plain, with
-/// <c>-o extended, id, timestamp, ktimestamp, labels</c>; <c>-o save</c>; <c>-o xml</c>. Wrapped lines are joined.
-/// Commands may have the program's name and a prompt before them. Blank lines, comments, conntrack's totals and commands that list
-/// are passed over. A line that is none of these becomes a problem, and the rest goes on.</remarks>
+/// <summary>Reads entries from text in all forms that kernels and conntrack print. One file may mix them.</summary>
+/// <remarks>/proc/net/ip_conntrack and /proc/net/nf_conntrack; <c>conntrack -L</c>, <c>-G</c>, <c>-D</c> and <c>-E</c>, plain or with <c>-o
+/// extended, id, timestamp, ktimestamp, labels</c>; <c>-o save</c>; <c>-o xml</c>. Wrapped lines are joined. Commands may have the
+/// program's name and a prompt before them. Blank lines, comments, conntrack's totals and commands that list are skipped. Any other line
+/// becomes a problem, and reading continues.</remarks>
 /// <example><code>foreach (ConntrackTextItem item in new ConntrackTextReader().Read(File.OpenText("nf_conntrack")))
 ///     Console.WriteLine(item is ConntrackTextRecord record ? record.Entry : item);</code></example>
 public sealed class ConntrackTextReader
@@ -16,26 +16,26 @@ public sealed class ConntrackTextReader
     private readonly Queue<ConntrackTextItem> _items = [];
     private readonly LineReader _lines;
 
-    /// <summary>A reader of one text.</summary>
-    /// <param name="options">What the text doesn't tell by itself, and what to read of it.</param>
+    /// <summary>Creates a reader of one text.</summary>
+    /// <param name="options">Facts that the text lacks, and the kinds of text to read.</param>
     public ConntrackTextReader(ConntrackTextOptions? options = null) => _lines = new LineReader(options ?? new ConntrackTextOptions(), Emit);
 
-    /// <summary>Lines added.</summary>
+    /// <summary>The number of lines added.</summary>
     public long LineCount { get; private set; }
 
-    /// <summary>Lines passed over: blank ones, comments, totals.</summary>
+    /// <summary>The number of skipped lines: blank lines, comments, totals.</summary>
     public long SkippedCount { get; private set; }
 
-    /// <summary>Objects read.</summary>
+    /// <summary>The number of objects read.</summary>
     public long RecordCount { get; private set; }
 
-    /// <summary>Lines that belong to the object of a line before.</summary>
+    /// <summary>The number of lines that belong to the object of an earlier line.</summary>
     public long ContinuedCount { get; private set; }
 
-    /// <summary>Problems found.</summary>
+    /// <summary>The number of problems found.</summary>
     public long ProblemCount { get; private set; }
 
-    /// <summary>Adds a line, or several with line feeds in between.</summary>
+    /// <summary>Adds a line, or several lines separated by line feeds.</summary>
     internal void Add(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -46,13 +46,13 @@ public sealed class ConntrackTextReader
             AddLine(text[from..]);
     }
 
-    /// <summary>Says that no more lines come.</summary>
+    /// <summary>Marks the end of the text.</summary>
     internal void Complete() => _lines.Complete();
 
-    /// <summary>Takes what has been read, in the order of lines.</summary>
+    /// <summary>Returns and removes the items read so far, in the order of lines.</summary>
     internal bool TryTake([NotNullWhen(true)] out ConntrackTextItem? item) => _items.TryDequeue(out item);
 
-    /// <summary>Reads a whole text.</summary>
+    /// <summary>Reads a complete text.</summary>
     public IEnumerable<ConntrackTextItem> Read(TextReader text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -96,44 +96,45 @@ public sealed class ConntrackTextReader
     }
 }
 
-/// <summary>How a text is read.</summary>
+/// <summary>Options for reading a text.</summary>
 public sealed record ConntrackTextOptions
 {
-    /// <summary>The names of label bits; null for this machine's.</summary>
+    /// <summary>The names of label bits; null for this machine's names.</summary>
     public LabelNames? Labels { get; init; }
 
-    /// <summary>When the text was printed. Connections then have a start time where the text has delta-time=; without it they don't, for the
-    /// text doesn't tell.</summary>
+    /// <summary>When the text was printed. It gives connections a start time if the text has delta-time=. The text itself does not contain
+    /// this time.</summary>
     public DateTime? CapturedAt { get; init; }
 
-    /// <summary>When the text was last written to, which gives log lines without a year the latest possible one; null for now.</summary>
+    /// <summary>When the text was last written. Log lines without a year get the latest year that is possible then. Null for now.</summary>
     public DateTime? WrittenAt { get; init; }
 
-    /// <summary>The one kind of text to read; null for any.</summary>
+    /// <summary>The only kind of text to read; null for all kinds.</summary>
     public ConntrackTextSource? Source { get; init; }
 
-    /// <summary>True to read lines whose addresses are hidden, such as <c>src=x.x.x.x</c>. These addresses are null.</summary>
+    /// <summary>True to read lines with hidden addresses, such as <c>src=x.x.x.x</c>. These addresses are null.</summary>
     public bool AllowMasked { get; init; }
 
-    /// <summary>True to return events at once, as they may come live. Otherwise each waits for the next line, which may continue it.</summary>
+    /// <summary>True to return events immediately, for live input. Otherwise each event waits for the next line, which may continue
+    /// it.</summary>
     public bool IsLive { get; init; }
 }
 
 /// <summary>The kinds of text that can be read.</summary>
 public enum ConntrackTextSource
 {
-    /// <summary>Connections and their events, by conntrack, conntrackd or the kernel.</summary>
+    /// <summary>Connections and their events, from conntrack, conntrackd or the kernel.</summary>
     Conntrack,
 
-    /// <summary>Expectations, by conntrack, conntrackd or the kernel.</summary>
+    /// <summary>Expectations, from conntrack, conntrackd or the kernel.</summary>
     Expectation,
 
-    /// <summary>Counters: <c>conntrack -S</c> and /proc/net/stat/nf_conntrack.</summary>
+    /// <summary>Counters, from <c>conntrack -S</c> and /proc/net/stat/nf_conntrack.</summary>
     Stat,
 
-    /// <summary>Connections by <c>ovs-appctl dpctl/dump-conntrack</c>.</summary>
+    /// <summary>Connections, from <c>ovs-appctl dpctl/dump-conntrack</c>.</summary>
     OpenVSwitch,
 
-    /// <summary>Settings and timeouts, by sysctl(8).</summary>
+    /// <summary>Settings and timeouts, from sysctl(8).</summary>
     Sysctl,
 }

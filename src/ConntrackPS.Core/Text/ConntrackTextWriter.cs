@@ -5,9 +5,8 @@ using ConntrackPS.Text.Writing;
 
 namespace ConntrackPS.Text;
 
-/// <summary>Writes entries as text, one after the other, as conntrack 1.4.7 or the kernel prints them.</summary>
-/// <remarks>What conntrack 1.4.7 or kernel 6.18 has printed comes back letter by letter, once read and written, except for what an
-/// entry doesn't hold:
+/// <summary>Writes entries as text, one at a time, as conntrack 1.4.7 or the kernel prints them.</summary>
+/// <remarks>Text of conntrack 1.4.7 or kernel 6.18 that is read and written again is identical, with these exceptions:
 /// <list type="bullet">
 /// <item>delta-time= counts up to <see cref="CapturedAt"/> if StartTime is known: read and write with the same time of capture, or
 /// both without one.</item>
@@ -20,31 +19,31 @@ namespace ConntrackPS.Text;
 /// don't tell, such as those of DCCP where the kernel doesn't know it; ports follow -g and -n where both are there and
 /// ports change, or where a port alone is translated.</item>
 /// </list>
-/// Not safe for use from several threads at once.</remarks>
-/// <param name="format">The form.</param>
+/// An object must not be used by several threads at the same time.</remarks>
+/// <param name="format">The form to write.</param>
 public sealed class ConntrackTextWriter(ConntrackTextFormat format)
 {
     private readonly StringBuilder _text = new(512);
 
-    /// <summary>What to add to a list or an XML document.</summary>
+    /// <summary>Values to add to a list or an XML document.</summary>
     public ConntrackTextDetails Details { get; init; }
 
-    /// <summary>The time that delta-time= counts to; null for that of each call.</summary>
+    /// <summary>The time that delta-time= counts to; null for the time of each call.</summary>
     public DateTime? CapturedAt { get; init; }
 
     /// <summary>The names of label bits.</summary>
     public LabelNames Labels { get; init; } = LabelNames.System;
 
-    /// <summary>What comes before the first entry; null for nothing.</summary>
+    /// <summary>The text before the first entry; null if there is none.</summary>
     public string? Header => format == ConntrackTextFormat.Xml ? "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>" : null;
 
-    /// <summary>What comes after the last entry; null for nothing.</summary>
+    /// <summary>The text after the last entry; null if there is none.</summary>
     public string? Footer => format == ConntrackTextFormat.Xml ? "</conntrack>" : null;
 
     /// <summary>The entry's line, without a line feed.</summary>
-    /// <exception cref="NotSupportedException">The form has no words for the entry.</exception>
-    /// <exception cref="FormatException">The entry lacks what the form must have: only XML is silent about ICMP's type,
-    /// code and id.</exception>
+    /// <exception cref="NotSupportedException">The form can't express the entry.</exception>
+    /// <exception cref="FormatException">The entry lacks a value that the form requires. Only XML leaves out the type, code and id of
+    /// ICMP.</exception>
     public string Write(ConntrackEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -77,13 +76,13 @@ public sealed class ConntrackTextWriter(ConntrackTextFormat format)
     }
 }
 
-/// <summary>The forms in which entries are written as text.</summary>
+/// <summary>The forms of text to write entries in.</summary>
 public enum ConntrackTextFormat
 {
-    /// <summary>As <c>conntrack -L</c> prints it, and before it the /proc/net/ip_conntrack of kernels 2.4 and 2.6.</summary>
+    /// <summary>As <c>conntrack -L</c> prints it, and as /proc/net/ip_conntrack of kernels 2.4 and 2.6 did before.</summary>
     List,
 
-    /// <summary>As <c>conntrack -L -o extended</c> prints it: the list with the address family in front.</summary>
+    /// <summary>As <c>conntrack -L -o extended</c> prints it: the list with the address family first.</summary>
     Extended,
 
     /// <summary>As the kernel prints it in /proc/net/nf_conntrack.</summary>
@@ -99,22 +98,23 @@ public enum ConntrackTextFormat
     Xml,
 }
 
-/// <summary>What conntrack prints only when asked for, in its list, extended and XML forms.</summary>
+/// <summary>Values that conntrack prints only with an option, in the list, extended and XML forms.</summary>
 [Flags]
 public enum ConntrackTextDetails
 {
-    /// <summary>Nothing more.</summary>
+    /// <summary>No additional values.</summary>
     None = 0,
 
-    /// <summary>The entry's number: <c>-o id</c>. XML has it always.</summary>
+    /// <summary>The id of the entry: <c>-o id</c>. XML always has it.</summary>
     Id = 1 << 0,
 
-    /// <summary>When the connection began and ended: <c>-o ktimestamp</c>.</summary>
+    /// <summary>When the connection started and ended: <c>-o ktimestamp</c>.</summary>
     Timestamp = 1 << 1,
 
-    /// <summary>When events happened: <c>-o timestamp</c>. XML has it to the second.</summary>
+    /// <summary>When events occurred: <c>-o timestamp</c>. XML has it with a precision of seconds.</summary>
     EventTime = 1 << 3,
 
-    /// <summary>Labels: <c>-o labels</c>. Bits that connlabel.conf doesn't name are written as numbers; conntrack leaves them out.</summary>
+    /// <summary>Labels: <c>-o labels</c>. Bits that connlabel.conf doesn't name are written as numbers. conntrack leaves them
+    /// out.</summary>
     Label = 1 << 2,
 }

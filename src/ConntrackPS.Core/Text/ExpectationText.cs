@@ -4,25 +4,28 @@ using ConntrackPS.Expectations;
 
 namespace ConntrackPS.Text;
 
-/// <summary>The words that text has for what is special to expectations, for readers and writers.</summary>
+/// <summary>The words of text that only expectations have, for readers and writers.</summary>
 internal static class ExpectationText
 {
-    /// <summary>The key of <see cref="ConntrackExpectation.Extra"/> for a mask of the destination that is not all ones, as the kernel's is.</summary>
+    /// <summary>The key of <see cref="ConntrackExpectation.Extra"/> for a mask of the destination address that is not all ones. The
+    /// kernel's mask is all ones.</summary>
     public const string DestinationMask = "mask-dst";
 
-    /// <summary>The same for the mask of the destination port.</summary>
+    /// <summary>The key for such a mask of the destination port.</summary>
     public const string DestinationPortMask = "mask-dport";
 
-    /// <summary>The key for a class's name that has no number here.</summary>
+    /// <summary>The key for the name of a class whose number is unknown.</summary>
     public const string Class = "class";
 
-    /// <summary>The key for a timeout that is no number of seconds: /proc prints a negative one until the kernel has removed it.</summary>
+    /// <summary>The key for a timeout that isn't a number of seconds: /proc prints a negative one until the kernel has removed the
+    /// expectation.</summary>
     public const string Timeout = "timeout";
 
-    /// <summary>The kernel meets any bit of the destination; its mask is about the source.</summary>
+    /// <summary>The kernel compares all bits of the destination. Its mask is for the source.</summary>
     public static readonly AddressBits AllOnes = new(ulong.MaxValue, ulong.MaxValue);
 
-    /// <summary>enum sip_expectation_classes and sip_exp_policy of nf_conntrack_sip.c: no other helper of the kernel names its classes.</summary>
+    /// <summary>enum sip_expectation_classes and sip_exp_policy of nf_conntrack_sip.c. No other helper of the kernel names its
+    /// classes.</summary>
     private static readonly string[] SipClasses = ["signalling", "audio", "video", "image"];
 
     private static readonly (ExpectationFlags Flag, string Word)[] FlagWords =
@@ -32,9 +35,9 @@ internal static class ExpectationText
         (ExpectationFlags.Userspace, "USERSPACE"),
     ];
 
-    /// <summary>The number of a helper's class; null where the helper's classes are not known.</summary>
-    /// <param name="helper">The helper; those of unusual ports have them in the name, such as sip-5061.</param>
-    /// <param name="name">The class's name.</param>
+    /// <summary>The number of a helper's class; null if the helper's classes are unknown.</summary>
+    /// <param name="helper">The helper. The name of one with an unusual port contains the port, such as sip-5061.</param>
+    /// <param name="name">The name of the class.</param>
     public static uint? ClassNumberOf(ReadOnlySpan<char> helper, ReadOnlySpan<char> name)
     {
         for (int number = 0; IsSip(helper) && number < SipClasses.Length; number++)
@@ -46,7 +49,7 @@ internal static class ExpectationText
         return null;
     }
 
-    /// <summary>The name that /proc has for a helper's class; null for none.</summary>
+    /// <summary>The name of a helper's class in /proc; null if it has none.</summary>
     public static string? ClassNameOf(string helper, uint? number) =>
         number < (uint)SipClasses.Length && IsSip(helper) ? SipClasses[number.Value] : null;
 
@@ -69,7 +72,7 @@ internal static class ExpectationText
     public static IEnumerable<string> WordsOf(ExpectationFlags? flags) =>
         FlagWords.Where(pair => (flags & pair.Flag) == pair.Flag).Select(pair => pair.Word);
 
-    /// <summary>The type that a word in brackets tells.</summary>
+    /// <summary>The event type of a word in brackets.</summary>
     public static ConntrackEventType? EventOf(ReadOnlySpan<char> word) => word switch
     {
         "[NEW]" => ConntrackEventType.New,

@@ -2,7 +2,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text;
 
-/// <summary>What a text says of one direction.</summary>
+/// <summary>The values that a text has for one direction.</summary>
 [Flags]
 internal enum TupleParts : ushort
 {
@@ -23,10 +23,10 @@ internal enum TupleParts : ushort
     Keys = SourceKey | DestinationKey,
 }
 
-/// <summary>What text has of each protocol.</summary>
+/// <summary>The values that text has for each protocol.</summary>
 internal static class ProtocolText
 {
-    /// <summary>What connection tracking tells protocols' flows apart by, beside addresses.</summary>
+    /// <summary>The values, besides addresses, that connection tracking identifies a protocol's flows by.</summary>
     public static TupleParts PartsOf(IPProtocol protocol) => protocol switch
     {
         IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.UdpLite or IPProtocol.Sctp or IPProtocol.Dccp => TupleParts.Ports,
@@ -35,12 +35,12 @@ internal static class ProtocolText
         _ => TupleParts.None,
     };
 
-    /// <summary>What must be there: a kernel may track all but TCP, UDP and ICMP by address alone.</summary>
+    /// <summary>The required values. A kernel may track all protocols but TCP, UDP and ICMP only by addresses.</summary>
     public static TupleParts NeededParts(IPProtocol protocol, TupleParts given) =>
         protocol is IPProtocol.Tcp or IPProtocol.Udp or IPProtocol.Icmp or IPProtocol.IcmpV6 || (given & ~TupleParts.Addresses) != 0
             ? PartsOf(protocol)
             : TupleParts.None;
 
-    /// <summary>True for protocols that connection tracking keeps a state of.</summary>
+    /// <summary>True for protocols that have a state in connection tracking.</summary>
     public static bool HasState(IPProtocol protocol) => protocol is IPProtocol.Tcp or IPProtocol.Sctp or IPProtocol.Dccp;
 }

@@ -41,7 +41,7 @@ public abstract class ElementTransformationAttribute<T> : ArgumentTransformation
     /// <summary>The values that one typed value expands to.</summary>
     protected virtual IEnumerable<T> Expand(T value) => [value];
 
-    /// <summary>What an object stands for that was such a value before it went through a file.</summary>
+    /// <summary>The original value of an object that was changed by a file, such as JSON.</summary>
     protected virtual object? Restore(object? element) => element;
 
     private T TransformElement(object? element)

@@ -127,48 +127,86 @@ public sealed class FamilyArgumentAttribute : ElementTransformationAttribute<IPF
     protected override bool IsAccepted(IPFamily value) => value is IPFamily.IPv4 or IPFamily.IPv6;
 }
 
-/// <summary>Reads states, in our spelling or the kernel's.</summary>
-public sealed class StateArgumentAttribute : ElementTransformationAttribute<ConntrackState>
+/// <summary>Reads values of an enumeration, in our spelling or the kernel's, or as the number of a value without a name. The parameter is
+/// text, because PowerShell completes an enumeration itself, and only in our spelling.</summary>
+public abstract class SpellingArgumentAttribute : ElementTransformationAttribute<string>
 {
+    /// <summary>The names of all values, each followed by the kernel's name if that differs.</summary>
+    public abstract IEnumerable<string> Spellings { get; }
+}
+
+/// <summary>Reads states, in our spelling or the kernel's.</summary>
+public sealed class StateArgumentAttribute : SpellingArgumentAttribute
+{
+    /// <inheritdoc/>
+    public override IEnumerable<string> Spellings => Enum.GetValues<ConntrackState>()
+        .Where(state => state != ConntrackState.Unknown)
+        .SelectMany(state => (string[])[state.ToString(), StateNames.Of(IPProtocol.Tcp, state)])
+        .Distinct(StringComparer.OrdinalIgnoreCase);
+
     /// <inheritdoc/>
     protected override string AcceptedForm => "a state: " + KernelSpelling.Choices<ConntrackState>();
 
     /// <inheritdoc/>
-    protected override ConntrackState Parse(string text) =>
+    protected override string Parse(string text) => Read(text).ToString();
+
+    /// <summary>Reads the state of a text.</summary>
+    /// <exception cref="FormatException">The text is not a state. The message shows the accepted names.</exception>
+    internal static ConntrackState Read(string text) =>
         ConntrackStates.TryParse(text, out ConntrackState state)
             ? state
             : throw new FormatException($"'{text}' is not a state. Write one of {KernelSpelling.Choices<ConntrackState>()}.");
 }
 
 /// <summary>Reads status bits, in our spelling or the kernel's.</summary>
-public sealed class StatusArgumentAttribute : ElementTransformationAttribute<ConntrackStatus>
+public sealed class StatusArgumentAttribute : SpellingArgumentAttribute
 {
+    private static readonly uint Named = Enum.GetValues<ConntrackStatus>().Aggregate(0u, (all, bit) => all | (uint)bit);
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Spellings => Enum.GetValues<ConntrackStatus>()
+        .Where(bit => bit != ConntrackStatus.None)
+        .SelectMany(bit => (string[])[bit.ToString(), KernelSpelling.Of(bit)])
+        .Distinct(StringComparer.OrdinalIgnoreCase);
+
     /// <inheritdoc/>
     protected override string AcceptedForm => "status bits: " + KernelSpelling.Choices<ConntrackStatus>();
 
     /// <inheritdoc/>
-    protected override ConntrackStatus Parse(string text)
-    {
-        ConntrackStatus bits = ConntrackStatus.None;
-        foreach (string name in text.Split(','))
-        {
-            if (!KernelSpelling.TryParse(name.Trim(), out ConntrackStatus bit) || bit == ConntrackStatus.None)
-                throw new FormatException($"'{name}' is not a status bit. Write one or several of {KernelSpelling.Choices<ConntrackStatus>()}.");
-            bits |= bit;
-        }
+    protected override string Parse(string text) => Read(text).ToString();
 
-        return bits;
-    }
-
-    /// <summary>Each bit separately, so that ValidateSet can compare it with its names.</summary>
-    protected override IEnumerable<ConntrackStatus> Expand(ConntrackStatus value)
+    /// <summary>Each bit separately, as the bits of several texts are.</summary>
+    protected override IEnumerable<string> Expand(string value)
     {
+        uint bits = (uint)Read(value);
         for (uint bit = 1; bit != 0; bit <<= 1)
         {
-            if (((uint)value & bit) != 0)
-                yield return (ConntrackStatus)bit;
+            if ((bits & bit) != 0)
+                yield return ((ConntrackStatus)bit).ToString();
         }
     }
+
+    /// <summary>Reads the bits of several texts.</summary>
+    /// <exception cref="FormatException">A text is not a status. The message shows the accepted names.</exception>
+    internal static ConntrackStatus Read(IEnumerable<string> texts) => texts.Aggregate(ConntrackStatus.None, (all, text) => all | Read(text));
+
+    private static ConntrackStatus Read(string text)
+    {
+        // ToString returns a number only if a bit has no name. Other numbers are mistakes, such as 2 for -Zone.
+        if (NumberArgumentAttribute.TryParseNumber(text, out long number))
+        {
+            return number <= uint.MaxValue && ((uint)number & ~Named) != 0
+                ? (ConntrackStatus)number
+                : throw Refusal(text);
+        }
+
+        return KernelSpelling.ParseBits<ConntrackStatus>(text, out string? unknown) is { } bits and not 0
+            ? (ConntrackStatus)bits
+            : throw Refusal(unknown ?? text);
+    }
+
+    private static FormatException Refusal(string text) =>
+        new($"'{text}' is not a status bit. Write one or several of {KernelSpelling.Choices<ConntrackStatus>()}.");
 }
 
 /// <summary>Reads labels by name or bit.</summary>
@@ -206,7 +244,7 @@ public sealed class DurationArgumentAttribute : ElementTransformationAttribute<T
     /// <summary>The longest accepted time, in seconds.</summary>
     public long Maximum { get; init; } = int.MaxValue;
 
-    /// <summary>Whether fractions of a second are accepted. They are for times that the module measures, not for the kernel's timeouts.</summary>
+    /// <summary>True if fractions of a second are accepted. They are for times that the module measures, not for the kernel's timeouts.</summary>
     public bool TakesFractions { get; init; }
 
     /// <inheritdoc/>

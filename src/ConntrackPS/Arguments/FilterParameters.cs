@@ -105,7 +105,8 @@ internal static class FilterParameters
         {
             _ when wanted.IsInstanceOfType(value) => value,
             SwitchParameter isGiven when wanted == typeof(bool) => isGiven.IsPresent,
-            ConntrackStatus[] bits when wanted == typeof(ConntrackStatus) => Combine(bits),
+            string[] bits when wanted == typeof(ConntrackStatus) => StatusArgumentAttribute.Read(bits),
+            string[] states when wanted == typeof(IReadOnlyList<ConntrackState>) => Array.ConvertAll(states, StateArgumentAttribute.Read),
             TimeSpan span when wanted == typeof(uint) => (uint)span.TotalSeconds,
             long number when wanted == typeof(ulong) => checked((ulong)number),
             long[] numbers when wanted == typeof(IReadOnlyList<ushort>) => Array.ConvertAll(numbers, number => checked((ushort)number)),
@@ -113,7 +114,4 @@ internal static class FilterParameters
             _ => throw new InvalidCastException($"{property.Name} can't be {value.GetType().Name}."),
         };
     }
-
-    /// <summary>The bits of all values together.</summary>
-    public static ConntrackStatus Combine(ConntrackStatus[] bits) => bits.Aggregate(ConntrackStatus.None, (all, bit) => all | bit);
 }

@@ -50,15 +50,15 @@ public sealed class TimeoutProtocolArgumentAttribute : ElementTransformationAttr
 
     private static IEnumerable<object?> Matches(object? element) => Expand(LanguagePrimitives.ConvertTo<string>(element)).Cast<object?>();
 
-    /// <summary>The protocols that a name or a pattern stands for.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <summary>The protocols that a name or a pattern matches.</summary>
+    /// <exception cref="FormatException">The name is not a protocol with timeouts.</exception>
     internal static IEnumerable<TimeoutProtocol> Expand(string text) => NamePattern.TryParse(text, WildcardOptions.IgnoreCase, out WildcardPattern pattern)
         ? Enum.GetValues<TimeoutProtocol>().Where(protocol => pattern.IsMatch(protocol.ToString()))
         : [new TimeoutProtocolArgumentAttribute().Parse(text)];
 }
 
-/// <summary>Reads protocols that have timeouts of their own, and keeps patterns: a name that the kernel lacks is an error, where a pattern
-/// that matches nothing is none.</summary>
+/// <summary>Reads protocols that have timeouts, and keeps patterns. A name that the kernel lacks is an error. A pattern that matches
+/// nothing is not.</summary>
 public sealed class TimeoutProtocolNameArgumentAttribute : ElementTransformationAttribute<string>
 {
     /// <inheritdoc/>

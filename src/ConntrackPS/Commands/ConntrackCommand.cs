@@ -12,11 +12,11 @@ using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
 
-/// <summary>What all cmdlets share: the kernel, which is there on Linux alone; network namespaces, of which some read several and
-/// others change one; how errors of the core become error records; how Ctrl+C ends the work.</summary>
+/// <summary>The base class of all cmdlets. It checks that the kernel is Linux, opens network namespaces (several for reading, one for
+/// changes), converts errors of the core to error records, and lets Ctrl+C end the work.</summary>
 public abstract class ConntrackCommand : PSCmdlet, IDisposable
 {
-    /// <summary>How many namespaces' counts are read at once.</summary>
+    /// <summary>The number of namespaces whose counts are read at the same time.</summary>
     private const int CountsAtOnce = 64;
 
     /// <summary>The age up to which a count is used, in milliseconds.</summary>
@@ -31,7 +31,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     private bool? _showsNamespace;
 
-    /// <summary>Where the objects of the pipeline so far are from, which is null for the caller's own network namespace.</summary>
+    /// <summary>The namespaces of the pipeline's objects so far; null for the caller's own network namespace.</summary>
     private (bool IsKnown, string? NetworkNamespace) _origin;
 
     /// <summary>The network namespaces to work in: names of <c>ip netns</c>, with wildcards (<c>*</c> is all that have a name), paths,
@@ -65,16 +65,16 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     private bool NamesSeveral => NetworkNamespace is { Length: > 1 } || NetworkNamespace?.Any(WildcardPattern.ContainsWildcardCharacters) == true;
 
-    /// <summary>Whether the output can come from several namespaces. Tables then show the namespace.</summary>
+    /// <summary>True if the output can come from several namespaces. Tables then show the namespace.</summary>
     private protected virtual bool ShowsNamespace => NamesSeveral;
 
-    /// <summary>Whether the cmdlet, as it was called, can do nothing without the kernel.</summary>
+    /// <summary>True if the cmdlet, as it was called, can do nothing without the kernel.</summary>
     private protected virtual bool NeedsKernel => true;
 
     /// <summary>Canceled by Ctrl+C, and when a later command of the pipeline stops it.</summary>
     private protected CancellationToken Stop => _stop.Token;
 
-    /// <summary>Where there is no such kernel, says so before anything is done.</summary>
+    /// <summary>On a system without this kernel, writes an error before anything is done.</summary>
     protected sealed override void BeginProcessing()
     {
         if (NeedsKernel)
@@ -82,7 +82,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         Begin();
     }
 
-    /// <summary>What a cmdlet does before the first object comes.</summary>
+    /// <summary>The work before the first object.</summary>
     private protected virtual void Begin()
     {
     }
@@ -126,7 +126,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// the next object.</summary>
     private protected void RunOne(Action work, object? target) => Attempt(work, target, endsCommand: false);
 
-    /// <summary>Ends a cmdlet that takes no objects where the pipeline has some: it would do its work as if there were none.</summary>
+    /// <summary>Ends a cmdlet that takes no objects if the pipeline has some. Otherwise it would ignore them.</summary>
     /// <param name="instead">The command line to write.</param>
     private protected void RefuseInput(string instead)
     {
@@ -134,18 +134,18 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             ThrowTerminatingError(ErrorFactory.NoPipelineInput(MyInvocation.MyCommand.Name, instead));
     }
 
-    /// <summary>The error that names all parameters that are needed and were not given; null where none is missing. Which are needed may
-    /// depend on others, so that PowerShell can't ask for them.</summary>
+    /// <summary>The error that names all missing parameters; null if none is missing. The needed parameters may depend on others, so
+    /// PowerShell can't ask for them.</summary>
     private protected ErrorRecord? MissingOf(IEnumerable<string> needed)
     {
         string[] missing = [.. needed.Where(name => !MyInvocation.BoundParameters.ContainsKey(name))];
         return missing.Length == 0 ? null : ErrorFactory.MissingParameters(MyInvocation.MyCommand.Name, missing);
     }
 
-    /// <summary>Takes note of where an object of the pipeline is from. Rows of several network namespaces show theirs. The first row decides
-    /// on the columns of a table, so that objects from a file, of which the others are not known yet, show theirs too.</summary>
-    /// <param name="networkNamespace">Where it is from; null for the caller's own network namespace.</param>
-    /// <param name="mayBeOneOfSeveral">Whether others may follow that are from elsewhere.</param>
+    /// <summary>Records the namespace of an object of the pipeline. Rows of several network namespaces show theirs. The first row decides
+    /// on the columns of a table, so objects from a file always show theirs: the namespaces of the later ones are not known yet.</summary>
+    /// <param name="networkNamespace">The namespace of the object; null for the caller's own network namespace.</param>
+    /// <param name="mayBeOneOfSeveral">True if later objects may have other namespaces.</param>
     private protected void NoteOrigin(string? networkNamespace, Func<bool> mayBeOneOfSeveral)
     {
         if (NetworkNamespace is not null || _showsNamespace == true)
@@ -156,7 +156,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         _origin = (true, networkNamespace);
     }
 
-    /// <summary>Whether rows that come of objects are of the network namespaces that these are from.</summary>
+    /// <summary>True if the rows of objects have the network namespaces of these objects.</summary>
     private protected virtual bool FollowsOrigins => true;
 
     private void NoteOrigin(PSObject input)
@@ -201,7 +201,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
     /// <summary>Writes the error of an object of the pipeline. If many objects are wrong in the same way, only the first error is written
     /// here. <see cref="TellRepeated"/> reports the number of the others.</summary>
     /// <param name="record">The error.</param>
-    /// <param name="reason">What is wrong, without the parts that differ between objects.</param>
+    /// <param name="reason">The problem, without the parts that differ between objects.</param>
     /// <param name="number">The object's number in the pipeline; 0 if the message does not contain it.</param>
     private protected void WriteInputError(ErrorRecord record, string reason, long number = 0)
     {
@@ -265,7 +265,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     /// <summary>Runs work in each of the namespaces. If there are several, a failure in one does not stop the others.</summary>
     /// <param name="work">The work.</param>
-    /// <param name="needsEntries">Whether to skip namespaces that have no entries.</param>
+    /// <param name="needsEntries">True to skip namespaces that have no entries.</param>
     private protected void RunInEach(Action<NetworkNamespace?> work, bool needsEntries = false)
     {
         if (NamesSeveral)
@@ -274,7 +274,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             Run(() => work(OneNamespace()));
     }
 
-    /// <summary>Whether the user named the namespace of an object, or named no namespace at all.</summary>
+    /// <summary>True if the user named the namespace of an object, or named no namespace at all.</summary>
     private protected bool IsNamed(string? networkNamespace) =>
         NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;
 
@@ -304,7 +304,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     /// <summary>Writes the files, names them, and warns if a later file sets a value again.</summary>
     /// <param name="root">The system whose files they are.</param>
-    /// <param name="isSet">Whether the current values have been set.</param>
+    /// <param name="isSet">True if the current values have been set.</param>
     /// <param name="changes">The parameters and their values; null removes our line.</param>
     /// <returns>False if nothing could be written. The error has been written then.</returns>
     private protected bool WriteFiles(SystemRoot root, bool isSet, params (string Name, Int128? Value)[] changes)
@@ -371,8 +371,8 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
     }
 
-    /// <summary>Whether the error was already written: a namespace of a parameter that does not exist is reported once, not for each
-    /// object of the pipeline.</summary>
+    /// <summary>True if the error was already written: a namespace of a parameter that does not exist is reported once, not for each object
+    /// of the pipeline.</summary>
     private bool IsToldAlready(Exception exception) =>
         exception is NetworkNamespaceException missing
         && NetworkNamespace?.Contains(missing.NetworkNamespace) == true

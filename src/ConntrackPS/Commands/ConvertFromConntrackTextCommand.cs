@@ -39,7 +39,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     [AllowEmptyCollection]
     public object?[]? InputObject { get; set; }
 
-    /// <summary>Files to read, such as /proc/net/nf_conntrack. Wildcards are allowed, and files that gzip compressed are too.</summary>
+    /// <summary>Files to read, such as /proc/net/nf_conntrack. They may contain wildcards, and gzip files work too.</summary>
     [Parameter(Mandatory = true, ParameterSetName = PathSet)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -64,7 +64,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
     [Parameter]
     public SwitchParameter AllowMasked { get; set; }
 
-    /// <summary>Adds the properties Path and LineNumber to each object: where the text is that it was read from.</summary>
+    /// <summary>Adds the properties Path and LineNumber to each object: the file and the line that it was read from.</summary>
     [Parameter]
     public SwitchParameter IncludeLine { get; set; }
 
@@ -115,7 +115,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
         }
         catch (SessionStateException exception)
         {
-            // No such file, no such drive: PowerShell's own record says it best.
+            // PowerShell's own record best describes a missing file or drive.
             WriteError(exception.ErrorRecord);
         }
         catch (Exception exception) when (IsAboutFile(exception))
@@ -156,7 +156,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
         }
         finally
         {
-            // A file that ends in an error, such as a cut archive, keeps what was read before.
+            // The objects before an error in the file, such as a truncated archive, are emitted.
             Complete(reader, file);
         }
     }
@@ -197,7 +197,7 @@ public sealed class ConvertFromConntrackTextCommand : PSCmdlet
         return result;
     }
 
-    /// <summary>The words of a text that are not known, for one warning about them all.</summary>
+    /// <summary>The unknown words of a text, for one warning about all of them.</summary>
     private sealed class UnknownWords
     {
         private const int MaximumNames = 20;

@@ -106,7 +106,7 @@ public sealed class ConvertToConntrackTextCommand : PSCmdlet
         }
     }
 
-    /// <summary>Writes the text of an object, and before the first one's what begins a document: XML has either entries or
+    /// <summary>Writes the text of an object, and before the first one the beginning of the document: XML has either entries or
     /// expectations.</summary>
     private void WriteText(string text, PSObject input, bool isOfExpectations)
     {

@@ -18,8 +18,9 @@ public abstract class EventCommand : SelectionCommand
 {
     private readonly ByNamespace<InputFilter> _filters = new();
 
-    /// <summary>What to watch, in place of filter parameters: entries, parts of a tuple such as a source address as text or an object
-    /// with only a SourceAddress, and groups of Measure-ConntrackEntry or Group-Object. Events that match any of them are emitted.</summary>
+    /// <summary>The connections to watch, instead of filter parameters: entries, parts of a tuple such as a source address as text or an
+    /// object with only a SourceAddress, and groups of Measure-ConntrackEntry or Group-Object. Events that match any of them are
+    /// emitted.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
 
@@ -76,7 +77,7 @@ public abstract class EventCommand : SelectionCommand
 
     private protected override bool ShowsNamespace => AllNamespace || base.ShowsNamespace || (NetworkNamespace is null && _filters.All.Count() > 1);
 
-    /// <summary>False where a pipeline brought nothing to watch. That is not everything.</summary>
+    /// <summary>False if a pipeline brought nothing to watch. That is not everything.</summary>
     private protected bool HasSomethingToWatch => !_filters.IsEmpty || !(MyInvocation.ExpectingInput || ParameterSetName == InputSet);
 
     private protected override bool TakesFilter(InputFilter filter, PSObject input)
@@ -140,7 +141,7 @@ public abstract class EventCommand : SelectionCommand
         FollowNamespaces = AllNamespace,
     };
 
-    /// <summary>What objects of several network namespaces select is selected in each of these alone.</summary>
+    /// <summary>For objects of several network namespaces, the filters of each namespace.</summary>
     private Func<NetworkNamespace?, ConntrackFilter>? FilterIn()
     {
         if (_filters.All.Count() < 2)

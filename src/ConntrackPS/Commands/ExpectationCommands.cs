@@ -169,9 +169,9 @@ public sealed class GetConntrackExpectationCommand : ExpectationCommand
         }
     }
 
-    /// <param name="table">Where.</param>
-    /// <param name="masters">The connections that announced them; none for any.</param>
-    /// <param name="filters">What else is asked: any of these may match; null for nothing.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="masters">The connections that announced the expectations; empty for all.</param>
+    /// <param name="filters">Further filters, of which any may match; null if there are none.</param>
     private void List(ExpectationTable table, IReadOnlyList<EntryKey> masters, IReadOnlyList<ExpectationFilter>? filters = null)
     {
         ConntrackExpectation[] found =

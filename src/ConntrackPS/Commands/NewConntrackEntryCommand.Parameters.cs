@@ -135,22 +135,14 @@ public sealed partial class NewConntrackEntryCommand
     /// <summary>The state of a TCP or SCTP connection.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
-    [ValidateSet(
-        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
-        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
-        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
-        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
-        "Closing", "Ignore", "Invalid")]
-    public ConntrackState? State { get; set; }
+    [ArgumentCompleter(typeof(StateCompleter))]
+    public string? State { get; set; }
 
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel sets the others.</summary>
     [Parameter]
     [StatusArgument]
-    [ValidateSet(
-        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
-        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
-        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
-    public ConntrackStatus[]? Status { get; set; }
+    [ArgumentCompleter(typeof(StatusCompleter))]
+    public string[]? Status { get; set; }
 
     /// <summary>The connection mark: whole (7, 0x100), or only the bits in a mask (0x100/0xff00). A piped entry keeps its
     /// other bits.</summary>
@@ -222,8 +214,8 @@ public sealed partial class NewConntrackEntryCommand
     {
         LeavesTimeoutOpen = true,
         TimeoutSeconds = (uint?)Timeout?.TotalSeconds,
-        State = State,
-        Status = Status is null ? null : FilterParameters.Combine(Status),
+        State = State is null ? null : StateArgumentAttribute.Read(State),
+        Status = Status is null ? null : StatusArgumentAttribute.Read(Status),
         Mark = Mark,
         Zone = (ushort?)Zone,
         OriginalZone = (ushort?)OriginalZone,

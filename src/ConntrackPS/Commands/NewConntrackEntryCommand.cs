@@ -201,7 +201,7 @@ public sealed partial class NewConntrackEntryCommand : ConntrackCommand
         }
     }
 
-    /// <summary>Whether the master exists with its id, in the zone of the entry. The kernel finds a master only by its tuple, and would
+    /// <summary>True if the master exists with its id, in the zone of the entry. The kernel finds a master only by its tuple, and would
     /// accept a newer connection with the same tuple.</summary>
     private bool IsThere(in EntryKey master, ConntrackEntry entry) =>
         master.AnyZone == EntryKey.Of(entry).AnyZone && _finders!.In(entry.Namespace).Find(master) is not null;

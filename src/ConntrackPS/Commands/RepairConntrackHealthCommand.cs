@@ -37,7 +37,7 @@ public sealed class RepairConntrackHealthCommand : ConntrackCommand
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public PSObject InputObject { get; set; } = null!;
 
-    /// <summary>How long to count drops and similar, before and after the repair: seconds, or a span such as 1m.</summary>
+    /// <summary>The time to count drops and similar, before and after the repair: seconds, or a span such as 1m.</summary>
     [Parameter]
     [Alias("SampleSeconds")]
     [DurationArgument(TakesOne = true, Maximum = 3600)]

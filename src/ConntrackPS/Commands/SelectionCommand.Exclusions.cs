@@ -113,13 +113,8 @@ public abstract partial class SelectionCommand
     /// <summary>Leaves out entries in these states of TCP, SCTP and DCCP. Entries without a state remain.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
-    [ValidateSet(
-        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
-        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
-        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
-        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
-        "Closing", "Ignore", "Invalid")]
-    public ConntrackState[]? ExcludeState { get; set; }
+    [ArgumentCompleter(typeof(StateCompleter))]
+    public string[]? ExcludeState { get; set; }
 
     /// <summary>Leaves out entries with these connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
     [Parameter(ParameterSetName = FilterSet)]

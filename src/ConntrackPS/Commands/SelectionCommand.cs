@@ -127,13 +127,8 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>States of TCP, SCTP and DCCP connections; the kernel's spelling (SYN_SENT) is accepted too.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StateArgument]
-    [ValidateSet(
-        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
-        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
-        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
-        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
-        "Closing", "Ignore", "Invalid")]
-    public ConntrackState[]? State { get; set; }
+    [ArgumentCompleter(typeof(StateCompleter))]
+    public string[]? State { get; set; }
 
     /// <summary>Connection marks, whole (7, 0x100) or under a mask (0x100/0xff00).</summary>
     [Parameter(ParameterSetName = FilterSet)]
@@ -149,20 +144,14 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>Status bits that must all be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
-    [ValidateSet(
-        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
-        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
-        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
-    public ConntrackStatus[]? Status { get; set; }
+    [ArgumentCompleter(typeof(StatusCompleter))]
+    public string[]? Status { get; set; }
 
     /// <summary>Status bits that must not be set.</summary>
     [Parameter(ParameterSetName = FilterSet)]
     [StatusArgument]
-    [ValidateSet(
-        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
-        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
-        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
-    public ConntrackStatus[]? ExcludeStatus { get; set; }
+    [ArgumentCompleter(typeof(StatusCompleter))]
+    public string[]? ExcludeStatus { get; set; }
 
     /// <summary>Only entries without a reply.</summary>
     [Parameter(ParameterSetName = FilterSet)]

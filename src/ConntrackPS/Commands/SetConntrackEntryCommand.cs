@@ -70,22 +70,14 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
     /// <summary>Status bits to set: Assured, SeenReply, FixedTimeout. The kernel cannot clear a status bit.</summary>
     [Parameter]
     [StatusArgument]
-    [ValidateSet(
-        "Expected", "SeenReply", "SEEN_REPLY", "Assured", "Confirmed", "SrcNat", "SRC_NAT", "DstNat", "DST_NAT", "SeqAdjust",
-        "SEQ_ADJUST", "SrcNatDone", "SRC_NAT_DONE", "DstNatDone", "DST_NAT_DONE", "Dying", "FixedTimeout", "FIXED_TIMEOUT", "Template",
-        "Untracked", "Helper", "Offload", "HwOffload", "HW_OFFLOAD")]
-    public ConntrackStatus[]? SetStatus { get; set; }
+    [ArgumentCompleter(typeof(StatusCompleter))]
+    public string[]? SetStatus { get; set; }
 
     /// <summary>The new state of TCP or SCTP connections.</summary>
     [Parameter]
     [StateArgument(TakesOne = true)]
-    [ValidateSet(
-        "None", "SynSent", "SYN_SENT", "SynRecv", "SYN_RECV", "Established", "FinWait", "FIN_WAIT", "CloseWait", "CLOSE_WAIT", "LastAck",
-        "LAST_ACK", "TimeWait", "TIME_WAIT", "Close", "SynSent2", "SYN_SENT2", "Closed", "CookieWait", "COOKIE_WAIT", "CookieEchoed",
-        "COOKIE_ECHOED", "ShutdownSent", "SHUTDOWN_SENT", "ShutdownRecd", "SHUTDOWN_RECD", "ShutdownAckSent", "SHUTDOWN_ACK_SENT",
-        "HeartbeatSent", "HEARTBEAT_SENT", "HeartbeatAcked", "HEARTBEAT_ACKED", "Request", "Respond", "PartOpen", "Open", "CloseReq",
-        "Closing", "Ignore", "Invalid")]
-    public ConntrackState? NewState { get; set; }
+    [ArgumentCompleter(typeof(StateCompleter))]
+    public string? NewState { get; set; }
 
     /// <summary>The name of the new helper. An empty name removes the helper. The kernel gives a helper only to new entries.</summary>
     [Parameter]
@@ -200,7 +192,7 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
 
     private void Change(in EntryKey key, object entry, string? networkNamespace)
     {
-        if (NewState is { } state && ConntrackStates.ToKernel(key.Protocol, state) is null)
+        if (_change.State is { } state && ConntrackStates.ToKernel(key.Protocol, state) is null)
         {
             WriteError(ErrorFactory.InvalidState(state, key.Protocol, entry));
             return;
@@ -232,8 +224,8 @@ public sealed class SetConntrackEntryCommand : SelectionCommand
         TimeoutSeconds = (uint?)NewTimeout?.TotalSeconds,
         AddLabel = AddLabel ?? [],
         RemoveLabel = RemoveLabel ?? [],
-        SetStatus = SetStatus is null ? null : FilterParameters.Combine(SetStatus),
-        State = NewState,
+        SetStatus = SetStatus is null ? null : StatusArgumentAttribute.Read(SetStatus),
+        State = NewState is null ? null : StateArgumentAttribute.Read(NewState),
         Helper = NewHelper,
     };
 

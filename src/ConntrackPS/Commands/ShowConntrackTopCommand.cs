@@ -23,7 +23,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
 
     private readonly ByNamespace<InputFilter> _filters = new();
 
-    /// <summary>What to show, in place of filter parameters: entries, parts of a tuple such as a source address as text or an object
+    /// <summary>The entries to show, instead of filter parameters: entries, parts of a tuple such as a source address as text or an object
     /// with only a SourceAddress, and groups of Measure-ConntrackEntry or Group-Object.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = InputSet)]
     public PSObject InputObject { get; set; } = null!;
@@ -88,7 +88,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [Parameter]
     public SwitchParameter ResolveService { get; set; }
 
-    /// <summary>Shows what addresses are translated to.</summary>
+    /// <summary>Shows the addresses after translation.</summary>
     [Parameter]
     public SwitchParameter ShowTranslation { get; set; }
 
@@ -145,7 +145,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         if (named is [{ } only])
             NetworkNamespace = only;
 
-        // A pipeline that brought nothing to show is not everything.
+        // An empty pipeline selects nothing. It must not show everything.
         if (named.Length == 0 && (MyInvocation.ExpectingInput || ParameterSetName == InputSet))
             return;
         if (!Once && (Console.IsOutputRedirected || Console.IsInputRedirected || MyInvocation.PipelinePosition < MyInvocation.PipelineLength))

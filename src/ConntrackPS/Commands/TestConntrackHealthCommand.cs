@@ -19,7 +19,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [Parameter]
     public FindingSeverity MinimumSeverity { get; set; } = FindingSeverity.Warning;
 
-    /// <summary>How long to count drops and similar: seconds, or a span such as 1m, up to 1h. The default is 1 second.</summary>
+    /// <summary>The time to count drops and similar: seconds, or a span such as 1m, up to 1h. The default is 1 second.</summary>
     [Parameter]
     [Alias("SampleSeconds")]
     [DurationArgument(TakesOne = true, Maximum = 3600, TakesFractions = true)]
@@ -61,8 +61,8 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
             WriteObject(isHealthy);
     });
 
-    /// <summary>Whether to emit the finding of severity Ok. If the user gives another -MinimumSeverity, it is left out, because
-    /// scripts send everything that they get.</summary>
+    /// <summary>True to emit the finding of severity Ok. It is left out if the user gives another -MinimumSeverity, because scripts send
+    /// everything that they get.</summary>
     private bool ShowsHealth => MinimumSeverity == FindingSeverity.Ok || !MyInvocation.BoundParameters.ContainsKey(nameof(MinimumSeverity));
 
     private bool Look(NetworkNamespace? target, SystemRoot root)

@@ -46,7 +46,7 @@ public sealed class GetConntrackTimeoutCommand : TuningCommand
         IReadOnlyList<ConntrackTimeout> present =
             [.. new TimeoutDefaults(networkNamespace, persisted).Read(TellUnreadable).Where(timeout => protocols.Contains(timeout.Protocol))];
 
-        // What was named and is not there is an error. A wildcard that matches nothing is none.
+        // A missing name is an error. A wildcard that matches nothing is not.
         foreach (string name in (Protocol ?? []).Where(name => !WildcardPattern.ContainsWildcardCharacters(name)))
         {
             TimeoutProtocol protocol = TimeoutProtocolArgumentAttribute.Expand(name).Single();
@@ -70,7 +70,7 @@ public sealed class GetConntrackTimeoutCommand : TuningCommand
 
     private void TellMissing(string problem, object target) => RunOne(() => throw new UnsupportedTimeoutException(problem), target);
 
-    /// <summary>A state is refused only where none of the protocols has it.</summary>
+    /// <summary>Refuses a state only if none of the protocols has it.</summary>
     private static IEnumerable<TimeoutDefinition> FindState(string state, TimeoutProtocol[] protocols)
     {
         if (NamePattern.TryParse(state, WildcardOptions.IgnoreCase, out WildcardPattern pattern))

@@ -56,7 +56,7 @@ internal sealed class PolicyTimeouts
 
     private RuntimeDefinedParameterDictionary _states = [];
 
-    /// <summary>Whether the user typed -Timeout. Otherwise its value is the property of an object, which comes from a kernel.</summary>
+    /// <summary>True if the user typed -Timeout. Otherwise its value is the property of an object, which comes from a kernel.</summary>
     public bool IsTyped { get; set; }
 
     /// <summary>A parameter for each state of the protocol. If the protocol is not known during binding, for each state of all

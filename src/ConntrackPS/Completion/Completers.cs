@@ -17,8 +17,7 @@ using ConntrackPS.Tuning.Timeouts;
 namespace ConntrackPS.Completion;
 
 /// <summary>Completes a parameter from a list of values, each with a short description.</summary>
-/// <remarks>Not for parameters of an enumeration: PowerShell completes these itself and calls no completer. Parameters for states and
-/// status bits have a ValidateSet with our names and those of the kernel, so that both are offered.</remarks>
+/// <remarks>Not for parameters of an enumeration: PowerShell completes these itself and calls no completer.</remarks>
 public abstract class ChoiceCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
@@ -58,6 +57,20 @@ public sealed class LabelCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
         LabelNames.System.Names.Select(name => (name, LabelNames.System.TryGetBit(name, out int bit) ? $"label bit {bit}" : name));
+}
+
+/// <summary>Completes states, in our spelling and the kernel's.</summary>
+public sealed class StateCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        new StateArgumentAttribute().Spellings.Select(name => (name, "state " + name));
+}
+
+/// <summary>Completes status bits, in our spelling and the kernel's.</summary>
+public sealed class StatusCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        new StatusArgumentAttribute().Spellings.Select(name => (name, "status bit " + name));
 }
 
 /// <summary>Completes the protocols that have timeouts of their own.</summary>

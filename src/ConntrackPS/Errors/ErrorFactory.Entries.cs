@@ -19,7 +19,7 @@ internal static partial class ErrorFactory
     /// <summary>No entries were named to delete or change.</summary>
     /// <param name="command">The cmdlet.</param>
     /// <param name="networkNamespace">The namespace; null for the caller's own.</param>
-    /// <param name="excludes">Whether exclusions were given.</param>
+    /// <param name="excludes">True if exclusions were given.</param>
     public static ErrorRecord NoFilter(string command, string? networkNamespace, bool excludes) => Create(
         new ArgumentException(excludes
             ? "Only exclusions were given, so every other entry would be affected."
@@ -168,7 +168,7 @@ internal static partial class ErrorFactory
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackEntry entry) => Create(
         exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, entry, "Remove it on its router with Remove-ConntrackEntry.");
 
-    /// <summary>A form of text can't say what an expectation or its event is.</summary>
+    /// <summary>A form of text can't express an expectation or its event.</summary>
     public static ErrorRecord NoTextForm(NotSupportedException exception, ConntrackExpectation expectation) => Create(
         exception, ErrorId.NoTextForm, ErrorCategory.NotImplemented, expectation, null);
 
@@ -177,7 +177,7 @@ internal static partial class ErrorFactory
         new NotSupportedException("One XML document cannot contain both entries and expectations."), ErrorId.NoTextForm, ErrorCategory.InvalidArgument, input,
         "Convert the entries and the expectations separately.");
 
-    /// <summary>An expectation that was read from text lacks what a form of text must have.</summary>
+    /// <summary>An expectation that was read from text lacks a value that a form of text requires.</summary>
     public static ErrorRecord IncompleteExpectation(IncompleteTupleException exception, object input) => Create(
         new ArgumentException($"The object does not describe the whole expectation: {exception.Message}", exception), ErrorId.NotAnExpectation, ErrorCategory.InvalidData, input,
         exception.Missing.Contains("Address", StringComparison.Ordinal) && !exception.Missing.Contains(',', StringComparison.Ordinal)

@@ -21,7 +21,7 @@ internal static partial class ErrorFactory
 
     /// <summary>A file that boot reads could not be written.</summary>
     /// <param name="exception">The file, and the reason.</param>
-    /// <param name="isSet">Whether the current value was set anyway.</param>
+    /// <param name="isSet">True if the current value was set anyway.</param>
     public static ErrorRecord NotPersisted(PersistenceException exception, bool isSet)
     {
         (ErrorId id, ErrorCategory category, string remedy) = exception.InnerException switch

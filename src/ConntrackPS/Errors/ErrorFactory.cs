@@ -72,7 +72,7 @@ internal static partial class ErrorFactory
         _ => FromBlocking(exception, target) ?? FromTuning(exception, target) ?? Create(exception, ErrorId.Unexpected, ErrorCategory.NotSpecified, target, null),
     };
 
-    /// <summary>Whether an error says that something does not exist. Such errors are written and never thrown, so that -ErrorAction
+    /// <summary>True if an error says that something does not exist. Such errors are written and never thrown, so that -ErrorAction
     /// applies, whether the user named one object or several.</summary>
     public static bool IsAboutMissing(ErrorRecord record) =>
         record.CategoryInfo.Category == ErrorCategory.ObjectNotFound || record.Exception is NetworkNamespaceException;

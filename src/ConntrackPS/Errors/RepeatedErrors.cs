@@ -19,7 +19,7 @@ internal sealed class RepeatedErrors
 
     /// <summary>Adds an error.</summary>
     /// <param name="record">The error.</param>
-    /// <param name="reason">What is wrong, without the parts that differ between objects.</param>
+    /// <param name="reason">The problem, without the parts that differ between objects.</param>
     /// <param name="number">The object's number in the pipeline; 0 if the message does not contain it.</param>
     /// <returns>True if the caller must write the error now.</returns>
     public bool Add(ErrorRecord record, string reason, long number = 0)

@@ -139,7 +139,7 @@ internal static class NamespacedRow
     /// <summary>True for a row that was marked, also one that came through Clixml or over the wire since.</summary>
     public static bool IsMarked(PSObject row) => row.TypeNames.Any(name => name.EndsWith(Suffix, StringComparison.Ordinal));
 
-    /// <summary>True for a row of CSV or JSON, which would not tell whether it was marked.</summary>
+    /// <summary>True for a row of CSV or JSON. Such a row has lost its mark.</summary>
     public static bool HasLostItsType(PSObject row) =>
         row.BaseObject is PSCustomObject && !row.TypeNames.Any(name => name.StartsWith("Deserialized.", StringComparison.Ordinal));
 

@@ -128,6 +128,6 @@ internal static class InputEvent
         }
     }
 
-    /// <summary>How many events a notice of their loss stands for; null where a text doesn't say.</summary>
+    /// <summary>The number of events that an event of type Lost reports; null if a text lacks it.</summary>
     public static ulong? LostCountOf(PSObject notice) => new PropertyBag(notice).LongNumber(nameof(ConntrackEvent.LostCount));
 }

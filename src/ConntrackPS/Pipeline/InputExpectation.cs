@@ -13,7 +13,8 @@ namespace ConntrackPS.Pipeline;
 /// deserialised.</summary>
 internal static class InputExpectation
 {
-    /// <summary>True for an expectation; entries have no mask. One that was read from text may have none either, but the property.</summary>
+    /// <summary>True for an expectation. Entries have no mask. An expectation that was read from text has the property, but maybe no
+    /// value.</summary>
     public static bool IsExpectation(PSObject input) =>
         input.BaseObject is ConntrackExpectation || input.Properties[nameof(ConntrackExpectation.SourceMask)] is not null;
 
@@ -69,8 +70,8 @@ internal static class InputExpectation
             : new EntryKey(master, zone ?? 0, null, null);
     }
 
-    /// <summary>The filter that an object is which names no connection, but a part of the tuple of expectations.</summary>
-    /// <returns>Null where it tells nothing of the kind, or something else too.</returns>
+    /// <summary>The filter of an object that does not identify a connection, but has a part of the tuple of expectations.</summary>
+    /// <returns>Null if it has no such part, or other values too.</returns>
     public static ExpectationFilter? FilterOf(PSObject input)
     {
         if (IsExpectation(input) || InputFilter.TryRead(input)?.Filter is not { } part)
@@ -116,7 +117,7 @@ internal static class InputExpectation
         };
     }
 
-    /// <summary>Reads all that text says of an expectation or an event of one. What the object doesn't have stays unknown.</summary>
+    /// <summary>Reads all values that text has of an expectation or its event. Missing values stay unknown.</summary>
     /// <exception cref="FormatException">A property is missing or bad; the message completes a sentence.</exception>
     public static ConntrackExpectation ReadForText(PSObject input)
     {

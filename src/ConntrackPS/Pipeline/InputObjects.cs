@@ -39,7 +39,7 @@ internal static class InputObjects
             Add(objects, element is null ? new PSObject() : PSObject.AsPSObject(element));
     }
 
-    /// <summary>Whether it is a group of Group-Object. A group from a file or from remoting has lost its type.</summary>
+    /// <summary>True if it is a group of Group-Object. A group from a file or from remoting has lost its type.</summary>
     private static bool IsGroup(PSObject input) =>
         (input.BaseObject is PSCustomObject || input.BaseObject.GetType().Name.StartsWith("GroupInfo", StringComparison.Ordinal))
         && input.Properties["Group"] is not null && input.Properties["Values"] is not null && input.Properties["Count"] is not null;
@@ -67,7 +67,7 @@ internal static class InputObjects
 /// <summary>Findings of Test-ConntrackHealth, live or deserialised.</summary>
 internal static class InputFinding
 {
-    /// <exception cref="FormatException">The object is none; the message completes a sentence.</exception>
+    /// <exception cref="FormatException">The object is not a finding; the message completes a sentence.</exception>
     public static Diagnosis.Health.ConntrackFinding Read(PSObject input)
     {
         if (input.BaseObject is Diagnosis.Health.ConntrackFinding live)

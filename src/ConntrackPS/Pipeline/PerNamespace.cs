@@ -83,5 +83,5 @@ internal sealed class EntriesByNamespace : IDisposable
 /// <summary>An entry of the pipeline and its place in it.</summary>
 /// <param name="Number">The number, from 1; 0 for an entry from parameters.</param>
 /// <param name="Entry">The entry.</param>
-/// <param name="HasDefaultTimeout">Whether no timeout was given. An existing entry then keeps its own.</param>
+/// <param name="HasDefaultTimeout">True if no timeout was given. An existing entry then keeps its own.</param>
 internal sealed record NumberedEntry(long Number, ConntrackEntry Entry, bool HasDefaultTimeout);

@@ -20,7 +20,7 @@ internal readonly struct PropertyBag(PSObject source)
     /// <summary>Direction marks, which some cultures write beside a minus sign.</summary>
     private static readonly SearchValues<char> DirectionMarks = SearchValues.Create("\u061c\u200e\u200f");
 
-    /// <summary>The property as text; null where it is missing or empty.</summary>
+    /// <summary>The property as text; null if it is missing or empty.</summary>
     public string? Text(string name)
     {
         object? value = source.Properties[name]?.Value;
@@ -28,7 +28,7 @@ internal readonly struct PropertyBag(PSObject source)
         return string.IsNullOrWhiteSpace(text) ? null : text.Trim();
     }
 
-    /// <summary>The property as a number; null where it is missing or empty.</summary>
+    /// <summary>The property as a number; null if it is missing or empty.</summary>
     /// <exception cref="FormatException">It is not a number from 0 to the maximum.</exception>
     public uint? Number(string name, uint maximum)
     {
@@ -67,10 +67,10 @@ internal readonly struct PropertyBag(PSObject source)
         return given is not null || tuple.MustHavePorts ? WithNumbers(tuple, numbers, direction) : tuple;
     }
 
-    /// <summary>The tuple of an expectation or a master, which have the fields of ICMP and GRE under the ports' names, each behind
-    /// a prefix. Without ports the tuple has none.</summary>
-    /// <param name="prefix">What the names begin with: nothing or "Master".</param>
-    /// <param name="mayLackProtocol">True where the protocol may be unknown, as in text; it is 0 then.</param>
+    /// <summary>The tuple of an expectation or a master. Its fields of ICMP and GRE have the names of ports, after a prefix. Without ports
+    /// the tuple has none.</summary>
+    /// <param name="prefix">The prefix of the names: empty or "Master".</param>
+    /// <param name="mayLackProtocol">True if the protocol may be unknown, as in text; it is 0 then.</param>
     /// <exception cref="FormatException">One is missing or bad, or one of the two ports is missing.</exception>
     public ConntrackTuple Tuple(string prefix, bool mayLackProtocol = false)
     {
@@ -142,7 +142,7 @@ internal readonly struct PropertyBag(PSObject source)
             bag.Number(prefix + name, maximum) ?? ((gaps & (name == numbers.Source ? TupleGaps.SourcePort : TupleGaps.DestinationPort)) != 0 ? 0u : throw new FormatException($"it has no {prefix}{name}.")));
     }
 
-    /// <summary>The property as a number of 64 bits; null where it is missing or empty.</summary>
+    /// <summary>The property as a number of 64 bits; null if it is missing or empty.</summary>
     /// <exception cref="FormatException">It can't be read.</exception>
     public ulong? LongNumber(string name)
     {
@@ -153,7 +153,7 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not a number.");
     }
 
-    /// <summary>The property as a number that may be negative; null where it is missing or empty.</summary>
+    /// <summary>The property as a number that may be negative; null if it is missing or empty.</summary>
     /// <exception cref="FormatException">It can't be read.</exception>
     public int? SignedNumber(string name)
     {
@@ -167,7 +167,7 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not a number.");
     }
 
-    /// <summary>The property as bits, by their names or as a number; null where it is missing or empty.</summary>
+    /// <summary>The property as bits, by their names or as a number; null if it is missing or empty.</summary>
     /// <exception cref="FormatException">A name is not in the enumeration.</exception>
     public uint? Flags<T>(string name)
         where T : struct, Enum

@@ -5,7 +5,6 @@ using System.Management.Automation.Language;
 using System.Reflection;
 using ConntrackPS.Arguments;
 using ConntrackPS.Commands;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Errors;
 using ConntrackPS.Top.Control;
@@ -113,7 +112,6 @@ internal static class FilterLine
     {
         IList list => string.Join(',', list.Cast<object>().Select(TextOf)),
         TimeSpan time => ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture),
-        ConntrackStatus bits => bits.ToString().Replace(" ", "", StringComparison.Ordinal),
         string name when name.Any(letter => !char.IsLetterOrDigit(letter)) => CommandLine.Quote(name),
         _ => System.Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
     };

@@ -32,7 +32,7 @@ internal sealed class TerminalScreen : IDisposable
 
     /// <summary>Writes the whole text at once, so that no half-drawn frame is visible.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="clear">Whether the screen is cleared first.</param>
+    /// <param name="clear">True if the screen is cleared first.</param>
     public void Write(string text, bool clear = false)
     {
         _output.Write(Encoding.UTF8.GetBytes(clear ? Clear + text : text));

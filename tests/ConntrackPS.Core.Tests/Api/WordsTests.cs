@@ -58,9 +58,6 @@ public partial class WordsTests
         (@"\blook-ups?\b", "say: lookup"),
     ];
 
-    /// <summary>Folders whose comments are not revised yet. Of these, only the comments that become help are checked.</summary>
-    private static readonly string[] NotRevised = ["src/ConntrackPS/", "src/ConntrackPS.Core/Text/"];
-
     /// <summary>The pages for users, and the sources with their comments and messages.</summary>
     public static TheoryData<string> Texts =>
     [
@@ -75,10 +72,6 @@ public partial class WordsTests
         from line in Read(file)
         from unwanted in Find(line.Text, line.IsComment ? [.. Unwanted, .. UnwantedInComments] : Unwanted)
         select $"{file}:{line.Number}: {unwanted}");
-
-    [Fact]
-    public void A_folder_that_is_not_revised_exists() =>
-        Assert.All(NotRevised, folder => Assert.True(Directory.Exists(Path.Combine(Repository.Root, folder)), folder));
 
     [Theory]
     [InlineData("Connections that began while nobody listened stay silent.", 2)]
@@ -117,21 +110,17 @@ public partial class WordsTests
         where match.Success && (match.Index == 0 || !(text[match.Index - 1] is ',' or '.'))
         select $"'{match.Value}': {unwanted.Reason}";
 
-    /// <summary>The lines of a page. Of a source, the lines with string literals, and the comments. In folders that are not revised, the
-    /// doc comments of cmdlets and error ids, which become help, count as such lines.</summary>
+    /// <summary>The lines of a page. Of a source, the lines with string literals, and the comments.</summary>
     private static IEnumerable<(int Number, string Text, bool IsComment)> Read(string file)
     {
         string[] lines = File.ReadAllLines(Path.Combine(Repository.Root, file));
         IEnumerable<(int Number, string Text)> all = lines.Select((text, index) => (index + 1, text));
         if (!file.EndsWith(".cs", StringComparison.Ordinal))
             return all.Select(line => (line.Number, line.Text, false));
-        bool isHelp = file.StartsWith("src/ConntrackPS/Commands/", StringComparison.Ordinal) || file.EndsWith("/ErrorId.cs", StringComparison.Ordinal);
-        bool isRevised = !NotRevised.Any(folder => file.StartsWith(folder, StringComparison.Ordinal));
         return all
-            .Where(line => line.Text.AsSpan().TrimStart() is var text
-                && (text.StartsWith("///", StringComparison.Ordinal) ? isHelp && !isRevised : !text.StartsWith("//", StringComparison.Ordinal) && text.Contains('"')))
+            .Where(line => !line.Text.AsSpan().TrimStart().StartsWith("//", StringComparison.Ordinal) && line.Text.Contains('"'))
             .Select(line => (line.Number, line.Text, false))
-            .Concat(isRevised ? Comments(lines).Select(comment => (comment.Number, comment.Text, true)) : []);
+            .Concat(Comments(lines).Select(comment => (comment.Number, comment.Text, true)));
     }
 
     /// <summary>The comments of a source. Consecutive comment lines are joined, because a line break may be inside a phrase.</summary>

@@ -33,6 +33,28 @@ public sealed class ConntrackStatesTests
     public void Another_protocol_s_state_has_no_number(IPProtocol protocol, ConntrackState state) =>
         Assert.Null(ConntrackStates.ToKernel(protocol, state));
 
+    /// <summary>The number of a named state, or any number of a protocol without states, must not become the state of an entry.</summary>
+    [Theory]
+    [InlineData(IPProtocol.Tcp, 0x80 + 3)]
+    [InlineData(IPProtocol.Sctp, 0x80 + 9)]
+    [InlineData(IPProtocol.Udp, 0x80 + 12)]
+    public void A_state_without_a_name_has_no_number_of_another_state(IPProtocol protocol, byte state) =>
+        Assert.Null(ConntrackStates.ToKernel(protocol, (ConntrackState)state));
+
+    [Theory]
+    [InlineData("140", 140)]
+    [InlineData("255", 255)]
+    [InlineData("128", -1)]
+    [InlineData("3", -1)]
+    [InlineData("256", -1)]
+    [InlineData("+140", -1)]
+    public void A_number_is_the_name_of_a_state_that_has_no_other(string text, int state)
+    {
+        Assert.Equal(state >= 0, ConntrackStates.TryParse(text, out ConntrackState parsed));
+        if (state >= 0)
+            Assert.Equal((text, state), (parsed.ToString(), (int)parsed));
+    }
+
     [Fact]
     public void Protocols_without_state_have_none() => Assert.Empty(ConntrackStates.Of(IPProtocol.Udp));
 

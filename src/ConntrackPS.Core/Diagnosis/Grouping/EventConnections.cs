@@ -11,7 +11,7 @@ internal sealed class EventConnections(Action<ConntrackEntry> count)
 {
     private readonly Dictionary<Key, ConntrackEvent> _open = [];
 
-    /// <summary>True where no event has come.</summary>
+    /// <summary>True if no event has come.</summary>
     public bool IsEmpty { get; private set; } = true;
 
     /// <summary>Takes the next event.</summary>
@@ -41,7 +41,7 @@ internal sealed class EventConnections(Action<ConntrackEntry> count)
         _open.Clear();
     }
 
-    /// <summary>True where the earlier connection ended without an event that was seen, and another one took its addresses.</summary>
+    /// <summary>True if the earlier connection ended without an event that was seen, and another one took its addresses.</summary>
     private static bool IsAnother(ConntrackEvent before, ConntrackEvent now) => before.Id is { } id && now.Id is { } other
         ? id != other
         : now.EventType == ConntrackEventType.New && (before.EventType != ConntrackEventType.New || before.EventTime != now.EventTime);

@@ -120,18 +120,18 @@ public sealed class ExpectationWatcher : IDisposable
     }
 }
 
-/// <summary>An event of an expectation. Being an expectation itself, it can be piped wherever one can.</summary>
-/// <remarks>The kernel tells of beginnings and ends alone, and neither the time nor the zone. Text of <c>conntrack -E expect</c> may
-/// have the time.</remarks>
+/// <summary>An event of an expectation. It is also an expectation, so it can be piped like one.</summary>
+/// <remarks>The kernel reports only new and ended expectations, without time and zone. Text of <c>conntrack -E expect</c> may contain the
+/// time.</remarks>
 public sealed class ConntrackExpectationEvent : ConntrackExpectation, INumberedEvent
 {
     internal ConntrackExpectationEvent(ConntrackEventType type) => EventType = type;
 
-    /// <summary>What happened: New, Destroy (a connection met it, its time was up, or it was deleted), Existing, Lost; in text also
+    /// <summary>The event type: New, Destroy (the connection started, the timeout expired, or it was deleted), Existing, Lost; in text also
     /// Update.</summary>
     public ConntrackEventType EventType { get; }
 
-    /// <summary>When it was received, local time; null where a text doesn't tell.</summary>
+    /// <summary>When it was received, local time; null if a text lacks it.</summary>
     public DateTime? EventTime { get; internal init; }
 
     /// <summary>The event's number, from 1. Lost events are counted in, so that a gap is a loss. Null for events of a text.</summary>

@@ -5,8 +5,8 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>An entry while it is being read, whatever the form; used again for the next one.</summary>
-/// <remarks>A value that the text gives twice, in two ways, is not known: setting it the second time takes it back.</remarks>
+/// <summary>An entry that is being read, in any form. The object is reused for the next entry.</summary>
+/// <remarks>If the text gives two different values for one property, the property is unknown: the second value removes the first.</remarks>
 internal sealed class EntryDraft
 {
     private const ConntrackStatus SourceNat = ConntrackStatus.SrcNat | ConntrackStatus.SrcNatDone;
@@ -43,19 +43,19 @@ internal sealed class EntryDraft
 
     public uint? PortId { get; private set; }
 
-    /// <summary>True where only an event's text has what was read, such as [USERSPACE].</summary>
+    /// <summary>True if the text has words that only events have, such as [USERSPACE].</summary>
     public bool IsEvent { get; set; }
 
-    /// <summary>Words that are not known and stand before the protocol.</summary>
+    /// <summary>The number of unknown words before the protocol.</summary>
     public int WordsInFront { get; private set; }
 
-    /// <summary>Words and values that could not be read, all of them.</summary>
+    /// <summary>The number of words and values that could not be read.</summary>
     public int UnknownCount => _unknown.Count;
 
-    /// <summary>Values that were read, so that two readings of one text can be compared.</summary>
+    /// <summary>The number of values that were read. It serves to compare two readings of one text.</summary>
     public int KnownCount => _known + BitOperations.PopCount((uint)Original.Parts) + BitOperations.PopCount((uint)Reply.Parts) + (Protocol == default ? 0 : 1);
 
-    /// <summary>The direction that what is read belongs to.</summary>
+    /// <summary>The direction that the next values belong to.</summary>
     public ref TupleDraft Current => ref _tuples[(int)_direction];
 
     public ref TupleDraft Original => ref _tuples[0];
@@ -230,7 +230,7 @@ internal sealed class EntryDraft
         return true;
     }
 
-    /// <summary>Sets the seconds since the connection began, or from its begin to its end.</summary>
+    /// <summary>Sets the seconds since the connection started, or from its start to its end.</summary>
     public bool SetAge(ulong seconds)
     {
         if (_age is { } other && other != seconds)
@@ -240,7 +240,7 @@ internal sealed class EntryDraft
         return true;
     }
 
-    /// <summary>Sets the labels that have a bit, and keeps the names of others.</summary>
+    /// <summary>Sets the labels that have a bit, and keeps the names of the others.</summary>
     public void AddLabel(string name, LabelNames names)
     {
         _known++;
@@ -258,10 +258,10 @@ internal sealed class EntryDraft
     /// <summary>Counts a word that was understood.</summary>
     public void CountKnown() => _known++;
 
-    /// <summary>Counts a word that is not known and stands before the protocol.</summary>
+    /// <summary>Counts an unknown word before the protocol.</summary>
     public void CountWordInFront() => WordsInFront++;
 
-    /// <summary>Keeps a word that is not known, or a value that can't be read.</summary>
+    /// <summary>Keeps an unknown word, or a value that can't be read.</summary>
     public void AddExtra(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
         string name = key.ToString();
@@ -269,15 +269,15 @@ internal sealed class EntryDraft
         Keep(name, value.ToString(), ' ');
     }
 
-    /// <summary>Keeps a word that is known, but that no property holds.</summary>
+    /// <summary>Keeps a known word that has no property.</summary>
     public void AddKnownExtra(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
         _known++;
         Keep(key.ToString(), value.ToString(), ' ');
     }
 
-    /// <summary>Makes the entry's tuples and times, once all has been read.</summary>
-    /// <returns>What is missing, as a phrase; null for nothing.</returns>
+    /// <summary>Creates the entry's tuples and times. Call it after everything was read.</summary>
+    /// <returns>The missing part, as a phrase; null if nothing is missing.</returns>
     public string? Complete(TupleParts needed, TextContext context)
     {
         needed |= TupleParts.Addresses;
@@ -310,8 +310,8 @@ internal sealed class EntryDraft
         return (parts & TupleParts.Ports) != 0 && isIcmp ? "a protocol that has ports" : null;
     }
 
-    /// <summary>Says that a whole line, or an event, without a mark has the mark 0, which programs leave out. A line that was cut off may
-    /// have had another.</summary>
+    /// <summary>Sets the mark to 0 if a complete line or an event has none, because programs leave out a mark of 0. A line that was cut off
+    /// may have had another mark.</summary>
     public void CompleteMark()
     {
         // A mark that stands in the wrong place, or can't be read, is not 0.
@@ -319,7 +319,7 @@ internal sealed class EntryDraft
             Entry.Mark = 0;
     }
 
-    /// <summary>Says that what differs between the directions is translated: most forms of text don't tell.</summary>
+    /// <summary>Sets the status bits of translation if the directions differ, because most forms of text lack them.</summary>
     public void DeriveNat()
     {
         if (Translation.SourceDiffers(Entry))
@@ -328,8 +328,8 @@ internal sealed class EntryDraft
             SetStatus(DestinationNat);
     }
 
-    /// <summary>True where the text ends in the reply's last number, and that is the beginning of the number that an untranslated
-    /// reply has: the line was cut within it.</summary>
+    /// <summary>True if the text ends within the last number of the reply: the digits are the beginning of the number that an untranslated
+    /// reply has.</summary>
     public bool EndsWithinReply()
     {
         ConntrackTuple reply = Entry.Reply;
@@ -344,7 +344,7 @@ internal sealed class EntryDraft
         return end.Length < whole.Length && whole.StartsWith(end, StringComparison.Ordinal);
     }
 
-    /// <summary>True where a second id of ICMP follows the first: a word was moved, and either may be the entry's own.</summary>
+    /// <summary>True if a second id of ICMP follows the first. A word was moved, so either may be the id of the entry.</summary>
     public bool HasTwoIcmpIds(ReadOnlySpan<char> value) =>
         Current.Has(TupleParts.IcmpId)
         && (_direction == TupleDirection.Original
@@ -361,7 +361,7 @@ internal sealed class EntryDraft
         return new ConntrackTextRecord(ToEntry()) { UnknownWords = _unknown.Count == 0 ? [] : [.. _unknown] };
     }
 
-    /// <summary>conntrackd's lines end so; its external cache has no reply direction.</summary>
+    /// <summary>True for the end of conntrackd's lines. Its external cache has no reply direction.</summary>
     private bool IsOfCache => _extra?.ContainsKey("active since") == true;
 
     private ConntrackEntry ToEntry()
@@ -411,7 +411,7 @@ internal sealed class EntryDraft
         return true;
     }
 
-    /// <summary>The word that the text has for a field.</summary>
+    /// <summary>The word for a field in the text.</summary>
     private static string WordOf(EntryFields field) => field switch
     {
         EntryFields.OriginalPackets or EntryFields.ReplyPackets => "packets",

@@ -5,7 +5,7 @@ using ConntrackPS.Expectations.Events;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>An expectation while it is being read, from a line or from XML; used again for the next one.</summary>
+/// <summary>An expectation that is being read, from a line or from XML. The object is reused for the next one.</summary>
 internal sealed class ExpectationDraft
 {
     private readonly TupleDraft[] _tuples = new TupleDraft[3];
@@ -32,7 +32,7 @@ internal sealed class ExpectationDraft
 
     public ExpectationFlags? Flags { get; set; }
 
-    /// <summary>The tuple that what is read belongs to.</summary>
+    /// <summary>The tuple that the next values belong to.</summary>
     public ref TupleDraft Current => ref _tuples[(int)_current];
 
     public ExpectationTuple CurrentTuple
@@ -65,15 +65,15 @@ internal sealed class ExpectationDraft
         AddExtra(word, value);
     }
 
-    /// <summary>Notes what no property holds. A word that comes again adds its value to the first one's.</summary>
+    /// <summary>Keeps a word that has no property. If the word occurs again, its value is added to the first.</summary>
     public void AddExtra(string word, string value)
     {
         _extra ??= new Dictionary<string, string>(StringComparer.Ordinal);
         _extra[word] = _extra.TryGetValue(word, out string? before) && value.Length > 0 ? $"{before}, {value}" : value;
     }
 
-    /// <summary>What is missing or contradicts itself, once all has been read; null for nothing.</summary>
-    /// <param name="mayLackPorts">True for XML, which has no type, code and id of ICMP.</param>
+    /// <summary>Finds a missing part or a contradiction, after everything was read. Null if there is none.</summary>
+    /// <param name="mayLackPorts">True for XML, which lacks type, code and id of ICMP.</param>
     public string? Check(bool mayLackPorts = false)
     {
         TupleParts ports = Expected.Parts & ~TupleParts.Addresses;
@@ -96,7 +96,7 @@ internal sealed class ExpectationDraft
                 : null;
     }
 
-    /// <summary>Makes the expectation, once <see cref="Check"/> has found nothing.</summary>
+    /// <summary>Creates the expectation. Call it if <see cref="Check"/> has found nothing.</summary>
     public ConntrackExpectation ToExpectation()
     {
         ConntrackExpectation made = EventType is { } type ? new ConntrackExpectationEvent(type) { EventTime = EventTime } : new ConntrackExpectation();
@@ -110,7 +110,7 @@ internal sealed class ExpectationDraft
         return made;
     }
 
-    /// <summary>The kernel's mask of the destination is all ones. Another one is no property's, and is kept beside them.</summary>
+    /// <summary>The kernel's mask of the destination is all ones. Another mask has no property, so it is kept in Extra.</summary>
     private ConntrackTuple ToMask()
     {
         ConntrackTuple mask = Mask.ToTuple(Protocol);
@@ -122,7 +122,7 @@ internal sealed class ExpectationDraft
         return mask with { Destination = ExpectationText.AllOnes, DestinationPort = mask.HasPorts ? ushort.MaxValue : (ushort)0 };
     }
 
-    /// <summary>No form of text tells the master's protocol, but for those that have no ports.</summary>
+    /// <summary>No form of text contains the protocol of the master, unless it is one without ports.</summary>
     private void SetMaster(ConntrackExpectation made)
     {
         IPProtocol? protocol = Master.Parts switch
@@ -143,15 +143,15 @@ internal sealed class ExpectationDraft
     };
 }
 
-/// <summary>The tuples of an expectation, in the order of text.</summary>
+/// <summary>The tuples of an expectation, in the order of the text.</summary>
 internal enum ExpectationTuple
 {
-    /// <summary>What is expected.</summary>
+    /// <summary>The expected connection.</summary>
     Expected,
 
-    /// <summary>The bits of it that must be met.</summary>
+    /// <summary>The bits of the expected connection that must match.</summary>
     Mask,
 
-    /// <summary>The connection that announced it.</summary>
+    /// <summary>The connection that announced the expected one.</summary>
     Master,
 }

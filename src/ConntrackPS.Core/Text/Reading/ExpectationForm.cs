@@ -8,15 +8,15 @@ namespace ConntrackPS.Text.Reading;
 /// <summary>Reads expectations: a line of /proc/net/nf_conntrack_expect, /proc/net/ip_conntrack_expect, <c>conntrack -L expect</c>,
 /// <c>conntrack -E expect</c> or <c>conntrackd -i expect</c>, or an element of their XML.</summary>
 /// <remarks>exp_seq_show of net/netfilter/nf_conntrack_expect.c, print_expect of kernel 2.4, snprintf_expect_default of
-/// libnetfilter_conntrack: <c>[time] [event] EXPECTING: timeout l3proto = family proto=number</c>, of which all but the last may be missing,
-/// then <c>key=value</c>, flags, and in /proc the helper. Connections have no proto=, so that no line of theirs is taken for one
-/// of these.</remarks>
+/// libnetfilter_conntrack: <c>[time] [event] EXPECTING: timeout l3proto = family proto=number</c>. All but the last part may be missing.
+/// Then <c>key=value</c>, flags, and in /proc the helper. Lines of connections have no proto=, so they are never read as
+/// expectations.</remarks>
 internal sealed class ExpectationForm : ITextForm
 {
     private const string Protocol = "proto=";
     private const string Number16 = "a number from 0 to 65535, once in each tuple";
 
-    /// <summary>Of names of helpers and their classes, such as <c>H.245</c>, <c>ftp-2121</c> or <c>sip/audio</c>.</summary>
+    /// <summary>The characters of names of helpers and their classes, such as <c>H.245</c>, <c>ftp-2121</c> or <c>sip/audio</c>.</summary>
     private static readonly SearchValues<char> NameLetters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-/");
 
@@ -61,7 +61,7 @@ internal sealed class ExpectationForm : ITextForm
         return word is ['[', _, .., ']'] && ClockText.TryParseEpoch(word[1..^1], out time);
     }
 
-    /// <summary>Reads up to the protocol.</summary>
+    /// <summary>Reads the line up to the protocol.</summary>
     private TextMatch ReadHead(ReadOnlySpan<char> line, ref TextCursor cursor, out string? expected)
     {
         expected = null;
@@ -101,7 +101,7 @@ internal sealed class ExpectationForm : ITextForm
         if (word.StartsWith("l3proto"))
             return ReadFamily(word, ref cursor, out expected);
 
-        // Kernel 2.4 counts who holds it.
+        // Kernel 2.4 prints a reference count.
         if (isOld && word.StartsWith("use="))
         {
             _draft.AddExtra("use", word[4..].ToString());
@@ -114,7 +114,7 @@ internal sealed class ExpectationForm : ITextForm
             return isOld ? TextMatch.Faulty : TextMatch.None;
         }
 
-        // Other programs' words may begin so too.
+        // Lines of other programs may begin in the same way.
         bool isFollowed = line[(cursor.Start + word.Length)..].TrimStart().StartsWith("src=");
         if (TryReadProtocol(word, ref cursor, out expected))
             return isFollowed || isOld ? TextMatch.Read : TextMatch.None;
@@ -209,7 +209,7 @@ internal sealed class ExpectationForm : ITextForm
             _draft.AddUnknown(mark.ToString(), "");
     }
 
-    /// <summary>Takes the helper and the class's name: <c>sip/audio</c>.</summary>
+    /// <summary>Reads the helper and the name of the class: <c>sip/audio</c>.</summary>
     private void SetHelper(ReadOnlySpan<char> word)
     {
         int slash = word.IndexOf('/');
@@ -222,7 +222,7 @@ internal sealed class ExpectationForm : ITextForm
     }
 
     /// <summary>Reads a field.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
+    /// <returns>The expected form; null if the field was read.</returns>
     private string? ReadField(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)
     {
         switch (key)
@@ -249,7 +249,7 @@ internal sealed class ExpectationForm : ITextForm
                 _draft.Zone = zone;
                 return null;
             case "helper":
-                // No name has a = in it, which tells two words from one that was cut between them.
+                // No name contains =. So these are two words, not one that was cut between them.
                 if (_draft.Helper is not null || value.IsEmpty || value.Contains('='))
                     _draft.AddUnknown(key.ToString(), value.ToString());
                 else
@@ -302,7 +302,7 @@ internal sealed class ExpectationForm : ITextForm
         return null;
     }
 
-    /// <summary>A value, or all of one in quotes, which may have blanks.</summary>
+    /// <summary>Returns a value. A value in quotes may contain blanks.</summary>
     private static string ReadQuoted(ReadOnlySpan<char> value, ref TextCursor cursor)
     {
         if (value.Length == 0 || value[0] != '"')

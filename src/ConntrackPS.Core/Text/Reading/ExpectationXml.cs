@@ -7,11 +7,11 @@ using ConntrackPS.Expectations;
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a flow element of <c>conntrack -L expect -o xml</c> or <c>-E expect -o xml</c>.</summary>
-/// <remarks>snprintf_expect_xml of libnetfilter_conntrack: addresses and ports each below expected, mask and master, then a meta element.
-/// It says nothing of ICMP but the addresses.</remarks>
+/// <remarks>snprintf_expect_xml of libnetfilter_conntrack: expected, mask and master with addresses and ports, then a meta element. Of ICMP
+/// it has only the addresses.</remarks>
 internal sealed class ExpectationXml(ExpectationDraft draft)
 {
-    /// <summary>What a message shows of malformed XML.</summary>
+    /// <summary>The part of malformed XML that a message shows.</summary>
     private const int FoundLength = 24;
 
     private static readonly XmlReaderSettings Settings = new()
@@ -28,7 +28,7 @@ internal sealed class ExpectationXml(ExpectationDraft draft)
     private readonly int[] _time = new int[TimeElements.Length];
     private bool _hasProtocol;
 
-    /// <summary>Reads an element. A connection's has the same name, but nothing that is expected in it.</summary>
+    /// <summary>Reads an element. The element of a connection has the same name, but no element named expected.</summary>
     public TextMatch Read(ReadOnlySpan<char> text, out object? item, out TextFault fault)
     {
         (item, fault) = (null, default);
@@ -51,7 +51,7 @@ internal sealed class ExpectationXml(ExpectationDraft draft)
             using XmlReader reader = XmlReader.Create(new StringReader(element), Settings);
             while (!reader.EOF)
             {
-                // Reading an element's content moves on to what follows it.
+                // Reading an element's content moves to the next node.
                 if (reader.NodeType != XmlNodeType.Element || IsContainer(reader))
                 {
                     reader.Read();
@@ -91,7 +91,7 @@ internal sealed class ExpectationXml(ExpectationDraft draft)
             if (!DateTime.TryParseExact(text, "yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTime time))
                 return "a time in <when>";
 
-            // A table's is that of the listing.
+            // The timestamp of a table is that of the listing.
             if (draft.EventType is not null)
                 draft.EventTime = time;
         }
@@ -100,7 +100,7 @@ internal sealed class ExpectationXml(ExpectationDraft draft)
         return draft.Check(mayLackPorts: isIcmp)?.Replace("=", "", StringComparison.Ordinal);
     }
 
-    /// <summary>True for elements that hold others, or nothing; what their names and attributes say is noted.</summary>
+    /// <summary>Reads elements that contain others, or nothing. Unknown names and attributes are kept. True for such an element.</summary>
     private bool IsContainer(XmlReader reader)
     {
         switch (reader.Name)

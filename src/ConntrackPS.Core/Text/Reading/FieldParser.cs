@@ -4,8 +4,7 @@ using ConntrackPS.Conntrack;
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads the fields of a line: <c>key=value</c>.</summary>
-/// <remarks>Only a field of a tuple makes the line an error. Any other with an impossible value becomes an extra, as do fields that
-/// are not known.</remarks>
+/// <remarks>Only a malformed field of a tuple makes the line an error. Any other malformed or unknown field becomes an extra.</remarks>
 internal sealed class FieldParser(EntryDraft draft, TextContext context)
 {
     private const string Number16 = "a number from 0 to 65535, once in each direction";
@@ -14,16 +13,16 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     private const string IcmpOrder = "code= directly behind type=";
     private const string Key16 = "a key from 0x0 to 0xffff, once in each direction";
 
-    /// <summary>True where the field read last is part of a tuple. ICMP's id is, and the entry's own id is not.</summary>
+    /// <summary>True if the last field is part of a tuple. The id of ICMP is; the id of the entry is not.</summary>
     public bool IsInTuple { get; private set; }
 
     public void Begin() => IsInTuple = false;
 
-    /// <summary>Says that something else than a field was read.</summary>
+    /// <summary>Records that the last word was not a field.</summary>
     public void LeaveTuple() => IsInTuple = false;
 
     /// <summary>Reads a field.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
+    /// <returns>The expected form; null if the field was read.</returns>
     public string? Read(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)
     {
         bool wasInTuple = IsInTuple;
@@ -131,7 +130,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     {
         switch (key)
         {
-            // Neither has a = in it, which tells two words from one that was cut between them.
+            // Neither word contains =. So these are two words, not one that was cut between them.
             case "helper" when value.Length > 0 && !value.Contains('=') && draft.SetHelper(value):
             case "secctx" when value.Length > 0 && !value.Contains('=') && draft.SetSecurityContext(value):
                 return null;
@@ -144,12 +143,12 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
                 draft.AddKnownExtra(key, value.ToString() + cursor.ReadUntil("\n").ToString());
                 return null;
 
-            // GRE's timeouts, which belong to the policy and not to the entry.
+            // The timeouts of GRE, which belong to the policy and not to the entry.
             case "timeout" or "stream_timeout" when draft.Original.Parts == TupleParts.None && TryReadNumber(value.TrimEnd(','), out _):
                 draft.AddKnownExtra(key, value.TrimEnd(','));
                 return null;
 
-            // VyOS' logger: seconds from start= to stop=.
+            // VyOS' logger prints the seconds from start= to stop=.
             case "delta" when draft.Entry.Has(EntryFields.StartTime):
                 draft.AddKnownExtra(key, value);
                 return null;
@@ -159,7 +158,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
         return null;
     }
 
-    /// <summary>A time in nanoseconds since 1970; less than a year is a number of something else.</summary>
+    /// <summary>Reads a time in nanoseconds since 1970. A value of less than a year is another kind of number.</summary>
     private const ulong OneYear = 365UL * 24 * 3600 * 1_000_000_000;
 
     private string? SetAddress(TupleParts part, ReadOnlySpan<char> value)
@@ -204,7 +203,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     private static bool TryRead(ReadOnlySpan<char> value, out ushort number) =>
         ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
-    /// <summary>Decimal, or hexadecimal after 0x, in which some programs write marks.</summary>
+    /// <summary>Reads a decimal number, or a hexadecimal one after 0x. Some programs write marks so.</summary>
     private static bool TryReadNumber(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
         ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
         : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);

@@ -4,26 +4,26 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>What a line of text begins as.</summary>
+/// <summary>The kinds of beginnings of a line.</summary>
 internal enum LineKind
 {
-    /// <summary>Nothing that conntrack, the kernel or their like print.</summary>
+    /// <summary>Text that conntrack, the kernel and similar programs do not print.</summary>
     Other,
 
     /// <summary>A connection, an expectation, an event, a counter or a setting.</summary>
     Entry,
 
-    /// <summary>A command of conntrack(8), or its options alone.</summary>
+    /// <summary>A command line of conntrack(8), or only its options.</summary>
     Command,
 }
 
-/// <summary>Tells by its first words whether a text may be a line that can be read.</summary>
+/// <summary>Finds out from the first words whether a line may be readable.</summary>
 internal static class LineBeginning
 {
-    /// <summary>Names of protocols are no longer.</summary>
+    /// <summary>The maximum length of a protocol's name.</summary>
     private const int LongestName = 15;
 
-    /// <summary>A time since 1970; less are seconds since the machine's start.</summary>
+    /// <summary>The minimum of a time since 1970. Smaller numbers are seconds since boot.</summary>
     private const int EpochDigits = 9;
 
     private static readonly SearchValues<char> StateLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
@@ -43,7 +43,7 @@ internal static class LineBeginning
 
     private static readonly SearchValues<char> FirstLetters = SearchValues.Create([.. Fixed.Select(text => text[0]).Distinct()]);
 
-    /// <summary>What the text begins as; blanks before it don't count.</summary>
+    /// <summary>The kind of a text's beginning. Leading blanks are ignored.</summary>
     public static LineKind Of(ReadOnlySpan<char> text)
     {
         text = text.TrimStart();
@@ -111,7 +111,7 @@ internal static class LineBeginning
         return 0;
     }
 
-    /// <summary>An address family or a protocol, each with its number, and what may follow those.</summary>
+    /// <summary>An address family or a protocol with its number, and the words that may follow.</summary>
     private static bool IsConnection(ReadOnlySpan<char> text)
     {
         TextCursor cursor = new(text[..Math.Min(text.Length, 256)], 0);
@@ -135,7 +135,7 @@ internal static class LineBeginning
             || next[0] == '[' || char.IsAsciiDigit(next[0]) || next.Contains('=') || !next.ContainsAnyExcept(StateLetters);
     }
 
-    /// <summary><c>[1427392756.120001]</c>, or with blanks in place of the last digits.</summary>
+    /// <summary><c>[1427392756.120001]</c>, or with blanks instead of the last digits.</summary>
     private static bool IsTime(ReadOnlySpan<char> text)
     {
         int digits = Digits(text);

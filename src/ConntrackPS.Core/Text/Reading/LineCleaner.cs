@@ -3,28 +3,28 @@ using System.Text;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Takes out of a line what only a terminal, an editor or a broken disk put between its characters: colours, carriage
-/// returns, characters without width, NULs.</summary>
-/// <remarks>ECMA-48 escape sequences, also in the forms in which programs make them visible: <c>^[[0m</c> of cat -v, <c>ESC[0m</c>
-/// of less, <c>#033[0m</c> of rsyslog, <c>\e[0m</c> and its like of sources, and <c>[0m</c> where a paste lost the ESC itself.
-/// What may have stood for a gap becomes a blank, so that no two words become one. No control character but the tab is left:
-/// what is left may be shown on a terminal.</remarks>
+/// <summary>Removes from a line what a terminal, an editor or a damaged disk has added: colours, carriage returns, characters without
+/// width, NULs.</summary>
+/// <remarks>ECMA-48 escape sequences, also in the visible forms of other programs: <c>^[[0m</c> of cat -v, <c>ESC[0m</c> of less,
+/// <c>#033[0m</c> of rsyslog, <c>\e[0m</c> and similar forms of source code, and <c>[0m</c>, if copying lost the ESC itself. A sequence
+/// that may be a gap becomes a blank, so that two words never become one. Tab is the only control character that remains, so the result is
+/// safe to show on a terminal.</remarks>
 internal static class LineCleaner
 {
     private const char Escape = '\x1B';
     private const char Backspace = '\b';
     private const char Replacement = '\uFFFD';
 
-    /// <summary>What needs no second look. The others do: three that may begin a visible escape sequence, an opening bracket, which
-    /// may be the rest of one, controls, and all that is not ASCII.</summary>
+    /// <summary>Characters that need no further check. Others do: three that may begin a visible escape sequence, an opening bracket, which
+    /// may be the rest of one, control characters, and all non-ASCII characters.</summary>
     private static readonly SearchValues<char> Ordinary = SearchValues.Create(
         "\t !\"$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ]_`abcdefghijklmnopqrstuvwxyz{|}~");
 
-    /// <summary>The escape character, made visible.</summary>
+    /// <summary>Visible forms of the escape character.</summary>
     private static readonly string[] VisibleEscapes = ["^[", "\\e", "\\E", "\\x1b", "\\x1B", "\\033", "\\u001b", "\\u001B", "#033", "\u241B"];
 
     /// <summary>Cleans a line.</summary>
-    /// <returns>The same object where nothing is to be cleaned.</returns>
+    /// <returns>The same object if there is nothing to clean.</returns>
     public static string Clean(string line)
     {
         ReadOnlySpan<char> text = line;
@@ -41,7 +41,8 @@ internal static class LineCleaner
         }
     }
 
-    /// <summary>True where cleaning would change something here; for the first such place, so that nothing was taken before it.</summary>
+    /// <summary>True if cleaning would change something at this place. Only for the first such place of a line, before anything was
+    /// removed.</summary>
     private static bool IsUnclean(ReadOnlySpan<char> text, int at) => text[at] switch
     {
         '[' => BareSequenceLength(text[at..], isAfterAnother: false) > 0,
@@ -49,7 +50,7 @@ internal static class LineCleaner
         char other => Meaning(text, at) != other,
     };
 
-    /// <summary>UTF-16 that was read byte by byte: every second character is NUL, and no other one is.</summary>
+    /// <summary>True for UTF-16 that was read byte by byte: every second character is NUL, and no other.</summary>
     private static bool IsInterleaved(ReadOnlySpan<char> text)
     {
         Span<int> counts = stackalloc int[2];
@@ -57,11 +58,11 @@ internal static class LineCleaner
             counts[i & 1] += text[i] == '\0' ? 1 : 0;
         int nuls = Math.Max(counts[0], counts[1]);
 
-        // Characters beyond Latin-1 have no NUL: a few are granted.
+        // Characters beyond Latin-1 have no NUL, so a few exceptions are accepted.
         return Math.Min(counts[0], counts[1]) == 0 && nuls >= 2 && nuls * 9 >= (text.Length / 2 - 1) * 8;
     }
 
-    /// <summary>What a single character stands for: itself, a blank, or NUL for nothing at all.</summary>
+    /// <summary>The replacement of a single character: itself, a blank, or NUL to remove it.</summary>
     private static char Meaning(ReadOnlySpan<char> text, int at)
     {
         char c = text[at];
@@ -77,29 +78,29 @@ internal static class LineCleaner
                 or '\u205F' or '\u3000' or (>= '\u2400' and <= '\u2426'):
                 return ' ';
             case '\u00C2' when text.Length > at + 1 && text[at + 1] == '\u00A0':
-                // A no-break space in UTF-8, read as Latin-1.
+                // A no-break space of UTF-8 that was read as Latin-1.
                 return '\0';
             case '\u00EF' when text[at..].StartsWith("\u00EF\u00BB\u00BF", StringComparison.Ordinal):
             case '\u00BB' when at > 0 && text[(at - 1)..].StartsWith("\u00EF\u00BB\u00BF", StringComparison.Ordinal):
             case '\u00BF' when at > 1 && text[(at - 2)..].StartsWith("\u00EF\u00BB\u00BF", StringComparison.Ordinal):
-                // The mark at the beginning of UTF-8, read as Latin-1.
+                // The byte order mark of UTF-8 that was read as Latin-1.
                 return '\0';
             case Replacement when at == 0 || at == text.Length - 1 || !char.IsLetter(text[at - 1]) || !char.IsLetter(text[at + 1]):
-                // Inside a name it was a letter; elsewhere, as a rule, the no-break space of Latin-1.
+                // Inside a name it was a letter. Elsewhere it is usually the no-break space of Latin-1.
                 return ' ';
             default:
                 return c;
         }
     }
 
-    /// <summary>A control character that a program made visible, such as <c>^M</c>, <c>^[</c>, <c>#011</c>, <c>\033</c>.</summary>
-    /// <returns>NUL for none.</returns>
+    /// <summary>A control character in a visible form, such as <c>^M</c>, <c>^[</c>, <c>#011</c>, <c>\033</c>.</summary>
+    /// <returns>The character; NUL if there is none.</returns>
     private static char VisibleControl(ReadOnlySpan<char> text, out int length)
     {
         length = 0;
         foreach (string escape in VisibleEscapes)
         {
-            // Less than a whole sequence, and it may be anything: a path of Windows, a network in caret notation.
+            // An incomplete sequence may be anything: a path of Windows, a network in caret notation.
             if (text.StartsWith(escape, StringComparison.Ordinal)
                 && (SequenceLength(text[escape.Length..], out _) > 0 || text[escape.Length..].StartsWith("]", StringComparison.Ordinal)))
             {
@@ -108,21 +109,22 @@ internal static class LineCleaner
             }
         }
 
-        // rsyslog's $EscapeControlCharactersOnReceive.
+        // The form of rsyslog's $EscapeControlCharactersOnReceive.
         if (text.Length >= 4 && text[0] == '#' && text[1] is '0' && text[2] is >= '0' and <= '3' && text[3] is >= '0' and <= '7')
         {
             length = 4;
             return (char)Math.Max(1, (text[2] - '0') * 8 + text[3] - '0');
         }
 
-        // cat -v; a bell may end a title.
+        // The form of cat -v. A bell may end a title.
         if (text.Length >= 2 && text[0] == '^' && text[1] is 'M' or '@' or 'I' or 'G' or 'H')
         {
             length = 2;
             return text[1] == '@' ? '\x1' : (char)(text[1] - '@');
         }
 
-        // Sources and JSON: \t before blanks or a bracket, \r or \n at the end.
+        // The form of source code and JSON: \t before blanks or a bracket, \r or
+        //  at the end.
         if (text is ['\\', 't', ' ' or '[', ..])
         {
             length = 2;
@@ -139,9 +141,9 @@ internal static class LineCleaner
     }
 
     /// <summary>The length of an escape sequence without the escape character.</summary>
-    /// <param name="text">What follows the escape character.</param>
-    /// <param name="isGap">True for one that moves the cursor: what follows was printed elsewhere.</param>
-    /// <returns>0 for none; -1 for a string, such as a title, whose end has to be looked for.</returns>
+    /// <param name="text">The text after the escape character.</param>
+    /// <param name="isGap">True for a sequence that moves the cursor: the following text was printed at another place.</param>
+    /// <returns>0 if there is none; -1 for a string, such as a title, whose end is yet to be found.</returns>
     private static int SequenceLength(ReadOnlySpan<char> text, out bool isGap)
     {
         isGap = false;
@@ -166,7 +168,7 @@ internal static class LineCleaner
         }
     }
 
-    /// <summary>The length of a control sequence's parameters and its final letter; 0 where it is none.</summary>
+    /// <summary>The length of a control sequence's parameters and its final letter; 0 if there is none.</summary>
     private static int ControlSequenceLength(ReadOnlySpan<char> text, out bool isGap)
     {
         int length = 0;
@@ -178,7 +180,8 @@ internal static class LineCleaner
         return length < text.Length && text[length] is >= '@' and <= '~' ? length + 1 : 0;
     }
 
-    /// <summary>The length of a colour that has lost its ESC, such as <c>[01;31m</c> or, behind another, <c>[K</c>; 0 for none.</summary>
+    /// <summary>The length of a colour that has lost its ESC, such as <c>[01;31m</c> or, after another, <c>[K</c>; 0 if there is
+    /// none.</summary>
     private static int BareSequenceLength(ReadOnlySpan<char> text, bool isAfterAnother)
     {
         int length = 1;
@@ -190,19 +193,19 @@ internal static class LineCleaner
         if (text[length] == 'K')
             return isAfterAnother || (length > 1 && rest.IsEmpty) ? length + 1 : 0;
 
-        // [m alone might begin a mark; as might [5m and blanks. A mark ends in its bracket before another one opens.
+        // A single [m might begin a status word, and so might [5m with blanks. Such a word ends in its bracket before another one opens.
         if (length == 1 && !(isAfterAnother || rest.IsEmpty || rest[0] is ' ' || rest.StartsWith("[K", StringComparison.Ordinal)))
             return 0;
         int bracket = rest.IndexOfAny('[', ']');
         return bracket < 0 || rest[bracket] == '[' ? length + 1 : 0;
     }
 
-    /// <summary>One line while it is being cleaned.</summary>
+    /// <summary>A line that is being cleaned.</summary>
     private sealed class Cleaning(string line)
     {
         private readonly StringBuilder _clean = new(line.Length);
 
-        /// <summary>Where a string's end was looked for in vain: there is none after that.</summary>
+        /// <summary>The position after which no end of a string was found. A second search is then unnecessary.</summary>
         private int _noEndFrom = int.MaxValue;
         private int _afterSequence = -1;
 
@@ -214,7 +217,7 @@ internal static class LineCleaner
             return _clean.ToString();
         }
 
-        /// <summary>Takes one character or sequence.</summary>
+        /// <summary>Reads one character or sequence.</summary>
         /// <returns>Its length.</returns>
         private int Take(ReadOnlySpan<char> text, int at)
         {
@@ -297,7 +300,7 @@ internal static class LineCleaner
             return length;
         }
 
-        /// <summary>A title or a link, up to BEL or ESC \ in any of their forms. Without an end, it is taken for text.</summary>
+        /// <summary>Reads a title or a link, up to BEL or ESC \ in any of their forms. If the end is missing, it counts as text.</summary>
         private int TakeString(ReadOnlySpan<char> text, int at)
         {
             ReadOnlySpan<char> rest = text[at..];
@@ -309,14 +312,14 @@ internal static class LineCleaner
             if (end >= 0 && (rest[end] != Escape || (rest.Length > end + 1 && rest[end + 1] == '\\')))
                 return end + length;
 
-            // Another sequence begins before it ends, or the line ends.
+            // Another sequence begins before the end, or the line ends.
             if (end < 0)
                 _noEndFrom = Math.Min(_noEndFrom, at);
             _clean.Append(' ');
             return 0;
         }
 
-        /// <summary>Printers made bold and underlined characters by printing over them. Any other backspace is a gap.</summary>
+        /// <summary>Printers made characters bold and underlined by printing twice at one place. Any other backspace is a gap.</summary>
         private int TakeBackspace(ReadOnlySpan<char> text, int at, int length)
         {
             char next = text.Length > at + length ? text[at + length] : '\0';

@@ -2,19 +2,19 @@ using System.Buffers;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Takes away what a terminal, an editor, a log, a mail or a page puts before and behind a line.</summary>
-/// <remarks>Layer by layer, until an entry, an event or a command begins (<see cref="LineBeginning"/>): if none does, the line stays
-/// as it is, so that prose is not read for an entry.</remarks>
+/// <summary>Removes the text that a terminal, an editor, a log, a mail program or a page adds before and after a line.</summary>
+/// <remarks>It removes one layer after the other, until an entry, an event or a command begins (<see cref="LineBeginning"/>). If none
+/// begins, the line is left unchanged, so that prose is not read as an entry.</remarks>
 internal static class LineFrame
 {
     private const int LongestWord = 256;
     private const int MostLayers = 64;
     private const int MostLayersBehind = 16;
 
-    /// <summary>Host, program, process and the like, behind the time of a log.</summary>
+    /// <summary>Host, program, process and similar words after the time of a log.</summary>
     private const int MostLogWords = 6;
 
-    /// <summary>Marks of quotes, lists, tables, trees, comments and sources.</summary>
+    /// <summary>Marks of quotations, lists, tables, trees, comments and source code.</summary>
     private static readonly SearchValues<char> Marks = SearchValues.Create(
         "|>*+-#%$~;!,(){}]:=&@/\\.\u2022\u00B7\u2023\u25E6\u25AA\u2013\u2014\u2192\u2500\u2502\u2503\u2514\u251C\u2551\u00BB\u203A\u00A6");
 
@@ -27,7 +27,7 @@ internal static class LineFrame
     private static readonly string[] Levels = ["INFO", "WARN", "WARNING", "ERROR", "DEBUG", "NOTICE", "TRACE", "CRITICAL", "FATAL", "INF", "WRN", "ERR", "DBG", "CRIT", "ALERT", "EMERG"];
     private static readonly string[] ShellWords = ["echo", "printf", "logger", "print"];
 
-    /// <summary>Keys of logfmt and of journald's export, whose values say nothing of the entry.</summary>
+    /// <summary>Keys of logfmt and of journald's export whose values don't describe the entry.</summary>
     private static readonly string[] LogKeys =
     [
         "time", "ts", "t", "timestamp", "date", "level", "lvl", "logger", "caller", "source", "component", "host", "hostname", "app", "module", "stream",
@@ -35,12 +35,12 @@ internal static class LineFrame
 
     private static readonly string[] MessageKeys = ["MESSAGE", "msg", "message", "log", "line", "text"];
 
-    /// <summary>Takes away all layers.</summary>
+    /// <summary>Removes all layers.</summary>
     /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
-    /// <param name="reference">When the line was read; times without a year are not more than a day later.</param>
-    /// <param name="content">What they surround.</param>
-    /// <param name="time">The time of the outermost log that tells the day; null for none. It is local.</param>
-    /// <returns>False where there is no layer, or nothing in them that can be read.</returns>
+    /// <param name="reference">The time of reading the line. Times without a year are at most a day later.</param>
+    /// <param name="content">The text inside the layers.</param>
+    /// <param name="time">The local time of the outermost log that has a date; null if there is none.</param>
+    /// <returns>False if there are no layers, or nothing readable inside.</returns>
     public static bool TryRemove(ReadOnlySpan<char> line, DateTime reference, out ReadOnlySpan<char> content, out DateTime? time)
     {
         FramedLine framed = Remove(line, reference);
@@ -65,7 +65,7 @@ internal static class LineFrame
 
         if (LogRecord.TryRead(text, reference, out string? message, out time))
         {
-            // Twice is enough: Docker's record of a program that prints journald's.
+            // Twice is enough: a record of Docker may contain one of journald.
             LogRecord.TryRead(message.AsSpan().Trim(), reference, out string? inner, out DateTime? innerTime);
             text = (inner ?? message).AsSpan().Trim();
             (length, time) = (-1, time ?? innerTime);
@@ -98,7 +98,7 @@ internal static class LineFrame
         return content.Length < text.Length || quote != '\0' ? RemoveBehind(content, front.Quote == '\0' ? quote : front.Quote) : text;
     }
 
-    /// <summary>Takes away marks of quotes and comments alone, for lines that continue another one.</summary>
+    /// <summary>Removes only marks of quotations and comments, for lines that continue another line.</summary>
     public static ReadOnlySpan<char> WithoutQuote(ReadOnlySpan<char> line)
     {
         ReadOnlySpan<char> text = line.Trim();
@@ -138,7 +138,7 @@ internal static class LineFrame
         return text.TrimEnd();
     }
 
-    /// <summary>Cuts at what a person wrote behind: # and // comments, arrows.</summary>
+    /// <summary>Cuts off notes after an entry: # and // comments, arrows.</summary>
     private static ReadOnlySpan<char> RemoveComment(ReadOnlySpan<char> text, bool isCommand)
     {
         for (int at = 0; at < text.Length;)
@@ -164,7 +164,7 @@ internal static class LineFrame
         return text;
     }
 
-    /// <summary>Walks over the layers before an entry.</summary>
+    /// <summary>Moves over the layers before an entry.</summary>
     private ref struct Front(ReadOnlySpan<char> text, DateTime reference, DateTime? time)
     {
         private readonly ReadOnlySpan<char> _text = text;
@@ -176,7 +176,7 @@ internal static class LineFrame
 
         public DateTime? Time { get; private set; } = time;
 
-        /// <summary>The quotation mark that stands before the entry; NUL for none.</summary>
+        /// <summary>The quotation mark before the entry; NUL if there is none.</summary>
         public char Quote { get; private set; }
 
         public readonly ReadOnlySpan<char> Content => _text[_at..];
@@ -203,7 +203,7 @@ internal static class LineFrame
                     return LineBeginning.BeginsField(Rest);
                 LineKind kind = isContinuation ? LineKind.Other : LineBeginning.Of(Rest);
 
-                // A command in a comment is not to be run.
+                // A command in a comment must not be read as an entry.
                 if (kind == LineKind.Entry || (kind == LineKind.Command && !_isComment))
                     return true;
                 if (kind == LineKind.Command)
@@ -240,7 +240,7 @@ internal static class LineFrame
                 return 1;
             }
 
-            // What grep calls its input.
+            // The name that grep gives to its input.
             const string Input = "(standard input)";
             if (c == '(' && Rest.StartsWith(Input, StringComparison.Ordinal))
                 return Input.Length;
@@ -270,7 +270,7 @@ internal static class LineFrame
             return length;
         }
 
-        /// <summary>[ 123.456] of dmesg, [info], [pod/name], [root@gw ~]$; behind a time also [id key="value"] of RFC 5424.</summary>
+        /// <summary>[ 123.456] of dmesg, [info], [pod/name], [root@gw ~]$; after a time also [id key="value"] of RFC 5424.</summary>
         private int BlockLength()
         {
             ReadOnlySpan<char> rest = Rest[..Math.Min(Rest.Length, LongestWord)];
@@ -286,12 +286,12 @@ internal static class LineFrame
             if (_isInLog)
                 return end + 1;
 
-            // A vendor's mark before an entry is a part of it.
+            // A vendor's status word before an entry is part of the entry.
             bool isMark = inner.Length > 3 && !inner.ContainsAnyExcept(Capitals) && !IsOneOf(Levels, inner);
             return inner.ContainsAny('=', '[') || isMark ? 0 : end + 1;
         }
 
-        /// <summary>&lt;134&gt;, and the version of RFC 5424 behind it.</summary>
+        /// <summary>&lt;134&gt;, with the version of RFC 5424 after it.</summary>
         private int PriorityLength()
         {
             int digits = Rest[1..].IndexOfAnyExceptInRange('0', '9');
@@ -337,7 +337,7 @@ internal static class LineFrame
             return IsOneOf(ShellWords, word) ? word.Length : SourceLength(rest);
         }
 
-        /// <summary>MESSAGE= and msg=, or what stands before them.</summary>
+        /// <summary>MESSAGE= and msg=, or the keys before them.</summary>
         private int KeyLength(ReadOnlySpan<char> rest, int key)
         {
             if (IsOneOf(MessageKeys, rest[..key]))
@@ -382,7 +382,7 @@ internal static class LineFrame
             return 0;
         }
 
-        /// <summary>line := "..., parse("..., lines of a source up to the quotation mark.</summary>
+        /// <summary>The part of a line of source code up to the quotation mark: line := "..., parse("....</summary>
         private static int SourceLength(ReadOnlySpan<char> rest)
         {
             int quote = rest.IndexOfAny('"', '\'', '`');

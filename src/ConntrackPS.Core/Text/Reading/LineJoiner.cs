@@ -1,12 +1,13 @@
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Puts together lines that a terminal, a mail program, a book or a script has wrapped.</summary>
-/// <remarks>Each line is held back until the next one is known to begin an entry of its own. One that doesn't is added to it, cut
-/// in the middle of a word or between two, whichever leaves fewer words that are not known. A backslash at the end of a line says that
-/// the next one belongs to it.</remarks>
+/// <summary>Joins lines that a terminal, a mail program, a book or a script has wrapped.</summary>
+/// <remarks>Each line is held back until the next line is known to begin another entry. Otherwise the next line is added to it, with or
+/// without a blank, whichever leaves fewer unknown words. A backslash at the end of a line means that the next line belongs to
+/// it.</remarks>
 internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> emit)
 {
-    /// <summary>More than conntrack's own buffer for a line, and little enough that junk without end is soon given up.</summary>
+    /// <summary>The maximum length: more than conntrack's own buffer for a line, and small enough that reading endless junk stops
+    /// early.</summary>
     private const int MaximumLength = 8 * 1024;
 
     private const int MaximumWays = 8;
@@ -15,11 +16,11 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     private readonly List<Attempt> _rest = [];
     private Attempt? _whole;
 
-    /// <summary>Emits events at once, since they may come live; their wrapped lines are errors then.</summary>
+    /// <summary>True to emit events immediately, for live input. Their wrapped lines are then errors.</summary>
     public bool IsLive { get; set; }
 
     /// <summary>Adds a line.</summary>
-    /// <param name="line">The line, and what was read of it.</param>
+    /// <param name="line">The line, with its reading.</param>
     public void Add(in Attempt line)
     {
         if (TryContinue(line))
@@ -31,16 +32,16 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
             Hold(line);
     }
 
-    /// <summary>True after a line that ends in a backslash: the next one belongs to it, whatever it is.</summary>
+    /// <summary>True after a line that ends in a backslash: the next line belongs to it in any case.</summary>
     public bool IsOpen => _ways.Count > 0 && _ways[0].Continues;
 
-    /// <summary>True while a line is held back that the next one may belong to.</summary>
+    /// <summary>True while a line is held back for the next line.</summary>
     public bool IsHolding => _ways.Count > 0;
 
     /// <summary>The quotation mark before the line that is held back; NUL for none.</summary>
     public char Quote => _ways.Count > 0 ? _ways[0].Quote : '\0';
 
-    /// <summary>Emits what is held back.</summary>
+    /// <summary>Emits the line that is held back.</summary>
     public void Flush()
     {
         if (_ways.Count == 0)
@@ -53,7 +54,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
         _whole = null;
         if (best.Reading.Record is null && whole is not null)
         {
-            // It was whole without those lines, which then are no part of it.
+            // It was complete without those lines, so they are not part of it.
             Emit(whole.Value);
             foreach (Attempt line in rest)
                 Emit(line);
@@ -85,7 +86,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
             _whole = attempt;
     }
 
-    /// <summary>Adds a line to the one that is held back, if they can be read together.</summary>
+    /// <summary>Adds a line to the one that is held back, if both can be read as one.</summary>
     public bool TryContinue(in Attempt line)
     {
         if (_ways.Count == 0 || !(IsOpen || (line.Reading.Record is null && !line.Reading.Fault.IsBegun)) || IsNamed)
@@ -117,8 +118,8 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
         return true;
     }
 
-    /// <summary>Adds a way to read the lines together: one that understands more words than without the new line and few others, or that
-    /// only completes a word.</summary>
+    /// <summary>Adds a way to read the lines as one. It must understand more words than without the new line and have few unknown ones, or
+    /// the new line must only complete a word.</summary>
     private void AddIfPossible(List<Attempt> ways, in Attempt way, string text, in Attempt line)
     {
         if (ways.Count >= MaximumWays)
@@ -138,11 +139,11 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
 
     private void Emit(in Attempt attempt) => emit(attempt.ToItem());
 
-    /// <summary>Lines put together, and what was read of them.</summary>
+    /// <summary>Joined lines, with their reading.</summary>
     /// <param name="Text">The lines as one.</param>
-    /// <param name="Number">The number of the first.</param>
-    /// <param name="LoggedAt">The time that a log has before the first.</param>
-    /// <param name="Reading">What was read.</param>
+    /// <param name="Number">The number of the first line.</param>
+    /// <param name="LoggedAt">The time that a log has before the first line.</param>
+    /// <param name="Reading">The reading of the joined lines.</param>
     internal readonly record struct Attempt(string Text, long Number, DateTime? LoggedAt, LineReading Reading)
     {
         public int LineCount { get; init; } = 1;
@@ -150,7 +151,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
         /// <summary>The quotation mark before the first line, which may close in another one; NUL for none.</summary>
         public char Quote { get; init; }
 
-        /// <summary>True where a backslash at the end says that the next line belongs to it.</summary>
+        /// <summary>True if a backslash at the end joins the next line.</summary>
         public bool Continues { get; init; }
 
         public ConntrackTextItem ToItem()

@@ -7,11 +7,11 @@ namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a line of /proc/net/ip_conntrack, /proc/net/nf_conntrack, <c>conntrack -L</c> or <c>conntrack -E</c>, or of
 /// conntrackd's caches.</summary>
-/// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, __snprintf_conntrack_default of libnetfilter_conntrack and
-/// event_cb of conntrack-tools: <c>[time] [event] family number protocol number timeout state</c>, of which the first two pairs
-/// and the last two words may be missing, then <c>key=value</c> and words in brackets, for each direction from its src= on.
-/// <see cref="FieldParser"/> and <see cref="MarkParser"/> read those. Routers' kernels add words of their own anywhere, so a word
-/// that is not known becomes an extra of the entry. Only tuples that can't be read make the line an error.</remarks>
+/// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, __snprintf_conntrack_default of libnetfilter_conntrack and event_cb of
+/// conntrack-tools: <c>[time] [event] family number protocol number timeout state</c>. The first two pairs and the last two words may be
+/// missing. Then, for each direction from its src= on, <c>key=value</c> and words in brackets. <see cref="FieldParser"/> and <see
+/// cref="MarkParser"/> read those. Kernels of routers add their own words anywhere, so an unknown word becomes an extra of the entry. Only
+/// a malformed tuple makes the line an error.</remarks>
 internal sealed class LineParser(EntryDraft draft, TextContext context)
 {
     private const string Beginning = "the beginning of an entry: a protocol and its number, an address family, an event or an option such as -A";
@@ -27,11 +27,11 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     private uint? _numberInFront;
     private bool _isNumberBeforeProtocol;
 
-    /// <summary>True once the line has shown that it is one of these.</summary>
+    /// <summary>True if the line has proved to be an entry.</summary>
     public bool IsBegun { get; private set; }
 
     /// <summary>Reads a line into the draft.</summary>
-    /// <returns>What was expected where the cursor stands; null for nothing.</returns>
+    /// <returns>The expected form of the word at the cursor; null if the line was read.</returns>
     public string? Parse(ref TextCursor cursor)
     {
         (IsBegun, _isNamed, _isNumbered, _hasOtherWord) = (false, false, false, false);
@@ -41,7 +41,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         return ReadHead(ref cursor) ?? ReadFields(ref cursor) ?? Complete();
     }
 
-    /// <summary>Reads words that follow an element of XML.</summary>
+    /// <summary>Reads the words after an element of XML.</summary>
     public void ParseFields(ReadOnlySpan<char> text)
     {
         TextCursor cursor = new(text, 0);
@@ -97,7 +97,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             draft.AddExtra(number.ToString(CultureInfo.InvariantCulture), "");
     }
 
-    /// <summary>Reads all up to the protocol and its number.</summary>
+    /// <summary>Reads up to the protocol and its number.</summary>
     private string? ReadHead(ref TextCursor cursor)
     {
         TextCursor first = cursor, mismatch = cursor;
@@ -105,7 +105,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         bool isMismatched = false;
         while (cursor.Read(out ReadOnlySpan<char> word) && !word.StartsWith("src=") && !word.StartsWith("dst="))
         {
-            // IPv6 is the name of a protocol too, number 41.
+            // IPv6 is also the name of protocol 41.
             if (TryReadFamily(word, ref cursor))
                 continue;
             if (ProtocolNames.TryParsePrinted(word, out IPProtocol? protocol))
@@ -139,7 +139,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         return isMismatched ? ProtocolNumber : IsBegun ? "a protocol such as tcp" : Beginning;
     }
 
-    /// <summary>Reads the number behind the protocol's name. A line that lacks it is still clear if a state or src= follows.</summary>
+    /// <summary>Reads the number after the name of the protocol. A line without it is still clear if a state or src= follows.</summary>
     private bool TryReadProtocol(IPProtocol? protocol, ref TextCursor cursor)
     {
         TextCursor ahead = cursor;
@@ -161,7 +161,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         return true;
     }
 
-    /// <summary>Reads <c>6 431999 ESTABLISHED src=</c>, where the protocol's name is cut off or damaged.</summary>
+    /// <summary>Reads <c>6 431999 ESTABLISHED src=</c>, if the name of the protocol is cut off or damaged.</summary>
     private bool TryReadNamelessProtocol(ReadOnlySpan<char> word, TextCursor ahead)
     {
         if (!byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
@@ -241,7 +241,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         return null;
     }
 
-    /// <summary>The timeout, then the state: entries that a flow table forwards have neither in /proc.</summary>
+    /// <summary>Reads the timeout, then the state. In /proc, entries that a flow table forwards have neither.</summary>
     private void ReadBareWord(ReadOnlySpan<char> word)
     {
         if (char.IsAsciiDigit(word[0]) && uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint timeout))
@@ -265,7 +265,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             draft.AddExtra(word[..equals], cursor.ReadQuoted(word[(equals + 1)..]));
     }
 
-    /// <summary>True for what follows a protocol's number.</summary>
+    /// <summary>True for words that may follow the number of a protocol.</summary>
     private static bool BeginsTuple(ReadOnlySpan<char> word, IPProtocol protocol) =>
         word.StartsWith("src=") || (ProtocolText.HasState(protocol) && StateNames.TryParse(word, protocol, out _));
 }
@@ -273,21 +273,21 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 /// <summary>Reads the words in brackets of a line: events, status bits and times.</summary>
 internal sealed class MarkParser(EntryDraft draft)
 {
-    /// <summary>What the kernel's words in capitals consist of.</summary>
+    /// <summary>The characters of the kernel's words in capitals.</summary>
     public static readonly SearchValues<char> NameLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
-    /// <summary>True where the line says that no reply has been seen.</summary>
+    /// <summary>True if the line says that no reply has been seen.</summary>
     public bool IsUnreplied { get; private set; }
 
     /// <summary>True where the line says that the connection's first packet has not left yet.</summary>
     public bool IsUnconfirmed { get; private set; }
 
-    /// <summary>What is wrong where the line says two different things; null for nothing.</summary>
+    /// <summary>The contradiction, if the line says two different things; null if there is none.</summary>
     public string? Contradiction { get; private set; }
 
     public void Begin() => (IsUnreplied, IsUnconfirmed, Contradiction) = (false, false, null);
 
-    /// <summary>Reads a word in brackets. One that is not known becomes an extra.</summary>
+    /// <summary>Reads a word in brackets. An unknown word becomes an extra.</summary>
     public void Read(ReadOnlySpan<char> word)
     {
         ReadOnlySpan<char> mark = word[^1] == ']' && word.Length > 2 ? word[1..^1].Trim() : word;

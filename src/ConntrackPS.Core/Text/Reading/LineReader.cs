@@ -4,15 +4,15 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Reads one line at a time, whatever kind of text it is and whatever surrounds it.</summary>
-/// <remarks>A line is first read as it is. Only if that fails, or leaves words over, is a log's or a page's frame taken away: so nothing
-/// that belongs to an entry is lost.</remarks>
+/// <summary>Reads lines of any kind of text, with any surrounding text.</summary>
+/// <remarks>A line is first read as it is. The frame of a log or page is removed only if that fails or leaves unknown words. So no part of
+/// an entry is lost.</remarks>
 internal sealed class LineReader
 {
-    /// <summary>event_cb of conntrack-tools says so after ENOBUFS, and then how to avoid it.</summary>
+    /// <summary>event_cb of conntrack-tools prints this after ENOBUFS, followed by advice.</summary>
     private const string LossNotice = "We have hit ENOBUFS! We are losing events";
 
-    /// <summary>What pages and people put around a line; words of an entry have none of it.</summary>
+    /// <summary>Characters that pages and authors put around a line. Words of an entry contain none of them.</summary>
     private static readonly SearchValues<char> FrameSigns = SearchValues.Create("#`|\"'<>;,*/");
 
     private static readonly string[] XmlBeginnings = ["<flow", "</flow", "<conntrack", "</conntrack", "<?xml", "<!--"];
@@ -39,8 +39,8 @@ internal sealed class LineReader
     private long _openAt;
     private int _openCount;
 
-    /// <param name="options">How the text is read.</param>
-    /// <param name="emit">Takes what is read.</param>
+    /// <param name="options">The options for reading.</param>
+    /// <param name="emit">Receives each item.</param>
     public LineReader(ConntrackTextOptions options, Action<ConntrackTextItem> emit)
     {
         _source = options.Source;
@@ -57,7 +57,7 @@ internal sealed class LineReader
     private bool TakesConnections => _source is null or ConntrackTextSource.Conntrack;
 
     /// <summary>Reads the next line.</summary>
-    /// <returns>False for a line that is skipped.</returns>
+    /// <returns>False for a skipped line.</returns>
     public bool Read(string raw, long number)
     {
         string line = LineCleaner.Clean(raw);
@@ -173,7 +173,7 @@ internal sealed class LineReader
         }
     }
 
-    /// <summary>Says that no more lines come.</summary>
+    /// <summary>Marks the end of the text.</summary>
     public void Complete()
     {
         CloseOpen();
@@ -210,7 +210,7 @@ internal sealed class LineReader
         return new LineReading(null, new TextFault(end < 0 ? word : word[..end], start + 1, expected, IsBegun: false, IsAtEnd: false), 0, 0, 0);
     }
 
-    /// <summary>Reads a line that is no connection as it is.</summary>
+    /// <summary>Reads an unchanged line that does not describe a connection.</summary>
     private bool ReadFramed(LineJoiner.Attempt alone, ReadOnlySpan<char> text, bool continues)
     {
         if (alone.Reading.Record is null && _joiner.IsHolding)
@@ -281,7 +281,7 @@ internal sealed class LineReader
     private static bool IsBetter(in LineReading inner, in LineReading alone) =>
         inner.IsBetterThan(alone) || (inner.Record is null && alone.Record is null && inner.Fault.IsBegun && inner.InFront < alone.InFront);
 
-    /// <summary>What conntrack prints after its notice of a loss.</summary>
+    /// <summary>The advice that conntrack prints after its report of a loss.</summary>
     private static bool IsLossAdvice(ReadOnlySpan<char> text) =>
         text.Contains("the current netlink socket buffer size is too small", StringComparison.Ordinal)
         || text.Contains("check --buffer-size in conntrack(8)", StringComparison.Ordinal);
@@ -345,7 +345,7 @@ internal sealed class LineReader
         FinishForm();
     }
 
-    /// <summary>Returns the object of a form whose lines have ended.</summary>
+    /// <summary>Returns the object of a form of several lines, after its last line.</summary>
     private void FinishForm()
     {
         if (_unfinished?.TryComplete(out object? item) == true)

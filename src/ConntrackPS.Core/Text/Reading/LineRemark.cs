@@ -1,19 +1,19 @@
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Knows the lines that describe nothing, and may stand between those that do: fences and tags of a page, rulers, what was
-/// left out, prompts, commands that list, headings of logs and the totals of conntrack.</summary>
+/// <summary>Recognises lines that describe nothing but may occur between entries: fences and tags of a page, rulers, ellipses, prompts,
+/// commands that list, headings of logs, and the totals of conntrack.</summary>
 internal static class LineRemark
 {
     private const int LongestPrompt = 128;
 
-    /// <summary>What people write for lines that they left out.</summary>
+    /// <summary>Words that authors write in place of omitted lines.</summary>
     private static readonly string[] Elisions =
     [
         "snip", "snipped", "cut", "truncated", "output truncated", "output omitted", "omitted", "lines omitted", "more", "end", "etc", "and so on",
         "more lines", "rest omitted", "output cut", "stripped", "redacted", "cut here", "snap",
     ];
 
-    /// <summary>What print connections, beside conntrack itself.</summary>
+    /// <summary>Programs that print connections, besides conntrack itself.</summary>
     private static readonly string[] Programs =
     [
         "cat", "zcat", "grep", "egrep", "zgrep", "less", "more", "head", "tail", "watch", "awk", "sed", "wc", "sort", "dmesg", "journalctl", "logread",
@@ -79,8 +79,8 @@ internal static class LineRemark
             && !words.Contains("rror", StringComparison.Ordinal) && !words.Contains("ail", StringComparison.Ordinal);
     }
 
-    /// <summary><c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been shown.</c>, also behind the prefix of a log.
-    /// conntrack's errors are no remarks: entries may be missing then.</summary>
+    /// <summary><c>conntrack v1.4.7 (conntrack-tools): 5 flow entries have been shown.</c>, also after the prefix of a log. False for
+    /// errors of conntrack, because entries may be missing then.</summary>
     private static bool IsTotal(ReadOnlySpan<char> text)
     {
         int have = text.IndexOf(" have been ", StringComparison.Ordinal);
@@ -104,11 +104,11 @@ internal static class LineRemark
         return false;
     }
 
-    /// <summary>A comment that is no entry behind a mark; a command in a comment is not to be run.</summary>
+    /// <summary>A comment that is not an entry after a comment mark. A command in a comment must not be read as an entry.</summary>
     private static bool IsComment(ReadOnlySpan<char> text) =>
         text[0] == '#' && !LineFrame.TryRemove(text, DateTime.UnixEpoch, out _, out _);
 
-    /// <summary>```console, ~~~, a page's tags alone.</summary>
+    /// <summary>```console, ~~~, or only tags of a page.</summary>
     private static bool IsFence(ReadOnlySpan<char> text)
     {
         while (text.Length > 0 && text[0] is '>' or ' ' or '|')
@@ -148,12 +148,13 @@ internal static class LineRemark
                 return true;
         }
 
-        // ansible, date(1).
+        // Headings of ansible and date(1).
         return text.EndsWith("rc=0 >>", StringComparison.Ordinal)
             || (!text.Contains('=') && LogTime.Read(text, DateTime.UnixEpoch, out _) == text.Length);
     }
 
-    /// <summary>A prompt, alone or with a command that creates and deletes nothing; a program's name and what it is to read.</summary>
+    /// <summary>A prompt, alone or with a command that creates and deletes nothing; or the name of a program with the file to
+    /// read.</summary>
     private static bool IsCommand(ReadOnlySpan<char> text)
     {
         int prompt = 0;
@@ -194,7 +195,7 @@ internal static class LineRemark
         return false;
     }
 
-    /// <summary>_PID=1 and the like, in which journalctl -o export and verbose tell whose line the message is.</summary>
+    /// <summary>_PID=1 and similar fields, in which journalctl -o export and verbose describe a message.</summary>
     private static bool IsField(ReadOnlySpan<char> text)
     {
         int equals = text.IndexOf('=');

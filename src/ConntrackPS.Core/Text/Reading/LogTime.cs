@@ -10,7 +10,7 @@ internal ref struct LogTime
     private const string Months = "JanFebMarAprMayJunJulAugSepOctNovDec";
     private const string Days = "MonTueWedThuFriSatSun";
 
-    /// <summary>The zones whose name means one offset, in minutes, wherever it is printed. CST and IST do not.</summary>
+    /// <summary>The zones whose name always means the same offset, in minutes. CST and IST do not.</summary>
     private static readonly (string Name, int Minutes)[] Zones =
     [
         ("UTC", 0), ("GMT", 0), ("Z", 0), ("WET", 0), ("WEST", 60), ("BST", 60), ("CET", 60), ("CEST", 120), ("SAST", 120), ("EET", 120),
@@ -27,7 +27,7 @@ internal ref struct LogTime
     private int _day;
     private TimeSpan _clock;
 
-    /// <summary>Minutes to the east of UTC; null for the local zone.</summary>
+    /// <summary>Minutes east of UTC; null for the local zone.</summary>
     private int? _offset;
     private bool _isZoneUnknown;
 
@@ -37,9 +37,9 @@ internal ref struct LogTime
 
     /// <summary>Reads the time at the beginning of a text.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="reference">When the text was read. A time without a year is the latest that is at most a day later.</param>
-    /// <param name="time">Local time; null where the text does not tell the day, or its zone is unknown.</param>
-    /// <returns>Its length; 0 where none stands there.</returns>
+    /// <param name="reference">The time of reading. A time without a year is the latest possible one that is at most a day later.</param>
+    /// <param name="time">The local time; null if the date is missing or the zone is unknown.</param>
+    /// <returns>The length of the time; 0 if there is none.</returns>
     public static int Read(ReadOnlySpan<char> text, DateTime reference, out DateTime? time)
     {
         time = null;
@@ -61,7 +61,7 @@ internal ref struct LogTime
         return read._at;
     }
 
-    /// <summary>Seconds since 1970 with a fraction, or milliseconds; less than nine digits are no time, but since the machine's start.</summary>
+    /// <summary>Reads seconds since 1970 with a fraction, or milliseconds. Fewer than nine digits are seconds since boot.</summary>
     private static int ReadEpoch(ReadOnlySpan<char> text, out DateTime? time)
     {
         time = null;
@@ -115,7 +115,7 @@ internal ref struct LogTime
         return !hasDay && TryReadClock(isAlone: true);
     }
 
-    /// <summary>2026-11-20, 2026/11/20, 20.11.2026; 11/20/2026 if no month has that number.</summary>
+    /// <summary>Reads 2026-11-20, 2026/11/20, 20.11.2026; 11/20/2026 if no month has that number.</summary>
     private bool TryReadNumbers()
     {
         int start = _at;
@@ -128,7 +128,7 @@ internal ref struct LogTime
             }
             else if (third > 1900)
             {
-                // Which of the two is the month is not told by slashes. No time is better than a wrong one.
+                // Slashes don't show which number is the month. A missing time is better than a wrong one.
                 bool isKnown = separator == '.' || second > 12 || first > 12;
                 (_year, _month, _day) = !isKnown ? (third, 0, 0) : second > 12 ? (third, first, second) : (third, second, first);
             }
@@ -163,7 +163,7 @@ internal ref struct LogTime
         return false;
     }
 
-    /// <summary>20 Nov 2026, 20/Nov/2026, 20-Nov-2026.</summary>
+    /// <summary>Reads 20 Nov 2026, 20/Nov/2026, 20-Nov-2026.</summary>
     private bool TryReadDayAndMonth()
     {
         int start = _at;
@@ -182,7 +182,7 @@ internal ref struct LogTime
         return false;
     }
 
-    /// <summary>Nov 20, Nov 20 2026, Nov 20, 2026.</summary>
+    /// <summary>Reads Nov 20, Nov 20 2026, Nov 20, 2026.</summary>
     private bool TryReadMonthAndDay()
     {
         int start = _at;
@@ -228,11 +228,11 @@ internal ref struct LogTime
             _at += 3;
         }
 
-        // A word that goes on is none of a clock.
+        // A longer word is not part of a time.
         return Rest.IsEmpty || !(char.IsAsciiDigit(Rest[0]) || Rest[0] == '=');
     }
 
-    /// <param name="isCertain">True where a zone always stands there, so that a name is one although it is unknown.</param>
+    /// <param name="isCertain">True if a zone always follows, so that even an unknown name is one.</param>
     private bool ReadZone(bool isCertain)
     {
         int start = _at;
@@ -275,7 +275,7 @@ internal ref struct LogTime
         return true;
     }
 
-    /// <summary>The year of ctime(3) and date(1), behind the time.</summary>
+    /// <summary>Reads the year of ctime(3) and date(1), which follows the time.</summary>
     private bool ReadLateYear()
     {
         int start = _at;
@@ -295,7 +295,7 @@ internal ref struct LogTime
             return MakeIn(_year);
         DateTime latest = reference.Year < 9999 ? reference.AddDays(1) : reference;
 
-        // Eight years have a 29th of February.
+        // A span of eight years always has a 29th of February.
         for (int year = latest.Year; year > latest.Year - 9; year--)
         {
             if (MakeIn(year) is { } time && time <= latest)
@@ -315,7 +315,7 @@ internal ref struct LogTime
             : DateTime.SpecifyKind(time, DateTimeKind.Local);
     }
 
-    /// <summary>The place of the three letters that stand here, as they are or in small ones.</summary>
+    /// <summary>The index of the three letters at this place, in any case.</summary>
     private readonly int IndexOfName(string names)
     {
         if (Rest.Length < 4 || char.IsAsciiLetter(Rest[3]))

@@ -4,10 +4,10 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Reads connections as <c>ovs-appctl dpctl/dump-conntrack</c> prints them, with -m and -s or without.</summary>
+/// <summary>Reads connections as <c>ovs-appctl dpctl/dump-conntrack</c> prints them, with or without -m and -s.</summary>
 /// <remarks>ct_dpif_format_entry of lib/ct-dpif.c: <c>tcp,orig=(src=10.1.1.2,dst=10.1.1.1,sport=5,dport=80),reply=(...),zone=5,protoinfo=(state=ESTABLISHED)</c>.
-/// Open vSwitch has states of its own: what the kernel has no equal of is kept in Extra alone, as are a state for each direction and
-/// the tuple of the parent, which comes without its protocol.</remarks>
+/// Open vSwitch has its own states. Only Extra has those that the kernel lacks, states that differ by direction, and the tuple of the
+/// parent, which has no protocol.</remarks>
 internal sealed class OpenVSwitchForm : ITextForm
 {
     private const string Original = ",orig=(";
@@ -70,8 +70,8 @@ internal sealed class OpenVSwitchForm : ITextForm
         return TextMatch.Read;
     }
 
-    /// <summary>Reads the fields behind the protocol.</summary>
-    /// <returns>What was expected of the one at <paramref name="start"/>; null for nothing.</returns>
+    /// <summary>Reads the fields after the protocol.</summary>
+    /// <returns>The expected form of the field at <paramref name="start"/>; null if all were read.</returns>
     private string? ReadFields(ReadOnlySpan<char> line, int from, IPProtocol protocol, out int start, out int length)
     {
         (start, length) = (line.Length, 0);
@@ -92,7 +92,7 @@ internal sealed class OpenVSwitchForm : ITextForm
         return null;
     }
 
-    /// <summary>Up to the next comma that is not in parentheses.</summary>
+    /// <summary>Returns the text up to the next comma outside of parentheses.</summary>
     private static int FieldLength(ReadOnlySpan<char> text)
     {
         int comma = text.IndexOf(','), open = text.IndexOf('(');
@@ -237,7 +237,7 @@ internal sealed class OpenVSwitchForm : ITextForm
         return null;
     }
 
-    /// <summary>Reads a local time, with thousandths of a second.</summary>
+    /// <summary>Reads a local time with milliseconds.</summary>
     private string? ReadTime(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
         if (!DateTime.TryParseExact(value, "yyyy-MM-dd'T'HH:mm:ss.FFF", CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out DateTime time))
@@ -250,7 +250,7 @@ internal sealed class OpenVSwitchForm : ITextForm
         return null;
     }
 
-    /// <summary>Reads <c>SEEN_REPLY|ASSURED|CONFIRMED</c>; words that the kernel's list has not are kept.</summary>
+    /// <summary>Reads <c>SEEN_REPLY|ASSURED|CONFIRMED</c>. Words that the kernel doesn't have are kept in Extra.</summary>
     private string? ReadStatus(ReadOnlySpan<char> value)
     {
         _hasStatus = true;
@@ -319,8 +319,8 @@ internal sealed class OpenVSwitchForm : ITextForm
         return null;
     }
 
-    /// <summary>The kernel has one state for both directions. Where Open vSwitch tells two, or one that the kernel has not, they are kept as
-    /// they are.</summary>
+    /// <summary>The kernel has one state for both directions. Extra keeps states of Open vSwitch that differ, or that the kernel
+    /// lacks.</summary>
     private void SetState(string? original, string? reply, IPProtocol protocol)
     {
         ConntrackState? state = original == reply && original is not null ? StateOf(original, protocol) : null;
@@ -339,7 +339,8 @@ internal sealed class OpenVSwitchForm : ITextForm
             AddExtra("state_reply", reply);
     }
 
-    /// <summary>tcp_state of lib/ct-dpif.h as nl_ct_tcp_state_to_dpif makes it of the kernel's; it has no LISTEN and no FIN_WAIT_2.</summary>
+    /// <summary>tcp_state of lib/ct-dpif.h, as nl_ct_tcp_state_to_dpif converts the kernel's state to it. It lacks LISTEN and
+    /// FIN_WAIT_2.</summary>
     private static ConntrackState? StateOf(string word, IPProtocol protocol)
     {
         if (protocol == IPProtocol.Tcp)
@@ -379,7 +380,7 @@ internal sealed class OpenVSwitchForm : ITextForm
 
     private string? Complete(IPProtocol protocol)
     {
-        // Protocols that have no ports to Open vSwitch have them as 0.
+        // Open vSwitch prints ports of 0 for protocols without ports.
         TupleParts needed = TupleParts.Addresses | (protocol is IPProtocol.Icmp or IPProtocol.IcmpV6 ? TupleParts.Icmp : TupleParts.Ports);
         ref TupleDraft original = ref _tuples[0], reply = ref _tuples[1];
         if (original.NameMissing(needed) is { } missing)
@@ -408,7 +409,7 @@ internal sealed class OpenVSwitchForm : ITextForm
         return hasPorts ? tuple : tuple with { HasPorts = false, SourcePort = 0, DestinationPort = 0 };
     }
 
-    /// <summary>What follows from the rest, where the status is not printed: it is with -m alone.</summary>
+    /// <summary>Sets the status bits that follow from other values, if the status is missing. Only -m prints it.</summary>
     private void SetStatus()
     {
         if (_hasStatus)

@@ -6,14 +6,15 @@ using System.Text.Json;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>The escapes in which pages and mails carry a line: HTML's entities and tags, quoted-printable.</summary>
+/// <summary>Decodes the escapes of pages and mails: entities and tags of HTML, quoted-printable.</summary>
 internal static class PageText
 {
     private const int LongestTag = 256;
 
     private static readonly SearchValues<char> TagEnds = SearchValues.Create(" />");
 
-    /// <summary>Not those that conntrack's own XML has, such as mark and code, unless they surround a whole line.</summary>
+    /// <summary>Tags of HTML. Those that conntrack's own XML also has, such as mark and code, count only if they surround a complete
+    /// line.</summary>
     private static readonly string[] Tags =
     [
         "pre", "code", "br", "p", "div", "span", "b", "i", "em", "strong", "font", "li", "ul", "ol", "td", "tr", "table", "tbody", "tt", "samp", "kbd",
@@ -28,7 +29,7 @@ internal static class PageText
     ];
 
     /// <summary>Decodes a line.</summary>
-    /// <returns>False where nothing is to be decoded.</returns>
+    /// <returns>False if there is nothing to decode.</returns>
     public static bool TryDecode(ReadOnlySpan<char> text, [NotNullWhen(true)] out string? decoded)
     {
         decoded = null;
@@ -39,7 +40,7 @@ internal static class PageText
         {
             string once = DecodeEntities(line);
 
-            // Pages are quoted in pages.
+            // A page may quote another page, so the escapes may be doubled.
             decoded = once.Length == line.Length ? decoded : once.Contains('&', StringComparison.Ordinal) ? DecodeEntities(once) : once;
         }
 
@@ -49,7 +50,7 @@ internal static class PageText
         return decoded is not null;
     }
 
-    /// <summary>The length of the tag that stands here; 0 for none of HTML's.</summary>
+    /// <summary>The length of the HTML tag that begins at this place; 0 if there is none.</summary>
     public static int TagLength(ReadOnlySpan<char> text)
     {
         if (text.Length < 3 || text[0] != '<')
@@ -71,7 +72,7 @@ internal static class PageText
         return 0;
     }
 
-    /// <summary>The length of the tag that ends here.</summary>
+    /// <summary>The length of the tag that ends at this place.</summary>
     public static int TagBehind(ReadOnlySpan<char> text)
     {
         int start = Math.Max(0, text.Length - LongestTag);
@@ -79,7 +80,7 @@ internal static class PageText
         return open >= 0 && TagLength(text[(start + open)..]) is var length && start + open + length == text.Length ? length : 0;
     }
 
-    /// <summary>Takes away all tags.</summary>
+    /// <summary>Removes all tags.</summary>
     public static string WithoutTags(ReadOnlySpan<char> text)
     {
         StringBuilder clean = new(text.Length);
@@ -111,7 +112,8 @@ internal static class PageText
         return false;
     }
 
-    /// <summary>Syntax in colours: spans between the words. XML of conntrack has elements of these names, but no others' words.</summary>
+    /// <summary>Detects coloured syntax, which has spans between words. XML of conntrack has elements of these names, but no other
+    /// words.</summary>
     private static bool HasInnerTag(ReadOnlySpan<char> text) =>
         text.Contains('<') && text.Contains("src=", StringComparison.Ordinal)
         && (text.Contains("</", StringComparison.Ordinal) || text.Contains("<br", StringComparison.OrdinalIgnoreCase));
@@ -165,10 +167,10 @@ internal static class PageText
     }
 }
 
-/// <summary>Records of logs in JSON: journalctl -o json, Docker's json-file, and their like.</summary>
+/// <summary>Reads records of logs in JSON: journalctl -o json, Docker's json-file, and similar forms.</summary>
 internal static class LogRecord
 {
-    /// <summary>Longer ones are no line of a log.</summary>
+    /// <summary>The maximum length of a log's line.</summary>
     private const int LongestRecord = 64 * 1024;
 
     private static readonly string[] MessageKeys = ["MESSAGE", "log", "msg", "message", "line", "text", "short_message"];
@@ -176,10 +178,10 @@ internal static class LogRecord
 
     /// <summary>Reads a record.</summary>
     /// <param name="text">The line.</param>
-    /// <param name="reference">When it was read.</param>
-    /// <param name="message">What a program logged.</param>
-    /// <param name="time">When, in local time; null where the record does not tell.</param>
-    /// <returns>False where it is none.</returns>
+    /// <param name="reference">The time of reading.</param>
+    /// <param name="message">The logged message.</param>
+    /// <param name="time">The local time of the message; null if the record has none.</param>
+    /// <returns>False if the line is not a record.</returns>
     public static bool TryRead(ReadOnlySpan<char> text, DateTime reference, [NotNullWhen(true)] out string? message, out DateTime? time)
     {
         (message, time) = (null, null);
@@ -209,11 +211,11 @@ internal static class LogRecord
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            // Cut off, or none at all.
+            // The line is cut off, or is not JSON.
             return false;
         }
 
-        // What a program has printed is as unclean as a file.
+        // A program's output in a record needs the same cleaning as a file.
         message = message is null ? null : LineCleaner.Clean(message);
         return message is not null;
     }
@@ -225,7 +227,7 @@ internal static class LogRecord
         _ => null,
     };
 
-    /// <summary>journald gives text with control characters, such as colours, as its bytes.</summary>
+    /// <summary>Reads text that journald writes as bytes, because it has control characters such as colours.</summary>
     private static string? ReadBytes(ref Utf8JsonReader reader)
     {
         List<byte> bytes = [];

@@ -4,7 +4,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>The options of a line for <c>conntrack -R</c>: each sets something of the draft.</summary>
+/// <summary>The options of a line for <c>conntrack -R</c>. Each sets a value of the draft.</summary>
 internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 {
     internal const string Number16 = "a number from 0 to 65535, given once";
@@ -20,7 +20,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
     }
 
     /// <summary>Reads an option.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
+    /// <returns>The expected form; null if the option was read.</returns>
     public string? Read(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
     {
         switch (name)
@@ -52,8 +52,8 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
         }
     }
 
-    /// <summary>Makes the entry, once all options have been read.</summary>
-    /// <returns>What is missing, as a phrase; null for nothing.</returns>
+    /// <summary>Creates the entry. Call it after all options were read.</summary>
+    /// <returns>The missing part, as a phrase; null if nothing is missing.</returns>
     public string? Complete() => _hasProtocol ? _tuples.Complete(context) : "-p and a protocol";
 
     private string? ReadProtocol(ReadOnlySpan<char> value)
@@ -140,12 +140,12 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
         return null;
     }
 
-    /// <summary>Turns conntrack's text of a verification tag into the tag, or back.</summary>
-    /// <remarks>On little-endian machines its options and its output have the bytes in reverse: libnetfilter_conntrack converts the
-    /// tag to host order, and libct_proto_sctp.c does so again.</remarks>
+    /// <summary>Converts conntrack's text of a verification tag to the tag, or back.</summary>
+    /// <remarks>On little-endian machines conntrack's options and output have the bytes in reverse order: libnetfilter_conntrack converts
+    /// the tag to host order, and libct_proto_sctp.c converts it again.</remarks>
     public static uint SwapTag(uint tag) => BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(tag) : tag;
 
-    /// <summary>Decimal, or hexadecimal after 0x, as strtoul(3) reads it.</summary>
+    /// <summary>Reads a decimal number, or a hexadecimal one after 0x, as strtoul(3) does.</summary>
     public static bool TryRead(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
         ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
         : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
@@ -163,7 +163,7 @@ internal sealed class SaveTuples(EntryDraft draft)
     public void Begin() => (_sourceNatPort, _destinationNatPort) = (null, null);
 
     /// <summary>Reads an option.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
+    /// <returns>The expected form; null if the option was read.</returns>
     public string? Read(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
     {
         switch (name)
@@ -187,13 +187,13 @@ internal sealed class SaveTuples(EntryDraft draft)
         }
     }
 
-    /// <summary>Makes the entry, once all options have been read.</summary>
-    /// <returns>What is missing, as a phrase; null for nothing.</returns>
+    /// <summary>Creates the entry. Call it after all options were read.</summary>
+    /// <returns>The missing part, as a phrase; null if nothing is missing.</returns>
     public string? Complete(TextContext context)
     {
         ref TupleDraft original = ref draft.Original, reply = ref draft.Reply;
 
-        // Either direction makes the other.
+        // Either direction implies the other.
         if (original.Parts == TupleParts.None && reply.Has(TupleParts.Addresses))
             original.FillFrom(ReplyTo(reply.ToTuple(draft.Protocol)), reply.Parts & ~TupleParts.Addresses, null, null);
         TupleParts needed = ProtocolText.NeededParts(draft.Protocol, original.Parts);
@@ -203,7 +203,8 @@ internal sealed class SaveTuples(EntryDraft draft)
         return draft.Complete(needed, context);
     }
 
-    /// <summary>An ICMP message that has no reply is taken as its own: such a line is odd, but says all that an entry needs.</summary>
+    /// <summary>An ICMP message that has no reply type gets its own type. Such a line is unusual, but has all that an entry
+    /// needs.</summary>
     private static ConntrackTuple ReplyTo(in ConntrackTuple tuple) =>
         TupleInversion.Invert(tuple) ?? tuple with { Source = tuple.Destination, Destination = tuple.Source };
 

@@ -4,8 +4,8 @@ using ConntrackPS.Events;
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a line of <c>conntrack -o save</c>, or of a file for <c>conntrack -R</c>.</summary>
-/// <remarks>Options of conntrack(8), as ct_save_snprintf of conntrack-tools prints them and do_parse reads them. -r and -q stand
-/// for a reply that is what it is, -g and -n for one that is so by translation.</remarks>
+/// <remarks>Options of conntrack(8), as ct_save_snprintf of conntrack-tools prints them and do_parse reads them. -r and -q give the reply's
+/// addresses, and -g and -n give addresses that translation produces.</remarks>
 internal sealed class SaveParser(EntryDraft draft, TextContext context)
 {
     private readonly SaveOptions _options = new(draft, context);
@@ -13,7 +13,7 @@ internal sealed class SaveParser(EntryDraft draft, TextContext context)
     public static bool IsCommand(ReadOnlySpan<char> word) => word is "-A" or "-I" or "-U" or "-D" or "--add" or "--create" or "--update" or "--delete";
 
     /// <summary>Reads a line into the draft.</summary>
-    /// <returns>What was expected where the cursor stands; null for nothing.</returns>
+    /// <returns>The expected form of the word at the cursor; null if the line was read.</returns>
     public string? Parse(ref TextCursor cursor)
     {
         _options.Begin();
@@ -36,7 +36,7 @@ internal sealed class SaveParser(EntryDraft draft, TextContext context)
 
     private string? ReadOption(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
-        // What -E appends is no option; conntrack -R passes over it, too.
+        // Words that -E appends are not options. conntrack -R ignores them, too.
         if (word is "[USERSPACE]" || (draft.IsEvent && word.StartsWith("progname=")))
         {
             draft.IsEvent = true;
@@ -62,17 +62,17 @@ internal sealed class SaveParser(EntryDraft draft, TextContext context)
     }
 }
 
-/// <summary>Command lines of conntrack as they stand in scripts and terminals: <c>conntrack -I ...</c>, behind a prompt, sudo or
-/// a path, all of which may be missing.</summary>
+/// <summary>Command lines of conntrack, as scripts and terminals contain them: <c>conntrack -I ...</c>, after a prompt, sudo or a path, all
+/// of which may be missing.</summary>
 internal static class PastedCommand
 {
     private const string Program = "conntrack";
     private const string Sudo = "sudo";
     private const string PromptEnds = "#$%>";
 
-    /// <summary>What follows the program's name: its first option and the rest.</summary>
-    /// <returns>The line itself where it begins with an option, as <c>conntrack -o save</c> prints it; empty for a line that is
-    /// none.</returns>
+    /// <summary>The text after the name of the program: its first option and the rest.</summary>
+    /// <returns>The line itself if it begins with an option, as <c>conntrack -o save</c> prints it; empty if the line is not a
+    /// command.</returns>
     public static ReadOnlySpan<char> OptionsOf(ReadOnlySpan<char> line)
     {
         ReadOnlySpan<char> text = line.TrimStart();
@@ -85,7 +85,7 @@ internal static class PastedCommand
         return options.Length > 0 && options[0] is ' ' or '\t' && options.TrimStart() is ['-', ..] rest && IsPrompt(text[..at]) ? rest : default;
     }
 
-    /// <summary>True for a command that lists, counts or empties a table: its output may follow, but it is no entry.</summary>
+    /// <summary>True for a command that lists, counts or empties a table. Its output may follow, but the command is not an entry.</summary>
     public static bool IsListing(ReadOnlySpan<char> line)
     {
         ReadOnlySpan<char> options = OptionsOf(line);
@@ -95,10 +95,10 @@ internal static class PastedCommand
 
     public static ReadOnlySpan<char> FirstWord(ReadOnlySpan<char> text) => text.IndexOfAny(' ', '\t') is > 0 and int end ? text[..end] : text;
 
-    /// <summary>True for what may stand before the program's name.</summary>
+    /// <summary>True for words that may precede the name of the program.</summary>
     private static bool IsPrompt(ReadOnlySpan<char> text)
     {
-        // The path that the program has, up to its last slash.
+        // The path of the program, up to its last slash.
         if (text.Length > 0 && text[^1] == '/')
             text = text[..(text.LastIndexOfAny(' ', '\t') + 1)];
         if (text.Length > 0 && text[^1] is not (' ' or '\t') && !PromptEnds.Contains(text[^1]))

@@ -5,20 +5,20 @@ namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads counters: /proc/net/stat/nf_conntrack, /proc/net/stat/ip_conntrack, <c>conntrack -S</c> and <c>conntrack -S expect</c>.</summary>
 /// <remarks>ct_cpu_seq_show of net/netfilter/nf_conntrack_standalone.c: a heading, then a row of hexadecimal numbers for each processor.
-/// nfct_stats_cb of conntrack-tools: <c>cpu=0 found=0 ...</c>. Programs before 1.2 add up the processors, and print a counter a line,
-/// of which the first is entries; see <see cref="IMultilineForm"/>.</remarks>
+/// nfct_stats_cb of conntrack-tools: <c>cpu=0 found=0 ...</c>. Programs before 1.2 print the sums of all processors, one counter a line.
+/// The first is entries. See <see cref="IMultilineForm"/>.</remarks>
 internal sealed class StatForm : IMultilineForm
 {
     private const string Entries = "entries";
     private const string Cpu = "cpu=";
 
-    /// <summary>What the kernel prints a counter with.</summary>
+    /// <summary>The number of hexadecimal digits of a counter of the kernel.</summary>
     private const int Digits = 8;
 
-    /// <summary>More than any kernel has.</summary>
+    /// <summary>More counters than any kernel has.</summary>
     private const int MaximumColumns = 64;
 
-    /// <summary>The last column since Linux 2.6.36, and the last line of what old programs print.</summary>
+    /// <summary>The last column since Linux 2.6.36, and the last line that old programs print.</summary>
     private const string LastCounter = "search_restart";
 
     private string[]? _columns;
@@ -66,7 +66,7 @@ internal sealed class StatForm : IMultilineForm
     private static bool IsName(string word) =>
         word.Length > 0 && word[0] is >= '_' and <= 'z' && word.All(letter => letter is >= '_' and <= 'z' || char.IsAsciiDigit(letter));
 
-    /// <summary>Reads a row. Rows have no number: the kernel prints one for each processor that the machine may have.</summary>
+    /// <summary>Reads a row. Rows have no number. The kernel prints one for each possible processor.</summary>
     private TextMatch ReadRow(ReadOnlySpan<char> line, out object? item, out TextFault fault)
     {
         (item, fault) = (null, default);
@@ -130,7 +130,7 @@ internal sealed class StatForm : IMultilineForm
         return IsName(name);
     }
 
-    /// <summary>Adds a counter to those of the lines before it, of which the first was entries.</summary>
+    /// <summary>Adds a counter to those of the lines before it. The first of them was entries.</summary>
     private TextMatch ReadCounter(string name, ulong number, out object? item)
     {
         item = null;
@@ -152,7 +152,7 @@ internal sealed class StatForm : IMultilineForm
         return new ConntrackStat(ToCounters(values, out Dictionary<string, string>? extra), count) { Extra = extra };
     }
 
-    /// <summary>Counters that kernels have given up.</summary>
+    /// <summary>Counters that newer kernels no longer have.</summary>
     private static bool IsFormer(string name) => name is "searched" or "new" or "ignore" or "delete" or "delete_list";
 
     private CounterValues ToCounters(Dictionary<string, ulong> values, out Dictionary<string, string>? extra)
@@ -173,9 +173,9 @@ internal sealed class StatForm : IMultilineForm
     }
 }
 
-/// <summary>A form in which one object may take several lines, so that the last one is known only at the end of the text.</summary>
+/// <summary>A form in which one object may have several lines, so that its last line is known only at the end of the text.</summary>
 internal interface IMultilineForm : ITextForm
 {
-    /// <summary>Takes what was begun and is not complete: at the end of the text, or before a line that is no part of it.</summary>
+    /// <summary>Returns the unfinished object, at the end of the text or before a line that is not part of it.</summary>
     bool TryComplete(out object? item);
 }

@@ -7,10 +7,9 @@ using ConntrackPS.Tuning.Timeouts;
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads settings and timeouts: lines of sysctl(8), of /etc/sysctl.conf, and of <c>grep . /proc/sys/net/netfilter/*</c>.</summary>
-/// <remarks><c>net.netfilter.nf_conntrack_max = 262144</c>, with dots or slashes, and under the names that kernels before 4.19 had:
-/// net.ipv4.netfilter.ip_conntrack_* and net.ipv4.ip_conntrack_max. One of connection tracking that this library has no words for is a
-/// setting too, under the kernel's name. nf_conntrack_count, which is no setting, becomes a statistic. Other subsystems' are
-/// passed over.</remarks>
+/// <remarks><c>net.netfilter.nf_conntrack_max = 262144</c>, with dots or slashes, also with the names of kernels before 4.19:
+/// net.ipv4.netfilter.ip_conntrack_* and net.ipv4.ip_conntrack_max. An unknown parameter of connection tracking becomes a setting with the
+/// kernel's name. nf_conntrack_count, which can't be set, becomes a statistic. Parameters of other subsystems are skipped.</remarks>
 internal sealed class SysctlForm : ITextForm
 {
     private const string Program = "sysctl";
@@ -18,7 +17,7 @@ internal sealed class SysctlForm : ITextForm
     private const string Prefix = "net.netfilter.nf_conntrack_";
     private const int MaximumKeyLength = 256;
 
-    /// <summary>Where the same parameters were before, the more special first.</summary>
+    /// <summary>The old places of the parameters, more specific ones first.</summary>
     private static readonly string[] FormerPrefixes = ["net.ipv4.netfilter.ip_conntrack_", "net.ipv4.ip_conntrack_", "net.nf_conntrack_"];
 
     /// <summary>The directories of /proc/sys.</summary>
@@ -71,7 +70,7 @@ internal sealed class SysctlForm : ITextForm
         return from < line.Length && TrySplit(line[from..], out _, out _);
     }
 
-    /// <summary>True for the command line of a listing: options, and at most one key, with what filters it.</summary>
+    /// <summary>True for the command line of a listing: options, and at most one key, with a filter after it.</summary>
     private static bool IsListing(ReadOnlySpan<char> arguments)
     {
         bool isKnown = false;
@@ -89,10 +88,10 @@ internal sealed class SysctlForm : ITextForm
         return isKnown;
     }
 
-    /// <summary>Divides a line into a parameter and its value.</summary>
+    /// <summary>Splits a line into a parameter and its value.</summary>
     private static bool TrySplit(ReadOnlySpan<char> text, out ReadOnlySpan<char> key, out ReadOnlySpan<char> value)
     {
-        // grep names files. A colon may be part of a name elsewhere.
+        // grep prints names of files. Elsewhere a colon may be part of a name.
         bool isFile = text.StartsWith(ProcSys);
         int end = isFile ? text.IndexOfAny(':', '=') : text.IndexOf('=');
         key = end > 0 ? text[..end].Trim().TrimStart('-').TrimStart() : default;
@@ -116,7 +115,8 @@ internal sealed class SysctlForm : ITextForm
         return false;
     }
 
-    /// <summary>The file below /proc/sys/net/netfilter that a parameter is, or was moved to; null for those of other subsystems.</summary>
+    /// <summary>The file of a parameter below /proc/sys/net/netfilter, also if it was moved there later; null for other
+    /// subsystems.</summary>
     private static string? FileOf(string key)
     {
         if (key.StartsWith(Prefix, StringComparison.Ordinal))
@@ -128,7 +128,7 @@ internal sealed class SysctlForm : ITextForm
 
     private static bool IsName(string name) => name.Length > 0 && name.All(letter => char.IsAsciiLetterLower(letter) || char.IsAsciiDigit(letter) || letter == '_');
 
-    /// <returns>Null where the value is none.</returns>
+    /// <returns>The object; null if the value can't be read.</returns>
     private static object? Make(string file, ReadOnlySpan<char> text)
     {
         if (text.IsEmpty || text.IndexOfAny(' ', '\t') >= 0 || PersistedValue.Parse(text.ToString()) is not { } number)
@@ -136,11 +136,11 @@ internal sealed class SysctlForm : ITextForm
         if (file == "nf_conntrack_count")
             return number >= 0 && number <= long.MaxValue ? new ConntrackStat(new CounterValues(), (long)number) : null;
 
-        // UDP-Lite has UDP's, which come first.
+        // UDP-Lite uses the timeouts of UDP, which come first.
         if (TimeoutCatalog.All.FirstOrDefault(definition => definition.Sysctl == file) is not { } timeout)
             return new ConntrackSetting(SettingCatalog.OfFile(file), number);
 
-        // The kernel takes any number of 32 bits for a timeout, -1 among them, which is the longest.
+        // The kernel accepts any 32-bit number as a timeout. -1 is the longest.
         return number >= int.MinValue && number <= uint.MaxValue ? new ConntrackTimeout(timeout, unchecked((uint)(long)number)) : null;
     }
 }

@@ -4,17 +4,17 @@ using ConntrackPS.Linux;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>The lines of a file, whatever wrote it: gzip, UTF-8, UTF-16 and UTF-32 are known by their bytes.</summary>
-/// <remarks>It never seeks, so that pipes and files of /proc are read alike, and its memory does not grow with the file, nor with a
-/// line. Bytes that are no text become the replacement character.</remarks>
+/// <summary>The lines of a file from any program. It recognises gzip, UTF-8, UTF-16 and UTF-32 by their bytes.</summary>
+/// <remarks>It never seeks, so that it can read pipes and files of /proc. Its memory doesn't grow with the size of the file or of a line.
+/// Invalid bytes become the replacement character.</remarks>
 internal sealed class TextFile : TextReader
 {
-    /// <summary>A longer line is none that conntrack printed; the rest of it is dropped.</summary>
+    /// <summary>The maximum length of a line, more than conntrack prints. The rest of a longer line is dropped.</summary>
     public const int MaximumLineLength = 1 << 20;
 
     private const int BufferSize = 64 * 1024;
 
-    /// <summary>Enough for each mark of a file's kind. A live pipe's first line is not held back for more.</summary>
+    /// <summary>The number of bytes that identify the kind of a file. Reading a live pipe's first line does not wait for more.</summary>
     private const int HeadLength = 8;
 
     private readonly Stream _source;
@@ -38,17 +38,17 @@ internal sealed class TextFile : TextReader
 
     /// <summary>Opens a file or a named pipe.</summary>
     /// <param name="path">Its path.</param>
-    /// <param name="isStopped">Asked every tenth of a second while a pipe has no data; true ends the reading.</param>
-    /// <exception cref="IOException">It can't be read, or is packed in a way that can't be unpacked here.</exception>
-    /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
+    /// <param name="isStopped">Called every tenth of a second while a pipe has no data; true ends the reading.</param>
+    /// <exception cref="IOException">The file can't be read, or is compressed in a way that can't be decompressed here.</exception>
+    /// <exception cref="UnauthorizedAccessException">The caller may not read the file.</exception>
     public static TextFile Open(string path, Func<bool> isStopped) => Open(
         Platform.IsLinux ? NamedFile.Open(path, isStopped) : File.OpenRead(path), path, isStopped);
 
     /// <summary>Reads an open stream, and closes it at the end.</summary>
     /// <param name="stream">The bytes of the file.</param>
     /// <param name="path">Its path, for messages.</param>
-    /// <param name="isStopped">True where the end of the stream means nothing, for the reading was ended.</param>
-    /// <exception cref="IOException">It can't be read, or is packed in a way that can't be unpacked here.</exception>
+    /// <param name="isStopped">True if the reading was stopped, so that the end of the stream is not an error.</param>
+    /// <exception cref="IOException">The file can't be read, or is compressed in a way that can't be decompressed here.</exception>
     public static TextFile Open(Stream stream, string path, Func<bool>? isStopped = null)
     {
         Stream source = stream;
@@ -73,9 +73,9 @@ internal sealed class TextFile : TextReader
         }
     }
 
-    /// <summary>Reads a line. LF ends it, CR LF, CR CR LF as terminal programs save it, or CR alone.</summary>
+    /// <summary>Reads a line. It ends with LF, CR LF, CR CR LF, as terminal programs save it, or only CR.</summary>
     /// <returns>Null at the end.</returns>
-    /// <exception cref="IOException">The rest can't be read. A line that is not there to its end is not given.</exception>
+    /// <exception cref="IOException">The rest can't be read. An incomplete line is not returned.</exception>
     public override string? ReadLine()
     {
         _long.Clear();
@@ -124,7 +124,7 @@ internal sealed class TextFile : TextReader
         base.Dispose(disposing);
     }
 
-    /// <summary>Adds to a line that the buffer does not hold as a whole. A disk that lost its power leaves NULs without end.</summary>
+    /// <summary>Adds to a line that is longer than the buffer. After a power failure, a file may contain very many NULs.</summary>
     private void AppendLong(ReadOnlySpan<char> text)
     {
         while (!text.IsEmpty && _long.Length < MaximumLineLength)
@@ -170,12 +170,13 @@ internal sealed class TextFile : TextReader
     }
 }
 
-/// <summary>Knows the encoding of a text by its first bytes.</summary>
+/// <summary>Detects the encoding of a text from its first bytes.</summary>
 internal static class TextEncoding
 {
     private const int LookedAt = 4096;
 
-    /// <summary>The encoding, and the length of the mark (BOM) that tells it. Text without one is UTF-8, unless NULs tell otherwise.</summary>
+    /// <summary>The encoding, and the length of its byte order mark. Text without one is UTF-8, unless NULs show another
+    /// encoding.</summary>
     public static (Encoding Encoding, int MarkLength) Of(ReadOnlySpan<byte> head) => head switch
     {
         [0xEF, 0xBB, 0xBF, ..] => (Encoding.UTF8, 3),
@@ -186,7 +187,7 @@ internal static class TextEncoding
         _ => (ByZeros(head), 0),
     };
 
-    /// <summary>What conntrack prints is ASCII: of each of its characters, the other bytes are zero in a wide encoding.</summary>
+    /// <summary>Output of conntrack is ASCII. In a wide encoding, the other bytes of each character are zero.</summary>
     private static Encoding ByZeros(ReadOnlySpan<byte> head)
     {
         head = head[..Math.Min(head.Length, LookedAt)];
@@ -208,9 +209,9 @@ internal static class TextEncoding
     }
 }
 
-/// <summary>Unpacks gzip, also several files of gzip in one, and tells when the end is missing.</summary>
-/// <remarks>GZipStream takes a file that ends too early for a whole one. So we let one more small part follow, which is read as such
-/// only if all before it was whole. What comes out once the file's own bytes are used up is that part, or worthless.</remarks>
+/// <summary>Decompresses gzip, also several gzip files in one, and detects a missing end.</summary>
+/// <remarks>GZipStream accepts a truncated file as complete. So this class appends a small gzip file, which decompresses only if everything
+/// before it was complete. Output after the file's own bytes is that appended part, or worthless.</remarks>
 internal sealed class GzipSource : Stream
 {
     private static readonly byte[] Tail = "ConntrackPS: the end of the file"u8.ToArray();
@@ -230,7 +231,7 @@ internal sealed class GzipSource : Stream
         _unpacked = new GZipStream(packed, CompressionMode.Decompress);
     }
 
-    /// <summary>The first bytes of a file of gzip: the mark, and the only method there is.</summary>
+    /// <summary>The first bytes of a gzip file: its signature, and the only method that exists.</summary>
     public static ReadOnlySpan<byte> Magic => [0x1F, 0x8B, 8];
 
     public override bool CanRead => true;
@@ -292,7 +293,7 @@ internal sealed class GzipSource : Stream
     {
         _isAtEnd = true;
 
-        // Zeros or junk behind the last part end it before ours: gzip(1) passes over them, too.
+        // Zeros or junk after the last gzip file end the output before the appended part. gzip(1) ignores them, too.
         bool isWhole = !_packed.IsTailRead || _afterEnd.GetBuffer().AsSpan(0, (int)_afterEnd.Length).SequenceEqual(Tail);
         return isWhole || _isStopped()
             ? 0
@@ -308,16 +309,16 @@ internal sealed class GzipSource : Stream
     }
 }
 
-/// <summary>A stream whose first bytes have been looked at already, with more behind its end.</summary>
+/// <summary>A stream whose first bytes were already read, with more bytes appended to its end.</summary>
 internal sealed class RejoinedStream(byte[] head, Stream rest) : Stream
 {
     private int _headRead;
     private int _tailRead;
 
-    /// <summary>What follows the end.</summary>
+    /// <summary>The bytes after the end.</summary>
     public byte[] Tail { get; set; } = [];
 
-    /// <summary>True once something of it has been read.</summary>
+    /// <summary>True after some of it has been read.</summary>
     public bool IsTailRead => _tailRead > 0;
 
     public override bool CanRead => true;
@@ -363,10 +364,10 @@ internal sealed class RejoinedStream(byte[] head, Stream rest) : Stream
     }
 }
 
-/// <summary>The rest of a file can't be read; what came before was.</summary>
+/// <summary>The rest of a file can't be read. The part before was read.</summary>
 internal sealed class DamagedFileException(string path, string problem) : IOException($"{path} {problem}");
 
-/// <summary>A file is packed by a program that we can't stand in for.</summary>
+/// <summary>A file is compressed by a program whose format this library can't decompress.</summary>
 internal sealed class PackedFileException(string path, PackingProgram program) : IOException($"{path} is packed by {program.Name}, which can't be read directly")
 {
     private static readonly (byte[] Magic, PackingProgram Program)[] Known =
@@ -383,10 +384,10 @@ internal sealed class PackedFileException(string path, PackingProgram program) :
         ([.. "LPKSHHRH"u8], new("systemd-journald", "journalctl -o short-iso --file")),
     ];
 
-    /// <summary>The command that prints what is in the file.</summary>
+    /// <summary>The command that prints the content of the file.</summary>
     public string Command { get; } = $"{program.Command} '{path.Replace("'", "''", StringComparison.Ordinal)}'";
 
-    /// <summary>The program that a file's first bytes are of; null for none that is known.</summary>
+    /// <summary>The program that a file's first bytes identify; null if it is unknown.</summary>
     public static PackingProgram? ProgramFor(ReadOnlySpan<byte> head)
     {
         foreach ((byte[] magic, PackingProgram program) in Known)
@@ -399,5 +400,5 @@ internal sealed class PackedFileException(string path, PackingProgram program) :
     }
 }
 
-/// <summary>A program that packs files, and the command that prints what one contains.</summary>
+/// <summary>A compression program, and the command that prints the content of its files.</summary>
 internal sealed record PackingProgram(string Name, string Command);

@@ -3,7 +3,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Reads one entry, in whatever form it is.</summary>
+/// <summary>Reads one entry in any form.</summary>
 internal sealed class TextParser
 {
     private readonly EntryDraft _draft = new();
@@ -20,7 +20,7 @@ internal sealed class TextParser
 
     /// <summary>Reads a line.</summary>
     /// <param name="line">The line.</param>
-    /// <param name="loggedAt">The time that a log has before the line, which is an event's if it has no other.</param>
+    /// <param name="loggedAt">The time that a log has before the line. It becomes the time of an event that has no other.</param>
     public LineReading ParseLine(ReadOnlySpan<char> line, DateTime? loggedAt)
     {
         TextCursor cursor = new(line, 0);
@@ -41,10 +41,10 @@ internal sealed class TextParser
 
     /// <summary>Reads a flow element of XML.</summary>
     /// <param name="element">The element.</param>
-    /// <param name="program">What follows it, about the program that caused an event; empty for nothing.</param>
-    /// <param name="loggedAt">The time that a log has before it; null for none.</param>
+    /// <param name="program">The words after the element, about the program that caused an event; empty if there are none.</param>
+    /// <param name="loggedAt">The time that a log has before it; null if there is none.</param>
     /// <param name="record">The entry.</param>
-    /// <param name="fault">What does not fit.</param>
+    /// <param name="fault">The part that doesn't fit.</param>
     public bool TryParseFlow(string element, string program, DateTime? loggedAt, [NotNullWhen(true)] out ConntrackTextRecord? record, out TextFault fault)
     {
         _draft.Begin();
@@ -67,15 +67,15 @@ internal sealed class TextParser
     }
 }
 
-/// <summary>What a line was read as.</summary>
-/// <param name="Record">The entry; null where there is a fault.</param>
-/// <param name="Fault">What does not fit.</param>
-/// <param name="Known">How many words were understood.</param>
-/// <param name="Unknown">How many words were not.</param>
-/// <param name="InFront">How many words that are not known stand before the entry.</param>
+/// <summary>The result of reading a line.</summary>
+/// <param name="Record">The entry; null if there is a fault.</param>
+/// <param name="Fault">The part that doesn't fit.</param>
+/// <param name="Known">The number of words that were understood.</param>
+/// <param name="Unknown">The number of unknown words.</param>
+/// <param name="InFront">The number of unknown words before the entry.</param>
 internal readonly record struct LineReading(ConntrackTextRecord? Record, TextFault Fault, int Known, int Unknown, int InFront)
 {
-    /// <summary>True where more was understood.</summary>
+    /// <summary>True if this reading understood more.</summary>
     public bool IsBetterThan(in LineReading other) => (Record is not null, other.Record is not null) switch
     {
         (true, true) => Unknown < other.Unknown,
@@ -84,13 +84,13 @@ internal readonly record struct LineReading(ConntrackTextRecord? Record, TextFau
     };
 }
 
-/// <summary>What a text doesn't tell by itself.</summary>
+/// <summary>Facts that a text does not contain.</summary>
 /// <param name="Labels">The names of label bits.</param>
-/// <param name="CapturedAt">When the text was printed, which is what delta-time= counts from.</param>
-/// <param name="AllowMasked">True to read lines whose addresses are hidden.</param>
+/// <param name="CapturedAt">When the text was printed. delta-time= counts from this time.</param>
+/// <param name="AllowMasked">True to read lines with hidden addresses.</param>
 internal sealed record TextContext(LabelNames Labels, DateTime? CapturedAt, bool AllowMasked = false);
 
-/// <summary>Walks over the words of a line. A word in brackets, such as <c>[start=Fri Nov 20 07:40:00 2026]</c>, is one.</summary>
+/// <summary>Moves over the words of a line. A word in brackets, such as <c>[start=Fri Nov 20 07:40:00 2026]</c>, counts as one.</summary>
 internal ref struct TextCursor
 {
     private readonly ReadOnlySpan<char> _text;
@@ -104,19 +104,19 @@ internal ref struct TextCursor
         _next = from;
     }
 
-    /// <summary>The index of the word read last, or of the end.</summary>
+    /// <summary>The index of the last word that was read, or of the end.</summary>
     public int Start { get; private set; }
 
     /// <summary>True before the first word.</summary>
     public readonly bool IsAtStart => _next == 0;
 
-    /// <summary>What follows the word read last.</summary>
+    /// <summary>The text after the last word that was read.</summary>
     public readonly ReadOnlySpan<char> Rest => _text[_next..];
 
     /// <summary>True after the last word.</summary>
     public readonly bool IsAtEnd => _next >= _text.Length;
 
-    /// <summary>The word read last; empty at the end.</summary>
+    /// <summary>The last word that was read; empty at the end.</summary>
     public readonly ReadOnlySpan<char> Word => _text[Start.._next];
 
     public bool Read(out ReadOnlySpan<char> word)
@@ -126,7 +126,7 @@ internal ref struct TextCursor
         return Take(end > 0 ? end : rest.IndexOfAny(' ', '\t'), out word);
     }
 
-    /// <summary>Reads on to the closing quote of a value that begins with a quote, which may have blanks in it.</summary>
+    /// <summary>Reads up to the closing quote of a value in quotes, which may contain blanks.</summary>
     /// <returns>The value, without quotes.</returns>
     public ReadOnlySpan<char> ReadQuoted(ReadOnlySpan<char> value)
     {
@@ -140,7 +140,7 @@ internal ref struct TextCursor
         return _text[begin.._next].Trim(quote);
     }
 
-    /// <summary>Reads an argument of a command: blanks end it, except in quotes.</summary>
+    /// <summary>Reads an argument of a command. A blank outside of quotes ends it.</summary>
     public bool ReadArgument(out ReadOnlySpan<char> word)
     {
         ReadOnlySpan<char> rest = SkipBlanks();
@@ -151,7 +151,7 @@ internal ref struct TextCursor
         return true;
     }
 
-    /// <summary>Reads on to where the text stands, or to the end.</summary>
+    /// <summary>Reads up to the given text, or to the end.</summary>
     public ReadOnlySpan<char> ReadUntil(ReadOnlySpan<char> text)
     {
         int length = _text[_next..].IndexOf(text);
@@ -171,7 +171,7 @@ internal ref struct TextCursor
         return rest[..end];
     }
 
-    /// <summary>Where brackets close that have neither brackets nor a tuple in them; 0 for none.</summary>
+    /// <summary>The index of the closing bracket, if there are no brackets and no tuple inside; 0 if there is none.</summary>
     private static int EndOfBrackets(ReadOnlySpan<char> text)
     {
         int end = text[1..].IndexOfAny('[', ']') + 1;
@@ -187,7 +187,7 @@ internal ref struct TextCursor
         return _text[start..];
     }
 
-    /// <summary>Takes this number of characters, or all that are left for 0.</summary>
+    /// <summary>Takes this number of characters, or all remaining ones for 0.</summary>
     private bool Take(int length, out ReadOnlySpan<char> word)
     {
         _next = length > 0 ? Start + length : _text.Length;

@@ -3,7 +3,7 @@ using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>One direction while it is being read: its parts come one by one, each once.</summary>
+/// <summary>One direction that is being read. Each part is set once.</summary>
 internal struct TupleDraft
 {
     private const TupleParts SourceSide = TupleParts.SourcePort | TupleParts.SourceKey | TupleParts.IcmpId;
@@ -23,14 +23,14 @@ internal struct TupleDraft
     /// <summary>The family of both addresses; Unspecified if they differ.</summary>
     public readonly IPFamily Family => _sourceFamily == _destinationFamily ? _sourceFamily : IPFamily.Unspecified;
 
-    /// <summary>What was read in the place of the source port.</summary>
+    /// <summary>The text read as the source port.</summary>
     public readonly ushort SourcePort => _sourcePort;
 
     /// <summary>What was read in the place of the destination port.</summary>
     public readonly ushort DestinationPort => _destinationPort;
 
-    /// <summary>The family of the addresses of both directions; Unspecified where they differ. Hidden addresses are of any family, and of
-    /// IPv4 if all are hidden.</summary>
+    /// <summary>The family of the addresses of both directions; Unspecified if they differ. A hidden address fits any family. If all are
+    /// hidden, the family is IPv4.</summary>
     public readonly IPFamily FamilyWith(in TupleDraft other)
     {
         IPFamily family = IPFamily.Unspecified;
@@ -58,7 +58,7 @@ internal struct TupleDraft
         return true;
     }
 
-    /// <summary>Says that an address or a port is there, but hidden.</summary>
+    /// <summary>Records that an address or a port exists but is hidden.</summary>
     public bool TryHide(TupleParts part)
     {
         if (!TryMark(part))
@@ -94,7 +94,7 @@ internal struct TupleDraft
         return true;
     }
 
-    /// <summary>What is missing of these parts, by the words of a line; null for nothing.</summary>
+    /// <summary>The first missing part of the given ones, by its word in a line; null if all are there.</summary>
     public readonly string? NameMissing(TupleParts needed)
     {
         TupleParts missing = needed & ~Parts;
@@ -112,11 +112,11 @@ internal struct TupleDraft
         };
     }
 
-    /// <summary>Takes from a tuple what has not been given.</summary>
-    /// <param name="tuple">What holds where nothing is given.</param>
-    /// <param name="ports">The parts beside the addresses that there are.</param>
-    /// <param name="sourcePort">The source port, where it is known better.</param>
-    /// <param name="destinationPort">The destination port, where it is known better.</param>
+    /// <summary>Takes missing parts from another tuple.</summary>
+    /// <param name="tuple">The values for missing parts.</param>
+    /// <param name="ports">The existing parts besides the addresses.</param>
+    /// <param name="sourcePort">A better value for the source port, if there is one.</param>
+    /// <param name="destinationPort">A better value for the destination port, if there is one.</param>
     public void FillFrom(in ConntrackTuple tuple, TupleParts ports, ushort? sourcePort, ushort? destinationPort)
     {
         if (TryMark(TupleParts.Source))

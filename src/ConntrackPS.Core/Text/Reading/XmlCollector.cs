@@ -43,7 +43,7 @@ internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectat
     /// <summary>Adds a line.</summary>
     /// <param name="line">The line.</param>
     /// <param name="number">Its number.</param>
-    /// <param name="loggedAt">The time that a log has before it; null for none.</param>
+    /// <param name="loggedAt">The time that a log has before it; null if there is none.</param>
     public void Add(ReadOnlySpan<char> line, long number, DateTime? loggedAt)
     {
         _loggedAt = loggedAt;
@@ -53,7 +53,7 @@ internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectat
             rest = IsOpen && !Begins(rest) ? Continue(rest) : Begin(rest.TrimStart(), number);
     }
 
-    /// <summary>Says so where a flow is cut off.</summary>
+    /// <summary>Reports a flow that is cut off.</summary>
     public void Flush()
     {
         EmitWaiting("");
@@ -76,7 +76,7 @@ internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectat
             return text[Opening.Length..] is { IsEmpty: false } more ? Continue(more) : default;
         }
 
-        // What -E appends to a flow was read with it.
+        // Words that -E appends to a flow were read with the flow.
         if (text.IsEmpty || text.StartsWith(UserSpace, StringComparison.Ordinal))
             return default;
         foreach (string wrapping in Wrappings)
@@ -96,14 +96,14 @@ internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectat
         return default;
     }
 
-    /// <summary>Takes text up to the flow's end.</summary>
-    /// <returns>What follows it.</returns>
+    /// <summary>Takes the text up to the end of the flow.</summary>
+    /// <returns>The text after it.</returns>
     private ReadOnlySpan<char> Continue(ReadOnlySpan<char> text)
     {
         int before = _flow.Length;
         string flow = _flow.Append(text).ToString();
 
-        // The end may be cut in two itself.
+        // The end tag itself may be split between two lines.
         int end = flow.IndexOf(Closing, Math.Max(0, before - Closing.Length), StringComparison.Ordinal) + Closing.Length;
         if (end >= Closing.Length)
         {
@@ -133,7 +133,7 @@ internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectat
         Read(flow, spaced, program);
     }
 
-    /// <summary>Reads a flow whose lines were cut anywhere or, failing that, where XML has blanks.</summary>
+    /// <summary>Reads a flow whose lines were split at any place or, if that fails, at blanks of XML.</summary>
     private void Read(string flow, string spaced, string program)
     {
         if (flow.Contains("<expected>", StringComparison.Ordinal))
@@ -173,7 +173,7 @@ internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectat
             Fail(flow, fault);
     }
 
-    /// <summary>What -E appends to a flow that a program made: <c>[USERSPACE] portid=3114 progname=conntrack</c>.</summary>
+    /// <summary>The words that -E appends to a flow that a program created: <c>[USERSPACE] portid=3114 progname=conntrack</c>.</summary>
     private static string ProgramAfter(ReadOnlySpan<char> rest)
     {
         ReadOnlySpan<char> text = rest.TrimStart();

@@ -6,11 +6,11 @@ using ConntrackPS.Events;
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Reads a flow element of <c>conntrack -o xml</c>.</summary>
-/// <remarks>__snprintf_conntrack_xml of libnetfilter_conntrack: three meta elements, for the original direction, the reply and
-/// what belongs to both. It says nothing of ICMP but the addresses.</remarks>
+/// <remarks>__snprintf_conntrack_xml of libnetfilter_conntrack: three meta elements, for the original direction, the reply, and values of
+/// both. Of ICMP it has only the addresses.</remarks>
 internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
 {
-    /// <summary>What a message shows of malformed XML.</summary>
+    /// <summary>The part of malformed XML that a message shows.</summary>
     private const int FoundLength = 24;
 
     private static readonly XmlReaderSettings Settings = new()
@@ -36,7 +36,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
             using XmlReader reader = XmlReader.Create(new StringReader(element), Settings);
             while (!reader.EOF)
             {
-                // Reading an element's content moves on to what follows it.
+                // Reading an element's content moves to the next node.
                 if (reader.NodeType != XmlNodeType.Element || IsContainer(reader))
                 {
                     if (_contradiction is { } wrong)
@@ -106,7 +106,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
         (draft.Protocol, _hasProtocol) = (protocol, true);
     }
 
-    /// <summary>True for elements that hold others, or nothing; what their attributes say is noted.</summary>
+    /// <summary>Reads elements that contain others, or nothing. Unknown attributes are kept. True for such an element.</summary>
     private bool IsContainer(XmlReader reader)
     {
         switch (reader.Name)
@@ -144,7 +144,7 @@ internal sealed class XmlFlowParser(EntryDraft draft, TextContext context)
     }
 }
 
-/// <summary>The elements of <c>conntrack -o xml</c> that hold text: each sets something of the draft.</summary>
+/// <summary>The text elements of <c>conntrack -o xml</c>. Each sets a value of the draft.</summary>
 internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
 {
     private static readonly string[] TimeElements = ["year", "month", "day", "hour", "min", "sec"];
@@ -153,7 +153,7 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     private string? _state;
     private int _timeParts;
 
-    /// <summary>True inside the element for what belongs to both directions.</summary>
+    /// <summary>True inside the element for values of both directions.</summary>
     public bool IsIndependent { get; set; }
 
     /// <summary>True once there was such an element.</summary>
@@ -166,7 +166,7 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
     }
 
     /// <summary>Reads the state, which needs the protocol, and the time of an event.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
+    /// <returns>The expected form; null if they were read.</returns>
     public string? Complete()
     {
         if (_state is not null && !TrySetState(_state))
@@ -180,8 +180,8 @@ internal sealed class XmlFlowValues(EntryDraft draft, TextContext context)
         return null;
     }
 
-    /// <summary>Reads an element that holds text.</summary>
-    /// <returns>What was expected instead; null for nothing.</returns>
+    /// <summary>Reads an element that contains text.</summary>
+    /// <returns>The expected form; null if the element was read.</returns>
     public string? Read(string name, string value)
     {
         switch (name)

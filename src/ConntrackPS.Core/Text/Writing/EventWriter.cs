@@ -5,15 +5,15 @@ using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Writing;
 
-/// <summary>Writes what <c>conntrack -E</c> prints around an entry: the time, the type of the event, and the program that caused it.
-/// </summary>
+/// <summary>Writes what <c>conntrack -E</c> prints around an entry: the time, the event type, and the program that caused the
+/// event.</summary>
 /// <remarks>event_cb of conntrack-tools 1.4.7 and __snprintf_conntrack_xml of libnetfilter_conntrack 1.0.9.</remarks>
 internal static class EventWriter
 {
     private const int TypeWidth = 9;
     private const string Loss = "WARNING: We have hit ENOBUFS! We are losing events.";
 
-    /// <summary>What tells in a form that events were lost.</summary>
+    /// <summary>The line of each form that reports lost events.</summary>
     public static string LossIn(ConntrackTextFormat format) => format switch
     {
         ConntrackTextFormat.Xml => $"<!-- {Loss} -->",
@@ -37,7 +37,7 @@ internal static class EventWriter
             text.Append(type.PadLeft(TypeWidth)).Append(' ');
     }
 
-    /// <summary>The attribute of the flow element.</summary>
+    /// <summary>The attribute of the flow element that has the event type.</summary>
     public static string TypeAttribute(ConntrackEntry entry) => (entry as ConntrackEvent)?.EventType switch
     {
         ConntrackEventType.New => " type=\"new\"",
@@ -46,7 +46,7 @@ internal static class EventWriter
         _ => "",
     };
 
-    /// <summary>Appends the element with the time, in local time.</summary>
+    /// <summary>Appends the element with the local time.</summary>
     public static void AppendWhen(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details)
     {
         if ((details & ConntrackTextDetails.EventTime) == 0 || (entry as ConntrackEvent)?.EventTime is not { } time)

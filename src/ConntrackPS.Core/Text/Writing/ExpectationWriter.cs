@@ -11,25 +11,25 @@ namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes expectations and their events as text, as conntrack 1.4.7 or the kernel prints them.</summary>
 /// <remarks>snprintf_expect_default and snprintf_expect_xml of libnetfilter_conntrack 1.0.9, exp_seq_show of
-/// net/netfilter/nf_conntrack_expect.c. What they have printed comes back letter by letter, once read and written. Not for use
-/// from several threads at once.</remarks>
-/// <param name="format">The form.</param>
+/// net/netfilter/nf_conntrack_expect.c. Their output that is read and written again is identical. An object must not be used by several
+/// threads at the same time.</remarks>
+/// <param name="format">The form to write.</param>
 internal sealed class ExpectationWriter(ConntrackTextFormat format)
 {
     private readonly StringBuilder _text = new(512);
 
-    /// <summary>Timestamp adds the time of events, as conntrack -E -o timestamp does.</summary>
+    /// <summary>Values to add. Timestamp adds the time of events, as conntrack -E -o timestamp does.</summary>
     public ConntrackTextDetails Details { get; init; }
 
-    /// <summary>What comes before the first expectation; null for nothing.</summary>
+    /// <summary>The text before the first expectation; null if there is none.</summary>
     public string? Header => format == ConntrackTextFormat.Xml ? "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>" : null;
 
-    /// <summary>What comes after the last one; null for nothing.</summary>
+    /// <summary>The text after the last expectation; null if there is none.</summary>
     public string? Footer => format == ConntrackTextFormat.Xml ? "</expect>" : null;
 
     /// <summary>The expectation's line, without a line feed.</summary>
-    /// <exception cref="NotSupportedException">The form has no words for expectations, or not for this one.</exception>
-    /// <exception cref="FormatException">The expectation lacks what the form must have.</exception>
+    /// <exception cref="NotSupportedException">The form can't express expectations, or not this one.</exception>
+    /// <exception cref="FormatException">The expectation lacks a value that the form requires.</exception>
     public string Write(ConntrackExpectation expectation)
     {
         ArgumentNullException.ThrowIfNull(expectation);
@@ -54,7 +54,8 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
         return _text.ToLine();
     }
 
-    /// <summary>The parts beside the addresses. A master's protocol may be unknown, and then has ports, as all that helpers read.</summary>
+    /// <summary>The parts besides the addresses. A master whose protocol is unknown has ports, as all connections with helpers
+    /// have.</summary>
     private static TupleParts PartsOf(in ConntrackTuple tuple, IPProtocol? protocol) =>
         !tuple.HasPorts ? TupleParts.None : protocol is { } known ? ProtocolText.PartsOf(known) : TupleParts.Ports;
 
@@ -70,7 +71,7 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
             IncompleteTupleException.ThrowIfIncomplete(expectation.Master, "Master");
     }
 
-    /// <summary>The mask as it was read: that of the destination is all ones, unless the text had another one.</summary>
+    /// <summary>The mask as it was read. Its destination is all ones, unless the text had another mask.</summary>
     private static ConntrackTuple MaskOf(ConntrackExpectation expectation)
     {
         ConntrackTuple mask = expectation.Mask with { Destination = ExpectationText.AllOnes, DestinationPort = ushort.MaxValue };

@@ -5,8 +5,8 @@ using ConntrackPS.Events;
 namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes entries as <c>conntrack -L</c> does.</summary>
-/// <remarks>__snprintf_conntrack_default of libnetfilter_conntrack 1.0.9. mark= is written always, since a table has it always
-/// where the kernel has marks.</remarks>
+/// <remarks>__snprintf_conntrack_default of libnetfilter_conntrack 1.0.9. mark= is always written, because entries of a kernel with marks
+/// always have it.</remarks>
 internal static class ListWriter
 {
     public static void Append(
@@ -93,16 +93,16 @@ internal static class ListWriter
 }
 
 /// <summary>Writes entries as the kernel does in /proc/net/nf_conntrack.</summary>
-/// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, with zones and marks, as distributions configure it. GRE's two
-/// timeouts are of the policy, not of the entry: the kernel's defaults stand for them. The kernel counts itself in use=, while it
-/// prints.</remarks>
+/// <remarks>ct_seq_show of net/netfilter/nf_conntrack_standalone.c, with zones and marks, as distributions configure it. The two timeouts
+/// of GRE belong to the policy, not to the entry, so the kernel's defaults are written. The kernel includes its own reference in use= while
+/// it prints.</remarks>
 internal static class ProcWriter
 {
     private const string GreTimeouts = "timeout=30, stream_timeout=180 ";
 
     public static void Append(StringBuilder text, ConntrackEntry entry, ulong now)
     {
-        // Without ports it is tracked by address alone, as protocols are that the kernel doesn't know.
+        // Without ports it is tracked only by addresses, as protocols unknown to the kernel are.
         TupleParts parts = entry.Original.HasPorts ? ProtocolText.PartsOf(entry.Protocol) : TupleParts.None;
         FlowWriter.AppendFamily(text, entry.AddressFamily);
         FlowWriter.AppendProtocol(text, parts == TupleParts.None ? ProtocolNames.Untracked : ProtocolNames.ToTracked(entry.Protocol), entry.Protocol);
@@ -156,10 +156,10 @@ internal static class ProcWriter
     }
 }
 
-/// <summary>What the forms of text have in common.</summary>
+/// <summary>Methods that all forms of text use.</summary>
 internal static class FlowWriter
 {
-    /// <summary>An entry in the table is held by the table, if nothing else is known.</summary>
+    /// <summary>The use count of an entry in the table, if it is unknown: the table holds one reference.</summary>
     private const uint LeastUseCount = 1;
 
     public static string NameOf(IPFamily family) => family == IPFamily.IPv6 ? "ipv6" : "ipv4";
@@ -170,11 +170,11 @@ internal static class FlowWriter
     /// <summary>Appends <c>key=text</c> and a space.</summary>
     public static void AppendField(this StringBuilder text, string key, string value) => text.Append(key).Append('=').Append(value).Append(' ');
 
-    /// <summary>Appends a word, and spaces up to a column's width.</summary>
+    /// <summary>Appends a word, padded with spaces to a column's width.</summary>
     public static void AppendColumn(this StringBuilder text, string word, int width) =>
         text.Append(word).Append(' ', Math.Max(0, width - word.Length));
 
-    /// <summary>The text without the space at its end.</summary>
+    /// <summary>Returns the text without the space at its end.</summary>
     public static string ToLine(this StringBuilder text) => text.ToString(0, text.Length > 0 && text[^1] == ' ' ? text.Length - 1 : text.Length);
 
     /// <summary>Appends the family and its number.</summary>
@@ -195,7 +195,7 @@ internal static class FlowWriter
         text.Append(' ');
     }
 
-    /// <summary>Appends one direction: <c>src= dst=</c> and these parts.</summary>
+    /// <summary>Appends one direction: <c>src= dst=</c> and the given parts.</summary>
     public static void AppendTuple(StringBuilder text, in ConntrackTuple tuple, TupleParts parts, bool isExpanded = false)
     {
         AppendAddress(text, "src=", tuple.Family, tuple.Source, isExpanded);
@@ -241,7 +241,7 @@ internal static class FlowWriter
             ? null
             : entry.Mark;
 
-    /// <summary>Appends the one mark that the kernel and conntrack show of these.</summary>
+    /// <summary>Appends the one status word that the kernel and conntrack print of several.</summary>
     public static void AppendAssured(StringBuilder text, ConntrackStatus status)
     {
         if ((status & ConntrackStatus.HwOffload) != 0)
@@ -258,7 +258,7 @@ internal static class FlowWriter
             text.Append("[UNREPLIED] ");
     }
 
-    /// <summary>Appends a name that comes from elsewhere: blanks in it would make other words of the line, or another line.</summary>
+    /// <summary>Appends a name from another source. Its blanks are replaced, because they would start another word or line.</summary>
     public static void AppendName(StringBuilder text, string key, string? name)
     {
         if (name is not null)
@@ -267,14 +267,14 @@ internal static class FlowWriter
 
     public static void AppendUseCount(StringBuilder text, ConntrackEntry entry) => text.AppendField("use", entry.UseCount ?? LeastUseCount);
 
-    /// <summary>Seconds from one time to another, counted in whole seconds as time(2) gives them.</summary>
+    /// <summary>The seconds between two times, both cut to seconds, as time(2) returns them.</summary>
     public static ulong WholeSeconds(ulong from, ulong to)
     {
         const ulong Second = 1_000_000_000;
         return to / Second > from / Second ? to / Second - from / Second : 0;
     }
 
-    /// <summary>Seconds from one time to another.</summary>
+    /// <summary>The seconds between two times.</summary>
     public static ulong ElapsedSeconds(ulong from, ulong to) => to > from ? (to - from) / 1_000_000_000 : 0;
 
     private static void AppendAddress(StringBuilder text, string key, IPFamily family, AddressBits address, bool isExpanded)

@@ -5,19 +5,18 @@ using ConntrackPS.Text.Reading;
 namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes entries as commands for <c>conntrack -R</c>.</summary>
-/// <remarks>ct_save_snprintf of conntrack-tools 1.4.7, but so that <c>-R</c> takes every line and loses less:
+/// <remarks>Follows ct_save_snprintf of conntrack-tools 1.4.7, with these changes, so that <c>-R</c> accepts every line and loses less:
 /// <list type="bullet">
 /// <item>-m is added for marks, which conntrack leaves out;</item>
-/// <item>options that -A demands are always there, also where the entry doesn't tell: -t, --state, ports, --orig-vtag;</item>
-/// <item>-u never has EXPECTED, which the kernel refuses without the entry that expected it, and -R would end there;</item>
-/// <item>-n and -g have the port where -R would not translate it otherwise: the address stays, or both directions
-/// change.</item>
+/// <item>options that -A requires are always written, even if the entry lacks them: -t, --state, ports, --orig-vtag;</item>
+/// <item>-u never has EXPECTED. The kernel rejects it without the master connection, and -R would end there;</item>
+/// <item>-n and -g have the port if -R would not translate it otherwise: the address doesn't change, or both directions change.</item>
 /// </list>
-/// Not to be said in this form: helper, labels (two lines with any crash -R), counters, times, master, the ICMP id after
+/// This form can't express: helper, labels (two lines with labels crash -R), counters, times, master, the ICMP id after
 /// translation.</remarks>
 internal static class SaveWriter
 {
-    /// <summary>For entries that don't tell, such as those a flow table forwards; a live one renews it.</summary>
+    /// <summary>The timeout of entries without one, such as those that a flow table forwards. A live connection renews it.</summary>
     private const uint DefaultTimeout = 30;
 
     private static readonly (ConntrackStatus Bit, string Name)[] StatusNames =
@@ -66,7 +65,7 @@ internal static class SaveWriter
         bool movesSourcePort = hasPorts && Translation.SourcePortDiffers(entry);
         bool movesDestinationPort = hasPorts && Translation.DestinationPortDiffers(entry);
 
-        // A port alone: only the status tells translation from a reply that is merely odd.
+        // Only a port differs: only the status distinguishes translation from an unusual reply.
         bool movesPortOnly = movesSourcePort && !movesSource && (entry.Status & ConntrackStatus.SrcNat) != 0;
         bool movesDestinationPortOnly = movesDestinationPort && !movesDestination && (entry.Status & ConntrackStatus.DstNat) != 0;
         bool movesBoth = (movesSource || movesPortOnly) && (movesDestination || movesDestinationPortOnly);
@@ -81,7 +80,7 @@ internal static class SaveWriter
             movesPortOnly || (movesBoth && movesSourcePort) ? reply.DestinationPort : null);
     }
 
-    /// <summary>Writes an option with an address, and perhaps a port.</summary>
+    /// <summary>Writes an option with an address and, if needed, a port.</summary>
     public static void AppendAddress(StringBuilder text, string option, IPFamily family, AddressBits address, ushort? port = null)
     {
         text.Append(option);
@@ -125,7 +124,7 @@ internal static class SaveWriter
         }
     }
 
-    /// <summary>Writes -p with the name, or the number where conntrack has no name.</summary>
+    /// <summary>Writes -p with the name, or with the number if conntrack has no name.</summary>
     public static void AppendProtocolName(StringBuilder text, IPProtocol protocol)
     {
         string name = ProtocolNames.ToTracked(protocol);
@@ -151,8 +150,8 @@ internal static class SaveWriter
         if (!ProtocolText.HasState(entry.Protocol))
             return;
 
-        // A flow table forwards what is established. NONE is what the kernel makes of a new entry, and conntrack doesn't know the
-        // heartbeats of SCTP.
+        // A flow table forwards established connections. The kernel gives NONE to a new entry, and conntrack doesn't know the heartbeats of
+        // SCTP.
         ConntrackState state = entry.State ?? ((entry.Status & ConntrackStatus.Offload) != 0 && entry.Protocol == IPProtocol.Tcp
             ? ConntrackState.Established
             : ConntrackState.None);
@@ -181,12 +180,12 @@ internal static class SaveWriter
     }
 }
 
-/// <summary>Writes commands for <c>conntrack -R</c> that delete an entry and no other.</summary>
-/// <remarks>conntrack -D filters by all that it is told, so that a line has the tuple and the zone and nothing that may have
-/// changed meanwhile. It does not look at GRE keys: a line for one tunnel would delete all between two hosts.</remarks>
+/// <summary>Writes commands for <c>conntrack -R</c> that delete this entry and no other.</summary>
+/// <remarks>conntrack -D filters by all given options. So a line has the tuple and the zone, and nothing that may have changed since.
+/// conntrack ignores GRE keys: a line for one tunnel would delete all tunnels between two hosts.</remarks>
 internal static class DeleteWriter
 {
-    /// <exception cref="NotSupportedException">conntrack can't tell the entry from others.</exception>
+    /// <exception cref="NotSupportedException">conntrack can't distinguish the entry from others.</exception>
     public static void Append(StringBuilder text, ConntrackEntry entry)
     {
         TupleParts parts = ProtocolText.PartsOf(entry.Protocol);

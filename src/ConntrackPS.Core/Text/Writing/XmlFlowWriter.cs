@@ -7,8 +7,8 @@ using ConntrackPS.Events;
 namespace ConntrackPS.Text.Writing;
 
 /// <summary>Writes entries as flow elements, as <c>conntrack -o xml</c> does.</summary>
-/// <remarks>__snprintf_conntrack_xml of libnetfilter_conntrack 1.0.9: no ICMP but the addresses, and the states of SCTP under the
-/// names that TCP has for the same numbers. Text is escaped, which conntrack omits.</remarks>
+/// <remarks>__snprintf_conntrack_xml of libnetfilter_conntrack 1.0.9: of ICMP it prints only the addresses, and it gives states of SCTP the
+/// names that TCP has for the same numbers. Unlike conntrack, this class escapes text.</remarks>
 internal static class XmlFlowWriter
 {
     public static void Append(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details, LabelNames labels, ulong now)

@@ -30,7 +30,7 @@ public sealed class ConntrackSetting
     /// <summary>The current value: a Boolean, a number, or a word.</summary>
     public object Value => SettingValue.ToObject(Definition, Number);
 
-    /// <summary>The kernel's default; null where it depends on the machine's memory, and for a value that was read from text.</summary>
+    /// <summary>The kernel's default; null if it depends on the machine's memory, and for a value that was read from text.</summary>
     public object? DefaultValue => !_isOfText && Definition.Default is { } number ? SettingValue.ToObject(Definition, number) : null;
 
     /// <summary>The lowest number accepted; null for words, Booleans and text.</summary>
@@ -42,7 +42,7 @@ public sealed class ConntrackSetting
     /// <summary>The unit of a number: entries, bytes, seconds.</summary>
     public string? Unit => Definition.Unit;
 
-    /// <summary>False where this network namespace can only read it, or /proc/sys is mounted read-only; true does not speak of the
+    /// <summary>False if this network namespace can only read it, or /proc/sys is mounted read-only; true does not speak of the
     /// caller's privileges. Null for a value that was read from text.</summary>
     public bool? IsWritable => _isOfText ? null : _whyReadOnly is null;
 
@@ -52,7 +52,7 @@ public sealed class ConntrackSetting
     /// <summary>The file that sets it.</summary>
     public string? PersistedIn { get; }
 
-    /// <summary>True where the next boot will set another value than the present one; null for a value that was read from text.</summary>
+    /// <summary>True if the next boot will set another value than the present one; null for a value that was read from text.</summary>
     public bool? DiffersFromPersisted { get; }
 
     /// <summary>A description.</summary>

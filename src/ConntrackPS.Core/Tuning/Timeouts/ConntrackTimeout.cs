@@ -43,7 +43,7 @@ public sealed class ConntrackTimeout
     /// <summary>The file that sets it.</summary>
     public string? PersistedIn { get; }
 
-    /// <summary>True where the next boot will set another timeout than the present one; null for a timeout that was read from text.</summary>
+    /// <summary>True if the next boot will set another timeout than the present one; null for a timeout that was read from text.</summary>
     public bool? DiffersFromPersisted { get; }
 
     /// <summary>The name for <c>sysctl</c>. Null for the one timeout that is only available by netlink.</summary>
