@@ -192,7 +192,7 @@ internal static class LineRemark
     }
 
     /// <summary>_PID=1 and the like, in which journalctl -o export and verbose tell whose line the message is.</summary>
-    private static bool IsField(ReadOnlySpan<char> text)
+    public static bool IsField(ReadOnlySpan<char> text)
     {
         int equals = text.IndexOf('=');
         ReadOnlySpan<char> key = equals > 1 ? text[..equals] : default;
