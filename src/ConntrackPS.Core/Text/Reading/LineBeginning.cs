@@ -82,6 +82,8 @@ internal static class LineBeginning
     {
         int end = text.IndexOfAny(' ', '\t');
         ReadOnlySpan<char> word = end < 0 ? text : text[..end];
+        if (word is "[NEW]" or "[UPDATE]" or "[DESTROY]")
+            return false;
         if (word.Length > 3 && word[0] == '[')
             return word[^1] == ']' ? !word[1..^1].ContainsAnyExcept(StateLetters) : word.StartsWith("[start=", StringComparison.Ordinal) || word.StartsWith("[stop=", StringComparison.Ordinal);
         int equals = word.IndexOf('=');

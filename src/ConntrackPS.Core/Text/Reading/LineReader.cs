@@ -35,9 +35,8 @@ internal sealed class LineReader
     private long _unfinishedAt;
     private bool _wasFramed;
     private DateTime? _recordTime;
-    private string? _open;
-    private long _openAt;
-    private int _openCount;
+    private readonly bool _isLive;
+    private OpenText? _open;
 
     /// <param name="options">The options for reading.</param>
     /// <param name="emit">Receives each item.</param>
@@ -50,6 +49,7 @@ internal sealed class LineReader
         _forms = [.. AllForms().Where(form => _source is null || form.Source == _source)];
         _collector = new XmlCollector(TakesConnections ? _parser : null, _forms.OfType<ExpectationForm>().FirstOrDefault(), emit) { IsLive = options.IsLive };
         _emit = emit;
+        _isLive = options.IsLive;
     }
 
     private bool TakesXml => _source is null or ConntrackTextSource.Conntrack or ConntrackTextSource.Expectation;
@@ -81,6 +81,9 @@ internal sealed class LineReader
 
         if (_open is not null && TryAddToOpen(text, number))
             return true;
+        // A record of journalctl -o json-pretty begins or ends.
+        if (text[0] is '{' or '}' && text.Length <= 2)
+            _recordTime = null;
         bool continues = text[^1] == '\\';
         if (text[0] == '#' && !(_joiner.IsHolding && TryContinueFramed(text, number, continues, out _)) && LineRemark.IsRemark(text))
         {
@@ -176,7 +179,6 @@ internal sealed class LineReader
     /// <summary>Marks the end of the text.</summary>
     public void Complete()
     {
-        CloseOpen();
         FlushAll();
         _collector.Flush();
     }
@@ -213,6 +215,12 @@ internal sealed class LineReader
     /// <summary>Reads an unchanged line that does not describe a connection.</summary>
     private bool ReadFramed(LineJoiner.Attempt alone, ReadOnlySpan<char> text, bool continues)
     {
+        if (LineRemark.IsField(text))
+        {
+            NoteRecordTime(text, default);
+            return Skip();
+        }
+
         if (alone.Reading.Record is null && _joiner.IsHolding)
         {
             if (TryContinueFramed(text, alone.Number, continues, out bool isEmpty))
@@ -255,13 +263,13 @@ internal sealed class LineReader
         {
             foreach (ITextForm form in _forms)
             {
-                if (TryRead(form, text, alone.Number, out bool isSkipped))
+                if (TryRead(form, (continues ? text[..^1] : text).TrimEnd(), alone.Number, continues, out bool isSkipped))
                     return !isSkipped;
 
                 // A setting in a comment is not in force.
                 if (framed.IsFound && framed.IsComment && form is SysctlForm && form.Read(framed.Content, out _, out _) != TextMatch.None)
                     return Skip();
-                if (framed.IsFound && TryRead(form, framed.Content, alone.Number, out isSkipped))
+                if (framed.IsFound && TryRead(form, framed.Content, alone.Number, continues, out isSkipped))
                     return !isSkipped;
             }
 
@@ -286,36 +294,57 @@ internal sealed class LineReader
         text.Contains("the current netlink socket buffer size is too small", StringComparison.Ordinal)
         || text.Contains("check --buffer-size in conntrack(8)", StringComparison.Ordinal);
 
-    /// <summary>Adds a line to an entry of Open vSwitch that was wrapped, and reads it if it is whole.</summary>
+    /// <summary>Adds a line to an object of another form that may be wrapped.</summary>
     private bool TryAddToOpen(ReadOnlySpan<char> text, long number)
     {
-        ReadOnlySpan<char> part = LineFrame.WithoutQuote(text);
-        if (!OpenVSwitchForm.IsPart(part) || _open!.Length + part.Length > MaximumLength)
+        bool continues = text[^1] == '\\';
+        ReadOnlySpan<char> line = (continues ? text[..^1] : text).TrimEnd();
+        string? longer = _open!.Value.Form is OpenVSwitchForm ? JoinOpenVSwitch(_open.Value, line) : JoinExpectation(_open.Value, line);
+        if (longer is null || longer.Length > MaximumLength)
         {
             CloseOpen();
             return false;
         }
 
-        _open += part.ToString();
-        _openCount = (int)(number - _openAt) + 1;
-        if (!OpenVSwitchForm.GoesOn(part))
+        _open = _open.Value with { Text = longer, LineCount = (int)(number - _open.Value.Number) + 1, Continues = continues };
+        if (!continues && _open.Value.Form is OpenVSwitchForm && !OpenVSwitchForm.GoesOn(longer))
             CloseOpen();
         return true;
     }
 
-    private void CloseOpen()
+    private static string? JoinOpenVSwitch(in OpenText open, ReadOnlySpan<char> line)
     {
-        if (_open is not { } text)
-            return;
-        _open = null;
-        OpenVSwitchForm form = _forms.OfType<OpenVSwitchForm>().First();
-        if (form.Read(text, out object? item, out TextFault fault) == TextMatch.Read)
-            _emit(new ConntrackTextRecord(item!) { LineNumber = _openAt, LineCount = _openCount, UnknownWords = [.. form.UnknownWords] });
-        else
-            _emit(new ConntrackTextProblem(text, fault) { LineNumber = _openAt });
+        ReadOnlySpan<char> part = LineFrame.WithoutQuote(line);
+        return open.Continues || OpenVSwitchForm.IsPart(part) ? open.Text + part.ToString() : null;
     }
 
-    private bool TryRead(ITextForm form, ReadOnlySpan<char> line, long number, out bool isSkipped)
+    /// <summary>Cut between two words or, failing that, in one.</summary>
+    private string? JoinExpectation(in OpenText open, ReadOnlySpan<char> line)
+    {
+        ReadOnlySpan<char> part = LineFrame.ContinuationOf(line, _reference, '\0');
+        if (open.Continues || LineBeginning.BeginsField(part))
+            return $"{open.Text} {part}";
+        if (LineBeginning.Of(line) != LineKind.Other)
+            return null;
+        TextMatch before = open.Form.Read(open.Text, out _, out _);
+        int unknown = open.Form.UnknownWords.Count;
+        string glued = open.Text + line.ToString();
+        TextMatch after = open.Form.Read(glued, out _, out TextFault fault);
+        return before == TextMatch.Faulty && (after == TextMatch.Read || fault.MayContinue) && open.Form.UnknownWords.Count <= unknown ? glued : null;
+    }
+
+    private void CloseOpen()
+    {
+        if (_open is not { } open)
+            return;
+        _open = null;
+        if (open.Form.Read(open.Text, out object? item, out TextFault fault) == TextMatch.Read)
+            _emit(new ConntrackTextRecord(item!) { LineNumber = open.Number, LineCount = open.LineCount, UnknownWords = [.. open.Form.UnknownWords] });
+        else
+            _emit(new ConntrackTextProblem(open.Text, fault) { LineNumber = open.Number });
+    }
+
+    private bool TryRead(ITextForm form, ReadOnlySpan<char> line, long number, bool continues, out bool isSkipped)
     {
         TextMatch match = form.Read(line, out object? item, out TextFault fault);
         isSkipped = match == TextMatch.Skipped;
@@ -324,9 +353,10 @@ internal sealed class LineReader
         _joiner.Flush();
         if (form != _unfinished)
             FinishForm();
-        if (form is OpenVSwitchForm && OpenVSwitchForm.GoesOn(line))
+        bool mayGoOn = form is OpenVSwitchForm ? continues || OpenVSwitchForm.GoesOn(line) : form is ExpectationForm && line[0] != '<' && (continues || !_isLive);
+        if (mayGoOn)
         {
-            (_open, _openAt, _openCount) = (line.ToString(), number, 1);
+            _open = new OpenText(form, line.ToString(), number) { Continues = continues };
             return true;
         }
 
@@ -341,6 +371,7 @@ internal sealed class LineReader
 
     private void FlushAll()
     {
+        CloseOpen();
         _joiner.Flush();
         FinishForm();
     }
@@ -359,5 +390,13 @@ internal sealed class LineReader
         if (time is { } known)
             lost.SetEventTime(known.ToUniversalTime());
         return new ConntrackTextRecord(lost) { LineNumber = number };
+    }
+
+    /// <summary>An object of another form than connections, which the next line may belong to.</summary>
+    private readonly record struct OpenText(ITextForm Form, string Text, long Number)
+    {
+        public int LineCount { get; init; } = 1;
+
+        public bool Continues { get; init; }
     }
 }

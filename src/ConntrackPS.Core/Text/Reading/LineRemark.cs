@@ -196,7 +196,7 @@ internal static class LineRemark
     }
 
     /// <summary>_PID=1 and similar fields, in which journalctl -o export and verbose describe a message.</summary>
-    private static bool IsField(ReadOnlySpan<char> text)
+    public static bool IsField(ReadOnlySpan<char> text)
     {
         int equals = text.IndexOf('=');
         ReadOnlySpan<char> key = equals > 1 ? text[..equals] : default;
