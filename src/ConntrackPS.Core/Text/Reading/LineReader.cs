@@ -68,6 +68,8 @@ internal sealed class LineReader
         }
 
         bool continues = text[^1] == '\\';
+        if (!continues && TryReadLogged(text, number))
+            return true;
         string content = continues ? text[..^1].ToString() : line;
         LineJoiner.Attempt alone = new(content, number, null, TakesConnections ? _parser.ParseLine(content, null) : default) { Continues = continues };
         if (alone.Reading.Record is not null && (alone.Reading.Unknown == 0 || (alone.Reading.InFront == 0 && !text.ContainsAny(FrameSigns))))
@@ -98,6 +100,22 @@ internal sealed class LineReader
         }
 
         return false;
+    }
+
+    /// <summary>Reads a line of a log, whose first word is none of an entry. As it is, it would have more words that are not known, so it
+    /// is not tried so.</summary>
+    private bool TryReadLogged(ReadOnlySpan<char> text, long number)
+    {
+        if (!TakesConnections || _joiner.IsOpen || text[0] == '[' || !text.Contains("src=", StringComparison.Ordinal)
+            || !PastedCommand.FirstWord(text).ContainsAnyExceptInRange('0', '9') || LineBeginning.Of(text) != LineKind.Other
+            || !LineFrame.TryRemove(text, _reference, out ReadOnlySpan<char> content, out DateTime? time) || content[0] == '<')
+            return false;
+        LineReading reading = _parser.ParseLine(content, time);
+        if (reading.Record is null)
+            return false;
+        FinishForm();
+        _joiner.Add(new LineJoiner.Attempt(content.ToString(), number, time, reading));
+        return true;
     }
 
     /// <summary>Reads a line that is no connection as it is.</summary>
