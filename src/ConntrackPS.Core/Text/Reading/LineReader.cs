@@ -106,7 +106,7 @@ internal sealed class LineReader
     /// is not tried so.</summary>
     private bool TryReadLogged(ReadOnlySpan<char> text, long number)
     {
-        if (!TakesConnections || _joiner.IsOpen || text[0] == '[' || !text.Contains("src=", StringComparison.Ordinal)
+        if (char.IsAsciiLetterLower(text[0]) || text[0] == '[' || !TakesConnections || _joiner.IsOpen || !text.Contains("src=", StringComparison.Ordinal)
             || !PastedCommand.FirstWord(text).ContainsAnyExceptInRange('0', '9') || LineBeginning.Of(text) != LineKind.Other
             || !LineFrame.TryRemove(text, _reference, out ReadOnlySpan<char> content, out DateTime? time) || content[0] == '<')
             return false;
