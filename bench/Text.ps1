@@ -52,16 +52,30 @@ public static class TextRace
     public static long ParseLines(string[] lines)
     {
         ConntrackTextReader reader = new();
-        foreach (string line in lines)
+        foreach (ConntrackTextItem item in reader.Read(new LinesReader(lines)))
         {
-            reader.Add(line);
-            while (reader.TryTake(out _))
-            {
-            }
         }
 
-        reader.Complete();
         return reader.RecordCount;
+    }
+
+    /// <summary>Turns entries into a log of months: a table, events with a time, a vendor's words, syslog, XML and other programs' lines.</summary>
+    public static void Mix(string from, string to)
+    {
+        using StreamReader text = new(from);
+        using StreamWriter log = new(to);
+        for (long i = 0; text.ReadLine() is string line; i++)
+        {
+            log.WriteLine((i % 8) switch
+            {
+                0 or 1 => line,
+                2 or 3 => $"[{1795167116 + i / 100}.{i % 1000000:000000}]\t [UPDATE] {line}",
+                4 => line + " [RTCACHE o33/r37] swlvl=0x1",
+                5 => $"Nov 20 07:{i / 60 % 60:00}:{i % 60:00} router kernel: {line}",
+                6 => $"<flow><meta direction=\"original\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>10.0.0.1</src><dst>10.0.0.2</dst></layer3><layer4 protonum=\"6\" protoname=\"tcp\"><sport>{i % 60000}</sport><dport>80</dport></layer4></meta><meta direction=\"reply\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>10.0.0.2</src><dst>10.0.0.1</dst></layer3><layer4 protonum=\"6\" protoname=\"tcp\"><sport>80</sport><dport>{i % 60000}</dport></layer4></meta><meta direction=\"independent\"><state>ESTABLISHED</state><timeout>100</timeout><mark>5</mark><unreplied/></meta></flow>",
+                _ => $"Nov 20 07:{i / 60 % 60:00}:{i % 60:00} router dnsmasq[1234]: query[A] host{i}.example.net from 10.0.0.1",
+            });
+        }
     }
 
     public static long Write(ConntrackEntry[] entries, ConntrackTextFormat format)
@@ -72,8 +86,22 @@ public static class TextRace
             length += writer.Write(entry).Length;
         return length;
     }
+
+    private sealed class LinesReader(string[] lines) : TextReader
+    {
+        private int _next;
+
+        public override string ReadLine() => _next < lines.Length ? lines[_next++] : null;
+    }
 }
 '@
+
+<# Peak memory in MB of a process that reads a file, by proc(5), status. #>
+function Get-PeakMemory([string] $Path) {
+    [long] (pwsh -NoProfile -Command "Import-Module '$PSScriptRoot/../out/ConntrackPS'
+        ConvertFrom-ConntrackText -Path '$Path' -ErrorAction Ignore -WarningAction Ignore > `$null
+        [IO.File]::ReadAllText('/proc/self/status') -match 'VmHWM:\s+(\d+)' > `$null; `$Matches[1]") / 1024
+}
 
 <# Seconds of processor time that this process and its ended children have had: proc(5), stat, fields 14 to 17. #>
 function Get-CpuSeconds {
@@ -98,6 +126,8 @@ function Measure-Best([string] $Name, [scriptblock] $Action) {
     }
 }
 
+$mixed = "$File.mixed"
+$one = "$File.one"
 try {
     # Four kinds of lines, as in a router's table.
     $writer = [IO.StreamWriter]::new($File)
@@ -126,6 +156,9 @@ try {
         $all = $null
         Measure-Best 'Get-Content > $null, to compare' { Get-Content $File > $null }
         Measure-Best 'ConvertFrom-ConntrackText -Path > $null' { ConvertFrom-ConntrackText -Path $File > $null }
+        [TextRace]::Mix($File, $mixed)
+        Measure-Best 'core: a mixed log' { $null = [TextRace]::ReadEntries($mixed) }
+        Measure-Best 'ConvertFrom-ConntrackText -Path, a mixed log' { ConvertFrom-ConntrackText -Path $mixed -ErrorAction Ignore -WarningAction Ignore > $null }
         Measure-Best 'Get-Content | ConvertFrom-ConntrackText > $null' { Get-Content $File | ConvertFrom-ConntrackText > $null }
         Measure-Best 'Get-Content -ReadCount 1000 | ConvertFrom-... > $null' { Get-Content $File -ReadCount 1000 | ConvertFrom-ConntrackText > $null }
         Measure-Best 'Get-Content -ReadCount 0 | ConvertFrom-... > $null' { Get-Content $File -ReadCount 0 | ConvertFrom-ConntrackText > $null }
@@ -135,6 +168,8 @@ try {
         }
         Measure-Best 'ConvertTo-ConntrackText > $null' { $entries | ConvertTo-ConntrackText > $null }
     )
+    [IO.File]::WriteAllLines($one, [string[]]@(Get-Content $mixed -TotalCount 1))
+    "Peak memory of reading the mixed log: $([Math]::Round((Get-PeakMemory $mixed))) MB; of reading its first line: $([Math]::Round((Get-PeakMemory $one))) MB"
     $cat = $results[0].Cpu
     $awk = $results[1].Cpu
     $results | Select-Object *,
@@ -142,5 +177,5 @@ try {
         @{ Name = 'CpuTimesAwk'; Expression = { [Math]::Round($_.Cpu / $awk, 2) } } | Format-Table -AutoSize | Out-String -Width 180
 }
 finally {
-    Remove-Item $File -ErrorAction Ignore
+    Remove-Item $File, $mixed, $one -ErrorAction Ignore
 }

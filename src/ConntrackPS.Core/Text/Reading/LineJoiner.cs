@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace ConntrackPS.Text.Reading;
 
 /// <summary>Joins lines that a terminal, a mail program, a book or a script has wrapped.</summary>
@@ -46,6 +48,16 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
     {
         if (_ways.Count == 0)
             return;
+        if (_ways.Count == 1 && _rest.Count == 0)
+        {
+            // As a rule, a line is whole: it is a large structure, not copied for nothing.
+            ConntrackTextItem item = CollectionsMarshal.AsSpan(_ways)[0].ToItem();
+            _ways.Clear();
+            _whole = null;
+            emit(item);
+            return;
+        }
+
         Attempt best = Best();
         Attempt? whole = _whole;
         Attempt[] rest = [.. _rest];
