@@ -100,7 +100,7 @@ public sealed class EntryCopyTests
                 _ when type.IsEnum => Enum.ToObject(type, (++number % 7) + 1),
                 _ when type == typeof(SequenceAdjustment) => new SequenceAdjustment((uint)++number, ++number, ++number),
                 _ when type.IsPrimitive => Convert.ChangeType(++number % 120 + 1, type, System.Globalization.CultureInfo.InvariantCulture),
-                _ when type == typeof(IReadOnlyDictionary<string, string>) => new Dictionary<string, string> { ["word"] = $"{++number}" },
+                _ when type == typeof(ExtraWords) => ExtraWords.Of(new Dictionary<string, string> { ["word"] = $"{++number}" })!,
                 _ => Activator.CreateInstance(type, nonPublic: true)!,
             };
             if (!type.IsEnum && !type.IsPrimitive && !type.IsInterface && type != typeof(string) && type != typeof(SequenceAdjustment))
