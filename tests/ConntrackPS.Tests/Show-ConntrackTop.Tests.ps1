@@ -97,7 +97,7 @@ Describe 'Show-ConntrackTop -Once' {
         @{ Ours = @{ SortBy = 'Source'; ThenBy = 'Destination' }; Theirs = @{ SortBy = 'SourceAddress'; ThenBy = 'DestinationAddress' } }
         @{ Ours = @{ SortBy = 'TimeLeft' }; Theirs = @{ SortBy = 'TimeoutSeconds' } }
     ) {
-        (Get-Row (Show-ConntrackTop @once @Theirs)) -replace '\d+:\d+' | Should -Be ((Get-Row (Show-ConntrackTop @once @Ours)) -replace '\d+:\d+')
+        (Get-Row (Show-ConntrackTop @once @Theirs)) -replace '[\d:]+:\d\d' | Should -Be ((Get-Row (Show-ConntrackTop @once @Ours)) -replace '[\d:]+:\d\d')
     }
 
     It 'sorts groups by what only groups have' {
