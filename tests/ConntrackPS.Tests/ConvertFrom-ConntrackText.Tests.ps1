@@ -100,6 +100,17 @@ Describe 'ConvertFrom-ConntrackText' {
             "$($problems[1])" | Should -BeLike "Line 5, column 1: found 'junk', expected the beginning of an entry*"
         }
 
+        It 'of other programs in a log are skipped, and not errors' {
+            $events = 'Nov 29 03:10:00 fw1 sshd[7]: Accepted publickey for root',
+                "Nov 29 03:10:01 fw1 ct:     [NEW] $($udp -replace ' mark=.*')",
+                'Nov 29 03:10:02 fw1 kernel: nf_conntrack: table full, dropping packet' |
+                ConvertFrom-ConntrackText -ErrorVariable problems
+
+            $problems | Should -BeNullOrEmpty
+            @($events).EventType | Should -Be New
+            $events.EventTime.Second | Should -Be 1
+        }
+
         It 'have the file in the message' {
             $masked | Set-Content "$TestDrive/masked.txt"
 

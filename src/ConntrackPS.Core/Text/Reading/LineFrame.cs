@@ -201,7 +201,11 @@ internal static class LineFrame
                     return false;
                 if (isContinuation && (LineBeginning.BeginsField(Rest) || (!_isInLog && char.IsAsciiDigit(Rest[0]))))
                     return LineBeginning.BeginsField(Rest);
-                LineKind kind = isContinuation ? LineKind.Other : LineBeginning.Of(Rest);
+                LineKind kind = LineBeginning.Of(Rest);
+
+                // An entry of its own continues no other.
+                if (isContinuation && kind != LineKind.Other)
+                    return false;
 
                 // A command in a comment must not be read as an entry.
                 if (kind == LineKind.Entry || (kind == LineKind.Command && !_isComment))

@@ -250,7 +250,10 @@ internal sealed class LineReader
             DateTime? time = framed.Time ?? TimeOfRecord(text);
             LineJoiner.Attempt inner = alone with
             {
-                Text = framed.Content.ToString(), LoggedAt = time, Quote = framed.Quote, Reading = _parser.ParseLine(framed.Content, time),
+                Text = framed.Content.ToString(),
+                LoggedAt = time,
+                Quote = framed.Quote,
+                Reading = _parser.ParseLine(framed.Content, time),
             };
             if ((inner.Reading.Record is null || inner.Reading.Unknown > 0) && LineBeginning.SecondEntry(framed.Content) is > 0 and var second)
                 return ReadParts(framed.Content, second, alone.Number, time);
