@@ -13,7 +13,7 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
     internal ConntrackEvent(ConntrackEventType type) => EventType = type;
 
     /// <summary>The event type.</summary>
-    public ConntrackEventType EventType { get; }
+    public ConntrackEventType EventType { get; internal set; }
 
     /// <summary>The new state of an update, for protocols with states. Otherwise the event type.</summary>
     public string Change => EventType == ConntrackEventType.Update && State is { } state ? state.ToString() : EventType.ToString();
@@ -37,7 +37,7 @@ public sealed class ConntrackEvent : ConntrackEntry, INumberedEvent
 
     /// <summary>The netlink port of the program that requested the change (nlmsghdr.nlmsg_pid). Many programs use their process id; this
     /// library uses a random number. Null if a packet or the kernel caused the event.</summary>
-    public uint? PortId { get; internal init; }
+    public uint? PortId { get; internal set; }
 
     /// <summary>Seconds from the start of the connection to its end, for Destroy events while nf_conntrack_timestamp is on.</summary>
     public double? Duration =>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Text;
 
@@ -14,7 +15,7 @@ internal static class ClockText
         DateTime.TryParseExact(
             text, DateAndTime, CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite | DateTimeStyles.AssumeLocal, out time);
 
-    /// <summary>Reads <c>1795160420.109550</c>, seconds and microseconds, each padded to its width.</summary>
+    /// <summary>Reads <c>1795160420.109550</c>, seconds and microseconds, each padded to its width. The time is in UTC.</summary>
     /// <remarks>Older versions of conntrack print %-8ld.%-6ld: <c>1415968843.2363  </c> has 2,363 microseconds, also if a page left one blank
     /// of several. Newer ones put zeros in front. Fewer than six digits without a blank could be either, so they are no time. Other
     /// programs print whole seconds, or up to nanoseconds.</remarks>
@@ -27,14 +28,14 @@ internal static class ClockText
         bool isCount = dot >= 0 && fraction.Length is > 0 and < Microseconds && text.Length > dot + 1 + fraction.Length && text.Length <= dot + 1 + Microseconds;
         if ((dot >= 0 && !isCount && fraction.Length is < Microseconds or > Nanoseconds)
             || (dot < 0 && whole.Length < 9)
-            || !ulong.TryParse(whole, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seconds)
+            || !TextNumber.TryRead(whole, out ulong seconds)
             || seconds > int.MaxValue * 8UL)
             return false;
         uint number = 0;
-        if (!fraction.IsEmpty && !uint.TryParse(fraction, NumberStyles.None, CultureInfo.InvariantCulture, out number))
+        if (!fraction.IsEmpty && !TextNumber.TryRead(fraction, out number))
             return false;
         long ticks = isCount || fraction.IsEmpty ? number * TimeSpan.TicksPerMicrosecond : number * TimeSpan.TicksPerSecond / Power(fraction.Length);
-        time = DateTime.UnixEpoch.AddTicks((long)seconds * TimeSpan.TicksPerSecond + ticks).ToLocalTime();
+        time = DateTime.UnixEpoch.AddTicks((long)seconds * TimeSpan.TicksPerSecond + ticks);
         return true;
     }
 

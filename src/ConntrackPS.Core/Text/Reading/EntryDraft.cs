@@ -64,9 +64,12 @@ internal sealed class EntryDraft
 
     public TupleDirection Direction => _direction;
 
-    public void Begin()
+    /// <summary>Starts the next entry.</summary>
+    /// <param name="mayBeEvent">True if the text looks like an event. This only saves a copy.</param>
+    public void Begin(bool mayBeEvent = false)
     {
-        Entry = new ConntrackEntry { Mark = null };
+        Entry = mayBeEvent ? new ConntrackEvent(ConntrackEventType.New) : new ConntrackEntry();
+        Entry.Mark = null;
         Array.Clear(_tuples);
         _unknown.Clear();
         (_direction, Protocol, EventType, EventTime, LoggedAt, PortId) = (TupleDirection.Original, default, null, null, null, null);
@@ -367,11 +370,12 @@ internal sealed class EntryDraft
     private ConntrackEntry ToEntry()
     {
         if (EventType is not { } type)
-            return Entry;
-        ConntrackEvent happened = new(type) { PortId = PortId };
+            return Entry is ConntrackEvent ? Entry.CloneAs(new ConntrackEntry()) : Entry;
+        ConntrackEvent happened = Entry as ConntrackEvent ?? (ConntrackEvent)Entry.CloneAs(new ConntrackEvent(type));
+        (happened.EventType, happened.PortId) = (type, PortId);
         if ((EventTime ?? LoggedAt) is { } time)
             happened.SetEventTime(time.ToUniversalTime());
-        return Entry.CloneAs(happened);
+        return happened;
     }
 
     private void DeriveStart(TextContext context)

@@ -70,7 +70,7 @@ internal sealed class ExpectationForm : ITextForm
         cursor.Read(out ReadOnlySpan<char> word);
         if (TryReadTime(word, out DateTime time))
         {
-            _draft.EventTime = time;
+            _draft.EventTime = time.ToLocalTime();
             cursor.Read(out word);
         }
         else if (word.Length > 2 && word[0] == '[' && char.IsAsciiDigit(word[1]))

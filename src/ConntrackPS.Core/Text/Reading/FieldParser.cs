@@ -189,7 +189,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     }
 
     private string? SetByte(TupleParts part, ReadOnlySpan<char> value) =>
-        byte.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out byte number) && draft.Current.TrySet(part, number)
+        TextNumber.TryRead(value, out byte number) && draft.Current.TrySet(part, number)
             ? null
             : "a number from 0 to 255, once in each direction";
 
@@ -201,13 +201,13 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
             : Key16;
 
     private static bool TryRead(ReadOnlySpan<char> value, out ushort number) =>
-        ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        TextNumber.TryRead(value, out number);
 
     /// <summary>Reads a decimal number, or a hexadecimal one after 0x. Some programs write marks so.</summary>
     private static bool TryReadNumber(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
         ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
-        : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        : TextNumber.TryRead(value, out number);
 
     private static bool TryRead(ReadOnlySpan<char> value, out ulong number) =>
-        ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        TextNumber.TryRead(value, out number);
 }

@@ -101,7 +101,6 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     private string? ReadHead(ref TextCursor cursor)
     {
         TextCursor first = cursor, mismatch = cursor;
-        first.Read(out _);
         bool isMismatched = false;
         while (cursor.Read(out ReadOnlySpan<char> word) && !word.StartsWith("src=") && !word.StartsWith("dst="))
         {
@@ -135,7 +134,11 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         if (isMismatched)
             cursor = mismatch;
         else if (!IsBegun)
+        {
             cursor = first;
+            cursor.Read(out _);
+        }
+
         return isMismatched ? ProtocolNumber : IsBegun ? "a protocol such as tcp" : Beginning;
     }
 
@@ -145,7 +148,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
         TextCursor ahead = cursor;
         if (!ahead.Read(out ReadOnlySpan<char> word))
             return false;
-        if (byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
+        if (TextNumber.TryRead(word, out byte number))
         {
             if (protocol is { } named && named != (IPProtocol)number)
                 return false;
@@ -164,7 +167,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     /// <summary>Reads <c>6 431999 ESTABLISHED src=</c>, if the name of the protocol is cut off or damaged.</summary>
     private bool TryReadNamelessProtocol(ReadOnlySpan<char> word, TextCursor ahead)
     {
-        if (!byte.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out byte number)
+        if (!TextNumber.TryRead(word, out byte number)
             || ProtocolNames.ToTracked((IPProtocol)number) == ProtocolNames.Untracked
             || !ahead.Read(out ReadOnlySpan<char> timeout) || timeout.ContainsAnyExceptInRange('0', '9')
             || !ahead.Read(out ReadOnlySpan<char> next)
@@ -204,7 +207,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
             IsBegun |= draft.EventType is not null || draft.EventTime is not null;
         }
         else if (draft.EventType is not null && _numberInFront is null
-            && uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+            && TextNumber.TryRead(word, out uint number))
         {
             (_numberInFront, _isNumberBeforeProtocol) = (number, true);
             return;
@@ -222,7 +225,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     {
         while (cursor.Read(out ReadOnlySpan<char> word))
         {
-            int equals = word.IndexOf('=');
+            int equals = cursor.EqualsIndex;
             string? expected = null;
             if (word[0] == '[')
                 _marks.Read(word);
@@ -244,7 +247,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
     /// <summary>Reads the timeout, then the state. In /proc, entries that a flow table forwards have neither.</summary>
     private void ReadBareWord(ReadOnlySpan<char> word)
     {
-        if (char.IsAsciiDigit(word[0]) && uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint timeout))
+        if (char.IsAsciiDigit(word[0]) && TextNumber.TryRead(word, out uint timeout))
         {
             if (!draft.SetTimeout(timeout))
                 draft.AddExtra(word, "");

@@ -24,7 +24,7 @@ internal sealed class TextParser
     public LineReading ParseLine(ReadOnlySpan<char> line, DateTime? loggedAt)
     {
         TextCursor cursor = new(line, 0);
-        _draft.Begin();
+        _draft.Begin(mayBeEvent: cursor.IsAtBracket);
         DateTime? time = SkipTime(ref cursor);
         ReadOnlySpan<char> options = PastedCommand.OptionsOf(cursor.Rest);
         bool isCommand = SaveParser.IsCommand(PastedCommand.FirstWord(options));
@@ -59,8 +59,10 @@ internal sealed class TextParser
     /// <summary><c>conntrack -E -o timestamp,save</c> prints the time before the command.</summary>
     private static DateTime? SkipTime(ref TextCursor cursor)
     {
+        if (!cursor.IsAtBracket)
+            return null;
         TextCursor ahead = cursor;
-        if (!ahead.Read(out ReadOnlySpan<char> word) || word[0] != '[' || !ClockText.TryParseEpoch(word.Trim("[]"), out DateTime time))
+        if (!ahead.Read(out ReadOnlySpan<char> word) || !ClockText.TryParseEpoch(word.Trim("[]"), out DateTime time))
             return null;
         cursor = ahead;
         return time;
@@ -110,6 +112,9 @@ internal ref struct TextCursor
     /// <summary>True before the first word.</summary>
     public readonly bool IsAtStart => _next == 0;
 
+    /// <summary>True if the next word is in brackets.</summary>
+    public readonly bool IsAtBracket => _text[_next..].TrimStart() is ['[', ..];
+
     /// <summary>The text after the last word that was read.</summary>
     public readonly ReadOnlySpan<char> Rest => _text[_next..];
 
@@ -119,11 +124,32 @@ internal ref struct TextCursor
     /// <summary>The last word that was read; empty at the end.</summary>
     public readonly ReadOnlySpan<char> Word => _text[Start.._next];
 
+    /// <summary>The index of the first = in the last word; -1 if there is none, and in words in brackets.</summary>
+    public int EqualsIndex { get; private set; }
+
     public bool Read(out ReadOnlySpan<char> word)
     {
-        ReadOnlySpan<char> rest = SkipBlanks();
-        int end = rest.Length > 0 && rest[0] == '[' ? EndOfBrackets(rest) : 0;
-        return Take(end > 0 ? end : rest.IndexOfAny(' ', '\t'), out word);
+        ReadOnlySpan<char> text = SkipBlanks();
+        EqualsIndex = -1;
+        int end = text.Length > 0 && text[0] == '[' ? EndOfBrackets(text) : 0;
+        if (end == 0)
+        {
+            // Words are short, so this is faster than a search for blanks and one for =.
+            for (; end < text.Length; end++)
+            {
+                char letter = text[end];
+                if (letter > '=')
+                    continue;
+                if (letter is ' ' or '\t')
+                    break;
+                if (letter == '=' && EqualsIndex < 0)
+                    EqualsIndex = end;
+            }
+        }
+
+        _next = Start + end;
+        word = text[..end];
+        return end > 0;
     }
 
     /// <summary>Reads up to the closing quote of a value in quotes, which may contain blanks.</summary>
@@ -175,7 +201,7 @@ internal ref struct TextCursor
     private static int EndOfBrackets(ReadOnlySpan<char> text)
     {
         int end = text[1..].IndexOfAny('[', ']') + 1;
-        return end > 0 && text[end] == ']' && !text[..end].Contains("src=", StringComparison.Ordinal) ? end + 1 : 0;
+        return end > 0 && text[end] == ']' && (end < 6 || !text[..end].Contains("src=", StringComparison.Ordinal)) ? end + 1 : 0;
     }
 
     private ReadOnlySpan<char> SkipBlanks()
