@@ -9,7 +9,7 @@ namespace ConntrackPS.Pipeline;
 /// <summary>Reads the properties of any object as text: deserialised objects, rows of Import-Csv, and JSON.</summary>
 internal readonly struct PropertyBag(PSObject source)
 {
-    /// <summary>The property that all entries have, and that no one writes who names a part of a tuple.</summary>
+    /// <summary>A property that all entries have. A part of a tuple does not have it.</summary>
     public const string Family = "AddressFamily";
 
     private static readonly string[] TimeForms = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
@@ -177,7 +177,7 @@ internal readonly struct PropertyBag(PSObject source)
         return KernelSpelling.ParseBits<T>(text, out string? unknown) ?? throw new FormatException($"its {name} '{unknown}' is not known.");
     }
 
-    /// <summary>The words of Extra: a dictionary in CLIXML, an object in JSON, a text in CSV; null where it is missing or empty.</summary>
+    /// <summary>The words of Extra: a dictionary in CLIXML, an object in JSON, a text in CSV; null if it is missing or empty.</summary>
     public ExtraWords? Words(string name)
     {
         if (Text(name) is not { } text)

@@ -100,7 +100,7 @@ internal sealed class EntryDraft
 
     public bool SetTimeout(uint seconds) => Set(EntryFields.Timeout, ref Entry.Data.Timeout, seconds);
 
-    /// <summary>Says that the number read as the timeout may be something else.</summary>
+    /// <summary>Records that the number read as the timeout may be something else.</summary>
     public void TakeBackTimeout()
     {
         AddExtra(Text(Entry.Data.Timeout), "");
@@ -108,7 +108,7 @@ internal sealed class EntryDraft
         (Entry.Data.Timeout, _disputed) = (0, _disputed | EntryFields.Timeout);
     }
 
-    /// <summary>Says that the text has a value for a field that can't be read: another one is not known to be right.</summary>
+    /// <summary>Records that the text has an unreadable value for a field. Another value is then not known to be right.</summary>
     public void Dispute(ReadOnlySpan<char> key)
     {
         bool isOriginal = _direction == TupleDirection.Original;
@@ -301,7 +301,7 @@ internal sealed class EntryDraft
         return null;
     }
 
-    /// <summary>What a tuple of this protocol can't have: type= says that it is one of ICMP.</summary>
+    /// <summary>The fields that a tuple of this protocol can't have. type= shows that the tuple is one of ICMP.</summary>
     private string? PartOfOther(TupleParts parts)
     {
         const TupleParts Icmp = TupleParts.IcmpType | TupleParts.IcmpCode | TupleParts.IcmpId, Keys = TupleParts.SourceKey | TupleParts.DestinationKey;
@@ -317,7 +317,7 @@ internal sealed class EntryDraft
     /// may have had another mark.</summary>
     public void CompleteMark()
     {
-        // A mark that stands in the wrong place, or can't be read, is not 0.
+        // A mark in the wrong place, or one that can't be read, is not 0.
         if (Entry.Mark is null && _extra?.ContainsKey("mark") != true && (_disputed & EntryFields.UnknownMark) == 0 && (EventType is not null || Entry.Has(EntryFields.UseCount)))
             Entry.Mark = 0;
     }

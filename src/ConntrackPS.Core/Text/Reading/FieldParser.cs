@@ -123,7 +123,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
         return null;
     }
 
-    /// <summary>Reads a zone that stands before the protocol.</summary>
+    /// <summary>Reads a zone before the protocol.</summary>
     public bool TryReadZone(ReadOnlySpan<char> value) => TryRead(value, out ushort zone) && draft.SetZone(zone);
 
     private string? ReadText(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)

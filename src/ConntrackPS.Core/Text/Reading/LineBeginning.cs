@@ -90,7 +90,7 @@ internal static class LineBeginning
         return equals > 0 && Array.IndexOf(Fields, word[..equals].ToString()) >= 0;
     }
 
-    /// <summary>Where another entry begins behind the first one's addresses; 0 for nowhere.</summary>
+    /// <summary>The index of another entry after the addresses of the first one; 0 if there is none.</summary>
     /// <remarks>Pages and chat programs lose the ends of lines.</remarks>
     public static int SecondEntry(ReadOnlySpan<char> text)
     {

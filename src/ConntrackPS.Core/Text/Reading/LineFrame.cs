@@ -49,7 +49,7 @@ internal static class LineFrame
         return framed.IsFound;
     }
 
-    /// <summary>Takes away all layers, and tells what they were.</summary>
+    /// <summary>Removes all layers, and describes them.</summary>
     /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
     /// <param name="reference">When the line was read; times without a year are not more than a day later.</param>
     public static FramedLine Remove(ReadOnlySpan<char> line, DateTime reference)
@@ -88,7 +88,7 @@ internal static class LineFrame
     /// <summary>Takes the layers from a line that may continue another one. Numbers alone stay, for a port may be wrapped.</summary>
     /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
     /// <param name="reference">When the line was read.</param>
-    /// <param name="quote">The quotation mark that the first line has opened; NUL for none.</param>
+    /// <param name="quote">The quotation mark that the first line has opened; NUL if there is none.</param>
     /// <returns>The line itself if there is no layer.</returns>
     public static ReadOnlySpan<char> ContinuationOf(ReadOnlySpan<char> line, DateTime reference, char quote)
     {
@@ -183,10 +183,10 @@ internal static class LineFrame
 
         private readonly ReadOnlySpan<char> Rest => _text[_at..];
 
-        /// <summary>True behind a log's time or priority.</summary>
+        /// <summary>True after a log's time or priority.</summary>
         public readonly bool IsInLog => _isInLog;
 
-        /// <summary>True behind a mark of comments.</summary>
+        /// <summary>True after a mark of comments.</summary>
         public readonly bool IsComment => _isComment;
 
         /// <param name="isContinuation">True to look for a field or a mark, not for the beginning of an entry.</param>
@@ -256,7 +256,7 @@ internal static class LineFrame
             return Marks.Contains(c) && (!_isContinuation || IsQuoteMark()) ? 1 : 0;
         }
 
-        /// <summary>True for a mark before a whole line. Others may be the rest of a word that was wrapped.</summary>
+        /// <summary>True for a mark before a complete line. Others may be the rest of a word that was wrapped.</summary>
         private readonly bool IsQuoteMark() =>
             QuoteMarks.Contains(Rest[0]) && (Rest.Length == 1 || Rest[1] is ' ' or '\t' || QuoteMarks.Contains(Rest[1]) || Quotes.Contains(Rest[1]));
 
@@ -284,7 +284,7 @@ internal static class LineFrame
             ReadOnlySpan<char> inner = rest[1..end];
             _isInLog |= !inner.ContainsAnyExcept(SinceStart);
 
-            // What an entry says in brackets is no part of a log.
+            // Words in brackets of an entry are not part of a log.
             if (inner is "UNREPLIED" or "ASSURED" or "OFFLOAD" or "HW_OFFLOAD" or "USERSPACE")
                 return 0;
             if (_isInLog)
@@ -451,21 +451,21 @@ internal static class LineFrame
 /// <summary>A line and what surrounded it.</summary>
 internal readonly ref struct FramedLine
 {
-    /// <summary>True if something was taken away and what is left can be read.</summary>
+    /// <summary>True if something was removed and the rest can be read.</summary>
     public bool IsFound { get; init; }
 
-    /// <summary>What is left; empty for nothing.</summary>
+    /// <summary>The remaining text; empty if there is none.</summary>
     public ReadOnlySpan<char> Content { get; init; }
 
-    /// <summary>The time of the outermost log that tells the day; null for none. It is local.</summary>
+    /// <summary>The time of the outermost log that has a date; null if there is none. It is local.</summary>
     public DateTime? Time { get; init; }
 
-    /// <summary>The quotation mark before it; NUL for none.</summary>
+    /// <summary>The quotation mark before it; NUL if there is none.</summary>
     public char Quote { get; init; }
 
-    /// <summary>True behind a mark of comments.</summary>
+    /// <summary>True after a mark of comments.</summary>
     public bool IsComment { get; init; }
 
-    /// <summary>True behind a log's time or priority, also if nothing that follows can be read.</summary>
+    /// <summary>True after a log's time or priority, also if nothing that follows can be read.</summary>
     public bool IsOfLog { get; init; }
 }

@@ -50,7 +50,7 @@ internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> em
             return;
         if (_ways.Count == 1 && _rest.Count == 0)
         {
-            // As a rule, a line is whole: it is a large structure, not copied for nothing.
+            // Most lines are complete. The structure is large, so it is not copied without need.
             ConntrackTextItem item = CollectionsMarshal.AsSpan(_ways)[0].ToItem();
             _ways.Clear();
             _whole = null;

@@ -282,7 +282,7 @@ internal sealed class MarkParser(EntryDraft draft)
     /// <summary>True if the line says that no reply has been seen.</summary>
     public bool IsUnreplied { get; private set; }
 
-    /// <summary>True where the line says that the connection's first packet has not left yet.</summary>
+    /// <summary>True if the line says that the connection's first packet has not left yet.</summary>
     public bool IsUnconfirmed { get; private set; }
 
     /// <summary>The contradiction, if the line says two different things; null if there is none.</summary>

@@ -147,7 +147,7 @@ internal sealed class LineReader
     /// <param name="text">The line.</param>
     /// <param name="number">Its number.</param>
     /// <param name="continues">True if a backslash ends it.</param>
-    /// <param name="isEmpty">True if there is nothing behind the marks.</param>
+    /// <param name="isEmpty">True if nothing follows the marks.</param>
     private bool TryContinueFramed(ReadOnlySpan<char> text, long number, bool continues, out bool isEmpty)
     {
         ReadOnlySpan<char> line = (continues ? text[..^1] : text).TrimEnd();

@@ -20,7 +20,7 @@ internal static class LineRemark
         "ssh", "ip", "nsenter", "kubectl", "docker", "while", "for", "sysctl", "adb", "show", "run",
     ];
 
-    /// <summary>Of these, a part of an entry has one at least.</summary>
+    /// <summary>A part of an entry has at least one of these.</summary>
     private static readonly string[] Signs =
     [
         "src=", "dst=", "sport=", "dport=", "src>", "dst>", "<flow", "flow>", "<meta", "<layer", "[NEW]", "[UPDATE]", "[DESTROY]", "[UNREPLIED]", "[ASSURED]",
@@ -33,7 +33,7 @@ internal static class LineRemark
         "NOTICE: Netlink socket buffer size", "nf_conntrack version ", "ip_conntrack version ", "nf_conntrack: ", "ip_conntrack: ", "Try `conntrack ",
         "Script started on", "Script done on", "Hint: Some lines were ellipsized", "Binary file ", "WARNING: apt does not", "==> ",
 
-        // conntrack -o labels, where /etc/xtables/connlabel.conf is missing.
+        // conntrack -o labels, if /etc/xtables/connlabel.conf is missing.
         "nfct_labelmap_new: ",
     ];
 
@@ -49,10 +49,10 @@ internal static class LineRemark
         return IsComment(text) || IsFence(text) || IsElision(text) || IsHeading(text) || IsCommand(text) || IsField(text);
     }
 
-    /// <summary>True for what another program logged, or a person wrote around an entry in a mail or a comment: nothing in it is a
+    /// <summary>True for a line that another program logged, or that an author wrote around an entry in a mail or a comment. No word of it is a
     /// part of an entry.</summary>
     /// <param name="line">The line, cleaned by <see cref="LineCleaner"/>.</param>
-    /// <param name="framed">What surrounds it.</param>
+    /// <param name="framed">The line without its layers.</param>
     public static bool IsOfOthers(ReadOnlySpan<char> line, in FramedLine framed)
     {
         ReadOnlySpan<char> text = line.Trim();
@@ -71,7 +71,7 @@ internal static class LineRemark
     private static bool IsStarred(ReadOnlySpan<char> text) =>
         text.Length > 2 && ((text[0] == '*' && text[1] == ' ') || (text[0] == '/' && text[1] is '/' or '*'));
 
-    /// <summary>What is to follow: <c>Expected output:</c>, also in bold letters.</summary>
+    /// <summary>An announcement: <c>Expected output:</c>, also in bold letters.</summary>
     private static bool IsCaption(ReadOnlySpan<char> text)
     {
         ReadOnlySpan<char> words = text.Trim("*_ ");
@@ -183,7 +183,7 @@ internal static class LineRemark
         if (!command.Contains("conntrack", StringComparison.Ordinal))
             return false;
 
-        // What somebody sets is not what the kernel says.
+        // A value that a command sets is not a value that the kernel reported.
         if (first is "echo" && command.Contains("/proc/sys/", StringComparison.Ordinal) && !hasEntry)
             return true;
         foreach (string program in Programs)

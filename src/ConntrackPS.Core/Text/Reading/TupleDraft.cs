@@ -26,7 +26,7 @@ internal struct TupleDraft
     /// <summary>The text read as the source port.</summary>
     public readonly ushort SourcePort => _sourcePort;
 
-    /// <summary>What was read in the place of the destination port.</summary>
+    /// <summary>The text read as the destination port.</summary>
     public readonly ushort DestinationPort => _destinationPort;
 
     /// <summary>The family of the addresses of both directions; Unspecified if they differ. A hidden address fits any family. If all are

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace ConntrackPS.Text.Reading;
 
-/// <summary>Finds the flow elements of an XML document that comes line by line, and reads each as soon as it is whole.</summary>
+/// <summary>Finds the flow elements of an XML document that comes line by line, and reads each as soon as it is complete.</summary>
 /// <remarks>Expectations are flow elements too. Flows don't depend on each other, so that a malformed one costs no other, and a stream of <c>conntrack -E</c> need
 /// not end.</remarks>
 internal sealed class XmlCollector(TextParser? parser, ExpectationForm? expectations, Action<ConntrackTextItem> emit)
