@@ -20,7 +20,7 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-Import-Module "$PSScriptRoot/../out/ConntrackPS"
+Import-Module "$PSScriptRoot/../out/ConntrackPS", "$PSScriptRoot/../build/ChildPowerShell.psm1"
 
 # The core alone, without a pipeline. It is compiled, because a script would add its own time.
 Add-Type -IgnoreWarnings -WarningAction Ignore -ReferencedAssemblies ([ConntrackPS.Text.ConntrackTextReader].Assembly.Location), System.Runtime, System.Collections, netstandard -TypeDefinition @'
@@ -98,7 +98,7 @@ public static class TextRace
 
 <# Peak memory in MB of a process that reads a file, by proc(5), status. #>
 function Get-PeakMemory([string] $Path) {
-    [long] (pwsh -NoProfile -Command "Import-Module '$PSScriptRoot/../out/ConntrackPS'
+    [long] (Invoke-PowerShell '-NoProfile', '-Command', "Import-Module '$PSScriptRoot/../out/ConntrackPS'
         ConvertFrom-ConntrackText -Path '$Path' -ErrorAction Ignore -WarningAction Ignore > `$null
         [IO.File]::ReadAllText('/proc/self/status') -match 'VmHWM:\s+(\d+)' > `$null; `$Matches[1]") / 1024
 }

@@ -89,7 +89,7 @@ Describe 'Clear-ConntrackTable' {
 
     It 'takes no pipeline and no positional argument' {
         (Get-Failure { Get-ConntrackEntry -NetworkNamespace $namespace | Clear-ConntrackTable -Confirm:$false -NetworkNamespace $namespace -ErrorAction Stop }).FullyQualifiedErrorId |
-            Should -Be 'InputObjectNotBound,ConntrackPS.Commands.ClearConntrackTableCommand'
+            Should -Be 'NoPipelineInput,ConntrackPS.Commands.ClearConntrackTableCommand'
         (Get-Failure { Clear-ConntrackTable $namespace -Confirm:$false }).FullyQualifiedErrorId |
             Should -Be 'PositionalParameterNotFound,ConntrackPS.Commands.ClearConntrackTableCommand'
         Get-KernelCount $namespace | Should -Be $table.Count

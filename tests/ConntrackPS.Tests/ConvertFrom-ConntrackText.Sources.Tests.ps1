@@ -21,7 +21,7 @@ AfterAll {
 Describe 'Files of /proc, by -Path' {
     It 'nf_conntrack is the table' {
         # PowerShell's own threads must be in the namespace to open its files.
-        $lines = Invoke-InNamespace $namespace pwsh -NoProfile -Command "
+        $lines = Invoke-PowerShell -Prefix 'ip', 'netns', 'exec', $namespace -Argument '-NoProfile', '-Command', "
             Import-Module '$module'
             ConvertFrom-ConntrackText -Path /proc/net/nf_conntrack | ForEach-Object { `"`$_`" } | Sort-Object"
         $lines | Should -Be (Get-ConntrackEntry -NetworkNamespace $namespace | ForEach-Object { "$_" } | Sort-Object)
@@ -29,7 +29,7 @@ Describe 'Files of /proc, by -Path' {
     }
 
     It 'stat/nf_conntrack is the counters of each processor' {
-        $lines = Invoke-InNamespace $namespace pwsh -NoProfile -Command "
+        $lines = Invoke-PowerShell -Prefix 'ip', 'netns', 'exec', $namespace -Argument '-NoProfile', '-Command', "
             Import-Module '$module'
             ConvertFrom-ConntrackText -Path /proc/net/stat/nf_conntrack -Format Stat | Select-Object * -ExcludeProperty Extra, Namespace | ConvertTo-Csv"
         $kernel = Get-ConntrackStat -PerCpu -NetworkNamespace $namespace

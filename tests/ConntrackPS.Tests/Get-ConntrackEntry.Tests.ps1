@@ -441,6 +441,6 @@ Describe 'Get-ConntrackEntry in a network namespace' {
         Complete 'Get-ConntrackEntry -State Syn' | Should -Be 'SynSent', 'SYN_SENT', 'SynRecv', 'SYN_RECV', 'SynSent2', 'SYN_SENT2'
         Complete 'Get-ConntrackEntry -Protocol Ic' | Should -Be 'Icmp', 'IcmpV6'
         Complete 'Get-ConntrackEntry -AddressFamily ' | Should -Be 'IPv4', 'IPv6'
-        Complete 'Remove-ConntrackEntry -Status Seen' | Should -Be 'SEEN_REPLY', 'SeenReply'
+        Complete 'Remove-ConntrackEntry -Status Seen' | Should -Be 'SeenReply', 'SEEN_REPLY'
     }
 }

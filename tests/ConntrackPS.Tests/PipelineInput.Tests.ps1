@@ -206,7 +206,7 @@ Describe 'Objects of the pipeline' {
 
         It 'are told of by -WhatIf, and nothing is blocked' {
             $script = "Import-Module $package; Measure-ConntrackEntry -GroupBy SourceAddress -First 1 -NetworkNamespace $namespace | Block-ConntrackTraffic -WhatIf"
-            $text = pwsh -NoProfile -Command $script
+            $text = Invoke-PowerShell '-NoProfile', '-Command', $script
             "$text" | Should -BeLike 'What if: Performing the operation "Block conntrack traffic until*" on target "entries with source address 192.0.2.1".'
             Get-ConntrackBlock | Should -BeNullOrEmpty
         }

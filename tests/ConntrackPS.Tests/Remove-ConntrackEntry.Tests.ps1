@@ -602,10 +602,10 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
     }
 
     It 'reports an error for <Object>, and continues with the rest' -ForEach @(
-        @{ Object = 'one without SourcePort'; Change = { $_.SourcePort = $null }; Says = 'it has no SourcePort' }
+        @{ Object = 'one without SourcePort'; Change = { $_.SourcePort = $null }; Says = 'it has no SourcePort'; Id = 'IncompleteEntry' }
         @{ Object = 'one without DestinationPort'; Change = { $_.PSObject.Properties.Remove('DestinationPort') }; Says = 'it has no DestinationPort' }
         @{ Object = 'one without Protocol'; Change = { $_.PSObject.Properties.Remove('Protocol') }; Says = 'it has no Protocol' }
-        @{ Object = 'one without SourceAddress'; Change = { $_.SourceAddress = '' }; Says = 'it has no SourceAddress' }
+        @{ Object = 'one without SourceAddress'; Change = { $_.SourceAddress = '' }; Says = 'it has no SourceAddress'; Id = 'IncompleteEntry' }
         @{ Object = 'one of an unknown protocol'; Change = { $_.Protocol = 'tpc' }; Says = "its Protocol 'tpc' is not known" }
         @{ Object = 'one with a bad address'; Change = { $_.SourceAddress = '192.0.2' }; Says = "its SourceAddress '192.0.2' is not an address" }
         @{ Object = 'one with a prefix'; Change = { $_.SourceAddress = '192.0.2.0/24' }; Says = "its SourceAddress '192.0.2.0/24' is not an address" }
@@ -614,7 +614,7 @@ Describe 'Remove-ConntrackEntry of objects that name no entry' {
         @{ Object = 'one with a bad zone'; Change = { $_.Zone = -1 }; Says = "its Zone '-1' is not a number from 0 to 65535" }
         @{ Object = 'one with a bad id'; Change = { $_.Id = 'x' }; Says = "its Id 'x' is not a number from 0 to 4294967295" }
         @{ Object = 'an ICMP entry without type'; Change = { $_.Protocol = 'icmp' }; Says = 'it has no IcmpType'; Id = 'IncompleteEntry' }
-        @{ Object = 'a GRE entry without keys'; Change = { $_.Protocol = 'gre' }; Says = 'it has no GreSourceKey' }
+        @{ Object = 'a GRE entry without keys'; Change = { $_.Protocol = 'gre' }; Says = 'it has no GreSourceKey'; Id = 'IncompleteEntry' }
     ) {
         $objects = @(Get-ConntrackEntry -AddressFamily IPv4 -Protocol tcp -NetworkNamespace $namespace | ConvertTo-Json | ConvertFrom-Json)
         $objects.Count | Should -Be 2
