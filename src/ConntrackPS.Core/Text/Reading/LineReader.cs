@@ -196,7 +196,7 @@ internal sealed class LineReader
         return false;
     }
 
-    /// <summary>Why a line is refused where connections were not asked for.</summary>
+    /// <summary>The reason to refuse a line if connections were not asked for.</summary>
     private LineReading OfAnotherKind(string content)
     {
         string expected = _source switch
