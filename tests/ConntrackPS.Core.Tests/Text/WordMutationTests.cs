@@ -148,7 +148,7 @@ public partial class WordMutationTests
             case nameof(ConntrackEvent.EventTime) when isFramed:
                 // The log's time counts if the event has none, and one more time may be either.
                 return true;
-            case nameof(ConntrackEntry.TimeoutSeconds) or nameof(ConntrackEntry.Protocol) when Regex.IsMatch(text, @"unknown +\d+ ( *\d+ )? *src=") :
+            case nameof(ConntrackEntry.TimeoutSeconds) or nameof(ConntrackEntry.Protocol) when Regex.IsMatch(text, @"unknown +\d+ ( *\d+ )? *src="):
                 // Nothing but the place tells the number of an unknown protocol from its timeout.
                 return true;
             case nameof(ConntrackEntry.ReplyIcmpType) when form == Form.Save:
