@@ -8,6 +8,7 @@ namespace ConntrackPS.Diagnosis;
 public sealed class ConntrackStatRate
 {
     private readonly CounterValues _counted;
+    private readonly double _seconds;
 
     private ConntrackStatRate(StatReading earlier, StatReading later, int? cpu)
     {
@@ -15,7 +16,8 @@ public sealed class ConntrackStatRate
             cpu is null ? later.Processors : [.. later.Processors.Where(processor => processor.Cpu == cpu)];
         _counted = CounterValues.Since(earlier.Processors, processors);
         Time = later.Time;
-        Seconds = Math.Round(Stopwatch.GetElapsedTime(earlier.Timestamp, later.Timestamp).TotalSeconds, 3);
+        _seconds = Stopwatch.GetElapsedTime(earlier.Timestamp, later.Timestamp).TotalSeconds;
+        Seconds = Math.Round(_seconds, 3);
         Cpu = cpu;
         Count = later.Count;
         CountChange = later.Count - earlier.Count;
@@ -87,7 +89,7 @@ public sealed class ConntrackStatRate
         later.Processors.Select(processor => new ConntrackStatRate(earlier, later, processor.Cpu));
 
     private double? PerSecond(Counter counter) =>
-        _counted[counter] is { } counted && Seconds > 0 ? Math.Round(counted / Seconds, 2) : null;
+        _counted[counter] is { } counted && _seconds > 0 ? Math.Round(counted / _seconds, 2) : null;
 }
 
 /// <summary>Computes the rates of a network namespace's counters, from one reading to the next.</summary>

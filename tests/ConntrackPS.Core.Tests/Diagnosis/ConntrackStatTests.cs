@@ -125,6 +125,17 @@ public sealed partial class ConntrackStatTests(TrafficCountersFixture traffic) :
             0, 0, 0, [new CpuCounters(0) { [Counter.Drop] = dropped }], DateTime.UnixEpoch, second * Stopwatch.Frequency, null, null);
     }
 
+    /// <summary>Seconds are rounded to milliseconds. The rates of a shorter interval must not depend on that.</summary>
+    [Fact]
+    public void Rates_of_less_than_half_a_millisecond_are_known()
+    {
+        ConntrackStatRate rate = ConntrackStatRate.Between(Reading(0, 0), Reading(Stopwatch.Frequency / 10_000, 3));
+        Assert.Equal((0.0, 30_000.0), (rate.Seconds, rate.DropPerSecond));
+
+        static StatReading Reading(long timestamp, uint dropped) => new(
+            0, 0, 0, [new CpuCounters(0) { [Counter.Drop] = dropped }], DateTime.UnixEpoch, timestamp, null, null);
+    }
+
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 
     [GeneratedRegex(@"(\w+)=(\d+)")]
