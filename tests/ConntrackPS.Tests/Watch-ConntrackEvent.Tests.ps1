@@ -162,7 +162,7 @@ Describe 'Watch-ConntrackEvent' {
             } | Where-Object { $_.EventType -eq 'Lost' -or $previous.EventType -eq 'Lost'; $previous = $_ } | Select-Object -First 2)
         $lost, $next = $seen[0, 1]
         $lost.LostCount | Should -BeGreaterThan 0
-        "$lost" | Should -Be "$($lost.LostCount) events lost"
+        "$lost" | Should -Be "$($lost.LostCount) event$($lost.LostCount -eq 1 ? '' : 's') lost"
         $next.Sequence | Should -Be ($lost.Sequence + ($next.LostCount ?? 1))
         "$warnings" | Should -BeLike '*The backlog of 65536 bytes is full with * events.* event* lost: raise -BacklogSize, or narrow the filter.*'
         @($warnings -like '*is full*').Count | Should -Be 1
