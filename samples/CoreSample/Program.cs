@@ -1,6 +1,7 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
+using ConntrackPS.Nftables;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Samples;
@@ -104,7 +105,7 @@ static string? Explain(Exception exception) => exception switch
     ReadOnlySettingException { Reason: ReadOnlyReason.Namespace } shared => $"{shared.Path} can be changed in the initial network namespace alone.",
     ReadOnlySettingException or UnreadableSettingException => exception.Message,
     ReceiveBufferException => $"The receive buffer is too small: {exception.Message}",
-    BlockingUnavailableException or BlockLostException or ZoneNotBlockableException => $"Nothing is blocked: {exception.Message}",
+    NftablesUnavailableException or NftTableLostException or ZoneNotBlockableException => $"Nothing is blocked: {exception.Message}",
     NetworkNamespaceException or FormatException or OverflowException or ArgumentException or NotSupportedException or UnauthorizedAccessException or IOException => exception.Message,
     _ => null,
 };

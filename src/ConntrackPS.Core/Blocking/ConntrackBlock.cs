@@ -1,4 +1,4 @@
-using ConntrackPS.Blocking.Wire;
+using ConntrackPS.Nftables;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;

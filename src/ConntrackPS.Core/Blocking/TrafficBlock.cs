@@ -4,6 +4,7 @@ using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
+using ConntrackPS.Nftables;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
@@ -114,7 +115,7 @@ public sealed class TrafficBlock : IDisposable
     /// <summary>Starts to drop the traffic of a target. For existing flows call <see cref="AddFlows"/>.</summary>
     /// <param name="target">The traffic.</param>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
-    /// <exception cref="BlockingUnavailableException">The kernel does not support this.</exception>
+    /// <exception cref="NftablesUnavailableException">The kernel does not support this.</exception>
     /// <exception cref="NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static TrafficBlock Open(BlockTarget target, NetworkNamespace? networkNamespace = null)
@@ -144,7 +145,7 @@ public sealed class TrafficBlock : IDisposable
 
     /// <summary>Drops the packets of these flows too, in both directions, by their tuples before translation.</summary>
     /// <exception cref="NetlinkException">The kernel refused the request.</exception>
-    /// <exception cref="BlockLostException">The kernel has lost the table, and loses a new one too.</exception>
+    /// <exception cref="NftTableLostException">The kernel has lost the table, and loses a new one too.</exception>
     public void AddFlows(IEnumerable<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
@@ -155,7 +156,7 @@ public sealed class TrafficBlock : IDisposable
             {
                 _table.AddFlows(added);
             }
-            catch (BlockLostException)
+            catch (NftTableLostException)
             {
                 NoteLoss();
                 Make();
@@ -199,7 +200,7 @@ public sealed class TrafficBlock : IDisposable
                     Make();
                 _failure = null;
             }
-            catch (Exception exception) when (exception is NetlinkException or NetlinkProtocolException or BlockLostException or BlockingUnavailableException)
+            catch (Exception exception) when (exception is NetlinkException or NetlinkProtocolException or NftTableLostException or NftablesUnavailableException)
             {
                 _failure = exception;
             }
@@ -223,7 +224,7 @@ public sealed class TrafficBlock : IDisposable
         {
             _table.Make(Target.Rules, _tuples);
         }
-        catch (BlockLostException)
+        catch (NftTableLostException)
         {
             // Lost before the first check. Once may be a coincidence, a second time is an error.
             NoteLoss();
@@ -315,15 +316,3 @@ internal static class BlockWatch
             _timer?.Change(Period, Timeout.InfiniteTimeSpan);
     }
 }
-
-/// <summary>The kernel has lost the table of a block, so the block's traffic passes. The table belongs to one socket of this process, which
-/// is still open. Only a fault can remove it.</summary>
-/// <param name="table">The table's name.</param>
-/// <param name="inner">The cause.</param>
-public sealed class BlockLostException(string table, Exception? inner = null)
-    : Exception($"The kernel no longer has the block's table {table}, so the traffic passes.", inner);
-
-/// <summary>The running kernel can't block traffic for the lifetime of a process. Nothing was blocked or deleted.</summary>
-/// <param name="message">The missing feature.</param>
-/// <param name="inner">The cause.</param>
-public sealed class BlockingUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

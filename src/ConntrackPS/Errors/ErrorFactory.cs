@@ -6,6 +6,7 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
+using ConntrackPS.Nftables;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -163,10 +164,10 @@ internal static partial class ErrorFactory
 
     private static ErrorRecord? FromBlocking(Exception exception, object? target) => exception switch
     {
-        BlockingUnavailableException => Create(
-            exception, ErrorId.BlockingUnavailable, ErrorCategory.NotInstalled, target,
+        NftablesUnavailableException => Create(
+            exception, ErrorId.NftablesUnavailable, ErrorCategory.NotInstalled, target,
             "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
-        BlockLostException => Create(
+        NftTableLostException => Create(
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),
         OwnConnectionException => Create(

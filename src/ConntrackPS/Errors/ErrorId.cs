@@ -185,7 +185,7 @@ internal enum ErrorId
     BlockLost,
 
     /// <summary>The kernel has no nf_tables, or lacks a part that a block needs.</summary>
-    BlockingUnavailable,
+    NftablesUnavailable,
 
     /// <summary>The block would cut the SSH connection that runs the command.</summary>
     OwnConnection,

@@ -1,6 +1,6 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Blocking.Rules;
-using ConntrackPS.Blocking.Wire;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -60,9 +60,9 @@ public sealed class BlockTableTests : IDisposable
     public void A_table_that_another_socket_owns_is_none_of_ours()
     {
         BlockTable table = new(_kernel.Connection, "block-1");
-        BlockLostException exception = Assert.Throws<BlockLostException>(
+        NftTableLostException exception = Assert.Throws<NftTableLostException>(
             () => Serve(ownerAnswered: 4711, [], () => table.Make(BlockTarget.Of(_filter).Rules, [])));
-        Assert.StartsWith("The kernel no longer has the block's table block-1,", exception.Message, StringComparison.Ordinal);
+        Assert.StartsWith("The kernel no longer has the table block-1,", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -74,7 +74,7 @@ public sealed class BlockTableTests : IDisposable
     public void A_kernel_that_cannot_block_is_told_by_what_it_refuses(uint sequence, Errno errno, string problem)
     {
         _kernel.Answer(Messages.Error(sequence, errno));
-        BlockingUnavailableException exception = Assert.Throws<BlockingUnavailableException>(
+        NftablesUnavailableException exception = Assert.Throws<NftablesUnavailableException>(
             () => TrafficBlock.Open(BlockTarget.Of(_filter), _kernel.Connection, null));
         Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
     }
@@ -91,11 +91,11 @@ public sealed class BlockTableTests : IDisposable
     }
 
     [Theory]
-    [InlineData(false, typeof(BlockLostException), "The kernel no longer has the block's table block-1")]
-    [InlineData(true, typeof(BlockingUnavailableException), "lacks")]
+    [InlineData(false, typeof(NftTableLostException), "The kernel no longer has the table block-1")]
+    [InlineData(true, typeof(NftablesUnavailableException), "lacks")]
     public void That_something_is_not_there_is_told_by_whether_the_table_is(bool isTableThere, Type expected, string problem)
     {
-        NftTransaction transaction = new(_kernel.Connection, "block-1", () => isTableThere);
+        NftTransaction transaction = new(_kernel.Connection, "block-1", () => isTableThere, "block traffic");
         transaction.Add(NftMessage.Newsetelem, MessageFlags.Create, (ref MessageWriter _) => { });
         _kernel.Answer(Messages.Error(2, Errno.NotFound));
         Exception exception = Assert.Throws(expected, transaction.Commit);

@@ -1,6 +1,6 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Blocking.Rules;
-using ConntrackPS.Blocking.Wire;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Tests.Infrastructure;

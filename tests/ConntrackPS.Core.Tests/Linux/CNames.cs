@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using ConntrackPS.Blocking.Wire;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Diagnosis;

@@ -1,9 +1,7 @@
-using ConntrackPS.Blocking.Wire;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Netlink;
 
-namespace ConntrackPS.Blocking.Rules;
 
 /// <summary>One condition of a rule.</summary>
 /// <param name="Stage">The first stage at which it can be checked.</param>
@@ -99,103 +97,4 @@ internal readonly record struct BlockChain(string Name, Hook Hook, HookPriority 
         BlockStage.Tracked => OfTracked,
         _ => OfTranslated,
     };
-}
-
-/// <summary>A field of a packet, or of its entry, that a rule can check.</summary>
-/// <param name="Type">The type of its values.</param>
-internal abstract record PacketField(ElementType Type)
-{
-    /// <summary>Loads the field into the first register.</summary>
-    public abstract void Load(ref MessageWriter writer);
-}
-
-/// <summary>The layer 4 protocol.</summary>
-internal sealed record ProtocolField() : PacketField(ElementType.Protocol)
-{
-    public override void Load(ref MessageWriter writer) => ExpressionWriter.LoadMeta(ref writer, MetaKey.L4proto);
-}
-
-/// <summary>Bytes of a packet header.</summary>
-internal sealed record HeaderField(ElementType Type, PayloadBase Header, int Offset) : PacketField(Type)
-{
-    public override void Load(ref MessageWriter writer) => ExpressionWriter.LoadPayload(ref writer, Header, Offset, Type.Length);
-
-    /// <summary>The source or destination address in the packet (RFC 791, RFC 8200).</summary>
-    public static HeaderField Address(IPFamily family, bool isSource) => family == IPFamily.IPv6
-        ? new(ElementType.IPv6Address, PayloadBase.NetworkHeader, isSource ? 8 : 24)
-        : new(ElementType.IPv4Address, PayloadBase.NetworkHeader, isSource ? 12 : 16);
-
-    /// <summary>The source or destination port in the packet. All protocols with ports have them at the same offset.</summary>
-    public static HeaderField Port(bool isSource) =>
-        new(ElementType.Service, PayloadBase.TransportHeader, isSource ? 0 : 2);
-}
-
-/// <summary>A field of one of the two tuples of the packet's entry.</summary>
-internal sealed record TupleField(ElementType Type, CtKey Key, TupleDirection Direction) : PacketField(Type)
-{
-    public override void Load(ref MessageWriter writer) => ExpressionWriter.LoadCt(ref writer, Key, Direction);
-
-    public static TupleField Address(IPFamily family, TupleDirection direction, bool isSource) => family == IPFamily.IPv6
-        ? new(ElementType.IPv6Address, isSource ? CtKey.SrcIp6 : CtKey.DstIp6, direction)
-        : new(ElementType.IPv4Address, isSource ? CtKey.SrcIp : CtKey.DstIp, direction);
-
-    /// <summary>A port. For ICMP the id is the source port, and type and code are the destination port. For GRE the key.</summary>
-    public static TupleField Port(TupleDirection direction, bool isSource) =>
-        new(ElementType.Service, isSource ? CtKey.ProtoSrc : CtKey.ProtoDst, direction);
-}
-
-/// <summary>A set of integers as ranges that neither touch nor overlap, as the kernel requires.</summary>
-/// <param name="Length">The length of a number in bytes, in the packet.</param>
-/// <param name="Ranges">The first and last number of each range, in order.</param>
-internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UInt128 Last)> Ranges)
-{
-    public static ValueRanges Of(IPFamily family, IEnumerable<AddressPrefix> prefixes) => Merge(
-        family == IPFamily.IPv6 ? 16 : 4,
-        prefixes.Where(prefix => prefix.Family == family).Select(prefix =>
-        {
-            UInt128 first = Number(prefix.Address);
-            return (first, first | (~Number(prefix.Mask) & Highest(family == IPFamily.IPv6 ? 16 : 4)));
-        }));
-
-    public static ValueRanges Of(IEnumerable<PortRange> ports) =>
-        Merge(sizeof(ushort), ports.Select(range => ((UInt128)range.First, (UInt128)range.Last)));
-
-    public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
-        Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
-
-    /// <summary>A number in network byte order.</summary>
-    public byte[] Bytes(UInt128 number)
-    {
-        byte[] bytes = new byte[Length];
-        for (int i = Length - 1; i >= 0; i--, number >>= 8)
-            bytes[i] = (byte)number;
-        return bytes;
-    }
-
-    /// <summary>The number after a range. Null if there is none, which makes the range open.</summary>
-    public UInt128? After(UInt128 last) => last == Highest(Length) ? null : last + 1;
-
-    /// <inheritdoc/>
-    public bool Equals(ValueRanges? other) => other is not null && Length == other.Length && Ranges.SequenceEqual(other.Ranges);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
-
-    private static ValueRanges Merge(int length, IEnumerable<(UInt128 First, UInt128 Last)> ranges)
-    {
-        List<(UInt128 First, UInt128 Last)> merged = [];
-        foreach ((UInt128 First, UInt128 Last) range in ranges.Order())
-        {
-            if (merged.Count > 0 && (merged[^1].Last == Highest(length) || range.First <= merged[^1].Last + 1))
-                merged[^1] = (merged[^1].First, UInt128.Max(merged[^1].Last, range.Last));
-            else
-                merged.Add(range);
-        }
-
-        return new ValueRanges(length, merged);
-    }
-
-    private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
-
-    private static UInt128 Highest(int length) => UInt128.MaxValue >> (128 - 8 * length);
 }

@@ -1,8 +1,7 @@
 using System.Buffers.Binary;
-using ConntrackPS.Blocking.Wire;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
-
 namespace ConntrackPS.Blocking.Rules;
 
 /// <summary>The nf_tables table of one block. It belongs to one socket: no other process can change it, and the kernel removes it with the
@@ -19,8 +18,8 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
 
     /// <summary>Creates the table with its rules and the tuples to drop, and checks that the kernel has it. Leftovers of an earlier one are
     /// removed in the same transaction.</summary>
-    /// <exception cref="BlockingUnavailableException">The kernel does not support this.</exception>
-    /// <exception cref="BlockLostException">The table is already gone.</exception>
+    /// <exception cref="NftablesUnavailableException">The kernel does not support this.</exception>
+    /// <exception cref="NftTableLostException">The table is already gone.</exception>
     /// <exception cref="NetlinkException">EEXIST: another socket has a table of that name.</exception>
     public void Make(IReadOnlyList<BlockRule> rules, IEnumerable<ConntrackTuple> tuples)
     {
@@ -38,7 +37,7 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
         AddFlows(transaction, tuples);
         transaction.Commit();
         if (!IsThere())
-            throw new BlockLostException(Name);
+            throw new NftTableLostException(Name);
     }
 
     /// <summary>Requests the table from the kernel (NFT_MSG_GETTABLE).</summary>
@@ -63,7 +62,7 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
         transaction.Commit();
     }
 
-    private NftTransaction Begin() => new(connection, Name, IsThere);
+    private NftTransaction Begin() => new(connection, Name, IsThere, "block traffic");
 
     /// <summary>True if this socket owns the table in a message (NFTA_TABLE_OWNER).</summary>
     private bool IsOurs(NetlinkMessage table)

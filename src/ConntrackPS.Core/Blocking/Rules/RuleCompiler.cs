@@ -1,5 +1,6 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Nftables;
 using static ConntrackPS.Blocking.Rules.RuleAlternatives;
 
 namespace ConntrackPS.Blocking.Rules;

@@ -1,7 +1,7 @@
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
-namespace ConntrackPS.Blocking.Wire;
+namespace ConntrackPS.Nftables;
 
 /// <summary>Changes to nf_tables that take effect together. If they do not fit into one datagram, several transactions in a row.</summary>
 internal sealed class NftTransaction
@@ -9,9 +9,8 @@ internal sealed class NftTransaction
     /// <summary>NFNL_SUBSYS_NFTABLES (linux/netfilter/nfnetlink.h).</summary>
     public const ushort Subsystem = 10;
 
-    private const string Operation = "block traffic";
-
     private readonly NetlinkBatch _batch;
+    private readonly string _operation;
     private readonly string _table;
     private readonly Func<bool> _isTableThere;
     private int? _newTable;
@@ -19,15 +18,16 @@ internal sealed class NftTransaction
     /// <param name="connection">The socket that owns the table.</param>
     /// <param name="table">The table to change.</param>
     /// <param name="isTableThere">Asks the kernel whether it has the table, to find the cause of ENOENT.</param>
-    public NftTransaction(NetlinkConnection connection, string table, Func<bool> isTableThere) =>
-        (_batch, _table, _isTableThere) = (connection.CreateBatch(Operation), table, isTableThere);
+    /// <param name="operation">The purpose of the change, for errors, such as "block traffic".</param>
+    public NftTransaction(NetlinkConnection connection, string table, Func<bool> isTableThere, string operation) =>
+        (_batch, _table, _isTableThere, _operation) = (connection.CreateBatch(operation), table, isTableThere, operation);
 
     /// <summary>Writes the body of a message.</summary>
     public delegate void Body(ref MessageWriter writer);
 
     /// <summary>Adds a message. Commits the earlier ones first if it does not fit.</summary>
-    /// <exception cref="BlockingUnavailableException">The kernel does not support this.</exception>
-    /// <exception cref="BlockLostException">The kernel has lost the table.</exception>
+    /// <exception cref="NftablesUnavailableException">The kernel does not support this.</exception>
+    /// <exception cref="NftTableLostException">The kernel has lost the table.</exception>
     /// <exception cref="NetlinkException">The kernel refused the request.</exception>
     public void Add(NftMessage type, MessageFlags flags, Body body)
     {
@@ -65,7 +65,7 @@ internal sealed class NftTransaction
         }
 
         if (refusal is { } first)
-            throw Explain(first.Index, newTable, first.Answer.ToException(Operation));
+            throw Explain(first.Index, newTable, first.Answer.ToException(_operation));
     }
 
     private void AddLimit(BatchMessage limit, bool isAnswered = true)
@@ -81,15 +81,27 @@ internal sealed class NftTransaction
     /// <param name="exception">The kernel's answer.</param>
     private Exception Explain(int index, int? newTable, NetlinkException exception) => (index, exception.Errno) switch
     {
-        (0, Errno.NotSupported) => new BlockingUnavailableException("This kernel has no nf_tables.", exception),
-        (_, Errno.InvalidArgument or Errno.NotSupported) when index == newTable => new BlockingUnavailableException(
-            "This kernel does not support tables that end with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so a block could outlive its process.",
+        (0, Errno.NotSupported) => new NftablesUnavailableException("This kernel has no nf_tables.", exception),
+        (_, Errno.InvalidArgument or Errno.NotSupported) when index == newTable => new NftablesUnavailableException(
+            "This kernel does not support tables that end with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so rules could outlive their process.",
             exception),
 
         // ENOENT has two causes: the table is gone, or the module of an expression is missing.
-        (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new BlockLostException(_table, exception),
-        (_, Errno.NotFound or Errno.NotSupported or Errno.AddressFamilyNotSupported) => new BlockingUnavailableException(
-            "This kernel's nf_tables lacks a feature that blocks need (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
+        (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new NftTableLostException(_table, exception),
+        (_, Errno.NotFound or Errno.NotSupported or Errno.AddressFamilyNotSupported) => new NftablesUnavailableException(
+            "This kernel's nf_tables lacks a feature that these rules need (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
         _ => exception,
     };
 }
+
+/// <summary>The kernel has lost a table, so its rules have no effect. The table belongs to one socket of this process, which is still open.
+/// Only a fault can remove it.</summary>
+/// <param name="table">The table's name.</param>
+/// <param name="inner">The cause.</param>
+public sealed class NftTableLostException(string table, Exception? inner = null)
+    : Exception($"The kernel no longer has the table {table}, so its rules have no effect.", inner);
+
+/// <summary>The running kernel can't hold such rules for the lifetime of a process. Nothing was changed.</summary>
+/// <param name="message">The missing feature.</param>
+/// <param name="inner">The cause.</param>
+public sealed class NftablesUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

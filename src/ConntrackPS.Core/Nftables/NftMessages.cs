@@ -1,4 +1,4 @@
-namespace ConntrackPS.Blocking.Wire;
+namespace ConntrackPS.Nftables;
 
 /// <summary>Messages of subsystem NFNL_SUBSYS_NFTABLES (enum nf_tables_msg_types, linux/netfilter/nf_tables.h).</summary>
 internal enum NftMessage : ushort

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 
-namespace ConntrackPS.Blocking.Wire;
+namespace ConntrackPS.Nftables;
 
 /// <summary>Writes the bodies of nf_tables messages (linux/netfilter/nf_tables.h).</summary>
 internal static class NftWriter

@@ -1,8 +1,8 @@
-using ConntrackPS.Blocking.Rules;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 
-namespace ConntrackPS.Tests.Blocking;
+namespace ConntrackPS.Tests.Nftables;
 
 public sealed class ValueRangesTests
 {

@@ -1,0 +1,60 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+
+namespace ConntrackPS.Nftables;
+
+/// <summary>A set of integers as ranges that neither touch nor overlap, as the kernel requires.</summary>
+/// <param name="Length">The length of a number in bytes, in the packet.</param>
+/// <param name="Ranges">The first and last number of each range, in order.</param>
+internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UInt128 Last)> Ranges)
+{
+    public static ValueRanges Of(IPFamily family, IEnumerable<AddressPrefix> prefixes) => Merge(
+        family == IPFamily.IPv6 ? 16 : 4,
+        prefixes.Where(prefix => prefix.Family == family).Select(prefix =>
+        {
+            UInt128 first = Number(prefix.Address);
+            return (first, first | (~Number(prefix.Mask) & Highest(family == IPFamily.IPv6 ? 16 : 4)));
+        }));
+
+    public static ValueRanges Of(IEnumerable<PortRange> ports) =>
+        Merge(sizeof(ushort), ports.Select(range => ((UInt128)range.First, (UInt128)range.Last)));
+
+    public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
+        Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
+
+    /// <summary>A number in network byte order.</summary>
+    public byte[] Bytes(UInt128 number)
+    {
+        byte[] bytes = new byte[Length];
+        for (int i = Length - 1; i >= 0; i--, number >>= 8)
+            bytes[i] = (byte)number;
+        return bytes;
+    }
+
+    /// <summary>The number after a range. Null if there is none, which makes the range open.</summary>
+    public UInt128? After(UInt128 last) => last == Highest(Length) ? null : last + 1;
+
+    /// <inheritdoc/>
+    public bool Equals(ValueRanges? other) => other is not null && Length == other.Length && Ranges.SequenceEqual(other.Ranges);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
+
+    private static ValueRanges Merge(int length, IEnumerable<(UInt128 First, UInt128 Last)> ranges)
+    {
+        List<(UInt128 First, UInt128 Last)> merged = [];
+        foreach ((UInt128 First, UInt128 Last) range in ranges.Order())
+        {
+            if (merged.Count > 0 && (merged[^1].Last == Highest(length) || range.First <= merged[^1].Last + 1))
+                merged[^1] = (merged[^1].First, UInt128.Max(merged[^1].Last, range.Last));
+            else
+                merged.Add(range);
+        }
+
+        return new ValueRanges(length, merged);
+    }
+
+    private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
+
+    private static UInt128 Highest(int length) => UInt128.MaxValue >> (128 - 8 * length);
+}
