@@ -8,10 +8,8 @@ namespace ConntrackPS.Blocking.Rules;
 /// socket, however the process ends.</summary>
 internal sealed class BlockTable(NetlinkConnection connection, string name)
 {
-    private readonly HashSet<string> _chains = [];
-    private readonly Dictionary<(ElementType Type, ValueRanges Values), string> _valueSets = [];
+    private readonly TableBuilder _builder = new(name);
     private readonly HashSet<FlowSet> _flowSets = [];
-    private uint _lastSetId;
     private bool _wasBegun;
 
     public string Name { get; } = name;
@@ -25,15 +23,11 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
     {
         bool isLeftOver = _wasBegun && IsThere();
         _wasBegun = true;
-        _chains.Clear();
-        _valueSets.Clear();
         _flowSets.Clear();
         NftTransaction transaction = Begin();
-        if (isLeftOver)
-            transaction.Add(NftMessage.Deltable, MessageFlags.None, (ref MessageWriter writer) => NftWriter.TableName(ref writer, Name));
-        transaction.Add(NftMessage.Newtable, MessageFlags.Create | MessageFlags.Exclusive, (ref MessageWriter writer) => NftWriter.Table(ref writer, Name));
+        _builder.Begin(transaction, replaces: isLeftOver);
         foreach (BlockRule rule in rules)
-            AddRule(transaction, rule);
+            AddRule(transaction, rule.Stage, rule.Conditions, ExpressionWriter.CountAndDrop);
         AddFlows(transaction, tuples);
         transaction.Commit();
         if (!IsThere())
@@ -100,86 +94,19 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
 
     private void AddFlowSet(NftTransaction transaction, FlowSet set)
     {
-        AddSet(transaction, set.Name, set.Type, default);
-        AddRule(transaction, BlockStage.Packet, set.WriteLookup);
-    }
-
-    private void AddRule(NftTransaction transaction, BlockRule rule)
-    {
-        foreach (ValueCondition condition in rule.Conditions.OfType<ValueCondition>())
-            AddValues(transaction, condition.Field, condition.Values);
-        AddRule(transaction, rule.Stage, (ref MessageWriter writer) =>
+        _builder.AddSet(transaction, set.Name, set.Type, default);
+        AddRule(transaction, BlockStage.Packet, [], (ref MessageWriter writer) =>
         {
-            foreach (BlockCondition condition in rule.Conditions)
-                Write(ref writer, condition);
+            set.WriteLookup(ref writer);
+            ExpressionWriter.CountAndDrop(ref writer);
         });
     }
 
-    private void Write(ref MessageWriter writer, BlockCondition condition)
+    private void AddRule(NftTransaction transaction, BlockStage stage, IReadOnlyList<PacketCondition> conditions, NftTransaction.Body writeRest)
     {
-        switch (condition)
-        {
-            case FamilyCondition family:
-                family.Write(ref writer);
-                break;
-            case TranslationCondition translation:
-                translation.Write(ref writer);
-                break;
-            case ValueCondition value:
-                value.Field.Load(ref writer);
-                ExpressionWriter.Lookup(ref writer, _valueSets[(value.Field.Type, value.Values)]);
-                break;
-        }
+        foreach (BaseChain chain in BlockChains.At(stage))
+            _builder.AddRule(transaction, chain, conditions, writeRest);
     }
-
-    private void AddRule(NftTransaction transaction, BlockStage stage, NftTransaction.Body writeConditions)
-    {
-        foreach (BlockChain chain in BlockChain.At(stage))
-        {
-            if (_chains.Add(chain.Name))
-            {
-                transaction.Add(NftMessage.Newchain, MessageFlags.Create, (ref MessageWriter writer) =>
-                    NftWriter.Chain(ref writer, Name, chain.Name, chain.Hook, chain.Priority));
-            }
-
-            transaction.Add(NftMessage.Newrule, MessageFlags.Create | MessageFlags.Append, (ref MessageWriter writer) =>
-            {
-                MessageWriter.Nest expressions = NftWriter.BeginRule(ref writer, Name, chain.Name);
-                writeConditions(ref writer);
-                ExpressionWriter.CountAndDrop(ref writer);
-                writer.EndNest(expressions);
-            });
-        }
-    }
-
-    private void AddValues(NftTransaction transaction, PacketField field, ValueRanges values)
-    {
-        if (_valueSets.ContainsKey((field.Type, values)))
-            return;
-        int others = _valueSets.Keys.Count(key => key.Type == field.Type);
-        string set = others == 0 ? field.Type.SetName : $"{field.Type.SetName}-{others + 1}";
-        _valueSets.Add((field.Type, values), set);
-        AddSet(transaction, set, field.Type, SetFlags.Interval);
-        foreach ((UInt128 First, UInt128 Last)[] chunk in values.Ranges.Chunk(NetlinkBatch.MaximumMessageSize / 96))
-        {
-            transaction.Add(NftMessage.Newsetelem, MessageFlags.Create, (ref MessageWriter writer) =>
-            {
-                MessageWriter.Nest elements = NftWriter.BeginElements(ref writer, Name, set);
-                foreach ((UInt128 first, UInt128 last) in chunk)
-                {
-                    NftWriter.Element(ref writer, values.Bytes(first));
-                    if (values.After(last) is { } after)
-                        NftWriter.Element(ref writer, values.Bytes(after), SetElementFlags.IntervalEnd);
-                }
-
-                writer.EndNest(elements);
-            });
-        }
-    }
-
-    private void AddSet(NftTransaction transaction, string set, ElementType type, SetFlags flags) =>
-        transaction.Add(NftMessage.Newset, MessageFlags.Create, (ref MessageWriter writer) =>
-            NftWriter.Set(ref writer, Name, set, type, flags, ++_lastSetId));
 }
 
 /// <summary>Identifies flows of one kind by their packets: a set of complete tuples, and the rule that looks up packets in it.</summary>

@@ -82,7 +82,7 @@ internal static class RuleAlternatives
         select new BlockRule(
         [
             new FamilyCondition(family),
-            new ValueCondition(BlockStage.Packet, HeaderField.Address(family, isSource), ValueRanges.Of(family, prefixes)),
+            new ValueCondition(HeaderField.Address(family, isSource), ValueRanges.Of(family, prefixes)),
         ]);
 
     /// <summary>Either port in the packet itself.</summary>
@@ -90,7 +90,7 @@ internal static class RuleAlternatives
         from isSource in (bool[])[true, false]
         select new BlockRule(
         [
-            HasProtocol(property), new ValueCondition(BlockStage.Packet, HeaderField.Port(isSource), ValueRanges.Of(property.ToNumbers(filter)!)),
+            HasProtocol(property), new ValueCondition(HeaderField.Port(isSource), ValueRanges.Of(property.ToNumbers(filter)!)),
         ]);
 
     /// <summary>In any of the property's places. The translated source is the destination of replies, the translated destination is their
@@ -106,13 +106,13 @@ internal static class RuleAlternatives
         select new BlockRule(
         [
             new FamilyCondition(family),
-            new ValueCondition(StageOf(place), TupleField.Address(family, place.Direction, place.IsSource), ValueRanges.Of(family, prefixes)),
+            new ValueCondition(TupleField.Address(family, place.Direction, place.IsSource), ValueRanges.Of(family, prefixes)),
         ]);
 
     private static BlockRule Numbers(TupleProperty property, ConntrackFilter filter, TuplePlace place) => new(
     [
         HasProtocol(property),
-        new ValueCondition(StageOf(place), TupleField.Port(place.Direction, place.IsSource), ValueRanges.Of(property.ToNumbers(filter)!)),
+        new ValueCondition(TupleField.Port(place.Direction, place.IsSource), ValueRanges.Of(property.ToNumbers(filter)!)),
     ]);
 
     /// <summary>Without DCCP, which newer kernels track without ports: a range from port 0 would match all of it.</summary>
@@ -122,9 +122,5 @@ internal static class RuleAlternatives
     private static BlockRule IsTranslated(ConntrackStatus bits) => new([new TranslationCondition(bits)]);
 
     private static ValueCondition IsProtocol(IEnumerable<IPProtocol> protocols) =>
-        new(BlockStage.Packet, new ProtocolField(), ValueRanges.Of(protocols));
-
-    /// <summary>The reply tuple is final only after NAT.</summary>
-    private static BlockStage StageOf(TuplePlace place) =>
-        place.Direction == TupleDirection.Original ? BlockStage.Tracked : BlockStage.Translated;
+        new(new ProtocolField(), ValueRanges.Of(protocols));
 }

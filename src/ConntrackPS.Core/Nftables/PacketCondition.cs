@@ -1,0 +1,71 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Netlink;
+
+namespace ConntrackPS.Nftables;
+
+/// <summary>One condition of a rule. A rule with several matches if all match.</summary>
+internal abstract record PacketCondition
+{
+    /// <summary>Writes the expressions that continue only if the condition matches.</summary>
+    /// <param name="writer">The writer.</param>
+    /// <param name="sets">Names the set of the values of a field.</param>
+    public abstract void Write(ref MessageWriter writer, ValueSets sets);
+}
+
+/// <summary>The packet is of an address family.</summary>
+internal sealed record FamilyCondition(IPFamily Family) : PacketCondition
+{
+    public override void Write(ref MessageWriter writer, ValueSets sets) => Write(ref writer);
+
+    public void Write(ref MessageWriter writer)
+    {
+        ExpressionWriter.LoadMeta(ref writer, MetaKey.Nfproto);
+        NetfilterProtocol family = Family == IPFamily.IPv6 ? NetfilterProtocol.Ipv6 : NetfilterProtocol.Ipv4;
+        ExpressionWriter.Compare(ref writer, CompareOperator.Eq, [(byte)family]);
+    }
+}
+
+/// <summary>A field has one of several values.</summary>
+internal sealed record ValueCondition(PacketField Field, ValueRanges Values) : PacketCondition
+{
+    public override void Write(ref MessageWriter writer, ValueSets sets)
+    {
+        Field.Load(ref writer);
+        ExpressionWriter.Lookup(ref writer, sets.NameOf(Field.Type, Values));
+    }
+}
+
+/// <summary>The flow is translated.</summary>
+/// <param name="Bits">IPS_SRC_NAT, IPS_DST_NAT, or both if either is sufficient.</param>
+internal sealed record TranslationCondition(ConntrackStatus Bits) : PacketCondition
+{
+    public override void Write(ref MessageWriter writer, ValueSets sets)
+    {
+        ExpressionWriter.LoadCt(ref writer, CtKey.Status, direction: null);
+        ExpressionWriter.Mask(ref writer, (uint)Bits);
+        ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
+    }
+}
+
+/// <summary>The sets of one table that hold values of fields. Equal values share a set.</summary>
+internal sealed class ValueSets
+{
+    private readonly Dictionary<(ElementType Type, ValueRanges Values), string> _names = [];
+
+    /// <summary>The name of a set that was added.</summary>
+    public string NameOf(ElementType type, ValueRanges values) => _names[(type, values)];
+
+    /// <summary>Adds a set.</summary>
+    /// <returns>Its name; null if it was added before.</returns>
+    public string? Add(ElementType type, ValueRanges values)
+    {
+        if (_names.ContainsKey((type, values)))
+            return null;
+        int others = _names.Keys.Count(key => key.Type == type);
+        string name = others == 0 ? type.SetName : $"{type.SetName}-{others + 1}";
+        _names.Add((type, values), name);
+        return name;
+    }
+
+    public void Clear() => _names.Clear();
+}
