@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
+using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Samples;
 
@@ -24,7 +25,7 @@ internal static class Blocks
         table.Delete(filter, onFailure: refused => Console.Error.WriteLine(refused.Failure!.Message));
         Console.WriteLine($"Table {block.Table} drops {target.Description}, {flows.Count} connections of now among them.");
         Thread.Sleep(duration);
-        BlockCounters dropped = block.ReadCounters();
+        RuleCounters dropped = block.ReadCounters();
         Console.WriteLine($"{dropped.Packets} packets were dropped, {dropped.Bytes} bytes. {block.Problem}");
     }
 }

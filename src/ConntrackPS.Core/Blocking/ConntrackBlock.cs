@@ -1,5 +1,4 @@
 using ConntrackPS.Nftables;
-using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Blocking;
 
@@ -8,7 +7,7 @@ public sealed class ConntrackBlock
 {
     internal ConntrackBlock(int id, TrafficBlock block)
     {
-        BlockCounters counters = block.ReadCounters();
+        RuleCounters counters = block.ReadCounters();
         (Id, Traffic, CoversNewFlows) = (id, block.Target.Description, block.Target.CoversNewFlows);
         (TupleCount, Packets, Bytes) = (block.TupleCount, counters.Packets, counters.Bytes);
         (Since, Table, Namespace) = (block.Since, block.Table, block.Namespace);
@@ -56,77 +55,6 @@ public sealed class ConntrackBlock
 
     /// <inheritdoc/>
     public override string ToString() => $"block {Id} of {Traffic}";
-}
-
-/// <summary>The counters of a block.</summary>
-/// <param name="Packets">Dropped packets.</param>
-/// <param name="Bytes">Dropped bytes, with layer 3 headers.</param>
-public readonly record struct BlockCounters(ulong Packets, ulong Bytes)
-{
-    /// <summary>Sums the counters of a table's rules (NFT_MSG_GETRULE).</summary>
-    internal static BlockCounters Read(NetlinkConnection connection, string table)
-    {
-        BlockCounters sum = default;
-        MessageWriter writer = new(new byte[NetlinkBatch.MaximumMessageSize]);
-        writer.BeginMessage((ushort)NftMessage.Getrule, MessageFlags.Dump | MessageFlags.Ack, (byte)NetfilterProtocol.Inet);
-        NftWriter.RulesOf(ref writer, table);
-        writer.EndMessage();
-        connection.ReadDump(
-            writer.Written.ToArray(), "read the counters of a block", () => sum = default, message => sum = sum.Plus(OfRule(message, table)));
-        return sum;
-    }
-
-    /// <summary>The sum of both.</summary>
-    internal BlockCounters Plus(BlockCounters other) => new(Packets + other.Packets, Bytes + other.Bytes);
-
-    private static BlockCounters OfRule(NetlinkMessage message, string table)
-    {
-        BlockCounters sum = default;
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            // If a kernel ignores the table's name, it also sends the rules of other tables.
-            if (attributes.Type == (ushort)RuleAttribute.Table && attributes.Text != table)
-                return default;
-            if (attributes.Type == (ushort)RuleAttribute.Expressions)
-                sum = OfExpressions(attributes.Nested);
-        }
-
-        return sum;
-    }
-
-    private static BlockCounters OfExpressions(AttributeReader expressions)
-    {
-        BlockCounters sum = default;
-        while (expressions.Read())
-        {
-            string name = "";
-            AttributeReader expression = expressions.Nested;
-            while (expression.Read())
-            {
-                if (expression.Type == (ushort)ExpressionAttribute.Name)
-                    name = expression.Text;
-                else if (expression.Type == (ushort)ExpressionAttribute.Data && name == "counter")
-                    sum = sum.Plus(OfCounter(expression.Nested));
-            }
-        }
-
-        return sum;
-    }
-
-    private static BlockCounters OfCounter(AttributeReader counter)
-    {
-        ulong packets = 0, bytes = 0;
-        while (counter.Read())
-        {
-            if (counter.Type == (ushort)CounterExpressionAttribute.Packets)
-                packets = counter.UInt64;
-            else if (counter.Type == (ushort)CounterExpressionAttribute.Bytes)
-                bytes = counter.UInt64;
-        }
-
-        return new BlockCounters(packets, bytes);
-    }
 }
 
 /// <summary>The blocks that this process keeps for longer than one command. They end with the process at the latest.</summary>

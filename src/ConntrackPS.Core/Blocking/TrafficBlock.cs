@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
@@ -20,8 +19,8 @@ public sealed class TrafficBlock : IDisposable
     private readonly BlockTable _table;
     private readonly HashSet<ConntrackTuple> _tuples = [];
     private readonly HashSet<EntryKey> _leftOut = [];
-    private BlockCounters _before;
-    private BlockCounters _last;
+    private RuleCounters _before;
+    private RuleCounters _last;
     private int _lossCount;
     private DateTime? _lastLoss;
     private Exception? _failure;
@@ -31,10 +30,7 @@ public sealed class TrafficBlock : IDisposable
     private TrafficBlock(NetlinkConnection connection, BlockTarget target, string? networkNamespace, string namespaceIdentity)
     {
         (_connection, Target, Namespace, NamespaceIdentity) = (connection, target, networkNamespace, namespaceIdentity);
-
-        // The process id shows an administrator the owner. The rest makes the name unique, because process ids repeat in other containers.
-        string name = string.Create(CultureInfo.InvariantCulture, $"conntrackps-{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
-        _table = new BlockTable(connection, name);
+        _table = new BlockTable(connection, OwnedTable.NewName());
     }
 
     /// <summary>The traffic to block.</summary>
@@ -173,13 +169,13 @@ public sealed class TrafficBlock : IDisposable
     /// <summary>Checks that the kernel has the table, creates it again if not, and reads its counters. If the table was lost, the counts
     /// since the last reading are missing.</summary>
     /// <exception cref="NetlinkException">The kernel refused the request.</exception>
-    public BlockCounters ReadCounters()
+    public RuleCounters ReadCounters()
     {
         lock (_gate)
         {
             Look();
             if (_isMade && _failure is null && !_isEnded)
-                _last = BlockCounters.Read(_connection, Table);
+                _last = RuleCounters.Read(_connection, Table);
             return _before.Plus(_last);
         }
     }

@@ -11,6 +11,7 @@ internal enum NftMessage : ushort
     Getrule = 0xa07,
     Newset = 0xa09,
     Newsetelem = 0xa0c,
+    Newobj = 0xa12,
 }
 
 /// <summary>NFNL_MSG_BATCH_* (linux/netfilter/nfnetlink.h): the messages between them are applied completely or not at all.</summary>
@@ -75,7 +76,14 @@ internal enum SetAttribute : ushort
     Flags,
     KeyType,
     KeyLen,
+    Desc = 9,
     Id = 10,
+}
+
+/// <summary>NFTA_SET_DESC_*.</summary>
+internal enum SetDescriptionAttribute : ushort
+{
+    Size = 1,
 }
 
 /// <summary>NFT_SET_*.</summary>
@@ -83,6 +91,9 @@ internal enum SetAttribute : ushort
 internal enum SetFlags : uint
 {
     Interval = 4,
+
+    /// <summary>NFT_SET_EVAL: rules add elements (flag dynamic of nft).</summary>
+    Dynamic = 0x20,
 }
 
 /// <summary>NFTA_SET_ELEM_LIST_*.</summary>
@@ -245,6 +256,7 @@ internal enum CtAttribute : ushort
 /// <summary>NFT_CT_*.</summary>
 internal enum CtKey : uint
 {
+    State = 0,
     Status = 2,
     ProtoSrc = 11,
     ProtoDst,
@@ -269,4 +281,81 @@ internal enum NftRegister : uint
 
     /// <summary>NFT_REG32_00: the first of 16 registers of 4 bytes.</summary>
     First = 8,
+}
+
+/// <summary>NFTA_OBJ_*.</summary>
+internal enum ObjectAttribute : ushort
+{
+    Table = 1,
+    Name,
+    Type,
+    Data,
+}
+
+/// <summary>NFT_OBJECT_*.</summary>
+internal enum ObjectType : uint
+{
+    CtHelper = 3,
+}
+
+/// <summary>NFTA_CT_HELPER_*.</summary>
+internal enum CtHelperAttribute : ushort
+{
+    Name = 1,
+    L3proto,
+    L4proto,
+}
+
+/// <summary>NFTA_OBJREF_*.</summary>
+internal enum ObjectReferenceAttribute : ushort
+{
+    ImmediateType = 1,
+    ImmediateName,
+}
+
+/// <summary>NFTA_DYNSET_*.</summary>
+internal enum DynamicSetAttribute : ushort
+{
+    SetName = 1,
+    SetId,
+    Operation,
+    SregKey,
+    SregData,
+    Timeout,
+    Expression,
+}
+
+/// <summary>NFT_DYNSET_OP_*.</summary>
+internal enum DynamicSetOperation : uint
+{
+    Add,
+}
+
+/// <summary>NFTA_CONNLIMIT_*.</summary>
+internal enum ConnlimitAttribute : ushort
+{
+    Count = 1,
+    Flags,
+}
+
+/// <summary>NFT_CONNLIMIT_F_*.</summary>
+[Flags]
+internal enum ConnlimitFlags : uint
+{
+    /// <summary>The rule continues if there are more connections than the number.</summary>
+    Over = 1,
+}
+
+/// <summary>NFTA_REJECT_*.</summary>
+internal enum RejectAttribute : ushort
+{
+    Type = 1,
+    IcmpCode,
+}
+
+/// <summary>NFT_REJECT_*.</summary>
+internal enum RejectType : uint
+{
+    TcpReset = 1,
+    IcmpxUnreachable,
 }

@@ -30,7 +30,14 @@ internal static class NftWriter
         writer.PutText((ushort)ChainAttribute.Type, "filter");
     }
 
-    public static void Set(ref MessageWriter writer, string table, string name, ElementType type, SetFlags flags, uint id)
+    /// <param name="writer">The writer.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="name">The set's name.</param>
+    /// <param name="type">The type of its elements.</param>
+    /// <param name="flags">How it is used.</param>
+    /// <param name="id">A number of the set in its transaction.</param>
+    /// <param name="size">How many elements it may have; null for no limit.</param>
+    public static void Set(ref MessageWriter writer, string table, string name, ElementType type, SetFlags flags, uint id, uint? size = null)
     {
         writer.PutText((ushort)SetAttribute.Table, table);
         writer.PutText((ushort)SetAttribute.Name, name);
@@ -38,6 +45,23 @@ internal static class NftWriter
         writer.PutUInt32((ushort)SetAttribute.KeyType, type.Number);
         writer.PutUInt32((ushort)SetAttribute.KeyLen, (uint)type.Length);
         writer.PutUInt32((ushort)SetAttribute.Id, id);
+        if (size is not { } elements)
+            return;
+        MessageWriter.Nest description = writer.BeginNest((ushort)SetAttribute.Desc);
+        writer.PutUInt32((ushort)SetDescriptionAttribute.Size, elements);
+        writer.EndNest(description);
+    }
+
+    /// <summary>A helper that rules of the table can assign, for both address families.</summary>
+    public static void Helper(ref MessageWriter writer, string table, string name, string helper, byte protocol)
+    {
+        writer.PutText((ushort)ObjectAttribute.Table, table);
+        writer.PutText((ushort)ObjectAttribute.Name, name);
+        writer.PutUInt32((ushort)ObjectAttribute.Type, (uint)ObjectType.CtHelper);
+        MessageWriter.Nest data = writer.BeginNest((ushort)ObjectAttribute.Data);
+        writer.PutText((ushort)CtHelperAttribute.Name, helper);
+        writer.PutByte((ushort)CtHelperAttribute.L4proto, protocol);
+        writer.EndNest(data);
     }
 
     /// <summary>Starts a list of elements. End it with <see cref="MessageWriter.EndNest"/>.</summary>
@@ -145,11 +169,22 @@ internal static class ExpressionWriter
     /// <summary>Counts the packet and drops it.</summary>
     public static void CountAndDrop(ref MessageWriter writer)
     {
+        Count(ref writer);
+        Drop(ref writer);
+    }
+
+    /// <summary>Counts the packet.</summary>
+    public static void Count(ref MessageWriter writer)
+    {
         Expression counter = Begin(ref writer, "counter");
         writer.PutUInt64((ushort)CounterExpressionAttribute.Bytes, 0);
         writer.PutUInt64((ushort)CounterExpressionAttribute.Packets, 0);
         End(ref writer, counter);
+    }
 
+    /// <summary>Drops the packet.</summary>
+    public static void Drop(ref MessageWriter writer)
+    {
         Expression immediate = Begin(ref writer, "immediate");
         writer.PutUInt32((ushort)ImmediateAttribute.Dreg, (uint)NftRegister.Verdict);
         MessageWriter.Nest data = writer.BeginNest((ushort)ImmediateAttribute.Data);
@@ -158,6 +193,61 @@ internal static class ExpressionWriter
         writer.EndNest(verdict);
         writer.EndNest(data);
         End(ref writer, immediate);
+    }
+
+    /// <summary>Leaves the packet to no connection.</summary>
+    public static void NoTrack(ref MessageWriter writer) => End(ref writer, Begin(ref writer, "notrack"));
+
+    /// <summary>Gives the connection a helper of the table.</summary>
+    /// <param name="writer">The writer.</param>
+    /// <param name="helper">The name of the <c>ct helper</c> object.</param>
+    public static void SetHelper(ref MessageWriter writer, string helper)
+    {
+        Expression reference = Begin(ref writer, "objref");
+        writer.PutUInt32((ushort)ObjectReferenceAttribute.ImmediateType, (uint)ObjectType.CtHelper);
+        writer.PutText((ushort)ObjectReferenceAttribute.ImmediateName, helper);
+        End(ref writer, reference);
+    }
+
+    /// <summary>Counts the connection in the set's element of the key in the registers, and continues only if there are more than a
+    /// number.</summary>
+    public static void CountConnections(ref MessageWriter writer, string set, uint maximum)
+    {
+        Expression dynset = Begin(ref writer, "dynset");
+        writer.PutText((ushort)DynamicSetAttribute.SetName, set);
+        writer.PutUInt32((ushort)DynamicSetAttribute.Operation, (uint)DynamicSetOperation.Add);
+        writer.PutUInt32((ushort)DynamicSetAttribute.SregKey, First);
+        MessageWriter.Nest inner = writer.BeginNest((ushort)DynamicSetAttribute.Expression);
+        writer.PutText((ushort)ExpressionAttribute.Name, "connlimit");
+        MessageWriter.Nest data = writer.BeginNest((ushort)ExpressionAttribute.Data);
+        writer.PutUInt32((ushort)ConnlimitAttribute.Count, maximum);
+        writer.PutUInt32((ushort)ConnlimitAttribute.Flags, (uint)ConnlimitFlags.Over);
+        writer.EndNest(data);
+        writer.EndNest(inner);
+        End(ref writer, dynset);
+    }
+
+    /// <summary>Refuses the packet: TCP by a reset, other protocols by port unreachable.</summary>
+    public static void Reject(ref MessageWriter writer, RejectType type)
+    {
+        const byte PortUnreachable = 1;
+        Expression reject = Begin(ref writer, "reject");
+        writer.PutUInt32((ushort)RejectAttribute.Type, (uint)type);
+        if (type == RejectType.IcmpxUnreachable)
+            writer.PutByte((ushort)RejectAttribute.IcmpCode, PortUnreachable);
+        End(ref writer, reject);
+    }
+
+    /// <summary>Keeps the bits of a mask of an address.</summary>
+    public static void MaskAddress(ref MessageWriter writer, scoped ReadOnlySpan<byte> mask)
+    {
+        Expression expression = Begin(ref writer, "bitwise");
+        writer.PutUInt32((ushort)BitwiseAttribute.Sreg, First);
+        writer.PutUInt32((ushort)BitwiseAttribute.Dreg, First);
+        writer.PutUInt32((ushort)BitwiseAttribute.Len, (uint)mask.Length);
+        NftWriter.PutData(ref writer, (ushort)BitwiseAttribute.Mask, mask);
+        NftWriter.PutData(ref writer, (ushort)BitwiseAttribute.Xor, stackalloc byte[mask.Length]);
+        End(ref writer, expression);
     }
 
     private static Expression Begin(ref MessageWriter writer, string name)

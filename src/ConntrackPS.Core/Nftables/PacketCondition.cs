@@ -10,12 +10,17 @@ internal abstract record PacketCondition
     /// <param name="writer">The writer.</param>
     /// <param name="sets">Names the set of the values of a field.</param>
     public abstract void Write(ref MessageWriter writer, ValueSets sets);
+
+    /// <summary>The condition in the language of nft(8), with its values in place.</summary>
+    public abstract string ToNft();
 }
 
 /// <summary>The packet is of an address family.</summary>
 internal sealed record FamilyCondition(IPFamily Family) : PacketCondition
 {
     public override void Write(ref MessageWriter writer, ValueSets sets) => Write(ref writer);
+
+    public override string ToNft() => Family == IPFamily.IPv6 ? "meta nfproto ipv6" : "meta nfproto ipv4";
 
     public void Write(ref MessageWriter writer)
     {
@@ -33,6 +38,20 @@ internal sealed record ValueCondition(PacketField Field, ValueRanges Values) : P
         Field.Load(ref writer);
         ExpressionWriter.Lookup(ref writer, sets.NameOf(Field.Type, Values));
     }
+
+    public override string ToNft() => $"{Field.Nft} {{ {Values.ToNft()} }}";
+}
+
+/// <summary>The packet is of any protocol but one.</summary>
+internal sealed record OtherProtocolCondition(IPProtocol Protocol) : PacketCondition
+{
+    public override void Write(ref MessageWriter writer, ValueSets sets)
+    {
+        ExpressionWriter.LoadMeta(ref writer, MetaKey.L4proto);
+        ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [(byte)Protocol]);
+    }
+
+    public override string ToNft() => $"meta l4proto != {(byte)Protocol}";
 }
 
 /// <summary>The flow is translated.</summary>
@@ -45,6 +64,28 @@ internal sealed record TranslationCondition(ConntrackStatus Bits) : PacketCondit
         ExpressionWriter.Mask(ref writer, (uint)Bits);
         ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
     }
+
+    public override string ToNft() => Bits switch
+    {
+        ConntrackStatus.SrcNat => "ct status snat",
+        ConntrackStatus.DstNat => "ct status dnat",
+        _ => "ct status & (snat | dnat) != 0",
+    };
+}
+
+/// <summary>The packet starts a connection (NF_CT_STATE_BIT(IP_CT_NEW)).</summary>
+internal sealed record NewConnectionCondition : PacketCondition
+{
+    private const uint NewBit = 1 << 3;
+
+    public override void Write(ref MessageWriter writer, ValueSets sets)
+    {
+        ExpressionWriter.LoadCt(ref writer, CtKey.State, direction: null);
+        ExpressionWriter.Mask(ref writer, NewBit);
+        ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
+    }
+
+    public override string ToNft() => "ct state new";
 }
 
 /// <summary>The sets of one table that hold values of fields. Equal values share a set.</summary>

@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Nftables;
@@ -52,9 +53,18 @@ internal sealed class TableBuilder(string name)
     }
 
     /// <summary>Adds a set.</summary>
-    public void AddSet(NftTransaction transaction, string set, ElementType type, SetFlags flags) =>
+    public void AddSet(NftTransaction transaction, string set, ElementType type, SetFlags flags, uint? size = null) =>
         transaction.Add(NftMessage.Newset, MessageFlags.Create, (ref MessageWriter writer) =>
-            NftWriter.Set(ref writer, Name, set, type, flags, ++_lastSetId));
+            NftWriter.Set(ref writer, Name, set, type, flags, ++_lastSetId, size));
+
+    /// <summary>Adds a helper that rules can assign.</summary>
+    /// <param name="transaction">The change.</param>
+    /// <param name="name">The object's name.</param>
+    /// <param name="helper">The helper's name.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    public void AddHelper(NftTransaction transaction, string name, string helper, IPProtocol protocol) =>
+        transaction.Add(NftMessage.Newobj, MessageFlags.Create, (ref MessageWriter writer) =>
+            NftWriter.Helper(ref writer, Name, name, helper, (byte)protocol));
 
     private void AddValues(NftTransaction transaction, ElementType type, ValueRanges values)
     {

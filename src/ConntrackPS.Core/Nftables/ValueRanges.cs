@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 
@@ -22,6 +23,10 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
         Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
 
+    /// <summary>The values in the language of nft(8): <c>10.0.0.0-10.0.0.255, 192.0.2.1</c>.</summary>
+    public string ToNft() => string.Join(
+        ", ", Ranges.Select(range => range.First == range.Last ? Text(range.First) : $"{Text(range.First)}-{Text(range.Last)}"));
+
     /// <summary>A number in network byte order.</summary>
     public byte[] Bytes(UInt128 number)
     {
@@ -39,6 +44,14 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
+
+    /// <summary>Addresses as addresses, all other values as numbers.</summary>
+    private string Text(UInt128 number) => Length switch
+    {
+        16 => new AddressBits((ulong)(number >> 64), (ulong)number).ToString(IPFamily.IPv6),
+        4 => new AddressBits(0, (ulong)number).ToString(IPFamily.IPv4),
+        _ => number.ToString(CultureInfo.InvariantCulture),
+    };
 
     private static ValueRanges Merge(int length, IEnumerable<(UInt128 First, UInt128 Last)> ranges)
     {

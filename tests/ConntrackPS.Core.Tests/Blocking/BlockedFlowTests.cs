@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using ConntrackPS.Blocking;
 using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Tests.Infrastructure;
@@ -51,12 +52,12 @@ public sealed class BlockedFlowTests : IDisposable
         using TrafficBlock block = TrafficBlock.Open(BlockTarget.Of(filter), _ns.Namespace);
         Assert.Equal(default, block.ReadCounters());
         _ns.Exec("bash", "-c", "for i in 1 2 3; do echo hello > /dev/udp/127.0.0.1/9; done 2>/dev/null; true");
-        BlockCounters counters = block.ReadCounters();
+        RuleCounters counters = block.ReadCounters();
         Match[] shown = [.. Regex.Matches(_ns.Exec("nft", "list", "table", "inet", block.Table), @"counter packets (\d+) bytes (\d+)").Cast<Match>()];
         ulong packets = Sum(shown, 1), bytes = Sum(shown, 2);
         Assert.Equal(3u, packets);
-        Assert.Equal(new BlockCounters(packets, bytes), counters);
-        Assert.Equal(new BlockCounters(5, 9), new BlockCounters(2, 3).Plus(new BlockCounters(3, 6)));
+        Assert.Equal(new RuleCounters(packets, bytes), counters);
+        Assert.Equal(new RuleCounters(5, 9), new RuleCounters(2, 3).Plus(new RuleCounters(3, 6)));
     }
 
     [Fact]

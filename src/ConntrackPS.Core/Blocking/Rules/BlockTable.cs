@@ -2,81 +2,42 @@ using System.Buffers.Binary;
 using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
+
 namespace ConntrackPS.Blocking.Rules;
 
-/// <summary>The nf_tables table of one block. It belongs to one socket: no other process can change it, and the kernel removes it with the
-/// socket, however the process ends.</summary>
+/// <summary>The nf_tables table of one block: the rules of a filter, and sets of the tuples of flows.</summary>
 internal sealed class BlockTable(NetlinkConnection connection, string name)
 {
-    private readonly TableBuilder _builder = new(name);
+    private readonly OwnedTable _table = new(connection, name, "block traffic");
     private readonly HashSet<FlowSet> _flowSets = [];
-    private bool _wasBegun;
 
-    public string Name { get; } = name;
+    public string Name => _table.Name;
 
-    /// <summary>Creates the table with its rules and the tuples to drop, and checks that the kernel has it. Leftovers of an earlier one are
-    /// removed in the same transaction.</summary>
-    /// <exception cref="NftablesUnavailableException">The kernel does not support this.</exception>
-    /// <exception cref="NftTableLostException">The table is already gone.</exception>
-    /// <exception cref="NetlinkException">EEXIST: another socket has a table of that name.</exception>
+    /// <summary>Creates the table with its rules and the tuples to drop, and checks that the kernel has it.</summary>
+    /// <inheritdoc cref="OwnedTable.Make"/>
     public void Make(IReadOnlyList<BlockRule> rules, IEnumerable<ConntrackTuple> tuples)
     {
-        bool isLeftOver = _wasBegun && IsThere();
-        _wasBegun = true;
         _flowSets.Clear();
-        NftTransaction transaction = Begin();
-        _builder.Begin(transaction, replaces: isLeftOver);
-        foreach (BlockRule rule in rules)
-            AddRule(transaction, rule.Stage, rule.Conditions, ExpressionWriter.CountAndDrop);
-        AddFlows(transaction, tuples);
-        transaction.Commit();
-        if (!IsThere())
-            throw new NftTableLostException(Name);
+        _table.Make((table, transaction) =>
+        {
+            foreach (BlockRule rule in rules)
+                AddRule(table, transaction, rule.Stage, rule.Conditions, ExpressionWriter.CountAndDrop);
+            AddFlows(table, transaction, tuples);
+        });
     }
 
-    /// <summary>Requests the table from the kernel (NFT_MSG_GETTABLE).</summary>
-    /// <returns>False if there is no table with the name that this socket owns: the table is gone.</returns>
-    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
-    public bool IsThere()
-    {
-        MessageWriter writer = new(new byte[NetlinkBatch.MaximumMessageSize]);
-        writer.BeginMessage((ushort)NftMessage.Gettable, MessageFlags.Ack, (byte)NetfilterProtocol.Inet);
-        NftWriter.TableName(ref writer, Name);
-        writer.EndMessage();
-        bool isOurs = false;
-        connection.TryRequest(writer.Written.ToArray(), "look for the table of a block", answer => isOurs |= IsOurs(answer));
-        return isOurs;
-    }
+    /// <inheritdoc cref="OwnedTable.IsThere"/>
+    public bool IsThere() => _table.IsThere();
 
     /// <summary>Starts to drop the packets of these tuples.</summary>
-    public void AddFlows(IEnumerable<ConntrackTuple> tuples)
-    {
-        NftTransaction transaction = Begin();
-        AddFlows(transaction, tuples);
-        transaction.Commit();
-    }
+    public void AddFlows(IEnumerable<ConntrackTuple> tuples) => _table.Change((table, transaction) => AddFlows(table, transaction, tuples));
 
-    private NftTransaction Begin() => new(connection, Name, IsThere, "block traffic");
-
-    /// <summary>True if this socket owns the table in a message (NFTA_TABLE_OWNER).</summary>
-    private bool IsOurs(NetlinkMessage table)
-    {
-        AttributeReader attributes = table.Attributes;
-        while (attributes.Read())
-        {
-            if (attributes.Type == (ushort)TableAttribute.Owner)
-                return attributes.UInt32 == connection.PortId;
-        }
-
-        return false;
-    }
-
-    private void AddFlows(NftTransaction transaction, IEnumerable<ConntrackTuple> tuples)
+    private void AddFlows(TableBuilder table, NftTransaction transaction, IEnumerable<ConntrackTuple> tuples)
     {
         foreach (IGrouping<FlowSet, ConntrackTuple> kind in tuples.GroupBy(tuple => FlowSet.Of(tuple)!.Value))
         {
             if (_flowSets.Add(kind.Key))
-                AddFlowSet(transaction, kind.Key);
+                AddFlowSet(table, transaction, kind.Key);
 
             // About 70 bytes per element: as many as fit into a message.
             foreach (ConntrackTuple[] chunk in kind.Chunk(NetlinkBatch.MaximumMessageSize / 80))
@@ -92,20 +53,21 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
         }
     }
 
-    private void AddFlowSet(NftTransaction transaction, FlowSet set)
+    private static void AddFlowSet(TableBuilder table, NftTransaction transaction, FlowSet set)
     {
-        _builder.AddSet(transaction, set.Name, set.Type, default);
-        AddRule(transaction, BlockStage.Packet, [], (ref MessageWriter writer) =>
+        table.AddSet(transaction, set.Name, set.Type, default);
+        AddRule(table, transaction, BlockStage.Packet, [], (ref MessageWriter writer) =>
         {
             set.WriteLookup(ref writer);
             ExpressionWriter.CountAndDrop(ref writer);
         });
     }
 
-    private void AddRule(NftTransaction transaction, BlockStage stage, IReadOnlyList<PacketCondition> conditions, NftTransaction.Body writeRest)
+    private static void AddRule(
+        TableBuilder table, NftTransaction transaction, BlockStage stage, IReadOnlyList<PacketCondition> conditions, NftTransaction.Body writeRest)
     {
         foreach (BaseChain chain in BlockChains.At(stage))
-            _builder.AddRule(transaction, chain, conditions, writeRest);
+            table.AddRule(transaction, chain, conditions, writeRest);
     }
 }
 

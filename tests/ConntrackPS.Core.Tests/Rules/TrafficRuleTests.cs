@@ -1,0 +1,78 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Rules;
+using ConntrackPS.Tests.Infrastructure;
+
+namespace ConntrackPS.Tests.Rules;
+
+/// <summary>The rules as nft shows them. The tests of the cmdlets check their effect with packets.</summary>
+public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFixture<NetworkNamespaceFixture>
+{
+    private static readonly ConntrackFilter Dns = new()
+    {
+        Protocol = [IPProtocol.Udp],
+        DestinationAddress = [AddressPrefix.Parse("198.51.100.53"), AddressPrefix.Parse("2001:db8::53")],
+        DestinationPort = [new PortRange(53)],
+    };
+
+    public static TheoryData<string> Actions => ["notrack", "helper", "drop", "reject"];
+
+    [Theory]
+    [MemberData(nameof(Actions))]
+    public void Nft_shows_the_rule_and_takes_its_text(string name)
+    {
+        RuleAction action = ActionOf(name);
+        using TrafficRule rule = TrafficRule.Open(Dns, action, network.Namespace);
+
+        string shown = network.Exec("nft", "-n", "list", "table", "inet", rule.Table);
+        Assert.True(rule.IsInForce);
+        Assert.Contains("flags owner", shown, StringComparison.Ordinal);
+        foreach (string part in PartsOf(name))
+            Assert.Contains(part, shown, StringComparison.Ordinal);
+
+        // The same as text, in a table that stays: nft reads it, and shows the same rules.
+        string text = $"table inet as-text {{\n{string.Join('\n', action.ToNft(PacketSelector.Of(Dns)))}\n}}";
+        network.Exec("sh", "-c", $"cat > /tmp/{rule.Table}.nft <<'END'\n{text}\nEND\nnft -f /tmp/{rule.Table}.nft; status=$?; rm /tmp/{rule.Table}.nft; exit $status");
+        string again = network.Exec("nft", "-n", "list", "table", "inet", "as-text");
+        network.Exec("nft", "delete", "table", "inet", "as-text");
+        foreach (string part in PartsOf(name))
+            Assert.Contains(part, again, StringComparison.Ordinal);
+        Assert.Equal(CountRules(shown), CountRules(again));
+    }
+
+    [Fact]
+    public void A_rule_goes_with_its_object()
+    {
+        TrafficRule rule = TrafficRule.Open(Dns, new NoTrackAction(), network.Namespace);
+        Assert.Contains(rule.Table, network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
+        rule.Dispose();
+        Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Table, StringComparison.Ordinal));
+        Assert.False(rule.IsInForce);
+    }
+
+    [Fact]
+    public void A_condition_that_packets_do_not_have_makes_no_rule()
+    {
+        UnsupportedConditionException exception = Assert.Throws<UnsupportedConditionException>(
+            () => TrafficRule.Open(Dns with { Mark = [new MaskedMark(7)] }, new NoTrackAction(), network.Namespace));
+        Assert.Equal("Mark", exception.Property);
+        Assert.DoesNotContain("conntrackps", network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
+    }
+
+    private static RuleAction ActionOf(string name) => name switch
+    {
+        "notrack" => new NoTrackAction(),
+        "helper" => new HelperAction("sip", IPProtocol.Udp),
+        _ => new LimitAction(5, 24, 64, IsPerDestination: false, Rejects: name == "reject"),
+    };
+
+    private static string[] PartsOf(string name) => name switch
+    {
+        "notrack" => ["hook prerouting priority -300", "hook output priority -300", "notrack", "sport", "dport", "ip saddr", "ip6 daddr"],
+        "helper" => ["type \"sip\" protocol udp", "ct helper set \"sip-udp\"", "priority -199"],
+        "drop" => ["ct count over 5", "ip saddr & 255.255.255.0", "drop", "flags dynamic"],
+        _ => ["ct count over 5", "ip6 saddr & ffff:ffff:ffff:ffff::", "reject with tcp reset", "reject"],
+    };
+
+    private static int CountRules(string table) => table.Split('\n').Count(line => line.Contains("counter", StringComparison.Ordinal));
+}
