@@ -20,6 +20,7 @@
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
+        'Get-ConntrackHelper'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'

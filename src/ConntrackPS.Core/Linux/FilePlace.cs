@@ -42,10 +42,11 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
     }
 
     /// <summary>The bytes of the file, or null if there was none.</summary>
+    /// <param name="mostBytes">The maximum size. A larger file is an error.</param>
     /// <exception cref="UnusableFileException">It is not a regular file, or it is too large.</exception>
     /// <exception cref="FileChangedException">Another file is at this place now.</exception>
     /// <exception cref="UnauthorizedAccessException">The caller may not access it.</exception>
-    public byte[]? Read()
+    public byte[]? Read(int mostBytes = MostBytes)
     {
         if (Status is not { } status)
             return null;
@@ -57,7 +58,7 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
 
         // O_NONBLOCK: if the file was replaced by a pipe, the open must not block. The status then shows the pipe.
         using SafeFileHandle file = Open(O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-        return FileStatus.Of(file).IsSameFile(status) ? ReadAll(file) : throw new FileChangedException(Path);
+        return FileStatus.Of(file).IsSameFile(status) ? ReadAll(file, mostBytes) : throw new FileChangedException(Path);
     }
 
     /// <summary>Opens the folder at this place.</summary>
@@ -78,7 +79,7 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
     }
 
     /// <summary>Files of /proc report no length, and may have no end.</summary>
-    private byte[] ReadAll(SafeFileHandle file)
+    private byte[] ReadAll(SafeFileHandle file, int mostBytes)
     {
         byte[] bytes = new byte[4096];
         int length = 0;
@@ -90,8 +91,8 @@ internal sealed class FilePlace(SafeFileHandle folder, string name, string path,
             if (read < 0 && (Errno)Marshal.GetLastPInvokeError() != Errno.Interrupted)
                 throw FileErrors.Last(Path);
             length += Math.Max(0, read);
-            if (length > MostBytes)
-                throw new UnusableFileException(Path, $"has more than {MostBytes} bytes: too many for a file of settings");
+            if (length > mostBytes)
+                throw new UnusableFileException(Path, $"has more than {mostBytes} bytes: too many for a file of settings");
             if (length == bytes.Length)
                 Array.Resize(ref bytes, bytes.Length * 2);
         }

@@ -10,8 +10,12 @@ internal enum NftMessage : ushort
     Newrule = 0xa06,
     Getrule = 0xa07,
     Newset = 0xa09,
+    Getset,
     Newsetelem = 0xa0c,
+    Getsetelem,
+    Getgen = 0xa10,
     Newobj = 0xa12,
+    Getobj,
 }
 
 /// <summary>NFNL_MSG_BATCH_* (linux/netfilter/nfnetlink.h): the messages between them are applied completely or not at all.</summary>
@@ -59,7 +63,8 @@ internal enum RuleAttribute : ushort
 {
     Table = 1,
     Chain,
-    Expressions = 4,
+    Handle,
+    Expressions,
 }
 
 /// <summary>NFTA_LIST_*.</summary>
@@ -78,6 +83,7 @@ internal enum SetAttribute : ushort
     KeyLen,
     Desc = 9,
     Id = 10,
+    ObjType = 15,
 }
 
 /// <summary>NFTA_SET_DESC_*.</summary>
@@ -109,6 +115,7 @@ internal enum SetElementAttribute : ushort
 {
     Key = 1,
     Flags = 3,
+    Objref = 9,
 }
 
 /// <summary>NFT_SET_ELEM_*.</summary>
@@ -124,6 +131,9 @@ internal enum NetfilterProtocol : byte
     /// <summary>IPv4 and IPv6 in one table.</summary>
     Inet = 1,
     Ipv4 = 2,
+    Arp = 3,
+    Netdev = 5,
+    Bridge = 7,
     Ipv6 = 10,
 }
 
@@ -271,6 +281,50 @@ internal enum CounterExpressionAttribute : ushort
 {
     Bytes = 1,
     Packets,
+}
+
+/// <summary>NFTA_GEN_*.</summary>
+internal enum GenerationAttribute : ushort
+{
+    Id = 1,
+}
+
+/// <summary>NFTA_OBJ_*.</summary>
+internal enum ObjectAttribute : ushort
+{
+    Table = 1,
+    Name,
+    Type,
+    Data,
+}
+
+/// <summary>Types of named objects (NFT_OBJECT_*).</summary>
+internal enum ObjectType : uint
+{
+    CtHelper = 3,
+}
+
+/// <summary>NFTA_CT_HELPER_*: the data of an object that attaches a helper.</summary>
+internal enum HelperObjectAttribute : ushort
+{
+    Name = 1,
+    L3proto,
+    L4proto,
+}
+
+/// <summary>NFTA_OBJREF_*: the expression that uses an object, or the object that a map has for a packet.</summary>
+internal enum ObjectReferenceAttribute : ushort
+{
+    ImmType = 1,
+    ImmName,
+    SetName = 4,
+}
+
+/// <summary>NFTA_TARGET_*: the expression for a target of iptables (linux/netfilter/nf_tables_compat.h).</summary>
+internal enum TargetAttribute : ushort
+{
+    Name = 1,
+    Info = 3,
 }
 
 /// <summary>Registers of nf_tables (enum nft_registers).</summary>

@@ -7,6 +7,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
+using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Top.Snapshots;
@@ -207,6 +208,13 @@ public sealed class ZoneCompleter : TableCompleter
 public sealed class HelperCompleter : TableCompleter
 {
     private protected override string[] PropertiesOf(string parameter) => ["Helper"];
+}
+
+/// <summary>Completes the names of the kernel's helpers.</summary>
+public sealed class HelperNameCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        HelperReader.Known.Select(helper => (helper.Name, helper.Description));
 }
 
 /// <summary>Completes the names of the settings that this kernel has.</summary>

@@ -8,6 +8,7 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
 using ConntrackPS.Nftables;
 using ConntrackPS.Expectations;
+using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Tuning.Persistence;
@@ -170,6 +171,7 @@ internal static partial class ErrorFactory
         NftTableLostException => Create(
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),
+        UnknownHelperException => Create(exception, ErrorId.HelperNotFound, ErrorCategory.ObjectNotFound, target, null),
         OwnConnectionException => Create(
             exception, ErrorId.OwnConnection, ErrorCategory.InvalidOperation, target,
             "Narrow the filter, for example with -DestinationPort or -Protocol. To block it anyway, use -Force."),

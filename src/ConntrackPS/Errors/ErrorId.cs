@@ -213,6 +213,9 @@ internal enum ErrorId
     /// <summary>The kernel does not accept the name for a timeout policy.</summary>
     InvalidPolicyName,
 
+    /// <summary>There is no helper of that name.</summary>
+    HelperNotFound,
+
     /// <summary>This kernel has no such setting.</summary>
     SettingNotFound,
 

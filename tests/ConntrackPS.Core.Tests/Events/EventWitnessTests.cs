@@ -21,7 +21,7 @@ public sealed class EventWitnessTests
     {
         using NetworkNamespaceFixture ns = new();
         EnableAll(ns);
-        List<ConntrackEntry> entries = new RandomTable(Seed, Helpers.Find(), withLabels: false).Make(300);
+        List<ConntrackEntry> entries = new RandomTable(Seed, TestHelpers.Find(), withLabels: false).Make(300);
         Compare(ns, expected: 900, () =>
         {
             foreach (ConntrackEntry[] some in entries.Chunk(AtOnce))

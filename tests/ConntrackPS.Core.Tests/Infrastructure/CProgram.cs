@@ -36,6 +36,7 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <linux/netfilter.h>
         #include <linux/netfilter_ipv4.h>
         #include <linux/netfilter/nf_tables.h>
+        #include <linux/netfilter/nf_tables_compat.h>
         #include <linux/netfilter/nfnetlink.h>
         #include <linux/netfilter/nfnetlink_conntrack.h>
         #include <linux/netfilter/nfnetlink_cttimeout.h>

@@ -12,7 +12,7 @@ public sealed class RandomTableFixture : IDisposable
     {
         Namespace = new NetworkNamespaceFixture();
         EnableLabels();
-        HelperList = Helpers.Find();
+        HelperList = TestHelpers.Find();
         Created = new RandomTable(RandomTable.DefaultSeed, HelperList).Make(Count);
 
         // Only entries that start while counters and times are on have them: half of the table.

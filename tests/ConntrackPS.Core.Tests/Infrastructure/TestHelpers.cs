@@ -3,7 +3,7 @@ using ConntrackPS.Conntrack;
 namespace ConntrackPS.Tests.Infrastructure;
 
 /// <summary>The connection-tracking helpers that this kernel has for both address families.</summary>
-internal static class Helpers
+internal static class TestHelpers
 {
     private static readonly (string Name, IPProtocol Protocol)[] Known =
     [
