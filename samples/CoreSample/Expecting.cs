@@ -4,6 +4,7 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Expectations.Events;
+using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
@@ -16,6 +17,21 @@ internal static class Expecting
     {
         foreach (ConntrackExpectation expected in new ExpectationTable(where).Read())
             Console.WriteLine($"{expected.SourceAddress} -> {expected.DestinationAddress}:{expected.DestinationPort}, {expected.TimeoutSeconds}s, helper {expected.Helper}, {expected.Flags}");
+    }
+
+    /// <summary>Lists the helpers that the kernel has, and the rules that attach them.</summary>
+    public static void Helpers(NetworkNamespace? where)
+    {
+        HelperReader reader = new(where);
+        foreach (ConntrackHelper helper in reader.Read().Where(helper => helper.State is ModuleState.BuiltIn or ModuleState.Loaded))
+        {
+            Console.WriteLine($"{helper.Name}: {helper.Effect}");
+            foreach (HelperUse rule in helper.Rules ?? [])
+                Console.WriteLine($"  {rule.Family} {rule.Table} {rule.Chain}, port {string.Join(", ", helper.Ports ?? [])}");
+        }
+
+        foreach (string problem in reader.Problems)
+            Console.Error.WriteLine(problem);
     }
 
     /// <summary>Creates an expectation for a master connection that has the helper ftp.</summary>

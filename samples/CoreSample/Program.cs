@@ -22,7 +22,8 @@ const string Usage = """
       timeout [PROTOCOL STATE SECONDS]               setting [NAME VALUE]
       policy [create NAME STATE SECONDS | remove NAME]
       expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
-      expect-watch SECONDS                           save
+      expect-watch SECONDS                           helpers
+      save
       read < TEXT                                    restore < TEXT
     """;
 
@@ -69,6 +70,7 @@ try
         case ["policy", "remove", var policy]: Tuning.RemovePolicy(where, policy); break;
 
         case ["expect"]: Expecting.List(where); break;
+        case ["helpers"]: Expecting.Helpers(where); break;
         case ["expect", var source, var from, var destination, var to, var expected]:
             Expecting.Create(where, Tuples.Parse("tcp", source, from, destination, to), ushort.Parse(expected, System.Globalization.CultureInfo.InvariantCulture));
             break;

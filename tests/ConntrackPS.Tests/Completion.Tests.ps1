@@ -85,6 +85,7 @@ Describe 'Completion' {
     }
 
     It 'knows settings and their words, which are typed without quotes: <Line>' -ForEach @(
+        @{ Line = 'Get-ConntrackHelper -Name net'; Values = @('netbios-ns') }
         @{ Line = 'Get-ConntrackSetting -Name Accou'; Values = @('Accounting') }
         @{ Line = 'Set-ConntrackSetting -Name Accounting -Value '; Values = '$true', '$false' }
         @{ Line = 'Set-ConntrackSetting -Name Events -Value A'; Values = @('Auto') }

@@ -202,6 +202,14 @@ Describe 'samples/CoreSample' {
         Get-Complaint --namespace $namespace policy remove web | Should -BeLike '*ENOENT*'
     }
 
+    It 'helpers: what the kernel has, and the rules that attach it' {
+        Invoke-InNamespace $namespace iptables-nft -t raw -A PREROUTING -p tcp --dport 21 -j CT --helper ftp
+        $said = @(Invoke-Sample helpers)
+        $said[0] | Should -BeLike 'ftp: Only connections that match rules get it: *1 rule attaches it.'
+        $said[1] | Should -Be '  ip raw PREROUTING, port 21'
+        $said[2] | Should -BeLike 'tftp: No connection gets it: *'
+    }
+
     It 'expect, expect-watch, expect-delete: connections that are announced' {
         $watch = Start-Sample expect-watch 5
         $null = New-Master $namespace

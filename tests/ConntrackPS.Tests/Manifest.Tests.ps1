@@ -17,6 +17,7 @@ BeforeAll {
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
+        'Get-ConntrackHelper'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'

@@ -27,6 +27,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Get-ConntrackEntry'; Expected = 1, 1; With = @{ State = 'SynSent' } }
         @{ Name = 'Measure-ConntrackEntry'; Expected = 1, 2; With = @{ GroupBy = 'SourceAddress' } }
         @{ Name = 'Get-ConntrackStat'; Expected = 1, 1; With = @{} }
+        @{ Name = 'Get-ConntrackHelper'; Expected = 1, 1; With = @{ Name = 'ftp' } }
         @{ Name = 'Get-ConntrackSetting'; Expected = 1, 1; With = @{ Name = 'Maximum' } }
         @{ Name = 'Get-ConntrackTimeout'; Expected = 2, 2; With = @{ Protocol = 'Udp' } }
     ) {
@@ -70,7 +71,7 @@ Describe 'Several network namespaces' {
         $events | Group-Object Namespace | Sort-Object Count | ForEach-Object Name | Should -Be $both
     }
 
-    It 'one that is not there is an error of its own, and the others follow: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Get-ConntrackStat', 'Get-ConntrackSetting', 'Get-ConntrackTimeout', 'Get-ConntrackTimeoutPolicy', 'Test-ConntrackHealth' {
+    It 'one that is not there is an error of its own, and the others follow: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Get-ConntrackStat', 'Get-ConntrackHelper', 'Get-ConntrackSetting', 'Get-ConntrackTimeout', 'Get-ConntrackTimeoutPolicy', 'Test-ConntrackHealth' {
         $objects = & $_ -NetworkNamespace $first, nowhere, $second -ErrorVariable failed -ErrorAction SilentlyContinue -WarningAction SilentlyContinue
         $failed.Count | Should -Be 1
         $failed[0].FullyQualifiedErrorId | Should -BeLike 'NetworkNamespaceNotFound*'
@@ -85,6 +86,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Clear-ConntrackTable'; With = @{ Confirm = $false } }
         @{ Name = 'Get-ConntrackEntry'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackExpectation'; With = @{}; IsReader = $true }
+        @{ Name = 'Get-ConntrackHelper'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackSetting'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackStat'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackTimeout'; With = @{}; IsReader = $true }

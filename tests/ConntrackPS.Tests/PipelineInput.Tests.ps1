@@ -340,6 +340,7 @@ Describe 'Objects of the pipeline' {
         }
 
         It 'are names for <Command>' -ForEach @(
+            @{ Command = 'Get-ConntrackHelper'; Objects = 'FTP', 'netbios*'; Property = 'Name'; Expected = 'ftp', 'netbios-ns' }
             @{ Command = 'Get-ConntrackSetting'; Objects = 'Maximum', 'Bucket*'; Property = 'Name'; Expected = 'Maximum', 'Buckets' }
             @{ Command = 'Get-ConntrackTimeout'; Objects = 'icmp', 'Generic'; Property = 'Protocol'; Expected = 'Icmp', 'Generic' }
         ) {

@@ -139,6 +139,7 @@ Describe 'The table of docs/privileges.md' {
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
+                'Get-ConntrackHelper'           = { Get-ConntrackHelper }
                 'Get-ConntrackSetting'          = { Get-ConntrackSetting }
                 'Get-ConntrackStat'             = { Get-ConntrackStat }
                 'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }

@@ -106,6 +106,7 @@ BeforeAll {
         'ConntrackPS.Diagnosis.ConntrackStatRate'                       = @(Get-ConntrackStat -PerCpu -Interval 1 -Count 1 @here)
         'ConntrackPS.Tuning.Timeouts.ConntrackTimeout'                  = @(Get-ConntrackTimeout @here)
         'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy'            = @(Get-ConntrackTimeoutPolicy @here)
+        'ConntrackPS.Helpers.ConntrackHelper'                           = @(Get-ConntrackHelper @here)
         'ConntrackPS.Tuning.Settings.ConntrackSetting'                  = @(Get-ConntrackSetting @here)
         'ConntrackPS.Diagnosis.Health.ConntrackFinding'                 = @(Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Information -NetworkNamespace (($bare = New-TestNamespace)))
         'ConntrackPS.Blocking.ConntrackBlock'                           = @(foreach ($family in 'IPv4', 'IPv6') {
@@ -127,6 +128,7 @@ BeforeAll {
         'ConntrackPS.Diagnosis.Grouping.ConntrackGroup#Namespaced'      = @(Measure-ConntrackEntry -GroupBy SourceAddress, DestinationPort @several)
         'ConntrackPS.Expectations.ConntrackExpectation#Namespaced'      = @(Get-ConntrackExpectation @several)
         'ConntrackPS.Diagnosis.ConntrackCpuStat#Namespaced'             = @(Get-ConntrackStat -PerCpu @several)
+        'ConntrackPS.Helpers.ConntrackHelper#Namespaced'                = @(Get-ConntrackHelper @several)
         'ConntrackPS.Tuning.Settings.ConntrackSetting#Namespaced'       = @(Get-ConntrackSetting @several)
         'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy#Namespaced' = @(Get-ConntrackTimeoutPolicy @several)
         'ConntrackPS.Blocking.ConntrackBlock#Namespaced'                = @(Get-ConntrackBlock -NetworkNamespace *)
@@ -305,6 +307,7 @@ Describe 'Rows of several network namespaces' {
         @{ Command = { Get-ConntrackStat @both } }
         @{ Command = { Get-ConntrackStat -PerCpu @both } }
         @{ Command = { Get-ConntrackStat -Interval 1 -Count 1 @both } }
+        @{ Command = { Get-ConntrackHelper ftp @both } }
         @{ Command = { Get-ConntrackSetting Maximum @both } }
         @{ Command = { Get-ConntrackTimeout @both } }
         @{ Command = { Watch-ConntrackEvent -IncludeExisting -MaxEvents 15 -Timeout 20 @both -WarningAction Ignore } }

@@ -32,7 +32,7 @@ public sealed class HelperReader
     internal HelperReader(NetworkNamespace? networkNamespace, SystemRoot root) => (_networkNamespace, _root) = (networkNamespace, root);
 
     /// <summary>The names of all helpers of Linux.</summary>
-    public static IReadOnlyList<(string Name, string Description)> Known { get; } =
+    internal static IReadOnlyList<(string Name, string Description)> Known { get; } =
         [.. HelperCatalog.All.Select(definition => (definition.Name, definition.Description))];
 
     /// <summary>The files and listings that could not be read completely, one sentence each. Filled by <see cref="Read"/>.</summary>
@@ -78,7 +78,7 @@ public sealed class HelperReader
             AddressFamilies = definition.Families,
             DefaultPorts = definition.Ports,
             Ports = isRunning ? ParsePorts(modules.Parameter(definition.Module, Ports)) ?? definition.Ports : null,
-            NextPorts = definition.Ports.Count == 0 ? null : ParsePorts(next),
+            NextPorts = definition.Ports.Length == 0 ? null : ParsePorts(next),
             Module = definition.Module,
             State = state,
             BlacklistedBy = modules.WhyBlocked(definition.Module),
@@ -86,7 +86,7 @@ public sealed class HelperReader
             NatState = definition is { NatModule: { } nat, NatOption: { } option } ? modules.StateOf(nat, option) : null,
             EntryCount = usage.EntriesOf(definition.Owns),
             ExpectationCount = usage.ExpectationsOf(definition.Owns),
-            RuleCount = usage.RulesOf(definition.Owns)?.Count,
+            RuleCount = usage.RulesOf(definition.Owns)?.Length,
             Rules = usage.RulesOf(definition.Owns),
             Objects = usage.ObjectsOf(definition.Owns),
             AutomaticAssignment = usage.AutomaticAssignment,
@@ -103,7 +103,7 @@ public sealed class HelperReader
         {
             EntryCount = usage.EntriesOf(other => other == name),
             ExpectationCount = usage.ExpectationsOf(other => other == name),
-            RuleCount = usage.RulesOf(other => other == name)?.Count,
+            RuleCount = usage.RulesOf(other => other == name)?.Length,
             Rules = usage.RulesOf(other => other == name),
             Objects = usage.ObjectsOf(other => other == name),
             AutomaticAssignment = usage.AutomaticAssignment,
@@ -115,7 +115,7 @@ public sealed class HelperReader
     /// <summary>Asks the kernel, if the files do not decide and the question can't make it load a module.</summary>
     private static ModuleState? Ask(HelperDefinition definition, KernelModules modules, NetlinkConnection connection)
     {
-        if (modules.CanLoadOnDemand || definition.Ports.Count == 0)
+        if (modules.CanLoadOnDemand || definition.Ports.Length == 0)
             return null;
         NetfilterProtocol family = definition.Families[0] == IPFamily.IPv6 ? NetfilterProtocol.Ipv6 : NetfilterProtocol.Ipv4;
         return HelperProbe.HasHelper(connection, family, definition.Name, (byte)definition.Protocols[0]) switch
@@ -150,7 +150,7 @@ public sealed class HelperReader
             XTable? table = NetworkNamespace.RunIn(_networkNamespace, () => XTable.Read(IptablesRules.Table, isIPv6));
             if (table is null || IptablesRules.Find(table, isIPv6) is not { } rules)
             {
-                _problems.Add($"The rules of {(isIPv6 ? "ip6tables" : "iptables")} in the table {IptablesRules.Table} could not be read.");
+                _problems.Add($"The rules of {(isIPv6 ? "ip6tables" : "iptables")} in the table {IptablesRules.Table} can't be read: that needs root.");
                 return null;
             }
 
@@ -225,9 +225,9 @@ public sealed class HelperReader
 
         public int? ExpectationsOf(Func<string, bool> isIts) => Sum(Expectations, isIts);
 
-        public IReadOnlyList<HelperUse>? RulesOf(Func<string, bool> isIts) => Rules is null ? null : [.. Rules.Where(use => isIts(use.Helper))];
+        public HelperUse[]? RulesOf(Func<string, bool> isIts) => Rules is null ? null : Rules.Where(use => isIts(use.Helper)).ToArray();
 
-        public IReadOnlyList<HelperUse> ObjectsOf(Func<string, bool> isIts) => [.. Objects.Where(use => isIts(use.Helper))];
+        public HelperUse[] ObjectsOf(Func<string, bool> isIts) => Objects.Where(use => isIts(use.Helper)).ToArray();
 
         private static int? Sum(Dictionary<string, int>? counts, Func<string, bool> isIts) =>
             counts?.Where(pair => isIts(pair.Key)).Sum(pair => pair.Value);

@@ -52,7 +52,8 @@ internal sealed record XTable(IReadOnlyList<uint> HookEntries, uint Hooks, byte[
             return null;
         }
 
-        using SafeFileHandle socket = LibC.Socket(isIPv6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+        // Any socket of the family will do. This one needs no CAP_NET_RAW.
+        using SafeFileHandle socket = LibC.Socket(isIPv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         for (int attempt = 1; attempt <= MostAttempts && !socket.IsInvalid; attempt++)
         {
             if (TryRead(socket, name, isIPv6 ? IPPROTO_IPV6 : IPPROTO_IP, out Errno errno) is { } table)

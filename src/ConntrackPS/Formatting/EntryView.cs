@@ -9,6 +9,7 @@ using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
+using ConntrackPS.Helpers;
 using ConntrackPS.Pipeline;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Settings;
@@ -134,6 +135,7 @@ internal static class NamespacedRow
     {
         typeof(ConntrackEntry), typeof(ConntrackEvent), typeof(ConntrackGroup), typeof(ConntrackCpuStat), typeof(ConntrackExpectation),
         typeof(ConntrackSetting), typeof(ConntrackTimeoutPolicy), typeof(ConntrackBlock), typeof(ConntrackFinding), typeof(ConntrackRepair),
+        typeof(ConntrackHelper),
     }.ToDictionary(type => type, type => type.FullName + Suffix);
 
     /// <summary>True for a row that was marked, also one that came through Clixml or over the wire since.</summary>

@@ -11,6 +11,7 @@ $work = [ordered]@{
     'repair'              = { Test-ConntrackHealth -MinimumSeverity Information -SampleTime 0 -NetworkNamespace $Namespace | Repair-ConntrackHealth -SampleTime 1 -WhatIf -NetworkNamespace $Namespace }
     'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
     'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }
+    'helpers'             = { Get-ConntrackHelper -NetworkNamespace $Namespace }
     'expectations'        = { Get-ConntrackExpectation -NetworkNamespace $Namespace; Watch-ConntrackEvent -Expectation -NetworkNamespace $Namespace }
     'a subscription'      = {
         try {
