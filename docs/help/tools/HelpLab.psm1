@@ -17,7 +17,8 @@ icmp 1 29 src=10.77.1.11 dst=198.51.100.11 type=8 code=0 id=4711 src=198.51.100.
 
 $rules = @'
 table inet lab {
-    chain prerouting { type filter hook prerouting priority 0; ct state invalid counter; }
+    ct helper std-ftp { type "ftp" protocol tcp; }
+    chain prerouting { type filter hook prerouting priority 0; ct state invalid counter; tcp dport 21 ct helper set "std-ftp"; }
     chain postrouting { type nat hook postrouting priority 100; ip saddr 10.77.1.0/24 snat ip to 198.51.100.1; }
 }
 '@
