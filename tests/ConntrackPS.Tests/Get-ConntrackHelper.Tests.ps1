@@ -172,7 +172,11 @@ Describe 'Get-ConntrackHelper' {
         ($names | Get-ConntrackHelper @here).Name | Should -Be $names
     }
 
-    It 'keeps its values in JSON' {
+    It 'keeps its values in JSON and CLIXML' {
+        $ftp | Export-Clixml "$TestDrive/saved.xml"
+        $read = Import-Clixml "$TestDrive/saved.xml"
+        $read.State | Should -Be $ftp.State
+        $read.State | Should -BeOfType ConntrackPS.Helpers.ModuleState
         $json = $ftp | ConvertTo-Json -EnumsAsStrings -Depth 3 | ConvertFrom-Json
         $json.State | Should -Be "$($ftp.State)"
         $json.Rules.Handle | Should -Be $ftp.Rules.Handle

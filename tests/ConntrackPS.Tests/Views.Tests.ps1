@@ -196,7 +196,7 @@ Describe 'The headings of the view <View>' -ForEach $tables {
                 $heading = $Headers[$i]
                 $object.PSObject.Properties[$heading] | Should -Not -BeNullOrEmpty -Because "'$heading' of $View is a property"
                 $value = ($object | Select-Object $heading).$heading
-                $text = (Format-Value $value $Formats[$i]) -replace ' '
+                $text = (Format-Value ($value -is [array] ? $value -join ',' : $value) $Formats[$i]) -replace ' '
                 $shown = -join ($lines | ForEach-Object { $_[$i] }) -replace ' '
                 if ($shown.EndsWith('…')) {
                     $text.StartsWith($shown.TrimEnd('…')) | Should -BeTrue -Because "'$text' stands under $heading, and '$shown' does"
@@ -205,7 +205,10 @@ Describe 'The headings of the view <View>' -ForEach $tables {
                     $shown | Should -Be $text -Because "that is under $heading"
                 }
                 if ($null -ne $value -and $value -isnot [System.Collections.IDictionary]) {
-                    @($object | Where-Object $heading -EQ $value).Count | Should -Be 1
+                    # A list is compared by its elements.
+                    if (@($value).Count -gt 0) {
+                        @($object | Where-Object $heading -EQ @($value)[0]).Count | Should -Be 1
+                    }
                     @($object | Sort-Object $heading).Count | Should -Be 1
                 }
             }
