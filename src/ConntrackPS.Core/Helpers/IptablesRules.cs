@@ -14,13 +14,13 @@ internal static class IptablesRules
     public const string Table = "raw";
 
     /// <summary>offsetof(struct ipt_entry, target_offset); next_offset follows it.</summary>
-    private const int OffsetsIPv4 = 88;
+    internal const int OffsetsIPv4 = 88;
 
     /// <summary>offsetof(struct ip6t_entry, target_offset).</summary>
-    private const int OffsetsIPv6 = 140;
+    internal const int OffsetsIPv6 = 140;
 
     /// <summary>sizeof(struct xt_entry_target).</summary>
-    private const int TargetHeader = 32;
+    internal const int TargetHeader = 32;
 
     private const int TargetNameLength = 29;
 

@@ -18,16 +18,16 @@ internal sealed record XTable(IReadOnlyList<uint> HookEntries, uint Hooks, byte[
     private const int MostAttempts = 6;
 
     /// <summary>IPT_SO_GET_INFO and IP6T_SO_GET_INFO (linux/netfilter_ipv4/ip_tables.h).</summary>
-    private const int GetInfo = 64;
+    internal const int GetInfo = 64;
 
     /// <summary>IPT_SO_GET_ENTRIES and IP6T_SO_GET_ENTRIES.</summary>
-    private const int GetEntries = 65;
+    internal const int GetEntries = 65;
 
     /// <summary>sizeof(struct ipt_getinfo), which is the same for IPv6.</summary>
-    private const int InfoLength = 84;
+    internal const int InfoLength = 84;
 
     /// <summary>offsetof(struct ipt_get_entries, entrytable), which is the same for IPv6.</summary>
-    private const int EntriesOffset = 40;
+    internal const int EntriesOffset = 40;
 
     private const int HookCount = 5;
 

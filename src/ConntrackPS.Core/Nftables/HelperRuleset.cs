@@ -356,10 +356,10 @@ internal static class CtTarget
     public const string Name = "CT";
 
     /// <summary>offsetof(struct xt_ct_target_info, helper).</summary>
-    private const int HelperOffset = 12;
+    internal const int HelperOffset = 12;
 
     /// <summary>sizeof(xt_ct_target_info.helper).</summary>
-    private const int HelperLength = 16;
+    internal const int HelperLength = 16;
 
     /// <summary>The helper that the target attaches. Empty for none, as with --notrack.</summary>
     public static string HelperOf(ReadOnlySpan<byte> info)

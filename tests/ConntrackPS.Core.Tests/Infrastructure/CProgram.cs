@@ -35,6 +35,10 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <linux/stat.h>
         #include <linux/netfilter.h>
         #include <linux/netfilter_ipv4.h>
+        #include <linux/netfilter/x_tables.h>
+        #include <linux/netfilter/xt_CT.h>
+        #include <linux/netfilter_ipv4/ip_tables.h>
+        #include <linux/netfilter_ipv6/ip6_tables.h>
         #include <linux/netfilter/nf_tables.h>
         #include <linux/netfilter/nf_tables_compat.h>
         #include <linux/netfilter/nfnetlink.h>

@@ -1,8 +1,10 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 using ConntrackPS.Tests.Infrastructure;
 using LibC = ConntrackPS.Linux.LibC;
 
@@ -39,6 +41,21 @@ internal static class CLayouts
         ("offsetof(struct nlattr, nla_type)", 2),
         ("offsetof(struct nlmsgerr, msg)", sizeof(int)),
         ("sizeof(struct nf_ct_tcp_flags)", 2),
+        ("IPT_SO_GET_INFO", XTable.GetInfo),
+        ("IP6T_SO_GET_INFO", XTable.GetInfo),
+        ("IPT_SO_GET_ENTRIES", XTable.GetEntries),
+        ("IP6T_SO_GET_ENTRIES", XTable.GetEntries),
+        ("sizeof(struct ipt_getinfo)", XTable.InfoLength),
+        ("sizeof(struct ip6t_getinfo)", XTable.InfoLength),
+        ("offsetof(struct ipt_getinfo, size)", XTable.InfoLength - sizeof(uint)),
+        ("offsetof(struct ipt_get_entries, entrytable)", XTable.EntriesOffset),
+        ("offsetof(struct ip6t_get_entries, entrytable)", XTable.EntriesOffset),
+        ("offsetof(struct ipt_entry, target_offset)", IptablesRules.OffsetsIPv4),
+        ("offsetof(struct ip6t_entry, target_offset)", IptablesRules.OffsetsIPv6),
+        ("sizeof(struct xt_entry_target)", IptablesRules.TargetHeader),
+        ("offsetof(struct xt_ct_target_info, helper)", CtTarget.HelperOffset),
+        ("offsetof(struct xt_ct_target_info_v1, helper)", CtTarget.HelperOffset),
+        ("sizeof(((struct xt_ct_target_info *)0)->helper)", CtTarget.HelperLength),
         ("NLMSG_ALIGN(13)", NetlinkProtocol.Align(13)),
         ("NLA_ALIGN(16)", NetlinkProtocol.Align(16)),
     ];
