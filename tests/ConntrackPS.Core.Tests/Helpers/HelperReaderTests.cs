@@ -1,4 +1,7 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Expectations;
 using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -38,6 +41,36 @@ public sealed class HelperReaderTests : IDisposable
         }
 
         Assert.False(HelperProbe.HasHelper(connection, NetfilterProtocol.Ipv4, "nosuch", 6));
+    }
+
+    [Fact]
+    public void The_kernel_has_the_classes_and_timeouts_of_the_catalog()
+    {
+        ExpectationTable table = new(_ns.Namespace);
+        int port = 1000;
+        foreach (HelperDefinition helper in HelperCatalog.All.Where(helper => helper.Ports.Length > 0))
+        {
+            ConntrackEntry master = Entries.Make(helper.Protocols[0], "192.0.2.1", ++port, "198.51.100.7", helper.Ports[0]);
+            master.MakeDetails().Helper = helper.Name;
+            Assert.True(TableFiller.TryCreate(_ns, master), helper.Name);
+            using ExpectationCreator creator = table.CreateCreator();
+            ExpectationTemplate template = new()
+            {
+                Master = EntryKey.Of(_ns.Table.Read().Single(entry => entry.SourcePort == port)),
+                Source = AddressPrefix.Parse("198.51.100.7"),
+                Destination = HostAddress.Parse("192.0.2.1"),
+            };
+            for (int number = 0; number < helper.Classes.Count; number++)
+            {
+                ushort to = (ushort)(port + 100 * (number + 1));
+                creator.Create((template with { Class = (uint)number, DestinationPort = to }).Make());
+                ConntrackExpectation made = table.Read().Single(expectation => expectation.DestinationPort == to);
+                Assert.InRange((int)made.TimeoutSeconds!, helper.Classes[number].TimeoutSeconds - 2, helper.Classes[number].TimeoutSeconds);
+            }
+
+            NetlinkException refused = Assert.Throws<NetlinkException>(() => creator.Create((template with { Class = (uint)helper.Classes.Count, DestinationPort = 9 }).Make()));
+            Assert.Equal(Errno.InvalidArgument, refused.Errno);
+        }
     }
 
     [Fact]
