@@ -41,7 +41,7 @@ internal sealed record HelperDefinition(
 
 /// <summary>All helpers of Linux, in one table.</summary>
 /// <remarks>
-/// <para>net/netfilter/nf_conntrack_*.c of Linux 6.x. Helpers in user space (nfnetlink_cthelper) are not in it.</para>
+/// <para>net/netfilter/nf_conntrack_*.c of Linux 6.x; limits as of 6.18 (older kernels allow 3 for amanda). Helpers in user space (nfnetlink_cthelper) are not in it.</para>
 /// <para>The cautions follow "Secure use of iptables and connection tracking helpers" of the netfilter project, RFC 4787 (REQ-10) and RFC
 /// 5382 (REQ-6), which recommend to disable all of them except FTP by default.</para>
 /// </remarks>
@@ -90,7 +90,7 @@ internal static class HelperCatalog
             "nf_conntrack_snmp", "nf_nat_snmp_basic", "NF_CONNTRACK_SNMP", "NF_NAT_SNMP_BASIC", [new("default", 1, 30)], AnyNeighbour + "."),
         new(
             "amanda", "Amanda: expects the data connections of a backup.", [IPProtocol.Udp], Both, [10080],
-            "nf_conntrack_amanda", "nf_nat_amanda", "NF_CONNTRACK_AMANDA", "NF_NAT_AMANDA", [new("default", 3, 180)]),
+            "nf_conntrack_amanda", "nf_nat_amanda", "NF_CONNTRACK_AMANDA", "NF_NAT_AMANDA", [new("default", 4, 180)]),
         new(
             "netbios-ns", "NetBIOS names: expects answers to broadcasts.", [IPProtocol.Udp], OnlyIPv4, [137],
             "nf_conntrack_netbios_ns", null, "NF_CONNTRACK_NETBIOS_NS", null, [new("default", 1, 3)], AnyNeighbour + "."),

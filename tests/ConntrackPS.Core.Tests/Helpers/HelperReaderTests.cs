@@ -44,7 +44,7 @@ public sealed class HelperReaderTests : IDisposable
     }
 
     [Fact]
-    public void The_kernel_has_the_classes_and_timeouts_of_the_catalog()
+    public void The_kernel_has_the_classes_limits_and_timeouts_of_the_catalog()
     {
         ExpectationTable table = new(_ns.Namespace);
         int port = 1000;
@@ -62,10 +62,13 @@ public sealed class HelperReaderTests : IDisposable
             };
             for (int number = 0; number < helper.Classes.Count; number++)
             {
-                ushort to = (ushort)(port + 100 * (number + 1));
-                creator.Create((template with { Class = (uint)number, DestinationPort = to }).Make());
-                ConntrackExpectation made = table.Read().Single(expectation => expectation.DestinationPort == to);
-                Assert.InRange((int)made.TimeoutSeconds!, helper.Classes[number].TimeoutSeconds - 2, helper.Classes[number].TimeoutSeconds);
+                // One more than the limit: the kernel removes the oldest.
+                int first = 10_000 + (port - 1000) * 400 + number * 50;
+                for (int i = 0; i <= helper.Classes[number].MaximumCount; i++)
+                    creator.Create((template with { Class = (uint)number, DestinationPort = (ushort)(first + i) }).Make());
+                ConntrackExpectation[] made = [.. table.Read().Where(expectation => expectation.DestinationPort >= first && expectation.DestinationPort < first + 50)];
+                Assert.True(helper.Classes[number].MaximumCount == made.Length, $"{helper.Name} class {number}: {made.Length}");
+                Assert.All(made, expectation => Assert.InRange((int)expectation.TimeoutSeconds!, helper.Classes[number].TimeoutSeconds - 2, helper.Classes[number].TimeoutSeconds));
             }
 
             NetlinkException refused = Assert.Throws<NetlinkException>(() => creator.Create((template with { Class = (uint)helper.Classes.Count, DestinationPort = 9 }).Make()));
