@@ -337,36 +337,6 @@ internal enum NftRegister : uint
     First = 8,
 }
 
-/// <summary>NFTA_OBJ_*.</summary>
-internal enum ObjectAttribute : ushort
-{
-    Table = 1,
-    Name,
-    Type,
-    Data,
-}
-
-/// <summary>NFT_OBJECT_*.</summary>
-internal enum ObjectType : uint
-{
-    CtHelper = 3,
-}
-
-/// <summary>NFTA_CT_HELPER_*.</summary>
-internal enum CtHelperAttribute : ushort
-{
-    Name = 1,
-    L3proto,
-    L4proto,
-}
-
-/// <summary>NFTA_OBJREF_*.</summary>
-internal enum ObjectReferenceAttribute : ushort
-{
-    ImmediateType = 1,
-    ImmediateName,
-}
-
 /// <summary>NFTA_DYNSET_*.</summary>
 internal enum DynamicSetAttribute : ushort
 {

@@ -59,8 +59,8 @@ internal static class NftWriter
         writer.PutText((ushort)ObjectAttribute.Name, name);
         writer.PutUInt32((ushort)ObjectAttribute.Type, (uint)ObjectType.CtHelper);
         MessageWriter.Nest data = writer.BeginNest((ushort)ObjectAttribute.Data);
-        writer.PutText((ushort)CtHelperAttribute.Name, helper);
-        writer.PutByte((ushort)CtHelperAttribute.L4proto, protocol);
+        writer.PutText((ushort)HelperObjectAttribute.Name, helper);
+        writer.PutByte((ushort)HelperObjectAttribute.L4proto, protocol);
         writer.EndNest(data);
     }
 
@@ -204,8 +204,8 @@ internal static class ExpressionWriter
     public static void SetHelper(ref MessageWriter writer, string helper)
     {
         Expression reference = Begin(ref writer, "objref");
-        writer.PutUInt32((ushort)ObjectReferenceAttribute.ImmediateType, (uint)ObjectType.CtHelper);
-        writer.PutText((ushort)ObjectReferenceAttribute.ImmediateName, helper);
+        writer.PutUInt32((ushort)ObjectReferenceAttribute.ImmType, (uint)ObjectType.CtHelper);
+        writer.PutText((ushort)ObjectReferenceAttribute.ImmName, helper);
         End(ref writer, reference);
     }
 
