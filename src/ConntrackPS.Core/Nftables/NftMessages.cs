@@ -166,6 +166,13 @@ internal enum PacketVerdict : uint
     Accept,
 }
 
+/// <summary>Verdicts of nf_tables (NFT_*, enum nft_verdicts).</summary>
+internal enum ChainVerdict
+{
+    /// <summary>The packet continues in another chain, and does not come back to this one.</summary>
+    Goto = -4,
+}
+
 /// <summary>NFTA_EXPR_* (linux/netfilter/nf_tables.h).</summary>
 internal enum ExpressionAttribute : ushort
 {
@@ -184,6 +191,7 @@ internal enum DataAttribute : ushort
 internal enum VerdictAttribute : ushort
 {
     Code = 1,
+    Chain,
 }
 
 /// <summary>NFTA_IMMEDIATE_*.</summary>

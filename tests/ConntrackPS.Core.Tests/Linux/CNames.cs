@@ -91,6 +91,7 @@ internal static class CNames
         [typeof(Hook)] = "NF_INET_",
         [typeof(HookPriority)] = "NF_IP_PRI_",
         [typeof(PacketVerdict)] = "NF_",
+        [typeof(ChainVerdict)] = "NFT_",
         [typeof(NetfilterGroup)] = "NFNLGRP_",
         [typeof(ConntrackStatus)] = "IPS_",
         [typeof(TcpTrackingFlags)] = "IP_CT_TCP_FLAG_",
