@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text.Json.Serialization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Netlink;
@@ -17,7 +18,7 @@ namespace ConntrackPS.Rules;
 /// A refused connection is not in the table, so it is forgotten at the next packet.</para>
 /// <para>The rule is before translation: hosts count by the addresses that they have in packets, as in the original tuple of an entry.</para>
 /// </remarks>
-/// <param name="Maximum">How many connections are allowed.</param>
+/// <param name="Maximum">The number of connections that are allowed.</param>
 /// <param name="Prefix">The length of the prefix that counts as one IPv4 host, 1 to 32.</param>
 /// <param name="PrefixIPv6">The length of the prefix that counts as one IPv6 host, 1 to 128.</param>
 /// <param name="IsPerDestination">True to count by destination instead of by source.</param>
@@ -33,17 +34,38 @@ internal sealed record LimitAction(uint Maximum, int Prefix, int PrefixIPv6, boo
     /// <inheritdoc/>
     public override RuleKind Kind => RuleKind.Limit;
 
-    /// <summary>Addresses that are never limited: sources, or destinations if these are counted.</summary>
-    public IReadOnlyList<AddressPrefix> Exempt { get; init; } = [];
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override string Effect
+    {
+        get
+        {
+            string exempt = ExemptAddresses == "" ? "" : $", except {ExemptAddresses}";
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"at most {Maximum} connections per {(IsPerDestination ? "destination" : "source")} (/{Prefix}, IPv6 /{PrefixIPv6}){exempt}, others {(Rejects ? "rejected" : "dropped")}");
+        }
+    }
 
-    /// <summary>As many hosts are counted at the same time, of each family. While there are more, the kernel limits only those that it counts
-    /// already (nft_dynset.c). A host needs an entry in the table, so nf_conntrack_max is enough but for the second that the kernel takes
-    /// to remove hosts without one. A host takes about 160 bytes, and each further connection about 64.</summary>
-    public uint MaximumHosts { get; init; } = 1 << 18;
+    /// <summary>Prefixes that are never limited, with commas between: of sources, or of destinations if these are counted.</summary>
+    public string ExemptAddresses { get; init; } = "";
+
+    /// <summary>The maximum number of hosts that are counted at the same time, of each family. While there are more, the kernel limits only
+    /// those that it counts already (nft_dynset.c). A host needs an entry in the table, so this is enough for an nf_conntrack_max up to it,
+    /// but for the second that the kernel takes to remove hosts without one.</summary>
+    /// <remarks>Each host takes about 160 bytes of the kernel, each further connection about 64. The set itself starts small: the kernel
+    /// uses only 16 bits of the size as the first size of its table (rhashtable_params.nelem_hint).</remarks>
+    public uint MaximumHosts { get; init; } = 1 << 20;
+
+    /// <summary>The prefixes of <see cref="ExemptAddresses"/>.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<AddressPrefix> Exempt =>
+        [.. ExemptAddresses.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(AddressPrefix.Parse)];
 
     /// <inheritdoc/>
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
     {
+        transaction.Needs = "CONFIG_NF_TABLES_INET, CONFIG_NFT_CT, CONFIG_NFT_CONNLIMIT" + (Rejects ? ", CONFIG_NFT_REJECT_INET and Linux 5.9 to reject" : "");
         table.AddChain(transaction, Refuse);
         foreach ((IReadOnlyList<PacketCondition> conditions, RejectType? reject) in Refusals())
         {
@@ -79,17 +101,6 @@ internal sealed record LimitAction(uint Maximum, int Prefix, int PrefixIPv6, boo
         .. ChainText(Chain, FirstPackets(traffic).Select(conditions => $"{ConditionText(conditions)}goto {Count}")),
     ];
 
-    /// <summary>What the rule does, in words.</summary>
-    public override string ToString()
-    {
-        string host = $"{(IsPerDestination ? "destination" : "source")}{PrefixText(Prefix, 32, "IPv4")}{PrefixText(PrefixIPv6, 128, "IPv6")}";
-        string exempt = Exempt.Count == 0 ? "" : $", except {string.Join(", ", Exempt)}";
-        return string.Create(CultureInfo.InvariantCulture, $"{(Rejects ? "reject" : "drop")} new connections above {Maximum} per {host}{exempt}");
-
-        static string PrefixText(int length, int whole, string family) =>
-            length == whole ? "" : string.Create(CultureInfo.InvariantCulture, $" (/{length} of {family})");
-    }
-
     private void AddCount(TableBuilder table, NftTransaction transaction, IPFamily family)
     {
         HeaderField host = Host(family);
@@ -114,13 +125,13 @@ internal sealed record LimitAction(uint Maximum, int Prefix, int PrefixIPv6, boo
     }
 
     private IEnumerable<(IReadOnlyList<PacketCondition> Conditions, RejectType? Reject)> Refusals() => Rejects
-        ? [([new ValueCondition(new ProtocolField(), ValueRanges.Of([IPProtocol.Tcp]))], RejectType.TcpReset), ([], RejectType.IcmpxUnreachable)]
+        ? [([new ValueCondition(new ProtocolField(), ValueRanges.Of([IPProtocol.Tcp]))], RejectType.TcpRst), ([], RejectType.IcmpxUnreach)]
         : [([], null)];
 
     private static string VerdictText(RejectType? reject) => reject switch
     {
         null => "drop",
-        RejectType.TcpReset => "reject with tcp reset",
+        RejectType.TcpRst => "reject with tcp reset",
         _ => "reject with icmpx type port-unreachable",
     };
 

@@ -1,18 +1,28 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Rules;
 
-/// <summary>What a rule does with the packets that it matches.</summary>
+/// <summary>The effect of a rule on the packets that match it.</summary>
+/// <remarks>The file of a persisted rule has the action as JSON, so that it can be read back.</remarks>
+[JsonDerivedType(typeof(NoTrackAction), nameof(RuleKind.NoTrack))]
+[JsonDerivedType(typeof(HelperAction), nameof(RuleKind.Helper))]
+[JsonDerivedType(typeof(LimitAction), nameof(RuleKind.Limit))]
 internal abstract record RuleAction
 {
     private protected const string Raw = "raw";
     private protected const string Tracked = "tracked";
 
     /// <summary>The kind of rule.</summary>
+    [JsonIgnore]
     public abstract RuleKind Kind { get; }
+
+    /// <summary>The effect in a few words.</summary>
+    [JsonIgnore]
+    public abstract string Effect { get; }
 
     /// <summary>Adds the rules, and what they need, to a new table.</summary>
     public abstract void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic);
@@ -44,23 +54,12 @@ internal abstract record RuleAction
         string.Concat(conditions.Select(condition => condition.ToNft() + " "));
 }
 
-/// <summary>The kinds of rules beside the table.</summary>
-public enum RuleKind
-{
-    /// <summary>Traffic gets a helper.</summary>
-    Helper,
-
-    /// <summary>Traffic is not tracked.</summary>
-    NoTrack,
-
-    /// <summary>New connections above a number are refused.</summary>
-    Limit,
-}
-
 /// <summary>Packets of both directions belong to no connection. The rule is before connection tracking (nft_notrack).</summary>
 internal sealed record NoTrackAction : RuleAction
 {
     public override RuleKind Kind => RuleKind.NoTrack;
+
+    public override string Effect => "not tracked";
 
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
     {
@@ -91,6 +90,8 @@ internal sealed record NoTrackAction : RuleAction
 internal sealed record HelperAction(string Helper, IPProtocol Protocol) : RuleAction
 {
     public override RuleKind Kind => RuleKind.Helper;
+
+    public override string Effect => $"helper {Helper}";
 
     private string ObjectName => $"{Helper}-{ProtocolNames.ToKernel(Protocol)}";
 

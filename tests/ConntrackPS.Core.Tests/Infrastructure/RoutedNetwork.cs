@@ -27,6 +27,13 @@ public sealed class RoutedNetwork : IDisposable
             AddAddress(_server, "link2", family, 2, 3);
         Router.Exec(
             "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0");
+
+        // The kernels take a moment to find each other.
+        foreach (IPFamily family in (IPFamily[])[IPFamily.IPv4, IPFamily.IPv6])
+        {
+            foreach (int number in (int[])[2, 3])
+                Assert.True(Wait.Until(() => Record.Exception(() => _client.Exec("ping", "-q", "-c1", "-W1", "-I", Client(family, 0, 1), Server(family, number))) is null));
+        }
     }
 
     /// <summary>The router.</summary>

@@ -24,7 +24,7 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
         RuleAction action = ActionOf(name);
         using TrafficRule rule = TrafficRule.Open(Dns, action, network.Namespace);
 
-        string shown = network.Exec("nft", "-n", "list", "table", "inet", rule.Table);
+        string shown = network.Exec("nft", "-n", "list", "table", "inet", rule.Name);
         Assert.True(rule.IsInForce);
         Assert.Contains("flags owner", shown, StringComparison.Ordinal);
         foreach (string part in PartsOf(name))
@@ -32,7 +32,7 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
 
         // The same as text, in a table that stays: nft reads it, and shows the same rules.
         string text = $"table inet as-text {{\n{string.Join('\n', action.ToNft(PacketSelector.Of(Dns)))}\n}}";
-        network.Exec("sh", "-c", $"cat > /tmp/{rule.Table}.nft <<'END'\n{text}\nEND\nnft -f /tmp/{rule.Table}.nft; status=$?; rm /tmp/{rule.Table}.nft; exit $status");
+        network.Exec("sh", "-c", $"cat > /tmp/{rule.Name}.nft <<'END'\n{text}\nEND\nnft -f /tmp/{rule.Name}.nft; status=$?; rm /tmp/{rule.Name}.nft; exit $status");
         string again = network.Exec("nft", "-n", "list", "table", "inet", "as-text");
         network.Exec("nft", "delete", "table", "inet", "as-text");
         foreach (string part in PartsOf(name))
@@ -44,10 +44,21 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
     public void A_rule_goes_with_its_object()
     {
         TrafficRule rule = TrafficRule.Open(Dns, new NoTrackAction(), network.Namespace);
-        Assert.Contains(rule.Table, network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
+        Assert.Contains(rule.Name, network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
         rule.Dispose();
-        Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Table, StringComparison.Ordinal));
+        Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Name, StringComparison.Ordinal));
         Assert.False(rule.IsInForce);
+    }
+
+    [Fact]
+    public void A_rule_whose_table_the_kernel_lost_is_made_again()
+    {
+        using LosableRule losable = new(Dns, new NoTrackAction(), network.Namespace);
+        string before = network.Exec("nft", "-n", "list", "table", "inet", losable.Rule.Name);
+        losable.Lose();
+        Assert.True(Wait.Until(() => losable.Rule is { LossCount: 1, IsInForce: true }));
+        Assert.Equal(before, network.Exec("nft", "-n", "list", "table", "inet", losable.Rule.Name));
+        Assert.Contains("it had no effect until it was created again", losable.Rule.Problem, StringComparison.Ordinal);
     }
 
     [Fact]
