@@ -26,6 +26,7 @@
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'
         'Get-ConntrackTimeoutPolicy'
+        'Limit-ConntrackSource'
         'Measure-ConntrackEntry'
         'New-ConntrackEntry'
         'New-ConntrackExpectation'

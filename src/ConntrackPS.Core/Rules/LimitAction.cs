@@ -101,6 +101,20 @@ internal sealed record LimitAction(uint Maximum, int Prefix, int PrefixIPv6, boo
         .. ChainText(Chain, FirstPackets(traffic).Select(conditions => $"{ConditionText(conditions)}goto {Count}")),
     ];
 
+    /// <summary>Describes that there are more hosts than the rule can count. Null if there are not.</summary>
+    /// <param name="connection">A socket in the rule's network namespace.</param>
+    /// <param name="table">The rule's table.</param>
+    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
+    public string? DescribeFull(NetlinkConnection connection, string table)
+    {
+        IEnumerable<string> full = from family in (IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]
+                                   where SetElements.Count(connection, table, SetName(family)) >= MaximumHosts
+                                   select family.ToString();
+        return string.Join(" and ", full) is { Length: > 0 } families
+            ? string.Create(CultureInfo.InvariantCulture, $"The rule counts {MaximumHosts} {families} hosts, which is the maximum: connections of further hosts are not limited.")
+            : null;
+    }
+
     private void AddCount(TableBuilder table, NftTransaction transaction, IPFamily family)
     {
         HeaderField host = Host(family);

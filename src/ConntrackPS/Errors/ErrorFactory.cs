@@ -171,6 +171,13 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} needs at least one condition. It never applies to all traffic."), ErrorId.NoTraffic, ErrorCategory.InvalidArgument, null,
         "Give the traffic, for example -Protocol Udp -DestinationPort 53.");
 
+    /// <summary>The source of the user's SSH connection has as many connections as a limit allows.</summary>
+    public static ErrorRecord OwnSourceAtLimit(LimitedSource source) => Create(
+        new InvalidOperationException(FormattableString.Invariant(
+            $"This would refuse new SSH connections from where the command runs: {source.Source} has {source.Count} connections now, and the limit is {source.Maximum}.")),
+        ErrorId.OwnConnection, ErrorCategory.InvalidOperation, source,
+        FormattableString.Invariant($"Exempt it (-ExemptAddress {source.Source}), or raise -Maximum above {source.Count}. To add the limit anyway, use -Force."));
+
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 
     private static ErrorRecord? FromBlocking(Exception exception, object? target) => exception switch
