@@ -114,9 +114,7 @@ public sealed class LimitConntrackSourceCommand : PacketRuleCommand
     {
         foreach (LimitedSource source in over.Take(MostNamed))
             ShouldProcess($"{source.Source}, which has {Counted.Of(source.Count, "connection", "connections")} now", "Refuse new connections");
-        if (over.Length > MostNamed)
-            WriteWarning($"The list ends after {MostNamed} of {over.Length} {HostWord}s.");
-        WriteWarning(Summary(over));
+        WriteWarning(Summary(over) + (over.Length > MostNamed ? FormattableString.Invariant($" The first {MostNamed} are listed.") : ""));
     }
 
     private void WarnAbout(LimitedSource[] over, ConntrackFilter filter)

@@ -184,7 +184,7 @@ internal static partial class ErrorFactory
     {
         NftablesUnavailableException => Create(
             exception, ErrorId.NftablesUnavailable, ErrorCategory.NotInstalled, target,
-            "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
+            "Nothing was changed. Load the kernel modules (modprobe nf_tables nft_ct, for limits also nft_connlimit nft_reject_inet), or remove entries without -Block."),
         NftTableLostException => Create(
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),

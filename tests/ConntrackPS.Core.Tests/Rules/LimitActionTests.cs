@@ -3,6 +3,10 @@ using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
 using ConntrackPS.Tests.Infrastructure;
 
@@ -246,6 +250,12 @@ public sealed partial class LimitActionTests(RoutedNetwork network) : IClassFixt
         Assert.True(Connect(family, 0, 3).IsOpen);
         Assert.True(Connect(family, 0, 3).IsOpen, "The set is full.");
         Assert.Equal(2, CountHosts(rule));
+        using (NetlinkConnection connection = NetlinkConnection.Open(network.Router.Namespace))
+        {
+            string? problem = ((LimitAction)rule.Action).DescribeFull(connection, rule.Name);
+            Assert.StartsWith($"The rule counts 2 {family} hosts, which is the maximum:", problem, StringComparison.Ordinal);
+            Assert.Null(new LimitAction(1, 32, 128, false, true).DescribeFull(connection, rule.Name));
+        }
 
         // The kernel removes hosts without connections every second.
         network.Router.Exec("conntrack", "-F");
@@ -266,6 +276,77 @@ public sealed partial class LimitActionTests(RoutedNetwork network) : IClassFixt
         Assert.True(Connect(family, 8, 1).IsOpen);
         Assert.False(Connect(family, 8, 1).IsOpen);
         Assert.Equal(1, CountHosts(rule));
+    }
+
+    /// <summary>The count from the table is the kernel's: the next connection is refused as soon as it is at the maximum.</summary>
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void The_table_has_as_many_connections_as_the_kernel_counts(IPFamily family)
+    {
+        network.Listen(80);
+        Socket receiver = network.Receiver(family, 53);
+        LimitAction limit = new(3, 32, 128, false, true) { ExemptAddresses = RoutedNetwork.Client(family, 9, 9) };
+        using TrafficRule rule = TrafficRule.Open(Everything, limit, network.Router.Namespace);
+        Connection closed = Connect(family, 0, 1);
+        Connect(family, 0, 1);
+        Connect(family, 9, 9);
+        Connect(family, 0, 2);
+        network.ConnectFromRouter(family == IPFamily.IPv6 ? "::" : "0.0.0.0", RoutedNetwork.Server(family), 80);
+        Assert.Equal([(Host(1), 2), (Host(2), 1)], Count(limit));
+        closed.Abort();
+        Assert.True(Wait.Until(() => network.Router.Exec("conntrack", "-L", "-f", Family(family)).Contains("CLOSE", StringComparison.Ordinal)));
+        Assert.Equal([(Host(1), 1), (Host(2), 1)], Count(limit));
+        Assert.True(Send(family, 53).Arrives(receiver));
+        Assert.True(Connect(family, 0, 1).IsOpen);
+        Assert.Equal([(Host(1), 3), (Host(2), 1)], Count(limit));
+        Assert.False(Connect(family, 0, 1).IsOpen);
+        Assert.Equal([(Host(1), 3), (Host(2), 1)], Count(limit));
+
+        string prefix = family == IPFamily.IPv6 ? "2001:db8:9::/64" : "10.9.0.0/24";
+        Assert.Equal([(prefix, 4)], Count(limit with { Prefix = 24, PrefixIPv6 = 64 }));
+        
+        // The exempt address is no destination here.
+        Assert.Equal([(RoutedNetwork.Server(family), 5)], Count(limit with { IsPerDestination = true }));
+
+        string Host(int number) => RoutedNetwork.Client(family, 0, number).Replace(":0::", "::", StringComparison.Ordinal);
+    }
+
+    /// <summary>Of the addresses of an entry, a rule sees those of its first packet.</summary>
+    [Fact]
+    public void Either_address_is_one_of_the_first_packet()
+    {
+        network.Router.Exec("conntrack", "-I", "-s", "10.9.0.1", "-d", "10.2.0.2", "-p", "udp", "--sport", "5", "--dport", "53", "-t", "60", "--src-nat", "203.0.113.1:77");
+        LimitAction limit = new(3, 32, 128, false, true);
+        Assert.Equal([("10.9.0.1", 1)], Count(limit, new ConntrackFilter { Address = [AddressPrefix.Parse("10.2.0.2")] }));
+        Assert.Equal([("10.9.0.1", 1)], Count(limit, new ConntrackFilter { Port = [new PortRange(5)] }));
+        Assert.Empty(Count(limit, new ConntrackFilter { Address = [AddressPrefix.Parse("203.0.113.1")] }));
+        Assert.Empty(Count(limit, new ConntrackFilter { Port = [new PortRange(77)] }));
+        Assert.Empty(Count(limit with { ExemptAddresses = "10.9.0.0/16" }));
+    }
+
+    [Theory]
+    [InlineData(true, "CONFIG_NFT_CONNLIMIT, CONFIG_NFT_REJECT_INET and Linux 5.9 to reject")]
+    [InlineData(false, "CONFIG_NFT_CONNLIMIT)")]
+    public void A_kernel_without_the_features_is_told_by_name(bool rejects, string expected)
+    {
+        using FakeKernel kernel = new();
+        NftTransaction transaction = new(kernel.Connection, "limit-1", () => true, "add a rule");
+        new LimitAction(3, 32, 64, false, rejects).AddTo(new TableBuilder("limit-1"), transaction, PacketSelector.Of(Everything));
+        kernel.Answer(Messages.Error(3, Errno.NotFound));
+        NftablesUnavailableException exception = Assert.Throws<NftablesUnavailableException>(transaction.Commit);
+        Assert.Contains(expected, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Equal_limits_are_equal_and_read_back_from_a_file()
+    {
+        LimitAction limit = new(3, 24, 64, true, false) { ExemptAddresses = "10.9.0.0/16, 2001:db8::1" };
+        Assert.Equal(limit, new LimitAction(3, 24, 64, true, false) { ExemptAddresses = "10.9.0.0/16, 2001:db8::1" });
+        Assert.NotEqual(limit, limit with { ExemptAddresses = "10.9.0.0/16" });
+        RuleName name = new(RuleKind.Limit, null, 1);
+        RuleFile file = RuleFile.Parse(name, "x", RuleFile.Write(name, new ConntrackFilter { Protocol = [IPProtocol.Udp] }, limit, null));
+        Assert.Equal(limit, file.Action);
+        Assert.Equal("at most 3 connections per destination (/24, IPv6 /64), except 10.9.0.0/16, 2001:db8::1, others dropped", limit.Effect);
     }
 
     [Theory]
@@ -345,6 +426,13 @@ public sealed partial class LimitActionTests(RoutedNetwork network) : IClassFixt
         socket.ReceiveTimeout = 500;
         socket.Send([1]);
         return (socket, receiver => RoutedNetwork.Arrives(receiver));
+    }
+
+    private IEnumerable<(string, long)> Count(LimitAction limit, ConntrackFilter? filter = null)
+    {
+        new SourceCount(filter ?? Everything, limit).Read(network.Router.Table, out IReadOnlyList<LimitedSource> sources);
+        Assert.All(sources, source => Assert.Equal(source.Count > 3, source.IsOver));
+        return sources.Select(source => (source.Source, source.Count));
     }
 
     private int CountHosts(TrafficRule rule)
