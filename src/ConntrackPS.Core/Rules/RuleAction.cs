@@ -82,41 +82,6 @@ internal sealed record NoTrackAction : RuleAction
         traffic.Original.Concat(traffic.Reply).DistinctBy(ConditionText);
 }
 
-/// <summary>New connections get a helper (nft_ct_helper_obj). The kernel does nothing to a connection that is in the table already.</summary>
-/// <param name="Helper">The helper's name.</param>
-/// <param name="Protocol">TCP or UDP.</param>
-internal sealed record HelperAction(string Helper, IPProtocol Protocol) : RuleAction
-{
-    public override RuleKind Kind => RuleKind.Helper;
-
-    private string ObjectName => $"{Helper}-{ProtocolNames.ToKernel(Protocol)}";
-
-    public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
-    {
-        table.AddHelper(transaction, ObjectName, Helper, Protocol);
-        foreach (BaseChain chain in Chains(Tracked, HookPriority.AfterConntrack))
-        {
-            foreach (IReadOnlyList<PacketCondition> conditions in traffic.Original)
-            {
-                table.AddRule(transaction, chain, [.. conditions, new NewConnectionCondition()], (ref MessageWriter writer) =>
-                {
-                    ExpressionWriter.Count(ref writer);
-                    ExpressionWriter.SetHelper(ref writer, ObjectName);
-                });
-            }
-        }
-    }
-
-    public override IEnumerable<string> ToNft(PacketSelector traffic) =>
-    [
-        $"ct helper {ObjectName} {{",
-        $"    type \"{Helper}\" protocol {ProtocolNames.ToKernel(Protocol)};",
-        "}",
-        .. Chains(Tracked, HookPriority.AfterConntrack).SelectMany(chain => ChainText(
-            chain, traffic.Original.Select(conditions => $"{ConditionText(conditions)}ct state new counter ct helper set \"{ObjectName}\""))),
-    ];
-}
-
 /// <summary>New connections of a source, or to a destination, are refused while it has more than a number (nft_connlimit).</summary>
 /// <param name="Maximum">How many connections are allowed.</param>
 /// <param name="Prefix">The length of the prefix that counts as one IPv4 host.</param>
