@@ -30,13 +30,16 @@ internal enum TableAttribute : ushort
 {
     Name = 1,
     Flags,
-    Owner = 7,
+    Userdata = 6,
+    Owner,
 }
 
 /// <summary>NFT_TABLE_F_*.</summary>
 [Flags]
 internal enum TableFlags : uint
 {
+    None = 0,
+
     /// <summary>The table belongs to the socket that created it, and is removed when that is closed (Linux 5.12).</summary>
     Owner = 2,
 }

@@ -13,6 +13,8 @@ internal sealed record HelperAction(string Helper, IReadOnlyList<IPProtocol> Pro
 {
     public override RuleKind Kind => RuleKind.Helper;
 
+    public override string Effect => $"helper {Helper}";
+
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
     {
         foreach (IPProtocol protocol in Protocols)
@@ -43,7 +45,10 @@ internal sealed record HelperAction(string Helper, IReadOnlyList<IPProtocol> Pro
     ];
 
     /// <inheritdoc/>
-    public override string ToString() => $"get the helper {Helper} ({string.Join(", ", Protocols.Select(ProtocolNames.ToKernel))})";
+    public bool Equals(HelperAction? other) => other is not null && Helper == other.Helper && Protocols.ToHashSet().SetEquals(other.Protocols);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Helper.GetHashCode(StringComparison.Ordinal);
 
     private string NameOf(IPProtocol protocol) => $"{Helper}-{ProtocolNames.ToKernel(protocol)}";
 
