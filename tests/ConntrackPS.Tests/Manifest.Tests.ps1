@@ -14,6 +14,8 @@ BeforeAll {
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
+        'Disable-ConntrackHelper'
+        'Enable-ConntrackHelper'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'

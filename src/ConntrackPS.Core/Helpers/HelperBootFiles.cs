@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using ConntrackPS.Linux;
+using ConntrackPS.Rules;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Helpers;
@@ -14,6 +15,19 @@ internal static partial class HelperBootFiles
     /// <summary>True if the kernel assigns helpers by itself now. Null if it can't, as since Linux 6.0.</summary>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     public static bool? IsAssignedByKernel(NetworkNamespace? networkNamespace) => Sysctl.ReadNumber(AssignmentFile, networkNamespace) is { } number ? number != 0 : null;
+
+    /// <summary>The changes for persisted rules.</summary>
+    /// <param name="root">The system to write to.</param>
+    /// <param name="how">The command that writes, for the first line of a new file.</param>
+    /// <param name="helpers">The names of all helpers that persisted rules attach after the change.</param>
+    /// <param name="isAssignedByKernel">As of <see cref="IsAssignedByKernel"/>.</param>
+    public static RulePersister.FurtherFiles For(SystemRoot root, string? how, IReadOnlyList<string> helpers, bool? isAssignedByKernel) => files =>
+    {
+        using RootFolder folder = RootFolder.TryOpen(root.Path) ?? throw new DirectoryNotFoundException($"There is no folder {root.Path}.");
+        using KernelModules modules = new(new SystemRoot());
+        HelperDefinition[] definitions = [.. helpers.Select(HelperCatalog.Find).OfType<HelperDefinition>()];
+        AddTo(files, how, BootModules.Read(root, folder).Others, modules, definitions, isAssignedByKernel, root.IsModular);
+    };
 
     /// <summary>Adds the changes.</summary>
     /// <param name="files">Takes the changes, to be made together.</param>

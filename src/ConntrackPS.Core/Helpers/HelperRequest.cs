@@ -85,7 +85,7 @@ internal sealed class HelperRequest
         if (Helper.Caution is { } caution)
         {
             throw new HelperRefusedException(HelperRefusal.Unsafe, Helper.Name, nameof(ConntrackFilter.DestinationAddress),
-                $"The helper {Helper.Name} needs the addresses of its servers. {caution}");
+                $"The helper {Helper.Name} needs the addresses of its servers. {caution}") { NeedsServers = true };
         }
 
         if (!Restricts(Traffic.SourceAddress))
@@ -132,4 +132,7 @@ internal sealed class HelperRefusedException(HelperRefusal reason, string helper
 
     /// <summary>The property of <see cref="ConntrackFilter"/>. Null if it is not about one.</summary>
     public string? Property { get; } = property;
+
+    /// <summary>True if the clients alone are not sufficient.</summary>
+    public bool NeedsServers { get; init; }
 }
