@@ -82,7 +82,7 @@ internal sealed class TrafficRule : IDisposable
                     rule._table.Begin((table, transaction) => action.AddTo(table, transaction, traffic));
                     return rule;
                 }
-                catch (NetlinkException exception) when (exception.Errno == Errno.Exists && number < MostAttempts)
+                catch (NetlinkException exception) when (number < MostAttempts && IsTaken(exception.Errno, connection, rule.Name))
                 {
                     // An earlier rule of this process, or one of a process in another container that has the same id.
                 }
@@ -94,6 +94,10 @@ internal sealed class TrafficRule : IDisposable
             throw;
         }
     }
+
+    /// <summary>True if there is a table of the name. If another socket owns it, the kernel answers EPERM, as without CAP_NET_ADMIN.</summary>
+    private static bool IsTaken(Errno errno, NetlinkConnection connection, string name) =>
+        errno == Errno.Exists || (errno == Errno.NotPermitted && NamedTables.Read(connection).Any(table => table.Name == name));
 
     /// <inheritdoc cref="WatchedTable.ReadCounters"/>
     public RuleCounters ReadCounters() => _table.ReadCounters();
