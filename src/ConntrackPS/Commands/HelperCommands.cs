@@ -238,6 +238,10 @@ public sealed class DisableConntrackHelperCommand : TuningCommand
         ConntrackRule[] ours = [.. attaching.Where(rule => rule.ProcessId is null || rule.ProcessId == Environment.ProcessId)];
         if (ours.Length == 0 && !isPattern)
             WriteError(ErrorFactory.HelperNotEnabled(helper));
+
+        // A pattern names the helpers that rules of ours attach.
+        if (ours.Length == 0 && isPattern)
+            return;
         int removed = ours.Count(rule => Remove(rule, book, root, target));
 
         HashSet<string> names = [.. all.Select(rule => rule.Name)];
