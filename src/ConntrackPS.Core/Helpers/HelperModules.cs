@@ -1,5 +1,5 @@
-using System.ComponentModel;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Helpers;
@@ -138,7 +138,7 @@ internal static class Modprobe
             string text = string.Join(' ', (errors.GetAwaiter().GetResult() + output.GetAwaiter().GetResult()).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
             return text.Length > 0 ? text.TrimEnd('.') : FormattableString.Invariant($"'{program} {module}' ended with {process.ExitCode}");
         }
-        catch (Win32Exception exception)
+        catch (ExternalException exception)
         {
             return $"{program} could not be run ({exception.Message})";
         }

@@ -68,7 +68,7 @@ public sealed class EnableConntrackHelperCommand : RuleCommand
     /// <summary>The destination ports of the first packet, as it arrives, before translation: ports or ranges. The default is the usual
     /// port of the helper.</summary>
     [Parameter]
-    [Alias("DestinationPort", "DPort")]
+    [Alias("DPort")]
     [PortArgument]
     [ArgumentCompleter(typeof(PortCompleter))]
     public PortRange[]? Port { get; set; }
