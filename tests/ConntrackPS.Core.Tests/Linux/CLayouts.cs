@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
@@ -50,9 +49,12 @@ internal static class CLayouts
         ("offsetof(struct ipt_getinfo, size)", XTable.InfoLength - sizeof(uint)),
         ("offsetof(struct ipt_get_entries, entrytable)", XTable.EntriesOffset),
         ("offsetof(struct ip6t_get_entries, entrytable)", XTable.EntriesOffset),
-        ("offsetof(struct ipt_entry, target_offset)", IptablesRules.OffsetsIPv4),
-        ("offsetof(struct ip6t_entry, target_offset)", IptablesRules.OffsetsIPv6),
-        ("sizeof(struct xt_entry_target)", IptablesRules.TargetHeader),
+        ("offsetof(struct ipt_entry, target_offset)", XTableRule.OffsetsIPv4),
+        ("offsetof(struct ip6t_entry, target_offset)", XTableRule.OffsetsIPv6),
+        ("sizeof(struct ipt_entry)", XTableRule.LengthIPv4),
+        ("sizeof(struct ip6t_entry)", XTableRule.LengthIPv6),
+        ("sizeof(struct xt_entry_target)", XExtension.HeaderLength),
+        ("sizeof(struct xt_entry_match)", XExtension.HeaderLength),
         ("offsetof(struct xt_ct_target_info, helper)", CtTarget.HelperOffset),
         ("offsetof(struct xt_ct_target_info_v1, helper)", CtTarget.HelperOffset),
         ("sizeof(((struct xt_ct_target_info *)0)->helper)", CtTarget.HelperLength),
