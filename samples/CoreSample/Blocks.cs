@@ -4,6 +4,7 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
+using ConntrackPS.Rules;
 
 namespace ConntrackPS.Samples;
 
@@ -27,5 +28,30 @@ internal static class Blocks
         Thread.Sleep(duration);
         RuleCounters dropped = block.ReadCounters();
         Console.WriteLine($"{dropped.Packets} packets were dropped, {dropped.Bytes} bytes. {block.Problem}");
+    }
+
+    /// <summary>Shows the rules that this library added: of any process, and those that boot loads.</summary>
+    public static void Rules(NetworkNamespace? where)
+    {
+        foreach (ConntrackRule rule in new RuleBook(where).Read())
+        {
+            string stays = rule.Lifetime == RuleLifetime.Process ? $"until process {rule.ProcessId} ends" : $"from {rule.File ?? "no file"}";
+            Console.WriteLine($"{rule.Kind} {rule.Name}: {rule.Effect}, {rule.Traffic}; {rule.Packets ?? 0} packets; {stays}");
+        }
+    }
+
+    /// <summary>Removes a rule, with its file if it is persisted. A rule of another process stays.</summary>
+    public static void RemoveRule(NetworkNamespace? where, string name)
+    {
+        RuleBook book = new(where);
+        ConntrackRule rule = book.Read().FirstOrDefault(rule => rule.Name == name) ?? throw new FormatException($"There is no rule {name}.");
+        try
+        {
+            Console.WriteLine(book.Remove(rule) ? $"removed {rule}" : $"{rule} was gone already");
+        }
+        catch (ForeignRuleException exception)
+        {
+            Console.WriteLine($"{exception.Rule.Name} stays: {exception.Message}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
-using ConntrackPS.Nftables;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 using ConntrackPS.Samples;
 
 // core-sample [--namespace NAME] COMMAND [ARGUMENT...]
@@ -23,7 +23,7 @@ const string Usage = """
       policy [create NAME STATE SECONDS | remove NAME]
       expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
       expect-watch SECONDS                           helpers
-      save
+      rules [remove NAME]                            save
       read < TEXT                                    restore < TEXT
     """;
 
@@ -68,6 +68,9 @@ try
         case ["policy"]: Tuning.Policies(where); break;
         case ["policy", "create", var policy, var state, var seconds]: Tuning.CreatePolicy(where, policy, state, Seconds(seconds)); break;
         case ["policy", "remove", var policy]: Tuning.RemovePolicy(where, policy); break;
+
+        case ["rules"]: Blocks.Rules(where); break;
+        case ["rules", "remove", var rule]: Blocks.RemoveRule(where, rule); break;
 
         case ["expect"]: Expecting.List(where); break;
         case ["helpers"]: Expecting.Helpers(where); break;

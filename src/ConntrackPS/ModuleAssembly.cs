@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using ConntrackPS.Blocking;
 using ConntrackPS.Linux;
+using ConntrackPS.Rules;
 
 namespace ConntrackPS;
 
@@ -23,8 +24,12 @@ public sealed class ModuleAssembly : IModuleAssemblyInitializer, IModuleAssembly
     /// <inheritdoc/>
     public void OnImport() => _ = FindsLibC.Value;
 
-    /// <summary>Ends the blocks that the cmdlets have left.</summary>
-    public void OnRemove(PSModuleInfo psModuleInfo) => BlockSession.EndAll();
+    /// <summary>Ends the blocks and rules that the cmdlets have left.</summary>
+    public void OnRemove(PSModuleInfo psModuleInfo)
+    {
+        BlockSession.EndAll();
+        RuleSession.EndAll();
+    }
 
     /// <summary>Loads Tmds.LibC, which has a file for each processor below the folder runtimes. Applications find it by their deps.json.
     /// PowerShell looks for assemblies only in the folder of the module.</summary>

@@ -210,6 +210,14 @@ Describe 'samples/CoreSample' {
         $said[2] | Should -BeLike 'tftp: No connection gets it: *'
     }
 
+    It 'rules: what there is, and its end' {
+        Invoke-InNamespace $namespace nft add table inet conntrackps-notrack-3
+        Invoke-Sample rules | Should -Be 'NoTrack conntrackps-notrack-3: unknown, unknown: no file describes it; 0 packets; from no file'
+        Invoke-Sample rules remove conntrackps-notrack-3 | Should -BeLike 'removed conntrackps-notrack-3 (*'
+        Invoke-InNamespace $namespace nft list tables | Should -Not -BeLike '*conntrackps-*'
+        Get-Complaint --namespace $namespace rules remove conntrackps-notrack-3 | Should -BeLike '*There is no rule*'
+    }
+
     It 'expect, expect-watch, expect-delete: connections that are announced' {
         $watch = Start-Sample expect-watch 5
         $null = New-Master $namespace

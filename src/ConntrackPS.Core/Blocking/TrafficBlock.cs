@@ -3,8 +3,8 @@ using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
-using ConntrackPS.Nftables;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Blocking;
 

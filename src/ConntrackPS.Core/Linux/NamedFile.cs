@@ -8,7 +8,7 @@ namespace ConntrackPS.Linux;
 /// stops when the user cancels.</summary>
 /// <remarks>open(2) blocks until a pipe's other end is open. A device may have no end, or react to being opened. So the file is first
 /// checked with O_PATH, and then the same file is opened.</remarks>
-internal sealed class NamedFile : Stream
+internal sealed class NamedFile : ForwardStream
 {
     private const int LookAgainMilliseconds = 100;
 
@@ -20,16 +20,6 @@ internal sealed class NamedFile : Stream
 
     private NamedFile(SafeFileHandle file, string path, bool isPipe, Func<bool> isStopped) =>
         (_file, _path, _isPipe, _isStopped) = (file, path, isPipe, isStopped);
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>Opens the file. Symbolic links are followed.</summary>
     /// <param name="path">The path of the file.</param>
@@ -68,16 +58,6 @@ internal sealed class NamedFile : Stream
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -31,13 +31,16 @@ internal enum TableAttribute : ushort
 {
     Name = 1,
     Flags,
-    Owner = 7,
+    Userdata = 6,
+    Owner,
 }
 
 /// <summary>NFT_TABLE_F_*.</summary>
 [Flags]
 internal enum TableFlags : uint
 {
+    None = 0,
+
     /// <summary>The chains of the table see no packets.</summary>
     Dormant = 1,
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 
@@ -7,11 +8,19 @@ namespace ConntrackPS.Nftables;
 /// <summary>Writes the bodies of nf_tables messages (linux/netfilter/nf_tables.h).</summary>
 internal static class NftWriter
 {
-    /// <summary>A table that belongs only to this socket. The kernel removes it with the socket.</summary>
-    public static void Table(ref MessageWriter writer, string name)
+    /// <summary>The most bytes of a comment that nft shows (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl), with the NUL at the end.</summary>
+    private const int LongestComment = 128;
+
+    /// <param name="writer">The writer.</param>
+    /// <param name="name">The table's name.</param>
+    /// <param name="flags">With <see cref="TableFlags.Owner"/> the table belongs only to this socket, and goes with it.</param>
+    /// <param name="comment">A comment for administrators, which is cut if it is too long. Null for none.</param>
+    public static void Table(ref MessageWriter writer, string name, TableFlags flags, string? comment = null)
     {
         writer.PutText((ushort)TableAttribute.Name, name);
-        writer.PutUInt32((ushort)TableAttribute.Flags, (uint)TableFlags.Owner);
+        writer.PutUInt32((ushort)TableAttribute.Flags, (uint)flags);
+        if (comment is not null)
+            writer.Put((ushort)TableAttribute.Userdata, UserData.Comment(comment, LongestComment));
     }
 
     /// <summary>The name of a table, to request it or to delete it.</summary>
@@ -34,9 +43,9 @@ internal static class NftWriter
     /// <param name="table">The table.</param>
     /// <param name="name">The set's name.</param>
     /// <param name="type">The type of its elements.</param>
-    /// <param name="flags">How it is used.</param>
+    /// <param name="flags">Its properties.</param>
     /// <param name="id">A number of the set in its transaction.</param>
-    /// <param name="size">How many elements it may have; null for no limit.</param>
+    /// <param name="size">The maximum number of elements; null for no limit.</param>
     public static void Set(ref MessageWriter writer, string table, string name, ElementType type, SetFlags flags, uint id, uint? size = null)
     {
         writer.PutText((ushort)SetAttribute.Table, table);
@@ -98,6 +107,40 @@ internal static class NftWriter
         MessageWriter.Nest data = writer.BeginNest(attribute);
         writer.Put((ushort)DataAttribute.Value, value);
         writer.EndNest(data);
+    }
+}
+
+/// <summary>The data that the kernel keeps for nft, in attributes of its own: a type, a length and the value, a byte each for the first
+/// two (struct nftnl_udata of libnftnl).</summary>
+internal static class UserData
+{
+    /// <summary>NFTNL_UDATA_TABLE_COMMENT: a text that ends with NUL.</summary>
+    private const byte CommentType = 0;
+
+    private const int Header = 2;
+
+    /// <summary>A comment, cut if it is longer than a number of bytes.</summary>
+    public static byte[] Comment(string text, int longest)
+    {
+        const string Cut = "...";
+        while (Encoding.UTF8.GetByteCount(text) + 1 > longest)
+            text = text[..^(text.EndsWith(Cut, StringComparison.Ordinal) ? Cut.Length + 1 : Cut.Length)] + Cut;
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        return [CommentType, (byte)(bytes.Length + 1), .. bytes, 0];
+    }
+
+    /// <summary>The comment in the data of a table. Null if there is none.</summary>
+    public static string? CommentIn(ReadOnlySpan<byte> data)
+    {
+        while (data.Length >= Header && data.Length >= Header + data[1])
+        {
+            ReadOnlySpan<byte> value = data.Slice(Header, data[1]);
+            if (data[0] == CommentType)
+                return Encoding.UTF8.GetString(value.TrimEnd((byte)0));
+            data = data[(Header + value.Length)..];
+        }
+
+        return null;
     }
 }
 

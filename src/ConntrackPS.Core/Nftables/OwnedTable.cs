@@ -9,7 +9,8 @@ namespace ConntrackPS.Nftables;
 /// <param name="connection">The socket.</param>
 /// <param name="name">The table's name.</param>
 /// <param name="operation">The purpose of the table, for errors, such as "block traffic".</param>
-internal sealed class OwnedTable(NetlinkConnection connection, string name, string operation)
+/// <param name="comment">A comment for administrators. Null for none.</param>
+internal sealed class OwnedTable(NetlinkConnection connection, string name, string operation, string? comment = null)
 {
     private readonly TableBuilder _builder = new(name);
     private bool _wasBegun;
@@ -36,7 +37,7 @@ internal sealed class OwnedTable(NetlinkConnection connection, string name, stri
         _wasBegun = true;
         Change((table, transaction) =>
         {
-            table.Begin(transaction, replaces: isLeftOver);
+            table.Begin(transaction, replaces: isLeftOver, TableFlags.Owner, comment);
             addContent(table, transaction);
         });
         if (!IsThere())

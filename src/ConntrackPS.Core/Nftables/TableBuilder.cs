@@ -17,13 +17,15 @@ internal sealed class TableBuilder(string name)
     /// <summary>Starts again with a new table of the name.</summary>
     /// <param name="transaction">The change.</param>
     /// <param name="replaces">True if the kernel has a table of the name, which this change deletes.</param>
-    public void Begin(NftTransaction transaction, bool replaces)
+    /// <param name="flags">The properties of the table.</param>
+    /// <param name="comment">A comment for administrators. Null for none.</param>
+    public void Begin(NftTransaction transaction, bool replaces, TableFlags flags, string? comment)
     {
         _chains.Clear();
         _sets.Clear();
         if (replaces)
             transaction.Add(NftMessage.Deltable, MessageFlags.None, (ref MessageWriter writer) => NftWriter.TableName(ref writer, Name));
-        transaction.Add(NftMessage.Newtable, MessageFlags.Create | MessageFlags.Exclusive, (ref MessageWriter writer) => NftWriter.Table(ref writer, Name));
+        transaction.Add(NftMessage.Newtable, MessageFlags.Create | MessageFlags.Exclusive, (ref MessageWriter writer) => NftWriter.Table(ref writer, Name, flags, comment));
     }
 
     /// <summary>Adds a rule to the end of a chain, and the chain and the sets that it needs.</summary>

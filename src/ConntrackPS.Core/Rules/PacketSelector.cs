@@ -94,7 +94,7 @@ internal sealed class PacketSelector
 
 /// <summary>A rule can't check a condition of a filter, because packets do not have it. Nothing was changed.</summary>
 /// <param name="property">The property of <see cref="ConntrackFilter"/>.</param>
-public sealed class UnsupportedConditionException(string property)
+internal sealed class UnsupportedConditionException(string property)
     : Exception($"{property} can't select traffic for a rule, because packets do not have it. Use protocol, addresses and ports.")
 {
     /// <summary>The property of <see cref="ConntrackFilter"/>.</summary>

@@ -1,19 +1,29 @@
 using System.Globalization;
 using System.Net;
+using System.Text.Json.Serialization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Rules;
 
-/// <summary>What a rule does with the packets that it matches.</summary>
+/// <summary>The effect of a rule on the packets that match it.</summary>
+/// <remarks>The file of a persisted rule has the action as JSON, so that it can be read back.</remarks>
+[JsonDerivedType(typeof(NoTrackAction), nameof(RuleKind.NoTrack))]
+[JsonDerivedType(typeof(HelperAction), nameof(RuleKind.Helper))]
+[JsonDerivedType(typeof(LimitAction), nameof(RuleKind.Limit))]
 internal abstract record RuleAction
 {
     private protected const string Raw = "raw";
     private protected const string Tracked = "tracked";
 
     /// <summary>The kind of rule.</summary>
+    [JsonIgnore]
     public abstract RuleKind Kind { get; }
+
+    /// <summary>The effect in a few words.</summary>
+    [JsonIgnore]
+    public abstract string Effect { get; }
 
     /// <summary>Adds the rules, and what they need, to a new table.</summary>
     public abstract void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic);
@@ -41,23 +51,12 @@ internal abstract record RuleAction
         string.Concat(conditions.Select(condition => condition.ToNft() + " "));
 }
 
-/// <summary>The kinds of rules beside the table.</summary>
-public enum RuleKind
-{
-    /// <summary>Traffic gets a helper.</summary>
-    Helper,
-
-    /// <summary>Traffic is not tracked.</summary>
-    NoTrack,
-
-    /// <summary>New connections above a number are refused.</summary>
-    Limit,
-}
-
 /// <summary>Packets of both directions belong to no connection. The rule is before connection tracking (nft_notrack).</summary>
 internal sealed record NoTrackAction : RuleAction
 {
     public override RuleKind Kind => RuleKind.NoTrack;
+
+    public override string Effect => "not tracked";
 
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
     {
@@ -89,6 +88,8 @@ internal sealed record HelperAction(string Helper, IPProtocol Protocol) : RuleAc
 {
     public override RuleKind Kind => RuleKind.Helper;
 
+    public override string Effect => $"helper {Helper}";
+
     private string ObjectName => $"{Helper}-{ProtocolNames.ToKernel(Protocol)}";
 
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
@@ -118,7 +119,7 @@ internal sealed record HelperAction(string Helper, IPProtocol Protocol) : RuleAc
 }
 
 /// <summary>New connections of a source, or to a destination, are refused while it has more than a number (nft_connlimit).</summary>
-/// <param name="Maximum">How many connections are allowed.</param>
+/// <param name="Maximum">The number of connections that are allowed.</param>
 /// <param name="Prefix">The length of the prefix that counts as one IPv4 host.</param>
 /// <param name="PrefixIPv6">The length of the prefix that counts as one IPv6 host.</param>
 /// <param name="IsPerDestination">True to count by destination instead of by source.</param>
@@ -131,6 +132,10 @@ internal sealed record LimitAction(uint Maximum, int Prefix, int PrefixIPv6, boo
     private static readonly BaseChain Chain = new($"{Tracked}-prerouting", Hook.PreRouting, HookPriority.AfterConntrack);
 
     public override RuleKind Kind => RuleKind.Limit;
+
+    public override string Effect => string.Create(
+        CultureInfo.InvariantCulture,
+        $"at most {Maximum} connections per {(IsPerDestination ? "destination" : "source")} (/{Prefix}, IPv6 /{PrefixIPv6}), others {(Rejects ? "rejected" : "dropped")}");
 
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
     {

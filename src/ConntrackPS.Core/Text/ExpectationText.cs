@@ -1,5 +1,4 @@
 using ConntrackPS.Conntrack;
-using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 
 namespace ConntrackPS.Text;
@@ -71,15 +70,6 @@ internal static class ExpectationText
     /// <summary>The words of flags.</summary>
     public static IEnumerable<string> WordsOf(ExpectationFlags? flags) =>
         FlagWords.Where(pair => (flags & pair.Flag) == pair.Flag).Select(pair => pair.Word);
-
-    /// <summary>The event type of a word in brackets.</summary>
-    public static ConntrackEventType? EventOf(ReadOnlySpan<char> word) => word switch
-    {
-        "[NEW]" => ConntrackEventType.New,
-        "[UPDATE]" => ConntrackEventType.Update,
-        "[DESTROY]" => ConntrackEventType.Destroy,
-        _ => null,
-    };
 
     private static ExpectationFlags FlagOf(ReadOnlySpan<char> word)
     {

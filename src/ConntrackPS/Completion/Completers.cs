@@ -10,6 +10,7 @@ using ConntrackPS.Errors;
 using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Rules;
 using ConntrackPS.Top.Snapshots;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Settings;
@@ -215,6 +216,26 @@ public sealed class HelperNameCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
         HelperReader.Known.Select(helper => (helper.Name, helper.Description));
+}
+
+/// <summary>Completes the names of the rules in the namespace on the command line.</summary>
+public sealed class RuleNameCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        Read(NetworkNamespaceCompleter.FirstOf(bound)).Select(rule => (rule.Name, $"{rule.Effect}: {rule.Traffic}"));
+
+    /// <summary>Empty if they can't be listed, for example without the privilege, because completion never shows errors.</summary>
+    private static IReadOnlyList<ConntrackRule> Read(string? networkNamespace)
+    {
+        try
+        {
+            return new RuleBook(NetworkNamespace.ParseOrOwn(networkNamespace)).Read();
+        }
+        catch (Exception exception) when (exception is NetlinkException or NetworkNamespaceException or ConntrackUnavailableException)
+        {
+            return [];
+        }
+    }
 }
 
 /// <summary>Completes the names of the settings that this kernel has.</summary>

@@ -6,11 +6,12 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Events;
-using ConntrackPS.Nftables;
 using ConntrackPS.Expectations;
 using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
+using ConntrackPS.Rules;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Errors;
@@ -161,6 +162,15 @@ internal static partial class ErrorFactory
         ? "To create a translation, use New-ConntrackEntry -TranslatedSourceAddress and -TranslatedDestinationAddress."
         : null;
 
+    /// <summary>No rule has the name.</summary>
+    public static ErrorRecord NoSuchRule(string name) => Create(
+        new ItemNotFoundException($"There is no rule '{name}'."), ErrorId.RuleNotFound, ErrorCategory.ObjectNotFound, name, "Get-ConntrackRule lists the rules.");
+
+    /// <summary>A rule for all traffic was asked for.</summary>
+    public static ErrorRecord NoTraffic(string command) => Create(
+        new ArgumentException($"{command} needs at least one condition. It never applies to all traffic."), ErrorId.NoTraffic, ErrorCategory.InvalidArgument, null,
+        "Give the traffic, for example -Protocol Udp -DestinationPort 53.");
+
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 
     private static ErrorRecord? FromBlocking(Exception exception, object? target) => exception switch
@@ -172,6 +182,15 @@ internal static partial class ErrorFactory
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),
         UnknownHelperException => Create(exception, ErrorId.HelperNotFound, ErrorCategory.ObjectNotFound, target, null),
+        UnsupportedConditionException unsupported => Create(
+            exception, ErrorId.ConditionNotOfPackets, ErrorCategory.InvalidArgument, target, $"Omit -{unsupported.Property}."),
+        ForeignRuleException foreign => Create(
+            exception, ErrorId.RuleOfOtherProcess, ErrorCategory.PermissionDenied, foreign.Rule.Name,
+            FormattableString.Invariant($"Remove it in that PowerShell process, or end the process (kill {foreign.Rule.ProcessId}).")),
+        NoNftablesServiceException => Create(
+            exception, ErrorId.NoNftablesService, ErrorCategory.NotInstalled, target,
+            "Nothing was changed. Install it (package nftables), omit -Persist, or put the output of -AsNft into your own ruleset."),
+        PersistenceException persistence => NotPersisted(persistence, isSet: false),
         OwnConnectionException => Create(
             exception, ErrorId.OwnConnection, ErrorCategory.InvalidOperation, target,
             "Narrow the filter, for example with -DestinationPort or -Protocol. To block it anyway, use -Force."),

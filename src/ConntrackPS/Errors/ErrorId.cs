@@ -216,6 +216,25 @@ internal enum ErrorId
     /// <summary>There is no helper of that name.</summary>
     HelperNotFound,
 
+    // Rules
+
+    /// <summary>There is no rule with that name.</summary>
+    RuleNotFound,
+
+    /// <summary>The rule belongs to another process.</summary>
+    RuleOfOtherProcess,
+
+    /// <summary>No traffic was named for a rule.</summary>
+    NoTraffic,
+
+    /// <summary>A rule can't check a condition of the filter, because packets do not have it.</summary>
+    ConditionNotOfPackets,
+
+    /// <summary>The system has no nftables service that could load a persisted rule.</summary>
+    NoNftablesService,
+
+    // Settings and files
+
     /// <summary>This kernel has no such setting.</summary>
     SettingNotFound,
 

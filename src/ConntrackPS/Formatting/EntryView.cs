@@ -11,6 +11,7 @@ using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Helpers;
 using ConntrackPS.Pipeline;
+using ConntrackPS.Rules;
 using ConntrackPS.Tuning.Policies;
 using ConntrackPS.Tuning.Settings;
 
@@ -114,6 +115,22 @@ public static class EntryView
     private static string Paint(string text, string colour) => colour.Length == 0 ? text : colour + text + StyleCodes.Reset;
 }
 
+/// <summary>The values of rules for their view.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class RuleView
+{
+    private const string Entries = "entries with ";
+
+    /// <summary>The effect and the traffic, in lines that fit the table on 80 columns.</summary>
+    public static string? Rule(PSObject rule)
+    {
+        string? traffic = rule.Properties[nameof(ConntrackRule.Traffic)]?.Value?.ToString(), effect = rule.Properties[nameof(ConntrackRule.Effect)]?.Value?.ToString();
+        if (traffic is null || effect is null)
+            return null;
+        return TextLines.Wrap($"{effect}: {(traffic.StartsWith(Entries, StringComparison.Ordinal) ? traffic[Entries.Length..] : traffic)}", 38);
+    }
+}
+
 /// <summary>The values of blocks for their view.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class BlockView
@@ -135,7 +152,7 @@ internal static class NamespacedRow
     {
         typeof(ConntrackEntry), typeof(ConntrackEvent), typeof(ConntrackGroup), typeof(ConntrackCpuStat), typeof(ConntrackExpectation),
         typeof(ConntrackSetting), typeof(ConntrackTimeoutPolicy), typeof(ConntrackBlock), typeof(ConntrackFinding), typeof(ConntrackRepair),
-        typeof(ConntrackHelper),
+        typeof(ConntrackHelper), typeof(ConntrackRule),
     }.ToDictionary(type => type, type => type.FullName + Suffix);
 
     /// <summary>True for a row that was marked, also one that came through Clixml or over the wire since.</summary>

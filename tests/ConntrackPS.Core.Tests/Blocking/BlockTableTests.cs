@@ -1,9 +1,9 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Blocking.Rules;
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;

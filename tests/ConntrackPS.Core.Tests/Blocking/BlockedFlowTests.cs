@@ -3,9 +3,9 @@ using System.Text.RegularExpressions;
 using ConntrackPS.Blocking;
 using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Nftables;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;

@@ -1,8 +1,8 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Blocking.Rules;
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Nftables;
 using ConntrackPS.Tests.Infrastructure;
 
 namespace ConntrackPS.Tests.Blocking;

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Diagnosis;
@@ -10,6 +9,7 @@ using ConntrackPS.Expectations;
 using ConntrackPS.Expectations.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 using ConntrackPS.Tests.Infrastructure;
 using ConntrackPS.Tuning.Timeouts;
 
@@ -62,6 +62,13 @@ internal static class CNames
         [typeof(ListAttribute)] = "NFTA_LIST_",
         [typeof(SetAttribute)] = "NFTA_SET_",
         [typeof(SetFlags)] = "NFT_SET_",
+        [typeof(SetDescriptionAttribute)] = "NFTA_SET_DESC_",
+        [typeof(DynamicSetAttribute)] = "NFTA_DYNSET_",
+        [typeof(DynamicSetOperation)] = "NFT_DYNSET_OP_",
+        [typeof(ConnlimitAttribute)] = "NFTA_CONNLIMIT_",
+        [typeof(ConnlimitFlags)] = "NFT_CONNLIMIT_F_",
+        [typeof(RejectAttribute)] = "NFTA_REJECT_",
+        [typeof(RejectType)] = "NFT_REJECT_",
         [typeof(SetElementListAttribute)] = "NFTA_SET_ELEM_LIST_",
         [typeof(SetElementAttribute)] = "NFTA_SET_ELEM_",
         [typeof(SetElementFlags)] = "NFT_SET_ELEM_",
@@ -116,6 +123,12 @@ internal static class CNames
         ["MessageFlags.Exclusive"] = "NLM_F_EXCL",
         ["MessageFlags.AckAttributes"] = "NLM_F_ACK_TLVS",
         ["MessageFlags.None"] = null,
+        ["TableFlags.None"] = null,
+        ["SetFlags.Dynamic"] = "NFT_SET_EVAL",
+        ["DynamicSetAttribute.Operation"] = "NFTA_DYNSET_OP",
+        ["DynamicSetAttribute.Expression"] = "NFTA_DYNSET_EXPR",
+        ["ConnlimitFlags.Over"] = "NFT_CONNLIMIT_F_INV",
+        ["RejectType.IcmpxUnreachable"] = "NFT_REJECT_ICMPX_UNREACH",
         ["ConntrackStatus.None"] = null,
         ["TcpTrackingFlags.None"] = null,
         ["ExpectationFlags.None"] = null,

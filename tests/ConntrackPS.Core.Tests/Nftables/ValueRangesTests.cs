@@ -1,6 +1,6 @@
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Tests.Nftables;
 

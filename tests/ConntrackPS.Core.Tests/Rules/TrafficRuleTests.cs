@@ -24,7 +24,7 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
         RuleAction action = ActionOf(name);
         using TrafficRule rule = TrafficRule.Open(Dns, action, network.Namespace);
 
-        string shown = network.Exec("nft", "-n", "list", "table", "inet", rule.Table);
+        string shown = network.Exec("nft", "-n", "list", "table", "inet", rule.Name);
         Assert.True(rule.IsInForce);
         Assert.Contains("flags owner", shown, StringComparison.Ordinal);
         foreach (string part in PartsOf(name))
@@ -32,7 +32,7 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
 
         // The same as text, in a table that stays: nft reads it, and shows the same rules.
         string text = $"table inet as-text {{\n{string.Join('\n', action.ToNft(PacketSelector.Of(Dns)))}\n}}";
-        network.Exec("sh", "-c", $"cat > /tmp/{rule.Table}.nft <<'END'\n{text}\nEND\nnft -f /tmp/{rule.Table}.nft; status=$?; rm /tmp/{rule.Table}.nft; exit $status");
+        network.Exec("sh", "-c", $"cat > /tmp/{rule.Name}.nft <<'END'\n{text}\nEND\nnft -f /tmp/{rule.Name}.nft; status=$?; rm /tmp/{rule.Name}.nft; exit $status");
         string again = network.Exec("nft", "-n", "list", "table", "inet", "as-text");
         network.Exec("nft", "delete", "table", "inet", "as-text");
         foreach (string part in PartsOf(name))
@@ -44,9 +44,9 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
     public void A_rule_goes_with_its_object()
     {
         TrafficRule rule = TrafficRule.Open(Dns, new NoTrackAction(), network.Namespace);
-        Assert.Contains(rule.Table, network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
+        Assert.Contains(rule.Name, network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
         rule.Dispose();
-        Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Table, StringComparison.Ordinal));
+        Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Name, StringComparison.Ordinal));
         Assert.False(rule.IsInForce);
     }
 

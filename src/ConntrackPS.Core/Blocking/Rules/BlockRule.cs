@@ -1,5 +1,5 @@
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Nftables;
 
 
 /// <summary>Drops packets that match all conditions.</summary>

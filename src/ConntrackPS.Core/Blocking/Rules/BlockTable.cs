@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
-using ConntrackPS.Nftables;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Blocking.Rules;
 

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Expectations;
 
@@ -81,7 +80,7 @@ internal sealed class ExpectationForm : ITextForm
         }
 
         // Pages lose brackets.
-        _draft.EventType = ExpectationText.EventOf(word is "NEW" or "UPDATE" or "DESTROY" ? $"[{word}]" : word);
+        _draft.EventType = EventText.TypeOf(word.StartsWith("[") && word.EndsWith("]") ? word[1..^1] : word);
         if (_draft.EventType is not null)
             cursor.Read(out word);
         else if (_draft.EventTime is not null || unreadTime is not null)
@@ -128,7 +127,7 @@ internal sealed class ExpectationForm : ITextForm
         ReadOnlySpan<char> digits = word.StartsWith("-") ? word[1..] : word;
         if (digits.IsEmpty || digits.ContainsAnyExceptInRange('0', '9'))
             return false;
-        if (uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint seconds))
+        if (TextNumber.TryRead(word, out uint seconds))
             _draft.Timeout = seconds;
         else
             _draft.AddExtra(ExpectationText.Timeout, word.ToString());
@@ -151,7 +150,7 @@ internal sealed class ExpectationForm : ITextForm
     private bool TryReadProtocol(ReadOnlySpan<char> word, ref TextCursor cursor, out string? expected)
     {
         expected = null;
-        if (word.StartsWith(Protocol) && byte.TryParse(word[Protocol.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
+        if (word.StartsWith(Protocol) && TextNumber.TryRead(word[Protocol.Length..], out byte number))
         {
             _draft.Protocol = (IPProtocol)number;
             return true;
@@ -244,7 +243,7 @@ internal sealed class ExpectationForm : ITextForm
             case "id" or "class":
                 return SetNumber(key, value);
             case "zone":
-                if (_draft.Zone is not null || !ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ushort zone))
+                if (_draft.Zone is not null || !TextNumber.TryRead(value, out ushort zone))
                     return "a zone from 0 to 65535, once";
                 _draft.Zone = zone;
                 return null;
@@ -275,23 +274,21 @@ internal sealed class ExpectationForm : ITextForm
             : "an IPv4 or IPv6 address, once in each tuple";
 
     private string? Set(TupleParts part, ReadOnlySpan<char> value) =>
-        ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && _draft.Current.TrySet(part, number) ? null : Number16;
+        TextNumber.TryRead(value, out ushort number) && _draft.Current.TrySet(part, number) ? null : Number16;
 
     private string? SetByte(TupleParts part, ReadOnlySpan<char> value) =>
-        byte.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out byte number) && _draft.Current.TrySet(part, number)
+        TextNumber.TryRead(value, out byte number) && _draft.Current.TrySet(part, number)
             ? null
             : "a number from 0 to 255, once in each tuple";
 
     private string? SetKey(TupleParts part, ReadOnlySpan<char> value) =>
-        value.StartsWith("0x")
-        && ushort.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort number)
-        && _draft.Current.TrySet(part, number)
+        TextNumber.TryReadKey(value, out ushort key) && _draft.Current.TrySet(part, key)
             ? null
             : "a key from 0x0 to 0xffff, once in each tuple";
 
     private string? SetNumber(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
-        if (!uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+        if (!TextNumber.TryRead(value, out uint number))
             _draft.AddUnknown(key.ToString(), value.ToString());
         else if ((key is "id" ? _draft.Id : _draft.Class) is { } other && other != number)
             return "one number";

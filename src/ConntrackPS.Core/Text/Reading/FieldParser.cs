@@ -1,4 +1,3 @@
-using System.Globalization;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
@@ -75,40 +74,41 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
         switch (key)
         {
             case "zone":
-                return TryRead(value, out ushort zone) && draft.SetZone(zone) ? null : Zone16;
+                return TextNumber.TryRead(value, out ushort zone) && draft.SetZone(zone) ? null : Zone16;
             case "zone-orig":
-                return TryRead(value, out ushort originalZone) && draft.SetOriginalZone(originalZone) ? null : Zone16;
+                return TextNumber.TryRead(value, out ushort originalZone) && draft.SetOriginalZone(originalZone) ? null : Zone16;
             case "zone-reply":
-                return TryRead(value, out ushort replyZone) && draft.SetReplyZone(replyZone) ? null : Zone16;
+                return TextNumber.TryRead(value, out ushort replyZone) && draft.SetReplyZone(replyZone) ? null : Zone16;
             case "packets":
-                isRead = TryRead(value, out ulong packets) && draft.SetPackets(packets);
+                isRead = TextNumber.TryRead(value, out ulong packets) && draft.SetPackets(packets);
                 break;
             case "bytes":
-                isRead = TryRead(value, out ulong bytes) && draft.SetBytes(bytes);
+                isRead = TextNumber.TryRead(value, out ulong bytes) && draft.SetBytes(bytes);
                 break;
+            // Some programs write marks and ids in hexadecimal.
             case "mark":
-                isRead = TryReadNumber(value, out uint mark) && draft.SetMark(mark);
+                isRead = TextNumber.TryReadAny(value, out uint mark) && draft.SetMark(mark);
                 break;
             case "use":
-                isRead = TryReadNumber(value, out uint use) && draft.SetUseCount(use);
+                isRead = TextNumber.TryReadAny(value, out uint use) && draft.SetUseCount(use);
                 break;
             case "id":
-                isRead = TryReadNumber(value, out uint id) && draft.SetId(id);
+                isRead = TextNumber.TryReadAny(value, out uint id) && draft.SetId(id);
                 break;
             case "secmark":
-                isRead = TryReadNumber(value, out uint secmark) && draft.SetSecmark(secmark);
+                isRead = TextNumber.TryReadAny(value, out uint secmark) && draft.SetSecmark(secmark);
                 break;
             case "delta-time":
-                isRead = TryRead(value, out ulong age) && draft.SetAge(age);
+                isRead = TextNumber.TryRead(value, out ulong age) && draft.SetAge(age);
                 break;
             case "start":
-                isRead = TryRead(value, out ulong start) && start >= OneYear && draft.SetStart(start);
+                isRead = TextNumber.TryRead(value, out ulong start) && start >= OneYear && draft.SetStart(start);
                 break;
             case "stop":
-                isRead = TryRead(value, out ulong stop) && stop >= OneYear && draft.SetStop(stop);
+                isRead = TextNumber.TryRead(value, out ulong stop) && stop >= OneYear && draft.SetStop(stop);
                 break;
             case "portid":
-                isRead = TryReadNumber(value, out uint port) && draft.SetPortId(port);
+                isRead = TextNumber.TryReadAny(value, out uint port) && draft.SetPortId(port);
                 break;
             default:
                 return ReadText(key, value, ref cursor);
@@ -124,7 +124,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
     }
 
     /// <summary>Reads a zone before the protocol.</summary>
-    public bool TryReadZone(ReadOnlySpan<char> value) => TryRead(value, out ushort zone) && draft.SetZone(zone);
+    public bool TryReadZone(ReadOnlySpan<char> value) => TextNumber.TryRead(value, out ushort zone) && draft.SetZone(zone);
 
     private string? ReadText(ReadOnlySpan<char> key, ReadOnlySpan<char> value, ref TextCursor cursor)
     {
@@ -144,7 +144,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
                 return null;
 
             // The timeouts of GRE, which belong to the policy and not to the entry.
-            case "timeout" or "stream_timeout" when draft.Original.Parts == TupleParts.None && TryReadNumber(value.TrimEnd(','), out _):
+            case "timeout" or "stream_timeout" when draft.Original.Parts == TupleParts.None && TextNumber.TryReadAny(value.TrimEnd(','), out _):
                 draft.AddKnownExtra(key, value.TrimEnd(','));
                 return null;
 
@@ -170,7 +170,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
             if (!context.AllowMasked)
                 return TextFault.MaskedAddress;
             TupleParts portPart = part == TupleParts.Source ? TupleParts.SourcePort : TupleParts.DestinationPort;
-            if (draft.Current.TryHide(part) && (port.IsEmpty || (TryRead(port, out ushort number) && draft.Current.TrySet(portPart, number))))
+            if (draft.Current.TryHide(part) && (port.IsEmpty || (TextNumber.TryRead(port, out ushort number) && draft.Current.TrySet(portPart, number))))
             {
                 draft.NoteGluedPort(port.IsEmpty ? TupleParts.None : portPart);
                 draft.AddKnownExtra(part == TupleParts.Source ? "src" : "dst", value);
@@ -183,7 +183,7 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
 
     private string? SetPort(TupleParts part, ReadOnlySpan<char> value)
     {
-        if (TryRead(value, out ushort number) && (draft.Current.TrySet(part, number) || draft.IsGluedPort(part, number)))
+        if (TextNumber.TryRead(value, out ushort number) && (draft.Current.TrySet(part, number) || draft.IsGluedPort(part, number)))
             return null;
         return context.AllowMasked && AddressText.IsMaskedNumber(value) && draft.Current.TryHide(part) ? null : Number16;
     }
@@ -194,20 +194,5 @@ internal sealed class FieldParser(EntryDraft draft, TextContext context)
             : "a number from 0 to 255, once in each direction";
 
     private string? SetKey(TupleParts part, ReadOnlySpan<char> value) =>
-        value.StartsWith("0x")
-        && ushort.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort number)
-        && draft.Current.TrySet(part, number)
-            ? null
-            : Key16;
-
-    private static bool TryRead(ReadOnlySpan<char> value, out ushort number) =>
-        TextNumber.TryRead(value, out number);
-
-    /// <summary>Reads a decimal number, or a hexadecimal one after 0x. Some programs write marks so.</summary>
-    private static bool TryReadNumber(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
-        ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
-        : TextNumber.TryRead(value, out number);
-
-    private static bool TryRead(ReadOnlySpan<char> value, out ulong number) =>
-        TextNumber.TryRead(value, out number);
+        TextNumber.TryReadKey(value, out ushort key) && draft.Current.TrySet(part, key) ? null : Key16;
 }

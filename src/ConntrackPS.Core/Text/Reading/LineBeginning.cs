@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
@@ -130,7 +129,7 @@ internal static class LineBeginning
         if (comma > 0 && word[comma..].StartsWith(",orig=(", StringComparison.Ordinal))
             return true;
         if (word.Length > LongestName || !cursor.Read(out ReadOnlySpan<char> number) || !char.IsAsciiDigit(number[0])
-            || !byte.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out byte value)
+            || !TextNumber.TryRead(number, out byte value)
             || !ProtocolNames.TryParsePrinted(word, out IPProtocol? protocol) || (protocol ?? (IPProtocol)value) != (IPProtocol)value)
             return false;
         return !cursor.Read(out ReadOnlySpan<char> next)

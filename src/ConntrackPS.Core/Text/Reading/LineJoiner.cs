@@ -8,9 +8,9 @@ namespace ConntrackPS.Text.Reading;
 /// it.</remarks>
 internal sealed class LineJoiner(TextParser parser, Action<ConntrackTextItem> emit)
 {
-    /// <summary>The maximum length: more than conntrack's own buffer for a line, and small enough that reading endless junk stops
+    /// <summary>The maximum length of wrapped lines together: more than conntrack's own buffer for a line, and small enough that reading endless junk stops
     /// early.</summary>
-    private const int MaximumLength = 8 * 1024;
+    public const int MaximumLength = 8 * 1024;
 
     private const int MaximumWays = 8;
 

@@ -201,7 +201,7 @@ internal sealed class LineParser(EntryDraft draft, TextContext context)
 
     private void ReadWordInFront(ReadOnlySpan<char> word, ref TextCursor cursor)
     {
-        if (word[0] == '[' || word is "NEW" or "UPDATE" or "DESTROY")
+        if (word[0] == '[' || EventText.TypeOf(word) is not null)
         {
             _marks.Read(word);
             IsBegun |= draft.EventType is not null || draft.EventTime is not null;
@@ -317,17 +317,10 @@ internal sealed class MarkParser(EntryDraft draft)
             case "USERSPACE":
                 draft.IsEvent = true;
                 break;
-            case "NEW":
-                SetEvent(ConntrackEventType.New);
-                break;
-            case "UPDATE":
-                SetEvent(ConntrackEventType.Update);
-                break;
-            case "DESTROY":
-                SetEvent(ConntrackEventType.Destroy);
-                break;
             default:
-                if (!TryReadTime(word, mark))
+                if (EventText.TypeOf(mark) is { } type)
+                    SetEvent(type);
+                else if (!TryReadTime(word, mark))
                     AddExtra(mark);
                 break;
         }

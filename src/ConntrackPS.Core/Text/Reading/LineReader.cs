@@ -9,16 +9,10 @@ namespace ConntrackPS.Text.Reading;
 /// an entry is lost.</remarks>
 internal sealed class LineReader
 {
-    /// <summary>event_cb of conntrack-tools prints this after ENOBUFS, followed by advice.</summary>
-    private const string LossNotice = "We have hit ENOBUFS! We are losing events";
-
     /// <summary>Characters that pages and authors put around a line. Words of an entry contain none of them.</summary>
     private static readonly SearchValues<char> FrameSigns = SearchValues.Create("#`|\"'<>;,*/");
 
     private static readonly string[] XmlBeginnings = ["<flow", "</flow", "<conntrack", "</conntrack", "<?xml", "<!--"];
-
-    /// <summary>Of wrapped lines together.</summary>
-    private const int MaximumLength = 8 * 1024;
 
     private const string JournalMessage = "MESSAGE=";
     private const string JsonMessage = "\"MESSAGE\"";
@@ -72,7 +66,7 @@ internal sealed class LineReader
             return false;
         }
 
-        if (_collector.IsOpen || (text[0] == '<' && TakesXml && BeginsXml(text) && !text.Contains(LossNotice, StringComparison.Ordinal)))
+        if (_collector.IsOpen || (text[0] == '<' && TakesXml && BeginsXml(text) && !text.Contains(EventText.Loss, StringComparison.Ordinal)))
         {
             FlushAll();
             _collector.Add(line, number, null);
@@ -231,7 +225,7 @@ internal sealed class LineReader
 
         FramedLine framed = LineFrame.Remove(continues ? text[..^1] : text, _reference);
         NoteRecordTime(text, framed);
-        if (text.Contains(LossNotice, StringComparison.Ordinal))
+        if (text.Contains(EventText.Loss, StringComparison.Ordinal))
         {
             FlushAll();
             _emit(LossAt(alone.Number, framed.Time));
@@ -303,7 +297,7 @@ internal sealed class LineReader
         bool continues = text[^1] == '\\';
         ReadOnlySpan<char> line = (continues ? text[..^1] : text).TrimEnd();
         string? longer = _open!.Value.Form is OpenVSwitchForm ? JoinOpenVSwitch(_open.Value, line) : JoinExpectation(_open.Value, line);
-        if (longer is null || longer.Length > MaximumLength)
+        if (longer is null || longer.Length > LineJoiner.MaximumLength)
         {
             CloseOpen();
             return false;

@@ -129,7 +129,7 @@ internal sealed class OpenVSwitchForm : ITextForm
             case "orig" or "reply":
                 return "the tuple in parentheses";
             case "zone":
-                if (!ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ushort zone))
+                if (!TextNumber.TryRead(value, out ushort zone))
                     return "a zone from 0 to 65535";
                 _entry.Zone = zone;
                 return null;
@@ -155,13 +155,8 @@ internal sealed class OpenVSwitchForm : ITextForm
         ref TupleDraft tuple = ref _tuples[(int)direction];
         while (!text.IsEmpty)
         {
-            int comma = text.IndexOf(',');
-            ReadOnlySpan<char> field = comma < 0 ? text : text[..comma];
-            text = comma < 0 ? default : text[(comma + 1)..];
-            int equals = field.IndexOf('=');
-            if (equals < 1)
+            if (!TryTake(ref text, out ReadOnlySpan<char> key, out ReadOnlySpan<char> value))
                 return "key=value in the tuple";
-            ReadOnlySpan<char> key = field[..equals], value = field[(equals + 1)..];
             string? expected = key switch
             {
                 "src" or "dst" => tuple.TrySetAddress(key is "src" ? TupleParts.Source : TupleParts.Destination, value) ? null : "an IPv4 or IPv6 address, once in each direction",
@@ -173,6 +168,18 @@ internal sealed class OpenVSwitchForm : ITextForm
         }
 
         return null;
+    }
+
+    /// <summary>Takes the next <c>key=value</c> from those in parentheses.</summary>
+    private static bool TryTake(ref ReadOnlySpan<char> text, out ReadOnlySpan<char> key, out ReadOnlySpan<char> value)
+    {
+        (int comma, int equals) = (text.IndexOf(','), text.IndexOf('='));
+        ReadOnlySpan<char> field = comma < 0 ? text : text[..comma];
+        text = comma < 0 ? default : text[(comma + 1)..];
+        bool isField = equals > 0 && equals < field.Length;
+        key = isField ? field[..equals] : default;
+        value = isField ? field[(equals + 1)..] : default;
+        return isField;
     }
 
     private bool SetNumber(ref TupleDraft tuple, ReadOnlySpan<char> key, ReadOnlySpan<char> value)
@@ -195,14 +202,14 @@ internal sealed class OpenVSwitchForm : ITextForm
             return true;
         }
 
-        return ushort.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number)
+        return TextNumber.TryRead(value, out ushort number)
             && (number <= byte.MaxValue || (part & (TupleParts.IcmpType | TupleParts.IcmpCode)) == 0)
             && tuple.TrySet(part, number);
     }
 
     private bool SetCounter(TupleDirection direction, ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
-        if (!ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number))
+        if (!TextNumber.TryRead(value, out ulong number))
             return false;
         switch (direction, key is "packets")
         {
@@ -225,8 +232,7 @@ internal sealed class OpenVSwitchForm : ITextForm
 
     private string? ReadNumber(ReadOnlySpan<char> key, ReadOnlySpan<char> value)
     {
-        bool isHex = value.StartsWith("0x");
-        if (!uint.TryParse(isHex ? value[2..] : value, isHex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+        if (!TextNumber.TryReadAny(value, out uint number))
             return "a number from 0 to 4294967295";
         if (key is "mark")
             _entry.Mark = number;
@@ -279,13 +285,8 @@ internal sealed class OpenVSwitchForm : ITextForm
         string? original = null, reply = null;
         while (!text.IsEmpty)
         {
-            int comma = text.IndexOf(',');
-            ReadOnlySpan<char> field = comma < 0 ? text : text[..comma];
-            text = comma < 0 ? default : text[(comma + 1)..];
-            int equals = field.IndexOf('=');
-            if (equals < 1)
+            if (!TryTake(ref text, out ReadOnlySpan<char> key, out ReadOnlySpan<char> value))
                 return "key=value in protoinfo";
-            ReadOnlySpan<char> key = field[..equals], value = field[(equals + 1)..];
             switch (key)
             {
                 case "state":
@@ -297,16 +298,16 @@ internal sealed class OpenVSwitchForm : ITextForm
                 case "state_reply":
                     reply = value.ToString();
                     break;
-                case "wscale_orig" or "wscale_reply" when byte.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out byte scale) && scale <= 14:
+                case "wscale_orig" or "wscale_reply" when TextNumber.TryRead(value, out byte scale) && scale <= 14:
                     SetWindowScale(key is "wscale_orig", scale);
                     break;
                 case "flags_orig" or "flags_reply" when KernelSpelling.ParseBits<TcpTrackingFlags>(value.ToString().Replace('|', ','), out _) is { } flags && flags <= byte.MaxValue:
                     SetFlags(key is "flags_orig", (TcpTrackingFlags)flags);
                     break;
-                case "vtag_orig" when uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint tag):
+                case "vtag_orig" when TextNumber.TryRead(value, out uint tag):
                     _entry.MakeDetails().OriginalVerificationTag = tag;
                     break;
-                case "vtag_reply" when uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out uint tag):
+                case "vtag_reply" when TextNumber.TryRead(value, out uint tag):
                     _entry.MakeDetails().ReplyVerificationTag = tag;
                     break;
                 default:

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using ConntrackPS.Conntrack;
 
 namespace ConntrackPS.Text.Reading;
@@ -97,7 +96,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 
     private string? ReadZone(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
     {
-        if (!TryRead(value, out uint zone) || zone > ushort.MaxValue)
+        if (!TextNumber.TryReadAny(value, out uint zone) || zone > ushort.MaxValue)
             return Number16;
         bool isSet = name switch
         {
@@ -110,7 +109,7 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
 
     private string? ReadNumber(ReadOnlySpan<char> name, ReadOnlySpan<char> value)
     {
-        if (!TryRead(value, out uint number))
+        if (!TextNumber.TryReadAny(value, out uint number))
             return Number32;
         switch (name)
         {
@@ -144,11 +143,6 @@ internal sealed class SaveOptions(EntryDraft draft, TextContext context)
     /// <remarks>On little-endian machines conntrack's options and output have the bytes in reverse order: libnetfilter_conntrack converts
     /// the tag to host order, and libct_proto_sctp.c converts it again.</remarks>
     public static uint SwapTag(uint tag) => BitConverter.IsLittleEndian ? BinaryPrimitives.ReverseEndianness(tag) : tag;
-
-    /// <summary>Reads a decimal number, or a hexadecimal one after 0x, as strtoul(3) does.</summary>
-    public static bool TryRead(ReadOnlySpan<char> value, out uint number) => value.StartsWith("0x")
-        ? uint.TryParse(value[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
-        : uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 }
 
 /// <summary>The options of a line for <c>conntrack -R</c> that make the two tuples.</summary>
@@ -235,7 +229,7 @@ internal sealed class SaveTuples(EntryDraft draft)
         ref TupleDraft tuple = ref draft.Original;
         if (name.StartsWith("--reply"))
             tuple = ref draft.Reply;
-        return SaveOptions.TryRead(value, out uint number) && number <= (isByte ? byte.MaxValue : ushort.MaxValue) && tuple.TrySet(part, (ushort)number)
+        return TextNumber.TryReadAny(value, out uint number) && number <= (isByte ? byte.MaxValue : ushort.MaxValue) && tuple.TrySet(part, (ushort)number)
             ? null
             : isByte ? Number8 : SaveOptions.Number16;
     }
@@ -249,7 +243,7 @@ internal sealed class SaveTuples(EntryDraft draft)
         bool hasBrackets = value.Length > 0 && value[0] == '[';
         if (colon > 0 && (hasBrackets ? value[colon - 1] == ']' : value.IndexOf(':') == colon))
         {
-            if (!ushort.TryParse(value[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ushort number))
+            if (!TextNumber.TryRead(value[(colon + 1)..], out ushort number))
                 return Form;
             port = number;
             address = value[..colon];

@@ -1,4 +1,3 @@
-using System.Globalization;
 using ConntrackPS.Events;
 
 namespace ConntrackPS.Text.Reading;
@@ -47,7 +46,7 @@ internal sealed class SaveParser(EntryDraft draft, TextContext context)
 
         if (word.StartsWith("portid="))
         {
-            return uint.TryParse(word[7..], NumberStyles.None, CultureInfo.InvariantCulture, out uint port) && draft.SetPortId(port)
+            return TextNumber.TryRead(word[7..], out uint port) && draft.SetPortId(port)
                 ? null
                 : "a number after portid=";
         }

@@ -103,7 +103,7 @@ internal sealed class StatForm : IMultilineForm
             string name = equals > 0 ? word[..equals].ToString() : "";
             if (!IsName(name) || (values.Count == 0 && CounterNames.Find(name) is null && !IsFormer(name)))
                 return values.Count == 0 ? TextMatch.None : Fail(cursor, "counter=number", out fault);
-            if (!ulong.TryParse(word[(equals + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) || !values.TryAdd(name, number))
+            if (!TextNumber.TryRead(word[(equals + 1)..], out ulong number) || !values.TryAdd(name, number))
                 return Fail(cursor, "a number, once for each counter", out fault);
         }
 
@@ -124,7 +124,7 @@ internal sealed class StatForm : IMultilineForm
     {
         (name, number) = ("", 0);
         int blank = line.IndexOfAny(' ', '\t');
-        if (blank is < 1 or > 32 || !ulong.TryParse(line[blank..].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out number))
+        if (blank is < 1 or > 32 || !TextNumber.TryRead(line[blank..].Trim(), out number))
             return false;
         name = line[..blank].ToString();
         return IsName(name);

@@ -212,7 +212,7 @@ internal static class TextEncoding
 /// <summary>Decompresses gzip, also several gzip files in one, and detects a missing end.</summary>
 /// <remarks>GZipStream accepts a truncated file as complete. So this class appends a small gzip file, which decompresses only if everything
 /// before it was complete. Output after the file's own bytes is that appended part, or worthless.</remarks>
-internal sealed class GzipSource : Stream
+internal sealed class GzipSource : ForwardStream
 {
     private static readonly byte[] Tail = "ConntrackPS: the end of the file"u8.ToArray();
     private static readonly byte[] PackedTail = Pack(Tail);
@@ -233,16 +233,6 @@ internal sealed class GzipSource : Stream
 
     /// <summary>The first bytes of a gzip file: its signature, and the only method that exists.</summary>
     public static ReadOnlySpan<byte> Magic => [0x1F, 0x8B, 8];
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     public override int Read(byte[] buffer, int offset, int count)
     {
@@ -273,16 +263,6 @@ internal sealed class GzipSource : Stream
         return 0;
     }
 
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
     protected override void Dispose(bool disposing)
     {
         _unpacked.Dispose();
@@ -310,7 +290,7 @@ internal sealed class GzipSource : Stream
 }
 
 /// <summary>A stream whose first bytes were already read, with more bytes appended to its end.</summary>
-internal sealed class RejoinedStream(byte[] head, Stream rest) : Stream
+internal sealed class RejoinedStream(byte[] head, Stream rest) : ForwardStream
 {
     private int _headRead;
     private int _tailRead;
@@ -321,16 +301,6 @@ internal sealed class RejoinedStream(byte[] head, Stream rest) : Stream
     /// <summary>True after some of it has been read.</summary>
     public bool IsTailRead => _tailRead > 0;
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
     public override int Read(byte[] buffer, int offset, int count)
     {
         if (_headRead < head.Length)
@@ -338,16 +308,6 @@ internal sealed class RejoinedStream(byte[] head, Stream rest) : Stream
         int length = _tailRead == 0 ? rest.Read(buffer, offset, count) : 0;
         return length > 0 ? length : Copy(Tail, ref _tailRead, buffer.AsSpan(offset, count));
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -6,6 +6,8 @@ namespace ConntrackPS.Text.Reading;
 /// <remarks>A line has a dozen of them, and the runtime's own reading asks for a culture each time.</remarks>
 internal static class TextNumber
 {
+    private const string Hexadecimal = "0x";
+
     public static bool TryRead(ReadOnlySpan<char> text, out ulong number)
     {
         const int SafeLength = 19;
@@ -41,6 +43,19 @@ internal static class TextNumber
         bool isRead = TryRead(text, byte.MaxValue, out uint value);
         number = (byte)value;
         return isRead;
+    }
+
+    /// <summary>Reads a decimal number, or a hexadecimal one after 0x, as strtoul(3) does.</summary>
+    public static bool TryReadAny(ReadOnlySpan<char> text, out uint number) => text.StartsWith(Hexadecimal)
+        ? uint.TryParse(text[Hexadecimal.Length..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
+        : TryRead(text, out number);
+
+    /// <summary>Reads a key of GRE: a hexadecimal number after 0x.</summary>
+    public static bool TryReadKey(ReadOnlySpan<char> text, out ushort key)
+    {
+        key = 0;
+        return text.StartsWith(Hexadecimal)
+            && ushort.TryParse(text[Hexadecimal.Length..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out key);
     }
 
     private static bool TryRead(ReadOnlySpan<char> text, uint maximum, out uint number)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
@@ -10,8 +9,7 @@ namespace ConntrackPS.Text.Writing;
 /// <remarks>event_cb of conntrack-tools 1.4.7 and __snprintf_conntrack_xml of libnetfilter_conntrack 1.0.9.</remarks>
 internal static class EventWriter
 {
-    private const int TypeWidth = 9;
-    private const string Loss = "WARNING: We have hit ENOBUFS! We are losing events.";
+    private const string Loss = $"WARNING: {EventText.Loss}.";
 
     /// <summary>The line of each form that reports lost events.</summary>
     public static string LossIn(ConntrackTextFormat format) => format switch
@@ -21,38 +19,15 @@ internal static class EventWriter
         _ => "# " + Loss,
     };
 
-    /// <summary>Appends <c>[1795167116.161672]\t    [NEW] </c>.</summary>
-    public static void AppendHead(StringBuilder text, ConntrackEvent happened, ConntrackTextDetails details)
-    {
-        if ((details & ConntrackTextDetails.EventTime) != 0 && happened.EventTimestamp is { } time)
-            text.Append(CultureInfo.InvariantCulture, $"[{time / 1_000_000_000}.{time / 1000 % 1_000_000:000000}]\t");
-        string? type = happened.EventType switch
-        {
-            ConntrackEventType.New => "[NEW]",
-            ConntrackEventType.Update => "[UPDATE]",
-            ConntrackEventType.Destroy => "[DESTROY]",
-            _ => null,
-        };
-        if (type is not null)
-            text.Append(type.PadLeft(TypeWidth)).Append(' ');
-    }
+    /// <summary>Appends the time, if it is asked for, and the event type.</summary>
+    public static void AppendHead(StringBuilder text, ConntrackEvent happened, ConntrackTextDetails details) => EventText.AppendHead(
+        text, happened.EventType, (details & ConntrackTextDetails.EventTime) != 0 ? happened.EventTimestamp : null);
 
-    /// <summary>The attribute of the flow element that has the event type.</summary>
-    public static string TypeAttribute(ConntrackEntry entry) => (entry as ConntrackEvent)?.EventType switch
-    {
-        ConntrackEventType.New => " type=\"new\"",
-        ConntrackEventType.Update => " type=\"update\"",
-        ConntrackEventType.Destroy => " type=\"destroy\"",
-        _ => "",
-    };
-
-    /// <summary>Appends the element with the local time.</summary>
+    /// <summary>Appends the element with the local time, if it is asked for.</summary>
     public static void AppendWhen(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details)
     {
-        if ((details & ConntrackTextDetails.EventTime) == 0 || (entry as ConntrackEvent)?.EventTime is not { } time)
-            return;
-        text.Append(CultureInfo.InvariantCulture, $"<when><hour>{time.Hour}</hour><min>{time.Minute:00}</min><sec>{time.Second:00}</sec>");
-        text.Append(CultureInfo.InvariantCulture, $"<wday>{(int)time.DayOfWeek + 1}</wday><day>{time.Day}</day><month>{time.Month}</month><year>{time.Year}</year></when>");
+        if ((details & ConntrackTextDetails.EventTime) != 0 && (entry as ConntrackEvent)?.EventTime is { } time)
+            EventText.AppendWhen(text, time);
     }
 
     /// <summary>Appends <c>[USERSPACE] portid=3114 progname=conntrack</c>.</summary>

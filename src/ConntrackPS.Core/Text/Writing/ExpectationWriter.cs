@@ -6,6 +6,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Expectations.Events;
+using ConntrackPS.Text.Reading;
 
 namespace ConntrackPS.Text.Writing;
 
@@ -79,7 +80,7 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
             return mask;
         if (extra.TryGetValue(ExpectationText.DestinationMask, out string? text) && AddressText.TryParse(text, out _, out AddressBits address))
             mask = mask with { Destination = address };
-        return extra.TryGetValue(ExpectationText.DestinationPortMask, out text) && ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ushort port)
+        return extra.TryGetValue(ExpectationText.DestinationPortMask, out text) && TextNumber.TryRead(text, out ushort port)
             ? mask with { DestinationPort = port }
             : mask;
     }
@@ -107,13 +108,8 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
     {
         if (expectation is not ConntrackExpectationEvent { EventType: var type, EventTime: var time } || type == ConntrackEventType.Existing)
             return;
-        if ((Details & ConntrackTextDetails.EventTime) != 0 && time is { } known)
-        {
-            long microseconds = (known.ToUniversalTime() - DateTime.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
-            _text.Append(CultureInfo.InvariantCulture, $"[{microseconds / 1_000_000}.{microseconds % 1_000_000:000000}]\t");
-        }
-
-        _text.Append(CultureInfo.InvariantCulture, $"{$"[{type.ToString().ToUpperInvariant()}]",9} ");
+        bool isTimed = (Details & ConntrackTextDetails.EventTime) != 0 && time is not null;
+        EventText.AppendHead(_text, type, isTimed ? ClockText.ToNanoseconds(time!.Value) : null);
     }
 
     private void AppendTuple(string prefix, in ConntrackTuple tuple, TupleParts parts)
@@ -155,7 +151,7 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
         ThrowIfIncomplete(expectation, needsTuple: false);
         ConntrackTuple mask = MaskOf(expectation);
         ConntrackExpectationEvent? happened = expectation as ConntrackExpectationEvent;
-        _text.Append(happened is null or { EventType: ConntrackEventType.Existing } ? "<flow>" : $"<flow type=\"{happened.EventType.ToString().ToLowerInvariant()}\">");
+        EventText.AppendFlow(_text, happened?.EventType);
         _text.Append(CultureInfo.InvariantCulture, $"<layer3 protonum=\"{(int)expectation.AddressFamily}\" protoname=\"{FlowWriter.NameOf(expectation.AddressFamily)}\">");
         AppendAddresses("expected", expectation.Expected);
         AppendAddresses("mask", mask);
@@ -171,7 +167,7 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
         AppendValue("class", Text(expectation.Class));
         AppendValue("zone", expectation.Zone is 0 ? null : Text(expectation.Zone));
         if ((Details & ConntrackTextDetails.EventTime) != 0 && happened?.EventTime is { } time)
-            AppendTime(time);
+            EventText.AppendWhen(_text, time.ToLocalTime());
         foreach (string word in ExpectationText.WordsOf(expectation.Flags))
             _text.Append(CultureInfo.InvariantCulture, $"<{word.ToLowerInvariant()}/>");
         _text.Append("</meta></flow>");
@@ -194,15 +190,6 @@ internal sealed class ExpectationWriter(ConntrackTextFormat format)
         else if (parts == TupleParts.Keys)
             _text.Append(CultureInfo.InvariantCulture, $"<srckey>0x{tuple.SourcePort:x}</srckey><dstkey>0x{tuple.DestinationPort:x}</dstkey>");
         _text.Append(CultureInfo.InvariantCulture, $"</{name}>");
-    }
-
-    private void AppendTime(DateTime time)
-    {
-        DateTime local = time.ToLocalTime();
-        _text.Append(
-            CultureInfo.InvariantCulture,
-            $"<when><hour>{local.Hour}</hour><min>{local.Minute:00}</min><sec>{local.Second:00}</sec><wday>{(int)local.DayOfWeek + 1}</wday>");
-        _text.Append(CultureInfo.InvariantCulture, $"<day>{local.Day}</day><month>{local.Month}</month><year>{local.Year}</year></when>");
     }
 
     private void AppendValue(string name, string? value)

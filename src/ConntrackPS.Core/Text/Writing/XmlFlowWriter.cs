@@ -13,7 +13,7 @@ internal static class XmlFlowWriter
 {
     public static void Append(StringBuilder text, ConntrackEntry entry, ConntrackTextDetails details, LabelNames labels, ulong now)
     {
-        text.Append("<flow").Append(EventWriter.TypeAttribute(entry)).Append('>');
+        EventText.AppendFlow(text, (entry as ConntrackEvent)?.EventType);
         AppendDirection(text, "original", entry.Original, entry.OriginalZone, entry.OriginalPackets, entry.OriginalBytes);
         AppendDirection(text, "reply", entry.Reply, entry.ReplyZone, entry.ReplyPackets, entry.ReplyBytes);
         text.Append("<meta direction=\"independent\">");

@@ -47,7 +47,8 @@ internal sealed class BootFiles(SystemRoot root, RootFolder folder)
             : null;
     });
 
-    private IReadOnlyList<string> Names(string directory) => Try(directory, [], () => folder.Names(directory));
+    /// <summary>The names in a folder, in no order.</summary>
+    public IReadOnlyList<string> Names(string directory) => Try(directory, [], () => folder.Names(directory));
 
     private T Try<T>(string name, T none, Func<T> read)
     {
