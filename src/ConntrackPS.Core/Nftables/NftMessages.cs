@@ -303,6 +303,10 @@ internal enum MetaAttribute : ushort
 internal enum MetaKey : uint
 {
     Protocol = 1,
+    Iif = 4,
+    Oif,
+    Iifname,
+    Oifname,
     Nftrace = 12,
     Nfproto = 15,
     L4proto,

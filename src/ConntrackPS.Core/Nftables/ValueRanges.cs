@@ -23,6 +23,62 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
         Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
 
+    /// <summary>Every number of a length.</summary>
+    public static ValueRanges All(int length) => new(length, [(0, Highest(length))]);
+
+    /// <summary>The numbers of ranges that may touch or overlap.</summary>
+    public static ValueRanges Of(int length, IEnumerable<(UInt128 First, UInt128 Last)> ranges) => Merge(length, ranges);
+
+    /// <summary>The number in bytes of a packet.</summary>
+    public static UInt128 NumberOf(ReadOnlySpan<byte> bytes)
+    {
+        UInt128 number = 0;
+        foreach (byte part in bytes)
+            number = number << 8 | part;
+        return number;
+    }
+
+    /// <summary>True if no number is in it.</summary>
+    public bool IsEmpty => Ranges.Count == 0;
+
+    /// <summary>The numbers that are in both.</summary>
+    public ValueRanges Intersect(ValueRanges other)
+    {
+        List<(UInt128 First, UInt128 Last)> both = [];
+        for (int i = 0, j = 0; i < Ranges.Count && j < other.Ranges.Count;)
+        {
+            UInt128 first = UInt128.Max(Ranges[i].First, other.Ranges[j].First), last = UInt128.Min(Ranges[i].Last, other.Ranges[j].Last);
+            if (first <= last)
+                both.Add((first, last));
+            if (Ranges[i].Last < other.Ranges[j].Last)
+                i++;
+            else
+                j++;
+        }
+
+        return new ValueRanges(Length, both);
+    }
+
+    /// <summary>The numbers that are not in it.</summary>
+    public ValueRanges Complement()
+    {
+        List<(UInt128 First, UInt128 Last)> others = [];
+        UInt128? next = 0;
+        foreach ((UInt128 first, UInt128 last) in Ranges)
+        {
+            if (first > next)
+                others.Add((next.Value, first - 1));
+            next = After(last);
+        }
+
+        if (next is { } rest)
+            others.Add((rest, Highest(Length)));
+        return new ValueRanges(Length, others);
+    }
+
+    /// <summary>True if all numbers of the other are in it.</summary>
+    public bool Contains(ValueRanges other) => Intersect(other).Equals(other);
+
     /// <summary>The values in the language of nft(8): <c>10.0.0.0-10.0.0.255, 192.0.2.1</c>.</summary>
     public string ToNft() => string.Join(
         ", ", Ranges.Select(range => range.First == range.Last ? Text(range.First) : $"{Text(range.First)}-{Text(range.Last)}"));
@@ -43,7 +99,7 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public bool Equals(ValueRanges? other) => other is not null && Length == other.Length && Ranges.SequenceEqual(other.Ranges);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
+    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges.Count == 0 ? default : Ranges[0]);
 
     /// <summary>Addresses as addresses, all other values as numbers.</summary>
     private string Text(UInt128 number) => Length switch
