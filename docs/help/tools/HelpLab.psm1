@@ -54,6 +54,7 @@ function Initialize-Lab {
 function Reset-Lab([string] $Prepare) {
     Stop-Background
     Get-ConntrackBlock | Unblock-ConntrackTraffic
+    Get-ConntrackRule | Remove-ConntrackRule
     Clear-ConntrackTable -Confirm:$false
     Get-ConntrackTimeoutPolicy | Remove-ConntrackTimeoutPolicy
     Get-ConntrackTimeout | Where-Object { $_.TimeoutSeconds -ne $_.DefaultSeconds } | Set-ConntrackTimeout -Reset

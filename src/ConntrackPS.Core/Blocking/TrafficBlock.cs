@@ -1,4 +1,3 @@
-using System.Globalization;
 using ConntrackPS.Blocking.Rules;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
@@ -10,27 +9,19 @@ namespace ConntrackPS.Blocking;
 
 /// <summary>Drops traffic until it is disposed, or the process ends in any way. It uses an nf_tables table that belongs to a socket
 /// (NFT_TABLE_F_OWNER, Linux 5.12). No other table is changed.</summary>
-/// <remarks>Safe for use from several threads. <see cref="BlockWatch"/> checks every second that the kernel still has the table, and
+/// <remarks>Safe for use from several threads. <see cref="TableWatch"/> checks every second that the kernel still has the table, and
 /// creates it again if not.</remarks>
 public sealed class TrafficBlock : IDisposable
 {
-    private readonly object _gate = new();
-    private readonly NetlinkConnection _connection;
-    private readonly BlockTable _table;
-    private readonly HashSet<ConntrackTuple> _tuples = [];
+    private readonly WatchedTable _table;
+    private readonly BlockContent _content;
     private readonly HashSet<EntryKey> _leftOut = [];
-    private RuleCounters _before;
-    private RuleCounters _last;
-    private int _lossCount;
-    private DateTime? _lastLoss;
-    private Exception? _failure;
-    private bool _isMade;
-    private bool _isEnded;
 
     private TrafficBlock(NetlinkConnection connection, BlockTarget target, string? networkNamespace, string namespaceIdentity)
     {
-        (_connection, Target, Namespace, NamespaceIdentity) = (connection, target, networkNamespace, namespaceIdentity);
-        _table = new BlockTable(connection, OwnedTable.NewName());
+        (Target, Namespace, NamespaceIdentity) = (target, networkNamespace, namespaceIdentity);
+        _content = new BlockContent(target.Rules);
+        _table = new WatchedTable(connection, new OwnedTable(connection, OwnedTable.NewName(), "block traffic"), "block", "traffic passed");
     }
 
     /// <summary>The traffic to block.</summary>
@@ -50,8 +41,8 @@ public sealed class TrafficBlock : IDisposable
     {
         get
         {
-            lock (_gate)
-                return _tuples.Count;
+            lock (_table.Gate)
+                return _content.TupleCount;
         }
     }
 
@@ -60,50 +51,22 @@ public sealed class TrafficBlock : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_table.Gate)
                 return _leftOut.Count;
         }
     }
 
-    /// <summary>True if the kernel had the table with its whole content at the last check, at most a second ago.</summary>
-    public bool IsInForce
-    {
-        get
-        {
-            lock (_gate)
-                return _isMade && _failure is null && !_isEnded;
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.IsInForce"/>
+    public bool IsInForce => _table.IsInForce;
 
-    /// <summary>The number of times that the kernel had lost the table.</summary>
-    public int LossCount
-    {
-        get
-        {
-            lock (_gate)
-                return _lossCount;
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.LossCount"/>
+    public int LossCount => _table.LossCount;
 
-    /// <summary>The time when the last loss was detected, local time. Null if there was none.</summary>
-    public DateTime? LastLoss
-    {
-        get
-        {
-            lock (_gate)
-                return _lastLoss;
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.LastLoss"/>
+    public DateTime? LastLoss => _table.LastLoss;
 
-    /// <summary>The current or past problem of the block, in one or two sentences. Null if there was none.</summary>
-    public string? Problem
-    {
-        get
-        {
-            lock (_gate)
-                return DescribeProblem();
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.Problem"/>
+    public string? Problem => _table.Problem;
 
     /// <summary>The kernel's name for the network namespace, such as net:[4026531840].</summary>
     internal string NamespaceIdentity { get; }
@@ -128,8 +91,7 @@ public sealed class TrafficBlock : IDisposable
         try
         {
             block.Collect(target.Given);
-            block.Make();
-            BlockWatch.Add(block);
+            block._table.Begin(block._content.AddTo);
             return block;
         }
         catch
@@ -145,98 +107,21 @@ public sealed class TrafficBlock : IDisposable
     public void AddFlows(IEnumerable<ConntrackEntry> entries)
     {
         ArgumentNullException.ThrowIfNull(entries);
-        lock (_gate)
+        lock (_table.Gate)
         {
             IReadOnlyList<ConntrackTuple> added = Collect(entries);
-            try
-            {
-                _table.AddFlows(added);
-            }
-            catch (NftTableLostException)
-            {
-                NoteLoss();
-                Make();
-            }
-            catch (Exception exception)
-            {
-                // It is unknown how much of it the kernel accepted, so the next check creates the whole table again.
-                (_isMade, _failure) = (false, exception);
-                throw;
-            }
+            _table.Add((table, transaction) => _content.AddFlows(table, transaction, added));
         }
     }
 
-    /// <summary>Checks that the kernel has the table, creates it again if not, and reads its counters. If the table was lost, the counts
-    /// since the last reading are missing.</summary>
-    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
-    public RuleCounters ReadCounters()
-    {
-        lock (_gate)
-        {
-            Look();
-            if (_isMade && _failure is null && !_isEnded)
-                _last = RuleCounters.Read(_connection, Table);
-            return _before.Plus(_last);
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.ReadCounters"/>
+    public RuleCounters ReadCounters() => _table.ReadCounters();
 
-    /// <summary>Checks that the kernel has the table, and creates it again if not. <see cref="IsInForce"/> and <see cref="Problem"/> show
-    /// whether this failed.</summary>
-    internal void Look()
-    {
-        lock (_gate)
-        {
-            if (_isEnded)
-                return;
-            try
-            {
-                if (_isMade && !_table.IsThere())
-                    NoteLoss();
-                if (!_isMade)
-                    Make();
-                _failure = null;
-            }
-            catch (Exception exception) when (exception is NetlinkException or NetlinkProtocolException or NftTableLostException or NftablesUnavailableException)
-            {
-                _failure = exception;
-            }
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.Look"/>
+    internal void Look() => _table.Look();
 
     /// <summary>Stops dropping the traffic.</summary>
-    public void Dispose()
-    {
-        BlockWatch.Remove(this);
-        lock (_gate)
-        {
-            _isEnded = true;
-            _connection.Dispose();
-        }
-    }
-
-    private void Make()
-    {
-        try
-        {
-            _table.Make(Target.Rules, _tuples);
-        }
-        catch (NftTableLostException)
-        {
-            // Lost before the first check. Once may be a coincidence, a second time is an error.
-            NoteLoss();
-            _table.Make(Target.Rules, _tuples);
-        }
-
-        _isMade = true;
-    }
-
-    private void NoteLoss()
-    {
-        _isMade = false;
-        _lossCount++;
-        _lastLoss = DateTime.Now;
-        (_before, _last) = (_before.Plus(_last), default);
-    }
+    public void Dispose() => _table.Dispose();
 
     /// <summary>Adds flows.</summary>
     /// <returns>The new tuples.</returns>
@@ -248,67 +133,12 @@ public sealed class TrafficBlock : IDisposable
             if (!IsToldByPackets(entry))
                 _leftOut.Add(EntryKey.Of(entry) with { Id = null });
             else
-                added.AddRange(((ConntrackTuple[])[entry.Original, entry.Reply]).Where(_tuples.Add));
+                added.AddRange(((ConntrackTuple[])[entry.Original, entry.Reply]).Where(_content.Add));
         }
 
         return added;
     }
 
-    private string? DescribeProblem()
-    {
-        string? lost = _lastLoss is { } when
-            ? string.Create(
-                CultureInfo.CurrentCulture,
-                $"The kernel has lost the block's table {Table} {(_lossCount == 1 ? "once" : $"{_lossCount} times")}, last at {when:T}; traffic passed until it was created again.")
-            : null;
-        return _failure is null ? lost : $"The block's table {Table} may not be in force, so traffic may pass: {_failure.Message} {lost}".TrimEnd();
-    }
-
     private static bool IsToldByPackets(ConntrackEntry entry) =>
         entry is { Zone: 0, OriginalZone: null or 0, ReplyZone: null or 0 } && FlowSet.Of(entry.Original) is not null && FlowSet.Of(entry.Reply) is not null;
-}
-
-/// <summary>Checks every second that the kernel still has the tables of this process's blocks.</summary>
-/// <remarks>It polls, because there is no event: the kernel removes the tables of a closed socket without an event to NFNLGRP_NFTABLES
-/// (nf_tables_api.c: nft_rcv_nl_event). A request for one table takes microseconds.</remarks>
-internal static class BlockWatch
-{
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
-    private static readonly HashSet<TrafficBlock> Blocks = [];
-    private static Timer? _timer;
-
-    /// <summary>Starts to watch a block.</summary>
-    public static void Add(TrafficBlock block)
-    {
-        lock (Blocks)
-        {
-            Blocks.Add(block);
-            _timer ??= new Timer(_ => LookAtAll(), null, Period, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    /// <summary>Stops watching a block that ends.</summary>
-    public static void Remove(TrafficBlock block)
-    {
-        lock (Blocks)
-        {
-            if (!Blocks.Remove(block) || Blocks.Count > 0)
-                return;
-            _timer?.Dispose();
-            _timer = null;
-        }
-    }
-
-    private static void LookAtAll()
-    {
-        TrafficBlock[] blocks;
-        lock (Blocks)
-            blocks = [.. Blocks];
-        foreach (TrafficBlock block in blocks)
-            block.Look();
-
-        // Scheduled only after the check, so that a slow kernel is not asked twice at once.
-        lock (Blocks)
-            _timer?.Change(Period, Timeout.InfiniteTimeSpan);
-    }
 }

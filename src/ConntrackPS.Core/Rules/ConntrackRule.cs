@@ -37,6 +37,12 @@ public sealed class ConntrackRule
     /// <summary>The number of bytes that the rule matched, with layer 3 headers. Null if it is not in force.</summary>
     public ulong? Bytes { get; internal init; }
 
+    /// <summary>The number of times that the kernel had lost the table of a rule of this process. Each time it was created again.</summary>
+    public int LossCount { get; internal init; }
+
+    /// <summary>The current or past problem, in one or two sentences. Null if there was none.</summary>
+    public string? Problem { get; internal init; }
+
     /// <summary>When this process added the rule, local time. Null for others.</summary>
     public DateTime? Since { get; internal init; }
 

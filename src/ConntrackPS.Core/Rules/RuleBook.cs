@@ -143,14 +143,16 @@ public sealed class RuleBook
 
     private ConntrackRule Show(TrafficRule rule)
     {
-        RuleCounters? counters = rule.IsInForce ? rule.ReadCounters() : null;
+        RuleCounters counters = rule.ReadCounters();
         return new ConntrackRule(rule.Name, rule.Action.Kind, rule.Filter.ToString(), rule.Action.Effect)
         {
             Lifetime = RuleLifetime.Process,
             ProcessId = Environment.ProcessId,
-            IsInForce = counters is not null,
-            Packets = counters?.Packets,
-            Bytes = counters?.Bytes,
+            IsInForce = rule.IsInForce,
+            Packets = counters.Packets,
+            Bytes = counters.Bytes,
+            LossCount = rule.LossCount,
+            Problem = rule.Problem,
             Since = rule.Since,
             Namespace = _networkNamespace?.Name ?? rule.Namespace,
             Filter = rule.Filter,

@@ -13,15 +13,12 @@ internal sealed class TrafficRule : IDisposable
 {
     private const int MostAttempts = 1000;
 
-    private readonly object _gate = new();
-    private readonly NetlinkConnection _connection;
-    private readonly OwnedTable _table;
-    private bool _isEnded;
+    private readonly WatchedTable _table;
 
     private TrafficRule(NetlinkConnection connection, RuleName name, ConntrackFilter filter, RuleAction action)
     {
-        (_connection, Filter, Action) = (connection, filter, action);
-        _table = new OwnedTable(connection, name.ToString(), "add a rule", $"{action.Effect}: {filter}");
+        (Filter, Action) = (filter, action);
+        _table = new WatchedTable(connection, new OwnedTable(connection, name.ToString(), "add a rule", $"{action.Effect}: {filter}"), "rule", "it had no effect");
     }
 
     /// <summary>The traffic.</summary>
@@ -36,16 +33,14 @@ internal sealed class TrafficRule : IDisposable
     /// <summary>The time when the rule was added, local time.</summary>
     public DateTime Since { get; } = DateTime.Now;
 
-    /// <summary>True if the kernel has the rule's table.</summary>
-    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
-    public bool IsInForce
-    {
-        get
-        {
-            lock (_gate)
-                return !_isEnded && _table.IsThere();
-        }
-    }
+    /// <inheritdoc cref="WatchedTable.IsInForce"/>
+    public bool IsInForce => _table.IsInForce;
+
+    /// <inheritdoc cref="WatchedTable.LossCount"/>
+    public int LossCount => _table.LossCount;
+
+    /// <inheritdoc cref="WatchedTable.Problem"/>
+    public string? Problem => _table.Problem;
 
     /// <summary>The kernel's name for the network namespace, such as net:[4026531840].</summary>
     public string NamespaceIdentity { get; private init; } = "";
@@ -63,9 +58,16 @@ internal sealed class TrafficRule : IDisposable
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     public static TrafficRule Open(ConntrackFilter filter, RuleAction action, NetworkNamespace? networkNamespace = null)
     {
-        PacketSelector traffic = PacketSelector.Of(filter);
+        PacketSelector.Of(filter);
         (string identity, NetlinkConnection connection) = ConntrackTable.Attempt(
             () => (NetworkNamespace.ReadIdentity(networkNamespace), NetlinkConnection.Open(networkNamespace)));
+        return Open(filter, action, connection, networkNamespace?.Name, identity);
+    }
+
+    /// <inheritdoc cref="Open(ConntrackFilter, RuleAction, NetworkNamespace?)"/>
+    internal static TrafficRule Open(ConntrackFilter filter, RuleAction action, NetlinkConnection connection, string? networkNamespace, string identity)
+    {
+        PacketSelector traffic = PacketSelector.Of(filter);
         try
         {
             for (int number = 1; ; number++)
@@ -73,14 +75,14 @@ internal sealed class TrafficRule : IDisposable
                 TrafficRule rule = new(connection, new RuleName(action.Kind, Environment.ProcessId, number), filter, action)
                 {
                     NamespaceIdentity = identity,
-                    Namespace = networkNamespace?.Name,
+                    Namespace = networkNamespace,
                 };
                 try
                 {
-                    rule._table.Make((table, transaction) => action.AddTo(table, transaction, traffic));
+                    rule._table.Begin((table, transaction) => action.AddTo(table, transaction, traffic));
                     return rule;
                 }
-                catch (NetlinkException exception) when (exception.Errno == Errno.Exists && number < MostAttempts)
+                catch (NetlinkException exception) when (number < MostAttempts && IsTaken(exception.Errno, connection, rule.Name))
                 {
                     // An earlier rule of this process, or one of a process in another container that has the same id.
                 }
@@ -93,25 +95,15 @@ internal sealed class TrafficRule : IDisposable
         }
     }
 
-    /// <summary>Reads the counters of the rule.</summary>
-    /// <exception cref="NetlinkException">The kernel refused the request.</exception>
-    public RuleCounters ReadCounters()
-    {
-        lock (_gate)
-            return _isEnded ? default : RuleCounters.Read(_connection, Name);
-    }
+    /// <summary>True if there is a table of the name. If another socket owns it, the kernel answers EPERM, as without CAP_NET_ADMIN.</summary>
+    private static bool IsTaken(Errno errno, NetlinkConnection connection, string name) =>
+        errno == Errno.Exists || (errno == Errno.NotPermitted && NamedTables.Read(connection).Any(table => table.Name == name));
+
+    /// <inheritdoc cref="WatchedTable.ReadCounters"/>
+    public RuleCounters ReadCounters() => _table.ReadCounters();
 
     /// <summary>Removes the rule.</summary>
-    public void Dispose()
-    {
-        lock (_gate)
-        {
-            if (_isEnded)
-                return;
-            _isEnded = true;
-            _connection.Dispose();
-        }
-    }
+    public void Dispose() => _table.Dispose();
 }
 
 /// <summary>The rules that this process keeps for longer than one command. They end with the process at the latest.</summary>

@@ -198,7 +198,11 @@ public sealed class GetConntrackRuleCommand : TuningCommand
             if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(name))
                 WriteError(ErrorFactory.NoSuchRule(name));
             foreach (ConntrackRule rule in found)
+            {
+                if (rule.Problem is { } problem)
+                    WriteWarning($"{rule.Name}: {problem}");
                 WriteObject(rule);
+            }
         }
     });
 }

@@ -59,9 +59,9 @@ public sealed class BlockTableTests : IDisposable
     [Fact]
     public void A_table_that_another_socket_owns_is_none_of_ours()
     {
-        BlockTable table = new(_kernel.Connection, "block-1");
+        OwnedTable table = new(_kernel.Connection, "block-1", "block traffic");
         NftTableLostException exception = Assert.Throws<NftTableLostException>(
-            () => Serve(ownerAnswered: 4711, [], () => table.Make(BlockTarget.Of(_filter).Rules, [])));
+            () => Serve(ownerAnswered: 4711, [], () => table.Make(new BlockContent(BlockTarget.Of(_filter).Rules).AddTo)));
         Assert.StartsWith("The kernel no longer has the table block-1,", exception.Message, StringComparison.Ordinal);
     }
 

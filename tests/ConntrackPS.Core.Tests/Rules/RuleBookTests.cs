@@ -34,6 +34,23 @@ public sealed class RuleBookTests : IClassFixture<NetworkNamespaceFixture>, IDis
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
+    /// <summary>The kernel answers EPERM, and not EEXIST, for a name whose table another socket owns.</summary>
+    [Fact]
+    public void A_process_can_add_several_rules_of_a_kind()
+    {
+        RuleBook book = new(_network.Namespace);
+        ConntrackRule[] rules =
+        [
+            book.Add(Dns, new NoTrackAction()), book.Add(Dns with { DestinationPort = [new PortRange(54)] }, new NoTrackAction()),
+            book.Add(Dns with { DestinationPort = [new PortRange(55)] }, new NoTrackAction()),
+        ];
+        Assert.Equal([1, 2, 3], rules.Select(rule => RuleName.Parse(rule.Name)!.Value.Number));
+        Assert.All(rules, rule => Assert.Contains(rule.Name, _network.Exec("nft", "list", "tables"), StringComparison.Ordinal));
+        Assert.True(book.Remove(rules[1]));
+        Assert.Equal(rules[1].Name, book.Add(Dns with { DestinationPort = [new PortRange(56)] }, new NoTrackAction()).Name);
+        Assert.All(book.Read(), rule => Assert.True(book.Remove(rule)));
+    }
+
     [Fact]
     public void A_rule_of_the_session_is_listed_with_its_counters_and_removed()
     {

@@ -51,6 +51,17 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
     }
 
     [Fact]
+    public void A_rule_whose_table_the_kernel_lost_is_made_again()
+    {
+        using LosableRule losable = new(Dns, new NoTrackAction(), network.Namespace);
+        string before = network.Exec("nft", "-n", "list", "table", "inet", losable.Rule.Name);
+        losable.Lose();
+        Assert.True(Wait.Until(() => losable.Rule is { LossCount: 1, IsInForce: true }));
+        Assert.Equal(before, network.Exec("nft", "-n", "list", "table", "inet", losable.Rule.Name));
+        Assert.Contains("it had no effect until it was created again", losable.Rule.Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_condition_that_packets_do_not_have_makes_no_rule()
     {
         UnsupportedConditionException exception = Assert.Throws<UnsupportedConditionException>(

@@ -5,34 +5,31 @@ using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Blocking.Rules;
 
-/// <summary>The nf_tables table of one block: the rules of a filter, and sets of the tuples of flows.</summary>
-internal sealed class BlockTable(NetlinkConnection connection, string name)
+/// <summary>The content of a block's table: the rules of a filter, and sets of the tuples of flows.</summary>
+/// <param name="rules">The rules.</param>
+internal sealed class BlockContent(IReadOnlyList<BlockRule> rules)
 {
-    private readonly OwnedTable _table = new(connection, name, "block traffic");
+    private readonly HashSet<ConntrackTuple> _tuples = [];
     private readonly HashSet<FlowSet> _flowSets = [];
 
-    public string Name => _table.Name;
+    /// <summary>The number of tuples.</summary>
+    public int TupleCount => _tuples.Count;
 
-    /// <summary>Creates the table with its rules and the tuples to drop, and checks that the kernel has it.</summary>
-    /// <inheritdoc cref="OwnedTable.Make"/>
-    public void Make(IReadOnlyList<BlockRule> rules, IEnumerable<ConntrackTuple> tuples)
+    /// <summary>Adds a tuple for the next table.</summary>
+    /// <returns>False if it is there already.</returns>
+    public bool Add(ConntrackTuple tuple) => _tuples.Add(tuple);
+
+    /// <summary>Adds the whole content to a new table.</summary>
+    public void AddTo(TableBuilder table, NftTransaction transaction)
     {
         _flowSets.Clear();
-        _table.Make((table, transaction) =>
-        {
-            foreach (BlockRule rule in rules)
-                AddRule(table, transaction, rule.Stage, rule.Conditions, ExpressionWriter.CountAndDrop);
-            AddFlows(table, transaction, tuples);
-        });
+        foreach (BlockRule rule in rules)
+            AddRule(table, transaction, rule.Stage, rule.Conditions, ExpressionWriter.CountAndDrop);
+        AddFlows(table, transaction, _tuples);
     }
 
-    /// <inheritdoc cref="OwnedTable.IsThere"/>
-    public bool IsThere() => _table.IsThere();
-
     /// <summary>Starts to drop the packets of these tuples.</summary>
-    public void AddFlows(IEnumerable<ConntrackTuple> tuples) => _table.Change((table, transaction) => AddFlows(table, transaction, tuples));
-
-    private void AddFlows(TableBuilder table, NftTransaction transaction, IEnumerable<ConntrackTuple> tuples)
+    public void AddFlows(TableBuilder table, NftTransaction transaction, IEnumerable<ConntrackTuple> tuples)
     {
         foreach (IGrouping<FlowSet, ConntrackTuple> kind in tuples.GroupBy(tuple => FlowSet.Of(tuple)!.Value))
         {
@@ -44,7 +41,7 @@ internal sealed class BlockTable(NetlinkConnection connection, string name)
             {
                 transaction.Add(NftMessage.Newsetelem, MessageFlags.Create, (ref MessageWriter writer) =>
                 {
-                    MessageWriter.Nest elements = NftWriter.BeginElements(ref writer, Name, kind.Key.Name);
+                    MessageWriter.Nest elements = NftWriter.BeginElements(ref writer, table.Name, kind.Key.Name);
                     foreach (ConntrackTuple tuple in chunk)
                         kind.Key.WriteElement(ref writer, tuple);
                     writer.EndNest(elements);
