@@ -17,6 +17,8 @@
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
+        'Disable-ConntrackTracking'
+        'Enable-ConntrackTracking'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'

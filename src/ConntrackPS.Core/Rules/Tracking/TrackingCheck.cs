@@ -17,6 +17,15 @@ public sealed record TrackingReason(string Place, string Explanation)
     public override string ToString() => $"{Place} {Explanation}";
 }
 
+/// <summary>Traffic was to be exempted from tracking, but rules or translations need its entries. Nothing was changed.</summary>
+/// <param name="reasons">The reasons.</param>
+public sealed class TrackingNeededException(IReadOnlyList<TrackingReason> reasons)
+    : Exception($"The traffic must stay tracked:{string.Concat(reasons.Select(reason => $"{Environment.NewLine}  {reason}."))}{Environment.NewLine}")
+{
+    /// <summary>The reasons.</summary>
+    public IReadOnlyList<TrackingReason> Reasons { get; } = reasons;
+}
+
 /// <summary>Finds the reasons why the traffic of a filter must stay tracked: rules that translate it, rules that treat packets without an entry
 /// in another way, and entries that are translated.</summary>
 /// <remarks>
