@@ -28,6 +28,7 @@
         'Get-ConntrackStat'
         'Get-ConntrackTimeout'
         'Get-ConntrackTimeoutPolicy'
+        'Limit-ConntrackSource'
         'Measure-ConntrackEntry'
         'New-ConntrackEntry'
         'New-ConntrackExpectation'

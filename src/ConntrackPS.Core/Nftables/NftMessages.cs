@@ -169,6 +169,13 @@ internal enum PacketVerdict : uint
     Accept,
 }
 
+/// <summary>Verdicts of nf_tables (NFT_*, enum nft_verdicts).</summary>
+internal enum ChainVerdict
+{
+    /// <summary>The packet continues in another chain, and does not come back to this one.</summary>
+    Goto = -4,
+}
+
 /// <summary>NFTA_EXPR_* (linux/netfilter/nf_tables.h).</summary>
 internal enum ExpressionAttribute : ushort
 {
@@ -187,6 +194,7 @@ internal enum DataAttribute : ushort
 internal enum VerdictAttribute : ushort
 {
     Code = 1,
+    Chain,
 }
 
 /// <summary>NFTA_IMMEDIATE_*.</summary>
@@ -383,6 +391,6 @@ internal enum RejectAttribute : ushort
 /// <summary>NFT_REJECT_*.</summary>
 internal enum RejectType : uint
 {
-    TcpReset = 1,
-    IcmpxUnreachable,
+    TcpRst = 1,
+    IcmpxUnreach,
 }

@@ -23,6 +23,9 @@ internal sealed class NftTransaction
     public NftTransaction(NetlinkConnection connection, string table, Func<bool> isTableThere, string operation) =>
         (_batch, _table, _isTableThere, _operation) = (connection.CreateBatch(operation), table, isTableThere, operation);
 
+    /// <summary>The features of the kernel that the change needs, for the error of a kernel without one.</summary>
+    public string Needs { get; set; } = "CONFIG_NF_TABLES_INET, CONFIG_NFT_CT";
+
     /// <summary>Writes the body of a message.</summary>
     public delegate void Body(ref MessageWriter writer);
 
@@ -99,7 +102,7 @@ internal sealed class NftTransaction
         // ENOENT has two causes: the table is gone, or the module of an expression is missing.
         (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new NftTableLostException(_table, exception),
         (_, Errno.NotFound or Errno.NotSupported or Errno.AddressFamilyNotSupported) => new NftablesUnavailableException(
-            "This kernel's nf_tables lacks a feature that these rules need (CONFIG_NF_TABLES_INET, CONFIG_NFT_CT).", exception),
+            $"This kernel's nf_tables lacks a feature that these rules need ({Needs}).", exception),
         _ => exception,
     };
 }

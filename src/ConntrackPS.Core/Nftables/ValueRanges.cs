@@ -23,9 +23,10 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
         Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
 
-    /// <summary>The values in the language of nft(8): <c>10.0.0.0-10.0.0.255, 192.0.2.1</c>.</summary>
-    public string ToNft() => string.Join(
-        ", ", Ranges.Select(range => range.First == range.Last ? Text(range.First) : $"{Text(range.First)}-{Text(range.Last)}"));
+    /// <summary>The values in the language of nft(8): <c>10.0.0.0/24, 192.0.2.1-192.0.2.3</c>.</summary>
+    public string ToNft() => string.Join(", ", Ranges.Select(range => range.First == range.Last ? Text(range.First)
+        : PrefixLength(range.First, range.Last) is { } length ? string.Create(CultureInfo.InvariantCulture, $"{Text(range.First)}/{length}")
+        : $"{Text(range.First)}-{Text(range.Last)}"));
 
     /// <summary>True if a range has the number.</summary>
     public bool Contains(UInt128 number) => Ranges.Any(range => range.First <= number && number <= range.Last);
@@ -47,6 +48,14 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
+
+    /// <summary>The length of the prefix that is a range of addresses. Null if none is.</summary>
+    private int? PrefixLength(UInt128 first, UInt128 last)
+    {
+        UInt128 host = first ^ last;
+        bool isPrefix = Length >= 4 && (host & (host + 1)) == 0 && (first & host) == 0;
+        return isPrefix ? 8 * Length - (int)UInt128.PopCount(host) : null;
+    }
 
     /// <summary>Addresses as addresses, all other values as numbers.</summary>
     private string Text(UInt128 number) => Length switch

@@ -3,6 +3,8 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Rules;
@@ -186,10 +188,15 @@ public sealed class GetConntrackRuleCommand : TuningCommand
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
 
+    /// <summary>Also counts the connections of each source of a limit in the table now, as the property Sources.</summary>
+    [Parameter]
+    public SwitchParameter IncludeSource { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunInEach(named =>
     {
-        RuleBook book = new(named ?? Target(), new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        NetworkNamespace? target = named ?? Target();
+        RuleBook book = new(target, new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
         ConntrackRule[] rules = [.. book.Read().Where(rule => Kind?.Contains(rule.Kind) != false)];
         WarnOnce(book.Problems);
         foreach (string name in Name ?? ["*"])
@@ -201,10 +208,21 @@ public sealed class GetConntrackRuleCommand : TuningCommand
             {
                 if (rule.Problem is { } problem)
                     WriteWarning($"{rule.Name}: {problem}");
+                if (IncludeSource)
+                    ReadSources(rule, new ConntrackTable(target));
                 WriteObject(rule);
             }
         }
     });
+
+    private void ReadSources(ConntrackRule rule, ConntrackTable table)
+    {
+        if (rule is not { Filter: { } filter, Action: LimitAction limit })
+            return;
+        IReadOnlyList<LimitedSource> sources = [];
+        WarnIfIncomplete(() => new SourceCount(filter, limit).Read(table, out sources, Stop), () => $"{rule.Name}: some connections may be missing.");
+        rule.Sources = sources;
+    }
 }
 
 /// <summary>Removes rules of Get-ConntrackRule: their tables and, if they are persisted, their files.</summary>

@@ -171,6 +171,13 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} needs at least one condition. It never applies to all traffic."), ErrorId.NoTraffic, ErrorCategory.InvalidArgument, null,
         "Give the traffic, for example -Protocol Udp -DestinationPort 53.");
 
+    /// <summary>The source of the user's SSH connection has as many connections as a limit allows.</summary>
+    public static ErrorRecord OwnSourceAtLimit(LimitedSource source) => Create(
+        new InvalidOperationException(FormattableString.Invariant(
+            $"This would refuse new SSH connections from where the command runs: {source.Source} has {source.Count} connections now, and the limit is {source.Maximum}.")),
+        ErrorId.OwnConnection, ErrorCategory.InvalidOperation, source,
+        FormattableString.Invariant($"Exempt it (-ExemptAddress {source.Source}), or raise -Maximum above {source.Count}. To add the limit anyway, use -Force."));
+
     /// <summary>No rule that can be removed here attaches the helper.</summary>
     public static ErrorRecord HelperNotEnabled(string helper) => Create(
         new ItemNotFoundException($"No rule of this PowerShell process and no persisted rule attaches the helper {helper}."),
@@ -215,7 +222,7 @@ internal static partial class ErrorFactory
     {
         NftablesUnavailableException => Create(
             exception, ErrorId.NftablesUnavailable, ErrorCategory.NotInstalled, target,
-            "Nothing was blocked or deleted. Load the kernel modules (modprobe nf_tables nft_ct), or remove entries without -Block."),
+            "Nothing was changed. Load the kernel modules (modprobe nf_tables nft_ct, for limits also nft_connlimit nft_reject_inet), or remove entries without -Block."),
         NftTableLostException => Create(
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),
