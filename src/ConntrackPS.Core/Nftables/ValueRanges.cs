@@ -13,8 +13,8 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
         family == IPFamily.IPv6 ? 16 : 4,
         prefixes.Where(prefix => prefix.Family == family).Select(prefix =>
         {
-            UInt128 first = Number(prefix.Address);
-            return (first, first | (~Number(prefix.Mask) & Highest(family == IPFamily.IPv6 ? 16 : 4)));
+            UInt128 first = NumberOf(prefix.Address);
+            return (first, first | (~NumberOf(prefix.Mask) & Highest(family == IPFamily.IPv6 ? 16 : 4)));
         }));
 
     public static ValueRanges Of(IEnumerable<PortRange> ports) =>
@@ -22,6 +22,65 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
 
     public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
         Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
+
+    /// <summary>Every number of a length.</summary>
+    public static ValueRanges All(int length) => new(length, [(0, Highest(length))]);
+
+    /// <summary>The numbers of ranges that may touch or overlap.</summary>
+    public static ValueRanges Of(int length, IEnumerable<(UInt128 First, UInt128 Last)> ranges) => Merge(length, ranges);
+
+    /// <summary>The number in bytes of a packet.</summary>
+    public static UInt128 NumberOf(ReadOnlySpan<byte> bytes)
+    {
+        UInt128 number = 0;
+        foreach (byte part in bytes)
+            number = number << 8 | part;
+        return number;
+    }
+
+    /// <summary>An address as a number.</summary>
+    public static UInt128 NumberOf(AddressBits bits) => new(bits.High, bits.Low);
+
+    /// <summary>True if no number is in it.</summary>
+    public bool IsEmpty => Ranges.Count == 0;
+
+    /// <summary>The numbers that are in both.</summary>
+    public ValueRanges Intersect(ValueRanges other)
+    {
+        List<(UInt128 First, UInt128 Last)> both = [];
+        for (int i = 0, j = 0; i < Ranges.Count && j < other.Ranges.Count;)
+        {
+            UInt128 first = UInt128.Max(Ranges[i].First, other.Ranges[j].First), last = UInt128.Min(Ranges[i].Last, other.Ranges[j].Last);
+            if (first <= last)
+                both.Add((first, last));
+            if (Ranges[i].Last < other.Ranges[j].Last)
+                i++;
+            else
+                j++;
+        }
+
+        return new ValueRanges(Length, both);
+    }
+
+    /// <summary>The numbers that are not in it.</summary>
+    public ValueRanges Complement()
+    {
+        List<(UInt128 First, UInt128 Last)> others = [];
+        UInt128? next = 0;
+        foreach ((UInt128 first, UInt128 last) in Ranges)
+        {
+            if (first > next)
+                others.Add((next.Value, first - 1));
+            next = After(last);
+        }
+
+        if (next is { } rest)
+            others.Add((rest, Highest(Length)));
+        return new ValueRanges(Length, others);
+    }
+
+    /// <summary>True if all numbers of the other are in it.</summary>
+    public bool Contains(ValueRanges other) => Intersect(other).Equals(other);
 
     /// <summary>The values in the language of nft(8): <c>10.0.0.0/24, 192.0.2.1-192.0.2.3</c>.</summary>
     public string ToNft() => string.Join(", ", Ranges.Select(range => range.First == range.Last ? Text(range.First)
@@ -47,7 +106,7 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public bool Equals(ValueRanges? other) => other is not null && Length == other.Length && Ranges.SequenceEqual(other.Ranges);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
+    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges.Count == 0 ? default : Ranges[0]);
 
     /// <summary>The length of the prefix that is a range of addresses. Null if none is.</summary>
     private int? PrefixLength(UInt128 first, UInt128 last)
@@ -79,7 +138,6 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
         return new ValueRanges(length, merged);
     }
 
-    private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
 
     private static UInt128 Highest(int length) => UInt128.MaxValue >> (128 - 8 * length);
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
 
