@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Nftables;
 
@@ -10,6 +12,9 @@ namespace ConntrackPS.Linux;
 /// <param name="Delivered">These, and those of broadcast and multicast.</param>
 internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
 {
+    /// <summary>The addresses of each interface, by its name. Empty if they are unknown, and for IPv6.</summary>
+    public IReadOnlyDictionary<string, ValueRanges> OfInterface { get; init; } = new Dictionary<string, ValueRanges>();
+
     private const uint LocalRoute = 0x80000000;
     private const uint AnycastRoute = 0x00100000;
 
@@ -21,11 +26,28 @@ internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
         {
             return family == IPFamily.IPv6
                 ? ParseIPv6(File.ReadLines("/proc/thread-self/net/ipv6_route"))
-                : ParseIPv4(File.ReadLines("/proc/thread-self/net/fib_trie"));
+                : ParseIPv4(File.ReadLines("/proc/thread-self/net/fib_trie")) with { OfInterface = ReadInterfaces() };
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
         {
             return null;
+        }
+    }
+
+    /// <summary>The IPv4 addresses of each interface of the network namespace of the calling thread (getifaddrs).</summary>
+    private static Dictionary<string, ValueRanges> ReadInterfaces()
+    {
+        try
+        {
+            return NetworkInterface.GetAllNetworkInterfaces().ToDictionary(
+                one => one.Name,
+                one => ValueRanges.Of(4, one.GetIPProperties().UnicastAddresses
+                    .Where(address => address.Address.AddressFamily == AddressFamily.InterNetwork)
+                    .Select(address => Range(address.Address, 32))));
+        }
+        catch (NetworkInformationException)
+        {
+            return [];
         }
     }
 

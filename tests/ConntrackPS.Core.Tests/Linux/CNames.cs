@@ -174,6 +174,7 @@ internal static class CNames
         ["PacketStates.Related"] = "NF_CT_STATE_BIT(IP_CT_RELATED)",
         ["PacketStates.New"] = "NF_CT_STATE_BIT(IP_CT_NEW)",
         ["PacketStates.Untracked"] = "NF_CT_STATE_UNTRACKED_BIT",
+        ["RejectType.TcpReset"] = "NFT_REJECT_TCP_RST",
         ["NftRegister.First"] = "NFT_REG32_00",
         ["HookPriority.AfterConntrack"] = "NF_IP_PRI_CONNTRACK + 1",
         ["HookPriority.AfterNatSrc"] = "NF_IP_PRI_NAT_SRC + 1",

@@ -199,7 +199,8 @@ internal sealed record FamilyTest(IPFamily Family, bool IsNegated) : RuleTest
 /// <param name="IsInput">True for the interface that it arrives by.</param>
 /// <param name="IsLoopback">True for the loopback interface, false for one other interface.</param>
 /// <param name="IsNegated">True for the opposite.</param>
-internal sealed record InterfaceTest(bool IsInput, bool IsLoopback, bool IsNegated) : RuleTest
+/// <param name="Name">The name of the interface. Null if the rule has only its index.</param>
+internal sealed record InterfaceTest(bool IsInput, bool IsLoopback, bool IsNegated, string? Name = null) : RuleTest
 {
     public override Answer Of(PacketBox box, PacketStates state)
     {

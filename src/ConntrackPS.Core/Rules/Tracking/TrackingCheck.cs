@@ -38,7 +38,7 @@ public sealed class TrackingNeededException(IReadOnlyList<TrackingReason> reason
 /// <item><c>ct state invalid drop</c> is not a reason, because no tracked packet is dropped that would pass without tracking. Packets that
 /// tracking finds invalid pass then.</item>
 /// <item>A rule that takes established, related and untracked packets alike is not a reason. Nor is one that accepts only untracked ones,
-/// because somebody wrote it for them.</item>
+/// because that is its purpose.</item>
 /// <item>A rule that drops packets by their entry (<c>ct state new drop</c>) is a reason, unless later rules certainly drop them: the exemption
 /// would open the firewall.</item>
 /// <item>A rule that only counts or logs packets by their state is not a reason.</item>
@@ -338,7 +338,7 @@ internal sealed class TrackingCheck
             return true;
         }
 
-        /// <summary>A packet without tracking meets a rule that a tracked one does not. Somebody who accepts it wants that.</summary>
+        /// <summary>A packet without tracking meets a rule that a tracked one does not. A rule that accepts it is there for that.</summary>
         private void PartUntracked(FirewallRule rule, Ends untracked, Ends tracked)
         {
             if (rule.Effect == RuleEffect.None && rule.End != RuleEnd.Continue && untracked != Ends.Accept && !(tracked == untracked && tracked == Ends.Drop))
