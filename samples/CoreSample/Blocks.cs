@@ -5,6 +5,7 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
+using ConntrackPS.Rules.Tracking;
 
 namespace ConntrackPS.Samples;
 
@@ -37,6 +38,24 @@ internal static class Blocks
         {
             string stays = rule.Lifetime == RuleLifetime.Process ? $"until process {rule.ProcessId} ends" : $"from {rule.File ?? "no file"}";
             Console.WriteLine($"{rule.Kind} {rule.Name}: {rule.Effect}, {rule.Traffic}; {rule.Packets ?? 0} packets; {stays}");
+        }
+    }
+
+    /// <summary>Says whether traffic to a port could go without tracking, and what needs its entries if not.</summary>
+    public static void CheckTracking(NetworkNamespace? where, string address, string port)
+    {
+        ConntrackFilter filter = new() { Protocol = [IPProtocol.Udp], DestinationAddress = [AddressPrefix.Parse(address)], DestinationPort = [PortRange.Parse(port)] };
+        try
+        {
+            IReadOnlyList<TrackingReason> reasons = TrackingCheck.Find(filter, where);
+            if (reasons.Count > 0)
+                throw new TrackingNeededException(reasons);
+            Console.WriteLine($"Nothing needs {filter}.");
+        }
+        catch (TrackingNeededException exception)
+        {
+            foreach (TrackingReason reason in exception.Reasons)
+                Console.WriteLine($"{reason.Place}: {reason.Explanation}");
         }
     }
 

@@ -2,6 +2,7 @@
 BeforeAll {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
+    Import-Module "$PSScriptRoot/Support/BlockLab.psm1" -Force
 
     $namespace = New-TestNamespace
     $other = New-TestNamespace
@@ -132,6 +133,26 @@ Describe 'Get-ConntrackRule and Remove-ConntrackRule' {
         Wait-Until { "$(Get-RuleTable)" -eq "$($rules.Name | Sort-Object)" } 'the rules of the child'
     }
 
+    It 'add a rule again whose table the kernel lost, and tell of it; Test-ConntrackHealth finds it' {
+        Remove-KernelTable $rules[0].Name
+        Wait-Until { (Get-RuleTable) -contains $rules[0].Name } 'the table is not made again'
+        $shown = Get-ConntrackRule $rules[0].Name @here -WarningVariable warning -WarningAction SilentlyContinue
+        $shown.IsInForce, $shown.LossCount | Should -Be $true, 1
+        "$warning" | Should -BeLike "$($rules[0].Name): The kernel has lost the rule's table * once, last at *; it had no effect until it was created again."
+        $finding = @(Test-ConntrackHealth @here -SampleTime 0) | Where-Object Name -Like 'Rule*'
+        $finding.Name, "$($finding.Severity)" | Should -Be RuleLost, Warning
+        (Invoke-Expression "$($finding.Remedy) | Out-String" 3> $null) | Should -Match 'LossCount +: 1'
+    }
+
+    It 'tell of a rule that cannot be in force' {
+        Remove-KernelTable $rules[0].Name -Usurp
+        (Get-ConntrackRule $rules[0].Name @here -WarningAction Ignore).IsInForce | Should -BeFalse
+        $finding = @(Test-ConntrackHealth @here -SampleTime 0) | Where-Object Name -Like 'Rule*'
+        $finding.Name, "$($finding.Severity)" | Should -Be RuleNotInForce, Critical
+        Remove-ConntrackRule $rules[0].Name @here
+        Invoke-InNamespace $namespace nft delete table inet $rules[0].Name
+    }
+
     It 'keep namespaces apart, and list several with theirs' {
         $there = Disable-ConntrackTracking -Protocol Udp -DestinationPort 5300 -NetworkNamespace $other
         (Get-ConntrackRule -NetworkNamespace $other).Name | Should -Be $there.Name
@@ -218,6 +239,20 @@ Describe 'A persisted rule' {
         $said | Should -Be $name, $Kind, True, '', 0
         Get-RuleTable $other | Should -BeNullOrEmpty
         Get-ChildItem "$root/etc/nftables.d" | Should -BeNullOrEmpty
+    }
+
+    It 'is found by Test-ConntrackHealth when its table is gone, and the remedy brings it back' {
+        $said = Invoke-Here {
+            $null = Disable-ConntrackTracking -Protocol Udp -DestinationPort 5300 -Persist -PersistRoot $root
+            nft flush ruleset
+            (Get-ConntrackRule -PersistRoot $root).IsInForce
+            $finding = @(Test-ConntrackHealth -PersistRoot $root -SampleTime 0) | Where-Object Name -Like 'Rule*'
+            "$($finding.Name) $($finding.Severity)"
+            Invoke-Expression $finding.Remedy
+            @(Test-ConntrackHealth -PersistRoot $root -SampleTime 0 | Where-Object Name -Like 'Rule*').Count
+            (Get-ConntrackRule -PersistRoot $root).IsInForce
+        }
+        $said | Should -Be False, 'RuleNotInForce Warning', 0, True
     }
 
     It 'is refused for a namespace that boot does not set up, and then changes nothing' {

@@ -181,13 +181,16 @@ internal enum PacketVerdict : uint
     Accept,
 }
 
-/// <summary>Verdicts of nf_tables beside those of netfilter (NFT_*).</summary>
+/// <summary>Verdicts of nf_tables beside those of netfilter (NFT_*, enum nft_verdicts).</summary>
 internal enum ChainVerdict
 {
     Continue = -1,
     Break = -2,
     Jump = -3,
+
+    /// <summary>The packet continues in another chain, and does not come back to this one.</summary>
     Goto = -4,
+
     Return = -5,
 }
 
@@ -535,6 +538,6 @@ internal enum RejectAttribute : ushort
 /// <summary>NFT_REJECT_*.</summary>
 internal enum RejectType : uint
 {
-    TcpReset = 1,
-    IcmpxUnreachable,
+    TcpRst = 1,
+    IcmpxUnreach,
 }

@@ -39,6 +39,13 @@ internal static class NftWriter
         writer.PutText((ushort)ChainAttribute.Type, "filter");
     }
 
+    /// <summary>A chain that only other chains lead to.</summary>
+    public static void Chain(ref MessageWriter writer, string table, string name)
+    {
+        writer.PutText((ushort)ChainAttribute.Table, table);
+        writer.PutText((ushort)ChainAttribute.Name, name);
+    }
+
     /// <param name="writer">The writer.</param>
     /// <param name="table">The table.</param>
     /// <param name="name">The set's name.</param>
@@ -226,13 +233,23 @@ internal static class ExpressionWriter
     }
 
     /// <summary>Drops the packet.</summary>
-    public static void Drop(ref MessageWriter writer)
+    public static void Drop(ref MessageWriter writer) => Verdict(ref writer, (int)PacketVerdict.Drop);
+
+    /// <summary>Ends the packet's way through the chains of this hook that belong to the table. Other tables still see it.</summary>
+    public static void Accept(ref MessageWriter writer) => Verdict(ref writer, (int)PacketVerdict.Accept);
+
+    /// <summary>Continues in another chain of the table, and does not come back.</summary>
+    public static void Goto(ref MessageWriter writer, string chain) => Verdict(ref writer, (int)ChainVerdict.Goto, chain);
+
+    private static void Verdict(ref MessageWriter writer, int code, string? chain = null)
     {
         Expression immediate = Begin(ref writer, "immediate");
         writer.PutUInt32((ushort)ImmediateAttribute.Dreg, (uint)NftRegister.Verdict);
         MessageWriter.Nest data = writer.BeginNest((ushort)ImmediateAttribute.Data);
         MessageWriter.Nest verdict = writer.BeginNest((ushort)DataAttribute.Verdict);
-        writer.PutUInt32((ushort)VerdictAttribute.Code, (uint)PacketVerdict.Drop);
+        writer.PutUInt32((ushort)VerdictAttribute.Code, (uint)code);
+        if (chain is not null)
+            writer.PutText((ushort)VerdictAttribute.Chain, chain);
         writer.EndNest(verdict);
         writer.EndNest(data);
         End(ref writer, immediate);
@@ -276,7 +293,7 @@ internal static class ExpressionWriter
         const byte PortUnreachable = 1;
         Expression reject = Begin(ref writer, "reject");
         writer.PutUInt32((ushort)RejectAttribute.Type, (uint)type);
-        if (type == RejectType.IcmpxUnreachable)
+        if (type == RejectType.IcmpxUnreach)
             writer.PutByte((ushort)RejectAttribute.IcmpCode, PortUnreachable);
         End(ref writer, reject);
     }

@@ -42,18 +42,6 @@ internal sealed record ValueCondition(PacketField Field, ValueRanges Values) : P
     public override string ToNft() => $"{Field.Nft} {{ {Values.ToNft()} }}";
 }
 
-/// <summary>The packet is of any protocol but one.</summary>
-internal sealed record OtherProtocolCondition(IPProtocol Protocol) : PacketCondition
-{
-    public override void Write(ref MessageWriter writer, ValueSets sets)
-    {
-        ExpressionWriter.LoadMeta(ref writer, MetaKey.L4proto);
-        ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [(byte)Protocol]);
-    }
-
-    public override string ToNft() => $"meta l4proto != {(byte)Protocol}";
-}
-
 /// <summary>The flow is translated.</summary>
 /// <param name="Bits">IPS_SRC_NAT, IPS_DST_NAT, or both if either is sufficient.</param>
 internal sealed record TranslationCondition(ConntrackStatus Bits) : PacketCondition
@@ -84,6 +72,20 @@ internal sealed record NewConnectionCondition : PacketCondition
     }
 
     public override string ToNft() => "ct state new";
+}
+
+/// <summary>The packet is the first of its connection: its entry is not in the table yet (IPS_CONFIRMED). A connection is also
+/// new for all later packets, until there is a reply.</summary>
+internal sealed record FirstPacketCondition : PacketCondition
+{
+    public override void Write(ref MessageWriter writer, ValueSets sets)
+    {
+        ExpressionWriter.LoadCt(ref writer, CtKey.Status, direction: null);
+        ExpressionWriter.Mask(ref writer, (uint)ConntrackStatus.Confirmed);
+        ExpressionWriter.Compare(ref writer, CompareOperator.Eq, [0, 0, 0, 0]);
+    }
+
+    public override string ToNft() => "ct status & confirmed == 0";
 }
 
 /// <summary>The sets of one table that hold values of fields. Equal values share a set.</summary>

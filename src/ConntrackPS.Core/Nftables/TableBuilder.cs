@@ -36,23 +36,34 @@ internal sealed class TableBuilder(string name)
     public void AddRule(
         NftTransaction transaction, BaseChain chain, IReadOnlyList<PacketCondition> conditions, NftTransaction.Body writeStatements)
     {
-        foreach (ValueCondition condition in conditions.OfType<ValueCondition>())
-            AddValues(transaction, condition.Field.Type, condition.Values);
         if (_chains.Add(chain.Name))
         {
             transaction.Add(NftMessage.Newchain, MessageFlags.Create, (ref MessageWriter writer) =>
                 NftWriter.Chain(ref writer, Name, chain.Name, chain.Hook, chain.Priority));
         }
 
+        AddRule(transaction, chain.Name, conditions, writeStatements);
+    }
+
+    /// <summary>Adds a rule to the end of a chain that was added before, and the sets that it needs.</summary>
+    /// <inheritdoc cref="AddRule(NftTransaction, BaseChain, IReadOnlyList{PacketCondition}, NftTransaction.Body)"/>
+    public void AddRule(NftTransaction transaction, string chain, IReadOnlyList<PacketCondition> conditions, NftTransaction.Body writeStatements)
+    {
+        foreach (ValueCondition condition in conditions.OfType<ValueCondition>())
+            AddValues(transaction, condition.Field.Type, condition.Values);
         transaction.Add(NftMessage.Newrule, MessageFlags.Create | MessageFlags.Append, (ref MessageWriter writer) =>
         {
-            MessageWriter.Nest expressions = NftWriter.BeginRule(ref writer, Name, chain.Name);
+            MessageWriter.Nest expressions = NftWriter.BeginRule(ref writer, Name, chain);
             foreach (PacketCondition condition in conditions)
                 condition.Write(ref writer, _sets);
             writeStatements(ref writer);
             writer.EndNest(expressions);
         });
     }
+
+    /// <summary>Adds a chain that rules of other chains lead to. It must be there before they are.</summary>
+    public void AddChain(NftTransaction transaction, string chain) =>
+        transaction.Add(NftMessage.Newchain, MessageFlags.Create, (ref MessageWriter writer) => NftWriter.Chain(ref writer, Name, chain));
 
     /// <summary>Adds a set.</summary>
     public void AddSet(NftTransaction transaction, string set, ElementType type, SetFlags flags, uint? size = null) =>

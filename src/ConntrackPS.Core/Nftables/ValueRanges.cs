@@ -79,9 +79,31 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     /// <summary>True if all numbers of the other are in it.</summary>
     public bool Contains(ValueRanges other) => Intersect(other).Equals(other);
 
-    /// <summary>The values in the language of nft(8): <c>10.0.0.0-10.0.0.255, 192.0.2.1</c>.</summary>
-    public string ToNft() => string.Join(
-        ", ", Ranges.Select(range => range.First == range.Last ? Text(range.First) : $"{Text(range.First)}-{Text(range.Last)}"));
+    /// <summary>The values in the language of nft(8): <c>10.0.0.0/24, 192.0.2.1-192.0.2.3</c>.</summary>
+    public string ToNft() => string.Join(", ", Ranges.Select(range => range.First == range.Last ? Text(range.First)
+        : PrefixLength(range.First, range.Last) is { } length ? string.Create(CultureInfo.InvariantCulture, $"{Text(range.First)}/{length}")
+        : $"{Text(range.First)}-{Text(range.Last)}"));
+
+    /// <summary>True if a range has the number.</summary>
+    public bool Contains(UInt128 number) => Ranges.Any(range => range.First <= number && number <= range.Last);
+
+    /// <summary>The numbers as the fewest prefixes of addresses.</summary>
+    public IEnumerable<AddressPrefix> ToPrefixes(IPFamily family)
+    {
+        foreach ((UInt128 start, UInt128 last) in Ranges)
+        {
+            for (UInt128? first = start; first is { } next && next <= last;)
+            {
+                // The longest run of host bits that begins here and does not pass the end.
+                UInt128 host = 0;
+                while (host != Highest(Length) && (host << 1 | 1) is var more && (next & more) == 0 && next + more <= last && next + more >= next)
+                    host = more;
+                yield return AddressPrefix.Of(
+                    new HostAddress(family, new AddressBits((ulong)(next >> 64), (ulong)next)), 8 * Length - (int)UInt128.PopCount(host));
+                first = After(next + host);
+            }
+        }
+    }
 
     /// <summary>A number in network byte order.</summary>
     public byte[] Bytes(UInt128 number)
@@ -100,6 +122,14 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges.Count == 0 ? default : Ranges[0]);
+
+    /// <summary>The length of the prefix that is a range of addresses. Null if none is.</summary>
+    private int? PrefixLength(UInt128 first, UInt128 last)
+    {
+        UInt128 host = first ^ last;
+        bool isPrefix = Length >= 4 && (host & (host + 1)) == 0 && (first & host) == 0;
+        return isPrefix ? 8 * Length - (int)UInt128.PopCount(host) : null;
+    }
 
     /// <summary>Addresses as addresses, all other values as numbers.</summary>
     private string Text(UInt128 number) => Length switch

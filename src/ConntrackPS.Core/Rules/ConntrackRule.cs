@@ -52,6 +52,10 @@ public sealed class ConntrackRule
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; internal init; }
 
+    /// <summary>The hosts that a limit counts, with the connections that each has in the table now, the largest number first. Null
+    /// unless it was read, and for rules that are no limits or belong to another process.</summary>
+    public IReadOnlyList<LimitedSource>? Sources { get; internal set; }
+
     /// <summary>The filter. Null for a rule of another process.</summary>
     internal ConntrackFilter? Filter { get; init; }
 
@@ -60,6 +64,20 @@ public sealed class ConntrackRule
 
     /// <inheritdoc/>
     public override string ToString() => $"{Name} ({Effect}: {Traffic})";
+}
+
+/// <summary>A host that a limit counts, and its connections in the table. The kernel counts only those that began after the rule was
+/// added.</summary>
+/// <param name="Source">The address or prefix of the source, or of the destination if the limit is per destination.</param>
+/// <param name="Count">The number of connections, without TCP connections in TIME_WAIT and CLOSE, which the kernel does not count.</param>
+/// <param name="Maximum">The number that the limit allows.</param>
+public sealed record LimitedSource(string Source, long Count, long Maximum)
+{
+    /// <summary>True if there are more connections than the limit allows.</summary>
+    public bool IsOver => Count > Maximum;
+
+    /// <inheritdoc/>
+    public override string ToString() => FormattableString.Invariant($"{Source}: {Count} of {Maximum}");
 }
 
 /// <summary>The kinds of rules.</summary>

@@ -43,7 +43,7 @@ public sealed class RuleBook
         Dictionary<string, NamedTable> tables = NamedTables.Read(connection).Where(table => RuleName.Parse(table.Name) is not null).ToDictionary(table => table.Name);
         IReadOnlyList<TrafficRule> own = RuleSession.In(identity);
         IReadOnlyList<RuleFile> persisted = _persister?.Read() ?? [];
-        List<ConntrackRule> rules = [.. own.Select(Show), .. persisted.Select(file => Show(file, tables.ContainsKey(file.Name.ToString()), connection))];
+        List<ConntrackRule> rules = [.. own.Select(rule => Show(rule, connection)), .. persisted.Select(file => Show(file, tables.ContainsKey(file.Name.ToString()), connection))];
         HashSet<string> known = [.. rules.Select(rule => rule.Name)];
         rules.AddRange(tables.Values.Where(table => !known.Contains(table.Name)).OrderBy(table => table.Name, StringComparer.Ordinal).Select(table => Show(table, connection)));
         return rules;
@@ -60,7 +60,8 @@ public sealed class RuleBook
             return present;
         TrafficRule added = TrafficRule.Open(filter, action, _networkNamespace);
         RuleSession.Hold(added);
-        return Show(added);
+        using NetlinkConnection connection = Open().Connection;
+        return Show(added, connection);
     }
 
     /// <summary>Adds a rule that each boot loads again. It takes the place of a rule of this process that does the same.</summary>
@@ -141,7 +142,7 @@ public sealed class RuleBook
         return Enumerable.Range(1, int.MaxValue - 1).Select(number => new RuleName(kind, null, number)).First(name => !used.Contains(name.ToString()));
     }
 
-    private ConntrackRule Show(TrafficRule rule)
+    private ConntrackRule Show(TrafficRule rule, NetlinkConnection connection)
     {
         RuleCounters counters = rule.ReadCounters();
         return new ConntrackRule(rule.Name, rule.Action.Kind, rule.Filter.ToString(), rule.Action.Effect)
@@ -152,7 +153,7 @@ public sealed class RuleBook
             Packets = counters.Packets,
             Bytes = counters.Bytes,
             LossCount = rule.LossCount,
-            Problem = rule.Problem,
+            Problem = Join(rule.Problem, (rule.Action as LimitAction)?.DescribeFull(connection, rule.Name)),
             Since = rule.Since,
             Namespace = _networkNamespace?.Name ?? rule.Namespace,
             Filter = rule.Filter,
@@ -169,12 +170,15 @@ public sealed class RuleBook
             IsInForce = isInForce,
             Packets = counters?.Packets,
             Bytes = counters?.Bytes,
+            Problem = isInForce ? (file.Action as LimitAction)?.DescribeFull(connection, file.Name.ToString()) : null,
             File = file.File,
             Namespace = _networkNamespace?.Name,
             Filter = file.Filter,
             Action = file.Action,
         };
     }
+
+    private static string? Join(string? first, string? second) => first is null || second is null ? first ?? second : $"{first} {second}";
 
     /// <summary>A rule of another process, which the comment of its table describes, or one whose file is gone.</summary>
     private ConntrackRule Show(NamedTable table, NetlinkConnection connection)

@@ -3,6 +3,8 @@ using ConntrackPS.Arguments;
 using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Rules;
@@ -186,10 +188,15 @@ public sealed class GetConntrackRuleCommand : TuningCommand
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
 
+    /// <summary>Also counts the connections of each source of a limit in the table now, as the property Sources.</summary>
+    [Parameter]
+    public SwitchParameter IncludeSource { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunInEach(named =>
     {
-        RuleBook book = new(named ?? Target(), new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        NetworkNamespace? target = named ?? Target();
+        RuleBook book = new(target, new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
         ConntrackRule[] rules = [.. book.Read().Where(rule => Kind?.Contains(rule.Kind) != false)];
         WarnOnce(book.Problems);
         foreach (string name in Name ?? ["*"])
@@ -201,10 +208,21 @@ public sealed class GetConntrackRuleCommand : TuningCommand
             {
                 if (rule.Problem is { } problem)
                     WriteWarning($"{rule.Name}: {problem}");
+                if (IncludeSource)
+                    ReadSources(rule, new ConntrackTable(target));
                 WriteObject(rule);
             }
         }
     });
+
+    private void ReadSources(ConntrackRule rule, ConntrackTable table)
+    {
+        if (rule is not { Filter: { } filter, Action: LimitAction limit })
+            return;
+        IReadOnlyList<LimitedSource> sources = [];
+        WarnIfIncomplete(() => new SourceCount(filter, limit).Read(table, out sources, Stop), () => $"{rule.Name}: some connections may be missing.");
+        rule.Sources = sources;
+    }
 }
 
 /// <summary>Removes rules of Get-ConntrackRule: their tables and, if they are persisted, their files.</summary>
@@ -233,7 +251,8 @@ public sealed class RemoveConntrackRuleCommand : TuningCommand
     protected override void ProcessRecord() => RunInEach(named =>
     {
         NetworkNamespace? target = named ?? Target();
-        RuleBook book = new(target, new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
+        RuleBook book = new(target, root);
         IReadOnlyList<ConntrackRule> rules = book.Read();
         WarnOnce(book.Problems);
         foreach (string name in Name)
@@ -248,15 +267,15 @@ public sealed class RemoveConntrackRuleCommand : TuningCommand
             if (foreign.Length > 0)
                 WriteWarning(RuleNames.DescribeOthers(foreign));
             foreach (ConntrackRule rule in found.Except(foreign))
-                RunOne(() => Remove(book, rule, target), rule.Name);
+                RunOne(() => Remove(book, root, rule, target), rule.Name);
         }
     });
 
-    private void Remove(RuleBook book, ConntrackRule rule, NetworkNamespace? target)
+    private void Remove(RuleBook book, SystemRoot root, ConntrackRule rule, NetworkNamespace? target)
     {
         if (!ShouldProcess($"{rule}{Within(target)}", "Remove conntrack rule"))
             return;
-        if (!book.Remove(rule))
+        if (!book.Remove(rule, HelperPersistence.Without(book, root, target, rule)).IsRemoved)
             WriteError(ErrorFactory.NoSuchRule(rule.Name));
         else if (PassThru)
             WriteObject(rule);

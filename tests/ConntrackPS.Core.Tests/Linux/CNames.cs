@@ -128,7 +128,7 @@ internal static class CNames
         ["DynamicSetAttribute.Operation"] = "NFTA_DYNSET_OP",
         ["DynamicSetAttribute.Expression"] = "NFTA_DYNSET_EXPR",
         ["ConnlimitFlags.Over"] = "NFT_CONNLIMIT_F_INV",
-        ["RejectType.IcmpxUnreachable"] = "NFT_REJECT_ICMPX_UNREACH",
+        ["RejectType.IcmpxUnreach"] = "NFT_REJECT_ICMPX_UNREACH",
         ["ConntrackStatus.None"] = null,
         ["TcpTrackingFlags.None"] = null,
         ["ExpectationFlags.None"] = null,

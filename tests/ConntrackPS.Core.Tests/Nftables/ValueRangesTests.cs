@@ -26,6 +26,27 @@ public sealed class ValueRangesTests
         Assert.Equal(expected, string.Join(' ', ranges.Ranges.Select(range => $"{Hex(ranges, range.First)}-{Hex(ranges, range.Last)}")));
     }
 
+    [Theory]
+    [InlineData("192.0.2.0/25,192.0.2.128/25", "192.0.2.0/24")]
+    [InlineData("192.0.2.1", "192.0.2.1")]
+    [InlineData("192.0.2.0/31,192.0.2.2", "192.0.2.0-192.0.2.2")]
+    [InlineData("192.0.2.1,192.0.2.2", "192.0.2.1-192.0.2.2")]
+    [InlineData("0.0.0.0/0", "0.0.0.0/0")]
+    [InlineData("128.0.0.0/1,10.0.0.0/8", "10.0.0.0/8, 128.0.0.0/1")]
+    public void Nft_reads_prefixes_as_prefixes(string addresses, string expected) =>
+        Assert.Equal(expected, ValueRanges.Of(IPFamily.IPv4, addresses.Split(',').Select(AddressPrefix.Parse)).ToNft());
+
+    [Theory]
+    [InlineData("2001:db8::/32", "2001:db8::/32")]
+    [InlineData("::/0", "::/0")]
+    [InlineData("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127")]
+    public void Nft_reads_prefixes_of_IPv6(string address, string expected) =>
+        Assert.Equal(expected, ValueRanges.Of(IPFamily.IPv6, [AddressPrefix.Parse(address)]).ToNft());
+
+    [Fact]
+    public void Nft_reads_ports_as_ranges() =>
+        Assert.Equal("0-65535", ValueRanges.Of([new PortRange(0, 65535)]).ToNft());
+
     [Fact]
     public void Each_family_takes_its_own_addresses()
     {

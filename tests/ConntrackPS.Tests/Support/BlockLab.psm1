@@ -125,16 +125,16 @@ function Add-Address([string] $Namespace, [string] $Device, [string] $Four, [str
     Invoke-InNamespace $Namespace ip address add $Six dev $Device nodad
 }
 
-<# Takes the table of a block of this process away, and with -Usurp puts one of its name there that is nobody's: over the
-   block's own socket, since nobody else may. The kernel does so by fault only. #>
+<# Takes the table of a block or rule of this process away, and with -Usurp puts one of its name there that is nobody's: over the
+   table's own socket, since nobody else may. The kernel does so by fault only. #>
 function Remove-KernelTable([string] $Table, [switch] $Usurp) {
     $value = {
         param($Object, $Name)
         $Object.GetType().GetField($Name, [Reflection.BindingFlags] 'NonPublic, Instance').GetValue($Object)
     }
-    $watch = [ConntrackPS.Blocking.TrafficBlock].Assembly.GetType('ConntrackPS.Blocking.BlockWatch')
-    $held = @($watch.GetField('Blocks', [Reflection.BindingFlags] 'NonPublic, Static').GetValue($null)) | Where-Object Table -EQ $Table
-    $handle = & $value (& $value (& $value $held _connection) _socket) _handle
+    $watch = [ConntrackPS.Blocking.TrafficBlock].Assembly.GetType('ConntrackPS.Nftables.TableWatch')
+    $held = @($watch.GetField('Tables', [Reflection.BindingFlags] 'NonPublic, Static').GetValue($null)) | Where-Object Name -EQ $Table
+    $handle = & $value (& $value (& $value $held '<connection>P') _socket) _handle
 
     # struct nlmsghdr, nfgenmsg and NFTA_TABLE_NAME.
     $message = {

@@ -25,6 +25,7 @@ public sealed class HealthCheck
         new AccountingRule(),
         new EventRule(),
         new BlockRule(),
+        new TrafficRuleRule(),
     ];
 
     private readonly NetworkNamespace? _networkNamespace;

@@ -145,6 +145,15 @@ internal abstract record Remedy
     /// <param name="Id">The number of the block.</param>
     public sealed record ShowBlock(int Id) : Remedy;
 
+    /// <summary>Shows one rule for traffic.</summary>
+    /// <param name="Name">The name of the rule.</param>
+    /// <param name="Namespace">The network namespace, as the user named it; null for the caller's own.</param>
+    public sealed record ShowRule(string Name, string? Namespace) : Remedy;
+
+    /// <summary>Loads the file of a persisted rule. It replaces the table of the rule, and changes nothing else.</summary>
+    /// <param name="File">The file.</param>
+    public sealed record LoadRules(string File) : Remedy;
+
     /// <summary>Comments out the lines of a file that set a parameter, in any spelling. Every other byte stays.</summary>
     /// <param name="File">The file.</param>
     /// <param name="Key">The parameter, with dots.</param>
@@ -175,6 +184,8 @@ internal static class RemedyJudgement
         Remedy.ShowSetting => "It only shows the setting. Find out who changes it.",
         Remedy.ShowPersisted => "It only shows what boot sets. You have to decide which value is wanted.",
         Remedy.ListFiles => "It only lists the files. You have to look at them.",
+        Remedy.ShowRule => "It only shows the rule. Add the rule again, or remove it.",
+        Remedy.LoadRules => "It loads a file of nft rules. You have to decide whether the rule is still wanted.",
         Remedy.ShowBlock => "It only shows the block. Block the traffic again, or end the block.",
         _ => null,
     };

@@ -1,13 +1,14 @@
-using System.Diagnostics;
-using System.Globalization;
 using ConntrackPS.Blocking;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
+using ConntrackPS.Rules;
 using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
+using System.Diagnostics;
+using System.Globalization;
 
 namespace ConntrackPS.Diagnosis.Health;
 
@@ -80,6 +81,9 @@ internal sealed record HealthSnapshot
     /// <summary>The blocks that this process holds in this namespace.</summary>
     public IReadOnlyList<ConntrackBlock> Blocks { get; init; } = [];
 
+    /// <summary>The rules for traffic of this process, and the persisted ones.</summary>
+    public IReadOnlyList<ConntrackRule> Rules { get; init; } = [];
+
     /// <summary>The fill of the table, 0 to 1. 0 if there is no limit.</summary>
     public double Fill => Maximum == 0 ? 0 : (double)Count / Maximum;
 
@@ -137,6 +141,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             Root = root,
             Persisted = PersistedComparison.Ages(settings, root),
             Differences = _persisted is null ? [] : [.. PersistedComparison.Differences(settings, timeouts, _persisted, root)],
+            Rules = [.. new RuleBook(networkNamespace, root).Read().Where(rule => rule.ProcessId is null || rule.ProcessId == Environment.ProcessId)],
             Blocks = BlockSession.ReadIn(NetworkNamespace.ReadIdentity(networkNamespace)),
             Overruled = _persisted is null ? [] : [.. PersistedComparison.Overruled(_persisted, root)],
             Unread = _persisted?.Problems ?? [],

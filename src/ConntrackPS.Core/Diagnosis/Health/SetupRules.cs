@@ -1,5 +1,6 @@
-using System.Globalization;
 using ConntrackPS.Blocking;
+using ConntrackPS.Rules;
+using System.Globalization;
 
 namespace ConntrackPS.Diagnosis.Health;
 
@@ -77,6 +78,37 @@ internal sealed class EventRule : IHealthRule
                 ? "The kernel produces no events, so loggers and other listeners receive nothing."
                 : "Connections opened before a listener was running produce no events, not even when they end. With On, all new connections produce events; opening a connection then takes 6 to 10 % longer.",
             snapshot.LastingSetting("Events", "On"));
+    }
+}
+
+/// <summary>Finds rules of this process, and persisted rules, that are missing in the kernel, or were missing for a time.</summary>
+internal sealed class TrafficRuleRule : IHealthRule
+{
+    public IEnumerable<HealthFinding> Check(HealthSnapshot snapshot)
+    {
+        foreach (ConntrackRule rule in snapshot.Rules)
+        {
+            if (!rule.IsInForce)
+            {
+                yield return snapshot.Finding(
+                    rule.Lifetime == RuleLifetime.Process ? FindingSeverity.Critical : FindingSeverity.Warning,
+                    "RuleNotInForce",
+                    $"Rule {rule}: {rule.Problem ?? $"the kernel has no such table, only the file {rule.File}."}",
+                    rule.Lifetime == RuleLifetime.Process
+                        ? "The rule has no effect. This process tries every second to add it again."
+                        : "The rule has no effect until the file is loaded, by the nftables service or by nft. Another program removed its table, for example nft flush ruleset.",
+                    rule.File is { } file ? new Remedy.LoadRules(file) : new Remedy.ShowRule(rule.Name, snapshot.Namespace));
+            }
+            else if (rule.Problem is { } problem)
+            {
+                yield return snapshot.Finding(
+                    FindingSeverity.Warning,
+                    "RuleLost",
+                    $"Rule {rule}: {problem}",
+                    "The rule had no effect for a short time. It is in force again now.",
+                    new Remedy.ShowRule(rule.Name, snapshot.Namespace));
+            }
+        }
     }
 }
 

@@ -1,5 +1,4 @@
 using ConntrackPS.Conntrack;
-using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Rules.Tracking;

@@ -1,6 +1,5 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
-using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Rules.Tracking;
@@ -129,12 +128,10 @@ internal sealed record PacketBox(
     /// <summary>True if a packet of an entry is in the box: one with the addresses and ports of a tuple.</summary>
     public bool Contains(in ConntrackTuple tuple) =>
         tuple.Family == Family
-        && Has(Protocols, (byte)tuple.Protocol)
-        && Has(Sources, Number(tuple.Source))
-        && Has(Destinations, Number(tuple.Destination))
-        && (!tuple.HasPorts || (Has(SourcePorts, tuple.SourcePort) && Has(DestinationPorts, tuple.DestinationPort)));
-
-    private static bool Has(ValueRanges ranges, UInt128 number) => ranges.Ranges.Any(range => range.First <= number && number <= range.Last);
+        && Protocols.Contains((byte)tuple.Protocol)
+        && Sources.Contains(Number(tuple.Source))
+        && Destinations.Contains(Number(tuple.Destination))
+        && (!tuple.HasPorts || (SourcePorts.Contains(tuple.SourcePort) && DestinationPorts.Contains(tuple.DestinationPort)));
 
     private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
 

@@ -54,7 +54,7 @@ public sealed class TrackingNeededException(IReadOnlyList<TrackingReason> reason
 /// this machine decide which packets pass the hooks input, forward and output; packets with forged addresses are left out. Rules of the
 /// families arp and netdev do not see entries. Rules of tc, Open vSwitch and eBPF programs are not read.</para>
 /// </remarks>
-internal sealed class TrackingCheck
+public sealed class TrackingCheck
 {
     private const string Operation = "list the rules that need tracking";
 
@@ -85,8 +85,9 @@ internal sealed class TrackingCheck
     /// <exception cref="IncompleteListingException">The ruleset changed during each attempt to read it, or entries may have been
     /// missed.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    public static IReadOnlyList<TrackingReason> Find(ConntrackFilter filter, NetworkNamespace? networkNamespace, CancellationToken stop = default)
+    public static IReadOnlyList<TrackingReason> Find(ConntrackFilter filter, NetworkNamespace? networkNamespace = null, CancellationToken stop = default)
     {
+        ArgumentNullException.ThrowIfNull(filter);
         Dictionary<IPFamily, LocalAddresses?> local = NetworkNamespace.RunIn(
             networkNamespace, () => ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).ToDictionary(family => family, LocalAddresses.Read));
         TrackingCheck check = new(filter, local);

@@ -70,6 +70,8 @@ internal static class RemedyText
         Remedy.ShowPersisted => "Get-ConntrackSetting | Format-Table Name, Value, PersistedValue, PersistedIn",
         Remedy.ListFiles files => $"Get-ChildItem -Path {string.Join(", ", files.Paths.Select(CommandLine.Quote))} -ErrorAction Ignore",
         Remedy.ShowBlock block => Line($"Get-ConntrackBlock -Id {block.Id} | Format-List"),
+        Remedy.ShowRule rule => Line($"Get-ConntrackRule -Name {rule.Name}{CommandLine.Where(rule.Namespace)} | Format-List"),
+        Remedy.LoadRules rules => $"nft -f {CommandLine.Quote(rules.File)}",
         Remedy.CommentOut line => CommentOut(line.File, line.Beginning),
         Remedy.CommentOutHashSize options => CommentOut(options.File, Remedy.CommentOutHashSize.Beginning),
         _ => throw new NotSupportedException($"{remedy.GetType().Name} has no command line."),

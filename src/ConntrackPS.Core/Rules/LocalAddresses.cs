@@ -3,9 +3,11 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 
-namespace ConntrackPS.Linux;
+namespace ConntrackPS.Rules;
 
 /// <summary>The addresses of one family that the routes of a network namespace deliver to its own processes.</summary>
 /// <param name="Own">The addresses of interfaces and local routes. Packets from one to another use the loopback interface.</param>
@@ -17,6 +19,15 @@ internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
 
     private const uint LocalRoute = 0x80000000;
     private const uint AnycastRoute = 0x00100000;
+
+    /// <summary>Reads the addresses of a network namespace, of both families, as prefixes. Addresses that are next to each other are
+    /// one.</summary>
+    /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <returns>Prefixes such as <c>192.0.2.1/32</c>, <c>127.0.0.0/8</c> and <c>2001:db8::1/128</c>. None of a family that can't be read.</returns>
+    /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    public static IReadOnlyList<AddressPrefix> Prefixes(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(
+        networkNamespace,
+        () => (IReadOnlyList<AddressPrefix>)[.. ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).SelectMany(family => Read(family)?.Own.ToPrefixes(family) ?? [])]);
 
     /// <summary>Reads the addresses of the network namespace of the calling thread.</summary>
     /// <returns>Null if they can't be read.</returns>

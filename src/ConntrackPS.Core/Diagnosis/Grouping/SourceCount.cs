@@ -1,0 +1,94 @@
+using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Rules;
+
+namespace ConntrackPS.Diagnosis.Grouping;
+
+/// <summary>Counts the connections that a limit is about, as they are in the table, by the hosts that the limit counts.</summary>
+/// <remarks>The kernel counts those of them that began after the rule was added.</remarks>
+/// <param name="filter">The traffic of the limit.</param>
+/// <param name="limit">The limit.</param>
+internal sealed class SourceCount(ConntrackFilter filter, LimitAction limit)
+{
+    private static readonly ConntrackFilter Closed = new() { Protocol = [IPProtocol.Tcp], State = [ConntrackState.TimeWait, ConntrackState.Close] };
+    private static readonly ConntrackFilter Expected = new() { Status = ConntrackStatus.Expected };
+
+    /// <summary>Counts the entries of a table.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="result">The hosts, those with most connections first. Set also if the listing was incomplete.</param>
+    /// <param name="stop">Stops the reading immediately.</param>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
+    /// <exception cref="IncompleteListingException">Some entries may be missing from the counts.</exception>
+    public void Read(ConntrackTable table, out IReadOnlyList<LimitedSource> result, CancellationToken stop = default)
+    {
+        GroupMeasurement measurement = new(new GroupOptions
+        {
+            GroupBy = [GroupProperties.Named(HostProperty.Name)],
+            Prefix = limit.Prefix,
+            PrefixIPv6 = limit.PrefixIPv6,
+        });
+        result = [];
+        try
+        {
+            measurement.Read(table, FilterFor(table.NetworkNamespace), stop);
+        }
+        finally
+        {
+            result = [.. measurement.Groups().Select(group => new LimitedSource(group.Name, group.Count, limit.Maximum))];
+        }
+    }
+
+    /// <summary>The prefix that counts as the host of an entry. Null if the limit is not about the entry.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="networkNamespace">The network namespace of the table.</param>
+    public string? HostOf(ConntrackEntry entry, NetworkNamespace? networkNamespace)
+    {
+        if (!FilterFor(networkNamespace).Matches(entry))
+            return null;
+        IPFamily family = entry.Original.Family;
+        HostAddress host = new(family, HostProperty.Reader(entry));
+        return AddressPrefix.Of(host, family == IPFamily.IPv6 ? limit.PrefixIPv6 : limit.Prefix).ToString();
+    }
+
+    private AddressProperty HostProperty =>
+        TupleProperties.AddressIn(limit.IsPerDestination ? TuplePlaces.OriginalDestination : TuplePlaces.OriginalSource);
+
+    /// <summary>The entries that count. Not those that the rule never sees: connections that this machine opened, and those that a helper
+    /// expected. Not those that the kernel does not count: closed ones (nf_conncount.c: already_closed).</summary>
+    private ConntrackFilter FilterFor(NetworkNamespace? networkNamespace)
+    {
+        ConntrackFilter own = new() { SourceAddress = [.. LocalAddresses.Prefixes(networkNamespace)] };
+        List<ConntrackFilter> excluded = [Closed, Expected];
+        if (own.SourceAddress.Count > 0)
+            excluded.Add(own);
+        if (limit.Exempt.Count > 0)
+            excluded.Add(HostProperty.Set(new ConntrackFilter(), limit.Exempt));
+        return OfFirstPacket() with { Exclude = [.. filter.Exclude, .. excluded] };
+    }
+
+    /// <summary>A filter on either address or port means those of the entry's four that its first packet has: replies may be translated.</summary>
+    private ConntrackFilter OfFirstPacket()
+    {
+        List<FilterTerm> conditions = [.. filter.Conditions];
+        if (filter.Address.Count > 0)
+        {
+            IReadOnlyList<AddressPrefix> prefixes = filter.Address;
+            conditions.Add(new FilterTerm(
+                nameof(ConntrackFilter.Conditions), $"address {string.Join(", ", prefixes)}",
+                entry => prefixes.Any(prefix => prefix.Contains(entry.Original.Family, entry.Original.Source) || prefix.Contains(entry.Original.Family, entry.Original.Destination))));
+        }
+
+        if (filter.Port.Count > 0)
+        {
+            IReadOnlyList<PortRange> ports = filter.Port;
+            conditions.Add(new FilterTerm(
+                nameof(ConntrackFilter.Conditions), $"port {string.Join(", ", ports)}",
+                entry => entry.Original.HasPorts && ports.Any(range => range.Contains(entry.Original.SourcePort) || range.Contains(entry.Original.DestinationPort))));
+        }
+
+        return filter with { Address = [], Port = [], Conditions = conditions };
+    }
+}
