@@ -1,6 +1,9 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
+using ConntrackPS.Rules;
 using ConntrackPS.Rules.Tracking;
 using ConntrackPS.Tests.Infrastructure;
 
@@ -306,6 +309,24 @@ public sealed class TrackingCheckTests : IDisposable
         Assert.Contains("2001:db8::53", six.Own.ToNft(), StringComparison.Ordinal);
         Assert.StartsWith("::1, ", six.Own.ToNft(), StringComparison.Ordinal);
     }
+
+    /// <summary>Begin, table, two chains with two rules each and a set, end.</summary>
+    [Theory]
+    [InlineData(1, Errno.NotSupported, "no nf_tables")]
+    [InlineData(6, Errno.NotFound, "CONFIG_NFT_CT")]
+    public void A_kernel_without_notrack_is_one_clear_error(int sequence, Errno errno, string problem)
+    {
+        using FakeKernel kernel = new();
+        kernel.Answer(Messages.Error((uint)sequence, errno));
+        OwnedTable table = new(kernel.Connection, "conntrackps-notrack-1-1", "add a rule");
+        NftablesUnavailableException exception = Assert.Throws<NftablesUnavailableException>(
+            () => table.Make((builder, transaction) => new NoTrackAction().AddTo(builder, transaction, PacketSelector.Of(Filter(Server)))));
+        Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_the_privilege_the_kernel_refuses() => Assert.Equal(
+        Errno.NotPermitted, Assert.Throws<NetlinkException>(() => Unprivileged.Run(_ns.Namespace, () => TrackingCheck.Find(Filter(Server)))).Errno);
 
     [Fact]
     public void A_damaged_ruleset_of_iptables_is_read_to_its_end()

@@ -115,14 +115,18 @@ public sealed class TrackingCheck
     {
         foreach (bool isIPv6 in (bool[])[false, true])
         {
+            bool isRead = true;
             foreach (string name in XtTables)
             {
                 XTable? table = NetworkNamespace.RunIn(networkNamespace, () => XTable.Read(name, isIPv6));
                 if (table is not null && XtDecoder.Decode(table, name, isIPv6) is { } rules)
                     Add(rules);
-                else if (_boxes.Any(box => box.Family == (isIPv6 ? IPFamily.IPv6 : IPFamily.IPv4)))
-                    _reasons.Add(new TrackingReason($"{(isIPv6 ? "ip6tables" : "iptables")} -t {name}", "can't be read, which needs root, so its rules may need tracking"));
+                else
+                    isRead = false;
             }
+
+            if (!isRead && Array.Exists(_boxes, box => box.Family == (isIPv6 ? IPFamily.IPv6 : IPFamily.IPv4)))
+                _reasons.Add(new TrackingReason(isIPv6 ? "ip6tables" : "iptables", "may have rules that need tracking: only root can read them"));
         }
     }
 
