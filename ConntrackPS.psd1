@@ -17,6 +17,8 @@
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
         'ConvertTo-ConntrackText'
+        'Disable-ConntrackHelper'
+        'Enable-ConntrackHelper'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'

@@ -39,6 +39,8 @@ BeforeAll {
                 'Clear-ConntrackTable'        = @{ Confirm = $false; AddressFamily = 'IPv6'; WhatIf = $true }
                 'ConvertFrom-ConntrackText'   = @{ InputObject = '' }
                 'ConvertTo-ConntrackText'     = @{ InputObject = $entry }
+                'Disable-ConntrackHelper'     = @{ Name = 'ftp'; WhatIf = $true }
+                'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}
                 'Limit-ConntrackSource'       = @{ Maximum = 1000; WhatIf = $true }

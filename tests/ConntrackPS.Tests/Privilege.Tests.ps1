@@ -136,6 +136,8 @@ Describe 'The table of docs/privileges.md' {
                 'Clear-ConntrackTable'          = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
                 'ConvertFrom-ConntrackText'     = { 'udp 17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1' | ConvertFrom-ConntrackText }
                 'ConvertTo-ConntrackText'       = { $entries | ConvertTo-ConntrackText }
+                'Disable-ConntrackHelper'       = { Disable-ConntrackHelper * }
+                'Enable-ConntrackHelper'        = { Enable-ConntrackHelper tftp -DestinationAddress 192.0.2.8 | Remove-ConntrackRule }
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }

@@ -66,6 +66,16 @@ public sealed class HelperReader
         return found;
     }
 
+    /// <summary>Reads the rules that attach helpers, without the entries. Null rules could not be read, and are reported.</summary>
+    internal IReadOnlyList<(string Helper, HelperUse Use)> ReadUses()
+    {
+        _problems.Clear();
+        using NetlinkConnection connection = ConntrackTable.Attempt(() => NetlinkConnection.Open(_networkNamespace));
+        using KernelModules modules = new(_root);
+        HelperUse[] uses = [.. ReadRuleset(connection, modules)?.Rules.Select(UseOf) ?? [], .. ReadIptables() ?? []];
+        return [.. uses.Select(use => (HelperCatalog.Find(use.Helper)?.Name ?? use.Helper, use))];
+    }
+
     private ConntrackHelper Describe(HelperDefinition definition, HelperUsage usage, KernelModules modules, NetlinkConnection connection)
     {
         ModuleState? state = modules.StateOf(definition.Module, definition.Option) ?? Ask(definition, modules, connection);

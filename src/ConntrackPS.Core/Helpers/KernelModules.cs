@@ -70,6 +70,16 @@ internal sealed class KernelModules : IDisposable
     public bool CanLoadOnDemand =>
         IsThere("proc/modules") && Text("proc/sys/kernel/modules_disabled")?.Trim() != "1" && Text("proc/sys/kernel/modprobe")?.Trim() is not (null or "");
 
+    /// <summary>The program that the kernel runs to load a module (kernel.modprobe). Null if there is none.</summary>
+    public static string? ReadProgram(SystemRoot root)
+    {
+        using KernelModules modules = new(root);
+        return modules.Text("proc/sys/kernel/modprobe")?.Trim() is { Length: > 0 } program ? program : null;
+    }
+
+    /// <summary>True if a module is loaded now. Null if the kernel does not list its modules.</summary>
+    public bool? IsLoaded(string module) => IsThere("proc/modules") ? _loaded.Value.Contains(ModprobeConfig.Normalize(module)) : null;
+
     /// <summary>The state of a module.</summary>
     /// <param name="module">The name of the module.</param>
     /// <param name="option">Its build option, without CONFIG_.</param>

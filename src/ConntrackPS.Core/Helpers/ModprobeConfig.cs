@@ -55,7 +55,7 @@ internal sealed class ModprobeConfig
         .LastOrDefault(parts => parts.Length == 2 && Normalize(parts[0]) == Normalize(option))?[1];
 
     /// <summary>A module's name with underscores.</summary>
-    public static string Normalize(string module) => module.Replace('-', '_');
+    public static string Normalize(string module) => ModuleOptions.Normalize(module);
 
     private void Add(string place, string line)
     {

@@ -13,6 +13,7 @@ internal sealed class NftTransaction
     private readonly string _operation;
     private readonly string _table;
     private readonly Func<bool> _isTableThere;
+    private readonly HashSet<int> _helpers = [];
     private int? _newTable;
 
     /// <param name="connection">The socket that owns the table.</param>
@@ -40,6 +41,8 @@ internal sealed class NftTransaction
             AddLimit(BatchMessage.Begin);
         if (type == NftMessage.Newtable)
             _newTable = _batch.Count;
+        if (type == NftMessage.Newobj)
+            _helpers.Add(_batch.Count);
         MessageWriter writer = new(_batch.NextMessage);
         writer.BeginMessage((ushort)type, flags, (byte)NetfilterProtocol.Inet);
         body(ref writer);
@@ -67,8 +70,10 @@ internal sealed class NftTransaction
             // Reported below, with the message that was refused.
         }
 
+        bool isHelper = refusal is { } refused && _helpers.Contains(refused.Index);
+        _helpers.Clear();
         if (refusal is { } first)
-            throw Explain(first.Index, newTable, first.Answer.ToException(_operation));
+            throw Explain(first.Index, newTable, isHelper, first.Answer.ToException(_operation));
     }
 
     private void AddLimit(BatchMessage limit, bool isAnswered = true)
@@ -81,13 +86,18 @@ internal sealed class NftTransaction
 
     /// <param name="index">The index of the refused message; 0 for the start of the batch.</param>
     /// <param name="newTable">The index of the message that creates the table. Null if it was created before.</param>
+    /// <param name="isHelper">True if it is a helper for rules.</param>
     /// <param name="exception">The kernel's answer.</param>
-    private Exception Explain(int index, int? newTable, NetlinkException exception) => (index, exception.Errno) switch
+    private Exception Explain(int index, int? newTable, bool isHelper, NetlinkException exception) => (index, exception.Errno) switch
     {
         (0, Errno.NotSupported) => new NftablesUnavailableException("This kernel has no nf_tables.", exception),
         (_, Errno.InvalidArgument or Errno.NotSupported) when index == newTable => new NftablesUnavailableException(
             "This kernel does not support tables that end with their owner (NFT_TABLE_F_OWNER, Linux 5.12), so rules could outlive their process.",
             exception),
+
+        // nft_ct_helper_obj_init: no such helper, even after a request for its module.
+        (_, Errno.NotFound or Errno.NotSupported) when isHelper => new NftablesUnavailableException(
+            "The kernel does not have the helper for this protocol, or its nf_tables has no 'ct helper' (CONFIG_NFT_CT).", exception),
 
         // ENOENT has two causes: the table is gone, or the module of an expression is missing.
         (_, Errno.NotFound) when (newTable is null || index < newTable) && !_isTableThere() => new NftTableLostException(_table, exception),

@@ -28,6 +28,9 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
         : PrefixLength(range.First, range.Last) is { } length ? string.Create(CultureInfo.InvariantCulture, $"{Text(range.First)}/{length}")
         : $"{Text(range.First)}-{Text(range.Last)}"));
 
+    /// <summary>True if a range has the number.</summary>
+    public bool Contains(UInt128 number) => Ranges.Any(range => range.First <= number && number <= range.Last);
+
     /// <summary>A number in network byte order.</summary>
     public byte[] Bytes(UInt128 number)
     {

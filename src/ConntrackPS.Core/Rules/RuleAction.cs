@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
-using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
 
@@ -82,41 +81,4 @@ internal sealed record NoTrackAction : RuleAction
     /// <summary>Each once: filters of either direction match the same packets both ways.</summary>
     private static IEnumerable<IReadOnlyList<PacketCondition>> Both(PacketSelector traffic) =>
         traffic.Original.Concat(traffic.Reply).DistinctBy(ConditionText);
-}
-
-/// <summary>New connections get a helper (nft_ct_helper_obj). The kernel does nothing to a connection that is in the table already.</summary>
-/// <param name="Helper">The helper's name.</param>
-/// <param name="Protocol">TCP or UDP.</param>
-internal sealed record HelperAction(string Helper, IPProtocol Protocol) : RuleAction
-{
-    public override RuleKind Kind => RuleKind.Helper;
-
-    public override string Effect => $"helper {Helper}";
-
-    private string ObjectName => $"{Helper}-{ProtocolNames.ToKernel(Protocol)}";
-
-    public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)
-    {
-        table.AddHelper(transaction, ObjectName, Helper, Protocol);
-        foreach (BaseChain chain in Chains(Tracked, HookPriority.AfterConntrack))
-        {
-            foreach (IReadOnlyList<PacketCondition> conditions in traffic.Original)
-            {
-                table.AddRule(transaction, chain, [.. conditions, new NewConnectionCondition()], (ref MessageWriter writer) =>
-                {
-                    ExpressionWriter.Count(ref writer);
-                    ExpressionWriter.SetHelper(ref writer, ObjectName);
-                });
-            }
-        }
-    }
-
-    public override IEnumerable<string> ToNft(PacketSelector traffic) =>
-    [
-        $"ct helper {ObjectName} {{",
-        $"    type \"{Helper}\" protocol {ProtocolNames.ToKernel(Protocol)};",
-        "}",
-        .. Chains(Tracked, HookPriority.AfterConntrack).SelectMany(chain => ChainText(
-            chain, traffic.Original.Select(conditions => $"{ConditionText(conditions)}ct state new counter ct helper set \"{ObjectName}\""))),
-    ];
 }

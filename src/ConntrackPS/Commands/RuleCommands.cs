@@ -242,7 +242,8 @@ public sealed class RemoveConntrackRuleCommand : TuningCommand
     protected override void ProcessRecord() => RunInEach(named =>
     {
         NetworkNamespace? target = named ?? Target();
-        RuleBook book = new(target, new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
+        RuleBook book = new(target, root);
         IReadOnlyList<ConntrackRule> rules = book.Read();
         WarnOnce(book.Problems);
         foreach (string name in Name)
@@ -257,15 +258,15 @@ public sealed class RemoveConntrackRuleCommand : TuningCommand
             if (foreign.Length > 0)
                 WriteWarning($"{Counted.Of(foreign.Length, "rule", "rules")} of other processes stay, and end with these: {string.Join(", ", foreign.Select(rule => rule.Name))}");
             foreach (ConntrackRule rule in found.Except(foreign))
-                RunOne(() => Remove(book, rule, target), rule.Name);
+                RunOne(() => Remove(book, root, rule, target), rule.Name);
         }
     });
 
-    private void Remove(RuleBook book, ConntrackRule rule, NetworkNamespace? target)
+    private void Remove(RuleBook book, SystemRoot root, ConntrackRule rule, NetworkNamespace? target)
     {
         if (!ShouldProcess($"{rule}{Within(target)}", "Remove conntrack rule"))
             return;
-        if (!book.Remove(rule))
+        if (!book.Remove(rule, HelperPersistence.Without(book, root, target, rule)).IsRemoved)
             WriteError(ErrorFactory.NoSuchRule(rule.Name));
         else if (PassThru)
             WriteObject(rule);

@@ -178,6 +178,44 @@ internal static partial class ErrorFactory
         ErrorId.OwnConnection, ErrorCategory.InvalidOperation, source,
         FormattableString.Invariant($"Exempt it (-ExemptAddress {source.Source}), or raise -Maximum above {source.Count}. To add the limit anyway, use -Force."));
 
+    /// <summary>No rule that can be removed here attaches the helper.</summary>
+    public static ErrorRecord HelperNotEnabled(string helper) => Create(
+        new ItemNotFoundException($"No rule of this PowerShell process and no persisted rule attaches the helper {helper}."),
+        ErrorId.HelperNotEnabled, ErrorCategory.ObjectNotFound, helper, $"(Get-ConntrackHelper {CommandLine.Quote(helper)}).Rules lists all rules that attach it.");
+
+    private static ErrorRecord OfHelper(HelperRefusedException refused)
+    {
+        (ErrorId id, ErrorCategory category, string remedy) = refused.Reason switch
+        {
+            HelperRefusal.Unsafe => (
+                ErrorId.HelperUnsafe, ErrorCategory.InvalidOperation,
+                refused.NeedsServers ? "Give the servers as -DestinationAddress. To attach it anyway, use -Force."
+                    : "Give the servers as -DestinationAddress, or the clients as -SourceAddress. To attach it anyway, use -Force."),
+            HelperRefusal.NoPort => (ErrorId.HelperHasNoPort, ErrorCategory.InvalidArgument, "Enable one of these."),
+            HelperRefusal.Contradiction => (ErrorId.ContradictoryFilter, ErrorCategory.InvalidArgument, $"Change -{refused.Property}."),
+            _ => (ErrorId.HelperMismatch, ErrorCategory.InvalidArgument, $"Omit or change -{refused.Property}."),
+        };
+        return Create(refused, id, category, refused.Helper, remedy);
+    }
+
+    private static ErrorRecord OfModule(HelperModuleException module)
+    {
+        (ErrorId id, ErrorCategory category, string remedy) = module.Problem switch
+        {
+            HelperModuleProblem.Blacklisted => (
+                ErrorId.HelperModuleBlacklisted, ErrorCategory.InvalidOperation, "Remove this line, if you want the helper. No rule was added."),
+            HelperModuleProblem.Missing => (
+                ErrorId.HelperModuleMissing, ErrorCategory.NotInstalled,
+                "Install the package of the running kernel that has it, such as kernel-modules-extra, or reboot if the kernel was upgraded. No rule was added."),
+            HelperModuleProblem.Renamed => (
+                ErrorId.HelperRenamed, ErrorCategory.InvalidOperation, "Remove the option, and load the module again. -Port gives the ports. No rule was added."),
+            _ => (
+                ErrorId.HelperModuleNotLoaded, ErrorCategory.ResourceUnavailable,
+                $"Run pwsh as root, or in a container load it on the host: modprobe {module.Module}. No rule was added."),
+        };
+        return Create(module, id, category, module.Module, remedy);
+    }
+
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 
     private static ErrorRecord? FromBlocking(Exception exception, object? target) => exception switch
@@ -189,6 +227,8 @@ internal static partial class ErrorFactory
             exception, ErrorId.BlockLost, ErrorCategory.ResourceUnavailable, target,
             "Block the traffic again. nft monitor and nft list tables show which other program changes nf_tables."),
         UnknownHelperException => Create(exception, ErrorId.HelperNotFound, ErrorCategory.ObjectNotFound, target, null),
+        HelperRefusedException refused => OfHelper(refused),
+        HelperModuleException module => OfModule(module),
         UnsupportedConditionException unsupported => Create(
             exception, ErrorId.ConditionNotOfPackets, ErrorCategory.InvalidArgument, target, $"Omit -{unsupported.Property}."),
         ForeignRuleException foreign => Create(

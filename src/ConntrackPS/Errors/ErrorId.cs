@@ -216,6 +216,30 @@ internal enum ErrorId
     /// <summary>There is no helper of that name.</summary>
     HelperNotFound,
 
+    /// <summary>A helper for this traffic would be unsafe.</summary>
+    HelperUnsafe,
+
+    /// <summary>The helper does not read the protocol or the address family.</summary>
+    HelperMismatch,
+
+    /// <summary>Only other helpers attach the helper.</summary>
+    HelperHasNoPort,
+
+    /// <summary>No rule that can be removed here attaches the helper.</summary>
+    HelperNotEnabled,
+
+    /// <summary>modprobe.d or the kernel's command line forbids to load a module of the helper.</summary>
+    HelperModuleBlacklisted,
+
+    /// <summary>The kernel does not have the module of the helper.</summary>
+    HelperModuleMissing,
+
+    /// <summary>modprobe could not load a module of the helper.</summary>
+    HelperModuleNotLoaded,
+
+    /// <summary>The options of the module give the helper other names.</summary>
+    HelperRenamed,
+
     // Rules
 
     /// <summary>There is no rule with that name.</summary>

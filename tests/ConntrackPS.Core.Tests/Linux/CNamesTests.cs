@@ -11,7 +11,7 @@ public sealed class CNamesTests
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
         "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime", "ExpectationTuple",
-        "RuleKind", "RuleLifetime", "ModuleState", "ModprobeKind", "TextMatch", "ConntrackTextSource", "LineKind", "TupleGaps",
+        "RuleKind", "RuleLifetime", "ModuleState", "HelperModuleProblem", "HelperRefusal", "ModprobeKind", "TextMatch", "ConntrackTextSource", "LineKind", "TupleGaps",
     ];
 
     [Fact]

@@ -113,7 +113,7 @@ public sealed class RuleBookTests : IClassFixture<NetworkNamespaceFixture>, IDis
         File.Delete(MainFile);
         Write(main, text);
         RuleBook book = NewBook();
-        (ConntrackRule rule, IReadOnlyList<string> files) = book.Persist(Dns, new HelperAction("sip", IPProtocol.Udp));
+        (ConntrackRule rule, IReadOnlyList<string> files) = book.Persist(Dns, new HelperAction("sip", [IPProtocol.Udp]));
         try
         {
             Assert.Equal(Path.Combine(_root, folder ?? "etc/nftables.d", "conntrackps-helper-1.nft"), rule.File);
@@ -153,7 +153,7 @@ public sealed class RuleBookTests : IClassFixture<NetworkNamespaceFixture>, IDis
 
         File.Delete(MainFile);
         Assert.Throws<NoNftablesServiceException>(() => book.Persist(Dns, new NoTrackAction()));
-        Assert.Throws<NftablesUnavailableException>(() => book.Persist(Dns, new HelperAction("nosuchhelper", IPProtocol.Udp)));
+        Assert.Throws<NftablesUnavailableException>(() => book.Persist(Dns, new HelperAction("nosuchhelper", [IPProtocol.Udp])));
         Assert.DoesNotContain("conntrackps", Tables(), StringComparison.Ordinal);
         return true;
     });

@@ -1,5 +1,6 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
 using ConntrackPS.Tests.Infrastructure;
 
@@ -15,14 +16,14 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
         DestinationPort = [new PortRange(53)],
     };
 
-    public static TheoryData<string> Actions => ["notrack", "helper", "drop", "reject"];
+    public static TheoryData<string> Actions => ["notrack", "helper", "helpers", "drop", "reject"];
 
     [Theory]
     [MemberData(nameof(Actions))]
     public void Nft_shows_the_rule_and_takes_its_text(string name)
     {
         RuleAction action = ActionOf(name);
-        using TrafficRule rule = TrafficRule.Open(Dns, action, network.Namespace);
+        using TrafficRule rule = TrafficRule.Open(FilterOf(name), action, network.Namespace);
 
         string shown = network.Exec("nft", "-n", "list", "table", "inet", rule.Name);
         Assert.True(rule.IsInForce);
@@ -31,7 +32,7 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
             Assert.Contains(part, shown, StringComparison.Ordinal);
 
         // The same as text, in a table that stays: nft reads it, and shows the same rules.
-        string text = $"table inet as-text {{\n{string.Join('\n', action.ToNft(PacketSelector.Of(Dns)))}\n}}";
+        string text = $"table inet as-text {{\n{string.Join('\n', action.ToNft(PacketSelector.Of(FilterOf(name))))}\n}}";
         network.Exec("sh", "-c", $"cat > /tmp/{rule.Name}.nft <<'END'\n{text}\nEND\nnft -f /tmp/{rule.Name}.nft; status=$?; rm /tmp/{rule.Name}.nft; exit $status");
         string again = network.Exec("nft", "-n", "list", "table", "inet", "as-text");
         network.Exec("nft", "delete", "table", "inet", "as-text");
@@ -48,6 +49,16 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
         rule.Dispose();
         Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Name, StringComparison.Ordinal));
         Assert.False(rule.IsInForce);
+    }
+
+    /// <summary>The kernel has the helper for TCP only, as if its module was missing.</summary>
+    [Fact]
+    public void A_helper_that_the_kernel_lacks_makes_no_rule()
+    {
+        NftablesUnavailableException exception = Assert.Throws<NftablesUnavailableException>(
+            () => TrafficRule.Open(Dns, new HelperAction("ftp", [IPProtocol.Udp]), network.Namespace));
+        Assert.StartsWith("The kernel does not have the helper for this protocol", exception.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("conntrackps", network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,10 +81,13 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
         Assert.DoesNotContain("conntrackps", network.Exec("nft", "list", "tables"), StringComparison.Ordinal);
     }
 
+    private static ConntrackFilter FilterOf(string name) => name == "helpers" ? Dns with { Protocol = [IPProtocol.Udp, IPProtocol.Tcp] } : Dns;
+
     private static RuleAction ActionOf(string name) => name switch
     {
         "notrack" => new NoTrackAction(),
-        "helper" => new HelperAction("sip", IPProtocol.Udp),
+        "helper" => new HelperAction("sip", [IPProtocol.Udp]),
+        "helpers" => new HelperAction("sip", [IPProtocol.Udp, IPProtocol.Tcp]),
         _ => new LimitAction(5, 24, 64, IsPerDestination: false, Rejects: name == "reject"),
     };
 
@@ -81,6 +95,7 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
     {
         "notrack" => ["hook prerouting priority -300", "hook output priority -300", "notrack", "sport", "dport", "ip saddr", "ip6 daddr"],
         "helper" => ["type \"sip\" protocol udp", "ct helper set \"sip-udp\"", "priority -199"],
+        "helpers" => ["type \"sip\" protocol udp", "type \"sip\" protocol tcp", "ct helper set \"sip-udp\"", "ct helper set \"sip-tcp\"", "hook output"],
         "drop" => ["ct count over 5", "ip saddr & 255.255.255.0", "drop", "flags dynamic"],
         _ => ["ct count over 5", "ip6 saddr & ffff:ffff:ffff:ffff::", "reject with tcp reset", "reject"],
     };

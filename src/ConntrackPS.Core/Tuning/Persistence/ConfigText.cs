@@ -150,7 +150,7 @@ internal static class SysctlKey
     }
 }
 
-/// <summary>The hash table size in the module options of a modprobe.d file.</summary>
+/// <summary>Options of the module nf_conntrack in a modprobe.d file.</summary>
 /// <remarks>modprobe.d(5), and the source of kmod (freadline_wrapped, kmod_config_parse): a backslash at the end of a line joins the next
 /// line, also in a comment. A comment is a line that starts with #. The kernel gets the whole rest of an options line, and of all such
 /// lines in order. The last of several values counts. A dash in a module name means an underscore.</remarks>
@@ -158,19 +158,35 @@ internal static partial class ModuleOptions
 {
     private const string Module = "nf_conntrack";
 
-    /// <summary>Sets the size: in the line that has one, otherwise in the module's first line, otherwise in a new line.</summary>
-    public static ConfigText WithHashSize(ConfigText text, Int128 buckets)
+    /// <summary>The option for the size of the hash table.</summary>
+    public const string HashSize = "hashsize";
+
+    /// <summary>The option for automatic assignment of helpers, in kernels before 6.0.</summary>
+    public const string AutomaticAssignment = "nf_conntrack_helper";
+
+    /// <summary>Sets an option: in the line that has it, otherwise in the module's first line, otherwise in a new line. Null removes
+    /// it.</summary>
+    public static ConfigText With(ConfigText text, string option, Int128? value)
     {
-        string option = string.Create(CultureInfo.InvariantCulture, $"hashsize={buckets}");
+        string? setting = value is { } number ? string.Create(CultureInfo.InvariantCulture, $"{option}={number}") : null;
         List<(string[] Lines, string Joined)> all = [.. Join(text.Lines)];
-        int place = all.FindIndex(line => Options(line.Joined) is { } options && HashSize().IsMatch(options.Value));
+        int place = all.FindIndex(line => Options(line.Joined) is { } options && Has(options.Value, option));
         if (place < 0)
             place = all.FindIndex(line => Options(line.Joined) is not null);
-        List<string> result = [.. all.SelectMany((line, number) => Edit(line.Lines, line.Joined, number == place ? option : null, text.LineEnd))];
-        if (place < 0)
-            result.Insert(EndOf(all), $"options {Module} {option}" + text.LineEnd);
+        List<string> result = [.. all.SelectMany((line, number) => Edit(line.Lines, line.Joined, option, number == place ? setting : null, text.LineEnd))];
+        if (place < 0 && setting is not null)
+            result.Insert(EndOf(all), $"options {Module} {setting}" + text.LineEnd);
         return text.With(result);
     }
+
+    /// <summary>The value of an option in a file; the last of several. Null if no line sets it.</summary>
+    public static string? Find(ConfigText text, string option) => (
+        from line in Join(text.Lines)
+        let options = Options(line.Joined)
+        where options is not null
+        from found in Settings().Matches(options.Value)
+        where IsOption(found, option)
+        select GoodValue().Match(found.Value) is { Success: true } good ? good.Groups["value"].Value : "").LastOrDefault();
 
     /// <summary>The sizes in the lines of a file, with line numbers. Null for a value that the kernel does not accept.</summary>
     public static IEnumerable<(int Line, string? Value)> HashSizes(ConfigText text)
@@ -181,8 +197,8 @@ internal static partial class ModuleOptions
             // The kernel has no comments here.
             if (OptionsLine().Match(joined) is { Success: true } match && IsModule(match.Groups["module"].ValueSpan))
             {
-                foreach (Match size in HashSize().Matches(joined[match.Groups["options"].Index..]))
-                    yield return (number, GoodSize().Match(size.Value) is { Success: true } good ? good.Groups["value"].Value : null);
+                foreach (Match size in Settings().Matches(joined[match.Groups["options"].Index..]).Where(found => IsOption(found, HashSize)))
+                    yield return (number, GoodValue().Match(size.Value) is { Success: true } good ? good.Groups["value"].Value : null);
             }
 
             number += lines.Length;
@@ -190,32 +206,41 @@ internal static partial class ModuleOptions
     }
 
     /// <summary>True for the module's name in any spelling.</summary>
-    public static bool IsModule(ReadOnlySpan<char> name) => name.ToString().Replace('-', '_') == Module;
+    public static bool IsModule(ReadOnlySpan<char> name) => Normalize(name) == Module;
 
-    /// <summary>Returns a line of the module with the option, or without it. Returns other lines unchanged.</summary>
-    private static string[] Edit(string[] lines, string joined, string? option, string lineEnd)
+    /// <summary>A name with underscores, as the kernel compares names of modules and options.</summary>
+    public static string Normalize(ReadOnlySpan<char> name) => name.ToString().Replace('-', '_');
+
+    /// <summary>Returns a line of the module with the setting of an option, or without it. Returns other lines unchanged.</summary>
+    private static string[] Edit(string[] lines, string joined, string option, string? setting, string lineEnd)
     {
         if (Options(joined) is not { } options)
             return lines;
         string head = joined[..options.Index], comment = joined[(options.Index + options.Length)..];
-        bool isPlaced = option is null;
-        string changed = HashSize().Replace(options.Value, size =>
+        bool isPlaced = setting is null;
+        string changed = Settings().Replace(options.Value, found =>
         {
+            if (!IsOption(found, option))
+                return found.Value;
             if (isPlaced)
                 return "";
             isPlaced = true;
-            return size.Groups["blank"].Value + option;
+            return found.Groups["blank"].Value + setting;
         });
-        changed = isPlaced ? changed : $"{changed.TrimEnd()} {option}";
+        changed = isPlaced ? changed : $"{changed.TrimEnd()} {setting}";
 
-        // The kernel has no comments here: a size in a comment would be the last one, and count.
-        bool isSeen = HashSize().IsMatch(comment);
+        // The kernel has no comments here: an option in a comment would be the last one, and count.
+        bool isSeen = Has(comment, option);
         string[] apart = isSeen ? [Ended(comment.TrimStart(), lineEnd)] : [];
         string line = isSeen ? head + changed : head + changed + comment;
         if (line == joined)
             return lines;
         return string.IsNullOrWhiteSpace(changed) && (isSeen || string.IsNullOrWhiteSpace(comment)) ? apart : [.. apart, Ended(line, lineEnd)];
     }
+
+    private static bool Has(string text, string option) => Settings().Matches(text).Any(found => IsOption(found, option));
+
+    private static bool IsOption(Match found, string option) => Normalize(found.Groups["name"].ValueSpan) == option;
 
     /// <summary>Removes a backslash at the end, which would join the next line.</summary>
     private static string Ended(string line, string lineEnd) => line.TrimEnd('\\') + lineEnd;
@@ -252,10 +277,11 @@ internal static partial class ModuleOptions
     [GeneratedRegex(@"^[ \t]*options[ \t]+(?<module>[^ \t]+)(?<options>(\s+[^\s#]\S*)*)(?=\s+#|\s*$)", RegexOptions.ExplicitCapture)]
     private static partial Regex OptionsLine();
 
-    [GeneratedRegex(@"^\s*hashsize=(?<value>\S+)$", RegexOptions.ExplicitCapture)]
-    private static partial Regex GoodSize();
+    [GeneratedRegex(@"^\s*[^\s=]+=(?<value>\S+)$", RegexOptions.ExplicitCapture)]
+    private static partial Regex GoodValue();
 
-    /// <summary>The kernel does not accept blanks around the equals sign, so they are replaced with the old value.</summary>
-    [GeneratedRegex(@"(?<blank>^|\s+)hashsize\s*=(\S+|\s+[^\s=]+(?!\S))?", RegexOptions.ExplicitCapture)]
-    private static partial Regex HashSize();
+    /// <summary>The options of this module that are changed. The kernel does not accept blanks around the equals sign, so they are replaced
+    /// with the old value.</summary>
+    [GeneratedRegex(@"(?<blank>^|\s+)(?<name>hashsize|nf[_-]conntrack[_-]helper)\s*=(\S+|\s+[^\s=]+(?!\S))?", RegexOptions.ExplicitCapture)]
+    private static partial Regex Settings();
 }

@@ -8,8 +8,6 @@ namespace ConntrackPS.Tuning.Persistence;
 /// <param name="how">The command that writes it, for the first line of a new file.</param>
 internal sealed class SettingPersister(SystemRoot root, string? how = null)
 {
-    private const string HeaderStart = "# Written by ConntrackPS";
-    private const string HeaderEnd = ". Other lines are kept.";
     private const string Module = "nf_conntrack";
     private const string Buckets = "nf_conntrack_buckets";
 
@@ -26,15 +24,15 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
     {
         using RootFolder folder = OpenRoot();
         FileChanges files = new(root, folder);
-        files.Add(SystemRoot.SysctlName, text => WithHeader(text, changes.Aggregate(text, Apply)));
+        files.Add(SystemRoot.SysctlName, OwnFile.Edit(how, text => changes.Aggregate(text, Apply)));
 
         // So that the module loads with its hash table size, and need not resize it.
         if (changes.FirstOrDefault(change => change.Name == Buckets).Value is { } buckets)
-            files.Add(SystemRoot.ModuleOptionsName, text => WithHeader(text, ModuleOptions.WithHashSize(text, buckets)));
+            files.Add(SystemRoot.ModuleOptionsName, OwnFile.Edit(how, text => ModuleOptions.With(text, ModuleOptions.HashSize, buckets)));
 
         // Boot sets sysctls before netfilter rules load the module. The module's own would not exist yet, and would be skipped.
         if (root.IsModular && changes.Any(change => change.Value is not null) && !IsLoadedAtBoot(folder))
-            files.Add(SystemRoot.ModuleLoadName, text => WithHeader(text, text.With([.. text.Lines, Module])));
+            files.Add(SystemRoot.ModuleLoadName, OwnFile.Edit(how, text => text.With([.. text.Lines, Module])));
         return files.Apply();
     }
 
@@ -78,24 +76,10 @@ internal sealed class SettingPersister(SystemRoot root, string? how = null)
 
     private bool IsLoadedAtBoot(RootFolder folder)
     {
-        BootFiles files = new(root, folder);
-        bool isLoaded = files.InOrder(SystemRoot.ModuleLoadDirectories).Append(files.Read(SystemRoot.ModulesName)).OfType<BootFile>()
-            .SelectMany(file => file.Text.Lines)
-            .Any(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [{ } name, ..] && ModuleOptions.IsModule(name));
-        _problems.AddRange(files.Problems);
-        return isLoaded;
+        BootModules modules = BootModules.Read(root, folder);
+        _problems.AddRange(modules.Problems);
+        return modules.Ours.Contains(Module) || modules.Others.Contains(Module);
     }
-
-    /// <summary>Our file is deleted if it becomes empty. An empty file of another program may be intentional.</summary>
-    private ConfigText? WithHeader(ConfigText before, ConfigText after)
-    {
-        if (after.Lines.Any(IsHeader))
-            return after.Lines.All(line => IsHeader(line) || string.IsNullOrWhiteSpace(line)) ? null : after;
-        return after.Lines.Count == 0 || after.Lines.SequenceEqual(before.Lines) ? after : after.With([HeaderStart + (how is null ? "" : $" ({how})") + HeaderEnd, .. after.Lines]);
-    }
-
-    private static bool IsHeader(string line) => ConfigText.Content(line) is { } content
-        && content.StartsWith(HeaderStart, StringComparison.Ordinal) && content.EndsWith(HeaderEnd, StringComparison.Ordinal);
 }
 
 /// <summary>A file that boot reads could not be written. It is unchanged.</summary>
