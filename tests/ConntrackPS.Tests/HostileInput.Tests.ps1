@@ -43,6 +43,7 @@ BeforeAll {
                 'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}
+                'Limit-ConntrackSource'       = @{ Maximum = 1000; WhatIf = $true }
                 'New-ConntrackEntry'          = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60; WhatIf = $true }
                 'New-ConntrackExpectation'    = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'  = @{ Name = 'hostile'; Protocol = 'udp'; Unreplied = 10; WhatIf = $true }
