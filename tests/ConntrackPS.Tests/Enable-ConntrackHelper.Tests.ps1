@@ -314,7 +314,7 @@ exec "$@"
             Get-Content /mnt/calls
         }
         $said[0] | Should -Be Available
-        $said[1] | Should -BeLike 'What if: *"Attach the helper ftp, and load nf_conntrack_ftp and nf_nat_ftp, until *'
+        $said[1] | Should -BeLike 'What if: *"Load nf_conntrack_ftp and nf_nat_ftp, and attach the helper ftp until *'
         $said[2..5] | Should -Be False, 'helper ftp', 'nf_conntrack_ftp 0', 'nf_nat_ftp 0' -Because 'no rule was there yet'
     }
 

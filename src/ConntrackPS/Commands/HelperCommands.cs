@@ -134,10 +134,10 @@ public sealed class EnableConntrackHelperCommand : RuleCommand
         }
     }
 
-    private void Attach(string name)
+    private void Attach(string given)
     {
         ConntrackFilter traffic = new() { SourceAddress = SourceAddress ?? [], DestinationAddress = DestinationAddress ?? [], DestinationPort = Port ?? [], Protocol = Protocol ?? [] };
-        HelperRequest request = HelperRequest.Of(name, traffic, Force);
+        HelperRequest request = HelperRequest.Of(given, traffic, Force);
         if (AsNft)
         {
             AddRule(request.Traffic, request.Action, "");
@@ -149,7 +149,8 @@ public sealed class EnableConntrackHelperCommand : RuleCommand
         NetworkNamespace? target = OneNamespace();
         if (Persist && !Root.HoldsFor(target))
             ThrowTerminatingError(ErrorFactory.NotPersistable(target));
-        string change = $"Attach the helper {request.Helper.Name}" + (modules.ToLoad.Count == 0 ? "" : $", and load {string.Join(" and ", modules.ToLoad)},");
+        string name = request.Helper.Name;
+        string change = modules.ToLoad.Count == 0 ? $"Attach the helper {name}" : $"Load {string.Join(" and ", modules.ToLoad)}, and attach the helper {name}";
         RulePersister.FurtherFiles? bootFiles = Persist ? HelperPersistence.With(new RuleBook(target, Root), Root, target, request.Helper.Name) : null;
         if (AddRule(request.Traffic, request.Action, change, () => modules.Load(running), bootFiles) is null)
             return;
