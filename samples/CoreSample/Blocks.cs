@@ -2,6 +2,7 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
@@ -38,6 +39,11 @@ internal static class Blocks
         {
             string stays = rule.Lifetime == RuleLifetime.Process ? $"until process {rule.ProcessId} ends" : $"from {rule.File ?? "no file"}";
             Console.WriteLine($"{rule.Kind} {rule.Name}: {rule.Effect}, {rule.Traffic}; {rule.Packets ?? 0} packets; {stays}");
+
+            // The limits of this process, and persisted ones, with those that have most connections.
+            LimitedSources.Read(rule, new ConntrackTable(where));
+            foreach (LimitedSource source in (rule.Sources ?? []).Take(3))
+                Console.WriteLine($"  {source.Source} has {source.Count} of {source.Maximum}{(source.IsOver ? ", too many" : "")}");
         }
     }
 

@@ -39,12 +39,13 @@ BeforeAll {
                 'Clear-ConntrackTable'        = @{ Confirm = $false; AddressFamily = 'IPv6'; WhatIf = $true }
                 'ConvertFrom-ConntrackText'   = @{ InputObject = '' }
                 'ConvertTo-ConntrackText'     = @{ InputObject = $entry }
-                'Disable-ConntrackHelper'     = @{ Name = 'ftp'; WhatIf = $true }
+                'Disable-ConntrackHelper'     = @{ Name = '*'; WhatIf = $true }
                 'Disable-ConntrackTracking'   = @{ Protocol = 'Udp'; DestinationPort = 9; WhatIf = $true }
                 'Enable-ConntrackTracking'    = @{ Name = '*'; WhatIf = $true }
                 'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}
+                'Limit-ConntrackSource'       = @{ Maximum = 1000; WhatIf = $true }
                 'New-ConntrackEntry'          = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60; WhatIf = $true }
                 'New-ConntrackExpectation'    = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'  = @{ Name = 'hostile'; Protocol = 'udp'; Unreplied = 10; WhatIf = $true }

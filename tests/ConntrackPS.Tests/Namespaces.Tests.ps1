@@ -95,6 +95,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Get-ConntrackStat'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackTimeout'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackTimeoutPolicy'; With = @{}; IsReader = $true }
+        @{ Name = 'Limit-ConntrackSource'; With = @{ Maximum = 1000 } }
         @{ Name = 'Measure-ConntrackEntry'; With = @{}; IsReader = $true }
         @{ Name = 'New-ConntrackEntry'; With = @{ Protocol = 'Udp'; SourceAddress = '192.0.2.9'; SourcePort = 1; DestinationAddress = '192.0.2.8'; DestinationPort = 2; TimeoutSeconds = 60 } }
         @{ Name = 'New-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Protocol = 'Udp'; Replied = 5 } }
@@ -170,6 +171,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Block-ConntrackTraffic'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Disable-ConntrackTracking'; With = @{ Protocol = 'Udp'; DestinationPort = 9 } }
         @{ Name = 'Enable-ConntrackHelper'; With = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' } }
+        @{ Name = 'Limit-ConntrackSource'; With = @{ Maximum = 1000 } }
         @{ Name = 'New-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Protocol = 'Udp'; Replied = 5 } }
         @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }
     ) {

@@ -375,6 +375,7 @@ Describe 'Paths that lead to no namespace' {
             'Disable-ConntrackTracking'       = '-Protocol Udp -DestinationPort 9'
             'Enable-ConntrackTracking'        = '*'
             'Enable-ConntrackHelper'          = 'ftp -DestinationAddress 192.0.2.1'
+            'Limit-ConntrackSource'           = '-Maximum 1000'
             'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -Timeout 9'
             'New-ConntrackExpectation'        = '-Master (Get-ConntrackEntry -Exact -Protocol tcp -SourceAddress 192.0.2.9 -SourcePort 9 -DestinationAddress 192.0.2.8 -DestinationPort 21 -NetworkNamespace $Namespace) -SourceAddress 192.0.2.8 -DestinationAddress 192.0.2.9 -DestinationPort 77 -Protocol tcp'
             'New-ConntrackTimeoutPolicy'      = 'x -Protocol Udp -Replied 9'

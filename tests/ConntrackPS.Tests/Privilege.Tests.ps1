@@ -148,6 +148,7 @@ Describe 'The table of docs/privileges.md' {
                 'Get-ConntrackStat'             = { Get-ConntrackStat }
                 'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }
                 'Get-ConntrackTimeoutPolicy'    = { Get-ConntrackTimeoutPolicy }
+                'Limit-ConntrackSource'         = { Limit-ConntrackSource -Maximum 1000000; Get-ConntrackRule -ErrorAction Ignore | Remove-ConntrackRule }
                 'Measure-ConntrackEntry'        = { Measure-ConntrackEntry }
                 'New-ConntrackEntry'            = { New-ConntrackEntry 192.0.2.8 192.0.2.9 -Protocol udp -SourcePort 1 -DestinationPort 2 -Timeout 60 }
                 'New-ConntrackExpectation'      = { $ftp | New-ConntrackExpectation 198.51.100.9 192.0.2.9 -DestinationPort 5000 }

@@ -156,6 +156,13 @@ function Start-DnsLoad {
     } | ConvertFrom-ConntrackText | New-ConntrackEntry
 }
 
+<# Creates the connections of one host that has too many. #>
+function Start-Greedy {
+    1..2400 | ForEach-Object {
+        "tcp 6 431999 ESTABLISHED src=10.77.2.7 dst=198.51.100.10 sport=$(20000 + $_) dport=443 src=198.51.100.10 dst=198.51.100.1 sport=443 dport=$(20000 + $_) [ASSURED] mark=0 use=1"
+    } | ConvertFrom-ConntrackText | New-ConntrackEntry
+}
+
 function Invoke-Native {
     $program, $arguments = $args
     $said = & $program @arguments 2>&1
@@ -164,4 +171,4 @@ function Invoke-Native {
     }
 }
 
-Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-DnsLoad
+Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-DnsLoad, Start-Greedy

@@ -136,8 +136,9 @@ public sealed class LimitConntrackSourceCommand : PacketRuleCommand
         AddressProperty host = TupleProperties.AddressIn(PerDestination ? TuplePlaces.OriginalDestination : TuplePlaces.OriginalSource);
         AddressPrefix[] prefixes = [.. over.Take(MostNamed).SelectMany(source => Within(AddressPrefix.Parse(source.Source), host.Of(filter))).Distinct()];
         Dictionary<string, object> parameters = new(MyInvocation.BoundParameters) { [host.Name] = prefixes };
-        if (ExemptAddress is { Length: > 0 } exempt)
-            parameters[host.ExcludeName] = exempt;
+        AddressPrefix[] spared = [.. (ExemptAddress ?? []).Where(exempt => prefixes.Any(prefix => prefix.Contains(exempt.Family, exempt.Address)))];
+        if (spared.Length > 0)
+            parameters[host.ExcludeName] = spared;
         string which = over.Length > MostNamed ? FormattableString.Invariant($" of the first {MostNamed} {HostWord}s") : "";
         return $"To remove the old ones{which}: Remove-ConntrackEntry {FilterLine.Write(parameters)}{CommandLine.Where(NetworkNamespace)}";
     }

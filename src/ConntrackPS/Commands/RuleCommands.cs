@@ -209,20 +209,11 @@ public sealed class GetConntrackRuleCommand : TuningCommand
                 if (rule.Problem is { } problem)
                     WriteWarning($"{rule.Name}: {problem}");
                 if (IncludeSource)
-                    ReadSources(rule, new ConntrackTable(target));
+                    WarnIfIncomplete(() => LimitedSources.Read(rule, new ConntrackTable(target), Stop), () => $"{rule.Name}: some connections may be missing.");
                 WriteObject(rule);
             }
         }
     });
-
-    private void ReadSources(ConntrackRule rule, ConntrackTable table)
-    {
-        if (rule is not { Filter: { } filter, Action: LimitAction limit })
-            return;
-        IReadOnlyList<LimitedSource> sources = [];
-        WarnIfIncomplete(() => new SourceCount(filter, limit).Read(table, out sources, Stop), () => $"{rule.Name}: some connections may be missing.");
-        rule.Sources = sources;
-    }
 }
 
 /// <summary>Removes rules of Get-ConntrackRule: their tables and, if they are persisted, their files.</summary>

@@ -40,6 +40,7 @@ $work = [ordered]@{
             Get-ConntrackBlock | Unblock-ConntrackTraffic
         }
     }
+    'a limit'             = { Limit-ConntrackSource -Maximum 100000 -NetworkNamespace $Namespace; Get-ConntrackRule -IncludeSource -NetworkNamespace $Namespace | Remove-ConntrackRule }
     'a blocked removal'   = { Remove-ConntrackEntry 203.0.113.0/24 -BlockTime 1 -NetworkNamespace $Namespace }
     'expecting'           = {
         New-ConntrackEntry 203.0.113.1 198.51.100.7 -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -Timeout 60 -Helper ftp -Zone 9 -PassThru -Force -NetworkNamespace $Namespace |

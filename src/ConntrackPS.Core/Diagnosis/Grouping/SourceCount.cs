@@ -7,6 +7,34 @@ using ConntrackPS.Rules;
 
 namespace ConntrackPS.Diagnosis.Grouping;
 
+/// <summary>Counts the connections of the hosts of a limit.</summary>
+public static class LimitedSources
+{
+    /// <summary>Counts them in a table, and sets <see cref="ConntrackRule.Sources"/>. Does nothing for a rule that is no limit, or belongs to
+    /// another process.</summary>
+    /// <param name="rule">The rule.</param>
+    /// <param name="table">The table of the rule's network namespace.</param>
+    /// <param name="stop">Stops the reading immediately.</param>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
+    /// <exception cref="IncompleteListingException">Some entries may be missing from the counts. The counts are set.</exception>
+    public static void Read(ConntrackRule rule, ConntrackTable table, CancellationToken stop = default)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        ArgumentNullException.ThrowIfNull(table);
+        if (rule is not { Filter: { } filter, Action: LimitAction limit })
+            return;
+        IReadOnlyList<LimitedSource> sources = [];
+        try
+        {
+            new SourceCount(filter, limit).Read(table, out sources, stop);
+        }
+        finally
+        {
+            rule.Sources = sources;
+        }
+    }
+}
+
 /// <summary>Counts the connections that a limit is about, as they are in the table, by the hosts that the limit counts.</summary>
 /// <remarks>The kernel counts those of them that began after the rule was added.</remarks>
 /// <param name="filter">The traffic of the limit.</param>
@@ -60,13 +88,13 @@ internal sealed class SourceCount(ConntrackFilter filter, LimitAction limit)
     /// expected. Not those that the kernel does not count: closed ones (nf_conncount.c: already_closed).</summary>
     private ConntrackFilter FilterFor(NetworkNamespace? networkNamespace)
     {
-        ConntrackFilter own = new() { SourceAddress = [.. LocalAddresses.Prefixes(networkNamespace)] };
-        List<ConntrackFilter> excluded = [Closed, Expected];
-        if (own.SourceAddress.Count > 0)
-            excluded.Add(own);
+        IReadOnlyDictionary<IPFamily, LocalAddresses?> local = LocalAddresses.ReadIn(networkNamespace);
+        List<ConntrackFilter> excluded = [Closed, Expected, new() { Conditions = [new FilterTerm(nameof(ConntrackFilter.Conditions), "a source of this machine", IsOwn)] }];
         if (limit.Exempt.Count > 0)
             excluded.Add(HostProperty.Set(new ConntrackFilter(), limit.Exempt));
         return OfFirstPacket() with { Exclude = [.. filter.Exclude, .. excluded] };
+
+        bool IsOwn(ConntrackEntry entry) => local[entry.Original.Family]?.Owns(entry.Original.Source) == true;
     }
 
     /// <summary>A filter on either address or port means those of the entry's four that its first packet has: replies may be translated.</summary>
