@@ -149,17 +149,17 @@ function Start-Flood {
     } | ConvertFrom-ConntrackText | New-ConntrackEntry
 }
 
-<# Creates the connections of one host that has too many. #>
-function Start-Greedy {
-    1..2400 | ForEach-Object {
-        "tcp 6 431999 ESTABLISHED src=10.77.2.7 dst=198.51.100.10 sport=$(20000 + $_) dport=443 src=198.51.100.10 dst=198.51.100.1 sport=443 dport=$(20000 + $_) [ASSURED] mark=0 use=1"
-    } | ConvertFrom-ConntrackText | New-ConntrackEntry
-}
-
 <# Creates the entries of many questions to a DNS server. #>
 function Start-DnsLoad {
     0..1499 | ForEach-Object {
         "udp 17 25 src=2001:db8:7::$($_ % 250) dst=2001:db8:100::53 sport=$(20000 + $_) dport=53 src=2001:db8:100::53 dst=2001:db8:7::$($_ % 250) sport=53 dport=$(20000 + $_) mark=0 use=1"
+    } | ConvertFrom-ConntrackText | New-ConntrackEntry
+}
+
+<# Creates the connections of one host that has too many. #>
+function Start-Greedy {
+    1..2400 | ForEach-Object {
+        "tcp 6 431999 ESTABLISHED src=10.77.2.7 dst=198.51.100.10 sport=$(20000 + $_) dport=443 src=198.51.100.10 dst=198.51.100.1 sport=443 dport=$(20000 + $_) [ASSURED] mark=0 use=1"
     } | ConvertFrom-ConntrackText | New-ConntrackEntry
 }
 
@@ -171,4 +171,4 @@ function Invoke-Native {
     }
 }
 
-Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-Greedy, Start-DnsLoad
+Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-DnsLoad, Start-Greedy

@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using ConntrackPS.Conntrack;
-using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 
@@ -20,14 +19,11 @@ internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
     private const uint LocalRoute = 0x80000000;
     private const uint AnycastRoute = 0x00100000;
 
-    /// <summary>Reads the addresses of a network namespace, of both families, as prefixes. Addresses that are next to each other are
-    /// one.</summary>
+    /// <summary>Reads the addresses of both families in a network namespace. Null for a family whose addresses can't be read.</summary>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
-    /// <returns>Prefixes such as <c>192.0.2.1/32</c>, <c>127.0.0.0/8</c> and <c>2001:db8::1/128</c>. None of a family that can't be read.</returns>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    public static IReadOnlyList<AddressPrefix> Prefixes(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(
-        networkNamespace,
-        () => (IReadOnlyList<AddressPrefix>)[.. ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).SelectMany(family => Read(family)?.Own.ToPrefixes(family) ?? [])]);
+    public static IReadOnlyDictionary<IPFamily, LocalAddresses?> ReadIn(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(
+        networkNamespace, () => ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).ToDictionary(family => family, Read));
 
     /// <summary>Reads the addresses of the network namespace of the calling thread.</summary>
     /// <returns>Null if they can't be read.</returns>
@@ -61,6 +57,9 @@ internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
             return [];
         }
     }
+
+    /// <summary>True if an address is one of the interfaces or local routes.</summary>
+    public bool Owns(AddressBits address) => Own.Contains(ValueRanges.NumberOf(address));
 
     /// <summary>Parses fib_trie: each address, then its prefix lengths with the type of the route. All tables are in it.</summary>
     internal static LocalAddresses ParseIPv4(IEnumerable<string> lines)

@@ -129,11 +129,9 @@ internal sealed record PacketBox(
     public bool Contains(in ConntrackTuple tuple) =>
         tuple.Family == Family
         && Protocols.Contains((byte)tuple.Protocol)
-        && Sources.Contains(Number(tuple.Source))
-        && Destinations.Contains(Number(tuple.Destination))
+        && Sources.Contains(ValueRanges.NumberOf(tuple.Source))
+        && Destinations.Contains(ValueRanges.NumberOf(tuple.Destination))
         && (!tuple.HasPorts || (SourcePorts.Contains(tuple.SourcePort) && DestinationPorts.Contains(tuple.DestinationPort)));
-
-    private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
 
     private static PacketPart PartOf(PacketField field) => field switch
     {

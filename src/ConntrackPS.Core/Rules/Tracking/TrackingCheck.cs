@@ -88,8 +88,7 @@ public sealed class TrackingCheck
     public static IReadOnlyList<TrackingReason> Find(ConntrackFilter filter, NetworkNamespace? networkNamespace = null, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        Dictionary<IPFamily, LocalAddresses?> local = NetworkNamespace.RunIn(
-            networkNamespace, () => ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).ToDictionary(family => family, LocalAddresses.Read));
+        IReadOnlyDictionary<IPFamily, LocalAddresses?> local = LocalAddresses.ReadIn(networkNamespace);
         TrackingCheck check = new(filter, local);
         using (NetlinkConnection connection = ConntrackTable.Attempt(() => NetlinkConnection.Open(networkNamespace)))
         {
