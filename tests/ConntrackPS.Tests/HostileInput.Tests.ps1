@@ -39,7 +39,9 @@ BeforeAll {
                 'Clear-ConntrackTable'        = @{ Confirm = $false; AddressFamily = 'IPv6'; WhatIf = $true }
                 'ConvertFrom-ConntrackText'   = @{ InputObject = '' }
                 'ConvertTo-ConntrackText'     = @{ InputObject = $entry }
-                'Disable-ConntrackHelper'     = @{ Name = 'ftp'; WhatIf = $true }
+                'Disable-ConntrackHelper'     = @{ Name = '*'; WhatIf = $true }
+                'Disable-ConntrackTracking'   = @{ Protocol = 'Udp'; DestinationPort = 9; WhatIf = $true }
+                'Enable-ConntrackTracking'    = @{ Name = '*'; WhatIf = $true }
                 'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}

@@ -230,12 +230,15 @@ Describe 'A cmdlet that needs the kernel, on another system' {
                 'Block-ConntrackTraffic'         = @{ SourceAddress = '192.0.2.1' }
                 'Clear-ConntrackTable'           = @{ Confirm = $false }
                 'Disable-ConntrackHelper'        = @{ Name = 'ftp' }
+                'Disable-ConntrackTracking'      = @{ Protocol = 'Udp'; DestinationPort = 9 }
+                'Enable-ConntrackTracking'       = @{ Name = '*' }
                 'Enable-ConntrackHelper'         = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' }
                 'Limit-ConntrackSource'          = @{ Maximum = 5 }
                 'New-ConntrackEntry'             = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60 }
                 'New-ConntrackExpectation'       = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'     = @{ Name = 'p'; Protocol = 'udp'; Replied = 5 }
                 'Register-ConntrackEvent'        = @{ SourceIdentifier = 'x' }
+                'Remove-ConntrackRule'           = @{ Name = 'x' }
                 'Remove-ConntrackTimeoutPolicy'  = @{ Name = 'p' }
                 'Repair-ConntrackHealth'         = @{ Confirm = $false; InputObject = $entry }
                 'Set-ConntrackEntry'             = @{ SourceAddress = '192.0.2.1'; NewMark = 1 }

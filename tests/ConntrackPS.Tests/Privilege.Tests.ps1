@@ -137,11 +137,14 @@ Describe 'The table of docs/privileges.md' {
                 'ConvertFrom-ConntrackText'     = { 'udp 17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1' | ConvertFrom-ConntrackText }
                 'ConvertTo-ConntrackText'       = { $entries | ConvertTo-ConntrackText }
                 'Disable-ConntrackHelper'       = { Disable-ConntrackHelper * }
+                'Disable-ConntrackTracking'     = { Disable-ConntrackTracking -Protocol Udp -DestinationPort 9 -Force | Remove-ConntrackRule }
+                'Enable-ConntrackTracking'      = { Enable-ConntrackTracking * }
                 'Enable-ConntrackHelper'        = { Enable-ConntrackHelper tftp -DestinationAddress 192.0.2.8 | Remove-ConntrackRule }
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
                 'Get-ConntrackHelper'           = { Get-ConntrackHelper }
+                'Get-ConntrackRule'             = { Get-ConntrackRule }
                 'Get-ConntrackSetting'          = { Get-ConntrackSetting }
                 'Get-ConntrackStat'             = { Get-ConntrackStat }
                 'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }
@@ -154,6 +157,7 @@ Describe 'The table of docs/privileges.md' {
                 'Register-ConntrackEvent'       = { Register-ConntrackEvent -SourceIdentifier privilege; Unregister-Event privilege -ErrorAction Ignore }
                 'Remove-ConntrackEntry'         = { Remove-ConntrackEntry 192.0.2.8 }
                 'Remove-ConntrackExpectation'   = { Remove-ConntrackExpectation -Helper ftp }
+                'Remove-ConntrackRule'          = { Remove-ConntrackRule none* }
                 'Remove-ConntrackTimeoutPolicy' = { Remove-ConntrackTimeoutPolicy 'present' }
                 'Repair-ConntrackHealth'        = { [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'Get-Date' } | Repair-ConntrackHealth -SampleTime 0 -Confirm:$false }
                 'Set-ConntrackEntry'            = { $ftp | Set-ConntrackEntry -NewMark 5 }

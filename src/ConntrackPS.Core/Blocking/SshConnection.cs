@@ -113,11 +113,12 @@ internal sealed record SshConnection(HostAddress Client, ushort ClientPort, Host
     }
 }
 
-/// <summary>Prevents a block from cutting the SSH connection of its user.</summary>
-/// <param name="table">The table of the namespace of the block. The connection may pass several namespaces, and any of them can cut
+/// <summary>Prevents a block or another rule from affecting the SSH connection of its user.</summary>
+/// <param name="table">The table of the namespace of the rule. The connection may pass several namespaces, and any of them can cut
 /// it.</param>
 /// <param name="connection">The connection, or null for none.</param>
-internal sealed class SshGuard(ConntrackTable table, SshConnection? connection)
+/// <param name="effect">The effect on the connection, for the error, such as "block".</param>
+internal sealed class SshGuard(ConntrackTable table, SshConnection? connection, string effect = "block")
 {
     private readonly Lazy<ConntrackEntry[]> _own = new(() => [.. connection?.Entries(table) ?? []]);
 
@@ -127,11 +128,12 @@ internal sealed class SshGuard(ConntrackTable table, SshConnection? connection)
     {
         ArgumentNullException.ThrowIfNull(target);
         if (_own.Value.FirstOrDefault(target.MayMean) is { } own)
-            throw new OwnConnectionException(own.ToString());
+            throw new OwnConnectionException(own.ToString(), effect);
     }
 }
 
-/// <summary>A block would cut the SSH connection of its user.</summary>
+/// <summary>A block or another rule would affect the SSH connection of its user.</summary>
 /// <param name="flow">The connection, on one line.</param>
-internal sealed class OwnConnectionException(string flow)
-    : Exception($"This would block the SSH connection that the command runs in: {flow}.");
+/// <param name="effect">The effect on the connection.</param>
+internal sealed class OwnConnectionException(string flow, string effect = "block")
+    : Exception($"This would {effect} the SSH connection that the command runs in: {flow}.");

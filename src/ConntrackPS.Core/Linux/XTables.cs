@@ -97,3 +97,110 @@ internal sealed record XTable(IReadOnlyList<uint> HookEntries, uint Hooks, byte[
         }
     }
 }
+
+/// <summary>A rule of the kernel's own iptables: struct ipt_entry or struct ip6t_entry.</summary>
+/// <remarks>linux/netfilter_ipv4/ip_tables.h, linux/netfilter_ipv6/ip6_tables.h, linux/netfilter/x_tables.h.</remarks>
+/// <param name="Chain">The chain.</param>
+/// <param name="Hook">The hook of a base chain (NF_INET_*). Null for a chain that only other chains use.</param>
+/// <param name="Number">The number of the rule in its chain, from 1, as iptables counts.</param>
+/// <param name="Start">The offset of the rule in its table, to which verdicts of jumps refer.</param>
+/// <param name="Next">The offset of the rule that follows.</param>
+/// <param name="Header">The conditions on addresses, interfaces and the protocol: struct ipt_ip or struct ip6t_ip6.</param>
+/// <param name="Matches">The other conditions.</param>
+/// <param name="Target">The target.</param>
+internal sealed record XTableRule(
+    string Chain, int? Hook, int Number, int Start, int Next, byte[] Header, IReadOnlyList<XExtension> Matches, XExtension Target)
+{
+    /// <summary>offsetof(struct ipt_entry, target_offset); next_offset follows it.</summary>
+    internal const int OffsetsIPv4 = 88;
+
+    /// <summary>offsetof(struct ip6t_entry, target_offset).</summary>
+    internal const int OffsetsIPv6 = 140;
+
+    /// <summary>sizeof(struct ipt_entry): the matches follow.</summary>
+    internal const int LengthIPv4 = 112;
+
+    /// <summary>sizeof(struct ip6t_entry).</summary>
+    internal const int LengthIPv6 = 168;
+
+    /// <summary>XT_ERROR_TARGET: the entry before the first rule of a user's chain. Its data is the name of the chain.</summary>
+    private const string ChainHead = "ERROR";
+
+    private static readonly string[] BaseChains = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+
+    /// <summary>The rules of a table, in its order. The last rule of a base chain is its policy.</summary>
+    /// <returns>Null if the table has a form that is unknown.</returns>
+    public static IReadOnlyList<XTableRule>? Parse(XTable table, bool isIPv6)
+    {
+        List<XTableRule> found = [];
+        string chain = "";
+        int? hook = null;
+        int number = 0, offsets = isIPv6 ? OffsetsIPv6 : OffsetsIPv4, length = isIPv6 ? LengthIPv6 : LengthIPv4;
+        ReadOnlySpan<byte> entries = table.Entries;
+        for (int start = 0; start < entries.Length;)
+        {
+            ReadOnlySpan<byte> entry = entries[start..];
+            if (entry.Length < length)
+                return null;
+            int target = MemoryMarshal.Read<ushort>(entry[offsets..]), next = MemoryMarshal.Read<ushort>(entry[(offsets + 2)..]);
+            if (target < length || target + XExtension.HeaderLength > next || next > entry.Length)
+                return null;
+            for (int i = 0; i < BaseChains.Length; i++)
+            {
+                if ((table.Hooks & 1 << i) != 0 && table.HookEntries[i] == start)
+                    (chain, hook, number) = (BaseChains[i], i, 0);
+            }
+
+            number++;
+            XExtension action = XExtension.At(entry[target..next]);
+            if (action.Name == ChainHead)
+                (chain, hook, number) = (XExtension.TextOf(action.Data), null, 0);
+            else if (XExtension.ListAt(entry[length..target]) is { } matches)
+                found.Add(new XTableRule(chain, hook, number, start, start + next, entry[..offsets].ToArray(), matches, action));
+            else
+                return null;
+            start += next;
+        }
+
+        return found;
+    }
+}
+
+/// <summary>A match or a target of iptables: struct xt_entry_match or struct xt_entry_target.</summary>
+/// <param name="Name">Its name. Empty for the target that has only a verdict.</param>
+/// <param name="Revision">The form of its data.</param>
+/// <param name="Data">Its data.</param>
+internal sealed record XExtension(string Name, byte Revision, byte[] Data)
+{
+    /// <summary>sizeof(struct xt_entry_target), and of struct xt_entry_match.</summary>
+    internal const int HeaderLength = 32;
+
+    private const int NameLength = 29;
+
+    /// <summary>Reads one, up to its end.</summary>
+    public static XExtension At(ReadOnlySpan<byte> bytes) =>
+        new(TextOf(bytes.Slice(2, NameLength)), bytes[HeaderLength - 1], bytes[HeaderLength..].ToArray());
+
+    /// <summary>Reads one after the other. Null if a length is impossible.</summary>
+    public static IReadOnlyList<XExtension>? ListAt(ReadOnlySpan<byte> bytes)
+    {
+        List<XExtension> found = [];
+        while (!bytes.IsEmpty)
+        {
+            int size = bytes.Length < HeaderLength ? 0 : MemoryMarshal.Read<ushort>(bytes);
+            if (size < HeaderLength || size > bytes.Length)
+                return null;
+            found.Add(At(bytes[..size]));
+            bytes = bytes[size..];
+        }
+
+        return found;
+    }
+
+    /// <summary>Text up to its NUL.</summary>
+    internal static string TextOf(ReadOnlySpan<byte> bytes)
+    {
+        int end = bytes.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]);
+    }
+}

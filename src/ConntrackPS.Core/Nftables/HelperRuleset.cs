@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using ConntrackPS.Linux;
@@ -20,270 +19,59 @@ internal sealed record HelperObject(NftPlace Place, string Name, string Helper);
 /// <param name="Helper">The name of the helper.</param>
 internal sealed record HelperRule(NftPlace Place, string Chain, ulong Handle, string? Object, string Helper);
 
-/// <summary>A table of nf_tables.</summary>
-/// <param name="Family">The family of the table (NFPROTO_*).</param>
-/// <param name="Table">The name of the table.</param>
-internal readonly record struct NftPlace(NetfilterProtocol Family, string Table)
-{
-    /// <summary>The family in the words of nft.</summary>
-    public string FamilyName => Family switch
-    {
-        NetfilterProtocol.Inet => "inet",
-        NetfilterProtocol.Ipv4 => "ip",
-        NetfilterProtocol.Arp => "arp",
-        NetfilterProtocol.Netdev => "netdev",
-        NetfilterProtocol.Bridge => "bridge",
-        NetfilterProtocol.Ipv6 => "ip6",
-        _ => ((byte)Family).ToString(CultureInfo.InvariantCulture),
-    };
-}
-
 /// <summary>The objects and rules of all nf_tables tables of a namespace that attach helpers.</summary>
 /// <param name="Objects">The objects, used by a rule or not.</param>
 /// <param name="Rules">The rules. A rule with a map of several helpers is there once for each of them.</param>
 internal sealed record HelperRuleset(IReadOnlyList<HelperObject> Objects, IReadOnlyList<HelperRule> Rules)
 {
-    private const string Operation = "list the rules that attach helpers";
-    private const int MaximumAttempts = 6;
-
     /// <summary>No nf_tables, so no rules.</summary>
     public static HelperRuleset Empty { get; } = new([], []);
 
     /// <summary>Reads them. Reads again if the ruleset changes meanwhile.</summary>
-    /// <exception cref="NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
-    /// <exception cref="IncompleteListingException">The ruleset changed during each attempt.</exception>
-    public static HelperRuleset Read(NetlinkConnection connection)
-    {
-        for (int attempt = 1; attempt <= MaximumAttempts; attempt++)
-        {
-            try
-            {
-                if (Generation(connection) is not { } before)
-                    return Empty;
-                HelperRuleset found = ReadOnce(connection);
-                if (Generation(connection) == before)
-                    return found;
-            }
-            catch (NetlinkException exception) when (exception.Errno == Errno.NotFound)
-            {
-                // A table or a map was deleted meanwhile.
-            }
-        }
+    /// <inheritdoc cref="NftRuleset.Read"/>
+    public static HelperRuleset Read(NetlinkConnection connection) =>
+        Of(NftRuleset.Read(connection, "list the rules that attach helpers", set => set.ObjectType == ObjectType.CtHelper));
 
-        throw new IncompleteListingException(Operation, MaximumAttempts);
+    private static HelperRuleset Of(NftRuleset ruleset)
+    {
+        HelperObject[] objects =
+        [
+            .. ruleset.Objects.Where(item => item.Type == ObjectType.CtHelper).Select(item => new HelperObject(item.Place, item.Name, HelperOf(item))),
+        ];
+        ILookup<(NftPlace, string), string?> maps = ruleset.Sets
+            .SelectMany(set => (set.Elements ?? []).Select(element => ((set.Place, set.Name), element.Object)))
+            .ToLookup(pair => pair.Item1, pair => pair.Object);
+        return new HelperRuleset(objects,
+        [
+            .. from rule in ruleset.Rules
+               from expression in rule.Expressions
+               from used in (expression.Name switch
+               {
+                   "objref" => OfObjectReference(expression.Attributes, map => maps[(rule.Place, map)])
+                       .SelectMany(name => objects.Where(item => item.Place == rule.Place && item.Name == name))
+                       .Select(item => ((string?)item.Name, item.Helper)),
+                   "target" => OfTarget(expression.Attributes),
+                   _ => [],
+               }).DistinctBy(one => one.Helper)
+               select new HelperRule(rule.Place, rule.Chain, rule.Handle, used.Item1, used.Helper),
+        ]);
     }
 
-    private static HelperRuleset ReadOnce(NetlinkConnection connection)
+    /// <summary>The name of the helper that an object attaches.</summary>
+    internal static string HelperOf(NftObject item)
     {
-        List<HelperObject> objects = [];
-        Dump(connection, NftMessage.Getobj, 0, objects.Clear, message => AddObject(objects, message));
-        List<RuleReference> references = [];
-        Dump(connection, NftMessage.Getrule, 0, references.Clear, message => AddRule(references, message));
-        Dictionary<(NftPlace Place, string Set), HashSet<string>> maps =
-            references.Exists(reference => reference.Map is not null) ? ReadMaps(connection) : [];
-        List<HelperRule> rules = [];
-        foreach (RuleReference reference in references)
+        AttributeReader data = new(item.Data);
+        while (data.Read())
         {
-            IEnumerable<(string? Object, string Helper)> used = reference switch
-            {
-                { Helper: { } helper } => [(null, helper)],
-                { Map: { } map } => Of(maps.GetValueOrDefault((reference.Place, map), [])),
-                _ => Of([reference.Object!]),
-            };
-            rules.AddRange(used.DistinctBy(one => one.Helper).Select(one => new HelperRule(reference.Place, reference.Chain, reference.Handle, one.Object, one.Helper)));
-
-            IEnumerable<(string? Object, string Helper)> Of(ICollection<string> names) => objects
-                .Where(item => item.Place == reference.Place && names.Contains(item.Name))
-                .Select(item => ((string?)item.Name, item.Helper));
+            if (data.Type == (ushort)HelperObjectAttribute.Name)
+                return data.Text;
         }
 
-        return new HelperRuleset(objects, rules);
+        return "";
     }
 
-    /// <summary>The number of the ruleset, which each change increments. Null if the kernel has no nf_tables.</summary>
-    private static uint? Generation(NetlinkConnection connection)
-    {
-        MessageWriter writer = new(new byte[NetlinkBatch.MaximumMessageSize]);
-        writer.BeginMessage((ushort)NftMessage.Getgen, MessageFlags.Ack, 0);
-        writer.EndMessage();
-        uint? generation = null;
-        try
-        {
-            connection.Request(writer.Written.ToArray(), Operation, answer =>
-            {
-                AttributeReader attributes = answer.Attributes;
-                while (attributes.Read())
-                {
-                    if (attributes.Type == (ushort)GenerationAttribute.Id)
-                        generation = attributes.UInt32;
-                }
-            });
-        }
-        catch (NetlinkException exception) when (exception.Errno is Errno.InvalidArgument or Errno.NotSupported)
-        {
-            // The request has no attribute that could be invalid, so the kernel has no nf_tables.
-            return null;
-        }
-
-        return generation;
-    }
-
-    /// <summary>The names of the objects in each map of helper objects.</summary>
-    private static Dictionary<(NftPlace Place, string Set), HashSet<string>> ReadMaps(NetlinkConnection connection)
-    {
-        List<(NftPlace Place, string Set)> maps = [];
-        Dump(connection, NftMessage.Getset, 0, maps.Clear, message =>
-        {
-            string table = "", name = "";
-            ObjectType? type = null;
-            AttributeReader attributes = message.Attributes;
-            while (attributes.Read())
-            {
-                switch ((SetAttribute)attributes.Type)
-                {
-                    case SetAttribute.Table:
-                        table = attributes.Text;
-                        break;
-                    case SetAttribute.Name:
-                        name = attributes.Text;
-                        break;
-                    case SetAttribute.ObjType:
-                        type = (ObjectType)attributes.UInt32;
-                        break;
-                    default:
-                        break;
-                }
-            }
-
-            if (type == ObjectType.CtHelper)
-                maps.Add((new NftPlace((NetfilterProtocol)message.NetfilterFamily, table), name));
-        });
-        return maps.ToDictionary(map => map, map => ReadMap(connection, map.Place, map.Set));
-    }
-
-    private static HashSet<string> ReadMap(NetlinkConnection connection, NftPlace place, string set)
-    {
-        HashSet<string> names = [];
-        Dump(connection, NftMessage.Getsetelem, (byte)place.Family, names.Clear, Take, Name);
-        return names;
-
-        void Name(ref MessageWriter writer)
-        {
-            writer.PutText((ushort)SetElementListAttribute.Table, place.Table);
-            writer.PutText((ushort)SetElementListAttribute.Set, set);
-        }
-
-        void Take(NetlinkMessage message)
-        {
-            AttributeReader attributes = message.Attributes;
-            while (attributes.Read())
-            {
-                if (attributes.Type != (ushort)SetElementListAttribute.Elements)
-                    continue;
-                AttributeReader elements = attributes.Nested;
-                while (elements.Read())
-                {
-                    AttributeReader element = elements.Nested;
-                    while (element.Read())
-                    {
-                        if (element.Type == (ushort)SetElementAttribute.Objref)
-                            names.Add(element.Text);
-                    }
-                }
-            }
-        }
-    }
-
-    private static void AddObject(List<HelperObject> objects, NetlinkMessage message)
-    {
-        string table = "", name = "", helper = "";
-        ObjectType? type = null;
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            switch ((ObjectAttribute)attributes.Type)
-            {
-                case ObjectAttribute.Table:
-                    table = attributes.Text;
-                    break;
-                case ObjectAttribute.Name:
-                    name = attributes.Text;
-                    break;
-                case ObjectAttribute.Type:
-                    type = (ObjectType)attributes.UInt32;
-                    break;
-                case ObjectAttribute.Data:
-                    AttributeReader data = attributes.Nested;
-
-                    // Objects of other types have other attributes. They are skipped below.
-                    while (data.Read())
-                    {
-                        if (data.Type == (ushort)HelperObjectAttribute.Name)
-                            helper = data.Text;
-                    }
-
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        if (type == ObjectType.CtHelper)
-            objects.Add(new HelperObject(new NftPlace((NetfilterProtocol)message.NetfilterFamily, table), name, helper));
-    }
-
-    private static void AddRule(List<RuleReference> references, NetlinkMessage message)
-    {
-        string table = "", chain = "";
-        ulong handle = 0;
-        AttributeReader expressions = default;
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            switch ((RuleAttribute)attributes.Type)
-            {
-                case RuleAttribute.Table:
-                    table = attributes.Text;
-                    break;
-                case RuleAttribute.Chain:
-                    chain = attributes.Text;
-                    break;
-                case RuleAttribute.Handle:
-                    handle = attributes.UInt64;
-                    break;
-                case RuleAttribute.Expressions:
-                    expressions = attributes.Nested;
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        NftPlace place = new((NetfilterProtocol)message.NetfilterFamily, table);
-        while (expressions.Read())
-        {
-            if (OfExpression(expressions.Nested) is { } found)
-                references.Add(found with { Place = place, Chain = chain, Handle = handle });
-        }
-    }
-
-    private static RuleReference? OfExpression(AttributeReader expression)
-    {
-        string name = "";
-        while (expression.Read())
-        {
-            if (expression.Type == (ushort)ExpressionAttribute.Name)
-                name = expression.Text;
-            else if (expression.Type == (ushort)ExpressionAttribute.Data && name == "objref")
-                return OfObjectReference(expression.Nested);
-            else if (expression.Type == (ushort)ExpressionAttribute.Data && name == "target")
-                return OfTarget(expression.Nested);
-        }
-
-        return null;
-    }
-
-    private static RuleReference? OfObjectReference(AttributeReader reference)
+    /// <summary>The names of the objects that an expression uses. Objects of other types are among them.</summary>
+    private static IEnumerable<string?> OfObjectReference(AttributeReader reference, Func<string, IEnumerable<string?>> objectsOfMap)
     {
         ObjectType? type = null;
         string? name = null, map = null;
@@ -305,12 +93,10 @@ internal sealed record HelperRuleset(IReadOnlyList<HelperObject> Objects, IReadO
             }
         }
 
-        return map is not null ? new RuleReference { Map = map }
-            : type == ObjectType.CtHelper && name is not null ? new RuleReference { Object = name }
-            : null;
+        return map is not null ? objectsOfMap(map) : type == ObjectType.CtHelper ? [name] : [];
     }
 
-    private static RuleReference? OfTarget(AttributeReader target)
+    private static IEnumerable<(string? Object, string Helper)> OfTarget(AttributeReader target)
     {
         string name = "", helper = "";
         while (target.Read())
@@ -321,32 +107,7 @@ internal sealed record HelperRuleset(IReadOnlyList<HelperObject> Objects, IReadO
                 helper = CtTarget.HelperOf(target.Value);
         }
 
-        return name == CtTarget.Name && helper.Length > 0 ? new RuleReference { Helper = helper } : null;
-    }
-
-    private static void Dump(NetlinkConnection connection, NftMessage type, byte family, Action onBegin, MessageHandler onData, NftTransaction.Body? body = null)
-    {
-        MessageWriter writer = new(new byte[NetlinkBatch.MaximumMessageSize]);
-        writer.BeginMessage((ushort)type, MessageFlags.Dump | MessageFlags.Ack, family);
-        body?.Invoke(ref writer);
-        writer.EndMessage();
-        connection.ReadDump(writer.Written.ToArray(), Operation, onBegin, onData);
-    }
-
-    /// <summary>A rule as the kernel sends it: with the name of an object, of a map, or of a helper.</summary>
-    private sealed record RuleReference
-    {
-        public NftPlace Place { get; init; }
-
-        public string Chain { get; init; } = "";
-
-        public ulong Handle { get; init; }
-
-        public string? Object { get; init; }
-
-        public string? Map { get; init; }
-
-        public string? Helper { get; init; }
+        return name == CtTarget.Name && helper.Length > 0 ? [(null, helper)] : [];
     }
 }
 

@@ -7,6 +7,7 @@ internal enum NftMessage : ushort
     Gettable,
     Deltable,
     Newchain = 0xa03,
+    Getchain,
     Newrule = 0xa06,
     Getrule = 0xa07,
     Newset = 0xa09,
@@ -39,6 +40,9 @@ internal enum TableAttribute : ushort
 internal enum TableFlags : uint
 {
     None = 0,
+
+    /// <summary>The chains of the table see no packets.</summary>
+    Dormant = 1,
 
     /// <summary>The table belongs to the socket that created it, and is removed when that is closed (Linux 5.12).</summary>
     Owner = 2,
@@ -84,6 +88,7 @@ internal enum SetAttribute : ushort
     Flags,
     KeyType,
     KeyLen,
+    DataType,
     Desc = 9,
     Id = 10,
     ObjType = 15,
@@ -100,6 +105,7 @@ internal enum SetDescriptionAttribute : ushort
 internal enum SetFlags : uint
 {
     Interval = 4,
+    Timeout = 0x10,
 
     /// <summary>NFT_SET_EVAL: rules add elements (flag dynamic of nft).</summary>
     Dynamic = 0x20,
@@ -117,8 +123,10 @@ internal enum SetElementListAttribute : ushort
 internal enum SetElementAttribute : ushort
 {
     Key = 1,
-    Flags = 3,
+    Data,
+    Flags,
     Objref = 9,
+    KeyEnd,
 }
 
 /// <summary>NFT_SET_ELEM_*.</summary>
@@ -126,6 +134,9 @@ internal enum SetElementAttribute : ushort
 internal enum SetElementFlags : uint
 {
     IntervalEnd = 1,
+
+    /// <summary>The element matches what no other element does (<c>*</c> of nft).</summary>
+    Catchall = 2,
 }
 
 /// <summary>Families of nf_tables (NFPROTO_*, linux/netfilter.h).</summary>
@@ -145,8 +156,9 @@ internal enum Hook : uint
 {
     PreRouting = 0,
     LocalIn = 1,
-    LocalOut = 3,
-    PostRouting = 4,
+    Forward,
+    LocalOut,
+    PostRouting,
 }
 
 /// <summary>The order of chains at a hook (NF_IP_PRI_*, linux/netfilter_ipv4.h).</summary>
@@ -169,11 +181,17 @@ internal enum PacketVerdict : uint
     Accept,
 }
 
-/// <summary>Verdicts of nf_tables (NFT_*, enum nft_verdicts).</summary>
+/// <summary>Verdicts of nf_tables beside those of netfilter (NFT_*, enum nft_verdicts).</summary>
 internal enum ChainVerdict
 {
+    Continue = -1,
+    Break = -2,
+    Jump = -3,
+
     /// <summary>The packet continues in another chain, and does not come back to this one.</summary>
     Goto = -4,
+
+    Return = -5,
 }
 
 /// <summary>NFTA_EXPR_* (linux/netfilter/nf_tables.h).</summary>
@@ -217,6 +235,35 @@ internal enum CompareOperator : uint
 {
     Eq,
     Neq,
+    Lt,
+    Lte,
+    Gt,
+    Gte,
+}
+
+/// <summary>NFTA_RANGE_*.</summary>
+internal enum RangeAttribute : ushort
+{
+    Sreg = 1,
+    Op,
+    FromData,
+    ToData,
+}
+
+/// <summary>NFT_RANGE_*.</summary>
+internal enum RangeOperator : uint
+{
+    Eq,
+    Neq,
+}
+
+/// <summary>NFTA_BYTEORDER_*.</summary>
+internal enum ByteorderAttribute : ushort
+{
+    Sreg = 1,
+    Dreg,
+    Len = 4,
+    Size,
 }
 
 /// <summary>NFTA_BITWISE_*.</summary>
@@ -227,6 +274,7 @@ internal enum BitwiseAttribute : ushort
     Len,
     Mask,
     Xor,
+    Op,
 }
 
 /// <summary>NFTA_LOOKUP_*.</summary>
@@ -234,6 +282,16 @@ internal enum LookupAttribute : ushort
 {
     Set = 1,
     Sreg,
+    Dreg,
+    Flags = 5,
+}
+
+/// <summary>NFT_LOOKUP_F_*.</summary>
+[Flags]
+internal enum LookupFlags : uint
+{
+    /// <summary>The rule continues if the set has no such element.</summary>
+    Inv = 1,
 }
 
 /// <summary>NFTA_META_*.</summary>
@@ -241,11 +299,18 @@ internal enum MetaAttribute : ushort
 {
     Dreg = 1,
     Key,
+    Sreg,
 }
 
 /// <summary>NFT_META_*.</summary>
 internal enum MetaKey : uint
 {
+    Protocol = 1,
+    Iif = 4,
+    Oif,
+    Iifname,
+    Oifname,
+    Nftrace = 12,
     Nfproto = 15,
     L4proto,
 }
@@ -257,6 +322,7 @@ internal enum PayloadAttribute : ushort
     Base,
     Offset,
     Len,
+    Sreg,
 }
 
 /// <summary>NFT_PAYLOAD_*.</summary>
@@ -272,19 +338,50 @@ internal enum CtAttribute : ushort
     Dreg = 1,
     Key,
     Direction,
+    Sreg,
 }
 
 /// <summary>NFT_CT_*.</summary>
 internal enum CtKey : uint
 {
-    State = 0,
-    Status = 2,
-    ProtoSrc = 11,
+    State,
+    Direction,
+    Status,
+    Mark,
+    Secmark,
+    Expiration,
+    Helper,
+    L3protocol,
+    Src,
+    Dst,
+    Protocol,
+    ProtoSrc,
     ProtoDst,
-    SrcIp = 19,
+    Labels,
+    Pkts,
+    Bytes,
+    Avgpkt,
+    Zone,
+    Eventmask,
+    SrcIp,
     DstIp,
     SrcIp6,
     DstIp6,
+    Id,
+}
+
+/// <summary>The states of packets in rules, as the bits that nft_ct.c compares (NF_CT_STATE_*). A packet has exactly one.</summary>
+[Flags]
+internal enum PacketStates : uint
+{
+    None = 0,
+    Invalid = 1,
+    Established = 2,
+    Related = 4,
+    New = 8,
+
+    /// <summary>The packet belongs to no connection, because a rule exempts it (notrack).</summary>
+    Untracked = 64,
 }
 
 /// <summary>NFTA_COUNTER_*.</summary>
@@ -312,7 +409,16 @@ internal enum ObjectAttribute : ushort
 /// <summary>Types of named objects (NFT_OBJECT_*).</summary>
 internal enum ObjectType : uint
 {
-    CtHelper = 3,
+    Counter = 1,
+    Quota,
+    CtHelper,
+    Limit,
+    Connlimit,
+    Tunnel,
+    CtTimeout,
+    Secmark,
+    CtExpect,
+    Synproxy,
 }
 
 /// <summary>NFTA_CT_HELPER_*: the data of an object that attaches a helper.</summary>
@@ -335,7 +441,48 @@ internal enum ObjectReferenceAttribute : ushort
 internal enum TargetAttribute : ushort
 {
     Name = 1,
-    Info = 3,
+    Rev,
+    Info,
+}
+
+/// <summary>NFTA_MATCH_*: the expression for a match of iptables (linux/netfilter/nf_tables_compat.h).</summary>
+internal enum MatchAttribute : ushort
+{
+    Name = 1,
+    Rev,
+    Info,
+}
+
+/// <summary>NFTA_NAT_*.</summary>
+internal enum TranslationAttribute : ushort
+{
+    Type = 1,
+    Family,
+    RegAddrMin,
+    RegAddrMax,
+    RegProtoMin,
+    RegProtoMax,
+}
+
+/// <summary>NFT_NAT_*.</summary>
+internal enum TranslationType : uint
+{
+    Snat,
+    Dnat,
+}
+
+/// <summary>NFTA_MASQ_*.</summary>
+internal enum MasqueradeAttribute : ushort
+{
+    RegProtoMin = 2,
+    RegProtoMax,
+}
+
+/// <summary>NFTA_REDIR_*.</summary>
+internal enum RedirectAttribute : ushort
+{
+    RegProtoMin = 1,
+    RegProtoMax,
 }
 
 /// <summary>Registers of nf_tables (enum nft_registers).</summary>

@@ -61,15 +61,13 @@ internal sealed record TranslationCondition(ConntrackStatus Bits) : PacketCondit
     };
 }
 
-/// <summary>The packet starts a connection (NF_CT_STATE_BIT(IP_CT_NEW)).</summary>
+/// <summary>The packet starts a connection (the state new).</summary>
 internal sealed record NewConnectionCondition : PacketCondition
 {
-    private const uint NewBit = 1 << 3;
-
     public override void Write(ref MessageWriter writer, ValueSets sets)
     {
         ExpressionWriter.LoadCt(ref writer, CtKey.State, direction: null);
-        ExpressionWriter.Mask(ref writer, NewBit);
+        ExpressionWriter.Mask(ref writer, (uint)PacketStates.New);
         ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
     }
 

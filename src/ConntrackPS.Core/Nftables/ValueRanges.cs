@@ -23,6 +23,62 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public static ValueRanges Of(IEnumerable<IPProtocol> protocols) =>
         Merge(sizeof(byte), protocols.Select(protocol => ((UInt128)(byte)protocol, (UInt128)(byte)protocol)));
 
+    /// <summary>Every number of a length.</summary>
+    public static ValueRanges All(int length) => new(length, [(0, Highest(length))]);
+
+    /// <summary>The numbers of ranges that may touch or overlap.</summary>
+    public static ValueRanges Of(int length, IEnumerable<(UInt128 First, UInt128 Last)> ranges) => Merge(length, ranges);
+
+    /// <summary>The number in bytes of a packet.</summary>
+    public static UInt128 NumberOf(ReadOnlySpan<byte> bytes)
+    {
+        UInt128 number = 0;
+        foreach (byte part in bytes)
+            number = number << 8 | part;
+        return number;
+    }
+
+    /// <summary>True if no number is in it.</summary>
+    public bool IsEmpty => Ranges.Count == 0;
+
+    /// <summary>The numbers that are in both.</summary>
+    public ValueRanges Intersect(ValueRanges other)
+    {
+        List<(UInt128 First, UInt128 Last)> both = [];
+        for (int i = 0, j = 0; i < Ranges.Count && j < other.Ranges.Count;)
+        {
+            UInt128 first = UInt128.Max(Ranges[i].First, other.Ranges[j].First), last = UInt128.Min(Ranges[i].Last, other.Ranges[j].Last);
+            if (first <= last)
+                both.Add((first, last));
+            if (Ranges[i].Last < other.Ranges[j].Last)
+                i++;
+            else
+                j++;
+        }
+
+        return new ValueRanges(Length, both);
+    }
+
+    /// <summary>The numbers that are not in it.</summary>
+    public ValueRanges Complement()
+    {
+        List<(UInt128 First, UInt128 Last)> others = [];
+        UInt128? next = 0;
+        foreach ((UInt128 first, UInt128 last) in Ranges)
+        {
+            if (first > next)
+                others.Add((next.Value, first - 1));
+            next = After(last);
+        }
+
+        if (next is { } rest)
+            others.Add((rest, Highest(Length)));
+        return new ValueRanges(Length, others);
+    }
+
+    /// <summary>True if all numbers of the other are in it.</summary>
+    public bool Contains(ValueRanges other) => Intersect(other).Equals(other);
+
     /// <summary>The values in the language of nft(8): <c>10.0.0.0/24, 192.0.2.1-192.0.2.3</c>.</summary>
     public string ToNft() => string.Join(", ", Ranges.Select(range => range.First == range.Last ? Text(range.First)
         : PrefixLength(range.First, range.Last) is { } length ? string.Create(CultureInfo.InvariantCulture, $"{Text(range.First)}/{length}")
@@ -30,6 +86,24 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
 
     /// <summary>True if a range has the number.</summary>
     public bool Contains(UInt128 number) => Ranges.Any(range => range.First <= number && number <= range.Last);
+
+    /// <summary>The numbers as the fewest prefixes of addresses.</summary>
+    public IEnumerable<AddressPrefix> ToPrefixes(IPFamily family)
+    {
+        foreach ((UInt128 start, UInt128 last) in Ranges)
+        {
+            for (UInt128? first = start; first is { } next && next <= last;)
+            {
+                // The longest run of host bits that begins here and does not pass the end.
+                UInt128 host = 0;
+                while (host != Highest(Length) && (host << 1 | 1) is var more && (next & more) == 0 && next + more <= last && next + more >= next)
+                    host = more;
+                yield return AddressPrefix.Of(
+                    new HostAddress(family, new AddressBits((ulong)(next >> 64), (ulong)next)), 8 * Length - (int)UInt128.PopCount(host));
+                first = After(next + host);
+            }
+        }
+    }
 
     /// <summary>A number in network byte order.</summary>
     public byte[] Bytes(UInt128 number)
@@ -47,7 +121,7 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     public bool Equals(ValueRanges? other) => other is not null && Length == other.Length && Ranges.SequenceEqual(other.Ranges);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges[0]);
+    public override int GetHashCode() => HashCode.Combine(Length, Ranges.Count, Ranges.Count == 0 ? default : Ranges[0]);
 
     /// <summary>The length of the prefix that is a range of addresses. Null if none is.</summary>
     private int? PrefixLength(UInt128 first, UInt128 last)

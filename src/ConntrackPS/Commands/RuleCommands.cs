@@ -254,9 +254,9 @@ public sealed class RemoveConntrackRuleCommand : TuningCommand
                 WriteError(ErrorFactory.NoSuchRule(name));
 
             // A pattern names what can be removed here. The rules of other processes end with these.
-            ConntrackRule[] foreign = [.. found.Where(rule => isPattern && rule.ProcessId is { } process && process != Environment.ProcessId)];
+            ConntrackRule[] foreign = isPattern ? RuleNames.OfOthers(found) : [];
             if (foreign.Length > 0)
-                WriteWarning($"{Counted.Of(foreign.Length, "rule", "rules")} of other processes stay, and end with these: {string.Join(", ", foreign.Select(rule => rule.Name))}");
+                WriteWarning(RuleNames.DescribeOthers(foreign));
             foreach (ConntrackRule rule in found.Except(foreign))
                 RunOne(() => Remove(book, root, rule, target), rule.Name);
         }
@@ -280,4 +280,12 @@ internal static class RuleNames
     public static ConntrackRule[] Find(IReadOnlyList<ConntrackRule> rules, string name) => WildcardPattern.ContainsWildcardCharacters(name)
         ? [.. rules.Where(rule => new WildcardPattern(name, WildcardOptions.IgnoreCase).IsMatch(rule.Name))]
         : [.. rules.Where(rule => rule.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
+
+    /// <summary>The rules that only other processes can remove.</summary>
+    public static ConntrackRule[] OfOthers(IEnumerable<ConntrackRule> rules) =>
+        [.. rules.Where(rule => rule.ProcessId is { } process && process != Environment.ProcessId)];
+
+    /// <summary>Says that such rules stay.</summary>
+    public static string DescribeOthers(ConntrackRule[] others) =>
+        $"{Counted.Of(others.Length, "rule", "rules")} of other processes stay, and end with these: {string.Join(", ", others.Select(rule => rule.Name))}";
 }

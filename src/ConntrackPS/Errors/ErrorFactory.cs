@@ -12,6 +12,7 @@ using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
+using ConntrackPS.Rules.Tracking;
 using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Errors;
@@ -171,6 +172,12 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} needs at least one condition. It never applies to all traffic."), ErrorId.NoTraffic, ErrorCategory.InvalidArgument, null,
         "Give the traffic, for example -Protocol Udp -DestinationPort 53.");
 
+    /// <summary>No exemption from tracking has the name, or names the traffic.</summary>
+    /// <param name="exemption">The name or the traffic.</param>
+    public static ErrorRecord NoSuchExemption(string exemption) => Create(
+        new ItemNotFoundException($"There is no exemption from tracking '{exemption}'."), ErrorId.RuleNotFound, ErrorCategory.ObjectNotFound, exemption,
+        "Get-ConntrackRule -Kind NoTrack lists them.");
+
     /// <summary>The source of the user's SSH connection has as many connections as a limit allows.</summary>
     public static ErrorRecord OwnSourceAtLimit(LimitedSource source) => Create(
         new InvalidOperationException(FormattableString.Invariant(
@@ -240,7 +247,10 @@ internal static partial class ErrorFactory
         PersistenceException persistence => NotPersisted(persistence, isSet: false),
         OwnConnectionException => Create(
             exception, ErrorId.OwnConnection, ErrorCategory.InvalidOperation, target,
-            "Narrow the filter, for example with -DestinationPort or -Protocol. To block it anyway, use -Force."),
+            "Narrow the filter, for example with -DestinationPort or -Protocol. To do it anyway, use -Force."),
+        TrackingNeededException => Create(
+            exception, ErrorId.TrackingNeeded, ErrorCategory.InvalidOperation, target,
+            "Nothing was changed. Narrow the filter, or add rules that accept the packets in both directions without an entry. To exempt the traffic anyway, use -Force."),
         ZoneNotBlockableException => Create(
             exception, ErrorId.ZoneNotBlockable, ErrorCategory.InvalidArgument, target,
             "Omit -Zone, or remove entries without -Block."),

@@ -254,6 +254,9 @@ internal enum ErrorId
     /// <summary>A rule can't check a condition of the filter, because packets do not have it.</summary>
     ConditionNotOfPackets,
 
+    /// <summary>The traffic must stay tracked, because rules or translations need its entries.</summary>
+    TrackingNeeded,
+
     /// <summary>The system has no nftables service that could load a persisted rule.</summary>
     NoNftablesService,
 

@@ -36,7 +36,11 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <linux/netfilter.h>
         #include <linux/netfilter_ipv4.h>
         #include <linux/netfilter/x_tables.h>
+        #include <linux/netfilter/nf_nat.h>
         #include <linux/netfilter/xt_CT.h>
+        #include <linux/netfilter/xt_conntrack.h>
+        #include <linux/netfilter/xt_iprange.h>
+        #include <linux/netfilter/xt_multiport.h>
         #include <linux/netfilter_ipv4/ip_tables.h>
         #include <linux/netfilter_ipv6/ip6_tables.h>
         #include <linux/netfilter/nf_tables.h>

@@ -1,10 +1,10 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
+using ConntrackPS.Rules.Tracking;
 using ConntrackPS.Tests.Infrastructure;
 using LibC = ConntrackPS.Linux.LibC;
 
@@ -50,9 +50,31 @@ internal static class CLayouts
         ("offsetof(struct ipt_getinfo, size)", XTable.InfoLength - sizeof(uint)),
         ("offsetof(struct ipt_get_entries, entrytable)", XTable.EntriesOffset),
         ("offsetof(struct ip6t_get_entries, entrytable)", XTable.EntriesOffset),
-        ("offsetof(struct ipt_entry, target_offset)", IptablesRules.OffsetsIPv4),
-        ("offsetof(struct ip6t_entry, target_offset)", IptablesRules.OffsetsIPv6),
-        ("sizeof(struct xt_entry_target)", IptablesRules.TargetHeader),
+        ("offsetof(struct ipt_entry, target_offset)", XTableRule.OffsetsIPv4),
+        ("offsetof(struct ip6t_entry, target_offset)", XTableRule.OffsetsIPv6),
+        ("sizeof(struct ipt_entry)", XTableRule.LengthIPv4),
+        ("offsetof(struct ipt_ip, proto)", 80),
+        ("offsetof(struct ip6t_ip6, proto)", 128),
+        ("offsetof(struct ip6t_ip6, flags)", 131),
+        ("sizeof(struct xt_tcp)", XtLayout.TcpLength),
+        ("offsetof(struct xt_tcp, invflags)", XtLayout.TcpInvert),
+        ("sizeof(struct xt_udp)", XtLayout.UdpLength),
+        ("offsetof(struct xt_udp, invflags)", XtLayout.UdpInvert),
+        ("sizeof(struct xt_multiport_v1)", XtLayout.MultiportLength),
+        ("offsetof(struct xt_multiport_v1, invert)", XtLayout.MultiportInvert),
+        ("XT_MULTI_PORTS", XtLayout.MultiportCount),
+        ("sizeof(struct xt_iprange_mtinfo)", XtLayout.IprangeLength),
+        ("offsetof(struct xt_iprange_mtinfo, flags)", XtLayout.IprangeFlags),
+        ("offsetof(struct xt_conntrack_mtinfo1, match_flags)", XtLayout.ConntrackFlags),
+        ("offsetof(struct xt_conntrack_mtinfo3, match_flags)", XtLayout.ConntrackFlags),
+        ("offsetof(struct xt_conntrack_mtinfo3, invert_flags)", XtLayout.ConntrackInvert),
+        ("offsetof(struct xt_conntrack_mtinfo1, state_mask)", XtLayout.ConntrackStateMask),
+        ("offsetof(struct xt_conntrack_mtinfo3, state_mask)", XtLayout.ConntrackStateMask),
+        ("sizeof(struct nf_nat_range)", XtLayout.NatLength),
+        ("sizeof(struct nf_nat_ipv4_multi_range_compat)", XtLayout.OldNatLength),
+        ("sizeof(struct ip6t_entry)", XTableRule.LengthIPv6),
+        ("sizeof(struct xt_entry_target)", XExtension.HeaderLength),
+        ("sizeof(struct xt_entry_match)", XExtension.HeaderLength),
         ("offsetof(struct xt_ct_target_info, helper)", CtTarget.HelperOffset),
         ("offsetof(struct xt_ct_target_info_v1, helper)", CtTarget.HelperOffset),
         ("sizeof(((struct xt_ct_target_info *)0)->helper)", CtTarget.HelperLength),

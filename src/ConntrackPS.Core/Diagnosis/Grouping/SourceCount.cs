@@ -88,7 +88,7 @@ internal sealed class SourceCount(ConntrackFilter filter, LimitAction limit)
     /// expected. Not those that the kernel does not count: closed ones (nf_conncount.c: already_closed).</summary>
     private ConntrackFilter FilterFor(NetworkNamespace? networkNamespace)
     {
-        ConntrackFilter own = new() { SourceAddress = [.. LocalAddresses.Read(networkNamespace).Select(AddressPrefix.Parse)] };
+        ConntrackFilter own = new() { SourceAddress = LocalAddresses.Prefixes(networkNamespace) };
         List<ConntrackFilter> excluded = [Closed, Expected];
         if (own.SourceAddress.Count > 0)
             excluded.Add(own);
