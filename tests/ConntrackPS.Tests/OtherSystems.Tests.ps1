@@ -238,6 +238,7 @@ Describe 'A cmdlet that needs the kernel, on another system' {
                 'New-ConntrackExpectation'       = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'     = @{ Name = 'p'; Protocol = 'udp'; Replied = 5 }
                 'Register-ConntrackEvent'        = @{ SourceIdentifier = 'x' }
+                'Remove-ConntrackRule'           = @{ Name = 'x' }
                 'Remove-ConntrackTimeoutPolicy'  = @{ Name = 'p' }
                 'Repair-ConntrackHealth'         = @{ Confirm = $false; InputObject = $entry }
                 'Set-ConntrackEntry'             = @{ SourceAddress = '192.0.2.1'; NewMark = 1 }

@@ -144,6 +144,7 @@ Describe 'The table of docs/privileges.md' {
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
                 'Get-ConntrackHelper'           = { Get-ConntrackHelper }
+                'Get-ConntrackRule'             = { Get-ConntrackRule }
                 'Get-ConntrackSetting'          = { Get-ConntrackSetting }
                 'Get-ConntrackStat'             = { Get-ConntrackStat }
                 'Get-ConntrackTimeout'          = { Get-ConntrackTimeout }
@@ -156,6 +157,7 @@ Describe 'The table of docs/privileges.md' {
                 'Register-ConntrackEvent'       = { Register-ConntrackEvent -SourceIdentifier privilege; Unregister-Event privilege -ErrorAction Ignore }
                 'Remove-ConntrackEntry'         = { Remove-ConntrackEntry 192.0.2.8 }
                 'Remove-ConntrackExpectation'   = { Remove-ConntrackExpectation -Helper ftp }
+                'Remove-ConntrackRule'          = { Remove-ConntrackRule none* }
                 'Remove-ConntrackTimeoutPolicy' = { Remove-ConntrackTimeoutPolicy 'present' }
                 'Repair-ConntrackHealth'        = { [pscustomobject]@{ Severity = 'Warning'; Name = 'HalfOpenFlood'; Remedy = 'Get-Date' } | Repair-ConntrackHealth -SampleTime 0 -Confirm:$false }
                 'Set-ConntrackEntry'            = { $ftp | Set-ConntrackEntry -NewMark 5 }

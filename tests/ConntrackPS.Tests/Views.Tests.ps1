@@ -112,6 +112,9 @@ BeforeAll {
         'ConntrackPS.Blocking.ConntrackBlock'                           = @(foreach ($family in 'IPv4', 'IPv6') {
                 Block-ConntrackTraffic -SourceAddress $ends[$family][0] -DestinationAddress $ends[$family][1] @here
             })
+        'ConntrackPS.Rules.ConntrackRule'                               = @(foreach ($family in 'IPv4', 'IPv6') {
+                Limit-ConntrackSource -Maximum 4294967295 -SourceAddress $ends[$family][0] -DestinationAddress $ends[$family][1] @here
+            })
     }
 
     $samples['ConntrackPS.Diagnosis.Health.ConntrackRepair'] = @([pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date' } |
@@ -131,6 +134,7 @@ BeforeAll {
         'ConntrackPS.Helpers.ConntrackHelper#Namespaced'                = @(Get-ConntrackHelper @several)
         'ConntrackPS.Tuning.Settings.ConntrackSetting#Namespaced'       = @(Get-ConntrackSetting @several)
         'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy#Namespaced' = @(Get-ConntrackTimeoutPolicy @several)
+        'ConntrackPS.Rules.ConntrackRule#Namespaced'                    = @(Get-ConntrackRule @several)
         'ConntrackPS.Blocking.ConntrackBlock#Namespaced'                = @(Get-ConntrackBlock -NetworkNamespace *)
         'ConntrackPS.Diagnosis.Health.ConntrackFinding#Namespaced'      = @(Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Information @several)
         'ConntrackPS.Diagnosis.Health.ConntrackRepair#Namespaced'       = @($several.NetworkNamespace | ForEach-Object { [pscustomobject]@{ Severity = 'Warning'; Name = 'Nothing'; Remedy = 'Get-Date'; Namespace = $_ } } |
@@ -179,6 +183,7 @@ BeforeAll {
 
 AfterAll {
     Get-ConntrackBlock | Unblock-ConntrackTraffic
+    Get-ConntrackRule @here | Remove-ConntrackRule
     $PSStyle.OutputRendering = $rendering
     Remove-TestNamespace $namespace, $bare
 }
