@@ -6,6 +6,7 @@ using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
+using ConntrackPS.Rules.Tracking;
 
 namespace ConntrackPS.Samples;
 
@@ -43,6 +44,24 @@ internal static class Blocks
             LimitedSources.Read(rule, new ConntrackTable(where));
             foreach (LimitedSource source in (rule.Sources ?? []).Take(3))
                 Console.WriteLine($"  {source.Source} has {source.Count} of {source.Maximum}{(source.IsOver ? ", too many" : "")}");
+        }
+    }
+
+    /// <summary>Says whether traffic to a port could go without tracking, and what needs its entries if not.</summary>
+    public static void CheckTracking(NetworkNamespace? where, string address, string port)
+    {
+        ConntrackFilter filter = new() { Protocol = [IPProtocol.Udp], DestinationAddress = [AddressPrefix.Parse(address)], DestinationPort = [PortRange.Parse(port)] };
+        try
+        {
+            IReadOnlyList<TrackingReason> reasons = TrackingCheck.Find(filter, where);
+            if (reasons.Count > 0)
+                throw new TrackingNeededException(reasons);
+            Console.WriteLine($"Nothing needs {filter}.");
+        }
+        catch (TrackingNeededException exception)
+        {
+            foreach (TrackingReason reason in exception.Reasons)
+                Console.WriteLine($"{reason.Place}: {reason.Explanation}");
         }
     }
 

@@ -23,7 +23,8 @@ const string Usage = """
       policy [create NAME STATE SECONDS | remove NAME]
       expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
       expect-watch SECONDS                           helpers
-      rules [remove NAME]                            save
+      rules [remove NAME]                            tracking ADDRESS PORT
+      save
       read < TEXT                                    restore < TEXT
     """;
 
@@ -70,6 +71,7 @@ try
         case ["policy", "remove", var policy]: Tuning.RemovePolicy(where, policy); break;
 
         case ["rules"]: Blocks.Rules(where); break;
+        case ["tracking", var address, var port]: Blocks.CheckTracking(where, address, port); break;
         case ["rules", "remove", var rule]: Blocks.RemoveRule(where, rule); break;
 
         case ["expect"]: Expecting.List(where); break;

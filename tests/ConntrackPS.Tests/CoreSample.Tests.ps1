@@ -210,6 +210,19 @@ Describe 'samples/CoreSample' {
         $said[2] | Should -BeLike 'tftp: No connection gets it: *'
     }
 
+    It 'tracking: what needs the entries of traffic' {
+        Invoke-Sample tracking 192.0.2.77 53 | Should -BeLike 'Nothing needs entries with protocol Udp *'
+        Invoke-InNamespace $namespace nft add table inet stateful
+        Invoke-InNamespace $namespace nft add chain inet stateful c '{ type filter hook prerouting priority 0; policy drop; }'
+        Invoke-InNamespace $namespace nft add rule inet stateful c ct state established accept
+        try {
+            Invoke-Sample tracking 192.0.2.77 53 | Should -BeLike 'inet stateful c handle *: accepts packets of the state established, *'
+        }
+        finally {
+            Invoke-InNamespace $namespace nft delete table inet stateful
+        }
+    }
+
     It 'rules: what there is, and its end' {
         Invoke-InNamespace $namespace nft add table inet conntrackps-notrack-3
         Invoke-Sample rules | Should -Be 'NoTrack conntrackps-notrack-3: unknown, unknown: no file describes it; 0 packets; from no file'

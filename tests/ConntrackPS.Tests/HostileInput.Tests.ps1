@@ -40,6 +40,8 @@ BeforeAll {
                 'ConvertFrom-ConntrackText'   = @{ InputObject = '' }
                 'ConvertTo-ConntrackText'     = @{ InputObject = $entry }
                 'Disable-ConntrackHelper'     = @{ Name = '*'; WhatIf = $true }
+                'Disable-ConntrackTracking'   = @{ Protocol = 'Udp'; DestinationPort = 9; WhatIf = $true }
+                'Enable-ConntrackTracking'    = @{ Name = '*'; WhatIf = $true }
                 'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}

@@ -85,6 +85,8 @@ Describe 'Several network namespaces' {
         @{ Name = 'Block-ConntrackTraffic'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Clear-ConntrackTable'; With = @{ Confirm = $false } }
         @{ Name = 'Disable-ConntrackHelper'; With = @{ Name = 'ftp' }; IsReader = $true }
+        @{ Name = 'Disable-ConntrackTracking'; With = @{ Protocol = 'Udp'; DestinationPort = 9 } }
+        @{ Name = 'Enable-ConntrackTracking'; With = @{ Name = '*' }; IsReader = $true }
         @{ Name = 'Enable-ConntrackHelper'; With = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' } }
         @{ Name = 'Get-ConntrackEntry'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackExpectation'; With = @{}; IsReader = $true }
@@ -167,6 +169,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Set-ConntrackSetting'; With = @{ Name = 'Accounting'; Value = $true } }
         @{ Name = 'New-ConntrackEntry'; With = @{ Protocol = 'Udp'; SourceAddress = '192.0.2.9'; SourcePort = 1; DestinationAddress = '192.0.2.8'; DestinationPort = 2; TimeoutSeconds = 60 } }
         @{ Name = 'Block-ConntrackTraffic'; With = @{ SourceAddress = '192.0.2.1' } }
+        @{ Name = 'Disable-ConntrackTracking'; With = @{ Protocol = 'Udp'; DestinationPort = 9 } }
         @{ Name = 'Enable-ConntrackHelper'; With = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' } }
         @{ Name = 'Limit-ConntrackSource'; With = @{ Maximum = 1000 } }
         @{ Name = 'New-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Protocol = 'Udp'; Replied = 5 } }

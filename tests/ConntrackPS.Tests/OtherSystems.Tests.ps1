@@ -230,6 +230,8 @@ Describe 'A cmdlet that needs the kernel, on another system' {
                 'Block-ConntrackTraffic'         = @{ SourceAddress = '192.0.2.1' }
                 'Clear-ConntrackTable'           = @{ Confirm = $false }
                 'Disable-ConntrackHelper'        = @{ Name = 'ftp' }
+                'Disable-ConntrackTracking'      = @{ Protocol = 'Udp'; DestinationPort = 9 }
+                'Enable-ConntrackTracking'       = @{ Name = '*' }
                 'Enable-ConntrackHelper'         = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' }
                 'Limit-ConntrackSource'          = @{ Maximum = 5 }
                 'New-ConntrackEntry'             = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60 }

@@ -372,6 +372,8 @@ Describe 'Paths that lead to no namespace' {
             'Block-ConntrackTraffic'          = '-Address 192.0.2.1'
             'Clear-ConntrackTable'            = '-Confirm:$false'
             'Disable-ConntrackHelper'         = 'ftp'
+            'Disable-ConntrackTracking'       = '-Protocol Udp -DestinationPort 9'
+            'Enable-ConntrackTracking'        = '*'
             'Enable-ConntrackHelper'          = 'ftp -DestinationAddress 192.0.2.1'
             'Limit-ConntrackSource'           = '-Maximum 1000'
             'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -Timeout 9'

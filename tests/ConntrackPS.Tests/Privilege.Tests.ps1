@@ -137,6 +137,8 @@ Describe 'The table of docs/privileges.md' {
                 'ConvertFrom-ConntrackText'     = { 'udp 17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1' | ConvertFrom-ConntrackText }
                 'ConvertTo-ConntrackText'       = { $entries | ConvertTo-ConntrackText }
                 'Disable-ConntrackHelper'       = { Disable-ConntrackHelper * }
+                'Disable-ConntrackTracking'     = { Disable-ConntrackTracking -Protocol Udp -DestinationPort 9 -Force | Remove-ConntrackRule }
+                'Enable-ConntrackTracking'      = { Enable-ConntrackTracking * }
                 'Enable-ConntrackHelper'        = { Enable-ConntrackHelper tftp -DestinationAddress 192.0.2.8 | Remove-ConntrackRule }
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }

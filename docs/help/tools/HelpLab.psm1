@@ -156,6 +156,13 @@ function Start-Greedy {
     } | ConvertFrom-ConntrackText | New-ConntrackEntry
 }
 
+<# Creates the entries of many questions to a DNS server. #>
+function Start-DnsLoad {
+    0..1499 | ForEach-Object {
+        "udp 17 25 src=2001:db8:7::$($_ % 250) dst=2001:db8:100::53 sport=$(20000 + $_) dport=53 src=2001:db8:100::53 dst=2001:db8:7::$($_ % 250) sport=53 dport=$(20000 + $_) mark=0 use=1"
+    } | ConvertFrom-ConntrackText | New-ConntrackEntry
+}
+
 function Invoke-Native {
     $program, $arguments = $args
     $said = & $program @arguments 2>&1
@@ -164,4 +171,4 @@ function Invoke-Native {
     }
 }
 
-Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood
+Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-Greedy, Start-DnsLoad

@@ -190,6 +190,7 @@ internal enum ChainVerdict
 
     /// <summary>The packet continues in another chain, and does not come back to this one.</summary>
     Goto = -4,
+
     Return = -5,
 }
 

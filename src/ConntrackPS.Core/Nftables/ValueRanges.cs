@@ -13,8 +13,8 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
         family == IPFamily.IPv6 ? 16 : 4,
         prefixes.Where(prefix => prefix.Family == family).Select(prefix =>
         {
-            UInt128 first = NumberOf(prefix.Address);
-            return (first, first | (~NumberOf(prefix.Mask) & Highest(family == IPFamily.IPv6 ? 16 : 4)));
+            UInt128 first = Number(prefix.Address);
+            return (first, first | (~Number(prefix.Mask) & Highest(family == IPFamily.IPv6 ? 16 : 4)));
         }));
 
     public static ValueRanges Of(IEnumerable<PortRange> ports) =>
@@ -37,9 +37,6 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
             number = number << 8 | part;
         return number;
     }
-
-    /// <summary>An address as a number.</summary>
-    public static UInt128 NumberOf(AddressBits bits) => new(bits.High, bits.Low);
 
     /// <summary>True if no number is in it.</summary>
     public bool IsEmpty => Ranges.Count == 0;
@@ -90,6 +87,24 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
     /// <summary>True if a range has the number.</summary>
     public bool Contains(UInt128 number) => Ranges.Any(range => range.First <= number && number <= range.Last);
 
+    /// <summary>The numbers as the fewest prefixes of addresses.</summary>
+    public IEnumerable<AddressPrefix> ToPrefixes(IPFamily family)
+    {
+        foreach ((UInt128 start, UInt128 last) in Ranges)
+        {
+            for (UInt128? first = start; first is { } next && next <= last;)
+            {
+                // The longest run of host bits that begins here and does not pass the end.
+                UInt128 host = 0;
+                while (host != Highest(Length) && (host << 1 | 1) is var more && (next & more) == 0 && next + more <= last && next + more >= next)
+                    host = more;
+                yield return AddressPrefix.Of(
+                    new HostAddress(family, new AddressBits((ulong)(next >> 64), (ulong)next)), 8 * Length - (int)UInt128.PopCount(host));
+                first = After(next + host);
+            }
+        }
+    }
+
     /// <summary>A number in network byte order.</summary>
     public byte[] Bytes(UInt128 number)
     {
@@ -138,6 +153,7 @@ internal sealed record ValueRanges(int Length, IReadOnlyList<(UInt128 First, UIn
         return new ValueRanges(length, merged);
     }
 
+    private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
 
     private static UInt128 Highest(int length) => UInt128.MaxValue >> (128 - 8 * length);
 }

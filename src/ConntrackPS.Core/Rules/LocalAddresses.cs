@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 
@@ -11,14 +14,20 @@ namespace ConntrackPS.Rules;
 /// <param name="Delivered">These, and those of broadcast and multicast.</param>
 internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
 {
+    /// <summary>The addresses of each interface, by its name. Empty if they are unknown, and for IPv6.</summary>
+    public IReadOnlyDictionary<string, ValueRanges> OfInterface { get; init; } = new Dictionary<string, ValueRanges>();
+
     private const uint LocalRoute = 0x80000000;
     private const uint AnycastRoute = 0x00100000;
 
-    /// <summary>Reads the addresses of both families in a network namespace. Null for a family whose addresses can't be read.</summary>
+    /// <summary>Reads the addresses of a network namespace, of both families, as prefixes. Addresses that are next to each other are
+    /// one.</summary>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+    /// <returns>Prefixes such as <c>192.0.2.1/32</c>, <c>127.0.0.0/8</c> and <c>2001:db8::1/128</c>. None of a family that can't be read.</returns>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    public static IReadOnlyDictionary<IPFamily, LocalAddresses?> ReadIn(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(
-        networkNamespace, () => ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).ToDictionary(family => family, Read));
+    public static IReadOnlyList<AddressPrefix> Prefixes(NetworkNamespace? networkNamespace) => NetworkNamespace.RunIn(
+        networkNamespace,
+        () => (IReadOnlyList<AddressPrefix>)[.. ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).SelectMany(family => Read(family)?.Own.ToPrefixes(family) ?? [])]);
 
     /// <summary>Reads the addresses of the network namespace of the calling thread.</summary>
     /// <returns>Null if they can't be read.</returns>
@@ -28,7 +37,7 @@ internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
         {
             return family == IPFamily.IPv6
                 ? ParseIPv6(File.ReadLines("/proc/thread-self/net/ipv6_route"))
-                : ParseIPv4(File.ReadLines("/proc/thread-self/net/fib_trie"));
+                : ParseIPv4(File.ReadLines("/proc/thread-self/net/fib_trie")) with { OfInterface = ReadInterfaces() };
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
         {
@@ -36,8 +45,22 @@ internal sealed record LocalAddresses(ValueRanges Own, ValueRanges Delivered)
         }
     }
 
-    /// <summary>True if an address is one of the interfaces or local routes.</summary>
-    public bool Owns(AddressBits address) => Own.Contains(ValueRanges.NumberOf(address));
+    /// <summary>The IPv4 addresses of each interface of the network namespace of the calling thread (getifaddrs).</summary>
+    private static Dictionary<string, ValueRanges> ReadInterfaces()
+    {
+        try
+        {
+            return NetworkInterface.GetAllNetworkInterfaces().ToDictionary(
+                one => one.Name,
+                one => ValueRanges.Of(4, one.GetIPProperties().UnicastAddresses
+                    .Where(address => address.Address.AddressFamily == AddressFamily.InterNetwork)
+                    .Select(address => Range(address.Address, 32))));
+        }
+        catch (NetworkInformationException)
+        {
+            return [];
+        }
+    }
 
     /// <summary>Parses fib_trie: each address, then its prefix lengths with the type of the route. All tables are in it.</summary>
     internal static LocalAddresses ParseIPv4(IEnumerable<string> lines)

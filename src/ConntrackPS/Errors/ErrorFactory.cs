@@ -172,6 +172,12 @@ internal static partial class ErrorFactory
         new ArgumentException($"{command} needs at least one condition. It never applies to all traffic."), ErrorId.NoTraffic, ErrorCategory.InvalidArgument, null,
         "Give the traffic, for example -Protocol Udp -DestinationPort 53.");
 
+    /// <summary>No exemption from tracking has the name, or names the traffic.</summary>
+    /// <param name="exemption">The name or the traffic.</param>
+    public static ErrorRecord NoSuchExemption(string exemption) => Create(
+        new ItemNotFoundException($"There is no exemption from tracking '{exemption}'."), ErrorId.RuleNotFound, ErrorCategory.ObjectNotFound, exemption,
+        "Get-ConntrackRule -Kind NoTrack lists them.");
+
     /// <summary>The source of the user's SSH connection has as many connections as a limit allows.</summary>
     public static ErrorRecord OwnSourceAtLimit(LimitedSource source) => Create(
         new InvalidOperationException(FormattableString.Invariant(
@@ -216,12 +222,6 @@ internal static partial class ErrorFactory
         };
         return Create(module, id, category, module.Module, remedy);
     }
-
-    /// <summary>No exemption from tracking has the name, or names the traffic.</summary>
-    /// <param name="exemption">The name or the traffic.</param>
-    public static ErrorRecord NoSuchExemption(string exemption) => Create(
-        new ItemNotFoundException($"There is no exemption from tracking '{exemption}'."), ErrorId.RuleNotFound, ErrorCategory.ObjectNotFound, exemption,
-        "Get-ConntrackRule -Kind NoTrack lists them.");
 
     private static string Record(long number) => number > 0 ? $"record {number}: " : "";
 

@@ -304,7 +304,7 @@ public sealed partial class LimitActionTests(RoutedNetwork network) : IClassFixt
 
         string prefix = family == IPFamily.IPv6 ? "2001:db8:9::/64" : "10.9.0.0/24";
         Assert.Equal([(prefix, 4)], Count(limit with { Prefix = 24, PrefixIPv6 = 64 }));
-        
+
         // The exempt address is no destination here.
         Assert.Equal([(RoutedNetwork.Server(family), 5)], Count(limit with { IsPerDestination = true }));
 

@@ -1,6 +1,8 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
+using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
 using ConntrackPS.Rules.Tracking;
 using ConntrackPS.Tests.Infrastructure;
@@ -21,6 +23,7 @@ public sealed class TrackingCheckTests : IDisposable
     {
         _ns.Exec("ip", "link", "add", "wan", "type", "veth", "peer", "name", "lan");
         _ns.Exec("ip", "address", "add", "192.0.2.53/24", "dev", "wan");
+        _ns.Exec("ip", "address", "add", "10.0.9.1/24", "dev", "lan");
         _ns.Exec("ip", "address", "add", "2001:db8::53/64", "dev", "wan", "nodad");
         _ns.Exec("ip", "link", "set", "wan", "up");
         _ns.Exec("ip", "link", "set", "lan", "up");
@@ -134,6 +137,9 @@ public sealed class TrackingCheckTests : IDisposable
         { "type nat hook postrouting priority 100", "oifname wan ip saddr 10.0.1.0/24 masquerade", Through },
         { "type nat hook postrouting priority 100", "oifname wan ip saddr 10.0.3.0/24 masquerade", "" },
         { "type nat hook postrouting priority 100", "oifname wan ip saddr 10.0.3.0/24 masquerade", Server },
+        { "type nat hook postrouting priority 100", "oifname lan ip saddr 10.0.3.0/24 masquerade", "none " + Server },
+        { "type nat hook postrouting priority 100", "oifname != lan ip saddr 10.0.3.0/24 masquerade", Server },
+        { "type nat hook postrouting priority 100", "oif wan ip saddr 10.0.3.0/24 masquerade", Server },
         { "type nat hook postrouting priority 100", "oifname wan ip saddr 10.0.3.0/24 tcp dport 80 masquerade", "" },
         { "type nat hook postrouting priority 100", "ip saddr 10.0.1.5 snat to 203.0.113.1", Through },
         { "type nat hook postrouting priority 100", "ip saddr 10.0.9.5 snat to 10.0.1.9", Through },
@@ -154,8 +160,10 @@ public sealed class TrackingCheckTests : IDisposable
     public void A_rule_that_translates_the_traffic_or_the_replies_to_it_is_a_reason(string chain, string rules, string filter)
     {
         Load($"table inet nat {{ chain c {{ {chain}; {rules}; }}; }}");
-        IReadOnlyList<TrackingReason> reasons = Find(filter.Length == 0 ? Through : filter);
-        if (filter.Length == 0)
+        const string None = "none ";
+        bool isNone = filter.Length == 0 || filter.StartsWith(None, StringComparison.Ordinal);
+        IReadOnlyList<TrackingReason> reasons = Find(filter.Length == 0 ? Through : isNone ? filter[None.Length..] : filter);
+        if (isNone)
             Assert.Empty(reasons);
         else
             Assert.Contains("translates the", Assert.Single(reasons).Explanation, StringComparison.Ordinal);
@@ -293,12 +301,32 @@ public sealed class TrackingCheckTests : IDisposable
     {
         _ns.Exec("ip", "route", "add", "local", "198.51.100.0/28", "dev", "lo");
         (LocalAddresses four, LocalAddresses six) = _ns.Namespace.Run(() => (LocalAddresses.Read(IPFamily.IPv4)!, LocalAddresses.Read(IPFamily.IPv6)!));
-        Assert.Equal("127.0.0.0/8, 192.0.2.53, 198.51.100.0/28", four.Own.ToNft());
+        Assert.Equal("10.0.9.1, 127.0.0.0/8, 192.0.2.53, 198.51.100.0/28", four.Own.ToNft());
+        Assert.Equal("192.0.2.53", four.OfInterface["wan"].ToNft());
+        Assert.Equal("10.0.9.1", four.OfInterface["lan"].ToNft());
         Assert.Contains("192.0.2.255", four.Delivered.ToNft(), StringComparison.Ordinal);
         Assert.Contains("224.0.0.0/4", four.Delivered.ToNft(), StringComparison.Ordinal);
         Assert.Contains("2001:db8::53", six.Own.ToNft(), StringComparison.Ordinal);
         Assert.StartsWith("::1, ", six.Own.ToNft(), StringComparison.Ordinal);
     }
+
+    /// <summary>Begin, table, two chains with two rules each and a set, end.</summary>
+    [Theory]
+    [InlineData(1, Errno.NotSupported, "no nf_tables")]
+    [InlineData(6, Errno.NotFound, "CONFIG_NFT_CT")]
+    public void A_kernel_without_notrack_is_one_clear_error(int sequence, Errno errno, string problem)
+    {
+        using FakeKernel kernel = new();
+        kernel.Answer(Messages.Error((uint)sequence, errno));
+        OwnedTable table = new(kernel.Connection, "conntrackps-notrack-1-1", "add a rule");
+        NftablesUnavailableException exception = Assert.Throws<NftablesUnavailableException>(
+            () => table.Make((builder, transaction) => new NoTrackAction().AddTo(builder, transaction, PacketSelector.Of(Filter(Server)))));
+        Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_the_privilege_the_kernel_refuses() => Assert.Equal(
+        Errno.NotPermitted, Assert.Throws<NetlinkException>(() => Unprivileged.Run(_ns.Namespace, () => TrackingCheck.Find(Filter(Server)))).Errno);
 
     [Fact]
     public void A_damaged_ruleset_of_iptables_is_read_to_its_end()

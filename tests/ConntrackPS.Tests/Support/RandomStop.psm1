@@ -12,6 +12,7 @@ $work = [ordered]@{
     'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
     'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }
     'helpers'             = { Get-ConntrackHelper -NetworkNamespace $Namespace }
+    'exemptions'          = { Disable-ConntrackTracking -Protocol Udp -SourceAddress 203.0.113.9 -NetworkNamespace $Namespace; Enable-ConntrackTracking * -NetworkNamespace $Namespace }
     'helper rules'        = { Enable-ConntrackHelper ftp -DestinationAddress 203.0.113.9 -NetworkNamespace $Namespace; Disable-ConntrackHelper ftp -NetworkNamespace $Namespace }
     'expectations'        = { Get-ConntrackExpectation -NetworkNamespace $Namespace; Watch-ConntrackEvent -Expectation -NetworkNamespace $Namespace }
     'a subscription'      = {

@@ -88,13 +88,13 @@ internal sealed class SourceCount(ConntrackFilter filter, LimitAction limit)
     /// expected. Not those that the kernel does not count: closed ones (nf_conncount.c: already_closed).</summary>
     private ConntrackFilter FilterFor(NetworkNamespace? networkNamespace)
     {
-        IReadOnlyDictionary<IPFamily, LocalAddresses?> local = LocalAddresses.ReadIn(networkNamespace);
-        List<ConntrackFilter> excluded = [Closed, Expected, new() { Conditions = [new FilterTerm(nameof(ConntrackFilter.Conditions), "a source of this machine", IsOwn)] }];
+        ConntrackFilter own = new() { SourceAddress = LocalAddresses.Prefixes(networkNamespace) };
+        List<ConntrackFilter> excluded = [Closed, Expected];
+        if (own.SourceAddress.Count > 0)
+            excluded.Add(own);
         if (limit.Exempt.Count > 0)
             excluded.Add(HostProperty.Set(new ConntrackFilter(), limit.Exempt));
         return OfFirstPacket() with { Exclude = [.. filter.Exclude, .. excluded] };
-
-        bool IsOwn(ConntrackEntry entry) => local[entry.Original.Family]?.Owns(entry.Original.Source) == true;
     }
 
     /// <summary>A filter on either address or port means those of the entry's four that its first packet has: replies may be translated.</summary>

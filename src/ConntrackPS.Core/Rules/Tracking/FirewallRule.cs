@@ -91,6 +91,10 @@ internal sealed record FirewallRule(string Place, IReadOnlyList<RuleTest> Tests,
                 PartTest part => first?.With(part.Part, part.Values),
                 FamilyTest => first is not null && test.Of(first, PacketStates.New) == Answer.No ? null : first,
                 NeverTest => null,
+
+                // Packets between addresses of this machine use the loopback interface.
+                InterfaceTest { IsLoopback: false, IsNegated: false } other when local is not null =>
+                    first?.With(other.IsInput ? PacketPart.Source : PacketPart.Destination, local.Own.Complement()),
                 _ => first,
             };
         }
@@ -98,7 +102,7 @@ internal sealed record FirewallRule(string Place, IReadOnlyList<RuleTest> Tests,
         if (first is null || Translation is not { } translation)
             return null;
         ValueRanges all = ValueRanges.All(PacketBox.LengthOf(family)), allPorts = ValueRanges.All(sizeof(ushort));
-        ValueRanges? known = translation.IsLocal ? local?.Own : translation.Addresses;
+        ValueRanges? known = translation.IsLocal ? Masks(local) : translation.Addresses;
         ValueRanges addresses = known?.Length == all.Length ? known : all;
         PacketBox replies = new(family, first.Protocols, first.Destinations, first.Sources, first.DestinationPorts, first.SourcePorts);
         if (translation.IsSource)
@@ -108,6 +112,14 @@ internal sealed record FirewallRule(string Place, IReadOnlyList<RuleTest> Tests,
         }
 
         return replies with { Sources = translation.ChangesAddress ? addresses : first.Destinations, SourcePorts = translation.Ports ?? first.DestinationPorts };
+    }
+
+    /// <summary>The addresses that the rule may put in. masquerade takes one of the interface by which packets leave, if that has an IPv4
+    /// address (inet_select_addr).</summary>
+    private ValueRanges? Masks(LocalAddresses? local)
+    {
+        string? name = Translation!.IsSource ? Tests.OfType<InterfaceTest>().FirstOrDefault(test => test is { IsInput: false, IsNegated: false })?.Name : null;
+        return name is not null && local?.OfInterface.GetValueOrDefault(name) is { IsEmpty: false } addresses ? addresses : local?.Own;
     }
 }
 

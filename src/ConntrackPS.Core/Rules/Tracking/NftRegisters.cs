@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Linux;
 using ConntrackPS.Nftables;
 
 namespace ConntrackPS.Rules.Tracking;
@@ -227,7 +228,7 @@ internal static class NftComparison
             case LoadedKind.InputInterface or LoadedKind.OutputInterface when value.Changes.Count == 0 && (value.Length == sizeof(uint) ? wanted.Length == sizeof(uint) : wanted.Contains((byte)0)):
                 // The index of the loopback interface is 1 in each network namespace. A name without its end is a pattern.
                 bool isLoopback = value.Length == sizeof(uint) ? MemoryMarshal.Read<uint>(wanted) == 1 : wanted.AsSpan().StartsWith("lo\0"u8);
-                return [new InterfaceTest(value.Kind == LoadedKind.InputInterface, isLoopback, IsNegated: false)];
+                return [new InterfaceTest(value.Kind == LoadedKind.InputInterface, isLoopback, IsNegated: false, value.Length == sizeof(uint) ? null : XExtension.TextOf(wanted))];
             case LoadedKind.Protocol:
                 return [Masked(PacketPart.Protocol, 1, wanted, mask)];
             case LoadedKind.Header:

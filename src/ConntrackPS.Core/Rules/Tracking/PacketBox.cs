@@ -128,12 +128,10 @@ internal sealed record PacketBox(
     /// <summary>True if a packet of an entry is in the box: one with the addresses and ports of a tuple.</summary>
     public bool Contains(in ConntrackTuple tuple) =>
         tuple.Family == Family
-        && Has(Protocols, (byte)tuple.Protocol)
-        && Has(Sources, Number(tuple.Source))
-        && Has(Destinations, Number(tuple.Destination))
-        && (!tuple.HasPorts || (Has(SourcePorts, tuple.SourcePort) && Has(DestinationPorts, tuple.DestinationPort)));
-
-    private static bool Has(ValueRanges ranges, UInt128 number) => ranges.Ranges.Any(range => range.First <= number && number <= range.Last);
+        && Protocols.Contains((byte)tuple.Protocol)
+        && Sources.Contains(Number(tuple.Source))
+        && Destinations.Contains(Number(tuple.Destination))
+        && (!tuple.HasPorts || (SourcePorts.Contains(tuple.SourcePort) && DestinationPorts.Contains(tuple.DestinationPort)));
 
     private static UInt128 Number(AddressBits bits) => new(bits.High, bits.Low);
 
@@ -198,7 +196,8 @@ internal sealed record FamilyTest(IPFamily Family, bool IsNegated) : RuleTest
 /// <param name="IsInput">True for the interface that it arrives by.</param>
 /// <param name="IsLoopback">True for the loopback interface, false for one other interface.</param>
 /// <param name="IsNegated">True for the opposite.</param>
-internal sealed record InterfaceTest(bool IsInput, bool IsLoopback, bool IsNegated) : RuleTest
+/// <param name="Name">The name of the interface. Null if the rule has only its index.</param>
+internal sealed record InterfaceTest(bool IsInput, bool IsLoopback, bool IsNegated, string? Name = null) : RuleTest
 {
     public override Answer Of(PacketBox box, PacketStates state)
     {

@@ -38,7 +38,7 @@ public sealed class TrackingNeededException(IReadOnlyList<TrackingReason> reason
 /// <item><c>ct state invalid drop</c> is not a reason, because no tracked packet is dropped that would pass without tracking. Packets that
 /// tracking finds invalid pass then.</item>
 /// <item>A rule that takes established, related and untracked packets alike is not a reason. Nor is one that accepts only untracked ones,
-/// because somebody wrote it for them.</item>
+/// because that is its purpose.</item>
 /// <item>A rule that drops packets by their entry (<c>ct state new drop</c>) is a reason, unless later rules certainly drop them: the exemption
 /// would open the firewall.</item>
 /// <item>A rule that only counts or logs packets by their state is not a reason.</item>
@@ -54,7 +54,7 @@ public sealed class TrackingNeededException(IReadOnlyList<TrackingReason> reason
 /// this machine decide which packets pass the hooks input, forward and output; packets with forged addresses are left out. Rules of the
 /// families arp and netdev do not see entries. Rules of tc, Open vSwitch and eBPF programs are not read.</para>
 /// </remarks>
-internal sealed class TrackingCheck
+public sealed class TrackingCheck
 {
     private const string Operation = "list the rules that need tracking";
 
@@ -85,9 +85,11 @@ internal sealed class TrackingCheck
     /// <exception cref="IncompleteListingException">The ruleset changed during each attempt to read it, or entries may have been
     /// missed.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
-    public static IReadOnlyList<TrackingReason> Find(ConntrackFilter filter, NetworkNamespace? networkNamespace, CancellationToken stop = default)
+    public static IReadOnlyList<TrackingReason> Find(ConntrackFilter filter, NetworkNamespace? networkNamespace = null, CancellationToken stop = default)
     {
-        IReadOnlyDictionary<IPFamily, LocalAddresses?> local = LocalAddresses.ReadIn(networkNamespace);
+        ArgumentNullException.ThrowIfNull(filter);
+        Dictionary<IPFamily, LocalAddresses?> local = NetworkNamespace.RunIn(
+            networkNamespace, () => ((IPFamily[])[IPFamily.IPv4, IPFamily.IPv6]).ToDictionary(family => family, LocalAddresses.Read));
         TrackingCheck check = new(filter, local);
         using (NetlinkConnection connection = ConntrackTable.Attempt(() => NetlinkConnection.Open(networkNamespace)))
         {
@@ -113,14 +115,18 @@ internal sealed class TrackingCheck
     {
         foreach (bool isIPv6 in (bool[])[false, true])
         {
+            bool isRead = true;
             foreach (string name in XtTables)
             {
                 XTable? table = NetworkNamespace.RunIn(networkNamespace, () => XTable.Read(name, isIPv6));
                 if (table is not null && XtDecoder.Decode(table, name, isIPv6) is { } rules)
                     Add(rules);
-                else if (_boxes.Any(box => box.Family == (isIPv6 ? IPFamily.IPv6 : IPFamily.IPv4)))
-                    _reasons.Add(new TrackingReason($"{(isIPv6 ? "ip6tables" : "iptables")} -t {name}", "can't be read, which needs root, so its rules may need tracking"));
+                else
+                    isRead = false;
             }
+
+            if (!isRead && Array.Exists(_boxes, box => box.Family == (isIPv6 ? IPFamily.IPv6 : IPFamily.IPv4)))
+                _reasons.Add(new TrackingReason(isIPv6 ? "ip6tables" : "iptables", "may have rules that need tracking: only root can read them"));
         }
     }
 
@@ -337,7 +343,7 @@ internal sealed class TrackingCheck
             return true;
         }
 
-        /// <summary>A packet without tracking meets a rule that a tracked one does not. Somebody who accepts it wants that.</summary>
+        /// <summary>A packet without tracking meets a rule that a tracked one does not. A rule that accepts it is there for that.</summary>
         private void PartUntracked(FirewallRule rule, Ends untracked, Ends tracked)
         {
             if (rule.Effect == RuleEffect.None && rule.End != RuleEnd.Continue && untracked != Ends.Accept && !(tracked == untracked && tracked == Ends.Drop))

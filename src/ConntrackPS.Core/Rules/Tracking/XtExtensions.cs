@@ -322,7 +322,7 @@ internal static class XtDecoder
 
             // The mask of a complete name includes its NUL.
             bool isComplete = mask[..Math.Min(XExtension.TextOf(name).Length + 1, mask.Length)].IndexOf((byte)0) < 0;
-            tests.Add(isComplete ? new InterfaceTest(isInput, name.StartsWith("lo\0"u8), (inverted & invert) != 0) : new UnknownTest());
+            tests.Add(isComplete ? new InterfaceTest(isInput, name.StartsWith("lo\0"u8), (inverted & invert) != 0, XExtension.TextOf(name)) : new UnknownTest());
         }
 
         void AddAddress(PacketPart part, Span<byte> address, Span<byte> mask, byte invert)
