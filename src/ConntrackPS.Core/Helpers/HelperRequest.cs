@@ -10,6 +10,11 @@ namespace ConntrackPS.Helpers;
 /// peers, so a rule names the servers, or at least the clients.</remarks>
 internal sealed class HelperRequest
 {
+    private static readonly AddressProperty Source = TupleProperties.AddressIn(TuplePlaces.OriginalSource);
+    private static readonly AddressProperty Destination = TupleProperties.AddressIn(TuplePlaces.OriginalDestination);
+    private static readonly PortProperty ServerPort = TupleProperties.PortIn(TuplePlaces.OriginalDestination);
+    private static readonly PortProperty AnyPort = TupleProperties.PortIn(TuplePlaces.All);
+
     private HelperRequest(HelperDefinition helper, ConntrackFilter traffic) =>
         (Helper, Traffic, Action) = (helper, traffic, new HelperAction(helper.Name, traffic.Protocol));
 
@@ -24,7 +29,8 @@ internal sealed class HelperRequest
 
     /// <summary>Checks a request.</summary>
     /// <param name="name">The name of the helper.</param>
-    /// <param name="traffic">Addresses, ports and protocols. Without ports those of the helper, without protocols all of the helper.</param>
+    /// <param name="traffic">Addresses, ports and protocols. Ports are those of the servers, also if they are given as any port. Without ports those of
+    /// the helper, without protocols all of the helper.</param>
     /// <param name="allowsUnsafe">True to accept traffic that is more than is safe.</param>
     /// <exception cref="UnknownHelperException">There is no helper of that name.</exception>
     /// <exception cref="HelperRefusedException">The traffic can't get the helper, or is more than is safe.</exception>
@@ -44,12 +50,13 @@ internal sealed class HelperRequest
                 $"The helper {helper.Name} reads {Join(helper.Protocols)}, not {ProtocolNames.ToKernel(protocol)}.");
         }
 
-        HelperRequest request = new(helper, traffic with
+        ConntrackFilter complete = traffic with
         {
             Protocol = traffic.Protocol.Count > 0 ? [.. traffic.Protocol.Distinct()] : helper.Protocols,
-            DestinationPort = traffic.DestinationPort.Count > 0 ? traffic.DestinationPort : [.. helper.Ports.Select(port => new PortRange(port))],
             AddressFamily = helper.Families is [IPFamily only] ? only : traffic.AddressFamily,
-        });
+        };
+        PortRange[] ports = [.. ServerPort.Of(traffic), .. AnyPort.Of(traffic)];
+        HelperRequest request = new(helper, ServerPort.Set(AnyPort.Without(complete), ports.Length > 0 ? ports : [.. helper.Ports.Select(port => new PortRange(port))]));
         request.RequireFamily(traffic);
         if (!allowsUnsafe)
             request.RequireSafe();
@@ -63,12 +70,11 @@ internal sealed class HelperRequest
 
     private void RequireFamily(ConntrackFilter given)
     {
-        foreach ((string property, IReadOnlyList<AddressPrefix> prefixes) in ((string, IReadOnlyList<AddressPrefix>)[])
-            [(nameof(given.SourceAddress), given.SourceAddress), (nameof(given.DestinationAddress), given.DestinationAddress)])
+        foreach (AddressProperty property in (AddressProperty[])[Source, Destination])
         {
-            foreach (AddressPrefix prefix in prefixes.Where(prefix => !Helper.Families.Contains(prefix.Family)))
+            foreach (AddressPrefix prefix in property.Of(given).Where(prefix => !Helper.Families.Contains(prefix.Family)))
             {
-                throw new HelperRefusedException(HelperRefusal.Family, Helper.Name, property,
+                throw new HelperRefusedException(HelperRefusal.Family, Helper.Name, property.Name,
                     $"The helper {Helper.Name} reads only {string.Join(" and ", Helper.Families)}, and {prefix} is {prefix.Family}.");
             }
         }
@@ -80,22 +86,22 @@ internal sealed class HelperRequest
     /// <summary>A prefix of length 0 restricts nothing.</summary>
     private void RequireSafe()
     {
-        if (Restricts(Traffic.DestinationAddress))
+        if (Restricts(Destination))
             return;
         if (Helper.Caution is { } caution)
         {
-            throw new HelperRefusedException(HelperRefusal.Unsafe, Helper.Name, nameof(ConntrackFilter.DestinationAddress),
+            throw new HelperRefusedException(HelperRefusal.Unsafe, Helper.Name, Destination.Name,
                 $"The helper {Helper.Name} needs the addresses of its servers. {caution}") { NeedsServers = true };
         }
 
-        if (!Restricts(Traffic.SourceAddress))
+        if (!Restricts(Source))
         {
-            throw new HelperRefusedException(HelperRefusal.Unsafe, Helper.Name, nameof(ConntrackFilter.DestinationAddress),
+            throw new HelperRefusedException(HelperRefusal.Unsafe, Helper.Name, Destination.Name,
                 $"The helper {Helper.Name} for all traffic would let any two hosts open ports through this machine.");
         }
     }
 
-    private static bool Restricts(IReadOnlyList<AddressPrefix> prefixes) => prefixes.Count > 0 && prefixes.All(prefix => prefix.Length > 0);
+    private bool Restricts(AddressProperty property) => property.IsAsked(Traffic) && property.Of(Traffic).All(prefix => prefix.Length > 0);
 }
 
 /// <summary>The reasons not to attach a helper to traffic.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Netlink;
 using ConntrackPS.Nftables;
@@ -11,8 +12,10 @@ namespace ConntrackPS.Rules;
 /// <param name="Protocols">TCP, UDP or both. The traffic has no others.</param>
 internal sealed record HelperAction(string Helper, IReadOnlyList<IPProtocol> Protocols) : RuleAction
 {
+    [JsonIgnore]
     public override RuleKind Kind => RuleKind.Helper;
 
+    [JsonIgnore]
     public override string Effect => $"helper {Helper}";
 
     public override void AddTo(TableBuilder table, NftTransaction transaction, PacketSelector traffic)

@@ -136,7 +136,7 @@ public sealed class EnableConntrackHelperCommand : RuleCommand
 
     private void Attach(string given)
     {
-        ConntrackFilter traffic = new() { SourceAddress = SourceAddress ?? [], DestinationAddress = DestinationAddress ?? [], DestinationPort = Port ?? [], Protocol = Protocol ?? [] };
+        ConntrackFilter traffic = FilterParameters.ReadTuple(this, new ConntrackFilter { Protocol = Protocol ?? [] });
         HelperRequest request = HelperRequest.Of(given, traffic, Force);
         if (AsNft)
         {

@@ -77,6 +77,9 @@ public sealed class HelperRequestTests
         Assert.Equal([IPProtocol.Tcp], one.Action.Protocols);
         Assert.Equal([new PortRange(5062, 5064)], one.Traffic.DestinationPort);
 
+        // A rule is for the server's port, whatever property gives it.
+        Assert.Equal(one.Traffic.ToString(), HelperRequest.Of("sip", servers with { Protocol = [IPProtocol.Tcp], Port = [new PortRange(5062, 5064)] }, allowsUnsafe: false).Traffic.ToString());
+
         HelperRefusedException exception = Assert.Throws<HelperRefusedException>(
             () => HelperRequest.Of("ftp", servers with { Protocol = [IPProtocol.Udp] }, allowsUnsafe: true));
         Assert.Equal((HelperRefusal.Protocol, "The helper ftp reads tcp, not udp."), (exception.Reason, exception.Message));

@@ -1,5 +1,6 @@
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Helpers;
 using ConntrackPS.Nftables;
 using ConntrackPS.Rules;
 using ConntrackPS.Tests.Infrastructure;
@@ -49,6 +50,18 @@ public sealed class TrafficRuleTests(NetworkNamespaceFixture network) : IClassFi
         rule.Dispose();
         Wait.Until(() => !network.Exec("nft", "list", "tables").Contains(rule.Name, StringComparison.Ordinal));
         Assert.False(rule.IsInForce);
+    }
+
+    public static TheoryData<string> Helpers => [.. HelperCatalog.All.Where(helper => helper.Ports.Length > 0).Select(helper => helper.Name)];
+
+    [Theory]
+    [MemberData(nameof(Helpers))]
+    public void The_kernel_attaches_each_helper_of_the_catalog(string name)
+    {
+        HelperRequest request = HelperRequest.Of(name, new ConntrackFilter(), allowsUnsafe: true);
+        using TrafficRule rule = TrafficRule.Open(request.Traffic, request.Action, network.Namespace);
+        Assert.Equal(2 * request.Helper.Protocols.Length, CountRules(network.Exec("nft", "list", "table", "inet", rule.Name)));
+        Assert.Equal(2 * request.Helper.Protocols.Length, new HelperReader(network.Namespace).Read().Single(helper => helper.Name == name).RuleCount);
     }
 
     /// <summary>The kernel has the helper for TCP only, as if its module was missing.</summary>
