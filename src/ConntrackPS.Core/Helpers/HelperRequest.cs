@@ -91,7 +91,10 @@ internal sealed class HelperRequest
         if (Helper.Caution is { } caution)
         {
             throw new HelperRefusedException(HelperRefusal.Unsafe, Helper.Name, Destination.Name,
-                $"The helper {Helper.Name} needs the addresses of its servers. {caution}") { NeedsServers = true };
+                $"The helper {Helper.Name} needs the addresses of its servers. {caution}")
+            {
+                NeedsServers = true,
+            };
         }
 
         if (!Restricts(Source))
