@@ -138,8 +138,8 @@ Describe 'The table of docs/privileges.md' {
                 'ConvertTo-ConntrackText'       = { $entries | ConvertTo-ConntrackText }
                 'Disable-ConntrackHelper'       = { Disable-ConntrackHelper * }
                 'Disable-ConntrackTracking'     = { Disable-ConntrackTracking -Protocol Udp -DestinationPort 9 -Force | Remove-ConntrackRule }
-                'Enable-ConntrackTracking'      = { Enable-ConntrackTracking * }
                 'Enable-ConntrackHelper'        = { Enable-ConntrackHelper tftp -DestinationAddress 192.0.2.8 | Remove-ConntrackRule }
+                'Enable-ConntrackTracking'      = { Enable-ConntrackTracking * }
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }

@@ -131,7 +131,7 @@ public sealed class LimitConntrackSourceCommand : PacketRuleCommand
     private string RemovalOf(LimitedSource[] over, ConntrackFilter filter)
     {
         // -Address and -Port of Remove-ConntrackEntry also mean the addresses of replies, which a rule does not see.
-        if (filter.Address.Count > 0 || filter.Port.Count > 0)
+        if (TupleProperties.All.Any(property => property.IsOfEitherDirection && property.IsAsked(filter)))
             return "Remove the old ones with Remove-ConntrackEntry.";
         AddressProperty host = TupleProperties.AddressIn(PerDestination ? TuplePlaces.OriginalDestination : TuplePlaces.OriginalSource);
         AddressPrefix[] prefixes = [.. over.Take(MostNamed).SelectMany(source => Within(AddressPrefix.Parse(source.Source), host.Of(filter))).Distinct()];
