@@ -1,14 +1,14 @@
+using System.Diagnostics;
+using System.Globalization;
 using ConntrackPS.Blocking;
-using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Rules;
 using ConntrackPS.Tuning.Persistence;
 using ConntrackPS.Tuning.Settings;
 using ConntrackPS.Tuning.Timeouts;
-using System.Diagnostics;
-using System.Globalization;
 
 namespace ConntrackPS.Diagnosis.Health;
 

@@ -1,6 +1,6 @@
+using System.Globalization;
 using ConntrackPS.Blocking;
 using ConntrackPS.Rules;
-using System.Globalization;
 
 namespace ConntrackPS.Diagnosis.Health;
 
