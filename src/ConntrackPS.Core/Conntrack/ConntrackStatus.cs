@@ -56,6 +56,25 @@ public enum ConntrackStatus : uint
     HwOffload = 1 << 15,
 }
 
+/// <summary>The status bits by which entries of the table differ.</summary>
+internal static class TellingStatus
+{
+    /// <summary>Every entry of the table has this bit.</summary>
+    public const ConntrackStatus OfEvery = ConntrackStatus.Confirmed;
+
+    /// <summary>Some entries may have these bits. None has another one: an entry that is dying has left the table, and a template never is in
+    /// it.</summary>
+    private const ConntrackStatus OfSome = ConntrackStatus.Expected | ConntrackStatus.SeenReply | ConntrackStatus.Assured | ConntrackStatus.SrcNat
+        | ConntrackStatus.DstNat | ConntrackStatus.SeqAdjust | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone | ConntrackStatus.FixedTimeout
+        | ConntrackStatus.Helper | ConntrackStatus.Offload | ConntrackStatus.HwOffload;
+
+    /// <summary>True if every entry has all of these bits.</summary>
+    public static bool HasEvery(ConntrackStatus bits) => (bits & ~OfEvery) == 0;
+
+    /// <summary>True if no entry has any of these bits.</summary>
+    public static bool HasNone(ConntrackStatus bits) => (bits & (OfSome | OfEvery)) == 0;
+}
+
 /// <summary>The status bits that a request can set. The kernel ignores the others without an error (IPS_UNCHANGEABLE_MASK of
 /// nf_conntrack_common.h), or sets and clears them itself.</summary>
 internal static class SettableStatus
@@ -66,8 +85,8 @@ internal static class SettableStatus
     /// <summary>The bits that can be set on an existing entry. A new one gets Helper with its helper.</summary>
     public const ConntrackStatus OfExisting = OfNew | ConntrackStatus.Helper;
 
-    /// <summary>Every entry of the table has this bit, so a request for it is not an error.</summary>
-    private const ConntrackStatus Always = ConntrackStatus.Confirmed;
+    /// <summary>A request for this bit is not an error.</summary>
+    private const ConntrackStatus Always = TellingStatus.OfEvery;
 
     private const ConntrackStatus Translation =
         ConntrackStatus.SrcNat | ConntrackStatus.DstNat | ConntrackStatus.SrcNatDone | ConntrackStatus.DstNatDone;

@@ -100,6 +100,9 @@ internal static class FilterTerms
 /// <summary>Converts the properties of a filter into the conditions that are checked on each entry.</summary>
 internal static class FilterCompiler
 {
+    /// <summary>The kernel cuts longer timeouts to INT_MAX jiffies (__nf_ct_set_timeout, nf_conntrack.h). At least 100 of them are a second.</summary>
+    private const uint LongestTimeout = int.MaxValue / 100;
+
     /// <exception cref="ArgumentException">A property has an impossible value.</exception>
     public static IEnumerable<FilterTerm> Compile(ConntrackFilter filter)
     {
@@ -136,10 +139,10 @@ internal static class FilterCompiler
         OneOf(nameof(filter.State), "state", filter.State, entry => entry.State),
         filter.Status is not { } all
             ? null
-            : new FilterTerm(nameof(filter.Status), $"status {all}", entry => (entry.Status & all) == all),
+            : new FilterTerm(nameof(filter.Status), $"status {all}", entry => (entry.Status & all) == all, IsTrivial: TellingStatus.HasEvery(all)),
         filter.ExcludeStatus is not { } none
             ? null
-            : new FilterTerm(nameof(filter.ExcludeStatus), $"status without {none}", entry => (entry.Status & none) == 0),
+            : new FilterTerm(nameof(filter.ExcludeStatus), $"status without {none}", entry => (entry.Status & none) == 0, IsTrivial: TellingStatus.HasNone(none)),
         Flag(nameof(filter.Unreplied), "no reply seen", filter.Unreplied, entry => (entry.Status & ConntrackStatus.SeenReply) == 0));
 
     private static IEnumerable<FilterTerm> Marks(ConntrackFilter filter) => Given(
@@ -153,7 +156,7 @@ internal static class FilterCompiler
         AtLeast(nameof(filter.MinimumPackets), "packets", filter.MinimumPackets, entry => entry.OriginalPackets + entry.ReplyPackets),
         filter.TimeoutBelow is not { } below
             ? null
-            : new FilterTerm(nameof(filter.TimeoutBelow), Invariant($"less than {below} s left"), entry => entry.TimeoutSeconds < below),
+            : new FilterTerm(nameof(filter.TimeoutBelow), Invariant($"less than {below} s left"), entry => entry.TimeoutSeconds < below, IsTrivial: below > LongestTimeout),
         filter.TimeoutAbove is not { } above
             ? null
             : new FilterTerm(nameof(filter.TimeoutAbove), Invariant($"more than {above} s left"), entry => entry.TimeoutSeconds > above, IsTrivial: above == 0),

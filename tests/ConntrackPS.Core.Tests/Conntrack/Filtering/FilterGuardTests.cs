@@ -52,6 +52,34 @@ public sealed class FilterGuardTests
     public void A_mark_with_an_empty_mask_names_nothing() =>
         Assert.False(new ConntrackFilter { Mark = [MaskedMark.Parse("0/0")] }.NamesEntries);
 
+    [Theory]
+    [InlineData(ConntrackStatus.Confirmed, null)]
+    [InlineData(null, (ConntrackStatus)0x8000_0000)]
+    [InlineData(null, (ConntrackStatus)0x0001_0000)]
+    [InlineData(null, ConntrackStatus.Dying | ConntrackStatus.Template | ConntrackStatus.Untracked)]
+    [InlineData(ConntrackStatus.Confirmed, ConntrackStatus.Dying)]
+    public void Status_bits_that_every_entry_or_none_has_name_nothing(ConntrackStatus? all, ConntrackStatus? none) =>
+        Assert.False(new ConntrackFilter { Status = all, ExcludeStatus = none }.NamesEntries);
+
+    [Theory]
+    [InlineData(ConntrackStatus.Confirmed | ConntrackStatus.Assured, null)]
+    [InlineData(ConntrackStatus.Dying, null)]
+    [InlineData((ConntrackStatus)0x8000_0000, null)]
+    [InlineData(null, ConntrackStatus.Assured)]
+    [InlineData(null, ConntrackStatus.HwOffload | ConntrackStatus.Dying)]
+    [InlineData(null, ConntrackStatus.Confirmed)]
+    public void Other_status_bits_name_entries(ConntrackStatus? all, ConntrackStatus? none) =>
+        Assert.True(new ConntrackFilter { Status = all, ExcludeStatus = none }.NamesEntries);
+
+    /// <summary>The kernel cuts a longer timeout to INT_MAX jiffies, which are 248 days with 100 a second.</summary>
+    [Theory]
+    [InlineData(uint.MaxValue, false)]
+    [InlineData(int.MaxValue / 100 + 1, false)]
+    [InlineData(int.MaxValue / 100, true)]
+    [InlineData(432000u, true)]
+    public void A_timeout_that_no_entry_reaches_names_nothing(uint seconds, bool names) =>
+        Assert.Equal(names, new ConntrackFilter { TimeoutBelow = seconds }.NamesEntries);
+
     [Fact]
     public void One_property_that_names_something_is_enough()
     {
