@@ -264,8 +264,8 @@ Describe 'Other views' {
         }
     }
 
-    It 'shows tables without a script for each cell, but for the few policies' {
+    It 'shows tables without a script for each cell, but for the few policies and helpers' {
         $format = [xml] (Get-Content "$(Get-PackagePath)/ConntrackPS.format.ps1xml" -Raw)
-        $format.SelectNodes('//View[TableControl//TableColumnItem/ScriptBlock]').Name | Should -Be 'ConntrackTimeoutPolicy', 'NamespacedTimeoutPolicy'
+        $format.SelectNodes('//View[TableControl//TableColumnItem/ScriptBlock]').Name | Should -Be 'ConntrackTimeoutPolicy', 'ConntrackHelper', 'NamespacedHelper', 'NamespacedTimeoutPolicy'
     }
 }

@@ -157,7 +157,7 @@ Describe 'Get-ConntrackRule and Remove-ConntrackRule' {
         (Get-ConntrackRule -NetworkNamespace $other).Name | Should -Be $there.Name
         $all = @(Get-ConntrackRule -NetworkNamespace $namespace, $other)
         $all.Namespace | Should -Be $namespace, $namespace, $namespace, $other
-        ($all | Out-String -Width 80).Trim() -split "`n" | Select-Object -First 1 | Should -Match '^Name +Packets Namespace +Rule'
+        ($all | Out-String -Width 80).Trim() -split "`n" | Select-Object -First 1 | Should -Match '^Name +Namespace +Rule'
         $there | Remove-ConntrackRule
         Get-RuleTable $other | Should -BeNullOrEmpty
         @(Get-ConntrackRule @here).Count | Should -Be 3

@@ -381,6 +381,7 @@ Describe 'Paths that lead to no namespace' {
             'New-ConntrackTimeoutPolicy'      = 'x -Protocol Udp -Replied 9'
             'Remove-ConntrackEntry'           = '-Address 192.0.2.1'
             'Remove-ConntrackExpectation'     = '-SourceAddress 192.0.2.1'
+            'Remove-ConntrackRule'            = '*'
             'Remove-ConntrackTimeoutPolicy'   = 'x -Confirm:$false'
             'Register-ConntrackEvent'         = '-Action { }'
             'Repair-ConntrackHealth'          = "([pscustomobject]@{ Severity = 'Warning'; Name = 'x'; Remedy = 'x' }) -SampleTime 0 -Confirm:`$false"

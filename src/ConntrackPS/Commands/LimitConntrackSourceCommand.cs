@@ -65,6 +65,8 @@ public sealed class LimitConntrackSourceCommand : PacketRuleCommand
 
     private string HostWord => PerDestination ? "destination" : "source";
 
+    private protected override void Begin() => RefuseInput("Limit-ConntrackSource -Maximum 100 -SourceAddress 192.0.2.0/24");
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => Run(() =>
     {

@@ -23,10 +23,11 @@ public sealed class DisableConntrackTrackingCommand : PacketRuleCommand
     [Parameter]
     public SwitchParameter RemoveEntry { get; set; }
 
+    private protected override void Begin() => RefuseInput("Disable-ConntrackTracking -Protocol Udp -DestinationPort 53");
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => Run(() =>
     {
-        RefuseInput($"{MyInvocation.MyCommand.Name} -Protocol Udp -DestinationPort 53");
         ConntrackFilter filter = RefuseEmptyFilter();
         if (AsNft)
         {

@@ -121,14 +121,17 @@ public static class RuleView
 {
     private const string Entries = "entries with ";
 
-    /// <summary>The effect and the traffic, in lines that fit the table on 80 columns.</summary>
+    /// <summary>The effect and the traffic.</summary>
     public static string? Rule(PSObject rule)
     {
         string? traffic = rule.Properties[nameof(ConntrackRule.Traffic)]?.Value?.ToString(), effect = rule.Properties[nameof(ConntrackRule.Effect)]?.Value?.ToString();
         if (traffic is null || effect is null)
             return null;
-        return TextLines.Wrap($"{effect}: {(traffic.StartsWith(Entries, StringComparison.Ordinal) ? traffic[Entries.Length..] : traffic)}", 38);
+        return $"{effect}: {(traffic.StartsWith(Entries, StringComparison.Ordinal) ? traffic[Entries.Length..] : traffic)}";
     }
+
+    /// <summary>The same in lines that fit the table on 80 columns.</summary>
+    public static string? Lines(PSObject rule) => Rule(rule) is { } text ? TextLines.Wrap(text, 39) : null;
 }
 
 /// <summary>The values of blocks for their view.</summary>

@@ -12,8 +12,22 @@ $work = [ordered]@{
     'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
     'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }
     'helpers'             = { Get-ConntrackHelper -NetworkNamespace $Namespace }
-    'exemptions'          = { Disable-ConntrackTracking -Protocol Udp -SourceAddress 203.0.113.9 -NetworkNamespace $Namespace; Enable-ConntrackTracking * -NetworkNamespace $Namespace }
-    'helper rules'        = { Enable-ConntrackHelper ftp -DestinationAddress 203.0.113.9 -NetworkNamespace $Namespace; Disable-ConntrackHelper ftp -NetworkNamespace $Namespace }
+    'exemptions'          = {
+        try {
+            Disable-ConntrackTracking -Protocol Udp -SourceAddress 203.0.113.9 -NetworkNamespace $Namespace
+        }
+        finally {
+            Enable-ConntrackTracking * -NetworkNamespace $Namespace
+        }
+    }
+    'helper rules'        = {
+        try {
+            Enable-ConntrackHelper ftp -DestinationAddress 203.0.113.9 -NetworkNamespace $Namespace
+        }
+        finally {
+            Disable-ConntrackHelper * -NetworkNamespace $Namespace
+        }
+    }
     'expectations'        = { Get-ConntrackExpectation -NetworkNamespace $Namespace; Watch-ConntrackEvent -Expectation -NetworkNamespace $Namespace }
     'a subscription'      = {
         try {
@@ -40,7 +54,15 @@ $work = [ordered]@{
             Get-ConntrackBlock | Unblock-ConntrackTraffic
         }
     }
-    'a limit'             = { Limit-ConntrackSource -Maximum 100000 -NetworkNamespace $Namespace; Get-ConntrackRule -IncludeSource -NetworkNamespace $Namespace | Remove-ConntrackRule }
+    'a limit'             = {
+        try {
+            Limit-ConntrackSource -Maximum 100000 -NetworkNamespace $Namespace
+            $null = Get-ConntrackRule -IncludeSource -NetworkNamespace $Namespace
+        }
+        finally {
+            Remove-ConntrackRule * -NetworkNamespace $Namespace
+        }
+    }
     'a blocked removal'   = { Remove-ConntrackEntry 203.0.113.0/24 -BlockTime 1 -NetworkNamespace $Namespace }
     'expecting'           = {
         New-ConntrackEntry 203.0.113.1 198.51.100.7 -Protocol tcp -SourcePort 1000 -DestinationPort 21 -State Established -Timeout 60 -Helper ftp -Zone 9 -PassThru -Force -NetworkNamespace $Namespace |

@@ -100,23 +100,27 @@ internal sealed class SourceCount(ConntrackFilter filter, LimitAction limit)
     /// <summary>A filter on either address or port means those of the entry's four that its first packet has: replies may be translated.</summary>
     private ConntrackFilter OfFirstPacket()
     {
-        List<FilterTerm> conditions = [.. filter.Conditions];
-        if (filter.Address.Count > 0)
+        ConntrackFilter first = filter;
+        foreach (TupleProperty property in TupleProperties.All.Where(property => property.IsOfEitherDirection && property.IsAsked(filter)))
         {
-            IReadOnlyList<AddressPrefix> prefixes = filter.Address;
-            conditions.Add(new FilterTerm(
-                nameof(ConntrackFilter.Conditions), $"address {string.Join(", ", prefixes)}",
-                entry => prefixes.Any(prefix => prefix.Contains(entry.Original.Family, entry.Original.Source) || prefix.Contains(entry.Original.Family, entry.Original.Destination))));
+            Func<ConntrackEntry, bool>? matches = null;
+            if (property is AddressProperty addresses)
+            {
+                IReadOnlyList<AddressPrefix> prefixes = addresses.Of(filter);
+                first = addresses.Set(first, []);
+                matches = entry => prefixes.Any(prefix => prefix.Contains(entry.Original.Family, entry.Original.Source) || prefix.Contains(entry.Original.Family, entry.Original.Destination));
+            }
+            else if (property is PortProperty ports)
+            {
+                IReadOnlyList<PortRange> ranges = ports.Of(filter);
+                first = ports.Set(first, []);
+                matches = entry => entry.Original.HasPorts && ranges.Any(range => range.Contains(entry.Original.SourcePort) || range.Contains(entry.Original.DestinationPort));
+            }
+
+            if (matches is not null)
+                first = first with { Conditions = [.. first.Conditions, new FilterTerm(nameof(ConntrackFilter.Conditions), property.Phrase, matches)] };
         }
 
-        if (filter.Port.Count > 0)
-        {
-            IReadOnlyList<PortRange> ports = filter.Port;
-            conditions.Add(new FilterTerm(
-                nameof(ConntrackFilter.Conditions), $"port {string.Join(", ", ports)}",
-                entry => entry.Original.HasPorts && ports.Any(range => range.Contains(entry.Original.SourcePort) || range.Contains(entry.Original.DestinationPort))));
-        }
-
-        return filter with { Address = [], Port = [], Conditions = conditions };
+        return first;
     }
 }
