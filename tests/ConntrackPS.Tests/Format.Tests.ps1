@@ -259,8 +259,9 @@ Describe 'Other views' {
             $view.SelectNodes('.//PropertyName').InnerText | Should -BeIn $known
         }
         foreach ($type in $types.Types.Type | Where-Object Name -NotLike "Deserialized.*") {
-            $type.SelectNodes('.//ReferencedProperties/Name | .//ReferencedMemberName') | ForEach-Object InnerText |
-                Should -BeIn ([type] $type.Name).GetProperties().Name
+            foreach ($reference in $type.SelectNodes('.//ReferencedProperties/Name | .//ReferencedMemberName')) {
+                $reference.InnerText | Should -BeIn ([type] $type.Name).GetProperties().Name
+            }
         }
     }
 

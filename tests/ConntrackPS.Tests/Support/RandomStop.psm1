@@ -90,6 +90,7 @@ function Invoke-RandomStop {
     foreach ($turn in (-$work.Count)..($Count - 1)) {
         if ($turn -eq 0) {
             # All have run once, so that everything is loaded.
+            Remove-Left $Namespace
             $result.Before = Get-Settled
             ($result.Stopped, $result.Completed) = 0, 0
         }
@@ -116,10 +117,15 @@ function Invoke-RandomStop {
     }
     $runspace.Dispose()
 
-    # A stop can come at the very end of a block. Such a block is still listed, and is not a leak.
-    Get-ConntrackBlock | Unblock-ConntrackTraffic
+    Remove-Left $Namespace
     $result.After = Get-Settled
     $result
+}
+
+<# A stop can come at the very end of a command that adds a block or a rule. These are still listed, and are not a leak. #>
+function Remove-Left([string] $Namespace) {
+    Get-ConntrackBlock | Unblock-ConntrackTraffic
+    Remove-ConntrackRule * -NetworkNamespace $Namespace
 }
 
 <# The work itself, by its names. #>
