@@ -96,6 +96,13 @@ Describe 'Get-ConntrackRule and Remove-ConntrackRule' {
         Get-RuleTable | Should -Be ($rules[1, 2].Name | Sort-Object)
     }
 
+    It 'refuse a malformed pattern, and remove nothing: <_>' -ForEach 'Get-ConntrackRule', 'Remove-ConntrackRule', 'Enable-ConntrackTracking' {
+        $failure = @(Get-Failure { & $_ '[a-' @here })
+        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidValue,*'
+        "$failure" | Should -Match "'\[a-' is not a pattern of names"
+        @(Get-RuleTable).Count | Should -Be 3
+    }
+
     It 'remove all by one command, and emit the last counters with -PassThru' {
         Send-Packet 5300 2
         $removed = @(Remove-ConntrackRule * -PassThru @here)

@@ -78,7 +78,7 @@ internal sealed class KernelModules : IDisposable
     }
 
     /// <summary>True if a module is loaded now. Null if the kernel does not list its modules.</summary>
-    public bool? IsLoaded(string module) => IsThere("proc/modules") ? _loaded.Value.Contains(ModprobeConfig.Normalize(module)) : null;
+    public bool? IsLoaded(string module) => IsThere("proc/modules") ? _loaded.Value.Contains(ModuleOptions.Normalize(module)) : null;
 
     /// <summary>The state of a module.</summary>
     /// <param name="module">The name of the module.</param>
@@ -86,7 +86,7 @@ internal sealed class KernelModules : IDisposable
     /// <returns>Null if the files do not contain enough to decide.</returns>
     public ModuleState? StateOf(string module, string option)
     {
-        string name = ModprobeConfig.Normalize(module);
+        string name = ModuleOptions.Normalize(module);
         if (_loaded.Value.Contains(name))
             return ModuleState.Loaded;
 
@@ -106,7 +106,7 @@ internal sealed class KernelModules : IDisposable
 
     /// <summary>The current value of a parameter of a module. Null if the module is not running, or has no such parameter.</summary>
     public string? Parameter(string module, string parameter) =>
-        Text($"sys/module/{ModprobeConfig.Normalize(module)}/parameters/{parameter}")?.TrimEnd('\n');
+        Text($"sys/module/{ModuleOptions.Normalize(module)}/parameters/{parameter}")?.TrimEnd('\n');
 
     /// <summary>The value of an option when the module is loaded the next time. Null if no file sets it.</summary>
     public string? NextParameter(string module, string parameter, bool isBuiltIn) => _config.Value.Option(module, parameter, isBuiltIn);
@@ -152,7 +152,7 @@ internal sealed class KernelModules : IDisposable
     {
         string file = Path.GetFileName(path);
         int end = file.IndexOf(".ko", StringComparison.Ordinal);
-        return ModprobeConfig.Normalize(end < 0 ? file : file[..end]);
+        return ModuleOptions.Normalize(end < 0 ? file : file[..end]);
     }
 
     private string[]? Unpack(string name)

@@ -27,7 +27,7 @@ internal sealed class ModprobeConfig
         ModprobeConfig config = new();
         foreach (BootFile file in files)
         {
-            foreach (string line in Join(file.Text.Lines))
+            foreach ((_, string line) in ModuleOptions.Join(file.Text.Lines))
                 config.Add(file.Name, line);
         }
 
@@ -52,10 +52,7 @@ internal sealed class ModprobeConfig
         .Where(line => line.Kind == ModprobeKind.Options && line.Covers(module) && (!isBuiltIn || line.Place == CommandLine))
         .SelectMany(line => SplitQuoted(line.Rest))
         .Select(word => word.Split('=', 2))
-        .LastOrDefault(parts => parts.Length == 2 && Normalize(parts[0]) == Normalize(option))?[1];
-
-    /// <summary>A module's name with underscores.</summary>
-    public static string Normalize(string module) => ModuleOptions.Normalize(module);
+        .LastOrDefault(parts => parts.Length == 2 && ModuleOptions.Normalize(parts[0]) == ModuleOptions.Normalize(option))?[1];
 
     private void Add(string place, string line)
     {
@@ -72,7 +69,7 @@ internal sealed class ModprobeConfig
             _ => null,
         };
         if (kind is { } found)
-            _lines.Add(new ModprobeLine(place, string.Join(' ', text.Split(Blanks, StringSplitOptions.RemoveEmptyEntries)), found, Normalize(words[1]), rest));
+            _lines.Add(new ModprobeLine(place, string.Join(' ', text.Split(Blanks, StringSplitOptions.RemoveEmptyEntries)), found, ModuleOptions.Normalize(words[1]), rest));
     }
 
     /// <summary>The kernel itself refuses modules of module_blacklist. modprobe reads modprobe.blacklist and module.option=value.</summary>
@@ -81,36 +78,17 @@ internal sealed class ModprobeConfig
         string[] parts = word.Split('=', 2);
         if (parts.Length < 2)
             return;
-        string name = Normalize(parts[0]);
+        string name = ModuleOptions.Normalize(parts[0]);
         if (name is "modprobe.blacklist" or "module_blacklist")
         {
             ModprobeKind kind = name == "module_blacklist" ? ModprobeKind.Refusal : ModprobeKind.Blacklist;
             foreach (string module in parts[1].Split(',', StringSplitOptions.RemoveEmptyEntries))
-                _lines.Add(new ModprobeLine(CommandLine, $"{parts[0]}={module}", kind, Normalize(module), ""));
+                _lines.Add(new ModprobeLine(CommandLine, $"{parts[0]}={module}", kind, ModuleOptions.Normalize(module), ""));
         }
         else if (name.Split('.', 2) is [{ Length: > 0 } module, { Length: > 0 } option])
         {
             _lines.Add(new ModprobeLine(CommandLine, word, ModprobeKind.Options, module, $"{option}={parts[1]}"));
         }
-    }
-
-    private static IEnumerable<string> Join(IEnumerable<string> lines)
-    {
-        string begun = "";
-        foreach (string line in lines.Select(ConfigText.Content))
-        {
-            if (line.EndsWith('\\'))
-            {
-                begun += line[..^1];
-                continue;
-            }
-
-            yield return begun + line;
-            begun = "";
-        }
-
-        if (begun.Length > 0)
-            yield return begun;
     }
 
     /// <summary>Splits at blanks outside of double quotes, and removes the quotes, as the kernel does (lib/cmdline.c: next_arg).</summary>
@@ -167,8 +145,8 @@ internal sealed class ModprobeConfig
             Path.GetFileName(Rest.Split(Blanks, 2)[0]) is "false" or "true" or ":" or "exit";
 
         public bool Covers(string module) => Kind == ModprobeKind.Install
-            ? FileSystemName.MatchesSimpleExpression(Module, Normalize(module), ignoreCase: false)
-            : Module == Normalize(module);
+            ? FileSystemName.MatchesSimpleExpression(Module, ModuleOptions.Normalize(module), ignoreCase: false)
+            : Module == ModuleOptions.Normalize(module);
 
         public override string ToString() => $"{Place}: {Text}";
     }

@@ -150,15 +150,7 @@ internal static class HelperProbe
         Add(batch, (ushort)BatchMessage.Begin, MessageFlags.None, 0, NftTransaction.Subsystem, static (ref MessageWriter _) => { });
         Add(batch, (ushort)NftMessage.Newtable, MessageFlags.Create | MessageFlags.Exclusive, (byte)family, 0, (ref MessageWriter writer) => NftWriter.TableName(ref writer, table));
         Add(batch, (ushort)NftMessage.Newobj, MessageFlags.Create, (byte)family, 0, (ref MessageWriter writer) =>
-        {
-            writer.PutText((ushort)ObjectAttribute.Table, table);
-            writer.PutText((ushort)ObjectAttribute.Name, "probe");
-            writer.PutUInt32((ushort)ObjectAttribute.Type, (uint)ObjectType.CtHelper);
-            MessageWriter.Nest data = writer.BeginNest((ushort)ObjectAttribute.Data);
-            writer.PutText((ushort)HelperObjectAttribute.Name, helper);
-            writer.PutByte((ushort)HelperObjectAttribute.L4proto, protocol);
-            writer.EndNest(data);
-        });
+            NftWriter.Helper(ref writer, table, "probe", helper, protocol));
 
         Errno answer = Errno.None;
         int refused = -1;

@@ -3,11 +3,45 @@ using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Nftables;
 
-/// <summary>A table of nf_tables, family inet, as the kernel lists it.</summary>
+/// <summary>A table of nf_tables as the kernel lists it.</summary>
 /// <param name="Name">The name.</param>
+/// <param name="Flags">Its properties.</param>
 /// <param name="Owner">The port id of the socket that owns it (NFTA_TABLE_OWNER). Null for a table that anybody may change.</param>
 /// <param name="Comment">The comment. Null if it has none.</param>
-internal sealed record NamedTable(string Name, uint? Owner, string? Comment);
+internal sealed record NamedTable(string Name, TableFlags Flags, uint? Owner, string? Comment)
+{
+    /// <summary>Decodes a message of the kernel about a table.</summary>
+    public static NamedTable Of(NetlinkMessage message)
+    {
+        string name = "";
+        TableFlags flags = TableFlags.None;
+        uint? owner = null;
+        string? comment = null;
+        AttributeReader attributes = message.Attributes;
+        while (attributes.Read())
+        {
+            switch ((TableAttribute)attributes.Type)
+            {
+                case TableAttribute.Name:
+                    name = attributes.Text;
+                    break;
+                case TableAttribute.Flags:
+                    flags = (TableFlags)attributes.UInt32;
+                    break;
+                case TableAttribute.Owner:
+                    owner = attributes.UInt32;
+                    break;
+                case TableAttribute.Userdata:
+                    comment = UserData.CommentIn(attributes.Value);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        return new NamedTable(name, flags, owner, comment);
+    }
+}
 
 /// <summary>Lists, adds and deletes tables of family inet that stay until they are deleted.</summary>
 internal static class NamedTables
@@ -23,7 +57,7 @@ internal static class NamedTables
         writer.EndMessage();
         try
         {
-            connection.ReadDump(writer.Written.ToArray(), "list tables of rules", tables.Clear, message => tables.Add(Decode(message)));
+            connection.ReadDump(writer.Written.ToArray(), "list tables of rules", tables.Clear, message => tables.Add(NamedTable.Of(message)));
         }
         catch (NetlinkException exception) when (exception.Errno is Errno.InvalidArgument or Errno.NotSupported)
         {
@@ -61,32 +95,5 @@ internal static class NamedTables
         {
             return false;
         }
-    }
-
-    private static NamedTable Decode(NetlinkMessage message)
-    {
-        string name = "";
-        uint? owner = null;
-        string? comment = null;
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            switch ((TableAttribute)attributes.Type)
-            {
-                case TableAttribute.Name:
-                    name = attributes.Text;
-                    break;
-                case TableAttribute.Owner:
-                    owner = attributes.UInt32;
-                    break;
-                case TableAttribute.Userdata:
-                    comment = UserData.CommentIn(attributes.Value);
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        return new NamedTable(name, owner, comment);
     }
 }

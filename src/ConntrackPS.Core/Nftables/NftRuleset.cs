@@ -9,6 +9,9 @@ namespace ConntrackPS.Nftables;
 /// <param name="Table">The name of the table.</param>
 internal readonly record struct NftPlace(NetfilterProtocol Family, string Table)
 {
+    /// <summary>The table of a message of the kernel.</summary>
+    public static NftPlace Of(NetlinkMessage message, string table) => new((NetfilterProtocol)message.NetfilterFamily, table);
+
     /// <summary>The family in the words of nft.</summary>
     public string FamilyName => Family switch
     {
@@ -35,7 +38,41 @@ internal sealed record NftChain(NftPlace Place, string Name, string? Type, Hook?
 /// <param name="Chain">The chain.</param>
 /// <param name="Handle">The number of the rule in its table.</param>
 /// <param name="Expressions">Its expressions, in their order.</param>
-internal sealed record NftRule(NftPlace Place, string Chain, ulong Handle, IReadOnlyList<NftExpression> Expressions);
+internal sealed record NftRule(NftPlace Place, string Chain, ulong Handle, IReadOnlyList<NftExpression> Expressions)
+{
+    /// <summary>Decodes a message of the kernel about a rule.</summary>
+    public static NftRule Of(NetlinkMessage message)
+    {
+        string table = "", chain = "";
+        ulong handle = 0;
+        List<NftExpression> expressions = [];
+        AttributeReader attributes = message.Attributes;
+        while (attributes.Read())
+        {
+            switch ((RuleAttribute)attributes.Type)
+            {
+                case RuleAttribute.Table:
+                    table = attributes.Text;
+                    break;
+                case RuleAttribute.Chain:
+                    chain = attributes.Text;
+                    break;
+                case RuleAttribute.Handle:
+                    handle = attributes.UInt64;
+                    break;
+                case RuleAttribute.Expressions:
+                    AttributeReader list = attributes.Nested;
+                    while (list.Read())
+                        expressions.Add(NftExpression.Of(list.Nested));
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        return new NftRule(NftPlace.Of(message, table), chain, handle, expressions);
+    }
+}
 
 /// <summary>An expression of a rule.</summary>
 /// <param name="Name">Its type, such as payload or cmp.</param>
@@ -44,6 +81,22 @@ internal sealed record NftExpression(string Name, byte[] Data)
 {
     /// <summary>Reads the attributes.</summary>
     public AttributeReader Attributes => new(Data);
+
+    /// <summary>Decodes an element of a list of expressions.</summary>
+    public static NftExpression Of(AttributeReader attributes)
+    {
+        string name = "";
+        byte[] data = [];
+        while (attributes.Read())
+        {
+            if (attributes.Type == (ushort)ExpressionAttribute.Name)
+                name = attributes.Text;
+            else if (attributes.Type == (ushort)ExpressionAttribute.Data)
+                data = attributes.Value.ToArray();
+        }
+
+        return new NftExpression(name, data);
+    }
 }
 
 /// <summary>A set or a map.</summary>
@@ -184,7 +237,7 @@ internal sealed record NftRuleset(
             List<NftChain> chains = [];
             Dump(NftMessage.Getchain, chains.Clear, message => chains.Add(ChainOf(message)));
             List<NftRule> rules = [];
-            Dump(NftMessage.Getrule, rules.Clear, message => rules.Add(RuleOf(message)));
+            Dump(NftMessage.Getrule, rules.Clear, message => rules.Add(NftRule.Of(message)));
             List<NftSet> sets = [];
             Dump(NftMessage.Getset, sets.Clear, message => sets.Add(SetOf(message)));
             return new NftRuleset(chains, rules, [.. sets.Select(set => needsElements(set) ? set with { Elements = ReadElements(set) } : set)], objects, dormant);
@@ -222,23 +275,11 @@ internal sealed record NftRuleset(
         }
     }
 
-    private static NftPlace PlaceOf(NetlinkMessage message, string table) => new((NetfilterProtocol)message.NetfilterFamily, table);
-
     private static void AddIfDormant(HashSet<NftPlace> dormant, NetlinkMessage message)
     {
-        string table = "";
-        TableFlags flags = 0;
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            if (attributes.Type == (ushort)TableAttribute.Name)
-                table = attributes.Text;
-            else if (attributes.Type == (ushort)TableAttribute.Flags)
-                flags = (TableFlags)attributes.UInt32;
-        }
-
-        if (flags.HasFlag(TableFlags.Dormant))
-            dormant.Add(PlaceOf(message, table));
+        NamedTable table = NamedTable.Of(message);
+        if (table.Flags.HasFlag(TableFlags.Dormant))
+            dormant.Add(NftPlace.Of(message, table.Name));
     }
 
     private static NftObject ObjectOf(NetlinkMessage message)
@@ -268,7 +309,7 @@ internal sealed record NftRuleset(
             }
         }
 
-        return new NftObject(PlaceOf(message, table), name, type, data);
+        return new NftObject(NftPlace.Of(message, table), name, type, data);
     }
 
     private static NftChain ChainOf(NetlinkMessage message)
@@ -308,54 +349,7 @@ internal sealed record NftRuleset(
             }
         }
 
-        return new NftChain(PlaceOf(message, table), name, type, hook, policy);
-    }
-
-    private static NftRule RuleOf(NetlinkMessage message)
-    {
-        string table = "", chain = "";
-        ulong handle = 0;
-        List<NftExpression> expressions = [];
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            switch ((RuleAttribute)attributes.Type)
-            {
-                case RuleAttribute.Table:
-                    table = attributes.Text;
-                    break;
-                case RuleAttribute.Chain:
-                    chain = attributes.Text;
-                    break;
-                case RuleAttribute.Handle:
-                    handle = attributes.UInt64;
-                    break;
-                case RuleAttribute.Expressions:
-                    AttributeReader list = attributes.Nested;
-                    while (list.Read())
-                        expressions.Add(ExpressionOf(list.Nested));
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        return new NftRule(PlaceOf(message, table), chain, handle, expressions);
-    }
-
-    private static NftExpression ExpressionOf(AttributeReader attributes)
-    {
-        string name = "";
-        byte[] data = [];
-        while (attributes.Read())
-        {
-            if (attributes.Type == (ushort)ExpressionAttribute.Name)
-                name = attributes.Text;
-            else if (attributes.Type == (ushort)ExpressionAttribute.Data)
-                data = attributes.Value.ToArray();
-        }
-
-        return new NftExpression(name, data);
+        return new NftChain(NftPlace.Of(message, table), name, type, hook, policy);
     }
 
     private static NftSet SetOf(NetlinkMessage message)
@@ -389,7 +383,7 @@ internal sealed record NftRuleset(
             }
         }
 
-        return new NftSet(PlaceOf(message, table), name, flags, keyLength, type);
+        return new NftSet(NftPlace.Of(message, table), name, flags, keyLength, type);
     }
 
     private static NftElement ElementOf(AttributeReader attributes)

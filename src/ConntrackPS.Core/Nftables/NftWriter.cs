@@ -199,6 +199,14 @@ internal static class ExpressionWriter
         End(ref writer, expression);
     }
 
+    /// <summary>Continues only if none (Eq) or some (Neq) of the bits are set in a field of the packet's entry.</summary>
+    public static void TestBits(ref MessageWriter writer, CtKey key, uint bits, CompareOperator comparison)
+    {
+        LoadCt(ref writer, key, direction: null);
+        Mask(ref writer, bits);
+        Compare(ref writer, comparison, [0, 0, 0, 0]);
+    }
+
     public static void Compare(ref MessageWriter writer, CompareOperator comparison, scoped ReadOnlySpan<byte> value)
     {
         Expression expression = Begin(ref writer, "cmp");

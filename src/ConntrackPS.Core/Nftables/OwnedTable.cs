@@ -63,20 +63,7 @@ internal sealed class OwnedTable(NetlinkConnection connection, string name, stri
         NftWriter.TableName(ref writer, Name);
         writer.EndMessage();
         bool isOurs = false;
-        connection.TryRequest(writer.Written.ToArray(), "look for a table of rules", answer => isOurs |= IsOurs(answer));
+        connection.TryRequest(writer.Written.ToArray(), "look for a table of rules", answer => isOurs |= NamedTable.Of(answer).Owner == connection.PortId);
         return isOurs;
-    }
-
-    /// <summary>True if this socket owns the table in a message (NFTA_TABLE_OWNER).</summary>
-    private bool IsOurs(NetlinkMessage table)
-    {
-        AttributeReader attributes = table.Attributes;
-        while (attributes.Read())
-        {
-            if (attributes.Type == (ushort)TableAttribute.Owner)
-                return attributes.UInt32 == connection.PortId;
-        }
-
-        return false;
     }
 }

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Nftables;
@@ -30,6 +31,20 @@ internal sealed record FamilyCondition(IPFamily Family) : PacketCondition
     }
 }
 
+/// <summary>Conditions on addresses, which have a meaning only in the right family.</summary>
+internal static class AddressConditions
+{
+    private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
+
+    /// <summary>The alternatives, one for each family of the prefixes: the packet is of the family, and its field is in one of them.</summary>
+    /// <param name="prefixes">The prefixes.</param>
+    /// <param name="fieldOf">The field in a family.</param>
+    public static IEnumerable<IReadOnlyList<PacketCondition>> Of(IReadOnlyList<AddressPrefix> prefixes, Func<IPFamily, PacketField> fieldOf) =>
+        from family in Families
+        where prefixes.Any(prefix => prefix.Family == family)
+        select (IReadOnlyList<PacketCondition>)[new FamilyCondition(family), new ValueCondition(fieldOf(family), ValueRanges.Of(family, prefixes))];
+}
+
 /// <summary>A field has one of several values.</summary>
 internal sealed record ValueCondition(PacketField Field, ValueRanges Values) : PacketCondition
 {
@@ -46,12 +61,8 @@ internal sealed record ValueCondition(PacketField Field, ValueRanges Values) : P
 /// <param name="Bits">IPS_SRC_NAT, IPS_DST_NAT, or both if either is sufficient.</param>
 internal sealed record TranslationCondition(ConntrackStatus Bits) : PacketCondition
 {
-    public override void Write(ref MessageWriter writer, ValueSets sets)
-    {
-        ExpressionWriter.LoadCt(ref writer, CtKey.Status, direction: null);
-        ExpressionWriter.Mask(ref writer, (uint)Bits);
-        ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
-    }
+    public override void Write(ref MessageWriter writer, ValueSets sets) =>
+        ExpressionWriter.TestBits(ref writer, CtKey.Status, (uint)Bits, CompareOperator.Neq);
 
     public override string ToNft() => Bits switch
     {
@@ -64,12 +75,8 @@ internal sealed record TranslationCondition(ConntrackStatus Bits) : PacketCondit
 /// <summary>The packet starts a connection (the state new).</summary>
 internal sealed record NewConnectionCondition : PacketCondition
 {
-    public override void Write(ref MessageWriter writer, ValueSets sets)
-    {
-        ExpressionWriter.LoadCt(ref writer, CtKey.State, direction: null);
-        ExpressionWriter.Mask(ref writer, (uint)PacketStates.New);
-        ExpressionWriter.Compare(ref writer, CompareOperator.Neq, [0, 0, 0, 0]);
-    }
+    public override void Write(ref MessageWriter writer, ValueSets sets) =>
+        ExpressionWriter.TestBits(ref writer, CtKey.State, (uint)PacketStates.New, CompareOperator.Neq);
 
     public override string ToNft() => "ct state new";
 }
@@ -78,12 +85,8 @@ internal sealed record NewConnectionCondition : PacketCondition
 /// new for all later packets, until there is a reply.</summary>
 internal sealed record FirstPacketCondition : PacketCondition
 {
-    public override void Write(ref MessageWriter writer, ValueSets sets)
-    {
-        ExpressionWriter.LoadCt(ref writer, CtKey.Status, direction: null);
-        ExpressionWriter.Mask(ref writer, (uint)ConntrackStatus.Confirmed);
-        ExpressionWriter.Compare(ref writer, CompareOperator.Eq, [0, 0, 0, 0]);
-    }
+    public override void Write(ref MessageWriter writer, ValueSets sets) =>
+        ExpressionWriter.TestBits(ref writer, CtKey.Status, (uint)ConntrackStatus.Confirmed, CompareOperator.Eq);
 
     public override string ToNft() => "ct status & confirmed == 0";
 }

@@ -16,47 +16,17 @@ public readonly record struct RuleCounters(ulong Packets, ulong Bytes)
         NftWriter.RulesOf(ref writer, table);
         writer.EndMessage();
         connection.ReadDump(
-            writer.Written.ToArray(), "read the counters of rules", () => sum = default, message => sum = sum.Plus(OfRule(message, table)));
+            writer.Written.ToArray(), "read the counters of rules", () => sum = default, message => sum = sum.Plus(OfRule(NftRule.Of(message), table)));
         return sum;
     }
 
     /// <summary>The sum of both.</summary>
     internal RuleCounters Plus(RuleCounters other) => new(Packets + other.Packets, Bytes + other.Bytes);
 
-    private static RuleCounters OfRule(NetlinkMessage message, string table)
-    {
-        RuleCounters sum = default;
-        AttributeReader attributes = message.Attributes;
-        while (attributes.Read())
-        {
-            // If a kernel ignores the table's name, it also sends the rules of other tables.
-            if (attributes.Type == (ushort)RuleAttribute.Table && attributes.Text != table)
-                return default;
-            if (attributes.Type == (ushort)RuleAttribute.Expressions)
-                sum = OfExpressions(attributes.Nested);
-        }
-
-        return sum;
-    }
-
-    private static RuleCounters OfExpressions(AttributeReader expressions)
-    {
-        RuleCounters sum = default;
-        while (expressions.Read())
-        {
-            string name = "";
-            AttributeReader expression = expressions.Nested;
-            while (expression.Read())
-            {
-                if (expression.Type == (ushort)ExpressionAttribute.Name)
-                    name = expression.Text;
-                else if (expression.Type == (ushort)ExpressionAttribute.Data && name == "counter")
-                    sum = sum.Plus(OfCounter(expression.Nested));
-            }
-        }
-
-        return sum;
-    }
+    /// <summary>If a kernel ignores the table's name, it also sends the rules of other tables.</summary>
+    private static RuleCounters OfRule(NftRule rule, string table) => rule.Place.Table != table
+        ? default
+        : rule.Expressions.Where(expression => expression.Name == "counter").Aggregate(default(RuleCounters), (sum, counter) => sum.Plus(OfCounter(counter.Attributes)));
 
     private static RuleCounters OfCounter(AttributeReader counter)
     {

@@ -150,9 +150,7 @@ internal sealed record LimitAction(uint Maximum, int Prefix, int PrefixIPv6, boo
     };
 
     private IEnumerable<IReadOnlyList<PacketCondition>> Exemptions(PacketSelector traffic) =>
-        from family in Families(traffic)
-        where Exempt.Any(prefix => prefix.Family == family)
-        select (IReadOnlyList<PacketCondition>)[new FamilyCondition(family), new ValueCondition(Host(family), ValueRanges.Of(family, Exempt))];
+        AddressConditions.Of([.. Exempt.Where(prefix => Families(traffic).Contains(prefix.Family))], Host);
 
     /// <summary>A packet that several alternatives match must be counted once: the first of them leads it away.</summary>
     private static IEnumerable<IReadOnlyList<PacketCondition>> FirstPackets(PacketSelector traffic) =>

@@ -1,4 +1,3 @@
-using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Nftables;
 
@@ -9,8 +8,6 @@ namespace ConntrackPS.Rules;
 /// <remarks>A filter's source is the source of packets of the original direction, and the destination of replies.</remarks>
 internal sealed class PacketSelector
 {
-    private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
-
     private PacketSelector(ConntrackFilter filter)
     {
         Original = Combine(filter, isReply: false);
@@ -71,17 +68,9 @@ internal sealed class PacketSelector
 
         return
             from isSource in tuple.IsOfEitherDirection ? (bool[])[true, false] : [(tuple.Places == TuplePlaces.OriginalSource) != isReply]
-            from conditions in tuple is AddressProperty addresses ? Addresses(addresses.Of(filter), isSource) : Ports(tuple, filter, isSource)
+            from conditions in tuple is AddressProperty addresses ? AddressConditions.Of(addresses.Of(filter), family => HeaderField.Address(family, isSource)) : Ports(tuple, filter, isSource)
             select conditions;
     }
-
-    private static IEnumerable<IReadOnlyList<PacketCondition>> Addresses(IReadOnlyList<AddressPrefix> prefixes, bool isSource) =>
-        from family in Families
-        where prefixes.Any(prefix => prefix.Family == family)
-        select (IReadOnlyList<PacketCondition>)
-        [
-            new FamilyCondition(family), new ValueCondition(HeaderField.Address(family, isSource), ValueRanges.Of(family, prefixes)),
-        ];
 
     private static IEnumerable<IReadOnlyList<PacketCondition>> Ports(TupleProperty property, ConntrackFilter filter, bool isSource) =>
     [

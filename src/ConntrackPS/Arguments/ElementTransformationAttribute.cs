@@ -93,4 +93,18 @@ internal static class NamePattern
 
         return WildcardPattern.ContainsWildcardCharacters(text);
     }
+
+    /// <summary>The items with a name, in any case, or those that match a pattern.</summary>
+    /// <param name="items">The items.</param>
+    /// <param name="nameOf">The name of an item.</param>
+    /// <param name="text">The name or the pattern.</param>
+    /// <param name="isPattern">True for a pattern. Then it is no error that nothing matches.</param>
+    /// <exception cref="FormatException">It has wildcards, but is not a pattern.</exception>
+    public static T[] Find<T>(IEnumerable<T> items, Func<T, string> nameOf, string text, out bool isPattern)
+    {
+        isPattern = TryParse(text, WildcardOptions.IgnoreCase, out WildcardPattern pattern);
+        return isPattern
+            ? [.. items.Where(item => pattern.IsMatch(nameOf(item)))]
+            : [.. items.Where(item => nameOf(item).Equals(text, StringComparison.OrdinalIgnoreCase))];
+    }
 }

@@ -33,8 +33,7 @@ public sealed class GetConntrackHelperCommand : TuningCommand
             RunOne(
                 () =>
                 {
-                    bool isPattern = NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern);
-                    ConntrackHelper[] found = [.. helpers.Where(helper => isPattern ? pattern.IsMatch(helper.Name) : helper.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
+                    ConntrackHelper[] found = NamePattern.Find(helpers, helper => helper.Name, name, out bool isPattern);
                     if (found.Length == 0 && !isPattern)
                         throw new UnknownHelperException(name, [.. helpers.Select(helper => helper.Name)]);
                     foreach (ConntrackHelper helper in found)
@@ -187,7 +186,7 @@ public sealed class EnableConntrackHelperCommand : RuleCommand
 /// files.</summary>
 [Cmdlet(VerbsLifecycle.Disable, "ConntrackHelper", SupportsShouldProcess = true)]
 [OutputType(typeof(ConntrackRule))]
-public sealed class DisableConntrackHelperCommand : TuningCommand
+public sealed class DisableConntrackHelperCommand : RuleRemovalCommand
 {
     /// <summary>The names of helpers, with wildcards; or objects of Get-ConntrackHelper.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -196,55 +195,44 @@ public sealed class DisableConntrackHelperCommand : TuningCommand
     [ArgumentCompleter(typeof(HelperNameCompleter))]
     public string[] Name { get; set; } = [];
 
-    /// <summary>The root folder of the system whose files are changed, such as a mounted image. The default is the running
-    /// system.</summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string PersistRoot { get; set; } = "/";
-
-    /// <summary>Emits each removed rule, with its final counters.</summary>
-    [Parameter]
-    public SwitchParameter PassThru { get; set; }
-
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunInEach(named =>
     {
         NetworkNamespace? target = named ?? Target();
-        SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
-        RuleBook book = new(target, root);
+        RuleBook book = new(target, Root);
         foreach (string name in Name)
-            RunOne(() => Detach(name, book, root, target), name);
+            RunOne(() => Detach(name, book, target), name);
     });
 
-    private void Detach(string name, RuleBook book, SystemRoot root, NetworkNamespace? target)
+    private void Detach(string name, RuleBook book, NetworkNamespace? target)
     {
-        bool isPattern = NamePattern.TryParse(name, WildcardOptions.IgnoreCase, out WildcardPattern pattern);
         string[] known = [.. HelperReader.Known.Select(helper => helper.Name)];
-        string[] helpers = [.. known.Where(helper => isPattern ? pattern.IsMatch(helper) : helper.Equals(name, StringComparison.OrdinalIgnoreCase))];
+        string[] helpers = NamePattern.Find(known, helper => helper, name, out bool isPattern);
         if (helpers.Length == 0 && !isPattern)
             throw new UnknownHelperException(name, known);
         HelperReader reader = new(target);
         ILookup<string, HelperUse> uses = reader.ReadUses().ToLookup(pair => pair.Helper, pair => pair.Use);
         WarnOnce(reader.Problems);
+        IReadOnlyList<ConntrackRule> all = book.Read();
         foreach (string helper in helpers)
-            RunOne(() => DetachOne(helper, uses[helper], book, root, target, isPattern), helper);
+            RunOne(() => DetachOne(helper, uses[helper], book, all, target, isPattern), helper);
         WarnOnce(book.Problems);
     }
 
-    private void DetachOne(string helper, IEnumerable<HelperUse> uses, RuleBook book, SystemRoot root, NetworkNamespace? target, bool isPattern)
+    private void DetachOne(string helper, IEnumerable<HelperUse> uses, RuleBook book, IReadOnlyList<ConntrackRule> all, NetworkNamespace? target, bool isPattern)
     {
-        IReadOnlyList<ConntrackRule> all = book.Read();
         HashSet<string> tables = [.. uses.Where(use => use.Family == "inet").Select(use => use.Table)];
         ConntrackRule[] attaching = [.. all.Where(rule => rule.Action is HelperAction action ? action.Helper == helper : rule.Kind == RuleKind.Helper && tables.Contains(rule.Name))];
-        ConntrackRule[] ours = [.. attaching.Where(rule => rule.ProcessId is null || rule.ProcessId == Environment.ProcessId)];
-        if (ours.Length == 0 && !isPattern)
+        ConntrackRule[] ours = [.. attaching.Where(IsRemovable)];
+        if (ours.Length == 0)
+        {
+            // A pattern names the helpers that rules of ours attach.
+            if (isPattern)
+                return;
             WriteError(ErrorFactory.HelperNotEnabled(helper));
+        }
 
-        // A pattern names the helpers that rules of ours attach.
-        if (ours.Length == 0 && isPattern)
-            return;
-        int removed = ours.Count(rule => Remove(rule, book, root, target));
-
+        int removed = ours.Count(rule => Remove(book, rule, target));
         HashSet<string> names = [.. all.Select(rule => rule.Name)];
         string[] others =
         [
@@ -255,18 +243,6 @@ public sealed class DisableConntrackHelperCommand : TuningCommand
             WriteWarning($"The helper {helper} is still attached by rules that this command does not remove: {string.Join("; ", others)}.");
         if (removed > 0 && HelperBootFiles.IsAssignedByKernel(target) == true)
             WriteWarning($"The kernel still gives the helper {helper} to every connection to its usual port (nf_conntrack_helper is 1).");
-    }
-
-    private bool Remove(ConntrackRule rule, RuleBook book, SystemRoot root, NetworkNamespace? target)
-    {
-        if (!ShouldProcess($"{rule}{Within(target)}", "Remove conntrack rule"))
-            return false;
-        (bool isRemoved, IReadOnlyList<string> files) = book.Remove(rule, HelperPersistence.Without(book, root, target, rule));
-        if (files.Count > 0)
-            WriteVerbose($"Changed: {string.Join(", ", files)}.");
-        if (isRemoved && PassThru)
-            WriteObject(rule);
-        return isRemoved;
     }
 }
 

@@ -92,17 +92,17 @@ public sealed class LimitConntrackSourceCommand : PacketRuleCommand
     private LimitedSource[] FindOver(ConntrackFilter filter, LimitAction limit)
     {
         ConntrackTable table = new(OneNamespace());
-        SourceCount count = new(filter, limit);
+        LimitedSourceCount count = new(filter, limit, table);
         IReadOnlyList<LimitedSource> sources = [];
-        WarnIfIncomplete(() => count.Read(table, out sources, Stop));
+        WarnIfIncomplete(() => count.Read(out sources, Stop));
         if (!Force)
             RefuseOwn(count, sources, table);
         return [.. sources.Where(source => source.IsOver)];
     }
 
-    private void RefuseOwn(SourceCount count, IReadOnlyList<LimitedSource> sources, ConntrackTable table)
+    private void RefuseOwn(LimitedSourceCount count, IReadOnlyList<LimitedSource> sources, ConntrackTable table)
     {
-        IEnumerable<string?> own = SshConnection.Find()?.Entries(table).Select(entry => count.HostOf(entry, table.NetworkNamespace)) ?? [];
+        IEnumerable<string?> own = SshConnection.Find()?.Entries(table).Select(entry => count.HostOf(entry)) ?? [];
         LimitedSource? full = sources.FirstOrDefault(source => source.Count >= Maximum && own.Contains(source.Source));
         if (full is not null)
             ThrowTerminatingError(ErrorFactory.OwnSourceAtLimit(full));

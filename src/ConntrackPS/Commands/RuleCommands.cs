@@ -201,33 +201,32 @@ public sealed class GetConntrackRuleCommand : TuningCommand
         WarnOnce(book.Problems);
         foreach (string name in Name ?? ["*"])
         {
-            ConntrackRule[] found = RuleNames.Find(rules, name);
-            if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(name))
-                WriteError(ErrorFactory.NoSuchRule(name));
-            foreach (ConntrackRule rule in found)
-            {
-                if (rule.Problem is { } problem)
-                    WriteWarning($"{rule.Name}: {problem}");
-                if (IncludeSource)
-                    WarnIfIncomplete(() => LimitedSources.Read(rule, new ConntrackTable(target), Stop), () => $"{rule.Name}: some connections may be missing.");
-                WriteObject(rule);
-            }
+            RunOne(
+                () =>
+                {
+                    ConntrackRule[] found = NamePattern.Find(rules, rule => rule.Name, name, out bool isPattern);
+                    if (found.Length == 0 && !isPattern)
+                        WriteError(ErrorFactory.NoSuchRule(name));
+                    foreach (ConntrackRule rule in found)
+                        Write(rule, target);
+                },
+                name);
         }
     });
+
+    private void Write(ConntrackRule rule, NetworkNamespace? target)
+    {
+        if (rule.Problem is { } problem)
+            WriteWarning($"{rule.Name}: {problem}");
+        if (IncludeSource)
+            WarnIfIncomplete(() => LimitedSources.Read(rule, new ConntrackTable(target), Stop), () => $"{rule.Name}: some connections may be missing.");
+        WriteObject(rule);
+    }
 }
 
-/// <summary>Removes rules of Get-ConntrackRule: their tables and, if they are persisted, their files.</summary>
-[Cmdlet(VerbsCommon.Remove, "ConntrackRule", SupportsShouldProcess = true)]
-[OutputType(typeof(ConntrackRule))]
-public sealed class RemoveConntrackRuleCommand : TuningCommand
+/// <summary>The base class of cmdlets that remove rules.</summary>
+public abstract class RuleRemovalCommand : TuningCommand
 {
-    /// <summary>The names of rules, with wildcards; or objects of Get-ConntrackRule.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [ValidateNotNullOrEmpty]
-    [SupportsWildcards]
-    [ArgumentCompleter(typeof(RuleNameCompleter))]
-    public string[] Name { get; set; } = [];
-
     /// <summary>The root folder of the system whose files are changed, such as a mounted image. The default is the running
     /// system.</summary>
     [Parameter]
@@ -238,54 +237,68 @@ public sealed class RemoveConntrackRuleCommand : TuningCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    /// <summary>The change, for -WhatIf and -Confirm.</summary>
+    private protected virtual string Change => "Remove conntrack rule";
+
+    private protected SystemRoot Root => new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
+
+    /// <summary>The error that there is no such rule.</summary>
+    private protected virtual ErrorRecord NoSuch(string name) => ErrorFactory.NoSuchRule(name);
+
+    /// <summary>Removes the rules with a name, or those that match a pattern. A pattern names what can be removed here: the rules of other
+    /// processes end with these.</summary>
+    private protected void RemoveNamed(RuleBook book, IReadOnlyList<ConntrackRule> rules, string name, NetworkNamespace? target)
+    {
+        ConntrackRule[] found = NamePattern.Find(rules, rule => rule.Name, name, out bool isPattern);
+        if (found.Length == 0 && !isPattern)
+            WriteError(NoSuch(name));
+        ConntrackRule[] foreign = isPattern ? [.. found.Where(rule => !IsRemovable(rule))] : [];
+        if (foreign.Length > 0)
+            WriteWarning($"{Counted.Of(foreign.Length, "rule", "rules")} of other processes stay, and end with these: {string.Join(", ", foreign.Select(rule => rule.Name))}");
+        foreach (ConntrackRule rule in found.Except(foreign))
+            RunOne(() => Remove(book, rule, target), rule.Name);
+    }
+
+    /// <summary>Removes one rule.</summary>
+    /// <returns>False if it was not confirmed, or was gone.</returns>
+    private protected bool Remove(RuleBook book, ConntrackRule rule, NetworkNamespace? target)
+    {
+        if (!ShouldProcess($"{rule}{Within(target)}", Change))
+            return false;
+        (bool isRemoved, IReadOnlyList<string> files) = book.Remove(rule, HelperPersistence.Without(book, Root, target, rule));
+        if (files.Count > 0)
+            WriteVerbose($"Changed: {string.Join(", ", files)}.");
+        if (!isRemoved)
+            WriteError(NoSuch(rule.Name));
+        else if (PassThru)
+            WriteObject(rule);
+        return isRemoved;
+    }
+
+    /// <summary>False for a rule that only another process can remove.</summary>
+    private protected static bool IsRemovable(ConntrackRule rule) => rule.ProcessId is null || rule.ProcessId == Environment.ProcessId;
+}
+
+/// <summary>Removes rules of Get-ConntrackRule: their tables and, if they are persisted, their files.</summary>
+[Cmdlet(VerbsCommon.Remove, "ConntrackRule", SupportsShouldProcess = true)]
+[OutputType(typeof(ConntrackRule))]
+public sealed class RemoveConntrackRuleCommand : RuleRemovalCommand
+{
+    /// <summary>The names of rules, with wildcards; or objects of Get-ConntrackRule.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(RuleNameCompleter))]
+    public string[] Name { get; set; } = [];
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunInEach(named =>
     {
         NetworkNamespace? target = named ?? Target();
-        SystemRoot root = new(GetUnresolvedProviderPathFromPSPath(PersistRoot));
-        RuleBook book = new(target, root);
+        RuleBook book = new(target, Root);
         IReadOnlyList<ConntrackRule> rules = book.Read();
         WarnOnce(book.Problems);
         foreach (string name in Name)
-        {
-            bool isPattern = WildcardPattern.ContainsWildcardCharacters(name);
-            ConntrackRule[] found = RuleNames.Find(rules, name);
-            if (found.Length == 0 && !isPattern)
-                WriteError(ErrorFactory.NoSuchRule(name));
-
-            // A pattern names what can be removed here. The rules of other processes end with these.
-            ConntrackRule[] foreign = isPattern ? RuleNames.OfOthers(found) : [];
-            if (foreign.Length > 0)
-                WriteWarning(RuleNames.DescribeOthers(foreign));
-            foreach (ConntrackRule rule in found.Except(foreign))
-                RunOne(() => Remove(book, root, rule, target), rule.Name);
-        }
+            RunOne(() => RemoveNamed(book, rules, name, target), name);
     });
-
-    private void Remove(RuleBook book, SystemRoot root, ConntrackRule rule, NetworkNamespace? target)
-    {
-        if (!ShouldProcess($"{rule}{Within(target)}", "Remove conntrack rule"))
-            return;
-        if (!book.Remove(rule, HelperPersistence.Without(book, root, target, rule)).IsRemoved)
-            WriteError(ErrorFactory.NoSuchRule(rule.Name));
-        else if (PassThru)
-            WriteObject(rule);
-    }
-}
-
-/// <summary>Finds rules by name.</summary>
-internal static class RuleNames
-{
-    /// <summary>The rules with a name, or those that match a pattern.</summary>
-    public static ConntrackRule[] Find(IReadOnlyList<ConntrackRule> rules, string name) => WildcardPattern.ContainsWildcardCharacters(name)
-        ? [.. rules.Where(rule => new WildcardPattern(name, WildcardOptions.IgnoreCase).IsMatch(rule.Name))]
-        : [.. rules.Where(rule => rule.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
-
-    /// <summary>The rules that only other processes can remove.</summary>
-    public static ConntrackRule[] OfOthers(IEnumerable<ConntrackRule> rules) =>
-        [.. rules.Where(rule => rule.ProcessId is { } process && process != Environment.ProcessId)];
-
-    /// <summary>Says that such rules stay.</summary>
-    public static string DescribeOthers(ConntrackRule[] others) =>
-        $"{Counted.Of(others.Length, "rule", "rules")} of other processes stay, and end with these: {string.Join(", ", others.Select(rule => rule.Name))}";
 }

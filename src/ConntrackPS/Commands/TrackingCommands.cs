@@ -9,7 +9,6 @@ using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Rules;
 using ConntrackPS.Rules.Tracking;
-using ConntrackPS.Tuning.Persistence;
 
 namespace ConntrackPS.Commands;
 
@@ -75,7 +74,7 @@ public sealed class DisableConntrackTrackingCommand : PacketRuleCommand
 /// persisted ones with their files.</summary>
 [Cmdlet(VerbsLifecycle.Enable, "ConntrackTracking", SupportsShouldProcess = true, DefaultParameterSetName = NameSet)]
 [OutputType(typeof(ConntrackRule))]
-public sealed class EnableConntrackTrackingCommand : TuningCommand
+public sealed class EnableConntrackTrackingCommand : RuleRemovalCommand
 {
     private const string NameSet = "Name";
 
@@ -139,61 +138,29 @@ public sealed class EnableConntrackTrackingCommand : TuningCommand
     [ValidateSet(nameof(IPFamily.IPv4), nameof(IPFamily.IPv6))]
     public IPFamily AddressFamily { get; set; }
 
-    /// <summary>The root folder of the system whose files are changed, such as a mounted image. The default is the running
-    /// system.</summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string PersistRoot { get; set; } = "/";
+    private protected override string Change => "Track traffic again";
 
-    /// <summary>Emits each ended exemption, with its final counters.</summary>
-    [Parameter]
-    public SwitchParameter PassThru { get; set; }
+    private protected override ErrorRecord NoSuch(string name) => ErrorFactory.NoSuchExemption(name);
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => RunInEach(named =>
     {
         NetworkNamespace? target = named ?? Target();
-        RuleBook book = new(target, new SystemRoot(GetUnresolvedProviderPathFromPSPath(PersistRoot)));
+        RuleBook book = new(target, Root);
         ConntrackRule[] rules = [.. book.Read().Where(rule => rule.Kind == RuleKind.NoTrack)];
         WarnOnce(book.Problems);
-        if (ParameterSetName == FilterParameters.Set)
+        if (ParameterSetName == NameSet)
         {
-            string traffic = FilterParameters.Read(this).ToString();
-            ConntrackRule[] same = [.. rules.Where(rule => rule.Traffic == traffic)];
-            if (same.Length == 0)
-                WriteError(ErrorFactory.NoSuchExemption(traffic));
-            End(book, same, isPattern: false, target);
+            foreach (string name in Name)
+                RunOne(() => RemoveNamed(book, rules, name, target), name);
             return;
         }
 
-        foreach (string name in Name)
-        {
-            bool isPattern = WildcardPattern.ContainsWildcardCharacters(name);
-            ConntrackRule[] found = RuleNames.Find(rules, name);
-            if (found.Length == 0 && !isPattern)
-                WriteError(ErrorFactory.NoSuchExemption(name));
-            End(book, found, isPattern, target);
-        }
+        string traffic = FilterParameters.Read(this).ToString();
+        ConntrackRule[] same = [.. rules.Where(rule => rule.Traffic == traffic)];
+        if (same.Length == 0)
+            WriteError(NoSuch(traffic));
+        foreach (ConntrackRule rule in same)
+            RunOne(() => Remove(book, rule, target), rule.Name);
     });
-
-    private void End(RuleBook book, ConntrackRule[] found, bool isPattern, NetworkNamespace? target)
-    {
-        ConntrackRule[] foreign = isPattern ? RuleNames.OfOthers(found) : [];
-        if (foreign.Length > 0)
-            WriteWarning(RuleNames.DescribeOthers(foreign));
-        foreach (ConntrackRule rule in found.Except(foreign))
-        {
-            RunOne(
-                () =>
-                {
-                    if (!ShouldProcess($"{rule}{Within(target)}", "Track traffic again"))
-                        return;
-                    if (!book.Remove(rule))
-                        WriteError(ErrorFactory.NoSuchExemption(rule.Name));
-                    else if (PassThru)
-                        WriteObject(rule);
-                },
-                rule.Name);
-        }
-    }
 }

@@ -33,9 +33,10 @@ public abstract class ChoiceCompleter : IArgumentCompleter
                 .Where(choice => choice.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
                 .Select(choice => new CompletionResult(TextOf(choice.Value), choice.Value, CompletionResultType.ParameterValue, choice.Meaning))];
         }
-        catch (PlatformNotSupportedException)
+        catch (Exception exception) when (exception is PlatformNotSupportedException or NetlinkException or NetworkNamespaceException or ConntrackUnavailableException)
         {
-            // The kernel is asked for these, and this is another system.
+            // The kernel is asked for these: this may be another system, or the privilege or the namespace is missing. Completion never
+            // shows errors.
             return [];
         }
     }
@@ -222,20 +223,7 @@ public sealed class HelperNameCompleter : ChoiceCompleter
 public sealed class RuleNameCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
-        Read(NetworkNamespaceCompleter.FirstOf(bound)).Select(rule => (rule.Name, $"{rule.Effect}: {rule.Traffic}"));
-
-    /// <summary>Empty if they can't be listed, for example without the privilege, because completion never shows errors.</summary>
-    private static IReadOnlyList<ConntrackRule> Read(string? networkNamespace)
-    {
-        try
-        {
-            return new RuleBook(NetworkNamespace.ParseOrOwn(networkNamespace)).Read();
-        }
-        catch (Exception exception) when (exception is NetlinkException or NetworkNamespaceException or ConntrackUnavailableException)
-        {
-            return [];
-        }
-    }
+        new RuleBook(NetworkNamespace.ParseOrOwn(NetworkNamespaceCompleter.FirstOf(bound))).Read().Select(rule => (rule.Name, $"{rule.Effect}: {rule.Traffic}"));
 }
 
 /// <summary>Completes the names of the settings that this kernel has.</summary>
@@ -262,20 +250,7 @@ public sealed class SettingValueCompleter : ChoiceCompleter
 public sealed class TimeoutPolicyCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
-        Read(NetworkNamespaceCompleter.FirstOf(bound)).Select(policy => (policy.Name, policy.ToString()));
-
-    /// <summary>Empty if they can't be listed, for example without the privilege, because completion never shows errors.</summary>
-    private static IReadOnlyList<ConntrackTimeoutPolicy> Read(string? networkNamespace)
-    {
-        try
-        {
-            return new TimeoutPolicies(NetworkNamespace.ParseOrOwn(networkNamespace)).Read();
-        }
-        catch (Exception exception) when (exception is NetlinkException or NetworkNamespaceException or ConntrackUnavailableException)
-        {
-            return [];
-        }
-    }
+        new TimeoutPolicies(NetworkNamespace.ParseOrOwn(NetworkNamespaceCompleter.FirstOf(bound))).Read().Select(policy => (policy.Name, policy.ToString()));
 }
 
 /// <summary>Completes the states that have timeouts: those of the protocols on the command line, or all.</summary>

@@ -103,6 +103,7 @@ internal static partial class ErrorFactory
             + $"Or start the container with the value (docker and podman: --sysctl {SysctlKey.Of(Path.GetFileName(mount.Path))}=...)."),
         ReadOnlySettingException shared => Create(
             exception, ErrorId.SettingReadOnly, ErrorCategory.InvalidOperation, target, SetForAll(shared)),
+        PersistenceException persistence => NotPersisted(persistence, isSet: false),
         UnreadableSettingException => Create(
             exception, ErrorId.SettingUnreadable, ErrorCategory.InvalidData, target, "The other settings are not affected."),
         UnknownTimeoutException => Create(exception, ErrorId.TimeoutNotFound, ErrorCategory.InvalidArgument, target, null),

@@ -430,7 +430,7 @@ public sealed partial class LimitActionTests(RoutedNetwork network) : IClassFixt
 
     private IEnumerable<(string, long)> Count(LimitAction limit, ConntrackFilter? filter = null)
     {
-        new SourceCount(filter ?? Everything, limit).Read(network.Router.Table, out IReadOnlyList<LimitedSource> sources);
+        new LimitedSourceCount(filter ?? Everything, limit, network.Router.Table).Read(out IReadOnlyList<LimitedSource> sources);
         Assert.All(sources, source => Assert.Equal(source.Count > 3, source.IsOver));
         return sources.Select(source => (source.Source, source.Count));
     }

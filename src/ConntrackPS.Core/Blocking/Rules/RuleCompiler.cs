@@ -41,8 +41,6 @@ internal static class RuleCompiler
 /// <summary>The alternatives that match one term of a filter. Each is a rule to be combined with those of other terms.</summary>
 internal static class RuleAlternatives
 {
-    private static readonly IPFamily[] Families = [IPFamily.IPv4, IPFamily.IPv6];
-
     /// <summary>The properties that are not in the table of tuple properties.</summary>
     private static readonly Dictionary<string, Func<ConntrackFilter, IEnumerable<BlockRule>>> OfOthers = new()
     {
@@ -76,14 +74,9 @@ internal static class RuleAlternatives
 
     /// <summary>Either address in the packet itself.</summary>
     private static IEnumerable<BlockRule> HeaderAddresses(IReadOnlyList<AddressPrefix> prefixes) =>
-        from family in Families
-        where prefixes.Any(prefix => prefix.Family == family)
         from isSource in (bool[])[true, false]
-        select new BlockRule(
-        [
-            new FamilyCondition(family),
-            new ValueCondition(HeaderField.Address(family, isSource), ValueRanges.Of(family, prefixes)),
-        ]);
+        from conditions in AddressConditions.Of(prefixes, family => HeaderField.Address(family, isSource))
+        select new BlockRule(conditions);
 
     /// <summary>Either port in the packet itself.</summary>
     private static IEnumerable<BlockRule> HeaderNumbers(TupleProperty property, ConntrackFilter filter) =>
@@ -101,13 +94,7 @@ internal static class RuleAlternatives
         select property.IsTranslated ? rule.And(IsTranslated(place.TranslationBit))! : rule;
 
     private static IEnumerable<BlockRule> Addresses(IReadOnlyList<AddressPrefix> prefixes, TuplePlace place) =>
-        from family in Families
-        where prefixes.Any(prefix => prefix.Family == family)
-        select new BlockRule(
-        [
-            new FamilyCondition(family),
-            new ValueCondition(TupleField.Address(family, place.Direction, place.IsSource), ValueRanges.Of(family, prefixes)),
-        ]);
+        AddressConditions.Of(prefixes, family => TupleField.Address(family, place.Direction, place.IsSource)).Select(conditions => new BlockRule(conditions));
 
     private static BlockRule Numbers(TupleProperty property, ConntrackFilter filter, TuplePlace place) => new(
     [

@@ -254,7 +254,7 @@ internal static partial class ModuleOptions
         all.Sum(line => line.Lines.Length) - (all is [.., ({ } last, _)] && IsContinued(last[^1], isLast: true) ? all[^1].Lines.Length : 0);
 
     /// <summary>Lines as kmod reads them, without line ends, with the original lines of each.</summary>
-    private static IEnumerable<(string[] Lines, string Joined)> Join(IReadOnlyList<string> lines)
+    public static IEnumerable<(string[] Lines, string Joined)> Join(IReadOnlyList<string> lines)
     {
         List<string> parts = [];
         foreach (string line in lines)
