@@ -27,7 +27,7 @@ internal static class Server
     private static Workload ToWorkload(string[] words) => words switch
     {
         ["fill", var count] => new Workload("fill", networkNamespace => Fill(networkNamespace, Options.Number("fill", count))),
-        ["count"] => new Workload("count", networkNamespace => ConntrackStat.Read(networkNamespace).Count),
+        ["count"] => new Workload("count", networkNamespace => ConntrackStat.Read(networkNamespace).Count ?? throw new BenchException("the count can't be read.")),
         [var name] => Workload.Named(name),
         _ => throw new BenchException($"'{string.Join(' ', words)}' is no order."),
     };

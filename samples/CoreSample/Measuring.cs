@@ -1,5 +1,6 @@
 using System.Globalization;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Diagnosis.Health;
@@ -36,9 +37,13 @@ internal static class Measuring
         }
 
         GroupMeasurement measurement = new(new GroupOptions { GroupBy = properties, Top = 10 });
-        measurement.Read(new ConntrackTable(where));
+
+        // A large table is walked in the kernel, several times faster than by netlink, if the kernel and this process can.
+        ConntrackTable table = new(where) { Engine = TableEngine.Auto };
+        measurement.Read(table);
         foreach (ConntrackGroup group in measurement.Groups())
             Console.WriteLine($"{group.Count} {group.Name}");
+        Console.Error.WriteLine(table.EngineNote);
     }
 
     /// <summary>Shows the sources with the most traffic, from two readings of the table. It needs nf_conntrack_acct.</summary>

@@ -16,7 +16,7 @@ internal static class TableFiller
     {
         new ConntrackTable(networkNamespace).Clear();
         Create(networkNamespace, count);
-        long found = ConntrackStat.Read(networkNamespace).Count;
+        long? found = ConntrackStat.Read(networkNamespace).Count;
         if (found != count)
             throw new BenchException($"the table holds {found} entries where {count} were created.");
     }

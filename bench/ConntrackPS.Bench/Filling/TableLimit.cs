@@ -28,7 +28,7 @@ internal sealed class TableLimit : IDisposable
             Write(_former);
     }
 
-    private static long Read() => ConntrackStat.Read().Maximum;
+    private static long Read() => ConntrackStat.Read().Maximum ?? throw new BenchException("the maximum can't be read.");
 
     private static void Write(long value)
     {

@@ -11,7 +11,7 @@ internal static class Race
     /// <summary>Prints medians, and ratios against the first workload.</summary>
     public static void Run(IReadOnlyList<Workload> workloads, Options options)
     {
-        long entries = ConntrackStat.Read(options.Namespace).Count;
+        long entries = ConntrackStat.Read(options.Namespace).Count ?? throw new BenchException("the count can't be read.");
         List<Sample>[] samples = [.. workloads.Select(_ => new List<Sample>())];
         for (int round = -WarmUpRounds; round < options.Rounds; round++)
         {

@@ -27,6 +27,7 @@ internal static unsafe partial class LibC
 
     public static readonly int SYS_statx = SystemCallsOf(RuntimeInformation.ProcessArchitecture).Statx;
     public static readonly int SYS_renameat2 = SystemCallsOf(RuntimeInformation.ProcessArchitecture).RenameAt2;
+    public static readonly int SYS_bpf = SystemCallsOf(RuntimeInformation.ProcessArchitecture).Bpf;
 
     public static SafeFileHandle Socket(int domain, int type, int protocol) => new(socket(domain, type, protocol), ownsHandle: true);
 
@@ -207,6 +208,27 @@ internal static unsafe partial class LibC
             return (int)syscall(SYS_renameat2, heldFrom.Descriptor, oldName, heldTo.Descriptor, newName, flags);
     }
 
+    /// <summary>Calls bpf(2), for which no C library has a function.</summary>
+    /// <param name="command">BPF_*.</param>
+    /// <param name="attributes">union bpf_attr, as far as the command uses it.</param>
+    /// <returns>A descriptor or 0, or a negative number for an error.</returns>
+    public static int Bpf(int command, ReadOnlySpan<byte> attributes)
+    {
+        fixed (byte* union = attributes)
+            return (int)syscall(SYS_bpf, command, union, attributes.Length);
+    }
+
+    /// <summary>Maps the first bytes of a file into memory, to read and write, shared with all others.</summary>
+    /// <returns>Null for an error.</returns>
+    public static byte* MapShared(SafeFileHandle file, int length)
+    {
+        using HeldHandle held = new(file);
+        void* start = mmap(null, length, PROT_READ | PROT_WRITE, MAP_SHARED, held.Descriptor, 0);
+        return (nint)start == -1 ? null : (byte*)start;
+    }
+
+    public static int Unmap(void* start, int length) => munmap(start, length);
+
     public static int MAdvise(void* start, int length, int advice) => madvise(start, length, advice);
 
     /// <summary>Moves the calling thread into the namespace of an open file.</summary>
@@ -239,11 +261,11 @@ internal static unsafe partial class LibC
         : Encoding.UTF8.GetBytes(path + '\0');
 
     /// <summary>The system call numbers for which Tmds.LibC has no function (asm/unistd.h), for the processors that it supports.</summary>
-    internal static (int Statx, int RenameAt2) SystemCallsOf(Architecture processor) => processor switch
+    internal static (int Statx, int RenameAt2, int Bpf) SystemCallsOf(Architecture processor) => processor switch
     {
-        Architecture.X64 => (332, 316),
-        Architecture.Arm64 => (291, 276),
-        Architecture.Arm => (397, 382),
+        Architecture.X64 => (332, 316, 321),
+        Architecture.Arm64 => (291, 276, 280),
+        Architecture.Arm => (397, 382, 386),
         _ => throw new PlatformNotSupportedException(),
     };
 

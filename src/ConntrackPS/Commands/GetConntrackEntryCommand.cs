@@ -3,6 +3,7 @@ using System.Management.Automation;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Errors;
 using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
@@ -44,6 +45,11 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
     [Parameter]
     public SwitchParameter ResolveService { get; set; }
 
+    /// <summary>The way to read the table: a dump by netlink, or a BPF program that walks the table in the kernel (Bpf), which is several
+    /// times faster for a large table. Auto, the default, takes the walk from 100,000 entries on, if the kernel and the process can.</summary>
+    [Parameter]
+    public TableEngine Engine { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
@@ -74,6 +80,8 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
         _finders.Dispose();
         base.Dispose(disposing);
     }
+
+    private protected override TableEngine AskedEngine => Engine;
 
     private void Emit(ConntrackEntry entry) => WriteObject(ResolveService ? ServiceView.Of(entry) : entry);
 
@@ -127,6 +135,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
             },
             () => $"{Counted.Entries(count)} listed. Others may be missing.");
         ReportRepeats(stream.Repeats);
+        ReportEngine(table);
         WriteVerbose($"{Counted.Entries(count)} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
     }
 

@@ -5,6 +5,7 @@ using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Errors;
 using ConntrackPS.Events;
@@ -73,6 +74,11 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     [DurationArgument(TakesOne = true, TakesFractions = true)]
     public TimeSpan? Interval { get; set; }
 
+    /// <summary>The way to read the table: a dump by netlink, or a BPF program that walks the table in the kernel (Bpf), which is several
+    /// times faster for a large table. Auto, the default, takes the walk from 100,000 entries on, if the kernel and the process can.</summary>
+    [Parameter]
+    public TableEngine Engine { get; set; }
+
     private protected override void Begin()
     {
         if (AsksForRates && Interval is null)
@@ -132,6 +138,8 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
 
     private protected override bool ShowsNamespace => base.ShowsNamespace || _filters.All.Count() > 1;
 
+    private protected override TableEngine AskedEngine => Engine;
+
     private bool AsksForRates => SortBy >= GroupOrder.BitsPerSecond;
 
     private bool AsksForCounters => Interval is not null
@@ -156,6 +164,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             },
             () => $"{Counted.Entries(measurement.Count)} counted. Some may be missing, and some may be counted twice.");
         ReportRepeats(measurement.Repeats);
+        ReportEngine(table);
         Emit(measurement, text);
     }
 

@@ -4,6 +4,7 @@ using ConntrackPS.Completion;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Errors;
 using ConntrackPS.Linux;
 using ConntrackPS.Pipeline;
@@ -333,10 +334,20 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>Opens the table of a namespace for a filter, and warns if the kernel does not record the values that it needs.</summary>
     private protected ConntrackTable OpenTable(NetworkNamespace? networkNamespace, ConntrackFilter filter)
     {
-        ConntrackTable table = new(networkNamespace);
+        ConntrackTable table = new(networkNamespace) { Engine = AskedEngine };
         WarnAboutMissingData(networkNamespace);
         WriteDebug(table.Explain(filter));
         return table;
+    }
+
+    /// <summary>The way to read the table, for the cmdlets that have -Engine.</summary>
+    private protected virtual TableEngine AskedEngine => ConntrackTable.DefaultEngine;
+
+    /// <summary>Reports with -Verbose how the table was read, if that was decided here.</summary>
+    private protected void ReportEngine(ConntrackTable table)
+    {
+        if (table.EngineNote is { } note)
+            WriteVerbose(note);
     }
 
     /// <summary>Warns if a filter can match nothing because the kernel does not record the value.</summary>

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using ConntrackPS.Arguments;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
@@ -34,6 +35,11 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     [ValidateNotNullOrEmpty]
     public string PersistRoot { get; set; } = "/";
 
+    /// <summary>The way to read the table: a dump by netlink, or a BPF program that walks the table in the kernel (Bpf), which is several
+    /// times faster for a large table. Auto, the default, takes the walk from 100,000 entries on, if the kernel and the process can.</summary>
+    [Parameter]
+    public TableEngine Engine { get; set; }
+
     /// <inheritdoc/>
     private protected override void Begin() => RefuseInput("Test-ConntrackHealth -NetworkNamespace NAME");
 
@@ -67,8 +73,10 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
 
     private bool Look(NetworkNamespace? target, SystemRoot root)
     {
-        HealthCheck check = new(target, root, SampleTime);
+        HealthCheck check = new(target, root, SampleTime) { Engine = Engine };
         IReadOnlyList<HealthFinding> findings = check.Run(Stop);
+        if (check.EngineNote is { } note)
+            WriteVerbose(note);
         foreach (UnreadableSettingException unreadable in check.Unreadable!)
             TellUnreadable(unreadable);
         HealthFinding[] shown = [.. findings.Where(finding => finding.Severity >= MinimumSeverity)];

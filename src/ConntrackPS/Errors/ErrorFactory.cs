@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
@@ -54,6 +55,9 @@ internal static partial class ErrorFactory
         IncompleteTableException incomplete => Create(
             exception, ErrorId.TableNotReadWhole, ErrorCategory.ResourceBusy, incomplete.NetworkNamespace ?? target,
             "Find out which program resizes the table (net.netfilter.nf_conntrack_buckets). Entries move while it is read."),
+        WalkUnavailableException => Create(
+            exception, ErrorId.EngineUnavailable, ErrorCategory.ResourceUnavailable, target,
+            "Use -Engine Netlink, or -Engine Auto, which reads by netlink if the kernel or the process can't walk the table."),
         ConntrackUnavailableException => Create(
             exception, ErrorId.ConntrackUnavailable, ErrorCategory.NotInstalled, target,
             "Load the kernel modules: modprobe nf_conntrack_netlink."),

@@ -314,6 +314,9 @@ internal enum ErrorId
     /// <summary>The kernel has no connection tracking, or nf_conntrack_netlink is not loaded.</summary>
     ConntrackUnavailable,
 
+    /// <summary>-Engine Bpf was given, and the kernel or the process can't walk the table. The message says what is missing.</summary>
+    EngineUnavailable,
+
     /// <summary>The live view needs a terminal.</summary>
     NoTerminal,
 

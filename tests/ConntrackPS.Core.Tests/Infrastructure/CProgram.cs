@@ -27,6 +27,8 @@ internal sealed class CProgram(string compiler, params IEnumerable<string> optio
         #include <sys/stat.h>
         #include <sys/syscall.h>
         #include <unistd.h>
+        #include <linux/bpf.h>
+        #include <linux/btf.h>
         #include <linux/filter.h>
         #include <linux/fs.h>
         #include <linux/in.h>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using ConntrackPS.Bpf;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Diagnosis;
@@ -114,6 +115,14 @@ internal static class CNames
         [typeof(TcpTrackingFlags)] = "IP_CT_TCP_FLAG_",
         [typeof(IPProtocol)] = "IPPROTO_",
         [typeof(Errno)] = "E",
+        [typeof(BpfCommand)] = "BPF_",
+        [typeof(BpfProgramType)] = "BPF_PROG_TYPE_",
+        [typeof(BpfHelper)] = "BPF_FUNC_",
+        [typeof(BtfKind)] = "BTF_KIND_",
+        [typeof(BpfOperation)] = "BPF_",
+        [typeof(BpfCondition)] = "BPF_",
+        [typeof(BpfWidth)] = "BPF_",
+        [typeof(BpfRegister)] = "BPF_REG_",
     };
 
     /// <summary>Members whose C name follows no rule. Null if no header has one.</summary>
@@ -168,6 +177,36 @@ internal static class CNames
         ["Errno.ShutDown"] = "ESHUTDOWN",
         ["Errno.TimedOut"] = "ETIMEDOUT",
 
+        ["BpfProgramType.RawTracepoint"] = "BPF_PROG_TYPE_RAW_TRACEPOINT",
+        ["BpfHelper.KtimeGetNs"] = "BPF_FUNC_ktime_get_ns",
+        ["BpfHelper.GetCurrentTask"] = "BPF_FUNC_get_current_task",
+        ["BpfHelper.ProbeReadKernel"] = "BPF_FUNC_probe_read_kernel",
+        ["BpfHelper.Jiffies64"] = "BPF_FUNC_jiffies64",
+        ["BpfHelper.KallsymsLookupName"] = "BPF_FUNC_kallsyms_lookup_name",
+        ["BpfHelper.Loop"] = "BPF_FUNC_loop",
+        ["BpfCondition.Equal"] = "BPF_JEQ",
+        ["BpfCondition.Greater"] = "BPF_JGT",
+        ["BpfCondition.GreaterOrEqual"] = "BPF_JGE",
+        ["BpfCondition.AnyBit"] = "BPF_JSET",
+        ["BpfCondition.NotEqual"] = "BPF_JNE",
+        ["BpfCondition.Less"] = "BPF_JLT",
+        ["BpfCondition.LessOrEqual"] = "BPF_JLE",
+        ["BpfCondition.SignedLessOrEqual"] = "BPF_JSLE",
+        ["BpfWidth.Word"] = "BPF_W",
+        ["BpfWidth.Half"] = "BPF_H",
+        ["BpfWidth.Byte"] = "BPF_B",
+        ["BpfWidth.Double"] = "BPF_DW",
+        ["BpfRegister.R0"] = "BPF_REG_0",
+        ["BpfRegister.R1"] = "BPF_REG_1",
+        ["BpfRegister.R2"] = "BPF_REG_2",
+        ["BpfRegister.R3"] = "BPF_REG_3",
+        ["BpfRegister.R4"] = "BPF_REG_4",
+        ["BpfRegister.R5"] = "BPF_REG_5",
+        ["BpfRegister.R6"] = "BPF_REG_6",
+        ["BpfRegister.R7"] = "BPF_REG_7",
+        ["BpfRegister.R8"] = "BPF_REG_8",
+        ["BpfRegister.R9"] = "BPF_REG_9",
+        ["BpfRegister.Frame"] = "BPF_REG_10",
         ["PacketStates.None"] = null,
         ["PacketStates.Invalid"] = "NF_CT_STATE_INVALID_BIT",
         ["PacketStates.Established"] = "NF_CT_STATE_BIT(IP_CT_ESTABLISHED)",
@@ -234,8 +273,8 @@ internal static class CNames
                 .Select(property => (property.Name, Convert.ToInt64(property.GetValue(null)!.ToString(), CultureInfo.InvariantCulture))),
         ];
         Assert.True(found.Length > 20, $"only {found.Length} constants of Tmds.LibC were found in the source");
-        (int statx, int renameAt2) = LibC.SystemCallsOf(processor);
-        return [.. found, ("SYS_statx", statx), ("SYS_renameat2", renameAt2)];
+        (int statx, int renameAt2, int bpf) = LibC.SystemCallsOf(processor);
+        return [.. found, ("SYS_statx", statx), ("SYS_renameat2", renameAt2), ("SYS_bpf", bpf)];
     }
 
     private static IEnumerable<(string Expression, long Value)> OfStates(IPProtocol protocol, string prefix) =>

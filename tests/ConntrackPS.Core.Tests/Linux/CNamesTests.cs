@@ -12,7 +12,7 @@ public sealed class CNamesTests
         "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
         "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime", "ExpectationTuple",
         "RuleKind", "RuleLifetime", "ModuleState", "HelperModuleProblem", "HelperRefusal", "ModprobeKind", "TextMatch", "ConntrackTextSource", "LineKind", "TupleGaps",
-        "PacketPart", "Answer", "RuleEnd", "RuleEffect", "LoadedKind", "Ends",
+        "PacketPart", "Answer", "RuleEnd", "RuleEffect", "LoadedKind", "Ends", "TableEngine", "EntryParts", "WalkStop", "WalkAccess",
     ];
 
     [Fact]

@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -12,6 +13,9 @@ namespace ConntrackPS.Conntrack.Table;
 /// hash table was resized repeatedly during the listing (nf_conntrack_buckets) and entries may be missing.</remarks>
 public sealed class ConntrackTable
 {
+    /// <summary>The engine where none is asked for.</summary>
+    internal const TableEngine DefaultEngine = TableEngine.Netlink;
+
     private readonly KernelFeatures _features;
     private readonly ScanTerms _terms;
 
@@ -28,11 +32,19 @@ public sealed class ConntrackTable
     /// <summary>The network namespace, or null for the caller's own.</summary>
     public NetworkNamespace? NetworkNamespace { get; }
 
+    /// <summary>The way to read the table. Methods that list it throw <see cref="WalkUnavailableException"/> if it is <see
+    /// cref="TableEngine.Bpf"/> and the kernel or the process can't.</summary>
+    public TableEngine Engine { get; init; } = DefaultEngine;
+
+    /// <summary>How the table was read last, and why, as a sentence. Null before it is read, and if netlink was asked for or the table is too
+    /// small for a walk.</summary>
+    public string? EngineNote { get; private set; }
+
     /// <summary>Reads the matching entries on the caller's thread.</summary>
     /// <exception cref="IncompleteListingException">After the last entry: some may be missing.</exception>
     public IEnumerable<ConntrackEntry> Read(ConntrackFilter? filter = null)
     {
-        using EntryReader reader = Attempt(() => new EntryReader(NetworkNamespace, PlanFor(filter), terms: _terms));
+        using IEntryReader reader = OpenReader(PlanFor(filter), TableKind.Main);
         while (reader.ReadBatch() is { } batch)
         {
             foreach (ConntrackEntry entry in batch)
@@ -104,12 +116,22 @@ public sealed class ConntrackTable
     /// <summary>The execution plan of a filter, as text.</summary>
     internal string Explain(ConntrackFilter filter) => PlanFor(filter).ToString();
 
-    internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) =>
-        new(Attempt(() => new EntryReader(NetworkNamespace, plan, kind, terms: _terms)));
+    internal EntryStream Open(FilterPlan plan, TableKind kind = TableKind.Main) => new(OpenReader(plan, kind));
 
     /// <summary>Starts a pass over the matching entries. The sink receives them on the reading thread.</summary>
-    internal EntryScan Scan(ConntrackFilter? filter, IEntrySink sink) =>
-        Attempt(() => new EntryScan(NetworkNamespace, PlanFor(filter), TableKind.Main, sink, readAhead: true, _terms));
+    internal IEntryScan Scan(ConntrackFilter? filter, IEntrySink sink) => Attempt(() => TableEngines.Scan(
+        Engine, NetworkNamespace, filter, sink, _terms,
+        () => new EntryScan(NetworkNamespace, PlanFor(filter), TableKind.Main, sink, readAhead: true, _terms),
+        note => EngineNote = note));
+
+    private IEntryReader OpenReader(FilterPlan plan, TableKind kind)
+    {
+        return Attempt(() => (kind == TableKind.Main && Engine != TableEngine.Netlink
+            ? TableEngines.Candidates(Engine, NetworkNamespace, plan, _terms, ByNetlink, note => EngineNote = note)
+            : null) ?? ByNetlink());
+
+        IEntryReader ByNetlink() => new EntryReader(NetworkNamespace, plan, kind, terms: _terms);
+    }
 
     private FilterPlan PlanFor(ConntrackFilter? filter) => FilterPlanner.Plan(filter ?? new ConntrackFilter(), _features);
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -9,7 +10,7 @@ namespace ConntrackPS.Conntrack.Table;
 /// <summary>One pass over the table, one datagram at a time. The sink receives the entries that match a filter.</summary>
 /// <remarks>Starts again if the table is resized during the pass, and without the kernel's part of the filter if the kernel refuses it.
 /// Throws at the end if no attempt was complete, so that an incomplete listing is never taken for a complete one.</remarks>
-internal sealed class EntryScan : IDisposable
+internal sealed class EntryScan : IEntryScan
 {
     private const string Operation = "list connection-tracking entries";
 
@@ -28,6 +29,7 @@ internal sealed class EntryScan : IDisposable
     private bool _answered;
     private bool _wasResized;
     private bool _isLast;
+    private bool _isOver;
     private long _firstResize;
     private ulong _now;
 
@@ -65,17 +67,11 @@ internal sealed class EntryScan : IDisposable
         }
     }
 
-    /// <summary>The number of times that the table was resized during the scan and the scan started again.</summary>
     public int Repeats { get; private set; }
 
-    /// <summary>Waits for the next datagram, and passes its entries to the sink.</summary>
-    /// <returns>False at the end of the table. Then the sink has received every matching entry.</returns>
-    /// <exception cref="IncompleteListingException">At the end: the table was resized each time, and some entries may be
-    /// missing.</exception>
-    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool Read()
     {
-        if (_dump is null)
+        if (_dump is null || _isOver)
             return false;
         bool more, isDisturbed;
 
@@ -85,8 +81,8 @@ internal sealed class EntryScan : IDisposable
         {
             more = _dump.Read(_onMessage);
 
-            // After the end of the dump a resize has no effect: the check after the last datagram showed a correct end.
-            isDisturbed = more && _resize.HasResized();
+            // Also after the last datagram: the kernel may have walked most of the table for it, and found nothing more to send.
+            isDisturbed = _resize.HasResized();
         }
         catch (IncompleteListingException)
         {
@@ -109,7 +105,11 @@ internal sealed class EntryScan : IDisposable
         if (isDisturbed && !_wasResized)
             Spoil();
         if (!_wasResized || (more && (_isLast || _sink.TakesInterrupted)))
+        {
+            _isOver = !more;
             return more;
+        }
+
         if (_isLast || (_sink.TakesInterrupted && IsTimeToGiveUp()))
             throw new IncompleteListingException(Operation, Repeats + 1);
         Repeats++;
@@ -119,7 +119,6 @@ internal sealed class EntryScan : IDisposable
         return true;
     }
 
-    /// <summary>Ends any wait. May be called from any thread.</summary>
     public void Cancel()
     {
         _cancelled = true;
@@ -213,9 +212,29 @@ internal sealed record ScanTerms
     public TimeSpan RepeatTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }
 
+/// <summary>A pass over the table that passes matching entries to a sink, part by part.</summary>
+internal interface IEntryScan : IDisposable
+{
+    /// <summary>The number of times that the table was resized during the scan and the scan started again.</summary>
+    int Repeats { get; }
+
+    /// <summary>Waits for the next part of the table, and passes its entries to the sink.</summary>
+    /// <returns>False at the end of the table. Then the sink has received every matching entry.</returns>
+    /// <exception cref="IncompleteListingException">At the end: the table was resized each time, and some entries may be
+    /// missing.</exception>
+    /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
+    bool Read();
+
+    /// <summary>Ends any wait. May be called from any thread.</summary>
+    void Cancel();
+}
+
 /// <summary>Receives the entries of a scan one by one.</summary>
 internal interface IEntrySink
 {
+    /// <summary>The parts of an entry that the sink looks at. A walk in the kernel reads only these.</summary>
+    EntryParts Parts => EntryParts.All;
+
     /// <summary>The object for the next entry: a new one, or one that is reused.</summary>
     ConntrackEntry NextEntry();
 

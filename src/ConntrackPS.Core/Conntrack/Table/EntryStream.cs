@@ -13,14 +13,14 @@ public sealed class EntryStream : IDisposable
 {
     private const int QueuedBatches = 8;
 
-    private readonly EntryReader _reader;
+    private readonly IEntryReader _reader;
     private readonly BlockingCollection<List<ConntrackEntry>> _queue = new(QueuedBatches);
     private readonly CancellationTokenSource _stop = new();
     private readonly Thread _thread;
     private ExceptionDispatchInfo? _failure;
     private bool _disposed;
 
-    internal EntryStream(EntryReader reader)
+    internal EntryStream(IEntryReader reader)
     {
         _reader = reader;
         _thread = new Thread(ReadAll) { IsBackground = true, Name = "ConntrackPS reader" };
@@ -97,9 +97,24 @@ public sealed class EntryStream : IDisposable
     }
 }
 
+/// <summary>Reads the matching entries of a table as objects, list by list.</summary>
+internal interface IEntryReader : IDisposable
+{
+    /// <summary>The number of times that the table was resized and read again.</summary>
+    int Repeats { get; }
+
+    /// <summary>Waits for the next entries.</summary>
+    /// <returns>The matching entries, possibly none. Null at the end of the table, when all entries have been read.</returns>
+    /// <exception cref="IncompleteListingException">At the end, after the last entries: some entries may be missing.</exception>
+    List<ConntrackEntry>? ReadBatch();
+
+    /// <summary>Ends any wait. May be called from any thread.</summary>
+    void Cancel();
+}
+
 /// <summary>Reads the table as objects, in one list per few datagrams. If the table is resized and read again, no entry is returned
 /// twice.</summary>
-internal sealed class EntryReader : IEntrySink, IDisposable
+internal sealed class EntryReader : IEntrySink, IEntryReader
 {
     /// <summary>The maximum number of datagrams in a batch: about 1,200 entries, for which the kernel needs 2 ms.</summary>
     private const int MaximumDatagrams = 8;
@@ -126,13 +141,11 @@ internal sealed class EntryReader : IEntrySink, IDisposable
         _scan = new EntryScan(networkNamespace, plan, kind, this, terms: terms);
     }
 
-    /// <summary>The number of times that the table was resized and read again.</summary>
-    internal int Repeats => _scan.Repeats;
+    public int Repeats => _scan.Repeats;
 
     /// <summary>Waits for the next datagrams: one at first, so that the first entry is available immediately, and later several, because
     /// each hand-over has a cost.</summary>
-    /// <returns>The matching entries, possibly none. Null at the end of the table, when all entries have been read.</returns>
-    /// <exception cref="IncompleteListingException">At the end, after the last entries: some entries may be missing.</exception>
+    /// <inheritdoc/>
     public List<ConntrackEntry>? ReadBatch()
     {
         bool more = true;
@@ -151,7 +164,6 @@ internal sealed class EntryReader : IEntrySink, IDisposable
         return more || _batch.Count > 0 ? TakeBatch() : null;
     }
 
-    /// <summary>Ends any wait. May be called from any thread.</summary>
     public void Cancel() => _scan.Cancel();
 
     public void Dispose() => _scan.Dispose();

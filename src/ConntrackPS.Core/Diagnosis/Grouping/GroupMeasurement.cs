@@ -2,6 +2,7 @@ using System.Diagnostics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -126,7 +127,7 @@ public sealed class GroupMeasurement
     /// <returns>The exception to throw after the count if entries may be missing, or null.</returns>
     private IncompleteListingException? Pass(ConntrackTable table, ConntrackFilter filter, CountingSink sink, CancellationToken stop)
     {
-        using EntryScan scan = table.Scan(filter, sink);
+        using IEntryScan scan = table.Scan(filter, sink);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         try
         {
@@ -160,6 +161,8 @@ internal class CountingSink(GroupTable groups) : IEntrySink
         return _entry;
     }
 
+    public virtual EntryParts Parts => Groups.Index.Parts | EntryParts.Counters | EntryParts.StartTime;
+
     public bool TakesInterrupted => false;
 
     public virtual void Take(ConntrackEntry entry) => Groups.Add(entry);
@@ -172,6 +175,8 @@ internal sealed class NotingSink(GroupTable groups, EntryHistory history, Conntr
 {
     /// <summary>The tag of an entry that did not match.</summary>
     public const int Uncounted = -1;
+
+    public override EntryParts Parts => base.Parts | EntryParts.Id | TableEngines.PartsOf(filter);
 
     public override void Take(ConntrackEntry entry) =>
         history.Add(entry, tag: filter?.Matches(entry) != false ? Groups.Add(entry) : Uncounted);
@@ -201,6 +206,8 @@ internal sealed class ComparingSink : CountingSink
         (_history, _filter, _countsNew) = (history, filter, countsNew);
         Restart();
     }
+
+    public override EntryParts Parts => base.Parts | EntryParts.Id | TableEngines.PartsOf(_filter);
 
     public override void Take(ConntrackEntry entry)
     {

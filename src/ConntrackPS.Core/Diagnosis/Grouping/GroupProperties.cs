@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Events;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -20,13 +21,13 @@ public static class GroupProperties
         new("AddressFamily", "IPv4 or IPv6", (entry, _) => GroupValue.Of((byte)entry.AddressFamily), (value, _) => (IPFamily)value.Low, NarrowFamily) { Parse = (text, _) => Enum.TryParse(text, ignoreCase: true, out IPFamily family) ? GroupValue.Of((byte)family) : GroupValue.Absent },
         Number("Zone", "the zone, of both directions or of either", entry => entry.OriginalZone ?? entry.ReplyZone ?? entry.Zone, number => (ushort)number, filter => filter.Zone.Count > 0, (filter, values) => filter with { Zone = values }),
         Number("Mark", "the connection mark", entry => entry.Mark, number => (uint)number, filter => filter.Mark.Count > 0, (filter, values) => filter with { Mark = [.. values.Select(mark => new MaskedMark(mark))] }),
-        new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null) { Parse = (text, _) => ParseLabels(text) },
-        Text("Helper", "the helper that inspects the connection", entry => entry.Helper),
-        Text("SecurityContext", "the security context", entry => entry.SecurityContext),
+        new("Labels", "the labels, all together", ReadLabels, (value, _) => LabelsOf(value).ToNames(), null) { Parts = EntryParts.Labels, Parse = (text, _) => ParseLabels(text) },
+        Text("Helper", "the helper that inspects the connection", entry => entry.Helper, EntryParts.Helper),
+        Text("SecurityContext", "the security context", entry => entry.SecurityContext, EntryParts.All),
         .. TupleProperties.All.OfType<NumberProperty<byte>>().Select(Number),
         .. TupleProperties.All.OfType<NumberProperty<ushort>>().Select(Number),
         new("EventType", "the event type, for events in the pipeline", (entry, _) => GroupValue.Of((ulong?)(entry as ConntrackEvent)?.EventType), (value, _) => (ConntrackEventType)value.Low, null) { IsTrivial = Always },
-        Text("Namespace", "the network namespace, for objects in the pipeline", entry => entry.Namespace, Always),
+        Text("Namespace", "the network namespace, for objects in the pipeline", entry => entry.Namespace, EntryParts.None, Always),
     ];
 
     /// <summary>All properties, with the most common first.</summary>
@@ -107,9 +108,10 @@ public static class GroupProperties
 
     /// <summary>Compares text exactly, while filter properties ignore case.</summary>
     private static GroupProperty Text(
-        string name, string description, Func<ConntrackEntry, string?> read, Func<GroupValue, GroupContext, bool>? isTrivial = null) =>
+        string name, string description, Func<ConntrackEntry, string?> read, EntryParts parts, Func<GroupValue, GroupContext, bool>? isTrivial = null) =>
         new(name, description, (entry, context) => context.Texts.Of(read(entry)), (value, context) => context.Texts.TextOf(value), null)
         {
+            Parts = parts,
             IsTrivial = isTrivial ?? ((_, _) => false),
             Parse = (text, context) => context.Texts.Of(text),
         };
@@ -160,6 +162,9 @@ public sealed class GroupProperty
 
     /// <summary>Reads the value of an entry.</summary>
     internal Func<ConntrackEntry, GroupContext, GroupValue> Read { get; }
+
+    /// <summary>The parts of an entry that <see cref="Read"/> looks at.</summary>
+    internal EntryParts Parts { get; init; }
 
     /// <summary>True if <see cref="Narrow"/> matches exactly the entries with the value.</summary>
     internal bool IsExact { get; init; } = true;

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Walk;
 
 namespace ConntrackPS.Diagnosis.Grouping;
 
@@ -123,6 +124,9 @@ internal sealed class GroupIndex
 
     /// <summary>The number of groups.</summary>
     public int Count => _levels[^1].Count;
+
+    /// <summary>The parts of an entry that the properties look at.</summary>
+    public EntryParts Parts => _properties.Aggregate(EntryParts.None, (parts, property) => parts | property.Parts);
 
     /// <summary>The number of the entry's group, from 0 in order of first appearance.</summary>
     public int GroupOf(ConntrackEntry entry)

@@ -1,3 +1,5 @@
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
 
@@ -47,18 +49,26 @@ public sealed class HealthCheck
     internal HealthCheck(NetworkNamespace? networkNamespace, SystemRoot root, TimeSpan sample) =>
         (_networkNamespace, _root, _sample) = (networkNamespace, root, sample);
 
-    /// <summary>Reads all values once, and the table in one dump, and applies the rules.</summary>
+    /// <summary>The way to read the table.</summary>
+    public TableEngine Engine { get; init; } = ConntrackTable.DefaultEngine;
+
+    /// <summary>How the last run read the table, and why, as a sentence. Null before the first run.</summary>
+    public string? EngineNote { get; private set; }
+
+    /// <summary>Reads all values once, and the table in one pass, and applies the rules.</summary>
     /// <param name="stop">Stops the reading.</param>
     /// <returns>The findings, most severe first. Empty if there is no problem.</returns>
     /// <exception cref="ConntrackUnavailableException">The kernel has no connection tracking.</exception>
     /// <exception cref="Netlink.NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
+    /// <exception cref="WalkUnavailableException"><see cref="Engine"/> is Bpf, and the kernel or the process can't.</exception>
     /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
     public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
     {
-        HealthReader reader = new(_networkNamespace, _root);
+        HealthReader reader = new(_networkNamespace, _root, Engine);
         HealthSnapshot snapshot = reader.Read(_sample, stop);
         Unreadable = reader.Unreadable;
+        EngineNote = reader.EngineNote;
         Figures = FiguresOf(snapshot);
         return Judge(snapshot);
     }

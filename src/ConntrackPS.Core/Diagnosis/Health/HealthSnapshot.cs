@@ -3,6 +3,7 @@ using System.Globalization;
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 using ConntrackPS.Rules;
@@ -103,14 +104,19 @@ internal sealed record HealthSnapshot
 }
 
 /// <summary>Reads the values for the rules: counters before and after, and the table in between.</summary>
-internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root)
+internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root, TableEngine engine = ConntrackTable.DefaultEngine)
 {
+    private readonly ConntrackTable _table = new(networkNamespace) { Engine = engine };
+
     private readonly PersistedSettings? _persisted = root.HoldsFor(networkNamespace) ? PersistedSettings.Read(root) : null;
 
     private readonly List<UnreadableSettingException> _unreadable = [];
 
     /// <summary>Settings and timeouts that could not be read.</summary>
     public IReadOnlyList<UnreadableSettingException> Unreadable => _unreadable;
+
+    /// <summary>How the table was read.</summary>
+    public string? EngineNote => _table.EngineNote;
 
     public HealthSnapshot Read(TimeSpan sample, CancellationToken stop)
     {
@@ -152,17 +158,15 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
     private TableSummary Summarize(IReadOnlyList<ConntrackTimeout> timeouts, CancellationToken stop, out int incompleteListings)
     {
         incompleteListings = 0;
-        TableSummary summary = new(
+        SummarySink sink = new(
             TcpTimeout(timeouts, TimeoutState.Established),
             Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)));
-        using EntryStream stream = new ConntrackTable(networkNamespace).Open();
-        using CancellationTokenRegistration registration = stop.Register(stream.Cancel);
+        using IEntryScan scan = _table.Scan(null, sink);
+        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         try
         {
-            foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
+            while (scan.Read())
             {
-                foreach (ConntrackEntry entry in batch)
-                    summary.Add(entry);
             }
         }
         catch (IncompleteListingException exception)
@@ -170,7 +174,7 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             incompleteListings = exception.Attempts;
         }
 
-        return summary;
+        return sink.Summary;
     }
 
     /// <summary>In seconds. 0 if the kernel does not have the timeout.</summary>

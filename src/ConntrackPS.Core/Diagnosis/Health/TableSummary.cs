@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 
 namespace ConntrackPS.Diagnosis.Health;
 
@@ -74,6 +76,30 @@ internal sealed class TableSummary(long establishedSeconds, long shortenedSecond
                 IdleEstablished++;
         }
     }
+}
+
+/// <summary>Adds up the entries of one pass over the table.</summary>
+/// <param name="establishedSeconds">As in <see cref="TableSummary"/>.</param>
+/// <param name="shortenedSeconds">As in <see cref="TableSummary"/>.</param>
+internal sealed class SummarySink(long establishedSeconds, long shortenedSeconds) : IEntrySink
+{
+    private readonly ConntrackEntry _entry = new();
+
+    public TableSummary Summary { get; private set; } = new(establishedSeconds, shortenedSeconds);
+
+    public EntryParts Parts => EntryParts.Helper;
+
+    public bool TakesInterrupted => false;
+
+    public ConntrackEntry NextEntry()
+    {
+        _entry.Reset();
+        return _entry;
+    }
+
+    public void Take(ConntrackEntry entry) => Summary.Add(entry);
+
+    public void Restart() => Summary = new TableSummary(establishedSeconds, shortenedSeconds);
 }
 
 /// <summary>Counts entries by source address.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Netlink;
 
@@ -38,7 +39,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         _shown = filter.IsSteady ? null : filter;
         Restart();
         (_snapshot.Filter, _snapshot.Time) = (filter, DateTime.Now);
-        using EntryScan scan = table.Scan(followed, this);
+        using IEntryScan scan = table.Scan(followed, this);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         _snapshot.Seconds = seconds;
         try
@@ -85,6 +86,8 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
 
         _snapshot.Totals.Add(added);
     }
+
+    EntryParts IEntrySink.Parts => EntryParts.Id | EntryParts.Counters | TableEngines.PartsOf(_shown);
 
     bool IEntrySink.TakesInterrupted => false;
 
