@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Linux;
 using ConntrackPS.Tuning.Persistence;
 
@@ -54,17 +55,38 @@ public sealed class HealthCheck
     /// <exception cref="Netlink.NetlinkException">The kernel refused the request: EPERM without CAP_NET_ADMIN.</exception>
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
-    public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
+    public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default) => Run(null, stop);
+
+    /// <summary>Like <see cref="Run(CancellationToken)"/>, and passes each entry of the table on.</summary>
+    /// <param name="onEntry">Called for each entry; null for nothing.</param>
+    /// <param name="stop">Stops the reading.</param>
+    internal IReadOnlyList<HealthFinding> Run(Action<ConntrackEntry>? onEntry, CancellationToken stop)
     {
-        HealthReader reader = new(_networkNamespace, _root);
-        HealthSnapshot snapshot = reader.Read(_sample, stop);
+        HealthReader reader = new(_networkNamespace, _root, onEntry);
+        HealthSnapshot snapshot;
+        try
+        {
+            snapshot = reader.Read(_sample, stop);
+        }
+        finally
+        {
+            HasWholeTable = reader.HasWholeTable;
+        }
+
         Unreadable = reader.Unreadable;
+        IncompleteListings = snapshot.IncompleteListings;
         Figures = FiguresOf(snapshot);
         return Judge(snapshot);
     }
 
     /// <summary>The settings and timeouts that the last run could not read and ignored. Null before the first run.</summary>
     public IReadOnlyList<UnreadableSettingException>? Unreadable { get; private set; }
+
+    /// <summary>True if the last run listed the table completely, even if it failed later.</summary>
+    internal bool HasWholeTable { get; private set; }
+
+    /// <summary>The number of incomplete listings of the last run, or 0.</summary>
+    internal int IncompleteListings { get; private set; }
 
     /// <summary>The values of the last run as a finding of severity Ok, for a run without worse findings. Null before the first
     /// run.</summary>

@@ -103,7 +103,10 @@ internal sealed record HealthSnapshot
 }
 
 /// <summary>Reads the values for the rules: counters before and after, and the table in between.</summary>
-internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root)
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <param name="root">The file system with the files that configure the next boot.</param>
+/// <param name="onEntry">Called for each entry of the table, so that a caller who counts entries need not list them again.</param>
+internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root, Action<ConntrackEntry>? onEntry = null)
 {
     private readonly PersistedSettings? _persisted = root.HoldsFor(networkNamespace) ? PersistedSettings.Read(root) : null;
 
@@ -111,6 +114,9 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
 
     /// <summary>Settings and timeouts that could not be read.</summary>
     public IReadOnlyList<UnreadableSettingException> Unreadable => _unreadable;
+
+    /// <summary>True after the table was listed completely.</summary>
+    public bool HasWholeTable { get; private set; }
 
     public HealthSnapshot Read(TimeSpan sample, CancellationToken stop)
     {
@@ -162,8 +168,13 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             foreach (IReadOnlyList<ConntrackEntry> batch in stream.Batches())
             {
                 foreach (ConntrackEntry entry in batch)
+                {
                     summary.Add(entry);
+                    onEntry?.Invoke(entry);
+                }
             }
+
+            HasWholeTable = true;
         }
         catch (IncompleteListingException exception)
         {
