@@ -67,7 +67,7 @@ public sealed class AlertWatcherTests : IDisposable
     {
         _ns.TrackPackets();
         using PacketQueue queue = new(_ns);
-        _ns.Exec("nft", "add chain inet track late { type filter hook postrouting priority 10; }; add rule inet track late meta l4proto icmp queue num 0");
+        _ns.Exec("iptables", "-t", "mangle", "-A", "POSTROUTING", "-p", "icmp", "-j", "NFQUEUE", "--queue-num", "0");
         using Socket socket = _ns.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Icmp));
         using AlertWatcher watcher = Watch(new AlertOptions { Drop = true, QuietTime = TimeSpan.Zero, Interval = TimeSpan.FromMilliseconds(20) });
         Assert.Empty(watcher.Take());
