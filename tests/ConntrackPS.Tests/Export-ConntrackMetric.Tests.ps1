@@ -82,7 +82,7 @@ Describe 'Export-ConntrackMetric' {
 
     It 'keeps a name with quotes, spaces and line feeds in one label' {
         $odd = "$TestDrive/a `"b\c`nd=,e"
-        $null = New-Item $odd
+        touch $odd
         $null = Invoke-Program nsenter --net=/run/netns/$namespace mount --bind /proc/self/ns/net $odd
         try {
             Get-Series (Export-ConntrackMetric -StatisticsOnly -NetworkNamespace $odd) conntrack_entries | Should -BeExactly "{namespace=`"$TestDrive/a \`"b\\c\nd=,e`"} 6"
@@ -144,7 +144,7 @@ Describe 'Export-ConntrackMetric' {
                 Export-ConntrackMetric $file -StatisticsOnly -NetworkNamespace $namespace
                 $before = Get-Content $file -Raw
                 # Two pages of the tmpfs are the folder and the file; the rest is full now.
-                head -c 100000 /dev/zero > "$folder/filler" 2>$null
+                sh -c "head -c 100000 /dev/zero > '$folder/filler'" 2>$null
                 $failure = @(Get-Failure { Export-ConntrackMetric $file @here })
                 $failure.FullyQualifiedErrorId | Should -BeLike 'FileNotWritten,*'
                 "$failure" | Should -BeLike '*No space left on device*'

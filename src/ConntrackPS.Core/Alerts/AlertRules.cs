@@ -22,11 +22,11 @@ internal sealed class FillAlertRule(double above, double below)
         _isRaised = !_isRaised;
         double limit = _isRaised ? above : below;
         string evidence = fill is { } percent
-            ? string.Create(CultureInfo.InvariantCulture, $"{reading.Count} of {Counted.Entries(reading.Maximum)}, {percent:0.##} %, {(_isRaised ? "above" : "below")} {limit:0.##} %")
+            ? string.Create(CultureInfo.InvariantCulture, $"{reading.Count} of {Counted.Entries(reading.Maximum)}, {percent:0.####} %, {(_isRaised ? "above" : "below")} {limit:0.####} %")
             : $"{Counted.Entries(reading.Count)}, and there is no maximum";
         yield return new ConntrackAlert(AlertKind.Fill, _isRaised ? AlertState.Raised : AlertState.Cleared, reading.Time, evidence, reading.Namespace)
         {
-            Value = fill is { } value ? Math.Round(value, 2) : null,
+            Value = fill is { } value ? Math.Round(value, 4) : null,
             Limit = limit,
         };
     }

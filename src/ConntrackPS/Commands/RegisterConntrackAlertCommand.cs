@@ -93,10 +93,10 @@ public sealed class RegisterConntrackAlertCommand : ConntrackCommand, IEngineSub
 
     private ErrorRecord? FindMistake()
     {
-        if (!IsGiven(nameof(FillAbove)) && !Drop && Finding is null)
-            return ErrorFactory.NoThreshold();
         if (IsGiven(nameof(FillBelow)) && !(FillBelow <= FillAbove && IsGiven(nameof(FillAbove))))
             return ErrorFactory.InvalidFillBelow(FillBelow, IsGiven(nameof(FillAbove)) ? FillAbove : null);
+        if (!IsGiven(nameof(FillAbove)) && !Drop && Finding is null)
+            return ErrorFactory.NoThreshold();
         _findings = Finding ?? [];
         return _findings.FirstOrDefault(name => !FindingKinds.All.Any(kind => PatternOf(name).IsMatch(kind.Name))) is { } unknown
             ? ErrorFactory.FindingNotKnown(unknown)

@@ -14,6 +14,8 @@ public sealed partial class DashboardTests : IDisposable
     /// <summary>Labels that Prometheus adds when it scrapes, and <c>namespace</c>.</summary>
     private static readonly string[] CommonLabels = ["instance", "namespace"];
 
+    private static readonly string[] PanelTypes = ["timeseries", "table", "stat", "gauge"];
+
     private static readonly string[] Functions = ["sum", "max", "topk", "rate", "time", "label_values"];
 
     private readonly JsonDocument _dashboard = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "samples/Monitoring/conntrack-dashboard.json")));
@@ -40,7 +42,7 @@ public sealed partial class DashboardTests : IDisposable
         {
             Assert.NotEmpty(Text(panel, "title"));
             Assert.EndsWith(".", Text(panel, "description"), StringComparison.Ordinal);
-            Assert.Contains(Text(panel, "type"), new[] { "timeseries", "table", "stat", "gauge" });
+            Assert.Contains(Text(panel, "type"), PanelTypes);
             Assert.NotEmpty(panel.GetProperty("targets").EnumerateArray());
         });
         MatchCollection sources = DataSource().Matches(root.GetRawText());
@@ -67,7 +69,6 @@ public sealed partial class DashboardTests : IDisposable
         Assert.NotEmpty(Expressions);
         Assert.All([.. Expressions, .. Queries], expression => Assert.Empty(Unknown(expression)));
         Assert.All(Expressions, expression => Assert.Contains("{instance=~\"$instance\"", expression, StringComparison.Ordinal));
-        Assert.Equal(Expressions.Length, Expressions.Distinct().Count());
     }
 
     [Theory]
@@ -121,7 +122,9 @@ public sealed partial class DashboardTests : IDisposable
                 yield return metric.Type == MetricType.Counter ? $"{name} without rate" : $"rate of the gauge {name}";
         }
 
-        foreach (string label in metric is null ? [] : labels.Except([.. CommonLabels, .. metric.Labels]))
+        if (metric is null)
+            yield break;
+        foreach (string label in labels.Except([.. CommonLabels, .. metric.Labels]))
             yield return $"{label} of {metric.Name}";
     }
 
