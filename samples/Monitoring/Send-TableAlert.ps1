@@ -68,7 +68,12 @@ begin {
         $client.Timeout = 10000
         # A line feed in a subject would begin another header.
         $subject = "[$hostName] conntrack: $Alert" -replace '[\x00-\x1f]+', ' '
-        $message = [System.Net.Mail.MailMessage]::new($MailFrom, $MailTo, $subject, ($Alert | Format-List | Out-String -Width 200).Trim())
+        $lines = foreach ($name in 'Time', 'State', 'Kind', 'Finding', 'Value', 'Limit', 'Namespace', 'Evidence') {
+            if ($null -ne $Alert.$name) {
+                '{0,-9} : {1}' -f $name, $Alert.$name
+            }
+        }
+        $message = [System.Net.Mail.MailMessage]::new($MailFrom, $MailTo, $subject, $lines -join "`r`n")
         try {
             $client.Send($message)
         }

@@ -103,7 +103,7 @@ Describe 'The script <_.Name>' -ForEach $scripts {
             ($help.parameters.parameter | Where-Object Name -EQ $parameter).Description.Text | Should -Match '\S' -Because $parameter
         }
         Get-Content $_ | Should -Contain '#Requires -Version 7.4'
-        Get-Content "$folder/../README.md" -Raw | Should -BeLike "*``$($_.Name)``*"
+        Get-Content "$folder/../README.md" -Raw | Should -Match "``$([regex]::Escape($_.Name))``"
     }
 }
 
