@@ -96,7 +96,7 @@ begin {
             evidence  = $Alert.Evidence
             text      = "[$hostName] $Alert"
         }
-        $null = Invoke-RestMethod $WebhookUri -Method Post -ContentType 'application/json; charset=utf-8' -Body ($body | ConvertTo-Json) -TimeoutSec 10
+        $null = Invoke-RestMethod $WebhookUri -Method Post -ContentType 'application/json; charset=utf-8' -Body ($body | ConvertTo-Json -EnumsAsStrings) -TimeoutSec 10
     }
 }
 

@@ -55,21 +55,20 @@ internal sealed class DropAlertRule(TimeSpan quietTime)
             if (_isRaised)
                 yield break;
             _isRaised = true;
-            yield return new ConntrackAlert(
-                AlertKind.Drop, AlertState.Raised, reading.Time,
-                string.Create(CultureInfo.InvariantCulture, $"{string.Join(", ", grown.Select(each => $"{each.Name} +{each.Count}"))} in {Stopwatch.GetElapsedTime(before!.Timestamp, reading.Timestamp).TotalSeconds:0.#} s"),
-                reading.Namespace) { Value = sum };
+            double seconds = Stopwatch.GetElapsedTime(before!.Timestamp, reading.Timestamp).TotalSeconds;
+            string counters = string.Join(", ", grown.Select(each => FormattableString.Invariant($"{each.Name} +{each.Count}")));
+            yield return Alert(reading, AlertState.Raised, sum, FormattableString.Invariant($"{counters} in {seconds:0.#} s"));
         }
         else if (_isRaised && Stopwatch.GetElapsedTime(_lastGrowth, reading.Timestamp) >= quietTime)
         {
             ulong total = _total;
             (_isRaised, _total) = (false, 0);
-            yield return new ConntrackAlert(
-                AlertKind.Drop, AlertState.Cleared, reading.Time,
-                string.Create(CultureInfo.InvariantCulture, $"no drops for {quietTime.TotalSeconds:0.#} s, after {total}"),
-                reading.Namespace) { Value = total };
+            yield return Alert(reading, AlertState.Cleared, total, FormattableString.Invariant($"no drops for {quietTime.TotalSeconds:0.#} s, after {total}"));
         }
     }
+
+    private static ConntrackAlert Alert(StatReading reading, AlertState state, ulong value, string evidence) =>
+        new(AlertKind.Drop, state, reading.Time, evidence, reading.Namespace) { Value = value };
 }
 
 /// <summary>The growth of the counters of drops. They have 32 bits per processor, which wrap around, and start from 0 when the kernel module

@@ -43,34 +43,34 @@ public static class MetricCatalog
     ];
 
     /// <summary>Entries by protocol and state.</summary>
-    internal static MetricDefinition ProtocolEntries { get; } = new(
-        "conntrack_protocol_entries", MetricType.Gauge, null, Entries, ["protocol", "state"],
-        "Entries by protocol and state, in the kernel's spelling; NONE for protocols without states.", Listing) { Measurement = "conntrack_protocol" };
+    internal static MetricDefinition ProtocolEntries { get; } = Own(
+        "conntrack_protocol", "entries", Entries, ["protocol", "state"],
+        "Entries by protocol and state, in the kernel's spelling; NONE for protocols without states.", Listing);
 
     /// <summary>Entries of the sources with the most.</summary>
-    internal static MetricDefinition SourceEntries { get; } = new(
-        "conntrack_source_entries", MetricType.Gauge, null, Entries, ["source"],
-        "Entries of the source addresses that have the most; only on request.", Listing) { Measurement = "conntrack_source" };
+    internal static MetricDefinition SourceEntries { get; } = Own(
+        "conntrack_source", "entries", Entries, ["source"],
+        "Entries of the source addresses that have the most; only on request.", Listing);
 
     /// <summary>The findings of the health check.</summary>
-    internal static MetricDefinition Finding { get; } = new(
-        "conntrack_health_finding", MetricType.Gauge, null, Health, ["finding", "severity"],
-        "1 if the health check has this finding now, otherwise 0.", "the rules of the health check") { Measurement = "conntrack_health" };
+    internal static MetricDefinition Finding { get; } = Own(
+        "conntrack_health", "finding", Health, ["finding", "severity"],
+        "1 if the health check has this finding now, otherwise 0.", "the rules of the health check");
 
     /// <summary>The success of each part.</summary>
-    internal static MetricDefinition Success { get; } = new(
-        "conntrack_export_success", MetricType.Gauge, null, Export, ["part"],
-        "1 if this part of the export succeeded, otherwise 0.", "the export") { Measurement = "conntrack_export" };
+    internal static MetricDefinition Success { get; } = Own(
+        "conntrack_export", "success", Export, ["part"],
+        "1 if this part of the export succeeded, otherwise 0.", "the export");
 
     /// <summary>The time that a network namespace took.</summary>
-    internal static MetricDefinition Duration { get; } = new(
-        "conntrack_export_duration_seconds", MetricType.Gauge, "seconds", Export, [],
-        "Time to read all parts of the network namespace, with the sample time of the health check.", "CLOCK_MONOTONIC") { Measurement = "conntrack_export", IsFraction = true };
+    internal static MetricDefinition Duration { get; } = Own(
+        "conntrack_export", "duration_seconds", Export, [],
+        "Time to read all parts of the network namespace, with the sample time of the health check.", "CLOCK_MONOTONIC", "seconds");
 
     /// <summary>The time of the export.</summary>
-    internal static MetricDefinition Timestamp { get; } = new(
-        "conntrack_export_timestamp_seconds", MetricType.Gauge, "seconds", Export, [],
-        "Time when the export ran, since 1970-01-01 UTC; without the label namespace.", "CLOCK_REALTIME") { Measurement = "conntrack_export", IsFraction = true };
+    internal static MetricDefinition Timestamp { get; } = Own(
+        "conntrack_export", "timestamp_seconds", Export, [],
+        "Time when the export ran, since 1970-01-01 UTC; without the label namespace.", "CLOCK_REALTIME", "seconds");
 
     /// <summary>All metrics.</summary>
     public static IReadOnlyList<MetricDefinition> All { get; } =
@@ -93,6 +93,11 @@ public static class MetricCatalog
 
     private static MetricDefinition Gauge(string name, string help, string source, string? unit = null) =>
         new(name, MetricType.Gauge, unit, Statistics, [], help, source);
+
+    /// <summary>A gauge with a measurement of its own in the line protocol. Times have a fraction.</summary>
+    private static MetricDefinition Own(
+        string measurement, string field, MetricPart part, IReadOnlyList<string> labels, string help, string source, string? unit = null) =>
+        new($"{measurement}_{field}", MetricType.Gauge, unit, part, labels, help, source) { Measurement = measurement, IsFraction = unit is not null };
 
     private static MetricDefinition Counts(string name, string help, string? column = null) =>
         new($"conntrack_{name}{MetricDefinition.Total}", MetricType.Counter, null, Statistics, ["cpu"], help, PerCpu + (column ?? name));
