@@ -74,6 +74,10 @@ begin {
             }
         }
         $message = [System.Net.Mail.MailMessage]::new($MailFrom, $MailTo, $subject, $lines -join "`r`n")
+        # Otherwise .NET encodes the ends of the lines, and some programs show the codes.
+        if ($message.Body -match '^[\x00-\x7f]*$') {
+            $message.BodyTransferEncoding = 'SevenBit'
+        }
         try {
             $client.Send($message)
         }

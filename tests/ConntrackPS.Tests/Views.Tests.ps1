@@ -95,9 +95,9 @@ BeforeAll {
     <# Alerts of the first reading: the fill, and findings that are only information. #>
     function Get-TestAlert {
         Register-ConntrackAlert view-alerts -FillAbove 0 -Finding EventsAuto, HelperInUse -Interval 1h @here
-        Wait-Until { @(Get-Event view-alerts -ErrorAction Ignore).Count -ge 2 } 'no alerts came'
+        Wait-Until { @(Microsoft.PowerShell.Utility\Get-Event view-alerts -ErrorAction Ignore).Count -ge 2 } 'no alerts came'
         Unregister-Event view-alerts
-        (Get-Event view-alerts).SourceEventArgs.Alert
+        (Microsoft.PowerShell.Utility\Get-Event view-alerts).SourceEventArgs.Alert
         Remove-Event view-alerts
     }
 
