@@ -70,7 +70,7 @@ begin {
         $subject = "[$hostName] conntrack: $Alert" -replace '[\x00-\x1f]+', ' '
         $lines = foreach ($name in 'Time', 'State', 'Kind', 'Finding', 'Value', 'Limit', 'Namespace', 'Evidence') {
             if ($null -ne $Alert.$name) {
-                '{0,-9} : {1}' -f $name, $Alert.$name
+                '{0,-9} : {1}' -f $name, ("$($Alert.$name)" -replace '[\x00-\x1f]+', ' ')
             }
         }
         $message = [System.Net.Mail.MailMessage]::new($MailFrom, $MailTo, $subject, $lines -join "`r`n")
