@@ -24,6 +24,7 @@ const string Usage = """
       expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
       expect-watch SECONDS                           helpers
       rules [remove NAME]                            tracking ADDRESS PORT
+      metrics [openmetrics|influx]                   alerts SECONDS PERCENT
       save
       read < TEXT                                    restore < TEXT
     """;
@@ -61,6 +62,9 @@ try
         case ["group", _, ..]: Measuring.Group(where, words[1..]); break;
         case ["rate", var seconds]: Measuring.Rate(where, Seconds(seconds)); break;
         case ["health"]: Measuring.Health(where); break;
+
+        case ["metrics", .. var format] when format.Length < 2: Monitoring.Metrics(where, format.FirstOrDefault()); break;
+        case ["alerts", var seconds, var percent]: Monitoring.Alerts(where, Seconds(seconds), double.Parse(percent, System.Globalization.CultureInfo.InvariantCulture)); break;
 
         case ["timeout"]: Tuning.Timeouts(where); break;
         case ["timeout", var protocol, var state, var seconds]: Tuning.SetTimeout(where, protocol, state, Seconds(seconds)); break;

@@ -170,6 +170,20 @@ Describe 'samples/CoreSample' {
         @(Invoke-Sample health) -match '^Information AccountingOff: ' | Should -HaveCount 1
     }
 
+    It 'metrics: writes them in each format' {
+        $lines = Invoke-Sample metrics
+        $lines | Should -Contain "conntrack_entries{namespace=`"$namespace`"} $(Get-KernelCount $namespace)"
+        @(Invoke-Sample metrics openmetrics)[-1] | Should -Be '# EOF'
+        @(Invoke-Sample metrics influx) -match "^conntrack,namespace=$namespace entries=" | Should -HaveCount 1
+        Get-Complaint metrics xml | Should -BeLike "*no format 'xml'*"
+    }
+
+    It 'alerts: shows what is wrong from the beginning' {
+        $lines = @(Invoke-Sample alerts 0.5 0)
+        $lines[0] | Should -BeLike "Raised Fill in $($namespace): $(Get-KernelCount $namespace) of *"
+        $lines[-1] | Should -Match '^[1-9]\d* of the alerts are still Raised\.$'
+    }
+
     It 'timeout: lists and sets' {
         Invoke-Sample timeout tcp SynSent 33
         Invoke-InNamespace $namespace sysctl -n net.netfilter.nf_conntrack_tcp_timeout_syn_sent | Should -Be 33

@@ -59,6 +59,7 @@ Describe 'A time of a parameter' {
         @{ Command = 'Measure-ConntrackEntry'; Parameter = 'Interval'; More = @{} }
         @{ Command = 'Get-ConntrackStat'; Parameter = 'Interval'; More = @{ Count = 1 } }
         @{ Command = 'Test-ConntrackHealth'; Parameter = 'SampleTime'; More = @{} }
+        @{ Command = 'Export-ConntrackMetric'; Parameter = 'SampleTime'; More = @{ WhatIf = $true } }
         @{ Command = 'Remove-ConntrackEntry'; Parameter = 'BlockTime'; More = @{ SourceAddress = '192.0.2.77'; WhatIf = $true } }
         @{ Command = 'New-ConntrackExpectation'; Parameter = 'Timeout'; More = @{ WhatIf = $true; SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 1; Master = [pscustomobject]@{ Protocol = 'tcp'; SourceAddress = '192.0.2.1'; SourcePort = 1; DestinationAddress = '192.0.2.2'; DestinationPort = 21 } } }
         @{ Command = 'Show-ConntrackTop'; Parameter = 'Interval'; More = @{ Once = $true } }
@@ -126,6 +127,9 @@ Describe 'A time of a parameter' {
         @{ Command = 'Show-ConntrackTop -Once -Interval 2h' }
         @{ Command = 'Test-ConntrackHealth -SampleTime 2h' }
         @{ Command = 'Get-ConntrackStat -Interval 0' }
+        @{ Command = 'Export-ConntrackMetric -SampleTime 2h' }
+        @{ Command = 'Register-ConntrackAlert -Drop -Interval 0' }
+        @{ Command = 'Register-ConntrackAlert -Drop -QuietTime soon' }
     ) {
         $failure = @(Get-Failure { & ([scriptblock]::Create($Command)) })
         $failure.Count | Should -Be 1

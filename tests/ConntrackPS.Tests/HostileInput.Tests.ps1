@@ -43,12 +43,14 @@ BeforeAll {
                 'Disable-ConntrackTracking'   = @{ Protocol = 'Udp'; DestinationPort = 9; WhatIf = $true }
                 'Enable-ConntrackTracking'    = @{ Name = '*'; WhatIf = $true }
                 'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
+                'Export-ConntrackMetric'      = @{ SampleTime = 0; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
                 'Get-ConntrackStat'           = @{}
                 'Limit-ConntrackSource'       = @{ Maximum = 1000; WhatIf = $true }
                 'New-ConntrackEntry'          = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60; WhatIf = $true }
                 'New-ConntrackExpectation'    = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'  = @{ Name = 'hostile'; Protocol = 'udp'; Unreplied = 10; WhatIf = $true }
+                'Register-ConntrackAlert'     = @{ SourceIdentifier = 'hostile'; FillAbove = 99 }
                 'Register-ConntrackEvent'     = @{ SourceIdentifier = 'hostile'; WarningAction = 'Ignore' }
                 'Remove-ConntrackEntry'       = @{}
                 'Remove-ConntrackExpectation' = @{}
@@ -63,7 +65,7 @@ BeforeAll {
             }
             $takesNone = 'SwitchParameter', 'ScriptBlock'
             # A number would be used here, as a time to wait or as a limit that every entry meets.
-            $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleTime', 'Repair-ConntrackHealth -SampleTime', 'Watch-ConntrackEvent -Timeout',
+            $obeys = 'Get-ConntrackStat -Interval', 'Test-ConntrackHealth -SampleTime', 'Export-ConntrackMetric -SampleTime', 'Repair-ConntrackHealth -SampleTime', 'Watch-ConntrackEvent -Timeout',
             'Remove-ConntrackEntry -TimeoutAbove', 'Remove-ConntrackEntry -TimeoutBelow', 'Remove-ConntrackEntry -BlockTime', 'Set-ConntrackEntry -NewTimeout'
 
             function Invoke-One([string] $Command, [Management.Automation.ParameterMetadata] $Parameter, [string] $Value) {

@@ -18,6 +18,7 @@ BeforeAll {
         'Disable-ConntrackTracking'
         'Enable-ConntrackHelper'
         'Enable-ConntrackTracking'
+        'Export-ConntrackMetric'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
@@ -32,6 +33,7 @@ BeforeAll {
         'New-ConntrackEntry'
         'New-ConntrackExpectation'
         'New-ConntrackTimeoutPolicy'
+        'Register-ConntrackAlert'
         'Register-ConntrackEvent'
         'Remove-ConntrackEntry'
         'Remove-ConntrackExpectation'
@@ -174,8 +176,8 @@ Describe '<Name>' -ForEach $commands {
 
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
-        # -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them.
-        $changes = $command.Verb -in 'Block', 'Clear', 'Disable', 'Enable', 'Limit', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
+        # Export writes a file. -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them.
+        $changes = $command.Verb -in 'Block', 'Clear', 'Disable', 'Enable', 'Export', 'Limit', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -in 'Clear', 'Repair' ? 'High' : 'Medium')

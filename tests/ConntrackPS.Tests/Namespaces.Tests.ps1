@@ -88,6 +88,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Disable-ConntrackTracking'; With = @{ Protocol = 'Udp'; DestinationPort = 9 } }
         @{ Name = 'Enable-ConntrackTracking'; With = @{ Name = '*' }; IsReader = $true }
         @{ Name = 'Enable-ConntrackHelper'; With = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' } }
+        @{ Name = 'Export-ConntrackMetric'; With = @{ SampleTime = 0 }; IsReader = $true }
         @{ Name = 'Get-ConntrackEntry'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackExpectation'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackHelper'; With = @{}; IsReader = $true }
@@ -99,6 +100,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Measure-ConntrackEntry'; With = @{}; IsReader = $true }
         @{ Name = 'New-ConntrackEntry'; With = @{ Protocol = 'Udp'; SourceAddress = '192.0.2.9'; SourcePort = 1; DestinationAddress = '192.0.2.8'; DestinationPort = 2; TimeoutSeconds = 60 } }
         @{ Name = 'New-ConntrackTimeoutPolicy'; With = @{ Name = 'p'; Protocol = 'Udp'; Replied = 5 } }
+        @{ Name = 'Register-ConntrackAlert'; With = @{ FillAbove = 80 }; IsReader = $true }
         @{ Name = 'Register-ConntrackEvent'; With = @{ SourceIdentifier = 'never' }; IsReader = $true }
         @{ Name = 'Remove-ConntrackEntry'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Remove-ConntrackExpectation'; With = @{ SourceAddress = '192.0.2.1' } }

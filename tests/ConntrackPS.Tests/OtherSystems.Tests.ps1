@@ -237,6 +237,7 @@ Describe 'A cmdlet that needs the kernel, on another system' {
                 'New-ConntrackEntry'             = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60 }
                 'New-ConntrackExpectation'       = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
                 'New-ConntrackTimeoutPolicy'     = @{ Name = 'p'; Protocol = 'udp'; Replied = 5 }
+                'Register-ConntrackAlert'        = @{ FillAbove = 80 }
                 'Register-ConntrackEvent'        = @{ SourceIdentifier = 'x' }
                 'Remove-ConntrackRule'           = @{ Name = 'x' }
                 'Remove-ConntrackTimeoutPolicy'  = @{ Name = 'p' }

@@ -354,7 +354,7 @@ Describe 'Objects of the pipeline' {
             ($again | ForEach-Object { "$($_.Protocol) $($_.State) $($_.Name) $($_.Value)" }) | Should -Be ($once | ForEach-Object { "$($_.Protocol) $($_.State) $($_.Name) $($_.Value)" })
         }
 
-        It 'are told what to write where nothing of them can be used: <_>' -ForEach 'Get-ConntrackStat', 'Test-ConntrackHealth', 'Clear-ConntrackTable -Confirm:$false', 'Watch-ConntrackEvent -Expectation -Timeout 1', 'Disable-ConntrackTracking -DestinationPort 9 -Protocol Udp', 'Limit-ConntrackSource -Maximum 9' {
+        It 'are told what to write where nothing of them can be used: <_>' -ForEach 'Get-ConntrackStat', 'Test-ConntrackHealth', 'Clear-ConntrackTable -Confirm:$false', 'Watch-ConntrackEvent -Expectation -Timeout 1', 'Disable-ConntrackTracking -DestinationPort 9 -Protocol Udp', 'Limit-ConntrackSource -Maximum 9', 'Export-ConntrackMetric', 'Register-ConntrackAlert -FillAbove 80' {
             $command = [scriptblock]::Create("`$input | $_ -NetworkNamespace $namespace")
             $failure = @(Get-Failure { '192.0.2.1' | & $command })
             $failure.Count | Should -Be 1
@@ -366,7 +366,7 @@ Describe 'Objects of the pipeline' {
         It 'are used, or refused by name, by every cmdlet' {
             # A cmdlet without pipeline input is in the test above, so that PowerShell's own error never comes.
             $without = Get-Command -Module ConntrackPS -CommandType Cmdlet | Where-Object { -not ($_.Parameters.Values.Attributes | Where-Object { $_.ValueFromPipeline -or $_.ValueFromPipelineByPropertyName }) }
-            $without.Name | Sort-Object | Should -Be 'Clear-ConntrackTable', 'Disable-ConntrackTracking', 'Get-ConntrackStat', 'Limit-ConntrackSource', 'Test-ConntrackHealth'
+            $without.Name | Sort-Object | Should -Be 'Clear-ConntrackTable', 'Disable-ConntrackTracking', 'Export-ConntrackMetric', 'Get-ConntrackStat', 'Limit-ConntrackSource', 'Register-ConntrackAlert', 'Test-ConntrackHealth'
         }
     }
 

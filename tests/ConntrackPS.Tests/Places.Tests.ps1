@@ -375,6 +375,7 @@ Describe 'Paths that lead to no namespace' {
             'Disable-ConntrackTracking'       = '-Protocol Udp -DestinationPort 9'
             'Enable-ConntrackTracking'        = '*'
             'Enable-ConntrackHelper'          = 'ftp -DestinationAddress 192.0.2.1'
+            'Export-ConntrackMetric'          = '-StatisticsOnly'
             'Limit-ConntrackSource'           = '-Maximum 1000'
             'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -Timeout 9'
             'New-ConntrackExpectation'        = '-Master (Get-ConntrackEntry -Exact -Protocol tcp -SourceAddress 192.0.2.9 -SourcePort 9 -DestinationAddress 192.0.2.8 -DestinationPort 21 -NetworkNamespace $Namespace) -SourceAddress 192.0.2.8 -DestinationAddress 192.0.2.9 -DestinationPort 77 -Protocol tcp'
@@ -383,6 +384,7 @@ Describe 'Paths that lead to no namespace' {
             'Remove-ConntrackExpectation'     = '-SourceAddress 192.0.2.1'
             'Remove-ConntrackRule'            = '*'
             'Remove-ConntrackTimeoutPolicy'   = 'x -Confirm:$false'
+            'Register-ConntrackAlert'         = '-FillAbove 80 -Action { }'
             'Register-ConntrackEvent'         = '-Action { }'
             'Repair-ConntrackHealth'          = "([pscustomobject]@{ Severity = 'Warning'; Name = 'x'; Remedy = 'x' }) -SampleTime 0 -Confirm:`$false"
             'Set-ConntrackEntry'              = '-Address 192.0.2.1 -NewMark 1'

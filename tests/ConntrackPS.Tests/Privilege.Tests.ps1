@@ -140,6 +140,7 @@ Describe 'The table of docs/privileges.md' {
                 'Disable-ConntrackTracking'     = { Disable-ConntrackTracking -Protocol Udp -DestinationPort 9 -Force | Remove-ConntrackRule }
                 'Enable-ConntrackHelper'        = { Enable-ConntrackHelper tftp -DestinationAddress 192.0.2.8 | Remove-ConntrackRule }
                 'Enable-ConntrackTracking'      = { Enable-ConntrackTracking * }
+                'Export-ConntrackMetric'        = { Export-ConntrackMetric -SampleTime 0 }
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
@@ -154,6 +155,7 @@ Describe 'The table of docs/privileges.md' {
                 'New-ConntrackEntry'            = { New-ConntrackEntry 192.0.2.8 192.0.2.9 -Protocol udp -SourcePort 1 -DestinationPort 2 -Timeout 60 }
                 'New-ConntrackExpectation'      = { $ftp | New-ConntrackExpectation 198.51.100.9 192.0.2.9 -DestinationPort 5000 }
                 'New-ConntrackTimeoutPolicy'    = { New-ConntrackTimeoutPolicy 'another' udp -Replied 5 }
+                'Register-ConntrackAlert'       = { Register-ConntrackAlert -SourceIdentifier alerts -Finding *; Unregister-Event alerts -ErrorAction Ignore }
                 'Register-ConntrackEvent'       = { Register-ConntrackEvent -SourceIdentifier privilege; Unregister-Event privilege -ErrorAction Ignore }
                 'Remove-ConntrackEntry'         = { Remove-ConntrackEntry 192.0.2.8 }
                 'Remove-ConntrackExpectation'   = { Remove-ConntrackExpectation -Helper ftp }

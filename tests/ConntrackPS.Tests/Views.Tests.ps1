@@ -92,6 +92,15 @@ BeforeAll {
         }
     }
 
+    <# Alerts of the first reading: the fill, and findings that are only information. #>
+    function Get-TestAlert {
+        Register-ConntrackAlert view-alerts -FillAbove 0 -Finding EventsAuto, HelperInUse -Interval 1h @here
+        Wait-Until { @(Microsoft.PowerShell.Utility\Get-Event view-alerts -ErrorAction Ignore).Count -ge 2 } 'no alerts came'
+        Unregister-Event view-alerts
+        (Microsoft.PowerShell.Utility\Get-Event view-alerts).SourceEventArgs.Alert
+        Remove-Event view-alerts
+    }
+
     $null = New-ConntrackTimeoutPolicy wild-west-of-timeouts -Protocol Udp -Timeout @{ Unreplied = 5; Replied = 10 } @here
     $entries = @(Get-ConntrackEntry @here)
     $groups = @(Measure-ConntrackEntry -GroupBy SourceAddress, DestinationPort -Interval 1 @here)
@@ -109,6 +118,7 @@ BeforeAll {
         'ConntrackPS.Helpers.ConntrackHelper'                           = @(Get-ConntrackHelper @here)
         'ConntrackPS.Tuning.Settings.ConntrackSetting'                  = @(Get-ConntrackSetting @here)
         'ConntrackPS.Diagnosis.Health.ConntrackFinding'                 = @(Test-ConntrackHealth -SampleTime 0 -MinimumSeverity Information -NetworkNamespace (($bare = New-TestNamespace)))
+        'ConntrackPS.Alerts.ConntrackAlert'                             = @(Get-TestAlert)
         'ConntrackPS.Blocking.ConntrackBlock'                           = @(foreach ($family in 'IPv4', 'IPv6') {
                 Block-ConntrackTraffic -SourceAddress $ends[$family][0] -DestinationAddress $ends[$family][1] @here
             })

@@ -169,7 +169,8 @@ public static class ConntrackStates
 /// src/conntrack/proto in libnetfilter_conntrack.</remarks>
 internal static class StateNames
 {
-    private const string None = "NONE";
+    /// <summary>The word for an entry without a state.</summary>
+    public const string None = "NONE";
 
     /// <summary>The kernel's name for each state, and its other names.</summary>
     private static readonly (ConntrackState State, string Word, string[] Others)[] Table =

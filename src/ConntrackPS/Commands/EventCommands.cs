@@ -311,7 +311,7 @@ public sealed class WatchConntrackEventCommand : EventCommand
 /// <summary>Subscribes to the events of connections in the background, as engine events; Unregister-Event ends it.</summary>
 [Cmdlet(VerbsLifecycle.Register, "ConntrackEvent", DefaultParameterSetName = FilterSet)]
 [OutputType(typeof(PSEventJob))]
-public sealed class RegisterConntrackEventCommand : EventCommand
+public sealed class RegisterConntrackEventCommand : EventCommand, IEngineSubscriber
 {
     /// <summary>The name of the subscription.</summary>
     [Parameter(Position = 100)]
@@ -357,33 +357,18 @@ public sealed class RegisterConntrackEventCommand : EventCommand
 
     private void Subscribe()
     {
-        if (Forward && Action is not null)
-            ThrowTerminatingError(ErrorFactory.ForwardWithAction());
-        if (Events.GetEventSubscribers(SourceIdentifier).Any())
-            ThrowTerminatingError(ErrorFactory.SubscriberExists(SourceIdentifier));
+        if (EngineSubscription.Refuse(this, Events) is { } refusal)
+            ThrowTerminatingError(refusal);
         if (Listen() is not { } stream)
             return;
-        PSEventSubscriber subscriber = Subscribe(stream);
-        new EventPump(stream, Events, subscriber, MessageData, BatchSize).Start();
-        if (Action is not null && !SupportEvent)
-            WriteObject(subscriber.Action);
-    }
-
-    /// <summary>Creates the subscription, which then owns the stream.</summary>
-    private PSEventSubscriber Subscribe(EventStream stream)
-    {
         try
         {
-            return Events.SubscribeEvent(
-                new ConntrackEventSource(stream), nameof(ConntrackEventSource.EventArrived), SourceIdentifier,
-                MessageData, Action, SupportEvent, Forward, MaxTriggerCount);
+            if (EngineSubscription.Start(new ConntrackEventSource(stream, BatchSize), nameof(ConntrackEventSource.EventArrived), this, Events) is { } job)
+                WriteObject(job);
         }
-        catch (Exception exception)
+        catch (ArgumentException refused)
         {
-            stream.Dispose();
-            if (exception is ArgumentException refused)
-                ThrowTerminatingError(ErrorFactory.InvalidSubscription(refused, SourceIdentifier));
-            throw;
+            ThrowTerminatingError(ErrorFactory.InvalidSubscription(refused, SourceIdentifier));
         }
     }
 }

@@ -6,6 +6,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis.Grouping;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Errors;
 using ConntrackPS.Helpers;
 using ConntrackPS.Linux;
@@ -88,6 +89,13 @@ public sealed class GroupPropertyCompleter : ChoiceCompleter
 {
     private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
         GroupProperties.All.Select(property => (property.Name, property.Description));
+}
+
+/// <summary>Completes the names of findings of the health check.</summary>
+public sealed class FindingCompleter : ChoiceCompleter
+{
+    private protected override IEnumerable<(string Value, string Meaning)> Choices(string parameter, string typed, IDictionary bound) =>
+        FindingKinds.All.OrderBy(kind => kind.Name, StringComparer.Ordinal).Select(kind => (kind.Name, "severity " + string.Join(" or ", kind.Severities)));
 }
 
 /// <summary>Completes the sort orders of the live view.</summary>

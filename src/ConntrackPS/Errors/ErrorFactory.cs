@@ -6,6 +6,7 @@ using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Walk;
+using ConntrackPS.Diagnosis.Health;
 using ConntrackPS.Events;
 using ConntrackPS.Expectations;
 using ConntrackPS.Linux;
@@ -129,6 +130,24 @@ internal static partial class ErrorFactory
     /// <summary>PowerShell's engine refused the subscription.</summary>
     public static ErrorRecord InvalidSubscription(ArgumentException exception, string sourceIdentifier) => Create(
         exception, ErrorId.InvalidSubscription, ErrorCategory.InvalidArgument, sourceIdentifier, "Give another -SourceIdentifier.");
+
+    /// <summary>An alert without a threshold.</summary>
+    public static ErrorRecord NoThreshold() => Create(
+        new ArgumentException("No alert was named."), ErrorId.InvalidThreshold, ErrorCategory.InvalidArgument, null,
+        "Give at least one of: -FillAbove 80, -Drop, -Finding TableNearlyFull, HalfOpenFlood.");
+
+    /// <summary>-FillBelow without -FillAbove, or above it.</summary>
+    public static ErrorRecord InvalidFillBelow(double below, double? above) => Create(
+        new ArgumentException(above is { } upper
+            ? string.Create(CultureInfo.InvariantCulture, $"-FillBelow {below} is above -FillAbove {upper}.")
+            : "-FillBelow works with -FillAbove."),
+        ErrorId.InvalidThreshold, ErrorCategory.InvalidArgument, below,
+        "An alert is raised above -FillAbove and cleared below -FillBelow. Write, for example: -FillAbove 80 -FillBelow 70.");
+
+    /// <summary>The health check has no such finding.</summary>
+    public static ErrorRecord FindingNotKnown(string name) => Create(
+        new ArgumentException($"Test-ConntrackHealth has no finding '{name}'."), ErrorId.FindingNotKnown, ErrorCategory.InvalidArgument, name,
+        $"Give one of: {FindingKinds.Choices}. Or a pattern, such as Table*.");
 
     /// <summary>The live view has no terminal.</summary>
     public static ErrorRecord NoTerminal() => Create(

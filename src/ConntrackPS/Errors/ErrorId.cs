@@ -39,6 +39,12 @@ internal enum ErrorId
     /// <summary>-ScaleBucket was given with a setting other than Maximum.</summary>
     NothingToScale,
 
+    /// <summary>An alert was given no threshold, or an upper limit that is below the lower one.</summary>
+    InvalidThreshold,
+
+    /// <summary>-Finding names a finding that the health check does not have.</summary>
+    FindingNotKnown,
+
     /// <summary>-AllNamespace and -NetworkNamespace were given together.</summary>
     AllOrOneNamespace,
 
@@ -293,6 +299,9 @@ internal enum ErrorId
 
     /// <summary>A file of text cannot be opened or read.</summary>
     UnreadableFile,
+
+    /// <summary>A file cannot be written. The file that was there before is unchanged.</summary>
+    FileNotWritten,
 
     // The system
 

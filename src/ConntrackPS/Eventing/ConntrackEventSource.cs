@@ -5,18 +5,21 @@ namespace ConntrackPS.Eventing;
 
 /// <summary>The source of a subscription of Register-ConntrackEvent: <c>SourceObject</c> of the objects of Get-EventSubscriber, and
 /// <c>$Sender</c> in an action.</summary>
-public sealed class ConntrackEventSource
+public sealed class ConntrackEventSource : IEngineFeed
 {
+    private const int MaximumWaiting = 1024;
+
     private readonly EventStream _stream;
+    private readonly int _batchSize;
     private EventHandler<ConntrackEventArgs>? _eventArrived;
     private long _receivedCount;
     private long _lostCount;
 
-    internal ConntrackEventSource(EventStream stream) => _stream = stream;
+    internal ConntrackEventSource(EventStream stream, int batchSize) => (_stream, _batchSize) = (stream, batchSize);
 
     /// <summary>A connection started, changed or ended.</summary>
     /// <remarks>Raised on the reading thread, but not to the engine's own handler. That handler uses a thread pool, where events overtake
-    /// each other. The engine gets the events in order from <see cref="EventPump"/>.</remarks>
+    /// each other. The engine gets the events in order from <see cref="EngineSubscription"/>.</remarks>
     public event EventHandler<ConntrackEventArgs>? EventArrived
     {
         add => _eventArrived += value?.Target is PSEventHandler ? null : value;
@@ -42,9 +45,23 @@ public sealed class ConntrackEventSource
     /// <summary>True after the kernel stopped keeping destroy events (-Reliable), because the table was nearly full.</summary>
     public bool GaveUpReliability => _stream.GaveUpReliability;
 
-    internal void Arrive(ConntrackEventArgs arguments)
+    int IEngineFeed.MaximumWaiting => MaximumWaiting / _batchSize;
+
+    IEnumerable<EventArgs> IEngineFeed.Take()
     {
-        foreach (ConntrackEvent happened in arguments.Events)
+        foreach (ConntrackEvent[] batch in _stream.Take(TimeSpan.FromHours(1)).Chunk(_batchSize))
+            yield return new ConntrackEventArgs(batch);
+
+        while (_stream.TryTakeFailure(out Exception? failure))
+            yield return new ConntrackEventArgs(failure);
+    }
+
+    EventArgs IEngineFeed.Failed(Exception exception) => new ConntrackEventArgs(exception);
+
+    void IEngineFeed.Arrive(EventArgs arguments)
+    {
+        ConntrackEventArgs arrived = (ConntrackEventArgs)arguments;
+        foreach (ConntrackEvent happened in arrived.Events)
         {
             if (happened.LostCount is { } lost)
                 Interlocked.Add(ref _lostCount, (long)lost);
@@ -52,8 +69,12 @@ public sealed class ConntrackEventSource
                 Interlocked.Increment(ref _receivedCount);
         }
 
-        _eventArrived?.Invoke(this, arguments);
+        _eventArrived?.Invoke(this, arrived);
     }
+
+    void IEngineFeed.Cancel() => _stream.Cancel();
+
+    void IDisposable.Dispose() => _stream.Dispose();
 }
 
 /// <summary>The arguments of an engine event of Register-ConntrackEvent: <c>$EventArgs</c> in an action, and <c>SourceEventArgs</c>
@@ -73,90 +94,4 @@ public sealed class ConntrackEventArgs : EventArgs
     /// <summary>Why no more events come from a network namespace, for example because it was deleted. Or that its table could not be
     /// read completely after a loss and will be read again (<see cref="IncompleteTableException"/>).</summary>
     public Exception? Exception { get; }
-}
-
-/// <summary>Passes the events of a stream to PowerShell's engine, on its own thread, until the subscription ends.</summary>
-/// <remarks>The engine's queue has no limit. Therefore only a limited number of events wait there. The others wait in the stream, and
-/// then in the kernel's buffer, which counts the events that it loses.</remarks>
-internal sealed class EventPump
-{
-    private const int MaximumWaiting = 1024;
-    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(20);
-
-    private readonly EventStream _stream;
-    private readonly PSEventManager _engine;
-    private readonly PSEventSubscriber _subscriber;
-    private readonly PSObject? _messageData;
-    private readonly int _batchSize;
-    private int _waitingActions;
-    private volatile bool _ended;
-
-    public EventPump(EventStream stream, PSEventManager engine, PSEventSubscriber subscriber, PSObject? messageData, int batchSize)
-    {
-        (_stream, _engine, _subscriber, _messageData, _batchSize) = (stream, engine, subscriber, messageData, batchSize);
-        _subscriber.Unsubscribed += (_, _) => End();
-        if (_subscriber.Action is { } job)
-            job.StateChanged += (_, change) => OnStateChanged(change.JobStateInfo.State);
-    }
-
-    private ConntrackEventSource Source => (ConntrackEventSource)_subscriber.SourceObject;
-
-    public void Start() => new Thread(Run) { IsBackground = true, Name = "ConntrackPS engine events" }.Start();
-
-    /// <summary>The engine sets a job to Running each time it begins the action.</summary>
-    private void OnStateChanged(JobState state)
-    {
-        if (state == JobState.Running)
-            Interlocked.Decrement(ref _waitingActions);
-        else if (state is JobState.Failed or JobState.Stopped)
-            End();
-    }
-
-    private void End()
-    {
-        _ended = true;
-        _stream.Cancel();
-    }
-
-    private void Run()
-    {
-        try
-        {
-            while (!_ended)
-            {
-                foreach (ConntrackEvent[] batch in _stream.Take(TimeSpan.FromHours(1)).Chunk(_batchSize))
-                    Raise(new ConntrackEventArgs(batch));
-
-                while (_stream.TryTakeFailure(out Exception? failure))
-                    Raise(new ConntrackEventArgs(failure));
-            }
-        }
-        catch (OperationCanceledException) when (_ended)
-        {
-            // Unregistered.
-        }
-        catch (Exception failure)
-        {
-            Raise(new ConntrackEventArgs(failure));
-        }
-        finally
-        {
-            _stream.Dispose();
-        }
-    }
-
-    private void Raise(ConntrackEventArgs arguments)
-    {
-        while (!_ended && CountWaiting() > MaximumWaiting / _batchSize)
-            Thread.Sleep(LookInterval);
-        if (_ended)
-            return;
-        Source.Arrive(arguments);
-        if (_subscriber.Action is not null)
-            Interlocked.Increment(ref _waitingActions);
-        _engine.GenerateEvent(
-            _subscriber.SourceIdentifier, Source, [Source, arguments], _messageData, processInCurrentThread: true, waitForCompletionInCurrentThread: false);
-    }
-
-    private int CountWaiting() => _subscriber.Action is null ? _engine.ReceivedEvents.Count : Volatile.Read(ref _waitingActions);
 }

@@ -13,6 +13,7 @@ public sealed class CNamesTests
         "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime", "ExpectationTuple",
         "RuleKind", "RuleLifetime", "ModuleState", "HelperModuleProblem", "HelperRefusal", "ModprobeKind", "TextMatch", "ConntrackTextSource", "LineKind", "TupleGaps",
         "PacketPart", "Answer", "RuleEnd", "RuleEffect", "LoadedKind", "Ends", "TableEngine", "EntryParts", "WalkStop", "WalkAccess",
+        "MetricType", "MetricPart", "MetricFormat", "AlertKind", "AlertState",
     ];
 
     [Fact]

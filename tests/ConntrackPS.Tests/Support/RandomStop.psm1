@@ -8,6 +8,16 @@ $work = [ordered]@{
     'a slow consumer'     = { Get-ConntrackEntry -NetworkNamespace $Namespace | ForEach-Object { Start-Sleep -Milliseconds 1 } }
     'statistics'          = { Get-ConntrackStat -Interval 1 -Count 3 -NetworkNamespace $Namespace }
     'health'              = { Test-ConntrackHealth -SampleTime 1 -NetworkNamespace $Namespace }
+    'metrics'             = { Export-ConntrackMetric -TopSource 5 -NetworkNamespace $Namespace }
+    'alerts'              = {
+        try {
+            Register-ConntrackAlert -SourceIdentifier stop-alerts -FillAbove 0 -Drop -Finding * -Interval 1 -NetworkNamespace $Namespace
+            Start-Sleep 1
+        }
+        finally {
+            Unregister-Event stop-alerts -ErrorAction Ignore
+        }
+    }
     'repair'              = { Test-ConntrackHealth -MinimumSeverity Information -SampleTime 0 -NetworkNamespace $Namespace | Repair-ConntrackHealth -SampleTime 1 -WhatIf -NetworkNamespace $Namespace }
     'a watch'             = { Watch-ConntrackEvent -IncludeExisting -EnableEvent -NetworkNamespace $Namespace }
     'a watch with resync' = { Watch-ConntrackEvent -Resync -Reliable -NetworkNamespace $Namespace -WarningAction Ignore }

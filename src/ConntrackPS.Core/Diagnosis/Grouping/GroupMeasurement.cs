@@ -59,6 +59,9 @@ public sealed class GroupMeasurement
         _groups.Add(entry);
     }
 
+    /// <summary>Forgets all counted entries.</summary>
+    internal void Clear() => _groups.Clear();
+
     /// <summary>Counts the entries of a table.</summary>
     /// <param name="table">The table.</param>
     /// <param name="filter">The filter, or null for all entries.</param>

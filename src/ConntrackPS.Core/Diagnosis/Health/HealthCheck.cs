@@ -63,18 +63,39 @@ public sealed class HealthCheck
     /// <exception cref="NetworkNamespaceException">The namespace can't be entered.</exception>
     /// <exception cref="WalkUnavailableException"><see cref="Engine"/> is Bpf, and the kernel or the process can't.</exception>
     /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
-    public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default)
+    public IReadOnlyList<HealthFinding> Run(CancellationToken stop = default) => Run(null, stop);
+
+    /// <summary>Like <see cref="Run(CancellationToken)"/>, and passes each entry of the table on.</summary>
+    /// <param name="listener">Receives each entry too; null for none.</param>
+    /// <param name="stop">Stops the reading.</param>
+    internal IReadOnlyList<HealthFinding> Run(IEntryListener? listener, CancellationToken stop)
     {
-        HealthReader reader = new(_networkNamespace, _root, Engine);
-        HealthSnapshot snapshot = reader.Read(_sample, stop);
+        HealthReader reader = new(_networkNamespace, _root, Engine, listener);
+        HealthSnapshot snapshot;
+        try
+        {
+            snapshot = reader.Read(_sample, stop);
+        }
+        finally
+        {
+            HasWholeTable = reader.HasWholeTable;
+        }
+
         Unreadable = reader.Unreadable;
         EngineNote = reader.EngineNote;
+        IncompleteListings = snapshot.IncompleteListings;
         Figures = FiguresOf(snapshot);
         return Judge(snapshot);
     }
 
     /// <summary>The settings and timeouts that the last run could not read and ignored. Null before the first run.</summary>
     public IReadOnlyList<UnreadableSettingException>? Unreadable { get; private set; }
+
+    /// <summary>True if the last run listed the table completely, even if it failed later.</summary>
+    internal bool HasWholeTable { get; private set; }
+
+    /// <summary>The number of incomplete listings of the last run, or 0.</summary>
+    internal int IncompleteListings { get; private set; }
 
     /// <summary>The values of the last run as a finding of severity Ok, for a run without worse findings. Null before the first
     /// run.</summary>

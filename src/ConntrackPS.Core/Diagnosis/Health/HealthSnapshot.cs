@@ -104,7 +104,12 @@ internal sealed record HealthSnapshot
 }
 
 /// <summary>Reads the values for the rules: counters before and after, and the table in between.</summary>
-internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoot root, TableEngine engine = ConntrackTable.DefaultEngine)
+/// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
+/// <param name="root">The file system with the files that configure the next boot.</param>
+/// <param name="engine">The way to read the table.</param>
+/// <param name="listener">Receives each entry too, so that a caller who counts entries need not list them again.</param>
+internal sealed class HealthReader(
+    NetworkNamespace? networkNamespace, SystemRoot root, TableEngine engine = ConntrackTable.DefaultEngine, IEntryListener? listener = null)
 {
     private readonly ConntrackTable _table = new(networkNamespace) { Engine = engine };
 
@@ -117,6 +122,9 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
 
     /// <summary>How the table was read.</summary>
     public string? EngineNote => _table.EngineNote;
+
+    /// <summary>True after the table was listed completely.</summary>
+    public bool HasWholeTable { get; private set; }
 
     public HealthSnapshot Read(TimeSpan sample, CancellationToken stop)
     {
@@ -160,7 +168,8 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
         incompleteListings = 0;
         SummarySink sink = new(
             TcpTimeout(timeouts, TimeoutState.Established),
-            Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)));
+            Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)),
+            listener);
         using IEntryScan scan = _table.Scan(null, sink);
         using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         try
@@ -168,6 +177,8 @@ internal sealed class HealthReader(NetworkNamespace? networkNamespace, SystemRoo
             while (scan.Read())
             {
             }
+
+            HasWholeTable = true;
         }
         catch (IncompleteListingException exception)
         {

@@ -81,7 +81,8 @@ internal sealed class TableSummary(long establishedSeconds, long shortenedSecond
 /// <summary>Adds up the entries of one pass over the table.</summary>
 /// <param name="establishedSeconds">As in <see cref="TableSummary"/>.</param>
 /// <param name="shortenedSeconds">As in <see cref="TableSummary"/>.</param>
-internal sealed class SummarySink(long establishedSeconds, long shortenedSeconds) : IEntrySink
+/// <param name="listener">Receives each entry too.</param>
+internal sealed class SummarySink(long establishedSeconds, long shortenedSeconds, IEntryListener? listener) : IEntrySink
 {
     private readonly ConntrackEntry _entry = new();
 
@@ -97,9 +98,27 @@ internal sealed class SummarySink(long establishedSeconds, long shortenedSeconds
         return _entry;
     }
 
-    public void Take(ConntrackEntry entry) => Summary.Add(entry);
+    public void Take(ConntrackEntry entry)
+    {
+        Summary.Add(entry);
+        listener?.Take(entry);
+    }
 
-    public void Restart() => Summary = new TableSummary(establishedSeconds, shortenedSeconds);
+    public void Restart()
+    {
+        Summary = new TableSummary(establishedSeconds, shortenedSeconds);
+        listener?.Restart();
+    }
+}
+
+/// <summary>Receives the entries that a health check reads: their tuples, states and helpers.</summary>
+internal interface IEntryListener
+{
+    /// <summary>Receives an entry. The object is reused for the next one.</summary>
+    void Take(ConntrackEntry entry);
+
+    /// <summary>The table is read again from its beginning.</summary>
+    void Restart();
 }
 
 /// <summary>Counts entries by source address.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
 using static Tmds.Linux.LibC;
@@ -40,6 +41,43 @@ internal static class AtomicFile
         return place?.Read();
     });
 
+    /// <summary>Replaces a file by new content, whatever it was before. Programs that read it see the old content or the new one, never a
+    /// part.</summary>
+    /// <param name="path">The file. Its folder must exist, and may be a link. The file itself may not be a link: in a folder that others can
+    /// write to, it could lead anywhere.</param>
+    /// <param name="content">The content, written as UTF-8.</param>
+    /// <param name="isForAll">True for mode 0644, whatever the umask is. Otherwise the umask applies.</param>
+    /// <exception cref="IOException">Nothing was changed: the disk is full or read-only, the folder does not exist, or the path is not a
+    /// regular file (<see cref="UnusableFileException"/>).</exception>
+    /// <exception cref="UnauthorizedAccessException">Nothing was changed: the caller may not write to the folder.</exception>
+    public static void Put(string path, string content, bool isForAll)
+    {
+        string folder = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
+        string name = Path.GetFileName(path);
+        if (name.Length == 0)
+            throw new UnusableFileException(path, "is a folder, not a file");
+        using FilePlace place = new(OpenFolder(folder, path), name, path, firstLink: null, status: null);
+        if (place.Look() is { Kind: not FileKind.Regular } other)
+            throw new UnusableFileException(path, $"is {other.Describe()}, not a file");
+        string temporary = NewTemporary();
+        Write(place, temporary, Encoding.UTF8.GetBytes(content), isForAll);
+        try
+        {
+            PlainRename(place, temporary);
+        }
+        catch
+        {
+            Unlink(place, temporary);
+            throw;
+        }
+    }
+
+    private static SafeFileHandle OpenFolder(string folder, string path)
+    {
+        SafeFileHandle opened = LibC.Open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return opened.IsInvalid ? throw FileErrors.Last(path) : opened;
+    }
+
     private static bool EditOnce(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
     {
         // Create no folders for a file that does not exist and is not needed.
@@ -67,8 +105,7 @@ internal static class AtomicFile
     /// <summary>Replaces the file, or deletes it for null.</summary>
     private static void Replace(FilePlace place, byte[]? content)
     {
-        // Hidden and without .conf at the end, so that boot never reads a leftover.
-        string temporary = $"{TemporaryPrefix}{Guid.NewGuid():N}";
+        string temporary = NewTemporary();
         FileStatus? ours = content is null ? null : Write(place, temporary, content);
         try
         {
@@ -86,6 +123,9 @@ internal static class AtomicFile
                 Unlink(place, temporary);
         }
     }
+
+    /// <summary>Hidden and without .conf or .prom at the end, so that boot and monitoring never read a leftover.</summary>
+    private static string NewTemporary() => $"{TemporaryPrefix}{Guid.NewGuid():N}";
 
     private static void PutIn(FilePlace place, string temporary)
     {
@@ -152,7 +192,11 @@ internal static class AtomicFile
     }
 
     /// <summary>Writes and syncs a new file with the owner, group and mode of the old one.</summary>
-    private static FileStatus Write(FilePlace place, string temporary, byte[] content)
+    /// <param name="place">The place of the old file, or of none.</param>
+    /// <param name="temporary">The name of the new file.</param>
+    /// <param name="content">Its content.</param>
+    /// <param name="isForAll">True for a file that all users may read, whatever the umask is.</param>
+    private static FileStatus Write(FilePlace place, string temporary, byte[] content, bool isForAll = false)
     {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
         using SafeFileHandle file = LibC.OpenAt(place.Folder, temporary, flags, place.Status is null ? ReadableByAll : OurOwn);
@@ -176,6 +220,10 @@ internal static class AtomicFile
                     throw FileErrors.Last($"{place.Path}: its owner could not be kept");
                 if (LibC.ChangeMode(file, old.Mode) != 0)
                     throw FileErrors.Last($"{place.Path}: its mode could not be kept");
+            }
+            else if (isForAll && LibC.ChangeMode(file, ReadableByAll) != 0)
+            {
+                throw FileErrors.Last($"{place.Path}: its mode could not be set");
             }
 
             return LibC.FSync(file) == 0 ? FileStatus.Of(file) : throw FileErrors.Last(place.Path);
