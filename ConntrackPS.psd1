@@ -13,6 +13,7 @@
     FormatsToProcess     = @('ConntrackPS.format.ps1xml')
     TypesToProcess       = @('ConntrackPS.types.ps1xml')
     CmdletsToExport      = @(
+        'Add-ConntrackHistory'
         'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
@@ -21,10 +22,12 @@
         'Disable-ConntrackTracking'
         'Enable-ConntrackHelper'
         'Enable-ConntrackTracking'
+        'Export-ConntrackReport'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackHelper'
+        'Get-ConntrackHistory'
         'Get-ConntrackRule'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'

@@ -10,6 +10,7 @@ BeforeAll {
     $package = Get-PackagePath
     $data = Import-PowerShellDataFile "$package/ConntrackPS.psd1"
     $expected = @(
+        'Add-ConntrackHistory'
         'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
@@ -18,10 +19,12 @@ BeforeAll {
         'Disable-ConntrackTracking'
         'Enable-ConntrackHelper'
         'Enable-ConntrackTracking'
+        'Export-ConntrackReport'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackHelper'
+        'Get-ConntrackHistory'
         'Get-ConntrackRule'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text;
 using ConntrackPS.Linux;
 using Microsoft.Win32.SafeHandles;
 using static Tmds.Linux.LibC;
@@ -20,8 +20,6 @@ internal static class AtomicFile
     private const ushort ReadableByAll = 0x1a4;
     private const ushort OurOwn = 0x180;
 
-    private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(10);
-
     /// <summary>Changes the bytes of a file. Null means no file.</summary>
     /// <param name="root">The root folder of the file. Links can't lead outside.</param>
     /// <param name="name">The path below the root. Missing folders are created.</param>
@@ -39,6 +37,34 @@ internal static class AtomicFile
         using FilePlace? place = root.FindToWrite(name);
         return place?.Read();
     });
+
+    /// <summary>Puts a whole file in its place: a reader sees the old content or the new one. Links of the path are followed.</summary>
+    /// <param name="path">The full path. Its folder must exist.</param>
+    /// <param name="content">The text, written in UTF-8.</param>
+    /// <param name="isForAll">True to let every user read the file (mode 0644), whatever the umask says. Otherwise a new file follows the
+    /// umask, and an existing one keeps its mode.</param>
+    /// <exception cref="IOException">Nothing was changed: the disk is full or read-only, the folder does not exist, or the path is not a
+    /// regular file (<see cref="UnusableFileException"/>).</exception>
+    /// <exception cref="UnauthorizedAccessException">Nothing was changed: the caller may not write there.</exception>
+    public static void Put(string path, string content, bool isForAll)
+    {
+        if (Platform.IsLinux)
+            FileChangedException.Again(() => PutOnce(path, content, isForAll));
+        else
+            File.WriteAllText(path, content);
+    }
+
+    private static bool PutOnce(string path, string content, bool isForAll)
+    {
+        using RootFolder root = RootFolder.TryOpen("/")!;
+        using FilePlace place = root.FindToWrite(path.TrimStart('/')) ?? throw new DirectoryNotFoundException($"{path}: its folder does not exist");
+        if (place.Status is { Kind: not FileKind.Regular } other)
+            throw new UnusableFileException(place.Path, $"is {other.Describe()}, not a file");
+        using SafeFileHandle locked = Lock(place);
+        Replace(place, Encoding.UTF8.GetBytes(content), isForAll);
+        _ = LibC.FSync(locked);
+        return true;
+    }
 
     private static bool EditOnce(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
     {
@@ -65,11 +91,11 @@ internal static class AtomicFile
     }
 
     /// <summary>Replaces the file, or deletes it for null.</summary>
-    private static void Replace(FilePlace place, byte[]? content)
+    private static void Replace(FilePlace place, byte[]? content, bool isForAll = false)
     {
         // Hidden and without .conf at the end, so that boot never reads a leftover.
         string temporary = $"{TemporaryPrefix}{Guid.NewGuid():N}";
-        FileStatus? ours = content is null ? null : Write(place, temporary, content);
+        FileStatus? ours = content is null ? null : Write(place, temporary, content, isForAll);
         try
         {
             if (place.Status is not { } old)
@@ -152,7 +178,7 @@ internal static class AtomicFile
     }
 
     /// <summary>Writes and syncs a new file with the owner, group and mode of the old one.</summary>
-    private static FileStatus Write(FilePlace place, string temporary, byte[] content)
+    private static FileStatus Write(FilePlace place, string temporary, byte[] content, bool isForAll)
     {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
         using SafeFileHandle file = LibC.OpenAt(place.Folder, temporary, flags, place.Status is null ? ReadableByAll : OurOwn);
@@ -178,6 +204,8 @@ internal static class AtomicFile
                     throw FileErrors.Last($"{place.Path}: its mode could not be kept");
             }
 
+            if (isForAll && LibC.ChangeMode(file, ReadableByAll) != 0)
+                throw FileErrors.Last($"{place.Path}: its mode could not be set");
             return LibC.FSync(file) == 0 ? FileStatus.Of(file) : throw FileErrors.Last(place.Path);
         }
         catch
@@ -227,19 +255,14 @@ internal static class AtomicFile
         SafeFileHandle handle = LibC.OpenAt(place.Folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (handle.IsInvalid)
             throw FileErrors.Last(place.Path);
-        long started = Stopwatch.GetTimestamp();
-        while (LibC.FLock(handle, LibC.LOCK_EX | LibC.LOCK_NB) != 0)
+        try
         {
-            // Some network file systems have no locks. A second writer is rare.
-            if ((Errno)Marshal.GetLastPInvokeError() is not (Errno.TryAgain or Errno.Interrupted))
-                break;
-            if (Stopwatch.GetElapsedTime(started) > LongestLock)
-            {
-                handle.Dispose();
-                throw new IOException($"the folder of {place.Path} has been locked (flock) by another process for {LongestLock.TotalSeconds} seconds");
-            }
-
-            Thread.Sleep(10);
+            FileLock.Take(handle, $"the folder of {place.Path}");
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
         }
 
         return handle;
