@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Diagnosis.History;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
@@ -49,6 +50,14 @@ internal static class Measuring
         measurement.ReadTwice(new ConntrackTable(where), interval);
         foreach (ConntrackGroup group in measurement.Groups())
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.BitsPerSecond} bit/s {group.Name}"));
+    }
+
+    /// <summary>Records the present values in a history, and shows all that it has.</summary>
+    public static void History(NetworkNamespace? where, string file)
+    {
+        ConntrackHistory.Append(file, ConntrackStat.Read(where));
+        foreach (ConntrackHistoryRecord record in ConntrackHistory.Read(file))
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{record.Sequence}: {record.Count} of {record.Maximum} entries, {record.DropPerSecond ?? 0} drops/s"));
     }
 
     /// <summary>Checks for problems and shows the worst first.</summary>

@@ -19,6 +19,7 @@ const string Usage = """
       stat                                           cpu
       group PROPERTY...                              rate SECONDS
       health                                         namespaces
+      history FILE
       timeout [PROTOCOL STATE SECONDS]               setting [NAME VALUE]
       policy [create NAME STATE SECONDS | remove NAME]
       expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
@@ -61,6 +62,7 @@ try
         case ["group", _, ..]: Measuring.Group(where, words[1..]); break;
         case ["rate", var seconds]: Measuring.Rate(where, Seconds(seconds)); break;
         case ["health"]: Measuring.Health(where); break;
+        case ["history", var file]: Measuring.History(where, file); break;
 
         case ["timeout"]: Tuning.Timeouts(where); break;
         case ["timeout", var protocol, var state, var seconds]: Tuning.SetTimeout(where, protocol, state, Seconds(seconds)); break;

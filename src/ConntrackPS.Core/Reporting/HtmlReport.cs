@@ -66,7 +66,7 @@ internal sealed class HtmlReport
         else if (_content.Table is { } table)
             Tile("Entries", Amount.Count(table.Count));
         if (Peak() is { } peak)
-            Tile("Highest in the history", $"{Amount.Count(peak.Count)}", peak.FillPercent is { } fill ? string.Create(CultureInfo.InvariantCulture, $"{fill:0.#} % at {peak.Time:d MMM HH:mm}") : null, Level(peak.FillPercent));
+            Tile(string.Create(CultureInfo.InvariantCulture, $"Highest, {peak.Time:d MMM HH:mm}"), Amount.Count(peak.Count), null, Level(peak.FillPercent));
         if (_content.Present?.Drop is { } drops)
             Tile("Packets dropped since boot", Amount.Count((long)drops), null, drops > 0 ? "warn" : "good");
         if (_content.Table is { } counted)
@@ -135,7 +135,7 @@ internal sealed class HtmlReport
         Line(string.Create(
             CultureInfo.InvariantCulture,
             $"<p class=\"soft\">{Amount.Count(records.Length)} {(records.Length == 1 ? "record" : "records")} from {times[0]:d MMM yyyy HH:mm} to {times[^1]:d MMM yyyy HH:mm}. Of close records the highest is drawn.</p>"));
-        Line("<div class=\"legend\"><span><i class=\"one\"></i>Entries in the table</span></div>");
+        Line("<h3>Entries in the table</h3>");
         Chart("Entries in the table over time", 240, [new("Entries", "one", Values(record => record.Count))], maximum, hasArea: true);
 
         (string Name, string Style, Func<ConntrackHistoryRecord, double?> Rate)[] rates =

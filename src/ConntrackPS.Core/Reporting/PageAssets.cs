@@ -59,7 +59,7 @@ internal static class PageAssets
         .bad .meter i { background: var(--bad); } .warn .meter i { background: var(--opening); }
         svg { display: block; width: 100%; height: auto; font-size: 12px; font-variant-numeric: tabular-nums; } svg text { fill: var(--soft); }
         .narrow { display: none; }
-        .grid { stroke: var(--grid); } .tick { stroke: var(--edge); } line.limit { stroke: var(--bad); stroke-dasharray: 5 4; } svg text.limit { fill: var(--bad); }
+        .grid { stroke: var(--grid); } .tick { stroke: var(--edge); } line.limit { stroke: var(--bad); stroke-dasharray: 5 4; } svg text.limit { fill: var(--bad); stroke: var(--card); stroke-width: 4px; paint-order: stroke; }
         .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .line.one { stroke: var(--one); } .line.two { stroke: var(--two); } .line.three { stroke: var(--three); }
         .area { opacity: .16; } .area.one, circle.one { fill: var(--one); } circle.two { fill: var(--two); } circle.three { fill: var(--three); }
         .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 6px; font-size: 13px; color: var(--soft); }
@@ -72,7 +72,7 @@ internal static class PageAssets
         th button:hover { color: var(--ink); } th button:focus-visible { outline: 2px solid var(--one); outline-offset: -2px; border-radius: 4px; }
         th.n button { text-align: right; }
         th[aria-sort] button { color: var(--ink); } th[aria-sort="ascending"] button::after { content: " \25B4"; } th[aria-sort="descending"] button::after { content: " \25BE"; }
-        td { padding: 5px 10px; border-bottom: 1px solid var(--grid); vertical-align: top; overflow-wrap: anywhere; } tr:last-child td { border-bottom: 0; }
+        td { padding: 5px 10px; border-bottom: 1px solid var(--grid); vertical-align: top; } td bdi { display: inline-block; max-width: 30em; overflow-wrap: break-word; } tr:last-child td { border-bottom: 0; }
         td:first-child { min-width: 9em; } .n { text-align: right; white-space: nowrap; }
         td.bar { background: linear-gradient(to left, var(--bar) var(--w), transparent 0) no-repeat 0 3px / 100% calc(100% - 6px); min-width: 8em; }
         .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 6px 36px; }

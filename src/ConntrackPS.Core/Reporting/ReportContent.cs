@@ -7,7 +7,7 @@ using ConntrackPS.Tuning.Timeouts;
 namespace ConntrackPS.Reporting;
 
 /// <summary>All that a report shows. Null for a part that is unknown, such as the settings behind a saved table.</summary>
-internal sealed class ReportContent
+internal sealed record ReportContent
 {
     /// <summary>The heading.</summary>
     public required string Title { get; init; }

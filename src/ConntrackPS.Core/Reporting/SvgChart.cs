@@ -48,7 +48,9 @@ internal sealed class SvgChart(int width, int height)
         svg.Append(CultureInfo.InvariantCulture, $"<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{HtmlText.Escape(title)}\">\n");
         DrawScale(svg, step);
         DrawTimes(svg);
-        for (int i = 0; i < lines.Count; i++)
+
+        // The first line is the most important one, so it is drawn last, above the others.
+        for (int i = lines.Count - 1; i >= 0; i--)
             DrawLine(svg, lines[i], hasArea && i == 0);
         if (showsLimit)
             DrawLimit(svg, limit!.Value);
@@ -61,7 +63,7 @@ internal sealed class SvgChart(int width, int height)
         if (!(highest > 0))
             return (1, 1);
         double rough = highest / 4, power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        double step = power * (rough / power switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 });
+        double step = power * ((rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 });
         return (Math.Ceiling(highest / step - 1e-9) * step, step);
     }
 

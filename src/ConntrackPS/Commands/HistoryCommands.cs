@@ -95,6 +95,8 @@ public sealed class AddConntrackHistoryCommand : ConntrackCommand
     /// <summary>The namespaces of the objects are values of the records, and change nothing.</summary>
     private protected override bool FollowsOrigins => false;
 
+    private protected override bool ShowsNamespace => false;
+
     private void Take(PSObject input)
     {
         ConntrackHistoryRecord record;
