@@ -87,7 +87,7 @@ Describe 'samples/CoreSample' {
         $file = "$TestDrive/sample-history.csv"
         Invoke-Sample history $file | Should -BeLike '1: 4 of * entries, 0 drops/s'
         (Invoke-Sample history $file)[1] | Should -BeLike '2: 4 of * entries, 0 drops/s'
-        (Get-ConntrackHistory $file).Count | Should -Be 4, 4
+        @(Get-ConntrackHistory $file).ForEach{ $_.Count } | Should -Be 4, 4
     }
 
     It 'delete: the connections of a source, and no others' {

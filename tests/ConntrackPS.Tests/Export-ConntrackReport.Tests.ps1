@@ -68,7 +68,8 @@ Describe 'Export-ConntrackReport' {
 
     It 'shows saved objects: <_>' -ForEach 'Live', 'Clixml', 'Json', 'Text' {
         $objects = @(Get-ConntrackEntry @here) + @(Get-ConntrackSetting @here) + @(Get-ConntrackTimeout @here) + @(Test-ConntrackHealth -MinimumSeverity Information -SampleTime 0 @here) + @(Get-ConntrackStat @here)
-        $read = switch ($_) {
+        $way = $_
+        $read = switch ($way) {
             Live { $objects }
             Clixml { $objects | Export-Clixml "$TestDrive/o.xml"; Import-Clixml "$TestDrive/o.xml" }
             Json { $objects | ForEach-Object { $_ | ConvertTo-Json -EnumsAsStrings | ConvertFrom-Json } }
@@ -76,7 +77,7 @@ Describe 'Export-ConntrackReport' {
         }
         $read | Export-ConntrackReport $file
         (Get-ReportRow $file Source).ForEach{ $_[1] } | Should -Be 10, 10, 10, 10, 1
-        if ($_ -ne 'Text') {
+        if ($way -ne 'Text') {
             (Get-ReportRow $file Setting).ForEach{ "$($_[0..1])" } | Should -Contain 'net.netfilter.nf_conntrack_udp_timeout 77 seconds'
             Get-Content $file -Raw | Should -BeLike '*<h2>Health</h2>*'
         }
@@ -94,7 +95,7 @@ Describe 'Export-ConntrackReport' {
         $text = Get-Content $file -Raw
         $text | Should -BeLike '*51 records from*'
         $text | Should -Not -BeLike '*Top talkers*'
-        (Get-ReportRow $file Source)[0][0..1] | Should -Be '192.0.2.1', '550'
+        @(Get-ReportRow $file Source)[0][0..1] | Should -Be '192.0.2.1', '550'
     }
 
     It 'shows what has changed since a saved table' {

@@ -71,10 +71,10 @@ function Get-BrowserLog {
     @(Invoke-Driver Post "$session/se/log" @{ type = 'browser' } | ForEach-Object { $_ } | ForEach-Object { "$($_.level) $($_.message)" })
 }
 
-<# The addresses that were requested since the last call. #>
+<# The addresses that were requested since the last call, without those of the browser's own start page. #>
 function Get-BrowserRequest {
     @(Invoke-Driver Post "$session/se/log" @{ type = 'performance' } | ForEach-Object { $_ } | ForEach-Object { (ConvertFrom-Json $_.message).message } |
-            Where-Object method -EQ 'Network.requestWillBeSent' | ForEach-Object { $_.params.request.url })
+            Where-Object method -EQ 'Network.requestWillBeSent' | ForEach-Object { $_.params.request.url } | Where-Object { $_ -notlike 'chrome:*' -and $_ -notlike 'data:*' })
 }
 
 <# Writes what the screen shows as a PNG. #>
