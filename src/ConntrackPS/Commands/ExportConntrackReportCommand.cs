@@ -26,6 +26,7 @@ public sealed class ExportConntrackReportCommand : ConntrackCommand
     private const string InputSet = "InputObject";
     private const string Advice = "Get-ConntrackStat -Interval 1m | Add-ConntrackHistory -Path history.csv -TopSource 5";
 
+    private readonly HistoryRates _rates = new();
     private readonly List<ConntrackHistoryRecord> _history = [];
     private readonly List<ReportFinding> _findings = [];
     private readonly List<ReportSetting> _settings = [];
@@ -142,7 +143,7 @@ public sealed class ExportConntrackReportCommand : ConntrackCommand
         {
             AtomicFile.Put(_path, page, isForAll: false);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
             ThrowTerminatingError(ErrorFactory.FileNotWritten(_path, exception));
         }
@@ -198,7 +199,7 @@ public sealed class ExportConntrackReportCommand : ConntrackCommand
             {
                 _history.AddRange(reader.Read(() => Stopping).Where(range.Contains));
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
             {
                 WriteError(ErrorFactory.UnreadableHistory(exception, path));
             }
@@ -218,8 +219,6 @@ public sealed class ExportConntrackReportCommand : ConntrackCommand
             WriteInputError(ErrorFactory.NotForReport(input, exception), exception.Message);
         }
     }
-
-    private readonly HistoryRates _rates = new();
 
     private void Take(PSObject input)
     {

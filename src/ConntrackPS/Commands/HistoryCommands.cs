@@ -134,7 +134,7 @@ public sealed class AddConntrackHistoryCommand : ConntrackCommand
             if (PassThru)
                 WriteObject(written);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
             WriteInputError(ErrorFactory.FileNotWritten(_path, exception), exception.Message);
         }
@@ -196,7 +196,7 @@ public sealed class GetConntrackHistoryCommand : ConntrackCommand
                     WriteObject(record);
             }
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
             WriteError(ErrorFactory.UnreadableHistory(exception, path));
         }
