@@ -99,8 +99,9 @@ try {
     Stop-Terminal
 
     New-DayHistory "$folder/history.csv"
-    Export-ConntrackReport "$folder/report.html" -NetworkNamespace $router -History "$folder/history.csv" -Title 'Connection tracking of gateway1'
-    Save-Report report "$folder/report.html" -Height 1040
+    $command = "Import-Module '$(Get-PackagePath)/ConntrackPS.psd1'; Export-ConntrackReport '$folder/report.html' -History '$folder/history.csv' -Title 'Connection tracking of gateway1'"
+    $null = Invoke-PowerShell '-NoProfile', '-Command', $command ip, netns, exec, $router
+    Save-Report report "$folder/report.html" -Height 1370
 
     Open-Session -Lines 32
     Send-Text 'Show-ConntrackTop -SortBy Rate'

@@ -120,7 +120,7 @@ internal sealed class CounterValues
     }
 
     /// <summary>The increase since earlier sums. A sum can be lower, because the counter of a processor has wrapped around at 32 bits.</summary>
-    /// <returns>Null if the counters started from 0 again, as in a network namespace that was made anew.</returns>
+    /// <returns>Null if the counters started from 0 again, as in another network namespace that took the name.</returns>
     public CounterValues? Since(CounterValues earlier)
     {
         const ulong Wrap = 1UL << 32;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace ConntrackPS.Linux;
 
-/// <summary>A clock that never jumps: the time since boot, with the id of the boot. The wall clock jumps when somebody sets it, and a
+/// <summary>A clock that never jumps: the time since boot, with the id of the boot. The wall clock jumps when a program sets it, and a
 /// router without a battery starts in 1970 until it has asked a time server.</summary>
 internal static class BootClock
 {

@@ -16,7 +16,7 @@ internal sealed class SvgChart(int width, int height)
 {
     private const int Left = 56, Right = 14, Top = 12, Bottom = 26;
 
-    /// <summary>A gap between two points of more than so many usual distances is not bridged.</summary>
+    /// <summary>Two points that are further apart than this number of usual distances are not connected.</summary>
     private const double LongestGap = 3;
 
     private static readonly TimeSpan[] Steps =

@@ -7,7 +7,7 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Diagnosis.History;
 
 /// <summary>The fill of a table and the kernel's counters at one time, as a line of a history keeps them. Rates are those since the record
-/// before it of the same network namespace; they are null for the first one, after a boot, and if the namespace was made anew.</summary>
+/// before it of the same network namespace; they are null for the first one, after a boot, and if another namespace took the name.</summary>
 public sealed class ConntrackHistoryRecord : ConntrackCounterRates
 {
     internal ConntrackHistoryRecord(CounterValues counters, CounterValues? counted = null, double? seconds = null)

@@ -4,8 +4,8 @@ using ConntrackPS.Linux;
 namespace ConntrackPS.Diagnosis.History;
 
 /// <summary>Appends records to a history, and begins a new file when the old one is large.</summary>
-/// <remarks>Each record opens, locks and closes the file. So several programs may write to one history, and a file that somebody moved or
-/// deleted begins anew.</remarks>
+/// <remarks>Each record opens, locks and closes the file. So several programs may write to one history, and a file that was moved or
+/// deleted begins again.</remarks>
 /// <param name="path">The full path of the file.</param>
 internal sealed class HistoryWriter(string path)
 {

@@ -81,7 +81,7 @@ internal static class PlotPage
         return [.. result.Take(height)];
     }
 
-    /// <summary>The time of the oldest value where its column stands, and the time of the latest at the right.</summary>
+    /// <summary>The time of the oldest value below its column, and the time of the latest on the right side.</summary>
     private static string Times(LineBuilder lines, TopHistory history, int width)
     {
         int columns = width - LabelWidth - 1, first = LabelWidth + 1 + Math.Max(0, columns - history.Count);
@@ -90,7 +90,8 @@ internal static class PlotPage
         return hasBoth ? new string(' ', first) + start + lines.Fit(end, width - first - start.Length, isRight: true) : lines.Fit(end, width, isRight: true);
     }
 
-    /// <summary>The sources of the latest snapshot, each with its entries over time.</summary>
+    /// <summary>The sources of the latest snapshot, each with its entries over time. All have the scale of the largest, so that they can be
+    /// compared.</summary>
     private static List<TopSpan[]> Sources(LineBuilder lines, TopView view, TopHistory history, int width, int height)
     {
         const string Title = "Top sources";
@@ -99,12 +100,13 @@ internal static class PlotPage
         IReadOnlyList<KeyValuePair<string, long>> sources = history[history.Count - 1].TopSources;
         int name = Math.Clamp(sources.Select(source => source.Key.Length).DefaultIfEmpty().Max(), 9, Math.Max(9, width / 2 - CountWidth));
         int room = Math.Max(1, width - name - CountWidth - 2);
+        double most = sources.Select(source => Sparkline.MostOf(history.EntriesOf(source.Key))).DefaultIfEmpty().Max();
         foreach ((string source, long count) in sources.Take(height - 1))
         {
             result.Add(
             [
                 new TopSpan(lines.Fit(source, name) + lines.Fit(Amount.Count(count), CountWidth, isRight: true) + "  "),
-                new TopSpan(Sparkline.Draw(history.EntriesOf(source), room, view.HasUnicode), TopStyle.Udp),
+                new TopSpan(Sparkline.Draw(history.EntriesOf(source), room, 1, view.HasUnicode, most)[0], TopStyle.Udp),
             ]);
         }
 

@@ -17,16 +17,20 @@ internal static class Sparkline
     public static string Draw(IReadOnlyList<double> values, int width, bool hasUnicode) =>
         Draw(values.Count > width ? [.. values.Skip(values.Count - width)] : values, width, 1, hasUnicode)[0];
 
+    /// <summary>The highest value; 0 if none is known.</summary>
+    public static double MostOf(IEnumerable<double> values) => values.Where(double.IsFinite).DefaultIfEmpty().Max();
+
     /// <summary>Draws all values on several lines, the upper one first. If there are more values than columns, each column has the highest of
     /// its values.</summary>
     /// <param name="values">The values. NaN is a gap.</param>
     /// <param name="width">The number of columns.</param>
     /// <param name="height">The number of lines.</param>
     /// <param name="hasUnicode">False for ASCII.</param>
-    public static string[] Draw(IReadOnlyList<double> values, int width, int height, bool hasUnicode)
+    /// <param name="scale">The end of the scale. The default is the highest value.</param>
+    public static string[] Draw(IReadOnlyList<double> values, int width, int height, bool hasUnicode, double? scale = null)
     {
         double[] columns = Fit(values, width);
-        double most = columns.Where(double.IsFinite).DefaultIfEmpty().Max();
+        double most = scale ?? MostOf(columns);
         string signs = hasUnicode ? Blocks : Plain;
         string[] lines = new string[height];
         for (int line = 0; line < height; line++)
@@ -38,7 +42,7 @@ internal static class Sparkline
         return lines;
     }
 
-    /// <summary>One value per column. Fewer values stand at the right.</summary>
+    /// <summary>One value per column. Fewer values are on the right side.</summary>
     internal static double[] Fit(IReadOnlyList<double> values, int width)
     {
         double[] columns = new double[width];
