@@ -177,8 +177,8 @@ Describe '<Name>' -ForEach $commands {
 
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
-        # -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them.
-        $changes = $command.Verb -in 'Block', 'Clear', 'Disable', 'Enable', 'Limit', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
+        # -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them. Add and Export write files, as Export-Csv does.
+        $changes = $command.Verb -in 'Add', 'Block', 'Clear', 'Disable', 'Enable', 'Export', 'Limit', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -in 'Clear', 'Repair' ? 'High' : 'Medium')

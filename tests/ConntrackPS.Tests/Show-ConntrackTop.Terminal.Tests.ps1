@@ -368,7 +368,7 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
 
     It 'shows plots of the session, and a sparkline in its title' {
         Start-View "$here -Interval 0.2"
-        Wait-Screen '^Conntrack .*new/s .*█.*entries'
+        Wait-Screen '^Conntrack .* █+ .*entries'
         Send-Key g
         Wait-Screen '^Entries  now 8 '
         Wait-Screen 'Top sources'

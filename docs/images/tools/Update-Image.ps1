@@ -48,20 +48,21 @@ function Save-Screen([string] $Name) {
     }
 }
 
-# A history of a day whose evening has a peak.
+# An invented history of a day with a peak, since a lab does not run for a day.
 function New-DayHistory([string] $Path) {
     $random = [Random]::new(7)
+    $maximum = (Get-ConntrackStat -NetworkNamespace $router).Maximum
     $sums = @{ Drop = 0; EarlyDrop = 0 }
     foreach ($minute in 0..1440) {
-        $count = [int] (52000 + 26000 * [Math]::Sin(($minute - 500) / 229) + 3500 * [Math]::Sin($minute / 17) + $random.Next(2500))
-        $count += $minute -in 980..1080 ? 2100 * ($minute - 980) : 0
-        if ($count -ge 262144) {
-            $count = 262144
+        $count = [int] ($maximum / 262144 * (52000 + 26000 * [Math]::Sin(($minute - 500) / 229) + 3500 * [Math]::Sin($minute / 17) + $random.Next(2500)))
+        $count += $minute -in 980..1080 ? [int] ($maximum / 125 * ($minute - 980)) : 0
+        if ($count -ge $maximum) {
+            $count = $maximum
             $sums.Drop += $random.Next(3000, 9000)
             $sums.EarlyDrop += $random.Next(500, 2500)
         }
         [pscustomobject]@{
-            Time = [datetime]::Now.AddMinutes($minute - 1441); BootId = 'lab'; Uptime = 90000 + 60 * $minute; FillPercent = 0; Count = $count; Maximum = 262144
+            Time = [datetime]::Now.AddMinutes($minute - 1441); BootId = 'lab'; Uptime = 90000 + 60 * $minute; FillPercent = 0; Count = $count; Maximum = $maximum
             Drop = $sums.Drop; EarlyDrop = $sums.EarlyDrop; InsertFailed = 0; TopSources = @{ '10.77.1.11' = [int] ($count * .62); '10.77.1.34' = 1800 + $random.Next(900) }
         } | Add-ConntrackHistory $Path
     }

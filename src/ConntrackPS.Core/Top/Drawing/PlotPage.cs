@@ -115,5 +115,5 @@ internal static class PlotPage
         return result;
     }
 
-    private static string Value(double value) => value is > 0 and < 10 ? value.ToString("0.0", CultureInfo.InvariantCulture) : Amount.Short(value);
+    private static string Value(double value) => value is > 0 and < 10 && !double.IsInteger(value) ? value.ToString("0.0", CultureInfo.InvariantCulture) : Amount.Short(value);
 }
