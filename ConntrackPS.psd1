@@ -13,6 +13,7 @@
     FormatsToProcess     = @('ConntrackPS.format.ps1xml')
     TypesToProcess       = @('ConntrackPS.types.ps1xml')
     CmdletsToExport      = @(
+        'Add-ConntrackHistory'
         'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
@@ -22,10 +23,12 @@
         'Enable-ConntrackHelper'
         'Enable-ConntrackTracking'
         'Export-ConntrackMetric'
+        'Export-ConntrackReport'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackHelper'
+        'Get-ConntrackHistory'
         'Get-ConntrackRule'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'

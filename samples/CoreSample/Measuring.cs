@@ -4,6 +4,7 @@ using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Diagnosis;
 using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Diagnosis.Health;
+using ConntrackPS.Diagnosis.History;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Samples;
@@ -43,7 +44,8 @@ internal static class Measuring
         measurement.Read(table);
         foreach (ConntrackGroup group in measurement.Groups())
             Console.WriteLine($"{group.Count} {group.Name}");
-        Console.Error.WriteLine(table.EngineNote);
+        if (table.EngineNote is { } note)
+            Console.Error.WriteLine(note);
     }
 
     /// <summary>Shows the sources with the most traffic, from two readings of the table. It needs nf_conntrack_acct.</summary>
@@ -54,6 +56,14 @@ internal static class Measuring
         measurement.ReadTwice(new ConntrackTable(where), interval);
         foreach (ConntrackGroup group in measurement.Groups())
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.BitsPerSecond} bit/s {group.Name}"));
+    }
+
+    /// <summary>Records the present values in a history, and shows all that it has.</summary>
+    public static void History(NetworkNamespace? where, string file)
+    {
+        ConntrackHistory.Append(file, ConntrackStat.Read(where));
+        foreach (ConntrackHistoryRecord record in ConntrackHistory.Read(file))
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{record.Sequence}: {record.Count} of {record.Maximum} entries, {record.DropPerSecond ?? 0} drops/s"));
     }
 
     /// <summary>Checks for problems and shows the worst first.</summary>

@@ -1,5 +1,6 @@
 using ConntrackPS.Blocking;
 using ConntrackPS.Conntrack.Table;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Events;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
@@ -19,6 +20,7 @@ const string Usage = """
       stat                                           cpu
       group PROPERTY...                              rate SECONDS
       health                                         namespaces
+      history FILE
       timeout [PROTOCOL STATE SECONDS]               setting [NAME VALUE]
       policy [create NAME STATE SECONDS | remove NAME]
       expect [SOURCE PORT DESTINATION PORT NEW-PORT] expect-delete PREFIX
@@ -62,6 +64,7 @@ try
         case ["group", _, ..]: Measuring.Group(where, words[1..]); break;
         case ["rate", var seconds]: Measuring.Rate(where, Seconds(seconds)); break;
         case ["health"]: Measuring.Health(where); break;
+        case ["history", var file]: Measuring.History(where, file); break;
 
         case ["metrics", .. var format] when format.Length < 2: Monitoring.Metrics(where, format.FirstOrDefault()); break;
         case ["alerts", var seconds, var percent]: Monitoring.Alerts(where, Seconds(seconds), double.Parse(percent, System.Globalization.CultureInfo.InvariantCulture)); break;
@@ -111,6 +114,7 @@ static string? Explain(Exception exception) => exception switch
     IncompleteListingException partly => $"Entries may be missing: {partly.Message}",
     IncompleteTableException lost => $"The table of {lost.NetworkNamespace ?? "this namespace"} is not known after a loss: {lost.Message}",
     NetlinkProtocolException malformed => $"The kernel's answer was malformed: {malformed.Message}",
+    WalkUnavailableException walk => $"Netlink can read the table, but a BPF program can't: {walk.Reason}.",
     ConntrackUnavailableException => $"This kernel can't do it: {exception.Message}",
     NetworkNamespaceException { Errno: Errno.NotFound } missing => $"There is no network namespace '{missing.NetworkNamespace}'.",
     ReadOnlySettingException { Reason: ReadOnlyReason.Namespace } shared => $"{shared.Path} can be changed in the initial network namespace alone.",

@@ -83,6 +83,13 @@ Describe 'samples/CoreSample' {
         @(Invoke-Program dotnet $sample namespaces) -match "^$namespace`:" | Should -BeLike '*: 4 entries of *, ip_forward 1'
     }
 
+    It 'history: the present values, after those of before' {
+        $file = "$TestDrive/sample-history.csv"
+        Invoke-Sample history $file | Should -BeLike '1: 4 of * entries, 0 drops/s'
+        (Invoke-Sample history $file)[1] | Should -BeLike '2: 4 of * entries, 0 drops/s'
+        @(Get-ConntrackHistory $file).ForEach{ $_.Count } | Should -Be 4, 4
+    }
+
     It 'delete: the connections of a source, and no others' {
         Invoke-Sample delete 192.0.2.2 | Should -Be '2 deleted, 0 were gone already, 0 refused'
         Get-KernelName $namespace | Should -Be six, web

@@ -63,6 +63,7 @@ Describe 'A time of a parameter' {
         @{ Command = 'Remove-ConntrackEntry'; Parameter = 'BlockTime'; More = @{ SourceAddress = '192.0.2.77'; WhatIf = $true } }
         @{ Command = 'New-ConntrackExpectation'; Parameter = 'Timeout'; More = @{ WhatIf = $true; SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 1; Master = [pscustomobject]@{ Protocol = 'tcp'; SourceAddress = '192.0.2.1'; SourcePort = 1; DestinationAddress = '192.0.2.2'; DestinationPort = 21 } } }
         @{ Command = 'Show-ConntrackTop'; Parameter = 'Interval'; More = @{ Once = $true } }
+        @{ Command = 'Show-ConntrackTop'; Parameter = 'SampleTime'; More = @{ Once = $true; Page = 'Plot' } }
     ) {
         $time = [timespan]::FromSeconds(1) | ConvertTo-Json | ConvertFrom-Json
         $arguments = $More + @{ $Parameter = $time }

@@ -36,6 +36,7 @@ BeforeAll {
 
             # The other parameters that each command needs, and those that prevent waiting and questions.
             $complete = @{
+                'Add-ConntrackHistory'        = @{ Path = "$PSScriptRoot/empty/history.csv"; WhatIf = $true }
                 'Clear-ConntrackTable'        = @{ Confirm = $false; AddressFamily = 'IPv6'; WhatIf = $true }
                 'ConvertFrom-ConntrackText'   = @{ InputObject = '' }
                 'ConvertTo-ConntrackText'     = @{ InputObject = $entry }
@@ -44,7 +45,9 @@ BeforeAll {
                 'Enable-ConntrackTracking'    = @{ Name = '*'; WhatIf = $true }
                 'Enable-ConntrackHelper'      = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1'; WhatIf = $true }
                 'Export-ConntrackMetric'      = @{ SampleTime = 0; WhatIf = $true }
+                'Export-ConntrackReport'      = @{ Path = "$PSScriptRoot/empty/report.html"; SampleTime = 0; WhatIf = $true }
                 'Get-ConntrackEntry'          = @{}
+                'Get-ConntrackHistory'        = @{ Path = "$PSScriptRoot/empty/none.csv" }
                 'Get-ConntrackStat'           = @{}
                 'Limit-ConntrackSource'       = @{ Maximum = 1000; WhatIf = $true }
                 'New-ConntrackEntry'          = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60; WhatIf = $true }

@@ -10,6 +10,7 @@ BeforeAll {
     $package = Get-PackagePath
     $data = Import-PowerShellDataFile "$package/ConntrackPS.psd1"
     $expected = @(
+        'Add-ConntrackHistory'
         'Block-ConntrackTraffic'
         'Clear-ConntrackTable'
         'ConvertFrom-ConntrackText'
@@ -19,10 +20,12 @@ BeforeAll {
         'Enable-ConntrackHelper'
         'Enable-ConntrackTracking'
         'Export-ConntrackMetric'
+        'Export-ConntrackReport'
         'Get-ConntrackBlock'
         'Get-ConntrackEntry'
         'Get-ConntrackExpectation'
         'Get-ConntrackHelper'
+        'Get-ConntrackHistory'
         'Get-ConntrackRule'
         'Get-ConntrackSetting'
         'Get-ConntrackStat'
@@ -176,8 +179,8 @@ Describe '<Name>' -ForEach $commands {
 
     It 'supports ShouldProcess if it changes something, and not otherwise' {
         $attribute = $command.ImplementingType.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false)
-        # Export writes a file. -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them.
-        $changes = $command.Verb -in 'Block', 'Clear', 'Disable', 'Enable', 'Export', 'Limit', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
+        # -ResetCounter changes entries on a reading cmdlet, and a key of the live view deletes them. Add and Export write files, as Export-Csv does.
+        $changes = $command.Verb -in 'Add', 'Block', 'Clear', 'Disable', 'Enable', 'Export', 'Limit', 'New', 'Remove', 'Repair', 'Set', 'Unblock' -or $command.Parameters.ContainsKey('ResetCounter') -or $command.Name -eq 'Show-ConntrackTop'
         $attribute.SupportsShouldProcess | Should -Be $changes
         if ($changes) {
             $attribute.ConfirmImpact | Should -Be ($command.Verb -in 'Clear', 'Repair' ? 'High' : 'Medium')

@@ -20,6 +20,7 @@ Describe 'Several network namespaces' {
 
     AfterAll {
         Remove-TestNamespace $both
+        Remove-Item "$([IO.Path]::GetTempPath())/ctps-$PID.csv" -ErrorAction Ignore
     }
 
     It '<Name> reads them, and says of which each object is' -ForEach @(
@@ -27,6 +28,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Get-ConntrackEntry'; Expected = 1, 1; With = @{ State = 'SynSent' } }
         @{ Name = 'Measure-ConntrackEntry'; Expected = 1, 2; With = @{ GroupBy = 'SourceAddress' } }
         @{ Name = 'Get-ConntrackStat'; Expected = 1, 1; With = @{} }
+        @{ Name = 'Add-ConntrackHistory'; Expected = 1, 1; With = @{ Path = "$([IO.Path]::GetTempPath())/ctps-$PID.csv"; PassThru = $true } }
         @{ Name = 'Get-ConntrackHelper'; Expected = 1, 1; With = @{ Name = 'ftp' } }
         @{ Name = 'Get-ConntrackSetting'; Expected = 1, 1; With = @{ Name = 'Maximum' } }
         @{ Name = 'Get-ConntrackTimeout'; Expected = 2, 2; With = @{ Protocol = 'Udp' } }
@@ -82,6 +84,7 @@ Describe 'Several network namespaces' {
     }
 
     It 'whether one is missing or several, -ErrorAction decides: <Name>' -ForEach @(
+        @{ Name = 'Add-ConntrackHistory'; With = @{ Path = "$([IO.Path]::GetTempPath())/never.csv" }; IsReader = $true }
         @{ Name = 'Block-ConntrackTraffic'; With = @{ SourceAddress = '192.0.2.1' } }
         @{ Name = 'Clear-ConntrackTable'; With = @{ Confirm = $false } }
         @{ Name = 'Disable-ConntrackHelper'; With = @{ Name = 'ftp' }; IsReader = $true }
@@ -89,6 +92,7 @@ Describe 'Several network namespaces' {
         @{ Name = 'Enable-ConntrackTracking'; With = @{ Name = '*' }; IsReader = $true }
         @{ Name = 'Enable-ConntrackHelper'; With = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' } }
         @{ Name = 'Export-ConntrackMetric'; With = @{ SampleTime = 0 }; IsReader = $true }
+        @{ Name = 'Export-ConntrackReport'; With = @{ Path = "$([IO.Path]::GetTempPath())/never.html"; SampleTime = 0 } }
         @{ Name = 'Get-ConntrackEntry'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackExpectation'; With = @{}; IsReader = $true }
         @{ Name = 'Get-ConntrackHelper'; With = @{}; IsReader = $true }

@@ -6,9 +6,9 @@
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/Support/TestSupport.psm1" -Force
     Import-PackagedModule
-    $converters = 'ConvertFrom-ConntrackText', 'ConvertTo-ConntrackText'
+    $converters = 'ConvertFrom-ConntrackText', 'ConvertTo-ConntrackText', 'Get-ConntrackHistory'
     $kernelCommands = (Get-Command -Module ConntrackPS).Name | Where-Object { $_ -notin $converters }
-    $piped = $kernelCommands | Where-Object { $_ -ne 'Measure-ConntrackEntry' -and (Get-Command $_).Parameters.Values.Attributes.Where{ $_.ValueFromPipeline } }
+    $piped = $kernelCommands | Where-Object { $_ -notin 'Measure-ConntrackEntry', 'Export-ConntrackReport' -and (Get-Command $_).Parameters.Values.Attributes.Where{ $_.ValueFromPipeline } }
 }
 
 BeforeAll {
@@ -83,6 +83,9 @@ BeforeAll {
 
 Describe 'On another system' {
     BeforeAll {
+        foreach ($i in 1..2) {
+            [pscustomobject]@{ Time = [datetime]::Now.AddSeconds($i); BootId = 'b'; Uptime = 10 * $i; Count = $i; FillPercent = 0; Drop = 20 * $i } | Add-ConntrackHistory "$TestDrive/kept.csv"
+        }
         $seen = Invoke-Watched @'
             Step Import { Import-Module $Package/ConntrackPS.psd1 }
             Step Read { $script:entries = @($lines | ConvertFrom-ConntrackText); $entries.Count; $entries.SourceAddress }
@@ -109,6 +112,11 @@ Describe 'On another system' {
             Step Group { $entries | Group-Object SourceAddress | Measure-ConntrackEntry -GroupBy SourceAddress | ForEach-Object { "$($_.Name) $($_.Count) $($_.TotalBytes)" } }
             Step 'Group to text' { $entries | Group-Object AddressFamily | ConvertTo-ConntrackText -Include Label }
             Step Where { ($entries | Where-Object DPort -EQ 443).Translation }
+            Step History {
+                Copy-Item $Folder/kept.csv $Folder/history.csv
+                Get-ConntrackHistory $Folder/history.csv | ForEach-Object { "$($_.Count) $($_.DropPerSecond)" }
+            }
+            Step Report { $entries | Export-ConntrackReport $Folder/report.html; (Get-Content $Folder/report.html -Raw) -match '192.0.2.9' }
             Step Service { ($entries | Measure-ConntrackEntry -GroupBy DestinationPort -ResolveService).ServiceName | Where-Object { $_ } | Sort-Object }
             Step Table { ($entries | Out-String).Contains('198.51.100.53'); ($entries | Format-List | Out-String).Contains('198.51.100.53') }
             foreach ($view in 'Nat', 'Counter', 'Reply', 'Direction', 'Status') { Step "View $view" { ($entries | Format-Table -View $view | Out-String).Contains('192.0.2.1') } }
@@ -174,6 +182,11 @@ Describe 'On another system' {
         $seen."To $_" | Should -Be ($lines | ConvertFrom-ConntrackText | ConvertTo-ConntrackText -Format $_ -ErrorAction SilentlyContinue)
     }
 
+    It 'reads a history, and writes a report of objects' {
+        $seen.History | Should -Be '1 ', '2 2'
+        $seen.Report | Should -BeTrue
+    }
+
     It 'keeps each entry through <_>' -ForEach 'List', 'Xml', 'Clixml', 'Csv', 'Json', 'Group to text' {
         $way = $_
         $expected = switch ($way) { 'Group to text' { $lines[0, 1, 3, 2] } 'Xml' { $lines[0, 1, 3] } default { $lines } }
@@ -227,12 +240,15 @@ Describe 'A cmdlet that needs the kernel, on another system' {
             $entry = @($lines | ConvertFrom-ConntrackText)[0]
             # What is mandatory. A new cmdlet whose parameters are mandatory comes here; all others are called without any.
             $arguments = @{
+                'Add-ConntrackHistory'           = @{ Path = "$Folder/history.csv" }
                 'Block-ConntrackTraffic'         = @{ SourceAddress = '192.0.2.1' }
                 'Clear-ConntrackTable'           = @{ Confirm = $false }
                 'Disable-ConntrackHelper'        = @{ Name = 'ftp' }
                 'Disable-ConntrackTracking'      = @{ Protocol = 'Udp'; DestinationPort = 9 }
                 'Enable-ConntrackTracking'       = @{ Name = '*' }
                 'Enable-ConntrackHelper'         = @{ Name = 'ftp'; DestinationAddress = '192.0.2.1' }
+                'Export-ConntrackReport'         = @{ Path = "$Folder/report.html" }
+                'Get-ConntrackHistory'           = @{ Path = "$Folder/none.csv" }
                 'Limit-ConntrackSource'          = @{ Maximum = 5 }
                 'New-ConntrackEntry'             = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; Protocol = 'udp'; SourcePort = 1; DestinationPort = 2; Timeout = 60 }
                 'New-ConntrackExpectation'       = @{ SourceAddress = '192.0.2.1'; DestinationAddress = '192.0.2.2'; DestinationPort = 2; Master = $entry }
@@ -265,7 +281,7 @@ Describe 'A cmdlet that needs the kernel, on another system' {
                 $pipeable = $command.Parameters.Values.Where{ $_.Attributes.ValueFromPipeline -contains $true }
                 if ($pipeable) {
                     $others = @{}
-                    $given.Keys.Where{ $_ -in 'NewMark', 'Confirm', 'DestinationPort' -or ($command.Verb -eq 'New' -and $_ -in 'SourceAddress', 'DestinationAddress') }.Where{ $command.Name -ne 'New-ConntrackEntry' }.ForEach{ $others[$_] = $given[$_] }
+                    $given.Keys.Where{ $_ -in 'NewMark', 'Confirm', 'DestinationPort', 'Path' -or ($command.Verb -eq 'New' -and $_ -in 'SourceAddress', 'DestinationAddress') }.Where{ $command.Name -ne 'New-ConntrackEntry' }.ForEach{ $others[$_] = $given[$_] }
                     Attempt "$($command.Name) piped" { $entry | & $command @others }
                 }
                 if ($command.Parameters.ContainsKey('NetworkNamespace')) { Attempt "$($command.Name) in a namespace" { & $command @given -NetworkNamespace '1' } }

@@ -354,7 +354,7 @@ Describe 'Objects of the pipeline' {
             ($again | ForEach-Object { "$($_.Protocol) $($_.State) $($_.Name) $($_.Value)" }) | Should -Be ($once | ForEach-Object { "$($_.Protocol) $($_.State) $($_.Name) $($_.Value)" })
         }
 
-        It 'are told what to write where nothing of them can be used: <_>' -ForEach 'Get-ConntrackStat', 'Test-ConntrackHealth', 'Clear-ConntrackTable -Confirm:$false', 'Watch-ConntrackEvent -Expectation -Timeout 1', 'Disable-ConntrackTracking -DestinationPort 9 -Protocol Udp', 'Limit-ConntrackSource -Maximum 9', 'Export-ConntrackMetric', 'Register-ConntrackAlert -FillAbove 80' {
+        It 'are told what to write where nothing of them can be used: <_>' -ForEach 'Get-ConntrackStat', 'Test-ConntrackHealth', 'Clear-ConntrackTable -Confirm:$false', 'Watch-ConntrackEvent -Expectation -Timeout 1', 'Disable-ConntrackTracking -DestinationPort 9 -Protocol Udp', 'Limit-ConntrackSource -Maximum 9', 'Export-ConntrackMetric', 'Register-ConntrackAlert -FillAbove 80', 'Get-ConntrackHistory none.csv' {
             $command = [scriptblock]::Create("`$input | $_ -NetworkNamespace $namespace")
             $failure = @(Get-Failure { '192.0.2.1' | & $command })
             $failure.Count | Should -Be 1
@@ -366,14 +366,14 @@ Describe 'Objects of the pipeline' {
         It 'are used, or refused by name, by every cmdlet' {
             # A cmdlet without pipeline input is in the test above, so that PowerShell's own error never comes.
             $without = Get-Command -Module ConntrackPS -CommandType Cmdlet | Where-Object { -not ($_.Parameters.Values.Attributes | Where-Object { $_.ValueFromPipeline -or $_.ValueFromPipelineByPropertyName }) }
-            $without.Name | Sort-Object | Should -Be 'Clear-ConntrackTable', 'Disable-ConntrackTracking', 'Export-ConntrackMetric', 'Get-ConntrackStat', 'Limit-ConntrackSource', 'Register-ConntrackAlert', 'Test-ConntrackHealth'
+            $without.Name | Sort-Object | Should -Be 'Clear-ConntrackTable', 'Disable-ConntrackTracking', 'Export-ConntrackMetric', 'Get-ConntrackHistory', 'Get-ConntrackStat', 'Limit-ConntrackSource', 'Register-ConntrackAlert', 'Test-ConntrackHealth'
         }
     }
 
     Context 'Errors about many objects' {
         It 'are two, the first at once and the others counted: <_>' -ForEach 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'Remove-ConntrackEntry', 'Set-ConntrackEntry -NewMark 1',
-        'Block-ConntrackTraffic', 'Watch-ConntrackEvent', 'Register-ConntrackEvent', 'Show-ConntrackTop -Once', 'New-ConntrackEntry', 'ConvertTo-ConntrackText', 'Remove-ConntrackExpectation', 'New-ConntrackExpectation', 'Repair-ConntrackHealth -Confirm:$false' {
-            $namespaceText = $_ -like 'ConvertTo*' ? '' : "-NetworkNamespace $namespace"
+        'Block-ConntrackTraffic', 'Watch-ConntrackEvent', 'Register-ConntrackEvent', 'Show-ConntrackTop -Once', 'New-ConntrackEntry', 'ConvertTo-ConntrackText', 'Remove-ConntrackExpectation', 'New-ConntrackExpectation', 'Repair-ConntrackHealth -Confirm:$false', 'Add-ConntrackHistory none.csv', 'Export-ConntrackReport TestDrive:/none.html' {
+            $namespaceText = $_ -match '^(ConvertTo|Add|Export)' ? '' : "-NetworkNamespace $namespace"
             $command = [scriptblock]::Create("`$input | $_ $namespaceText -ErrorAction Continue 2>&1")
             $failures = @(1..1000 | ForEach-Object { [pscustomobject]@{ Number = $_ } } | & $command | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] })
             $failures.Count | Should -Be 2
@@ -386,7 +386,7 @@ Describe 'Objects of the pipeline' {
         It 'are known of every cmdlet that takes objects' {
             $taking = Get-Command -Module ConntrackPS | Where-Object { $_.Parameters.InputObject.ParameterType -eq [psobject] }
             $taking.Name | Sort-Object | Should -Be @(
-                'Block-ConntrackTraffic', 'ConvertTo-ConntrackText', 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'New-ConntrackEntry', 'New-ConntrackExpectation'
+                'Add-ConntrackHistory', 'Block-ConntrackTraffic', 'ConvertTo-ConntrackText', 'Export-ConntrackReport', 'Get-ConntrackEntry', 'Measure-ConntrackEntry', 'New-ConntrackEntry', 'New-ConntrackExpectation'
                 'Register-ConntrackEvent', 'Remove-ConntrackEntry', 'Remove-ConntrackExpectation', 'Repair-ConntrackHealth', 'Set-ConntrackEntry', 'Show-ConntrackTop', 'Watch-ConntrackEvent') -Because 'the test above must name it'
         }
 

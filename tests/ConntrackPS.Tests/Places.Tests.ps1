@@ -369,6 +369,7 @@ Describe 'Paths that lead to no namespace' {
         # Everything that can be named, and the other parameters that each command needs.
         $commands = Get-Command -Module ConntrackPS | Where-Object { $_.Parameters.ContainsKey('NetworkNamespace') } | ForEach-Object Name
         $with = @{
+            'Add-ConntrackHistory'            = "'$TestDrive/never.csv'"
             'Block-ConntrackTraffic'          = '-Address 192.0.2.1'
             'Clear-ConntrackTable'            = '-Confirm:$false'
             'Disable-ConntrackHelper'         = 'ftp'
@@ -376,6 +377,8 @@ Describe 'Paths that lead to no namespace' {
             'Enable-ConntrackTracking'        = '*'
             'Enable-ConntrackHelper'          = 'ftp -DestinationAddress 192.0.2.1'
             'Export-ConntrackMetric'          = '-StatisticsOnly'
+            'Export-ConntrackReport'          = "'$TestDrive/never.html' -SampleTime 0"
+            'Get-ConntrackHistory'            = "'$TestDrive/never.csv'"
             'Limit-ConntrackSource'           = '-Maximum 1000'
             'New-ConntrackEntry'              = '-Protocol udp -SourceAddress 192.0.2.1 -SourcePort 1 -DestinationAddress 192.0.2.2 -DestinationPort 2 -Timeout 9'
             'New-ConntrackExpectation'        = '-Master (Get-ConntrackEntry -Exact -Protocol tcp -SourceAddress 192.0.2.9 -SourcePort 9 -DestinationAddress 192.0.2.8 -DestinationPort 21 -NetworkNamespace $Namespace) -SourceAddress 192.0.2.8 -DestinationAddress 192.0.2.9 -DestinationPort 77 -Protocol tcp'
@@ -426,7 +429,7 @@ Describe 'Paths that lead to no namespace' {
         $seen = Invoke-Child -Namespace $namespace -Prefix timeout, -k, 5, 60 ([scriptblock]::Create($lines -join "`n"))
         $watch.Elapsed.TotalSeconds | Should -BeLessThan 30
         ($seen -split "`n" | ForEach-Object { ($_ -split ' ')[0] }) -join ' ' | Should -Be ($commands -join ' ')
-        foreach ($line in $seen | Where-Object { $_ -notlike 'Get-ConntrackBlock *' -and $_ -notlike 'Unblock-ConntrackTraffic *' }) {
+        foreach ($line in $seen | Where-Object { $_ -notmatch '^(Get-ConntrackBlock|Unblock-ConntrackTraffic|Get-ConntrackHistory) ' }) {
             $line | Should -Match '^\S+ (NetworkNamespaceInvalid|NetworkNamespaceNotFound),' -Because $Kind
         }
         if ($writer) {

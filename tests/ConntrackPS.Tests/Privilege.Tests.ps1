@@ -132,6 +132,7 @@ Describe 'The table of docs/privileges.md' {
             $entries = Import-Clixml "$PSScriptRoot/entries.xml"
             $ftp = $entries | Where-Object Helper
             $runs = [ordered]@{
+                'Add-ConntrackHistory'          = { Add-ConntrackHistory "$([IO.Path]::GetTempPath())/ctps-$PID.csv" }
                 'Block-ConntrackTraffic'        = { Block-ConntrackTraffic -Address 192.0.2.8 | Unblock-ConntrackTraffic }
                 'Clear-ConntrackTable'          = { Clear-ConntrackTable -AddressFamily IPv6 -Confirm:$false }
                 'ConvertFrom-ConntrackText'     = { 'udp 17 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 use=1' | ConvertFrom-ConntrackText }
@@ -141,10 +142,12 @@ Describe 'The table of docs/privileges.md' {
                 'Enable-ConntrackHelper'        = { Enable-ConntrackHelper tftp -DestinationAddress 192.0.2.8 | Remove-ConntrackRule }
                 'Enable-ConntrackTracking'      = { Enable-ConntrackTracking * }
                 'Export-ConntrackMetric'        = { Export-ConntrackMetric -SampleTime 0 }
+                'Export-ConntrackReport'        = { Export-ConntrackReport "$([IO.Path]::GetTempPath())/ctps-$PID.html" -SampleTime 0 }
                 'Get-ConntrackBlock'            = { Get-ConntrackBlock }
                 'Get-ConntrackEntry'            = { Get-ConntrackEntry }
                 'Get-ConntrackExpectation'      = { Get-ConntrackExpectation }
                 'Get-ConntrackHelper'           = { Get-ConntrackHelper }
+                'Get-ConntrackHistory'          = { Get-ConntrackHistory "$([IO.Path]::GetTempPath())/ctps-$PID.csv" }
                 'Get-ConntrackRule'             = { Get-ConntrackRule }
                 'Get-ConntrackSetting'          = { Get-ConntrackSetting }
                 'Get-ConntrackStat'             = { Get-ConntrackStat }
@@ -181,6 +184,7 @@ Describe 'The table of docs/privileges.md' {
                 }
                 $seen[$name] = ($errors | ForEach-Object { "$(($_.FullyQualifiedErrorId -split ',')[0]): $($_.Exception.Message)" }) -join '; '
             }
+            Remove-Item "$([IO.Path]::GetTempPath())/ctps-$PID.*" -ErrorAction Ignore
             $seen | ConvertTo-Json -Compress
         }
         # First without, which changes nothing.

@@ -366,6 +366,28 @@ Describe 'Show-ConntrackTop' -Skip:(-not $hasTerminal) {
         Wait-Screen '^Source'
     }
 
+    It 'shows plots of the session, and a sparkline in its title' {
+        Start-View "$here -Interval 0.2"
+        Wait-Screen '^Conntrack .* █+ .*entries'
+        Send-Key g
+        Wait-Screen '^Entries  now 8 '
+        Wait-Screen 'Top sources'
+        try {
+            Add-KernelEntry $namespace @{ late = '-s 192.0.2.66 -d 198.51.100.7 -p udp --sport 9 --dport 53' }
+            Wait-Screen '^Entries  now 9 +most 9 '
+            Wait-Screen '192\.0\.2\.66 +1 '
+            Invoke-Terminal resize-window -t it -x 60 -y 12
+            Wait-Screen '^Entries  now 9 '
+            (Get-Screen).Count | Should -Be 12
+            Invoke-Terminal resize-window -t it -x 100 -y 24
+            Send-Key g
+            Wait-Screen '^Source'
+        }
+        finally {
+            $null = Invoke-InNamespace $namespace conntrack -D -s 192.0.2.66
+        }
+    }
+
     It 'only says what it would delete with -WhatIf' {
         Start-View "$here -WhatIf -SortBy Source"
         Send-Key x

@@ -39,6 +39,15 @@ Describe 'Show-ConntrackTop -Once' {
         $lines | ForEach-Object { $_ | Should -Not -Match '\e' }
     }
 
+    It 'prints the plots of a few seconds with -Page Plot' {
+        $lines = Show-ConntrackTop -Once -Page Plot -SampleTime 1 -Interval 0.3 -NetworkNamespace $namespace -Width 90 -Height 24
+        $lines[2] | Should -BeLike "Entries  now $($table.Count)  most $($table.Count)  *"
+        $lines -match '^Top sources' | Should -Not -BeNullOrEmpty
+        $lines -match '^192\.0\.2\.1 +4  ' | Should -Match '█{4}$' -Because 'it was read at the beginning and three times after'
+        $lines.Count | Should -BeLessOrEqual 24
+        (Show-ConntrackTop @once).Count | Should -BeGreaterThan 3 -Because 'a table needs no time'
+    }
+
     It 'takes filters and the options of iptstate: <Name>' -ForEach @(
         @{ Name = 'source'; Options = @{ SourceAddress = '192.0.2.0/24' }; Count = 5 }
         @{ Name = 'destination and port'; Options = @{ DestinationAddress = '198.51.100.7'; DestinationPort = 80 }; Count = 2 }

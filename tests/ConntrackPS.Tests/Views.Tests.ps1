@@ -112,6 +112,7 @@ BeforeAll {
         'ConntrackPS.Expectations.ConntrackExpectation'                 = @(Get-ConntrackExpectation @here)
         'ConntrackPS.Diagnosis.ConntrackStat'                           = @(Get-ConntrackStat @here)
         'ConntrackPS.Diagnosis.ConntrackCpuStat'                        = @(Get-ConntrackStat -PerCpu @here)
+        'ConntrackPS.Diagnosis.History.ConntrackHistoryRecord'          = @(1..2 | ForEach-Object { Add-ConntrackHistory "$TestDrive/history.csv" @here }; Get-ConntrackHistory "$TestDrive/history.csv")
         'ConntrackPS.Diagnosis.ConntrackStatRate'                       = @(Get-ConntrackStat -PerCpu -Interval 1 -Count 1 @here)
         'ConntrackPS.Tuning.Timeouts.ConntrackTimeout'                  = @(Get-ConntrackTimeout @here)
         'ConntrackPS.Tuning.Policies.ConntrackTimeoutPolicy'            = @(Get-ConntrackTimeoutPolicy @here)

@@ -163,6 +163,18 @@ function Start-Greedy {
     } | ConvertFrom-ConntrackText | New-ConntrackEntry
 }
 
+<# Writes a history of an hour, with a record each 20 minutes. #>
+function New-History {
+    Remove-Item history.csv* -ErrorAction Ignore
+    foreach ($number in 0..3) {
+        [pscustomobject]@{
+            Time = [datetime]::Now.AddMinutes(20 * $number - 59); BootId = 'boot'; Uptime = 5000 + 1200 * $number; FillPercent = 0
+            Count = (9000, 24000, 262144, 31000)[$number]; Maximum = 262144; Drop = (0, 0, 6000, 6600)[$number]; EarlyDrop = 0; InsertFailed = 0
+            TopSources = @{ '10.77.1.11' = (400, 12000, 240000, 9000)[$number] }
+        } | Add-ConntrackHistory history.csv
+    }
+}
+
 function Invoke-Native {
     $program, $arguments = $args
     $said = & $program @arguments 2>&1
@@ -171,4 +183,4 @@ function Invoke-Native {
     }
 }
 
-Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-DnsLoad, Start-Greedy
+Export-ModuleMember -Function Initialize-Lab, Reset-Lab, Start-Pulse, Start-Transfer, Start-Flood, Start-DnsLoad, Start-Greedy, New-History

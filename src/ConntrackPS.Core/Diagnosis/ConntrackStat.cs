@@ -15,6 +15,8 @@ public sealed class ConntrackStat : ConntrackCounters
         Maximum = reading.Maximum;
         Buckets = reading.Buckets;
         Namespace = reading.Namespace;
+        Time = reading.Time;
+        Timestamp = reading.Timestamp;
     }
 
     /// <summary>The values that a text contains.</summary>
@@ -44,6 +46,12 @@ public sealed class ConntrackStat : ConntrackCounters
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
+
+    /// <summary>The time of the reading, local time; null for statistics of a text.</summary>
+    public DateTime? Time { get; }
+
+    /// <summary>The same time by a monotonic clock (<see cref="System.Diagnostics.Stopwatch"/>).</summary>
+    internal long? Timestamp { get; }
 
     /// <summary>Reads the values of a network namespace. Requires privilege only to enter another namespace.</summary>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
@@ -107,6 +115,9 @@ public abstract class ConntrackCounters
     private ExtraWords? _extra;
 
     private protected ConntrackCounters(CounterValues values) => _values = values;
+
+    /// <summary>All counters.</summary>
+    internal CounterValues Values => _values;
 
     /// <summary>Tuples that NAT found already in use (found).</summary>
     public ulong? Found => _values[Counter.Found];

@@ -1,26 +1,32 @@
 using System.Diagnostics;
+using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Diagnosis;
 
-/// <summary>The kernel's counters over an interval, per second. Correct even if counters wrapped around.</summary>
-/// <remarks>The counters are those of <see cref="ConntrackCounters"/>.</remarks>
-public sealed class ConntrackStatRate
+/// <summary>The fill of the table and the kernel's counters at the end of an interval, and the counters over the interval, per second.
+/// The rates are correct even if counters wrapped around.</summary>
+public sealed class ConntrackStatRate : ConntrackCounterRates
 {
-    private readonly CounterValues _counted;
-    private readonly double _seconds;
-
     private ConntrackStatRate(StatReading earlier, StatReading later, int? cpu)
+        : this(earlier, later, cpu, cpu is null ? later.Processors : [.. later.Processors.Where(processor => processor.Cpu == cpu)])
     {
-        IReadOnlyList<CpuCounters> processors =
-            cpu is null ? later.Processors : [.. later.Processors.Where(processor => processor.Cpu == cpu)];
-        _counted = CounterValues.Since(earlier.Processors, processors);
+    }
+
+    private ConntrackStatRate(StatReading earlier, StatReading later, int? cpu, IReadOnlyList<CpuCounters> processors)
+        : base(
+            CounterValues.Sum([.. processors]),
+            CounterValues.Since(earlier.Processors, processors),
+            Stopwatch.GetElapsedTime(earlier.Timestamp, later.Timestamp).TotalSeconds)
+    {
         Time = later.Time;
-        _seconds = Stopwatch.GetElapsedTime(earlier.Timestamp, later.Timestamp).TotalSeconds;
-        Seconds = Math.Round(_seconds, 3);
+        Timestamp = later.Timestamp;
+        Seconds = Math.Round(Stopwatch.GetElapsedTime(earlier.Timestamp, later.Timestamp).TotalSeconds, 3);
         Cpu = cpu;
         Count = later.Count;
         CountChange = later.Count - earlier.Count;
+        Maximum = later.Maximum;
+        Buckets = later.Buckets;
         Namespace = later.Namespace;
     }
 
@@ -39,47 +45,20 @@ public sealed class ConntrackStatRate
     /// <summary>The change of that number during the interval.</summary>
     public long CountChange { get; }
 
-    /// <summary>Tuples that NAT found already in use, per second.</summary>
-    public double? FoundPerSecond => PerSecond(Counter.Found);
+    /// <summary>Entries allowed in each network namespace, 0 for no limit (nf_conntrack_max).</summary>
+    public long Maximum { get; }
 
-    /// <summary>Invalid packets per second.</summary>
-    public double? InvalidPerSecond => PerSecond(Counter.Invalid);
+    /// <summary>Count as a percentage of Maximum. 0 if there is no limit.</summary>
+    public double FillPercent => TableFill.Percent(Count, Maximum);
 
-    /// <summary>Entries inserted by netlink, per second.</summary>
-    public double? InsertPerSecond => PerSecond(Counter.Insert);
-
-    /// <summary>Entries not inserted, per second.</summary>
-    public double? InsertFailedPerSecond => PerSecond(Counter.InsertFailed);
-
-    /// <summary>Packets dropped per second.</summary>
-    public double? DropPerSecond => PerSecond(Counter.Drop);
-
-    /// <summary>Entries deleted to make room, per second.</summary>
-    public double? EarlyDropPerSecond => PerSecond(Counter.EarlyDrop);
-
-    /// <summary>Packets that a protocol's check rejected, per second.</summary>
-    public double? ErrorPerSecond => PerSecond(Counter.Error);
-
-    /// <summary>Lookups restarted per second.</summary>
-    public double? SearchRestartPerSecond => PerSecond(Counter.SearchRestart);
-
-    /// <summary>Clashes resolved per second.</summary>
-    public double? ClashResolvePerSecond => PerSecond(Counter.ClashResolve);
-
-    /// <summary>Entries refused because of a long hash chain, per second.</summary>
-    public double? ChainTooLongPerSecond => PerSecond(Counter.ChainTooLong);
-
-    /// <summary>Expected connections per second.</summary>
-    public double? ExpectationNewPerSecond => PerSecond(Counter.ExpectationNew);
-
-    /// <summary>Expectations created per second.</summary>
-    public double? ExpectationCreatePerSecond => PerSecond(Counter.ExpectationCreate);
-
-    /// <summary>Expectations deleted per second.</summary>
-    public double? ExpectationDeletePerSecond => PerSecond(Counter.ExpectationDelete);
+    /// <summary>Size of the hash table that all network namespaces share (nf_conntrack_buckets).</summary>
+    public long Buckets { get; }
 
     /// <summary>The network namespace, as the user named it; null for the caller's own.</summary>
     public string? Namespace { get; }
+
+    /// <summary>The end of the interval, by a monotonic clock (<see cref="Stopwatch"/>).</summary>
+    internal long Timestamp { get; }
 
     /// <summary>The rates between two readings, summed over all processors.</summary>
     internal static ConntrackStatRate Between(StatReading earlier, StatReading later) => new(earlier, later, null);
@@ -87,9 +66,6 @@ public sealed class ConntrackStatRate
     /// <summary>The rates between two readings, for each processor.</summary>
     internal static IEnumerable<ConntrackStatRate> PerCpu(StatReading earlier, StatReading later) =>
         later.Processors.Select(processor => new ConntrackStatRate(earlier, later, processor.Cpu));
-
-    private double? PerSecond(Counter counter) =>
-        _counted[counter] is { } counted && _seconds > 0 ? Math.Round(counted / _seconds, 2) : null;
 }
 
 /// <summary>Computes the rates of a network namespace's counters, from one reading to the next.</summary>

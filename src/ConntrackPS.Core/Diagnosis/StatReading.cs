@@ -119,6 +119,24 @@ internal sealed class CounterValues
         return sum;
     }
 
+    /// <summary>The increase since earlier sums. A sum can be lower, because the counter of a processor has wrapped around at 32 bits.</summary>
+    /// <returns>Null if the counters started from 0 again, as in another network namespace that took the name.</returns>
+    public CounterValues? Since(CounterValues earlier)
+    {
+        const ulong Wrap = 1UL << 32;
+        CounterValues increase = new();
+        for (int i = 0; i < _values.Length; i++)
+        {
+            if (_values[i] is not { } now || earlier._values[i] is not { } before)
+                continue;
+            if (now < before && before - now < Wrap / 2)
+                return null;
+            increase._values[i] = now >= before ? now - before : now + Wrap - before;
+        }
+
+        return increase;
+    }
+
     private void Add(Func<Counter, uint?> value)
     {
         for (int i = 0; i < _values.Length; i++)

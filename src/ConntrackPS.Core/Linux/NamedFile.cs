@@ -37,6 +37,16 @@ internal sealed class NamedFile : ForwardStream
             : throw new UnusableFileException(path, $"is {status.Describe()}, not a file");
     }
 
+    /// <summary>Identifies the file, whatever name it has.</summary>
+    public (uint Major, uint Minor, ulong Inode) Identity
+    {
+        get
+        {
+            FileStatus status = FileStatus.Of(_file);
+            return (status.FileSystem.Major, status.FileSystem.Minor, status.Inode);
+        }
+    }
+
     public override int Read(Span<byte> buffer)
     {
         while (!_isStopped())

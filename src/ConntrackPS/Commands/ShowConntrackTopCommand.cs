@@ -109,9 +109,20 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
     [Parameter]
     public SwitchParameter FixedWidth { get; set; }
 
+    /// <summary>The page to begin with: Table, or Plot for the plots of the session.</summary>
+    [Parameter]
+    public TopPage Page { get; set; }
+
     /// <summary>Writes one frame of plain text, and ends. It has no rates and no host names, because these take time.</summary>
     [Parameter]
     public SwitchParameter Once { get; set; }
+
+    /// <summary>With -Once and -Page Plot, the time to plot: seconds, or a span such as 1m. The table is read at each -Interval. The default is
+    /// 10 seconds.</summary>
+    [Parameter]
+    [Alias("SampleSeconds")]
+    [DurationArgument(TakesOne = true, Maximum = 24 * 3600, TakesFractions = true)]
+    public TimeSpan SampleTime { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The width of that frame in columns. The default is that of the terminal, or 120.</summary>
     [Parameter]
@@ -176,16 +187,34 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         TopView view = BuildView();
         bool isTerminal = !Console.IsOutputRedirected;
         ConntrackTable table = OpenTable();
-        TopSnapshot snapshot = new SnapshotReader(table).Read(view.Filter.Combined, null, Stop);
+        TopHistory history = new();
+        TopSnapshot snapshot = ReadSession(new SnapshotReader(table), view, history);
         ReportEngine(table);
         TopFrame frame = TopScreen.Draw(
             snapshot,
             view,
             Width ?? (isTerminal ? TerminalScreen.Width : DefaultWidth),
             Height ?? (isTerminal ? TerminalScreen.Height : DefaultHeight),
-            services: ServiceNames.System);
+            services: ServiceNames.System,
+            history: history);
         foreach (string line in frame.ToText().Reverse().SkipWhile(line => line.Length == 0).Reverse())
             WriteObject(line);
+    }
+
+    /// <summary>Reads the table once, and for plots again at each interval.</summary>
+    private TopSnapshot ReadSession(SnapshotReader reader, TopView view, TopHistory history)
+    {
+        TopSnapshot snapshot = reader.Read(view.Filter.Combined, null, Stop);
+        history.Add(snapshot);
+        for (TimeSpan passed = Interval; Page == TopPage.Plot && passed <= SampleTime; passed += Interval)
+        {
+            if (Stop.WaitHandle.WaitOne(Interval))
+                Stop.ThrowIfCancellationRequested();
+            snapshot = reader.Read(view.Filter.Combined, snapshot, Stop);
+            history.Add(snapshot);
+        }
+
+        return snapshot;
     }
 
     private ConntrackTable OpenTable()
@@ -219,6 +248,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         },
         FilterSyntax = FilterLine.Syntax,
         IsStill = Once,
+        Pane = Page == TopPage.Plot ? TopPane.Plot : TopPane.None,
         ShowsNames = ResolveName && !Once,
         ShowsServices = ResolveService,
         ShowsTranslation = ShowTranslation,

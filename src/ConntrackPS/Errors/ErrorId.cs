@@ -297,11 +297,23 @@ internal enum ErrorId
     /// <summary>The text format cannot represent the object.</summary>
     NoTextForm,
 
-    /// <summary>A file of text cannot be opened or read.</summary>
+    /// <summary>A file of text or a history cannot be opened or read.</summary>
     UnreadableFile,
 
-    /// <summary>A file cannot be written. The file that was there before is unchanged.</summary>
+    // Files, histories and reports
+
+    /// <summary>A file could not be written: the folder is missing or read-only, the disk is full, or the path is not a file. What was there before is
+    /// unchanged.</summary>
     FileNotWritten,
+
+    /// <summary>-NoClobber was given, and the file exists.</summary>
+    FileExists,
+
+    /// <summary>An object in the pipeline has no values of a table that a history could keep.</summary>
+    NotAStatistic,
+
+    /// <summary>An object in the pipeline has no place in a report.</summary>
+    NotForReport,
 
     // The system
 

@@ -167,6 +167,18 @@ internal readonly struct PropertyBag(PSObject source)
             : throw new FormatException($"its {name} '{text}' is not a number.");
     }
 
+    /// <summary>The property as a number with decimals; null if it is missing or empty.</summary>
+    /// <exception cref="FormatException">It can't be read.</exception>
+    public double? Decimal(string name) => BaseValue(name) switch
+    {
+        double number => number,
+        decimal number => (double)number,
+        _ when Text(name) is not { } text => null,
+        _ => double.TryParse(Text(name), NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+            ? number
+            : throw new FormatException($"its {name} '{Text(name)}' is not a number."),
+    };
+
     /// <summary>The property as bits, by their names or as a number; null if it is missing or empty.</summary>
     /// <exception cref="FormatException">A name is not in the enumeration.</exception>
     public uint? Flags<T>(string name)

@@ -17,6 +17,7 @@ internal sealed class LiveView : IDisposable
     private readonly SnapshotLoop _loop;
     private readonly TableActions _actions;
     private readonly BackgroundNames _names = new();
+    private readonly TopHistory _history = new();
     private readonly CancellationToken _stop;
     private TopView _view;
     private Task<string>? _deletion;
@@ -38,20 +39,26 @@ internal sealed class LiveView : IDisposable
     {
         // Read before the screen changes, so that a refusal is an ordinary error.
         TopSnapshot snapshot = _loop.ReadFirst(_view.Filter.Combined);
+        _history.Add(snapshot);
         using TerminalScreen screen = new();
         object drawn = new();
         (int Width, int Height) size = default;
         TopFrame frame = new();
         while (!_isOver && !_stop.IsCancellationRequested)
         {
-            if (_loop.TryTake(ref snapshot) && _view.Pane == TopPane.Detail)
-                RefreshDetail();
+            if (_loop.TryTake(ref snapshot))
+            {
+                _history.Add(snapshot);
+                if (_view.Pane == TopPane.Detail)
+                    RefreshDetail();
+            }
+
             TakeDeletion();
             (int width, int height) = (TerminalScreen.Width, TerminalScreen.Height);
             (TopView, TopSnapshot, int, int, int) seen = (_view, snapshot, width, height, _names.Version);
             if (!drawn.Equals(seen))
             {
-                frame = TopScreen.Draw(snapshot, _view, width, height, _names, ServiceNames.System);
+                frame = TopScreen.Draw(snapshot, _view, width, height, _names, ServiceNames.System, _history);
                 screen.Write(AnsiRenderer.Render(frame, _view.HasColour), clear: (width, height) != size);
                 (drawn, size) = (seen, (width, height));
             }

@@ -20,6 +20,7 @@ public partial class SampleCoverageTests
         ["ConntrackPS.Diagnosis.ConntrackStatRate"] = "what Get-ConntrackStat -Interval emits",
         ["ConntrackPS.Top.Snapshots.TopColumn"] = "of parameters of Show-ConntrackTop",
         ["ConntrackPS.Top.Snapshots.TopGrouping"] = "of parameters of Show-ConntrackTop",
+        ["ConntrackPS.Top.Snapshots.TopPage"] = "of a parameter of Show-ConntrackTop",
     };
 
     [Fact]

@@ -9,7 +9,7 @@ public sealed class CNamesTests
     [
         "EntryFields", "KernelFeatures", "TableKind", "ConntrackEventType", "Side", "ConntrackTextDetails", "ConntrackTextFormat", "TupleParts", "TuplePlaces",
         "Counter", "FindingSeverity", "SettingKind", "TimeoutState", "GroupOrder", "StatePhase", "BlockStage", "FlowParts",
-        "TopColumn", "TopGrouping", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
+        "TopColumn", "TopGrouping", "TopPage", "TallyKind", "TopKeyCode", "TopPane", "TopStyle", "FileKind", "ReplayPhase", "Standing",
         "BootReaders", "MachinePlace", "ReadOnlyReason", "RemedyTime", "ExpectationTuple",
         "RuleKind", "RuleLifetime", "ModuleState", "HelperModuleProblem", "HelperRefusal", "ModprobeKind", "TextMatch", "ConntrackTextSource", "LineKind", "TupleGaps",
         "PacketPart", "Answer", "RuleEnd", "RuleEffect", "LoadedKind", "Ends", "TableEngine", "EntryParts", "WalkStop", "WalkAccess",

@@ -79,6 +79,25 @@ public sealed class FrameTests
     public void Groups(TopGrouping grouping) =>
         AssertFrame(TopSample.Mixed(), Plain with { Grouping = grouping }, 80, 24, $"groups-{grouping}");
 
+    /// <summary>The title has as many plots as it has room for.</summary>
+    [Theory]
+    [InlineData(70)]
+    [InlineData(80)]
+    [InlineData(120)]
+    public void A_title_with_plots(int width) => AssertFrame(TopSample.Mixed(), Plain, width, 12, "session", history: TopSample.Session(TopSample.Mixed(), 30));
+
+    [Theory]
+    [InlineData(40, 8)]
+    [InlineData(80, 24)]
+    [InlineData(104, 32)]
+    [InlineData(200, 60)]
+    public void The_page_of_plots(int width, int height) =>
+        AssertFrame(TopSample.Mixed(), Plain with { Pane = TopPane.Plot }, width, height, "plots", history: TopSample.Session(TopSample.Mixed(), 300));
+
+    [Fact]
+    public void Plots_of_a_session_that_begins() =>
+        AssertFrame(TopSample.Mixed(), Plain with { Pane = TopPane.Plot }, 80, 24, "plots-first", history: TopSample.Session(TopSample.Mixed(), 1));
+
     [Theory]
     [InlineData(24)]
     [InlineData(40)]
@@ -170,8 +189,12 @@ public sealed class FrameTests
     [Fact]
     public void Without_signs_outside_ASCII()
     {
-        TopFrame frame = TopScreen.Draw(TopSample.IPv6(), Plain with { HasUnicode = false }, 80, 24);
-        Assert.All(frame.ToText(), line => Assert.True(System.Text.Ascii.IsValid(line), line));
+        foreach (TopPane pane in (TopPane[])[TopPane.None, TopPane.Plot])
+        {
+            TopFrame frame = TopScreen.Draw(
+                TopSample.IPv6(), Plain with { HasUnicode = false, Pane = pane }, 120, 24, history: TopSample.Session(TopSample.IPv6(), 90));
+            Assert.All(frame.ToText(), line => Assert.True(System.Text.Ascii.IsValid(line), line));
+        }
     }
 
     /// <summary>For every size and view, a frame covers the screen exactly.</summary>
@@ -187,7 +210,7 @@ public sealed class FrameTests
             {
                 Order = new TopOrder((TopColumn)random.Next(15), (TopColumn)random.Next(15), random.Next(2) == 0),
                 Grouping = (TopGrouping)random.Next(4),
-                Pane = (TopPane)(random.Next(5) % 3),
+                Pane = (TopPane)(random.Next(6) % 4),
                 Selected = random.Next(600),
                 Offset = random.Next(600),
                 ShowsNames = random.Next(2) == 0,
@@ -196,7 +219,7 @@ public sealed class FrameTests
                 ShowsTotals = random.Next(2) == 0,
                 HasFixedWidth = random.Next(2) == 0,
             };
-            TopFrame frame = TopScreen.Draw(snapshots[round % 4], view, width, height, new FixedNames());
+            TopFrame frame = TopScreen.Draw(snapshots[round % 4], view, width, height, new FixedNames(), history: TopSample.Session(snapshots[round % 4], random.Next(0, 400)));
             Assert.Equal(height, frame.Lines.Count);
             Assert.All(frame.Lines, line => Assert.Equal(width, line.Sum(span => TextWidth.Of(span.Text))));
             Assert.InRange(frame.Selected, 0, 600);
@@ -204,9 +227,10 @@ public sealed class FrameTests
     }
 
     private static void AssertFrame(
-        TopSnapshot snapshot, TopView view, int width, int height, string name, INameSource? names = null, ServiceNames? services = null, [CallerFilePath] string source = "")
+        TopSnapshot snapshot, TopView view, int width, int height, string name, INameSource? names = null, ServiceNames? services = null,
+        TopHistory? history = null, [CallerFilePath] string source = "")
     {
-        string picture = string.Join('\n', TopScreen.Draw(snapshot, view, width, height, names, services).ToText()) + "\n";
+        string picture = string.Join('\n', TopScreen.Draw(snapshot, view, width, height, names, services, history).ToText()) + "\n";
         string file = Path.Combine(Path.GetDirectoryName(source)!, "Frames", $"{name}-{width}x{height}.txt");
         if (Environment.GetEnvironmentVariable("UPDATE_FRAMES") == "1")
             File.WriteAllText(file, picture);

@@ -46,6 +46,28 @@ internal static class TopSample
             return entry;
         }));
 
+    /// <summary>A session that ends with a snapshot: the table fills, and drops packets at its peak.</summary>
+    public static TopHistory Session(TopSnapshot last, int count)
+    {
+        TopHistory history = new();
+        for (int i = 1; i <= count; i++)
+        {
+            double wave = 1 + Math.Sin(i / 25.0), peak = Math.Max(0, wave - 1.7);
+            history.Add(new TopSnapshot
+            {
+                Time = last.Time.AddSeconds(i - count),
+                TableCount = (long)(600 + 400 * wave),
+                TableMaximum = 262_144,
+                Seconds = i == 1 ? null : 1,
+                Began = (int)(40 * wave),
+                DropPerSecond = i == 1 ? null : Math.Round(peak * 20),
+                TopSources = [KeyValuePair.Create("192.0.2.1", (long)(300 * wave)), KeyValuePair.Create("2001:db8:1111:2222:3333:4444:5555:6666", 25L + i % 7)],
+            });
+        }
+
+        return history;
+    }
+
     public static TopSnapshot Make(IEnumerable<ConntrackEntry> entries, ConntrackFilter? filter = null)
     {
         TopSnapshot snapshot = new()

@@ -64,6 +64,17 @@ $work = [ordered]@{
             Get-ConntrackBlock | Unblock-ConntrackTraffic
         }
     }
+    'a history'           = {
+        $file = [IO.Path]::GetTempFileName()
+        try {
+            Get-ConntrackStat -Interval 1 -Count 2 -NetworkNamespace $Namespace | Add-ConntrackHistory $file -TopSource 3
+            Get-ConntrackHistory $file
+            Export-ConntrackReport "$file.html" -SampleTime 1 -NetworkNamespace $Namespace
+        }
+        finally {
+            Remove-Item $file, "$file.html" -ErrorAction Ignore
+        }
+    }
     'a limit'             = {
         try {
             Limit-ConntrackSource -Maximum 100000 -NetworkNamespace $Namespace

@@ -34,7 +34,9 @@ function Import-PackagedModule {
 
 <# Runs a program. If it fails, the test fails. #>
 function Invoke-Program {
-    $program, $arguments = $args
+    # Not by a multiple assignment: one argument would be a text, and splatting a text gives its letters.
+    $program = $args[0]
+    $arguments = @($args | Select-Object -Skip 1)
     $lines = & $program @arguments 2>&1
     if ($LASTEXITCODE -ne 0) {
         throw "'$args' ended with $LASTEXITCODE`: $lines"

@@ -121,12 +121,15 @@ internal readonly record struct EntryAddress(EntryAttribute Attribute, Conntrack
 internal static class EntryFingerprint
 {
     /// <summary>The kernel's id alone is not unique among a million entries. Combined with a hash of the tuple it is.</summary>
-    public static ulong Of(ConntrackEntry entry)
+    public static ulong Of(ConntrackEntry entry) => OfTuple(entry) ^ (ulong)entry.Data.Id << 16;
+
+    /// <summary>Without the id, which text does not always have.</summary>
+    public static ulong OfTuple(ConntrackEntry entry)
     {
         const ulong Odd = 0x9e3779b97f4a7c15;
         ulong mix = entry.Original.Source.Low ^ entry.Original.Source.High;
         mix = mix * Odd ^ entry.Original.Destination.Low ^ entry.Original.Destination.High;
         mix = mix * Odd ^ ((ulong)entry.Original.SourcePort << 32 | (ulong)entry.Original.DestinationPort << 16 | (byte)entry.Protocol);
-        return mix * Odd ^ ((ulong)entry.Data.Id << 16 | entry.Zone);
+        return mix * Odd ^ entry.Zone;
     }
 }

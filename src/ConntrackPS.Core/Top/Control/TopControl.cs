@@ -58,6 +58,7 @@ internal static class TopControl
     {
         'q' => (view, new TopRequest.Quit()),
         'h' or '?' => (Toggle(view, TopPane.Help), null),
+        'g' => (Toggle(view, TopPane.Plot), null),
         ' ' => (view, new TopRequest.Refresh()),
         CtrlL => (view, new TopRequest.Redraw()),
         CtrlG => Escape(view),

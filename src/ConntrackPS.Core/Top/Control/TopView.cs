@@ -14,6 +14,7 @@ internal enum TopPane
     None,
     Help,
     Detail,
+    Plot,
 }
 
 /// <summary>The state of a live view between two keys. The picture is a function of this, of a snapshot and of the screen's size.</summary>

@@ -5,7 +5,7 @@ using ConntrackPS.Top.Snapshots;
 
 namespace ConntrackPS.Top.Drawing;
 
-/// <summary>Draws a live view: a function of a snapshot, of the view's state, and of the screen's size.</summary>
+/// <summary>Draws a live view: a function of a snapshot, of the session's history, of the view's state, and of the screen's size.</summary>
 /// <remarks>Formats only the visible rows, whatever the size of the table.</remarks>
 internal static class TopScreen
 {
@@ -19,8 +19,9 @@ internal static class TopScreen
     /// <param name="height">The screen's lines. All of them are used.</param>
     /// <param name="hosts">Host names, for a view that shows them.</param>
     /// <param name="services">Service names, for a view that shows them.</param>
+    /// <param name="history">The snapshots of the session, with this one as the last. Null for none.</param>
     public static TopFrame Draw(
-        TopSnapshot snapshot, TopView view, int width, int height, INameSource? hosts = null, ServiceNames? services = null)
+        TopSnapshot snapshot, TopView view, int width, int height, INameSource? hosts = null, ServiceNames? services = null, TopHistory? history = null)
     {
         TopFrame frame = new() { Filter = snapshot.Filter, Entries = snapshot.Entries };
         TopNames names = new(view.ShowsNames ? hosts : null, view.ShowsServices ? services : null);
@@ -32,9 +33,11 @@ internal static class TopScreen
             return frame;
         }
 
-        Banner.Draw(lines, snapshot, view);
+        Banner.Draw(lines, snapshot, view, history);
         int rows = height - frame.Lines.Count - 1;
-        if (view.Pane != TopPane.None)
+        if (view.Pane == TopPane.Plot)
+            PlotPage.Draw(lines, view, history ?? new TopHistory(), rows);
+        else if (view.Pane != TopPane.None)
             Pane.Draw(lines, view, rows);
         else if (view.Grouping != TopGrouping.None)
             GroupRows.Draw(lines, snapshot, view, rows - 1, names);
@@ -49,16 +52,16 @@ internal static class TopScreen
 /// <summary>The lines above the rows: title, sums and filter.</summary>
 internal static class Banner
 {
-    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view)
+    public static void Draw(LineBuilder lines, TopSnapshot snapshot, TopView view, TopHistory? history)
     {
-        DrawTitle(lines, snapshot, view);
+        DrawTitle(lines, snapshot, view, history);
         if (view.ShowsTotals)
             lines.Add(new TopSpan(Totals(snapshot)));
         if (view.Filter.IsActive)
             lines.Add(new TopSpan("Filter: ", TopStyle.Title), new TopSpan(TextWidth.Printable(view.Filter.Combined.ToString())));
     }
 
-    private static void DrawTitle(LineBuilder lines, TopSnapshot snapshot, TopView view)
+    private static void DrawTitle(LineBuilder lines, TopSnapshot snapshot, TopView view, TopHistory? history)
     {
         string where = view.Namespace is null ? "" : $" in {TextWidth.Printable(view.Namespace)}";
         string when = snapshot.Time.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
@@ -66,9 +69,29 @@ internal static class Banner
         string right = Fill(snapshot);
         int gap = lines.Width - TextWidth.Of(left) - right.Length;
         if (gap < 1)
+        {
             lines.Add(new TopSpan(left, TopStyle.Title));
-        else
-            lines.Add(new TopSpan(left + new string(' ', gap) + right, TopStyle.Title));
+            return;
+        }
+
+        string sparks = view.IsStill || history is null ? "" : Sparks(history, view, gap);
+        lines.Add(
+            new TopSpan(left + new string(' ', gap - sparks.Length), TopStyle.Title),
+            new TopSpan(sparks, TopStyle.Tcp),
+            new TopSpan(right, TopStyle.Title));
+    }
+
+    /// <summary>The last refreshes in the room of the title: the new entries per second, if there is room for both, and the fill.</summary>
+    private static string Sparks(TopHistory history, TopView view, int room)
+    {
+        const string Label = "new/s ", Gap = "  ";
+        const int Least = 8, Most = 20;
+        if (history.Count < 2 || room < Least + 2 * Gap.Length)
+            return "";
+        int both = (room - Label.Length - 3 * Gap.Length) / 2;
+        return both < Least
+            ? Sparkline.Draw(history.Entries, Math.Min(Most, room - 2 * Gap.Length), view.HasUnicode) + Gap
+            : Label + Sparkline.Draw(history.NewPerSecond, Math.Min(Most, both), view.HasUnicode) + Gap + Sparkline.Draw(history.Entries, Math.Min(Most, both), view.HasUnicode) + Gap;
     }
 
     private static string Pace(TopView view)
@@ -106,7 +129,7 @@ internal static class Banner
 /// <summary>The last line: a prompt, the last result, or the most important keys.</summary>
 internal static class StatusLine
 {
-    private const string Hints = "q quit  h help  / filter  > sort  v group  x delete  p pause  Enter details";
+    private const string Hints = "q quit  h help  / filter  > sort  v group  g plot  x delete  p pause  Enter more";
 
     public static TopSpan Of(TopSnapshot snapshot, TopView view, int width) => view.Prompt switch
     {
@@ -153,6 +176,7 @@ internal static class Pane
         ("f, L", "hide loopback connections; hide queries to name servers"),
         ("x, Del", "delete the selected entry, or all of the selected group (y/n)"),
         ("X", "delete all shown entries of the selected entry's source (y/n)"),
+        ("g", "plots of the session: entries, new entries, drops, top sources"),
         ("p, space", "pause/resume; refresh now"),
         ("+, -, R", "refresh more often, less often, every N seconds"),
         ("n, l, N", "names of hosts and services; N: of services only"),

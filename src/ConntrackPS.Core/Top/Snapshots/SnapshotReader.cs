@@ -4,13 +4,13 @@ using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Diagnosis;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Top.Snapshots;
 
 /// <summary>Reads one snapshot after another, and computes the traffic between them.</summary>
-/// <remarks>Only one thread at a time may use it. It reuses memory. For 1M entries it holds two snapshots and, with accounting, two
-/// histories.</remarks>
+/// <remarks>Only one thread at a time may use it. It reuses memory. For 1M entries it holds two snapshots and two histories.</remarks>
 internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
 {
     private readonly ConntrackEntry _entry = new();
@@ -20,6 +20,7 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     private ConntrackFilter? _filter;
     private ConntrackFilter? _shown;
     private long _started;
+    private (ulong Drops, long Time)? _counted;
 
     /// <summary>Reads the table.</summary>
     /// <param name="filter">The filter.</param>
@@ -54,6 +55,8 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         }
 
         ReadCounts();
+        _snapshot.TopSources = [.. new TopGroups(_snapshot, TopGrouping.Source).Window(GroupOrder.Count, isReversed: false, 0, TopHistory.Sources)
+            .Select(group => KeyValuePair.Create(group.Name, group.Count))];
 
         // Only now: a stopped pass can't be compared with, and neither can one that missed entries, because they would appear later with
         // their total traffic.
@@ -71,15 +74,11 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
     void IEntrySink.Take(ConntrackEntry entry)
     {
         (ulong packets, ulong bytes) = (0, 0);
-        if (entry.Has(EntryFields.OriginalCounters))
-        {
-            if (_snapshot.Seconds is not null)
-                _before.See(entry, out packets, out bytes);
-            _now.Add(entry);
-        }
-
+        bool isNew = _snapshot.Seconds is not null && !_before.See(entry, out packets, out bytes);
+        _now.Add(entry);
         if (_shown?.Matches(entry) == false)
             return;
+        _snapshot.Began += isNew ? 1 : 0;
         ref TopEntry added = ref _snapshot.Entries.Add();
         added.Take(entry);
         (added.MovedPackets, added.MovedBytes) = (packets, bytes);
@@ -107,6 +106,12 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
 
         // The table keeps changing. It had at least the entries that were read.
         (_snapshot.TableCount, _snapshot.TableMaximum) = (Math.Max(stat.Count ?? 0, _snapshot.Entries.Count), stat.Maximum ?? 0);
+
+        // The counters are of the whole table, so a new filter does not interrupt them. A lower sum has wrapped around.
+        (ulong drops, long now) = ((stat.Drop ?? 0) + (stat.EarlyDrop ?? 0), Stopwatch.GetTimestamp());
+        if (_counted is { } before && drops >= before.Drops)
+            _snapshot.DropPerSecond = (drops - before.Drops) / Stopwatch.GetElapsedTime(before.Time, now).TotalSeconds;
+        _counted = (drops, now);
     }
 }
 

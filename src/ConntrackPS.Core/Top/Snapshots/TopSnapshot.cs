@@ -32,6 +32,19 @@ internal sealed class TopSnapshot
     /// <summary>The maximum of entries (nf_conntrack_max). 0 if unknown.</summary>
     public long TableMaximum { get; set; }
 
+    /// <summary>The number of entries that the previous snapshot did not have. 0 without one.</summary>
+    public int Began { get; set; }
+
+    /// <summary>New entries per second. Those that began and ended between two snapshots are not seen. Null for the first one.</summary>
+    public double? NewPerSecond => Seconds is > 0 and var seconds ? Began / seconds : null;
+
+    /// <summary>Packets dropped and entries dropped early in the whole table since the previous snapshot, per second. Null for the first
+    /// one.</summary>
+    public double? DropPerSecond { get; set; }
+
+    /// <summary>The sources with the most entries, the largest first.</summary>
+    public IReadOnlyList<KeyValuePair<string, long>> TopSources { get; set; } = [];
+
     /// <summary>True if the table was resized while it was read, so that entries may be missing.</summary>
     public bool IsInterrupted { get; set; }
 
@@ -52,7 +65,7 @@ internal sealed class TopSnapshot
         _groups = null;
         Entries.Clear();
         Totals.Clear();
-        (Seconds, IsInterrupted) = (null, false);
+        (Seconds, IsInterrupted, Began, DropPerSecond, TopSources) = (null, false, 0, null, []);
     }
 }
 
@@ -217,4 +230,14 @@ public enum TopGrouping
 
     /// <summary>One row per protocol and destination port.</summary>
     Port,
+}
+
+/// <summary>The pages of a live view.</summary>
+public enum TopPage
+{
+    /// <summary>The entries or groups.</summary>
+    Table,
+
+    /// <summary>Plots of the session: entries, new entries and losses per second, and the top sources.</summary>
+    Plot,
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using ConntrackPS.Linux;
@@ -21,8 +20,6 @@ internal static class AtomicFile
     private const ushort ReadableByAll = 0x1a4;
     private const ushort OurOwn = 0x180;
 
-    private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(10);
-
     /// <summary>Changes the bytes of a file. Null means no file.</summary>
     /// <param name="root">The root folder of the file. Links can't lead outside.</param>
     /// <param name="name">The path below the root. Missing folders are created.</param>
@@ -41,41 +38,37 @@ internal static class AtomicFile
         return place?.Read();
     });
 
-    /// <summary>Replaces a file by new content, whatever it was before. Programs that read it see the old content or the new one, never a
-    /// part.</summary>
-    /// <param name="path">The file. Its folder must exist, and may be a link. The file itself may not be a link: in a folder that others can
-    /// write to, it could lead anywhere.</param>
-    /// <param name="content">The content, written as UTF-8.</param>
-    /// <param name="isForAll">True for mode 0644, whatever the umask is. Otherwise the umask applies.</param>
+    /// <summary>Puts a whole file in its place: a reader sees the old content or the new one. Links of the path are followed, but if the file is
+    /// for all, it may not be a link itself.</summary>
+    /// <param name="path">The full path. Its folder must exist.</param>
+    /// <param name="content">The text, written in UTF-8.</param>
+    /// <param name="isForAll">True to let every user read the file (mode 0644), whatever the umask says. Otherwise a new file follows the
+    /// umask, and an existing one keeps its mode.</param>
     /// <exception cref="IOException">Nothing was changed: the disk is full or read-only, the folder does not exist, or the path is not a
     /// regular file (<see cref="UnusableFileException"/>).</exception>
-    /// <exception cref="UnauthorizedAccessException">Nothing was changed: the caller may not write to the folder.</exception>
+    /// <exception cref="UnauthorizedAccessException">Nothing was changed: the caller may not write there.</exception>
     public static void Put(string path, string content, bool isForAll)
     {
-        string folder = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
-        string name = Path.GetFileName(path);
-        if (name.Length == 0)
-            throw new UnusableFileException(path, "is a folder, not a file");
-        using FilePlace place = new(OpenFolder(folder, path), name, path, firstLink: null, status: null);
-        if (place.Look() is { Kind: not FileKind.Regular } other)
-            throw new UnusableFileException(path, $"is {other.Describe()}, not a file");
-        string temporary = NewTemporary();
-        Write(place, temporary, Encoding.UTF8.GetBytes(content), isForAll);
-        try
-        {
-            PlainRename(place, temporary);
-        }
-        catch
-        {
-            Unlink(place, temporary);
-            throw;
-        }
+        if (Platform.IsLinux)
+            FileChangedException.Again(() => PutOnce(path, content, isForAll));
+        else
+            File.WriteAllText(path, content);
     }
 
-    private static SafeFileHandle OpenFolder(string folder, string path)
+    private static bool PutOnce(string path, string content, bool isForAll)
     {
-        SafeFileHandle opened = LibC.Open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return opened.IsInvalid ? throw FileErrors.Last(path) : opened;
+        using RootFolder root = RootFolder.TryOpen("/")!;
+        using FilePlace place = root.FindToWrite(path.TrimStart('/')) ?? throw new DirectoryNotFoundException($"{path}: its folder does not exist");
+        if (place.Status is { Kind: not FileKind.Regular } other)
+            throw new UnusableFileException(place.Path, $"is {other.Describe()}, not a file");
+
+        // A service writes this one again and again, perhaps into a folder of other users, where a link could lead anywhere.
+        if (isForAll && new FileInfo(path).LinkTarget is not null)
+            throw new UnusableFileException(path, "is a link, not a file");
+        using SafeFileHandle locked = Lock(place);
+        Replace(place, Encoding.UTF8.GetBytes(content), isForAll);
+        _ = LibC.FSync(locked);
+        return true;
     }
 
     private static bool EditOnce(RootFolder root, string name, Func<byte[]?, byte[]?> edit)
@@ -103,10 +96,10 @@ internal static class AtomicFile
     }
 
     /// <summary>Replaces the file, or deletes it for null.</summary>
-    private static void Replace(FilePlace place, byte[]? content)
+    private static void Replace(FilePlace place, byte[]? content, bool isForAll = false)
     {
         string temporary = NewTemporary();
-        FileStatus? ours = content is null ? null : Write(place, temporary, content);
+        FileStatus? ours = content is null ? null : Write(place, temporary, content, isForAll);
         try
         {
             if (place.Status is not { } old)
@@ -192,11 +185,7 @@ internal static class AtomicFile
     }
 
     /// <summary>Writes and syncs a new file with the owner, group and mode of the old one.</summary>
-    /// <param name="place">The place of the old file, or of none.</param>
-    /// <param name="temporary">The name of the new file.</param>
-    /// <param name="content">Its content.</param>
-    /// <param name="isForAll">True for a file that all users may read, whatever the umask is.</param>
-    private static FileStatus Write(FilePlace place, string temporary, byte[] content, bool isForAll = false)
+    private static FileStatus Write(FilePlace place, string temporary, byte[] content, bool isForAll)
     {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
         using SafeFileHandle file = LibC.OpenAt(place.Folder, temporary, flags, place.Status is null ? ReadableByAll : OurOwn);
@@ -221,11 +210,9 @@ internal static class AtomicFile
                 if (LibC.ChangeMode(file, old.Mode) != 0)
                     throw FileErrors.Last($"{place.Path}: its mode could not be kept");
             }
-            else if (isForAll && LibC.ChangeMode(file, ReadableByAll) != 0)
-            {
-                throw FileErrors.Last($"{place.Path}: its mode could not be set");
-            }
 
+            if (isForAll && LibC.ChangeMode(file, ReadableByAll) != 0)
+                throw FileErrors.Last($"{place.Path}: its mode could not be set");
             return LibC.FSync(file) == 0 ? FileStatus.Of(file) : throw FileErrors.Last(place.Path);
         }
         catch
@@ -275,19 +262,14 @@ internal static class AtomicFile
         SafeFileHandle handle = LibC.OpenAt(place.Folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (handle.IsInvalid)
             throw FileErrors.Last(place.Path);
-        long started = Stopwatch.GetTimestamp();
-        while (LibC.FLock(handle, LibC.LOCK_EX | LibC.LOCK_NB) != 0)
+        try
         {
-            // Some network file systems have no locks. A second writer is rare.
-            if ((Errno)Marshal.GetLastPInvokeError() is not (Errno.TryAgain or Errno.Interrupted))
-                break;
-            if (Stopwatch.GetElapsedTime(started) > LongestLock)
-            {
-                handle.Dispose();
-                throw new IOException($"the folder of {place.Path} has been locked (flock) by another process for {LongestLock.TotalSeconds} seconds");
-            }
-
-            Thread.Sleep(10);
+            FileLock.Take(handle, $"the folder of {place.Path}");
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
         }
 
         return handle;
