@@ -86,6 +86,19 @@ Describe 'The engine of a table' {
         Measure-ConntrackEntry @here -Verbose 4>&1 | Where-Object { "$_" -match 'netlink|walk' } | Should -BeNullOrEmpty
     }
 
+    It 'Bpf counts several namespaces in one walk, each by itself' -Skip:$script:obstacle {
+        $other = New-TestNamespace @{ only = '-s 192.0.2.77 -d 198.51.100.7 -p tcp --sport 40001 --dport 80 --state ESTABLISHED' }
+        try {
+            $said = Measure-ConntrackEntry -NetworkNamespace $namespace, $other -Engine Bpf -GroupBy AddressFamily -Verbose 4>&1
+            ($said | Where-Object { $_ -isnot [Management.Automation.VerboseRecord] } | ForEach-Object { "$($_.Namespace -eq $other ? 'other' : 'first') $($_.AddressFamily) $($_.Count)" } | Sort-Object) |
+                Should -Be 'first IPv4 8', 'first IPv6 2', 'other IPv4 1'
+            $said -match '^The tables are walked in the kernel, all at once' | Should -HaveCount 1
+        }
+        finally {
+            Remove-TestNamespace $other
+        }
+    }
+
     It 'Bpf is an error if only netlink has a value, and names the other engines' -Skip:$script:obstacle {
         $failure = Get-Failure { Measure-ConntrackEntry @here -Engine Bpf -GroupBy SecurityContext }
         $failure.FullyQualifiedErrorId | Should -BeLike 'EngineUnavailable,*'

@@ -63,7 +63,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
     }
 
-    private bool NamesSeveral => NetworkNamespace is { Length: > 1 } || NetworkNamespace?.Any(WildcardPattern.ContainsWildcardCharacters) == true;
+    private protected bool NamesSeveral => NetworkNamespace is { Length: > 1 } || NetworkNamespace?.Any(WildcardPattern.ContainsWildcardCharacters) == true;
 
     /// <summary>True if the output can come from several namespaces. Tables then show the namespace.</summary>
     private protected virtual bool ShowsNamespace => NamesSeveral;
@@ -384,7 +384,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
 
     /// <summary>The namespaces that have entries. Counts are read for several namespaces at once, because a container host has
     /// hundreds. A count that is too old, because the consumer was slow, is not used.</summary>
-    private IEnumerable<NetworkNamespace?> NamespacesWithEntries()
+    private protected IEnumerable<NetworkNamespace?> NamespacesWithEntries()
     {
         foreach (NetworkNamespace?[] some in Namespaces().Chunk(CountsAtOnce))
         {
@@ -400,7 +400,7 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
         }
     }
 
-    private void RunInAll(IEnumerable<NetworkNamespace?> namespaces, Action<NetworkNamespace?> work)
+    private protected void RunInAll(IEnumerable<NetworkNamespace?> namespaces, Action<NetworkNamespace?> work)
     {
         foreach (NetworkNamespace? networkNamespace in namespaces)
         {

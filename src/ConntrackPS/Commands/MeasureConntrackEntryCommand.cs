@@ -11,6 +11,7 @@ using ConntrackPS.Errors;
 using ConntrackPS.Events;
 using ConntrackPS.Formatting;
 using ConntrackPS.Linux;
+using ConntrackPS.Netlink;
 using ConntrackPS.Pipeline;
 using ConntrackPS.Terminal;
 
@@ -93,8 +94,10 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
     {
         if (ParameterSetName == InputSet)
             ForEachInput(InputObject, input => Run(() => CountInput(input), input.BaseObject));
+        else if (Interval is not null || !NamesSeveral)
+            RunInEach(networkNamespace => CountTable(BuildFilter(), FilterLine.Write(MyInvocation.BoundParameters), networkNamespace));
         else
-            RunInEach(networkNamespace => CountTable(BuildFilter(), FilterLine.Write(MyInvocation.BoundParameters), networkNamespace), needsEntries: Interval is null);
+            Run(CountTogether);
     }
 
     /// <inheritdoc/>
@@ -144,6 +147,42 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
 
     private bool AsksForCounters => Interval is not null
         || SortBy is (>= GroupOrder.TotalPackets and <= GroupOrder.ReplyBytes) or GroupOrder.BitsPerSecond or GroupOrder.PacketsPerSecond;
+
+    /// <summary>All network namespaces share one hash table, so one walk in the kernel serves them all.</summary>
+    private void CountTogether()
+    {
+        NetworkNamespace?[] namespaces = [.. NamespacesWithEntries()];
+        ConntrackFilter filter = BuildFilter();
+        string text = FilterLine.Write(MyInvocation.BoundParameters);
+        if (TryCountTogether(namespaces, filter) is not { } measurements)
+        {
+            RunInAll(namespaces, networkNamespace => CountTable(filter, text, networkNamespace));
+            return;
+        }
+
+        for (int i = 0; i < namespaces.Length; i++)
+        {
+            WarnAboutMissingData(namespaces[i]);
+            if (AsksForCounters && MinimumBytes is null && MinimumPackets is null)
+                WarnAboutMissingCounters(namespaces[i]);
+            Emit(measurements[i], text);
+        }
+    }
+
+    private IReadOnlyList<GroupMeasurement>? TryCountTogether(NetworkNamespace?[] namespaces, ConntrackFilter filter)
+    {
+        if (namespaces.Length < 2)
+            return null;
+        try
+        {
+            return GroupMeasurement.TryReadTogether(Engine, namespaces, _options, filter, WriteVerbose, Stop);
+        }
+        catch (Exception exception) when (exception is NetworkNamespaceException or NetlinkException)
+        {
+            // Each is counted by itself then, so that the error of one does not stop the others.
+            return null;
+        }
+    }
 
     /// <param name="filter">The entries to count.</param>
     /// <param name="text">The filter as parameters, which the groups keep; null if it cannot be written as parameters.</param>

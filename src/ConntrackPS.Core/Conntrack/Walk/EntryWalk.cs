@@ -28,11 +28,11 @@ internal sealed class EntryWalk : IEntryScan
     private const int ProvenIds = 8;
 
     private readonly WalkEnvironment _environment;
-    private readonly NetworkNamespace? _networkNamespace;
+    private readonly IReadOnlyList<WalkTarget> _targets;
+    private readonly Dictionary<ulong, WalkTarget>? _byNet;
     private readonly ConntrackFilter? _filter;
-    private readonly IEntrySink _sink;
     private readonly ScanTerms _terms;
-    private readonly NetlinkConnection _connection;
+    private readonly List<NetlinkConnection> _connections = [];
     private readonly ResizeGuard _resize;
     private readonly WalkProgram _program;
     private readonly RecordDecoder _decoder;
@@ -45,6 +45,7 @@ internal sealed class EntryWalk : IEntryScan
     private bool _wasResized;
     private long _firstResize;
 
+    /// <summary>Walks the table of one network namespace.</summary>
     /// <param name="networkNamespace">The network namespace, or null for the caller's own.</param>
     /// <param name="filter">The filter, or null for all entries.</param>
     /// <param name="sink">Receives the entries on the caller's thread.</param>
@@ -53,17 +54,41 @@ internal sealed class EntryWalk : IEntryScan
     /// <param name="environment">The facts about the kernel. The default is the running one.</param>
     /// <exception cref="WalkUnavailableException">The kernel or the process lacks something.</exception>
     /// <exception cref="NetlinkException">EPERM without CAP_NET_ADMIN.</exception>
-    public EntryWalk(NetworkNamespace? networkNamespace, ConntrackFilter? filter, IEntrySink sink, EntryParts parts, ScanTerms? terms = null, WalkEnvironment? environment = null)
+    public EntryWalk(
+        NetworkNamespace? networkNamespace, ConntrackFilter? filter, IEntrySink sink, EntryParts parts, ScanTerms? terms = null, WalkEnvironment? environment = null)
+        : this([new WalkTarget(networkNamespace, sink)], filter, parts, terms, environment)
     {
-        (_networkNamespace, _filter, _sink, _terms) = (networkNamespace, filter is { IsEmpty: false } ? filter : null, sink, terms ?? ScanTerms.Default);
-        _environment = environment ?? WalkEnvironment.Running;
+    }
 
-        // The socket keeps the network namespace alive, whose address would else be another's one day.
-        _connection = _terms.Open(networkNamespace);
+    /// <summary>Walks the tables of several network namespaces at once: all are in the same hash table.</summary>
+    /// <param name="targets">The network namespaces. With several, ids can't be read.</param>
+    /// <param name="filter">The filter, or null for all entries.</param>
+    /// <param name="parts">The parts of entries that the sinks and the filter need.</param>
+    /// <param name="terms">The environment of the scan. The default is the real kernel.</param>
+    /// <param name="environment">The facts about the kernel. The default is the running one.</param>
+    /// <exception cref="WalkUnavailableException">The kernel or the process lacks something.</exception>
+    /// <exception cref="NetlinkException">EPERM without CAP_NET_ADMIN.</exception>
+    public EntryWalk(IReadOnlyList<WalkTarget> targets, ConntrackFilter? filter, EntryParts parts, ScanTerms? terms = null, WalkEnvironment? environment = null)
+    {
+        (_targets, _filter, _terms) = (targets, filter is { IsEmpty: false } ? filter : null, terms ?? ScanTerms.Default);
+        if (targets.Count > 1 && (parts & EntryParts.Id) != 0)
+            throw new ArgumentException("Ids are of one network namespace.", nameof(parts));
+        _environment = environment ?? WalkEnvironment.Running;
+        _byNet = targets.Count > 1 ? [] : null;
+        _isEmpty = true;
         try
         {
-            _isEmpty = _terms.ReadCount(_connection) == 0;
-            _net = NetworkNamespace.RunIn(networkNamespace, _environment.CurrentNet);
+            foreach (WalkTarget target in targets)
+            {
+                // The socket keeps the network namespace alive, whose address would else be another's one day.
+                NetlinkConnection connection = _terms.Open(target.NetworkNamespace);
+                _connections.Add(connection);
+                _isEmpty &= _terms.ReadCount(connection) == 0;
+                ulong net = NetworkNamespace.RunIn(target.NetworkNamespace, _environment.CurrentNet);
+                _net = _byNet is null ? net : 0;
+                _byNet?.TryAdd(net, target);
+            }
+
             WalkFilter conditions = new(filter, _environment);
             _olderThan = conditions.OlderThan;
             _resize = new ResizeGuard(_terms.ReadBuckets);
@@ -72,7 +97,7 @@ internal sealed class EntryWalk : IEntryScan
         catch
         {
             _resize?.Dispose();
-            _connection.Dispose();
+            _connections.ForEach(connection => connection.Dispose());
             throw;
         }
 
@@ -127,7 +152,8 @@ internal sealed class EntryWalk : IEntryScan
         _isLast = Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstResize) >= _terms.RepeatTimeout;
         Repeats++;
         EndPass();
-        _sink.Restart();
+        foreach (WalkTarget target in _targets)
+            target.Sink.Restart();
         return true;
     }
 
@@ -149,7 +175,7 @@ internal sealed class EntryWalk : IEntryScan
         EndPass();
         _program.Dispose();
         _resize.Dispose();
-        _connection.Dispose();
+        _connections.ForEach(connection => connection.Dispose());
         _stop.Dispose();
     }
 
@@ -168,16 +194,20 @@ internal sealed class EntryWalk : IEntryScan
         for (int place = 0; place < records.Length; place += size)
         {
             ReadOnlySpan<byte> record = records.Slice(place, size);
-            if (IsRepeated(records, place, size))
+            if (IsRepeated(records, place, size) || TargetOf(record) is not { } target)
                 continue;
-            ConntrackEntry entry = _sink.NextEntry();
+            ConntrackEntry entry = target.Sink.NextEntry();
             _decoder.Decode(record, _program.Parts, entry);
             if (_filter is not null && !_filter.Matches(entry, now))
                 continue;
-            entry.Data.Namespace = _networkNamespace?.Name;
-            _sink.Take(entry);
+            entry.Data.Namespace = target.NetworkNamespace?.Name;
+            target.Sink.Take(entry);
         }
     }
+
+    /// <returns>Null for an entry of a network namespace that was not asked for.</returns>
+    private WalkTarget? TargetOf(ReadOnlySpan<byte> record) =>
+        _byNet is null ? _targets[0] : _byNet.GetValueOrDefault(BinaryPrimitives.ReadUInt64LittleEndian(record[WalkRecord.Net..]));
 
     /// <summary>An entry that is freed and used again for the same bucket leads the walk back to the bucket's beginning. All records of a
     /// bucket are in one slice.</summary>
@@ -200,7 +230,7 @@ internal sealed class EntryWalk : IEntryScan
     {
         List<(byte[] Record, uint Id)> samples = [];
         RecordDecoder decoder = new(_environment.Layout, _environment.TicksPerSecond, null);
-        using EntryFinder finder = new(_networkNamespace);
+        using EntryFinder finder = new(_targets[0].NetworkNamespace);
         for (long bucket = 0, buckets = WalkSearch.ReadBuckets(); bucket < buckets && samples.Count < ProvenIds;)
         {
             int place = WalkProgram.Slices;
@@ -343,3 +373,8 @@ internal sealed class EntryWalk : IEntryScan
         }
     }
 }
+
+/// <summary>A network namespace of a walk, and the receiver of its entries.</summary>
+/// <param name="NetworkNamespace">The network namespace, or null for the caller's own.</param>
+/// <param name="Sink">Receives its entries.</param>
+internal sealed record WalkTarget(NetworkNamespace? NetworkNamespace, IEntrySink Sink);

@@ -60,6 +60,29 @@ internal static class TableEngines
         return byNetlink();
     }
 
+    /// <summary>Starts one walk over the matching entries of several network namespaces.</summary>
+    /// <returns>Null if each is to be read by itself.</returns>
+    /// <exception cref="WalkUnavailableException">Bpf was asked for, and is not possible.</exception>
+    public static EntryWalk? Together(TableEngine engine, IReadOnlyList<WalkTarget> targets, ConntrackFilter? filter, Action<string> tell)
+    {
+        EntryParts parts = targets.Aggregate(PartsOf(filter), (all, target) => all | target.Sink.Parts);
+        if (engine == TableEngine.Netlink || (parts & ~EntryParts.Walkable) != 0 || (parts & EntryParts.Id) != 0)
+            return null;
+        if (engine == TableEngine.Auto && targets.Sum(target => CountOf(target.NetworkNamespace, ScanTerms.Default) ?? 0) < LeastEntries)
+            return null;
+        try
+        {
+            EntryWalk walk = new(targets, filter, parts);
+            tell("The tables are walked in the kernel, all at once.");
+            return walk;
+        }
+        catch (WalkUnavailableException exception) when (engine == TableEngine.Auto)
+        {
+            tell(ByNetlink(exception.Reason));
+            return null;
+        }
+    }
+
     /// <summary>Reads matching entries: a walk finds them, and netlink fetches each.</summary>
     /// <returns>Null if a dump is better or the only way.</returns>
     /// <exception cref="WalkUnavailableException">Bpf was asked for, and is not possible.</exception>
@@ -106,10 +129,13 @@ internal static class TableEngines
         return engine == TableEngine.Bpf ? throw new WalkUnavailableException(Reason) : Reason;
     }
 
-    private static bool IsSmall(NetworkNamespace? networkNamespace, ScanTerms terms)
+    private static bool IsSmall(NetworkNamespace? networkNamespace, ScanTerms terms) =>
+        CountOf(networkNamespace, terms) is not { } count || count < LeastEntries;
+
+    private static uint? CountOf(NetworkNamespace? networkNamespace, ScanTerms terms)
     {
         using NetlinkConnection connection = terms.Open(networkNamespace);
-        return terms.ReadCount(connection) is not { } count || count < LeastEntries;
+        return terms.ReadCount(connection);
     }
 }
 

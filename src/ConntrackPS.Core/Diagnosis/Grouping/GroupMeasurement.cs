@@ -3,6 +3,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Walk;
+using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
 namespace ConntrackPS.Diagnosis.Grouping;
@@ -73,6 +74,41 @@ public sealed class GroupMeasurement
         Begin(table, filter);
         if (Pass(table, _filter!, new CountingSink(_groups), stop) is { } incomplete)
             throw incomplete;
+    }
+
+    /// <summary>Counts the entries of several network namespaces in one walk in the kernel.</summary>
+    /// <param name="engine">The engine that was asked for.</param>
+    /// <param name="namespaces">The network namespaces; null for the caller's own.</param>
+    /// <param name="options">The options of each count.</param>
+    /// <param name="filter">The filter.</param>
+    /// <param name="tell">Receives how the tables were read.</param>
+    /// <param name="stop">Stops the reading immediately.</param>
+    /// <returns>A measurement for each namespace, in the same order. Null if each is to be counted by itself: the tables are small, or a
+    /// walk is not possible or failed.</returns>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
+    internal static IReadOnlyList<GroupMeasurement>? TryReadTogether(
+        TableEngine engine, IReadOnlyList<NetworkNamespace?> namespaces, GroupOptions options, ConntrackFilter filter, Action<string> tell, CancellationToken stop)
+    {
+        GroupMeasurement[] measurements = [.. namespaces.Select(_ => new GroupMeasurement(options))];
+        for (int i = 0; i < measurements.Length; i++)
+            measurements[i].Begin(new ConntrackTable(namespaces[i]), filter);
+        WalkTarget[] targets = [.. namespaces.Select((networkNamespace, i) => new WalkTarget(networkNamespace, new CountingSink(measurements[i]._groups)))];
+        using EntryWalk? walk = ConntrackTable.Attempt(() => TableEngines.Together(engine, targets, filter, tell));
+        if (walk is null)
+            return null;
+        using CancellationTokenRegistration registration = stop.Register(walk.Cancel);
+        try
+        {
+            while (walk.Read())
+            {
+            }
+
+            return measurements;
+        }
+        catch (Exception exception) when (exception is IncompleteListingException || (exception is WalkUnavailableException && engine == TableEngine.Auto))
+        {
+            return null;
+        }
     }
 
     /// <summary>Counts the entries of a table twice, and computes the changes between. This needs memory per entry, about 44 bytes, for all

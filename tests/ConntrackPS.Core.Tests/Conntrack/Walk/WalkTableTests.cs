@@ -2,6 +2,7 @@ using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Walk;
+using ConntrackPS.Diagnosis.Grouping;
 using ConntrackPS.Tests.Conntrack.Table;
 using ConntrackPS.Tests.Infrastructure;
 using Xunit.Abstractions;
@@ -101,6 +102,23 @@ public sealed class WalkTableTests(RandomTableFixture fixture, ITestOutputHelper
         Assert.Equal(300, WalkList.Read(other.Namespace).Count);
         Assert.Equal(fixture.Created.Count, WalkList.Read(fixture.Namespace.Namespace).Count);
         Assert.Empty(WalkList.Read(empty.Namespace));
+    }
+
+    [WalkFact]
+    public void One_walk_counts_several_network_namespaces()
+    {
+        using NetworkNamespaceFixture other = new(), empty = new();
+        TableFiller.Fill(other, 300);
+        GroupOptions options = new() { GroupBy = [GroupProperties.Named("Protocol")] };
+        List<string> told = [];
+        IReadOnlyList<GroupMeasurement>? counted = GroupMeasurement.TryReadTogether(
+            TableEngine.Bpf, [other.Namespace, empty.Namespace, fixture.Namespace.Namespace], options, new ConntrackFilter(), told.Add, default);
+        Assert.Equal([300, 0, fixture.Created.Count], counted?.Select(measurement => (int)measurement.Count));
+        Assert.Equal(
+            ConntrackTool.ListXml(fixture.Namespace).GroupBy(flow => flow.Protocol).Select(group => ((int)group.Key, (long)group.Count())).Order(),
+            counted![2].Groups().Select(group => ((int)(IPProtocol)group.GetValues()[0].Value!, (long)group.Count)).Order());
+        Assert.Equal(["The tables are walked in the kernel, all at once."], told);
+        Assert.Null(GroupMeasurement.TryReadTogether(TableEngine.Auto, [other.Namespace, empty.Namespace], options, new ConntrackFilter(), told.Add, default));
     }
 
     /// <summary>So long a list is checked outside of the program.</summary>
