@@ -7,11 +7,12 @@
     Makes its own network namespaces. The table has accounting turned on. Needs root, the .NET SDK, iproute2, nftables, ping and the
     packaged module.
 .EXAMPLE
-    ./build.ps1 Build; ./bench/Walk.ps1 -Count 4000000
+    ./build.ps1 Build; ./bench/Walk.ps1 -Count 2500000
 #>
 [CmdletBinding()]
 param(
-    # The number of entries in the table.
+    # The number of entries in the table. The kernel refuses an entry (ENOSPC) if its chain has more than 50 to 80 nodes. So with
+    # 262,144 buckets, more than about 2.5 million are not possible.
     [ValidateRange(1000, 8000000)]
     [int] $Count = 1000000,
 
@@ -110,7 +111,8 @@ function Measure-Cmdlet([string] $Engine) {
 }
 
 $work = [IO.Directory]::CreateTempSubdirectory('ctps-walk-').FullName
-$limit = Get-Content /proc/sys/net/netfilter/nf_conntrack_max
+$limitFile = '/proc/sys/net/netfilter/nf_conntrack_max'
+$limit = [IO.File]::ReadAllText($limitFile)
 $program = Build-BenchProgram
 Import-Module $ModulePath
 try {
@@ -131,28 +133,29 @@ try {
     Invoke-Bench walk --namespace $ns --rounds $Rounds
 
     $engines = @{ Bpf = [Collections.Generic.List[double]]::new(); Netlink = [Collections.Generic.List[double]]::new() }
-    foreach ($round in 1..4) {
+    foreach ($round in 0..$Rounds) {
         foreach ($engine in 'Bpf', 'Netlink') {
             $time = Measure-Cmdlet $engine
-            if ($round -gt 1) {
+            if ($round -gt 0) {
                 $engines[$engine].Add($time)
             }
         }
     }
 
+    $walk, $netlink = (Get-Median $engines.Bpf), (Get-Median $engines.Netlink)
+    "`n``Measure-ConntrackEntry -GroupBy SourceAddress -Top 10``: {0:0} ms with -Engine Bpf, {1:0} ms with Netlink ({2:0.0} x)`n" -f $walk, $netlink, ($netlink / $walk)
+
+    Write-Ping
+
     # A file for the shell, because the command already contains both kinds of quotes.
     Set-Content "$work/count.sh" "$oneLiner >/dev/null"
     $wall, $user, $kernel = [double[]] ((bash -c "TIMEFORMAT='%R %U %S'; time ip netns exec $ns sh $work/count.sh" 2>&1 | Select-Object -Last 1) -split ' ')
-    $walk, $netlink = (Get-Median $engines.Bpf), (Get-Median $engines.Netlink)
-    "`n``Measure-ConntrackEntry -GroupBy SourceAddress -Top 10``: {0:0} ms with -Engine Bpf, {1:0} ms with Netlink ({2:0.0} x)" -f $walk, $netlink, ($netlink / $walk)
-    "``{0}``: {1:0.0} s ({2:0.0} s of processor time), {3:0.0} x the walk and {4:0.0} x netlink`n" -f $oneLiner, $wall, ($user + $kernel), (1000 * $wall / $walk), (1000 * $wall / $netlink)
-
-    Write-Ping
+    "`n``{0}``: {1:0.0} s ({2:0.0} s of processor time), {3:0.0} x the walk and {4:0.0} x netlink" -f $oneLiner, $wall, ($user + $kernel), (1000 * $wall / $walk), (1000 * $wall / $netlink)
 }
 finally {
     foreach ($name in $ns, $small, $left, $router, $right) {
         ip netns del $name 2> $null
     }
-    Set-Content /proc/sys/net/netfilter/nf_conntrack_max $limit
+    [IO.File]::WriteAllText($limitFile, $limit)
     Remove-Item $work -Recurse
 }
