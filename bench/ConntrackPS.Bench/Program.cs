@@ -4,6 +4,8 @@ using ConntrackPS.Bench.Events;
 using ConntrackPS.Bench.Filling;
 using ConntrackPS.Bench.Fuzzing;
 using ConntrackPS.Bench.Reading;
+using ConntrackPS.Bench.Walking;
+using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Linux;
 using ConntrackPS.Netlink;
 
@@ -18,6 +20,8 @@ internal static class Program
                ConntrackPS.Bench race  --namespace NAME [--rounds N]
                ConntrackPS.Bench serve  --namespace NAME
                ConntrackPS.Bench events  --namespace NAME [--count N] [--rounds N]
+               ConntrackPS.Bench walk  --namespace NAME [--rounds N]
+               ConntrackPS.Bench walk-start | walk-loop | netlink-loop  --namespace NAME
                ConntrackPS.Bench fuzz  [--cases N] [--seed N]
                ConntrackPS.Bench codec [BenchmarkDotNet's options]
         """;
@@ -29,7 +33,7 @@ internal static class Program
             Run(args.FirstOrDefault(), args.AsSpan(Math.Min(1, args.Length)));
             return 0;
         }
-        catch (Exception exception) when (exception is BenchException or NetlinkException or NetworkNamespaceException)
+        catch (Exception exception) when (exception is BenchException or NetlinkException or NetworkNamespaceException or WalkUnavailableException)
         {
             Console.Error.WriteLine($"ConntrackPS.Bench: {exception.Message}\n{Usage}");
             return 1;
@@ -58,6 +62,18 @@ internal static class Program
                 break;
             case "events":
                 EventRace.Run(Options.Parse(rest));
+                break;
+            case "walk":
+                WalkRace.Run(Options.Parse(rest));
+                break;
+            case "walk-start":
+                WalkCost.PrintStart(Options.Parse(rest).Namespace);
+                break;
+            case "walk-loop":
+                WalkRace.Loop(TableEngine.Bpf, Options.Parse(rest).Namespace);
+                break;
+            case "netlink-loop":
+                WalkRace.Loop(TableEngine.Netlink, Options.Parse(rest).Namespace);
                 break;
             case "fuzz":
                 Fuzz.Run(rest);

@@ -1,3 +1,4 @@
+using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Wire;
 using ConntrackPS.Diagnosis;
@@ -15,19 +16,20 @@ internal static class TableFiller
     public static void Fill(NetworkNamespace networkNamespace, int count)
     {
         new ConntrackTable(networkNamespace).Clear();
-        Create(networkNamespace, count);
+        Add(networkNamespace, Enumerable.Range(0, count).Select(SyntheticTable.Entry));
         long? found = ConntrackStat.Read(networkNamespace).Count;
         if (found != count)
             throw new BenchException($"the table holds {found} entries where {count} were created.");
     }
 
-    private static void Create(NetworkNamespace networkNamespace, int count)
+    /// <summary>Creates entries in addition to those of the table.</summary>
+    public static void Add(NetworkNamespace networkNamespace, IEnumerable<ConntrackEntry> entries)
     {
         using NetlinkConnection connection = NetlinkConnection.Open(networkNamespace);
         NetlinkBatch batch = connection.CreateBatch(Operation);
-        for (int index = 0; index < count; index++)
+        foreach (ConntrackEntry entry in entries)
         {
-            batch.Add(EntryEncoder.Create(batch.NextMessage, SyntheticTable.Entry(index), MessageFlags.Create | MessageFlags.Exclusive));
+            batch.Add(EntryEncoder.Create(batch.NextMessage, entry, MessageFlags.Create | MessageFlags.Exclusive));
             if (batch.IsFull)
                 batch.Send(Refuse);
         }
