@@ -250,47 +250,57 @@ internal sealed class BtfFile
     /// <summary>Finds the place of each type, and the numbers of the wanted ones.</summary>
     /// <remarks>Compiled with all optimizations at once, since it is called only once: otherwise it takes several times as long.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private int[] Index(int start, int end, IReadOnlyList<string> wanted)
+    private unsafe int[] Index(int start, int end, IReadOnlyList<string> wanted)
     {
         // Each type has at least 12 bytes, and most have more.
         int[] places = new int[(end - start) / 12];
-        ulong[] beginnings = new ulong[wanted.Count];
+        ulong[] beginnings = new ulong[wanted.Count], masks = new ulong[wanted.Count];
         for (int i = 0; i < beginnings.Length; i++)
-            beginnings[i] = BeginningOf(Encoding.ASCII.GetBytes(wanted[i]));
-        ReadOnlySpan<byte> bytes = _bytes;
-        int count = 0;
-        for (int place = start; place < end; count++)
         {
-            uint text = BinaryPrimitives.ReadUInt32LittleEndian(bytes[place..]);
-            uint info = BinaryPrimitives.ReadUInt32LittleEndian(bytes[(place + 4)..]);
-            places[count] = place;
-            (BtfKind kind, int length) = ((BtfKind)(info >> 24 & 0x1f), (int)(info & ushort.MaxValue));
-            int name = _strings + (int)(text - (uint)_firstName);
-            if (kind is BtfKind.Struct or BtfKind.Enum or BtfKind.Func && text >= _firstName && name >= 0 && name < bytes.Length)
-            {
-                ulong beginning = BeginningOf(bytes[name..]);
-                for (int i = 0; i < beginnings.Length; i++)
-                {
-                    // A name of fewer than eight bytes is followed by the beginning of the next one.
-                    ulong mask = wanted[i].Length >= 7 ? ulong.MaxValue : (1UL << 8 * (wanted[i].Length + 1)) - 1;
-                    if ((beginning & mask) == (beginnings[i] & mask) && IsNamed(text, wanted[i]))
-                        _found.TryAdd(wanted[i], _firstType + (uint)count);
-                }
-            }
+            // A name of fewer than eight bytes is followed by the beginning of the next one.
+            beginnings[i] = BeginningOf(Encoding.ASCII.GetBytes(wanted[i]));
+            masks[i] = wanted[i].Length >= 7 ? ulong.MaxValue : (1UL << 8 * (wanted[i].Length + 1)) - 1;
+        }
 
-            place += 12 + kind switch
+        int count = 0;
+        fixed (byte* bytes = _bytes)
+        {
+            for (int place = start; place < end; count++)
             {
-                BtfKind.Int or BtfKind.Var or BtfKind.DeclTag => 4,
-                BtfKind.Array => 12,
-                BtfKind.Struct or BtfKind.Union or BtfKind.Datasec or BtfKind.Enum64 => 12 * length,
-                BtfKind.Enum or BtfKind.FuncProto => 8 * length,
-                _ => 0,
-            };
+                if (place > _bytes.Length - 12 || count >= places.Length)
+                    throw new FormatException("The BTF file is truncated.");
+                uint text = *(uint*)(bytes + place), info = *(uint*)(bytes + place + 4);
+                uint kind = info >> 24 & 0x1f;
+                places[count] = place;
+                if (kind is (uint)BtfKind.Struct or (uint)BtfKind.Enum or (uint)BtfKind.Func && text >= (uint)_firstName)
+                {
+                    long name = _strings + (long)(text - (uint)_firstName);
+                    ulong beginning = name <= _bytes.Length - sizeof(ulong) ? *(ulong*)(bytes + name)
+                        : name < _bytes.Length ? BeginningOf(_bytes.AsSpan((int)name)) : 0;
+                    for (int i = 0; i < beginnings.Length; i++)
+                    {
+                        if ((beginning & masks[i]) == (beginnings[i] & masks[i]) && IsNamed(text, wanted[i]))
+                            _found.TryAdd(wanted[i], _firstType + (uint)count);
+                    }
+                }
+
+                place += 12 + LengthOf(kind, (int)(info & ushort.MaxValue));
+            }
         }
 
         Array.Resize(ref places, count);
         return places;
     }
+
+    /// <summary>The length of what follows the first 12 bytes of a type, in bytes.</summary>
+    private static int LengthOf(uint kind, int members) => (BtfKind)kind switch
+    {
+        BtfKind.Int or BtfKind.Var or BtfKind.DeclTag => 4,
+        BtfKind.Array => 12,
+        BtfKind.Struct or BtfKind.Union or BtfKind.Datasec or BtfKind.Enum64 => 12 * members,
+        BtfKind.Enum or BtfKind.FuncProto => 8 * members,
+        _ => 0,
+    };
 
     /// <summary>The first eight bytes of a name, or fewer and zeros.</summary>
     private static ulong BeginningOf(ReadOnlySpan<byte> name)

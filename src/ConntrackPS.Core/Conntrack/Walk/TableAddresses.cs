@@ -58,14 +58,27 @@ internal sealed class AddressFinder(KernelMemory memory, long buckets)
         if (!memory.TryRead(start, code))
             yield break;
 
+        ulong[] candidates = new ulong[2 * code.Length];
+        int length = 0;
+        foreach (ulong candidate in CodeAddresses.In(code, start))
+        {
+            if (candidate % sizeof(ulong) == 0 && (candidate > start ? candidate - start : start - candidate) < Distance)
+                candidates[length++] = candidate;
+        }
+
         // Bytes that are no address are as good as random, so that they rarely name the same place twice. A variable is used several times.
-        IEnumerable<ulong> candidates = CodeAddresses.In(code, start)
-            .Where(candidate => candidate % sizeof(ulong) == 0 && (candidate > start ? candidate - start : start - candidate) < Distance)
-            .GroupBy(candidate => candidate)
-            .OrderByDescending(group => group.Count())
-            .Select(group => group.Key);
-        foreach (ulong candidate in candidates)
-            yield return candidate;
+        Array.Sort(candidates, 0, length);
+        for (int least = 3; least > 0; least--)
+        {
+            for (int i = 0, end; i < length; i = end)
+            {
+                end = i + 1;
+                while (end < length && candidates[end] == candidates[i])
+                    end++;
+                if (least == 3 ? end - i >= 3 : end - i == least)
+                    yield return candidates[i];
+            }
+        }
     }
 
     /// <summary>True if the address holds a pointer to the table.</summary>

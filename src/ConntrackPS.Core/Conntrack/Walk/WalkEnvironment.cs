@@ -42,7 +42,9 @@ internal sealed record WalkEnvironment(WalkLayout Layout, TableAddresses Address
                     throw new WalkUnavailableException(_failure.Reason, _failure);
                 try
                 {
-                    return _running ??= new WalkSearch(_memory ??= WalkSearch.OpenMemory()).Find();
+                    if (_running is null)
+                        (_running, _memory) = WalkSearch.Find();
+                    return _running;
                 }
                 catch (WalkUnavailableException exception)
                 {
@@ -109,7 +111,7 @@ internal sealed record WalkEnvironment(WalkLayout Layout, TableAddresses Address
 }
 
 /// <summary>Looks up all that a walk needs, and says what is missing.</summary>
-internal sealed class WalkSearch(KernelMemory memory)
+internal static class WalkSearch
 {
     private const string Types = "/sys/kernel/btf/vmlinux", ModuleTypes = "/sys/kernel/btf/nf_conntrack";
 
@@ -117,23 +119,36 @@ internal sealed class WalkSearch(KernelMemory memory)
     private static readonly uint[] Frequencies = [100, 250, 300, 1000, 24, 48, 128, 200, 256, 500, 512, 1024, 1200];
 
     /// <exception cref="WalkUnavailableException">Something is missing.</exception>
-    public WalkEnvironment Find()
+    public static (WalkEnvironment Environment, KernelMemory Memory) Find()
     {
-        WalkLayout layout = ReadLayout(Types, ModuleTypes);
-        TableAddresses addresses;
+        // Both take about as long, most of it to compile their code.
+        Task<WalkLayout> reading = Task.Run(() => ReadLayout(Types, ModuleTypes));
+        KernelMemory memory = OpenMemory();
         try
         {
-            addresses = new AddressFinder(memory, ReadBuckets()).Find()
+            TableAddresses addresses = FindAddresses(memory);
+            (ulong ticks, ulong nanoseconds) = memory.ReadTime();
+            uint frequency = FrequencyOf(ticks, nanoseconds) ?? throw new WalkUnavailableException("the frequency of the kernel's timer is unknown");
+            return (new WalkEnvironment(reading.GetAwaiter().GetResult(), addresses, frequency), memory);
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+    }
+
+    private static TableAddresses FindAddresses(KernelMemory memory)
+    {
+        try
+        {
+            return new AddressFinder(memory, ReadBuckets()).Find()
                 ?? throw new WalkUnavailableException("the address of the table (nf_conntrack_hash) was not found, or the kernel hides addresses from this process (kptr_restrict)");
         }
         catch (BpfException exception)
         {
             throw new WalkUnavailableException(Describe(exception), exception);
         }
-
-        (ulong ticks, ulong nanoseconds) = memory.ReadTime();
-        uint frequency = FrequencyOf(ticks, nanoseconds) ?? throw new WalkUnavailableException("the frequency of the kernel's timer is unknown");
-        return new WalkEnvironment(layout, addresses, frequency);
     }
 
     /// <exception cref="WalkUnavailableException">The process may not run BPF programs, or the processor is another one.</exception>

@@ -159,11 +159,11 @@ internal sealed class WalkProgram : IDisposable
         CopyToStack(Limit, LimitNow);
         CopyToStack(AgeLimit, AgeOnStack);
 
-        // Not a constant: the verifier would follow each of its values from step to step.
+        // Not constants: the verifier would follow each of their values from step to step.
         CopyToStack(Retries, RetriesNow);
+        CopyToStack(Retries, Extensions);
+        CopyToStack(Retries, Part);
         _code.Store(BpfWidth.Double, Frame, StopNow, (int)WalkStop.Rest);
-        _code.Store(BpfWidth.Double, Frame, Extensions, 0);
-        _code.Store(BpfWidth.Double, Frame, Part, 0);
         _code.Call(BpfHelper.Jiffies64);
         _code.Store(BpfWidth.Double, Frame, Jiffies, R0);
         if (_access == WalkAccess.Preemptible)
