@@ -191,6 +191,6 @@ Describe 'A conntrack stat' {
         $json | Should -Match '"Count": 13,'
         [System.Text.Json.JsonDocument]::Parse($json).RootElement.EnumerateObject() |
             ForEach-Object { "$($_.Value.ValueKind)" } | Should -BeIn 'String', 'Number', 'Null'
-        ($stat | ConvertTo-Csv)[0] | Should -BeLike '"Count","Maximum","FillPercent","Buckets","AverageChainLength","EstimatedMemoryBytes","Namespace","Found",*'
+        ($stat | ConvertTo-Csv)[0] | Should -BeLike '"Count","Maximum","FillPercent","Buckets","AverageChainLength","EstimatedMemoryBytes","Namespace","Time","Found",*'
     }
 }
