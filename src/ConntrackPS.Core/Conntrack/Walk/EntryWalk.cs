@@ -24,6 +24,9 @@ internal sealed class EntryWalk : IEntryScan
     /// <summary>The steps of one run: about 0.2 ms. Then other tasks of this processor get their turn.</summary>
     private const int StepsOfRun = 2048;
 
+    /// <summary>The address of no network namespace.</summary>
+    private const ulong NoNet = 1;
+
     /// <summary>The entries whose ids must be right before the key is believed.</summary>
     private const int ProvenIds = 8;
 
@@ -353,10 +356,19 @@ internal sealed class EntryWalk : IEntryScan
                 }
                 while (run.Stop == WalkStop.Rest && !(isDisturbed && !_readsOn));
                 bool isEnd = run.Stop == WalkStop.End || (isDisturbed && !_readsOn);
+                isDisturbed |= isEnd && IsLarger(buckets);
                 _filled.Add(new Slice(start, place, isEnd, isDisturbed, null), _end.Token);
                 if (isEnd)
                     return;
             }
+        }
+
+        /// <summary>True if the table has more buckets than the setting says: a resize has set the number, and not moved the entries yet. The chain
+        /// behind the last bucket then ends as one of the table does.</summary>
+        private bool IsLarger(long buckets)
+        {
+            (long bucket, int place) = (buckets, _walk._program.Spare);
+            return _walk._program.Run(ref bucket, buckets + 1, ref place, _walk._program.Memory.Length, NoNet, 0, StepsOfRun).Stop == WalkStop.End;
         }
 
         /// <summary>A chain that is longer than the steps of a run needs more of them.</summary>

@@ -77,7 +77,7 @@ internal sealed class WalkProgram : IDisposable
     {
         (_layout, _access, Parts, SliceLength) = (environment.Layout, access, parts, sliceLength);
         RecordSize = WalkRecord.SizeFor(parts);
-        Memory = new SharedMemory(Slices + sliceLength * slices);
+        Memory = new SharedMemory(Slices + sliceLength * slices + WalkRecord.LongestSize);
         _map = Memory.Descriptor;
         try
         {
@@ -102,6 +102,9 @@ internal sealed class WalkProgram : IDisposable
     public int RecordSize { get; }
 
     public int SliceLength { get; }
+
+    /// <summary>The offset of space for one record, behind the slices.</summary>
+    public int Spare => Memory.Length - WalkRecord.LongestSize;
 
     /// <summary>Writes the instruction that loads the time before which an entry must have begun.</summary>
     public static void LoadAgeLimit(BpfAssembler code, BpfRegister destination) => code.Load(BpfWidth.Double, destination, R6, AgeOnStack);
