@@ -46,6 +46,7 @@ internal sealed class EntryWalk : IEntryScan
     private Pass? _pass;
     private bool _isLast;
     private bool _wasResized;
+    private bool _isSpoilt;
     private long _firstResize;
 
     /// <summary>Walks the table of one network namespace.</summary>
@@ -135,24 +136,24 @@ internal sealed class EntryWalk : IEntryScan
         _pass.Release();
         bool isResized = _resize.HasResized() | slice.IsDisturbed;
         _wasResized |= isResized;
-        if (!isResized && slice.Failure is null)
+        _isSpoilt |= isResized || slice.Failure is not null;
+        if (!_isSpoilt)
             return !slice.IsEnd || EndPass();
-
-        // While the table is resized, its chains are in disorder too. Only without a resize is such a chain a reason to give up.
-        if (_isLast && !_wasResized)
-            throw slice.Failure!;
         if (_isLast)
         {
             // The last attempt is read to its end, so that the sink has as many entries as possible.
             if (!slice.IsEnd)
                 return true;
             EndPass();
-            throw new IncompleteListingException(Operation, Repeats + 1);
+
+            // While the table is resized, its chains are in disorder too. Only without a resize is such a chain a reason to give up.
+            throw _wasResized ? new IncompleteListingException(Operation, Repeats + 1) : slice.Failure!;
         }
 
         if (Repeats == 0)
             _firstResize = Stopwatch.GetTimestamp();
         _isLast = Repeats >= _terms.LeastRepeats && Stopwatch.GetElapsedTime(_firstResize) >= _terms.RepeatTimeout;
+        _isSpoilt = false;
         Repeats++;
         EndPass();
         foreach (WalkTarget target in _targets)

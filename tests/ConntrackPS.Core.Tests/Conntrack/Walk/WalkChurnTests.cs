@@ -105,6 +105,29 @@ public sealed class WalkChurnTests : IDisposable
         Assert.Equal((1, Stable), (walk.Repeats, list.Entries.Count));
     }
 
+    /// <summary>The rest of an attempt may be undisturbed, but what the resize moved was missed before.</summary>
+    [WalkFact]
+    public void A_last_attempt_with_a_resize_in_its_middle_is_not_complete()
+    {
+        long buckets = 1;
+        ScanTerms terms = new() { LeastRepeats = 0, RepeatTimeout = TimeSpan.Zero, ReadBuckets = () => buckets };
+        using EntryWalk walk = new(_ns.Namespace, null, new WalkList(), EntryParts.Walkable, terms);
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            Assert.True(walk.Read());
+            buckets++;
+            Assert.True(walk.Read());
+        }
+
+        Exception? end = Record.Exception(() =>
+        {
+            while (walk.Read())
+            {
+            }
+        });
+        Assert.Equal(2, Assert.IsType<IncompleteListingException>(end).Attempts);
+    }
+
     private static object Identity(ConntrackEntry entry) => (entry.Original, entry.Reply, entry.Id);
 
     /// <summary>An entry that is deleted and created again meanwhile may come twice, even with the same id: the kernel uses its memory again.</summary>
