@@ -47,10 +47,7 @@ internal sealed class TableTally
     public void Read(ConntrackTable table, CancellationToken stop)
     {
         using IEntryScan scan = table.Scan(new ConntrackFilter(), new Sink(this));
-        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
-        while (scan.Read())
-        {
-        }
+        scan.ReadToEnd(stop);
     }
 
     /// <summary>The largest groups, the largest first.</summary>

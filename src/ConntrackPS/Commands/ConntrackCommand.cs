@@ -274,6 +274,14 @@ public abstract class ConntrackCommand : PSCmdlet, IDisposable
             Run(() => work(OneNamespace()));
     }
 
+    /// <summary>Reports with -Verbose how a table was read.</summary>
+    /// <param name="note">The note of the table; null if there was nothing to decide.</param>
+    private protected void ReportEngine(string? note)
+    {
+        if (note is not null)
+            WriteVerbose(note);
+    }
+
     /// <summary>True if the user named the namespace of an object, or named no namespace at all.</summary>
     private protected bool IsNamed(string? networkNamespace) =>
         NetworkNamespace?.Any(name => networkNamespace is not null && new WildcardPattern(name, WildcardOptions.None).IsMatch(networkNamespace)) != false;

@@ -135,7 +135,7 @@ public sealed class GetConntrackEntryCommand : SelectionCommand
             },
             () => $"{Counted.Entries(count)} listed. Others may be missing.");
         ReportRepeats(stream.Repeats);
-        ReportEngine(table);
+        ReportEngine(table.EngineNote);
         WriteVerbose($"{Counted.Entries(count)} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:0} ms.");
     }
 

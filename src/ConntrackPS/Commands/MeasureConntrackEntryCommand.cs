@@ -203,7 +203,7 @@ public sealed class MeasureConntrackEntryCommand : SelectionCommand
             },
             () => $"{Counted.Entries(measurement.Count)} counted. Some may be missing, and some may be counted twice.");
         ReportRepeats(measurement.Repeats);
-        ReportEngine(table);
+        ReportEngine(table.EngineNote);
         Emit(measurement, text);
     }
 

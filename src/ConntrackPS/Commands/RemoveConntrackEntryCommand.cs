@@ -167,7 +167,7 @@ public sealed class RemoveConntrackEntryCommand : SelectionCommand
             RemoveEach(table, filter);
         else if (ShouldProcess(filter.ToString(), Action))
             Sum(() => table.Delete(filter, result => WriteError(ErrorFactory.From(result.Failure!, result.Entry)), count => _progress.Advance(count), Stop));
-        ReportEngine(table);
+        ReportEngine(table.EngineNote);
     }
 
     private void RemoveBlocked(ConntrackTable table, ConntrackFilter filter)

@@ -343,13 +343,6 @@ public abstract partial class SelectionCommand : ConntrackCommand
     /// <summary>The way to read the table, for the cmdlets that have -Engine.</summary>
     private protected virtual TableEngine AskedEngine => ConntrackTable.DefaultEngine;
 
-    /// <summary>Reports with -Verbose how the table was read, if that was decided here.</summary>
-    private protected void ReportEngine(ConntrackTable table)
-    {
-        if (table.EngineNote is { } note)
-            WriteVerbose(note);
-    }
-
     /// <summary>Warns if a filter can match nothing because the kernel does not record the value.</summary>
     private protected void WarnAboutMissingData(NetworkNamespace? networkNamespace)
     {

@@ -189,7 +189,7 @@ public sealed class ShowConntrackTopCommand : SelectionCommand
         ConntrackTable table = OpenTable();
         TopHistory history = new();
         TopSnapshot snapshot = ReadSession(new SnapshotReader(table), view, history);
-        ReportEngine(table);
+        ReportEngine(table.EngineNote);
         TopFrame frame = TopScreen.Draw(
             snapshot,
             view,

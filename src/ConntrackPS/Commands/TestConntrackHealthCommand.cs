@@ -75,8 +75,7 @@ public sealed class TestConntrackHealthCommand : ConntrackCommand
     {
         HealthCheck check = new(target, root, SampleTime) { Engine = Engine };
         IReadOnlyList<HealthFinding> findings = check.Run(Stop);
-        if (check.EngineNote is { } note)
-            WriteVerbose(note);
+        ReportEngine(check.EngineNote);
         foreach (UnreadableSettingException unreadable in check.Unreadable!)
             TellUnreadable(unreadable);
         HealthFinding[] shown = [.. findings.Where(finding => finding.Severity >= MinimumSeverity)];

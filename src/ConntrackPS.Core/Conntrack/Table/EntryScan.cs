@@ -227,6 +227,18 @@ internal interface IEntryScan : IDisposable
 
     /// <summary>Ends any wait. May be called from any thread.</summary>
     void Cancel();
+
+    /// <summary>Reads the whole table.</summary>
+    /// <param name="stop">Stops the reading immediately.</param>
+    /// <exception cref="IncompleteListingException">As of <see cref="Read"/>.</exception>
+    /// <exception cref="OperationCanceledException">The reading was stopped.</exception>
+    void ReadToEnd(CancellationToken stop)
+    {
+        using CancellationTokenRegistration registration = stop.Register(Cancel);
+        while (Read())
+        {
+        }
+    }
 }
 
 /// <summary>Receives the entries of a scan one by one.</summary>

@@ -16,7 +16,6 @@ internal sealed class CandidateReader : IEntryReader, IEntrySink
     private readonly NetworkNamespace? _networkNamespace;
     private readonly ConntrackFilter _filter;
     private readonly EntryParts _parts;
-    private readonly ScanTerms _terms;
     private readonly Func<IEntryReader> _byNetlink;
     private readonly Action<string> _tell;
     private readonly bool _mayDump;
@@ -34,11 +33,10 @@ internal sealed class CandidateReader : IEntryReader, IEntrySink
     public CandidateReader(
         TableEngine engine, NetworkNamespace? networkNamespace, ConntrackFilter filter, EntryParts parts, ScanTerms terms, Func<IEntryReader> byNetlink, Action<string> tell)
     {
-        (_networkNamespace, _filter, _parts, _terms, _byNetlink, _tell) = (networkNamespace, filter, parts, terms, byNetlink, tell);
+        (_networkNamespace, _filter, _parts, _byNetlink, _tell) = (networkNamespace, filter, parts, byNetlink, tell);
         _mayDump = engine == TableEngine.Auto;
-        using (NetlinkConnection connection = terms.Open(networkNamespace))
-            _most = (terms.ReadCount(connection) ?? uint.MaxValue) / TableEngines.CandidateShare;
         _walk = new EntryWalk(networkNamespace, WalkedPart(filter), this, parts, terms);
+        _most = _walk.Count / TableEngines.CandidateShare;
     }
 
     public int Repeats => _walk.Repeats + (_dump?.Repeats ?? 0);

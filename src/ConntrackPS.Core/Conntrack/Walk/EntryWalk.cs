@@ -42,7 +42,6 @@ internal sealed class EntryWalk : IEntryScan
     private readonly TimeSpan? _olderThan;
     private readonly ulong _net;
     private readonly CancellationTokenSource _stop = new();
-    private readonly bool _isEmpty;
     private Pass? _pass;
     private bool _isLast;
     private bool _wasResized;
@@ -79,7 +78,6 @@ internal sealed class EntryWalk : IEntryScan
             throw new ArgumentException("Ids are of one network namespace.", nameof(parts));
         _environment = environment ?? WalkEnvironment.Running;
         _byNet = targets.Count > 1 ? [] : null;
-        _isEmpty = true;
         try
         {
             foreach (WalkTarget target in targets)
@@ -87,7 +85,7 @@ internal sealed class EntryWalk : IEntryScan
                 // The socket keeps the network namespace alive, whose address would else be another's one day.
                 NetlinkConnection connection = _terms.Open(target.NetworkNamespace);
                 _connections.Add(connection);
-                _isEmpty &= _terms.ReadCount(connection) == 0;
+                Count += _terms.ReadCount(connection) ?? uint.MaxValue;
                 ulong net = NetworkNamespace.RunIn(target.NetworkNamespace, _environment.CurrentNet);
                 _net = _byNet is null ? net : 0;
                 _byNet?.TryAdd(net, target);
@@ -97,18 +95,8 @@ internal sealed class EntryWalk : IEntryScan
             _olderThan = conditions.OlderThan;
             _resize = new ResizeGuard(_terms.ReadBuckets);
             _program = _environment.Load(parts, conditions, SliceLength, SliceCount);
-        }
-        catch
-        {
-            _resize?.Dispose();
-            _connections.ForEach(connection => connection.Dispose());
-            throw;
-        }
-
-        try
-        {
             _decoder = new RecordDecoder(
-                _environment.Layout, _environment.TicksPerSecond, (parts & EntryParts.Id) == 0 || _isEmpty ? null : WalkEnvironment.FindIds(TakeSamples));
+                _environment.Layout, _environment.TicksPerSecond, (parts & EntryParts.Id) == 0 || Count == 0 ? null : WalkEnvironment.FindIds(TakeSamples));
         }
         catch
         {
@@ -119,6 +107,9 @@ internal sealed class EntryWalk : IEntryScan
 
     public int Repeats { get; private set; }
 
+    /// <summary>The number of entries of the network namespaces before the walk. Very large if the kernel does not report it.</summary>
+    public long Count { get; }
+
     /// <summary>Waits for the next slice, and passes its entries to the sink.</summary>
     /// <returns>False at the end of the table. Then the sink has received every matching entry.</returns>
     /// <exception cref="IncompleteListingException">The table was resized each time, and some entries may be missing.</exception>
@@ -126,7 +117,7 @@ internal sealed class EntryWalk : IEntryScan
     /// <exception cref="OperationCanceledException"><see cref="Cancel"/> was called.</exception>
     public bool Read()
     {
-        if (_isEmpty)
+        if (Count == 0)
             return false;
         _pass ??= new Pass(this);
         Slice slice = _pass.Take();
@@ -176,9 +167,10 @@ internal sealed class EntryWalk : IEntryScan
 
     public void Dispose()
     {
+        // Also after a constructor that failed halfway.
         EndPass();
-        _program.Dispose();
-        _resize.Dispose();
+        _program?.Dispose();
+        _resize?.Dispose();
         _connections.ForEach(connection => connection.Dispose());
         _stop.Dispose();
     }

@@ -43,9 +43,10 @@ internal static class TableEngines
             return byNetlink();
         try
         {
-            if (WhyNot(engine, sink.Parts | PartsOf(filter)) is not { } reason)
+            EntryParts parts = sink.Parts | PartsOf(filter);
+            if (WhyNot(engine, parts) is not { } reason)
             {
-                EntryWalk walk = new(networkNamespace, filter, sink, sink.Parts | PartsOf(filter), terms);
+                EntryWalk walk = new(networkNamespace, filter, sink, parts, terms);
                 tell("The table is walked in the kernel.");
                 return engine == TableEngine.Bpf ? walk : new WalkOrDump(walk, sink, byNetlink, tell);
             }
@@ -68,7 +69,7 @@ internal static class TableEngines
         EntryParts parts = targets.Aggregate(PartsOf(filter), (all, target) => all | target.Sink.Parts);
         if (engine == TableEngine.Netlink || (parts & ~EntryParts.Walkable) != 0 || (parts & EntryParts.Id) != 0)
             return null;
-        if (engine == TableEngine.Auto && targets.Sum(target => CountOf(target.NetworkNamespace, ScanTerms.Default) ?? 0) < LeastEntries)
+        if (engine == TableEngine.Auto && TableCount.ReadAll([.. targets.Select(target => target.NetworkNamespace).OfType<NetworkNamespace>()]).Sum(count => count ?? 0) < LeastEntries)
             return null;
         try
         {
@@ -129,13 +130,10 @@ internal static class TableEngines
         return engine == TableEngine.Bpf ? throw new WalkUnavailableException(Reason) : Reason;
     }
 
-    private static bool IsSmall(NetworkNamespace? networkNamespace, ScanTerms terms) =>
-        CountOf(networkNamespace, terms) is not { } count || count < LeastEntries;
-
-    private static uint? CountOf(NetworkNamespace? networkNamespace, ScanTerms terms)
+    private static bool IsSmall(NetworkNamespace? networkNamespace, ScanTerms terms)
     {
         using NetlinkConnection connection = terms.Open(networkNamespace);
-        return terms.ReadCount(connection);
+        return terms.ReadCount(connection) is not { } count || count < LeastEntries;
     }
 }
 

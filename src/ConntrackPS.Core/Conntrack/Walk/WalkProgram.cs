@@ -77,6 +77,8 @@ internal sealed class WalkProgram : IDisposable
     {
         (_layout, _access, Parts, SliceLength) = (environment.Layout, access, parts, sliceLength);
         RecordSize = WalkRecord.SizeFor(parts);
+        if (_layout.NodeSize > EntryCopy - NodeCopy || _layout.EntrySize > ExtensionCopy - EntryCopy || _layout.ExtensionSize > NodeAgain - ExtensionCopy)
+            throw new WalkUnavailableException("the kernel's entries are larger than any known ones");
         Memory = new SharedMemory(Slices + sliceLength * slices + WalkRecord.LongestSize);
         _map = Memory.Descriptor;
         try
@@ -136,8 +138,7 @@ internal sealed class WalkProgram : IDisposable
         return new WalkRun(
             (WalkStop)Read(shared, Stop),
             new TableState(Read(shared, TableBefore), (uint)Read(shared, GenerationBefore)),
-            new TableState(Read(shared, TableAfter), (uint)Read(shared, GenerationAfter)),
-            (int)Read(shared, Retries));
+            new TableState(Read(shared, TableAfter), (uint)Read(shared, GenerationAfter)));
     }
 
     public void Dispose()
@@ -188,7 +189,6 @@ internal sealed class WalkProgram : IDisposable
         CopyFromStack(BucketNow, Bucket);
         CopyFromStack(OutOfBucket, Out);
         CopyFromStack(StopNow, Stop);
-        CopyFromStack(RetriesNow, Retries);
         _code.Return(0);
     }
 
@@ -597,5 +597,4 @@ internal readonly record struct TableState(ulong Table, uint Generation)
 /// <param name="Stop">Why it ended.</param>
 /// <param name="Before">The table before it.</param>
 /// <param name="After">The table after it.</param>
-/// <param name="Retries">The number of buckets that were read again.</param>
-internal readonly record struct WalkRun(WalkStop Stop, TableState Before, TableState After, int Retries);
+internal readonly record struct WalkRun(WalkStop Stop, TableState Before, TableState After);

@@ -93,16 +93,12 @@ public sealed class GroupMeasurement
         for (int i = 0; i < measurements.Length; i++)
             measurements[i].Begin(new ConntrackTable(namespaces[i]), filter);
         WalkTarget[] targets = [.. namespaces.Select((networkNamespace, i) => new WalkTarget(networkNamespace, new CountingSink(measurements[i]._groups)))];
-        using EntryWalk? walk = ConntrackTable.Attempt(() => TableEngines.Together(engine, targets, filter, tell));
+        using IEntryScan? walk = ConntrackTable.Attempt(() => TableEngines.Together(engine, targets, filter, tell));
         if (walk is null)
             return null;
-        using CancellationTokenRegistration registration = stop.Register(walk.Cancel);
         try
         {
-            while (walk.Read())
-            {
-            }
-
+            walk.ReadToEnd(stop);
             return measurements;
         }
         catch (Exception exception) when (exception is IncompleteListingException || (exception is WalkUnavailableException && engine == TableEngine.Auto))
@@ -167,13 +163,9 @@ public sealed class GroupMeasurement
     private IncompleteListingException? Pass(ConntrackTable table, ConntrackFilter filter, CountingSink sink, CancellationToken stop)
     {
         using IEntryScan scan = table.Scan(filter, sink);
-        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         try
         {
-            while (scan.Read())
-            {
-            }
-
+            scan.ReadToEnd(stop);
             return null;
         }
         catch (IncompleteListingException exception)

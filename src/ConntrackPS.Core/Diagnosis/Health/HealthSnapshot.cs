@@ -171,13 +171,9 @@ internal sealed class HealthReader(
             Math.Max(TcpTimeout(timeouts, TimeoutState.Retrans), TcpTimeout(timeouts, TimeoutState.Unacknowledged)),
             listener);
         using IEntryScan scan = _table.Scan(null, sink);
-        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         try
         {
-            while (scan.Read())
-            {
-            }
-
+            scan.ReadToEnd(stop);
             HasWholeTable = true;
         }
         catch (IncompleteListingException exception)

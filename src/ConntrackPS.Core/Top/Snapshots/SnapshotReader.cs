@@ -41,13 +41,10 @@ internal sealed class SnapshotReader(ConntrackTable table) : IEntrySink
         Restart();
         (_snapshot.Filter, _snapshot.Time) = (filter, DateTime.Now);
         using IEntryScan scan = table.Scan(followed, this);
-        using CancellationTokenRegistration registration = stop.Register(scan.Cancel);
         _snapshot.Seconds = seconds;
         try
         {
-            while (scan.Read())
-            {
-            }
+            scan.ReadToEnd(stop);
         }
         catch (IncompleteListingException)
         {
