@@ -152,6 +152,28 @@ Describe 'A conntrack entry' {
         Import-Clixml TestDrive:/entries.xml | Format-Table | Out-String -Width 120 | Should -Be $before
     }
 
+    It 'keeps the blanks in the name of its network namespace through <_>, so that no other namespace is meant' -ForEach 'CLIXML', 'CSV', 'JSON' {
+        $blank = "$namespace "
+        Invoke-Program ip netns add $blank
+        try {
+            Invoke-Program ip netns exec $blank conntrack -I -s 192.0.2.1 -d 198.51.100.53 -p udp --sport 2000 --dport 53 -t 60
+            Get-ConntrackEntry -NetworkNamespace $namespace -SourcePort 2000 | Should -HaveCount 1
+            $found = Get-ConntrackEntry -NetworkNamespace $blank
+            $read = switch ($_) {
+                CLIXML { [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($found)) }
+                CSV { $found | ConvertTo-Csv | ConvertFrom-Csv }
+                JSON { $found | ConvertTo-Json | ConvertFrom-Json }
+            }
+            $read.Namespace | Should -BeExactly $blank
+            $read | Select-Object * -ExcludeProperty Id | Remove-ConntrackEntry
+            Get-KernelCount $blank | Should -Be 0
+            Get-KernelCount $namespace | Should -Be $entries.Count
+        }
+        finally {
+            Invoke-Program ip netns delete $blank
+        }
+    }
+
     It 'groups, sorts and filters as one expects' {
         $groups = $entries | Group-Object SourceAddress -NoElement | Sort-Object Count, Name -Descending
         $groups[0].Count | Should -Be 2

@@ -32,7 +32,7 @@ internal static class EntryFromProperties
             Status = (ConntrackStatus?)properties.Flags<ConntrackStatus>("Status") ?? ConntrackStatus.None,
             Mark = properties.Number("Mark", uint.MaxValue),
             Zone = properties.Port("Zone") ?? 0,
-            Namespace = properties.Text("Namespace"),
+            Namespace = properties.Namespace,
         };
         ReadState(properties, entry);
         ReadNumbers(properties, entry);

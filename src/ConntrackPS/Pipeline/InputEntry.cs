@@ -72,7 +72,7 @@ internal static class InputEntry
 
     /// <summary>The network namespace that the object came from; null for the caller's own.</summary>
     public static string? NamespaceOf(PSObject input) =>
-        input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Text("Namespace");
+        input.BaseObject is ConntrackEntry entry ? entry.Namespace : new PropertyBag(input).Namespace;
 
     private static bool HasReplyAlone(PropertyBag properties) =>
         properties.Text("SourceAddress") is null && properties.Text("DestinationAddress") is null && !properties.Hides("SourceAddress")

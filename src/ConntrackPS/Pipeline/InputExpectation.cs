@@ -113,7 +113,7 @@ internal static class InputExpectation
             Function = properties.Text("Function"),
             TimeoutSeconds = properties.Number("TimeoutSeconds", uint.MaxValue),
             Zone = properties.Port("Zone"),
-            Namespace = properties.Text("Namespace"),
+            Namespace = properties.Namespace,
         };
     }
 

@@ -26,7 +26,7 @@ internal sealed record InputGroup(string Name, string? Namespace, PSObject Sourc
         }
 
         PropertyBag properties = new(input);
-        return new InputGroup(properties.Text("Name") ?? "", properties.Text("Namespace"), input);
+        return new InputGroup(properties.Text("Name") ?? "", properties.Namespace, input);
     }
 
     /// <summary>The filter that matches the entries of the group and no others.</summary>

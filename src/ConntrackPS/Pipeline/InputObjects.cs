@@ -81,7 +81,7 @@ internal static class InputFinding
                 properties.Text("Evidence") ?? "",
                 properties.Text("Explanation") ?? "",
                 properties.Text("Remedy"),
-                properties.Text("Namespace"))
+                properties.Namespace)
             : throw new FormatException($"its Severity '{severity}' is not known.");
     }
 }

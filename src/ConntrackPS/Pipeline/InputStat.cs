@@ -38,7 +38,7 @@ internal static class InputStat
             Count = Whole(properties, "Count") ?? throw new FormatException("it has no Count."),
             Maximum = Whole(properties, "Maximum"),
             Buckets = Whole(properties, "Buckets"),
-            Namespace = properties.Text("Namespace"),
+            Namespace = properties.Namespace,
             TopSources = properties.Words("TopSources") is { } words ? SourceCounts.Parse(words.ToString()) : null,
         };
     }

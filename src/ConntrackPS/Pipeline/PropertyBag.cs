@@ -23,10 +23,14 @@ internal readonly struct PropertyBag(PSObject source)
     /// <summary>The property as text; null if it is missing or empty.</summary>
     public string? Text(string name)
     {
-        object? value = source.Properties[name]?.Value;
-        string? text = value is null ? null : LanguagePrimitives.ConvertTo<string>(value);
+        string? text = AsWritten(name);
         return string.IsNullOrWhiteSpace(text) ? null : text.Trim();
     }
+
+    /// <summary>The network namespace, or null for the caller's own. Blanks are part of its name: without them it would be another one.</summary>
+    public string? Namespace => AsWritten("Namespace") is { Length: > 0 } name ? name : null;
+
+    private string? AsWritten(string name) => source.Properties[name]?.Value is { } value ? LanguagePrimitives.ConvertTo<string>(value) : null;
 
     /// <summary>The property as a number; null if it is missing or empty.</summary>
     /// <exception cref="FormatException">It is not a number from 0 to the maximum.</exception>
