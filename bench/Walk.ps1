@@ -7,14 +7,18 @@
     Makes its own network namespaces. The table has accounting turned on. Needs root, the .NET SDK, iproute2, nftables, ping and the
     packaged module.
 .EXAMPLE
-    ./build.ps1 Build; ./bench/Walk.ps1 -Count 2500000
+    ./build.ps1 Build; ./bench/Walk.ps1 -Count 4000000 -Buckets 1048576
 #>
 [CmdletBinding()]
 param(
-    # The number of entries in the table. The kernel refuses an entry (ENOSPC) if its chain has more than 50 to 80 nodes. So with
-    # 262,144 buckets, more than about 2.5 million are not possible.
+    # The number of entries in the table.
     [ValidateRange(1000, 8000000)]
     [int] $Count = 1000000,
+
+    # The number of buckets during the benchmark, on the whole machine; 0 changes nothing. The kernel refuses an entry (ENOSPC) if its
+    # chain has more than 50 to 80 nodes, so 262,144 buckets hold at most about 2.5 million entries.
+    [ValidateScript({ $_ -eq 0 -or $_ -ge 1024 })]
+    [int] $Buckets = 0,
 
     # The number of rounds, after one round to warm up.
     [ValidateRange(1, 1000)]
@@ -111,21 +115,25 @@ function Measure-Cmdlet([string] $Engine) {
 }
 
 $work = [IO.Directory]::CreateTempSubdirectory('ctps-walk-').FullName
-$limitFile = '/proc/sys/net/netfilter/nf_conntrack_max'
-$limit = [IO.File]::ReadAllText($limitFile)
+$limitFile, $bucketsFile = '/proc/sys/net/netfilter/nf_conntrack_max', '/proc/sys/net/netfilter/nf_conntrack_buckets'
+$limit, $formerBuckets = [IO.File]::ReadAllText($limitFile), [IO.File]::ReadAllText($bucketsFile)
 $program = Build-BenchProgram
 Import-Module $ModulePath
 try {
+    if ($Buckets -ne 0) {
+        [IO.File]::WriteAllText($bucketsFile, $Buckets)
+    }
     ip netns add $ns
     ip netns add $small
     New-Router
     $null = ip netns exec $ns sysctl -w net.netfilter.nf_conntrack_acct=1
-    "`n### $Count entries, walked in the kernel"
+    "`n### $Count entries in $([IO.File]::ReadAllText($bucketsFile).Trim()) buckets, walked in the kernel"
 
     Invoke-Bench fill --namespace $small --count 100
-    "`n| start | first ms | later ms | first with ids ms | later with ids ms |`n|---:|---:|---:|---:|---:|"
-    foreach ($i in 1..5) {
-        "| $i | $((Invoke-Bench walk-start --namespace $small) -split ' ' -join ' | ') |"
+    "`n| start | first ms | later ms | first with ids ms | later with ids ms | first of a process without netlink ms |`n|---:|---:|---:|---:|---:|---:|"
+    foreach ($i in 1..9) {
+        $alone = ((Invoke-Bench walk-start-alone --namespace $small) -split ' ')[0]
+        "| $i | $((Invoke-Bench walk-start --namespace $small) -split ' ' -join ' | ') | $alone |"
     }
 
     Invoke-Bench fill --namespace $ns --count $Count
@@ -155,6 +163,9 @@ try {
 finally {
     foreach ($name in $ns, $small, $left, $router, $right) {
         ip netns del $name 2> $null
+    }
+    if ($Buckets -ne 0) {
+        [IO.File]::WriteAllText($bucketsFile, $formerBuckets)
     }
     [IO.File]::WriteAllText($limitFile, $limit)
     Remove-Item $work -Recurse

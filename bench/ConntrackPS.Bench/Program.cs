@@ -21,7 +21,7 @@ internal static class Program
                ConntrackPS.Bench serve  --namespace NAME
                ConntrackPS.Bench events  --namespace NAME [--count N] [--rounds N]
                ConntrackPS.Bench walk  --namespace NAME [--rounds N]
-               ConntrackPS.Bench walk-start | walk-loop | netlink-loop  --namespace NAME
+               ConntrackPS.Bench walk-start | walk-start-alone | walk-loop | netlink-loop  --namespace NAME
                ConntrackPS.Bench fuzz  [--cases N] [--seed N]
                ConntrackPS.Bench codec [BenchmarkDotNet's options]
         """;
@@ -67,7 +67,10 @@ internal static class Program
                 WalkRace.Run(Options.Parse(rest));
                 break;
             case "walk-start":
-                WalkCost.PrintStart(Options.Parse(rest).Namespace);
+                WalkCost.PrintStart(Options.Parse(rest).Namespace, isAlone: false);
+                break;
+            case "walk-start-alone":
+                WalkCost.PrintStart(Options.Parse(rest).Namespace, isAlone: true);
                 break;
             case "walk-loop":
                 WalkRace.Loop(TableEngine.Bpf, Options.Parse(rest).Namespace);

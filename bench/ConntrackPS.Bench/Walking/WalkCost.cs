@@ -4,6 +4,7 @@ using ConntrackPS.Bench.Reading;
 using ConntrackPS.Conntrack;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Walk;
+using ConntrackPS.Diagnosis;
 using ConntrackPS.Linux;
 
 namespace ConntrackPS.Bench.Walking;
@@ -18,8 +19,12 @@ internal static class WalkCost
 
     /// <summary>Prints the milliseconds until a walk can begin: for the first of a process, the median of later ones, the first that needs
     /// ids, and the median of later ones with ids.</summary>
-    public static void PrintStart(NetworkNamespace networkNamespace)
+    /// <param name="networkNamespace">The network namespace.</param>
+    /// <param name="isAlone">True if the process has used no netlink before. Auto always asks for the number of entries first.</param>
+    public static void PrintStart(NetworkNamespace networkNamespace, bool isAlone)
     {
+        if (!isAlone)
+            _ = ConntrackStat.Read(networkNamespace);
         double first = Open(networkNamespace, EntryParts.None), later = Later(networkNamespace, EntryParts.None);
         double firstIds = Open(networkNamespace, EntryParts.Id), laterIds = Later(networkNamespace, EntryParts.Id);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{first:F1} {later:F2} {firstIds:F1} {laterIds:F2}"));

@@ -12,14 +12,14 @@ internal sealed class BpfAssembler
     // Sources of a call or of a long constant that mean something else than a register (BPF_PSEUDO_*).
     private const byte PseudoKernelFunction = 2, PseudoMapValue = 2, PseudoFunction = 4;
 
-    private readonly List<BpfInstruction> _code = new(512);
-    private readonly List<(int Instruction, BpfLabel Target, bool IsFunction)> _references = [];
+    private readonly List<Reference> _references = [];
+    private BpfInstruction[] _code = new BpfInstruction[512];
 
     /// <summary>The number of instructions so far.</summary>
-    public int Length => _code.Count;
+    public int Length { get; private set; }
 
     /// <summary>Places a label here.</summary>
-    public void Mark(BpfLabel label) => label.Position = _code.Count;
+    public void Mark(BpfLabel label) => label.Position = Length;
 
     public void Move(BpfRegister destination, BpfRegister source) => Calculate(BpfOperation.Mov, destination, source);
 
@@ -42,7 +42,7 @@ internal sealed class BpfAssembler
     /// <summary>Sets a register to a function of this program.</summary>
     public void MoveFunction(BpfRegister destination, BpfLabel function)
     {
-        _references.Add((_code.Count, function, true));
+        _references.Add(new Reference(Length, function, IsFunction: true));
         Emit(LoadImmediate, destination, PseudoFunction, 0, 0);
         Emit(0, 0, 0, 0, 0);
     }
@@ -107,13 +107,14 @@ internal sealed class BpfAssembler
     /// <exception cref="OverflowException">A jump is too long for the instruction.</exception>
     public BpfInstruction[] Build()
     {
-        BpfInstruction[] program = [.. _code];
-        foreach ((int instruction, BpfLabel target, bool isFunction) in _references)
+        BpfInstruction[] program = new BpfInstruction[Length];
+        Array.Copy(_code, program, Length);
+        foreach (Reference reference in _references)
         {
-            BpfInstruction old = program[instruction];
-            int distance = target.Position - instruction - 1;
+            BpfInstruction old = program[reference.Instruction];
+            int distance = reference.Target.Position - reference.Instruction - 1;
             (BpfRegister destination, byte source) = ((BpfRegister)(old.Registers & 0xf), (byte)(old.Registers >> 4));
-            program[instruction] = isFunction
+            program[reference.Instruction] = reference.IsFunction
                 ? new BpfInstruction(old.Code, destination, source, 0, distance)
                 : new BpfInstruction(old.Code, destination, source, checked((short)distance), old.Immediate);
         }
@@ -123,12 +124,19 @@ internal sealed class BpfAssembler
 
     private void Refer(byte code, BpfRegister left, byte right, int value, BpfLabel target)
     {
-        _references.Add((_code.Count, target, false));
+        _references.Add(new Reference(Length, target, IsFunction: false));
         Emit(code, left, right, 0, value);
     }
 
-    private void Emit(byte code, BpfRegister destination, byte source, short offset, int immediate) =>
-        _code.Add(new BpfInstruction(code, destination, source, offset, immediate));
+    private void Emit(byte code, BpfRegister destination, byte source, short offset, int immediate)
+    {
+        if (Length == _code.Length)
+            Array.Resize(ref _code, 2 * Length);
+        _code[Length++] = new BpfInstruction(code, destination, source, offset, immediate);
+    }
+
+    /// <summary>An instruction that refers to a label: a jump, or the address of a function.</summary>
+    private sealed record Reference(int Instruction, BpfLabel Target, bool IsFunction);
 }
 
 /// <summary>A place in a program, which may not be known yet.</summary>

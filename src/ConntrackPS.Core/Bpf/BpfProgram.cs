@@ -145,12 +145,9 @@ internal sealed class BpfProgram : IDisposable
     {
         Span<byte> attributes = stackalloc byte[128];
         attributes.Clear();
-        Span<uint> places = stackalloc uint[2 * functions.Length];
-        for (int i = 0; i < functions.Length; i++)
-            (places[2 * i], places[2 * i + 1]) = ((uint)functions[i], ProgramTypes.FirstFunction + (uint)i);
         fixed (BpfInstruction* instructions = code)
         fixed (byte* licence = Encoding.ASCII.GetBytes(Licence + '\0'), text = log)
-        fixed (uint* infos = places)
+        fixed (uint* infos = ProgramTypes.PlacesOf(functions))
         {
             BpfCall.Write(attributes, 0, (uint)type);
             BpfCall.Write(attributes, 4, (uint)code.Length);
@@ -185,25 +182,14 @@ internal sealed class BpfProgram : IDisposable
     private static class ProgramTypes
     {
         /// <summary>The number of the first function's type. Before it are int and the prototype.</summary>
-        public const uint FirstFunction = 3;
+        private const uint FirstFunction = 3;
 
         private static readonly string[] Names = ["int", "walk", "step"];
 
         /// <summary>Loads them (BPF_BTF_LOAD).</summary>
         public static unsafe SafeFileHandle Load(int count)
         {
-            List<uint> types = [1, (uint)BtfKind.Int << 24, 4, 1 << 24 | 32, 0, (uint)BtfKind.FuncProto << 24, 1];
-            uint name = 1 + 4;
-            for (int i = 0; i < count; i++)
-            {
-                types.AddRange([name, (uint)BtfKind.Func << 24, 2]);
-                name += (uint)Names[1 + i].Length + 1;
-            }
-
-            byte[] strings = Encoding.ASCII.GetBytes('\0' + string.Join('\0', Names) + '\0');
-            uint length = (uint)types.Count * sizeof(uint);
-            byte[] bytes = [.. MemoryMarshal.AsBytes<uint>([BtfFile.Magic | 1 << 16, BtfFile.HeaderLength, 0, length, length, (uint)strings.Length]),
-                .. MemoryMarshal.AsBytes<uint>(types.ToArray()), .. strings];
+            byte[] bytes = Describe(count);
             Span<byte> attributes = stackalloc byte[32];
             attributes.Clear();
             fixed (byte* data = bytes)
@@ -212,6 +198,33 @@ internal sealed class BpfProgram : IDisposable
                 BpfCall.Write(attributes, 16, (uint)bytes.Length);
                 return BpfCall.Open(BpfCommand.BtfLoad, attributes, "load the types of a BPF program");
             }
+        }
+
+        /// <summary>The first instruction and the type of each function (struct bpf_func_info).</summary>
+        public static uint[] PlacesOf(ReadOnlySpan<int> functions)
+        {
+            uint[] places = new uint[2 * functions.Length];
+            for (int i = 0; i < functions.Length; i++)
+                (places[2 * i], places[2 * i + 1]) = ((uint)functions[i], FirstFunction + (uint)i);
+            return places;
+        }
+
+        private static byte[] Describe(int count)
+        {
+            ReadOnlySpan<uint> first = [1, (uint)BtfKind.Int << 24, 4, 1 << 24 | 32, 0, (uint)BtfKind.FuncProto << 24, 1];
+            uint[] types = new uint[first.Length + 3 * count];
+            first.CopyTo(types);
+            uint name = 1 + 4;
+            for (int i = 0, place = first.Length; i < count; i++)
+            {
+                (types[place++], types[place++], types[place++]) = (name, (uint)BtfKind.Func << 24, 2);
+                name += (uint)Names[1 + i].Length + 1;
+            }
+
+            byte[] strings = Encoding.ASCII.GetBytes('\0' + string.Join('\0', Names) + '\0');
+            uint length = (uint)types.Length * sizeof(uint);
+            return [.. MemoryMarshal.AsBytes<uint>([BtfFile.Magic | 1 << 16, BtfFile.HeaderLength, 0, length, length, (uint)strings.Length]),
+                .. MemoryMarshal.AsBytes<uint>(types), .. strings];
         }
     }
 }

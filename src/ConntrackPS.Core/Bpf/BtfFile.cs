@@ -62,7 +62,7 @@ internal enum BtfKind : byte
 /// <summary>The place of a member in a struct.</summary>
 /// <param name="Offset">In bytes, from the beginning of the struct.</param>
 /// <param name="Size">In bytes. That of one element for an array.</param>
-internal readonly record struct BtfMember(int Offset, int Size);
+internal sealed record BtfMember(int Offset, int Size);
 
 /// <summary>The kernel's description of its own types (BTF): the file of the kernel itself, or that of a module, whose numbers continue those
 /// of the kernel.</summary>
@@ -88,15 +88,16 @@ internal sealed class BtfFile
     private readonly BtfFile? _base;
     private readonly uint _firstType;
     private readonly int[] _places;
-    private readonly Dictionary<string, uint> _found = new(StringComparer.Ordinal);
+    private readonly string[] _wanted;
+    private readonly uint[] _found;
 
     /// <param name="bytes">The file.</param>
     /// <param name="wanted">The structs, enumerations and functions to find.</param>
     /// <param name="kernel">The kernel's own file, for that of a module.</param>
     /// <exception cref="FormatException">The file is malformed.</exception>
-    public BtfFile(byte[] bytes, IReadOnlyList<string> wanted, BtfFile? kernel = null)
+    public BtfFile(byte[] bytes, string[] wanted, BtfFile? kernel = null)
     {
-        (_bytes, _base) = (bytes, kernel);
+        (_bytes, _base, _wanted, _found) = (bytes, kernel, wanted, new uint[wanted.Length]);
         try
         {
             int header = checked((int)Word(4));
@@ -109,7 +110,7 @@ internal sealed class BtfFile
             _firstType = kernel is null ? 1 : kernel.Count;
             _firstName = kernel is null ? 0 : kernel._firstName + kernel.StringLength;
             StringLength = stringLength;
-            _places = Index(types, types + length, wanted);
+            _places = Index(types, types + length);
         }
         catch (Exception exception) when (exception is ArgumentOutOfRangeException or IndexOutOfRangeException or OverflowException)
         {
@@ -123,10 +124,10 @@ internal sealed class BtfFile
     private int StringLength { get; }
 
     /// <summary>True if this file has a wanted type of this name.</summary>
-    public bool Has(string name) => _found.ContainsKey(name);
+    public bool Has(string name) => NumberOf(name) is not null;
 
     /// <summary>The number of a wanted type. Null if the file does not have it.</summary>
-    public uint? NumberOf(string name) => _found.TryGetValue(name, out uint number) ? number : null;
+    public uint? NumberOf(string name) => Array.IndexOf(_wanted, name) is >= 0 and var index && _found[index] is not 0 and var number ? number : null;
 
     /// <summary>The size of a wanted struct, in bytes.</summary>
     /// <exception cref="FormatException">There is no such struct.</exception>
@@ -168,7 +169,7 @@ internal sealed class BtfFile
         return null;
     }
 
-    private (int Bits, uint Type)? FindMember(uint type, string name, ref int rest)
+    private Member? FindMember(uint type, string name, ref int rest)
     {
         if (KindOf(type) is not (BtfKind.Struct or BtfKind.Union))
             return null;
@@ -181,9 +182,9 @@ internal sealed class BtfFile
                 throw new FormatException("The structs of the BTF file contain each other.");
             (uint text, uint inner, int bits) = (WordOf(type, 12 + 12 * i), WordOf(type, 16 + 12 * i), (int)(WordOf(type, 20 + 12 * i) & mask));
             if (text != 0 && IsNamed(text, name))
-                return (bits, inner);
+                return new Member(bits, inner);
             if (text == 0 && FindMember(Plain(inner), name, ref rest) is { } nested)
-                return (bits + nested.Bits, nested.Type);
+                return nested with { Bits = bits + nested.Bits };
         }
 
         return null;
@@ -250,16 +251,16 @@ internal sealed class BtfFile
     /// <summary>Finds the place of each type, and the numbers of the wanted ones.</summary>
     /// <remarks>Compiled with all optimizations at once, since it is called only once: otherwise it takes several times as long.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private unsafe int[] Index(int start, int end, IReadOnlyList<string> wanted)
+    private unsafe int[] Index(int start, int end)
     {
         // Each type has at least 12 bytes, and most have more.
         int[] places = new int[(end - start) / 12];
-        ulong[] beginnings = new ulong[wanted.Count], masks = new ulong[wanted.Count];
+        ulong[] beginnings = new ulong[_wanted.Length], masks = new ulong[_wanted.Length];
         for (int i = 0; i < beginnings.Length; i++)
         {
             // A name of fewer than eight bytes is followed by the beginning of the next one.
-            beginnings[i] = BeginningOf(Encoding.ASCII.GetBytes(wanted[i]));
-            masks[i] = wanted[i].Length >= 7 ? ulong.MaxValue : (1UL << 8 * (wanted[i].Length + 1)) - 1;
+            beginnings[i] = BeginningOf(Encoding.ASCII.GetBytes(_wanted[i]));
+            masks[i] = _wanted[i].Length >= 7 ? ulong.MaxValue : (1UL << 8 * (_wanted[i].Length + 1)) - 1;
         }
 
         int count = 0;
@@ -279,8 +280,8 @@ internal sealed class BtfFile
                         : name < _bytes.Length ? BeginningOf(_bytes.AsSpan((int)name)) : 0;
                     for (int i = 0; i < beginnings.Length; i++)
                     {
-                        if ((beginning & masks[i]) == (beginnings[i] & masks[i]) && IsNamed(text, wanted[i]))
-                            _found.TryAdd(wanted[i], _firstType + (uint)count);
+                        if ((beginning & masks[i]) == (beginnings[i] & masks[i]) && _found[i] == 0 && IsNamed(text, _wanted[i]))
+                            _found[i] = _firstType + (uint)count;
                     }
                 }
 
@@ -312,4 +313,7 @@ internal sealed class BtfFile
         name.CopyTo(padded);
         return BinaryPrimitives.ReadUInt64LittleEndian(padded);
     }
+
+    /// <summary>A member of a struct, with its place in bits.</summary>
+    private sealed record Member(int Bits, uint Type);
 }

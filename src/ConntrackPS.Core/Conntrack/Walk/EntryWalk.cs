@@ -31,7 +31,7 @@ internal sealed class EntryWalk : IEntryScan
     private const int ProvenIds = 8;
 
     private readonly WalkEnvironment _environment;
-    private readonly IReadOnlyList<WalkTarget> _targets;
+    private readonly WalkTarget[] _targets;
     private readonly Dictionary<ulong, WalkTarget>? _byNet;
     private readonly ConntrackFilter? _filter;
     private readonly ScanTerms _terms;
@@ -71,21 +71,28 @@ internal sealed class EntryWalk : IEntryScan
     /// <param name="environment">The facts about the kernel. The default is the running one.</param>
     /// <exception cref="WalkUnavailableException">The kernel or the process lacks something.</exception>
     /// <exception cref="NetlinkException">EPERM without CAP_NET_ADMIN.</exception>
-    public EntryWalk(IReadOnlyList<WalkTarget> targets, ConntrackFilter? filter, EntryParts parts, ScanTerms? terms = null, WalkEnvironment? environment = null)
+    public EntryWalk(WalkTarget[] targets, ConntrackFilter? filter, EntryParts parts, ScanTerms? terms = null, WalkEnvironment? environment = null)
     {
         (_targets, _filter, _terms) = (targets, filter is { IsEmpty: false } ? filter : null, terms ?? ScanTerms.Default);
-        if (targets.Count > 1 && (parts & EntryParts.Id) != 0)
+        if (targets.Length > 1 && (parts & EntryParts.Id) != 0)
             throw new ArgumentException("Ids are of one network namespace.", nameof(parts));
-        _environment = environment ?? WalkEnvironment.Running;
-        _byNet = targets.Count > 1 ? [] : null;
+        _byNet = targets.Length > 1 ? [] : null;
         try
         {
+            if (environment is null)
+                WalkEnvironment.Prepare();
             foreach (WalkTarget target in targets)
             {
                 // The socket keeps the network namespace alive, whose address would else be another's one day.
                 NetlinkConnection connection = _terms.Open(target.NetworkNamespace);
                 _connections.Add(connection);
                 Count += _terms.ReadCount(connection) ?? uint.MaxValue;
+            }
+
+            _resize = new ResizeGuard(_terms.ReadBuckets);
+            _environment = environment ?? WalkEnvironment.Running;
+            foreach (WalkTarget target in targets)
+            {
                 ulong net = NetworkNamespace.RunIn(target.NetworkNamespace, _environment.CurrentNet);
                 _net = _byNet is null ? net : 0;
                 _byNet?.TryAdd(net, target);
@@ -93,7 +100,6 @@ internal sealed class EntryWalk : IEntryScan
 
             WalkFilter conditions = new(filter, _environment);
             _olderThan = conditions.OlderThan;
-            _resize = new ResizeGuard(_terms.ReadBuckets);
             _program = _environment.Load(parts, conditions, SliceLength, SliceCount);
             _decoder = new RecordDecoder(
                 _environment.Layout, _environment.TicksPerSecond, (parts & EntryParts.Id) == 0 || Count == 0 ? null : WalkEnvironment.FindIds(TakeSamples));

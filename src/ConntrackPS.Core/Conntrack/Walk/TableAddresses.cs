@@ -152,7 +152,7 @@ internal static class CodeAddresses
     };
 
     /// <summary>The variables of 32 bits to which the code adds 1 at two or more places (addl $1 or incl, x86).</summary>
-    internal static IReadOnlyList<ulong> IncrementedTwice(byte[] code, ulong start)
+    internal static List<ulong> IncrementedTwice(byte[] code, ulong start)
     {
         List<ulong> incremented = [];
         for (int i = 0; i + 7 <= code.Length; i++)
@@ -164,7 +164,15 @@ internal static class CodeAddresses
                 incremented.Add(start + (ulong)i + 6 + distance);
         }
 
-        return [.. incremented.GroupBy(address => address).Where(group => group.Count() > 1).Select(group => group.Key)];
+        incremented.Sort();
+        List<ulong> twice = [];
+        for (int i = 1; i < incremented.Count; i++)
+        {
+            if (incremented[i] == incremented[i - 1] && (twice.Count == 0 || twice[^1] != incremented[i]))
+                twice.Add(incremented[i]);
+        }
+
+        return twice;
     }
 
     /// <summary>Every four bytes may be an address of which the sign is extended, or a distance from the next instruction, which follows them

@@ -64,7 +64,7 @@ internal static class TableEngines
     /// <summary>Starts one walk over the matching entries of several network namespaces.</summary>
     /// <returns>Null if each is to be read by itself.</returns>
     /// <exception cref="WalkUnavailableException">Bpf was asked for, and is not possible.</exception>
-    public static EntryWalk? Together(TableEngine engine, IReadOnlyList<WalkTarget> targets, ConntrackFilter? filter, Action<string> tell)
+    public static EntryWalk? Together(TableEngine engine, WalkTarget[] targets, ConntrackFilter? filter, Action<string> tell)
     {
         EntryParts parts = targets.Aggregate(PartsOf(filter), (all, target) => all | target.Sink.Parts);
         if (engine == TableEngine.Netlink || (parts & ~EntryParts.Walkable) != 0 || (parts & EntryParts.Id) != 0)

@@ -55,6 +55,25 @@ internal sealed record WalkEnvironment(WalkLayout Layout, TableAddresses Address
         }
     }
 
+    /// <summary>Starts to look up the running kernel on another thread, and does not wait.</summary>
+    public static void Prepare()
+    {
+        if (_running is null && _failure is null)
+            Task.Run(Find);
+
+        static void Find()
+        {
+            try
+            {
+                _ = Running;
+            }
+            catch (WalkUnavailableException)
+            {
+                // Who needs it learns the reason.
+            }
+        }
+    }
+
     /// <summary>The network namespace of the calling thread, as the kernel's address of it.</summary>
     /// <exception cref="WalkUnavailableException">It can't be read.</exception>
     public ulong CurrentNet()
@@ -197,11 +216,11 @@ internal static class WalkSearch
     /// <summary>The timer's frequency: the kernel counts its ticks from five minutes before 2^32 (INITIAL_JIFFIES), and its clock from 0.</summary>
     internal static uint? FrequencyOf(ulong ticks, ulong nanoseconds)
     {
-        const ulong Nanosecond = 1_000_000_000;
+        const ulong Millisecond = 1_000_000, Second = 1000;
         foreach (uint frequency in Frequencies)
         {
             ulong passed = ticks - ((1UL << 32) - 300 * frequency);
-            ulong expected = (ulong)((UInt128)nanoseconds * frequency / Nanosecond);
+            ulong expected = nanoseconds / Millisecond * frequency / Second;
             ulong difference = passed > expected ? passed - expected : expected - passed;
             if (difference <= 3 * frequency + expected / 1000)
                 return frequency;

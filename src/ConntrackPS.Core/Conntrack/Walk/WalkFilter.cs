@@ -161,7 +161,7 @@ internal sealed class WalkFilter
 
         return property.Protocols.Count == 0
             ? new AnyOf(places)
-            : new AllOf([new AnyOf([.. property.Protocols.Intersect(_environment.Layout.ProtocolsWithPorts).Select(ProtocolIs)]), new AnyOf(places)]);
+            : new AllOf([new AnyOf([.. property.Protocols.Where(_environment.Layout.HasPorts).Select(ProtocolIs)]), new AnyOf(places)]);
     }
 
     private static int TupleOf(TuplePlace place) => place.Direction == TupleDirection.Original ? WalkRecord.Original : WalkRecord.Reply;

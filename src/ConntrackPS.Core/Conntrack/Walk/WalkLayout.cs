@@ -18,15 +18,16 @@ internal sealed class WalkLayout
     ];
 
     /// <summary>The protocols that a kernel may be built without. It then tracks their packets without ports.</summary>
-    private static (IPProtocol Protocol, string Function)[] Trackers =>
+    private static Tracker[] Trackers =>
     [
-        (IPProtocol.UdpLite, "nf_conntrack_udplite_packet"),
-        (IPProtocol.Sctp, "nf_conntrack_sctp_packet"),
-        (IPProtocol.Dccp, "nf_conntrack_dccp_packet"),
-        (IPProtocol.Gre, "nf_conntrack_gre_packet"),
+        new(IPProtocol.UdpLite, "nf_conntrack_udplite_packet"),
+        new(IPProtocol.Sctp, "nf_conntrack_sctp_packet"),
+        new(IPProtocol.Dccp, "nf_conntrack_dccp_packet"),
+        new(IPProtocol.Gre, "nf_conntrack_gre_packet"),
     ];
 
     private readonly BtfFile _kernel;
+    private readonly bool[] _hasPorts = new bool[byte.MaxValue + 1];
 
     /// <param name="kernel">The kernel's own types.</param>
     /// <param name="module">Those of nf_conntrack, if it is a module.</param>
@@ -50,8 +51,8 @@ internal sealed class WalkLayout
         ZoneId = types.Find(Entry, "zone.id")?.Offset;
         ZoneDirection = types.Find(Entry, "zone.dir")?.Offset;
         TcpState = Of(Entry, "proto.tcp.state");
-        SctpState = types.Find(Entry, "proto.sctp.state") is { } sctp ? (sctp.Offset, sctp.Size) : null;
-        DccpState = types.Find(Entry, "proto.dccp.state") is { } dccp ? (dccp.Offset, dccp.Size) : null;
+        SctpState = types.Find(Entry, "proto.sctp.state");
+        DccpState = types.Find(Entry, "proto.dccp.state");
         SourceAddress = Of(Tuple, "src.u3");
         SourcePort = Of(Tuple, "src.u");
         Family = Of(Tuple, "src.l3num");
@@ -70,11 +71,10 @@ internal sealed class WalkLayout
         Start = Timestamp is null ? 0 : Of("nf_conn_tstamp", "start");
         HelperPointer = Helper is null ? 0 : Of("nf_conn_help", "helper");
         HelperName = Helper is null ? 0 : Of("nf_conntrack_helper", "name");
-        ProtocolsWithPorts =
-        [
-            IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.Icmp, IPProtocol.IcmpV6,
-            .. Trackers.Where(tracker => types.Has(tracker.Function)).Select(tracker => tracker.Protocol),
-        ];
+        foreach (IPProtocol protocol in (ReadOnlySpan<IPProtocol>)[IPProtocol.Tcp, IPProtocol.Udp, IPProtocol.Icmp, IPProtocol.IcmpV6])
+            _hasPorts[(byte)protocol] = true;
+        foreach (Tracker tracker in Trackers)
+            _hasPorts[(byte)tracker.Protocol] = types.Has(tracker.Function);
         NamespacesOfTask = kernel.Find("task_struct", "nsproxy")?.Offset ?? throw Missing("task_struct", "nsproxy");
         NetOfNamespaces = kernel.Find("nsproxy", "net_ns")?.Offset ?? throw Missing("nsproxy", "net_ns");
     }
@@ -133,10 +133,10 @@ internal sealed class WalkLayout
     public int TcpState { get; }
 
     /// <summary>An enumeration, whose size is the compiler's choice.</summary>
-    public (int Offset, int Size)? SctpState { get; }
+    public BtfMember? SctpState { get; }
 
     /// <summary>Null from 6.18 on.</summary>
-    public (int Offset, int Size)? DccpState { get; }
+    public BtfMember? DccpState { get; }
 
     public int SourceAddress { get; }
 
@@ -177,14 +177,17 @@ internal sealed class WalkLayout
 
     public int HelperName { get; }
 
-    /// <summary>The protocols whose tuples have ports, or an id or keys in their place.</summary>
-    public IReadOnlyList<IPProtocol> ProtocolsWithPorts { get; }
-
     public int NamespacesOfTask { get; }
 
     public int NetOfNamespaces { get; }
 
+    /// <summary>True for a protocol whose tuples have ports, or an id or keys in their place.</summary>
+    public bool HasPorts(IPProtocol protocol) => _hasPorts[(byte)protocol];
+
     private int Of(string type, string path) => Types.Find(type, path)?.Offset ?? throw Missing(type, path);
 
     private static FormatException Missing(string type, string path) => new($"The kernel's BTF has no {type}.{path}.");
+
+    /// <summary>A protocol, and the function of a kernel that tracks it.</summary>
+    private sealed record Tracker(IPProtocol Protocol, string Function);
 }

@@ -411,7 +411,7 @@ internal sealed class WalkProgram : IDisposable
         }
     }
 
-    private IEnumerable<(int From, int To, BpfWidth Width)> TupleFields() =>
+    private (int From, int To, BpfWidth Width)[] TupleFields() =>
     [
         (_layout.SourceAddress, WalkTuple.SourceAddress, BpfWidth.Double),
         (_layout.SourceAddress + sizeof(ulong), WalkTuple.SourceAddress + sizeof(ulong), BpfWidth.Double),
@@ -430,10 +430,10 @@ internal sealed class WalkProgram : IDisposable
         _code.Move(R2, 0);
         _code.Load(BpfWidth.Byte, R1, R9, WalkRecord.Original + WalkTuple.Protocol);
         LoadState(IPProtocol.Tcp, _layout.TcpState, sizeof(byte));
-        if (_layout.SctpState is var (sctp, sctpSize))
-            LoadState(IPProtocol.Sctp, sctp, sctpSize);
-        if (_layout.DccpState is var (dccp, dccpSize))
-            LoadState(IPProtocol.Dccp, dccp, dccpSize);
+        if (_layout.SctpState is { } sctp)
+            LoadState(IPProtocol.Sctp, sctp.Offset, sctp.Size);
+        if (_layout.DccpState is { } dccp)
+            LoadState(IPProtocol.Dccp, dccp.Offset, dccp.Size);
         _code.Mark(isStored);
         _code.Store(BpfWidth.Byte, R9, WalkRecord.State, R2);
 

@@ -84,7 +84,6 @@ internal static class WalkRecord
 /// <param name="ids">Calculates ids; null if no ids are wanted.</param>
 internal sealed class RecordDecoder(WalkLayout layout, uint ticksPerSecond, EntryIds? ids)
 {
-    private readonly bool[] _hasPorts = PortsOf(layout);
     private readonly Dictionary<(ulong, ulong), string> _helpers = [];
 
     /// <summary>Fills an entry that was reset.</summary>
@@ -106,7 +105,7 @@ internal sealed class RecordDecoder(WalkLayout layout, uint ticksPerSecond, Entr
         {
             data.Timeout = Word(record, WalkRecord.Timeout) / ticksPerSecond;
             fields |= EntryFields.Timeout;
-            if (data.Original.Protocol is IPProtocol.Tcp or IPProtocol.Sctp or IPProtocol.Dccp && _hasPorts[(byte)data.Original.Protocol])
+            if (data.Original.Protocol is IPProtocol.Tcp or IPProtocol.Sctp or IPProtocol.Dccp && layout.HasPorts(data.Original.Protocol))
             {
                 data.State = ConntrackStates.FromKernel(data.Original.Protocol, record[WalkRecord.State]);
                 fields |= EntryFields.State;
@@ -164,19 +163,11 @@ internal sealed class RecordDecoder(WalkLayout layout, uint ticksPerSecond, Entr
         }
     }
 
-    private static bool[] PortsOf(WalkLayout layout)
-    {
-        bool[] hasPorts = new bool[256];
-        foreach (IPProtocol protocol in layout.ProtocolsWithPorts)
-            hasPorts[(byte)protocol] = true;
-        return hasPorts;
-    }
-
     private void ReadTuple(ReadOnlySpan<byte> bytes, out ConntrackTuple tuple)
     {
         IPFamily family = (IPFamily)BinaryPrimitives.ReadUInt16LittleEndian(bytes[WalkTuple.Family..]);
         byte protocol = bytes[WalkTuple.Protocol];
-        bool hasPorts = _hasPorts[protocol];
+        bool hasPorts = layout.HasPorts((IPProtocol)protocol);
         tuple = new ConntrackTuple
         {
             Family = family,
