@@ -53,6 +53,9 @@ internal sealed class WalkProgram : IDisposable
     /// <summary>The walk gives up if chains were cut this number of times in one run.</summary>
     private const int MostRetries = 1000;
 
+    /// <summary>The buckets from one whose chain begins to the one whose first node is fetched into the cache.</summary>
+    private const int BucketsAhead = 2;
+
     // The step's variables, on the stack of the main function.
     private const int BucketNow = -8, EndNow = -16, Node = -24, OutNow = -32, OutOfBucket = -40, Table = -48, Jiffies = -56, StopNow = -64;
     private const int LimitNow = -72, RetriesNow = -80, Extensions = -88, Part = -96;
@@ -269,10 +272,21 @@ internal sealed class WalkProgram : IDisposable
         LoadWord();
     }
 
-    /// <summary>Loads the first node of the current bucket into R0.</summary>
-    private void LoadHead()
+    /// <summary>Reads the node in R0 and drops the value, so that a later step finds it in the processor's cache.</summary>
+    private void Prefetch()
+    {
+        BpfLabel isEnd = new();
+        _code.JumpIf(R0, BpfCondition.AnyBit, 1, isEnd);
+        _code.Move(R1, R0);
+        LoadWord();
+        _code.Mark(isEnd);
+    }
+
+    /// <summary>Loads the first node of the current bucket, or of a later one, into R0.</summary>
+    private void LoadHead(int ahead = 0)
     {
         _code.Load(BpfWidth.Double, R1, R6, BucketNow);
+        _code.Calculate(BpfOperation.Add, R1, ahead);
         _code.Calculate(BpfOperation.Lsh, R1, 3);
         _code.Load(BpfWidth.Double, R2, R6, Table);
         _code.Calculate(BpfOperation.Add, R1, R2);
@@ -327,6 +341,7 @@ internal sealed class WalkProgram : IDisposable
             _code.Calculate(BpfOperation.Add, R1, _layout.Next);
             LoadWord();
             _code.Store(BpfWidth.Double, R6, Node, R0);
+            Prefetch();
         }
 
         _code.Move(R1, R7);
@@ -563,6 +578,17 @@ internal sealed class WalkProgram : IDisposable
         _code.Store(BpfWidth.Double, R6, StopNow, (int)WalkStop.End);
         _code.Jump(isDone);
         _code.Mark(more);
+        if (IsDirect)
+        {
+            // Behind the table's end is other memory, and a value there might be the address of a device's register.
+            BpfLabel isLast = new();
+            _code.Calculate(BpfOperation.Add, R1, BucketsAhead);
+            _code.JumpIf(R1, BpfCondition.GreaterOrEqual, R2, isLast);
+            LoadHead(BucketsAhead);
+            Prefetch();
+            _code.Mark(isLast);
+        }
+
         LoadHead();
         _code.Store(BpfWidth.Double, R6, Node, R0);
         _code.Return(0);
