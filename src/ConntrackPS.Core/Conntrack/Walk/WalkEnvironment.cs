@@ -216,11 +216,11 @@ internal static class WalkSearch
     /// <summary>The timer's frequency: the kernel counts its ticks from five minutes before 2^32 (INITIAL_JIFFIES), and its clock from 0.</summary>
     internal static uint? FrequencyOf(ulong ticks, ulong nanoseconds)
     {
-        const ulong Millisecond = 1_000_000, Second = 1000;
+        const ulong NanosecondsOfMillisecond = 1_000_000, MillisecondsOfSecond = 1000;
         foreach (uint frequency in Frequencies)
         {
             ulong passed = ticks - ((1UL << 32) - 300 * frequency);
-            ulong expected = nanoseconds / Millisecond * frequency / Second;
+            ulong expected = nanoseconds / NanosecondsOfMillisecond * frequency / MillisecondsOfSecond;
             ulong difference = passed > expected ? passed - expected : expected - passed;
             if (difference <= 3 * frequency + expected / 1000)
                 return frequency;

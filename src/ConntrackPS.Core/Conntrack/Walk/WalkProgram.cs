@@ -282,11 +282,16 @@ internal sealed class WalkProgram : IDisposable
         _code.Mark(isEnd);
     }
 
-    /// <summary>Loads the first node of the current bucket, or of a later one, into R0.</summary>
-    private void LoadHead(int ahead = 0)
+    /// <summary>Loads the first node of the current bucket into R0.</summary>
+    private void LoadHead()
     {
         _code.Load(BpfWidth.Double, R1, R6, BucketNow);
-        _code.Calculate(BpfOperation.Add, R1, ahead);
+        LoadHeadOfBucket();
+    }
+
+    /// <summary>Loads the first node of the bucket whose number is in R1 into R0.</summary>
+    private void LoadHeadOfBucket()
+    {
         _code.Calculate(BpfOperation.Lsh, R1, 3);
         _code.Load(BpfWidth.Double, R2, R6, Table);
         _code.Calculate(BpfOperation.Add, R1, R2);
@@ -584,7 +589,7 @@ internal sealed class WalkProgram : IDisposable
             BpfLabel isLast = new();
             _code.Calculate(BpfOperation.Add, R1, BucketsAhead);
             _code.JumpIf(R1, BpfCondition.GreaterOrEqual, R2, isLast);
-            LoadHead(BucketsAhead);
+            LoadHeadOfBucket();
             Prefetch();
             _code.Mark(isLast);
         }
