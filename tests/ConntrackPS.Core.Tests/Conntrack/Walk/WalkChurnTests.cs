@@ -1,4 +1,5 @@
 using ConntrackPS.Conntrack;
+using ConntrackPS.Conntrack.Filtering;
 using ConntrackPS.Conntrack.Table;
 using ConntrackPS.Conntrack.Walk;
 using ConntrackPS.Linux;
@@ -126,6 +127,30 @@ public sealed class WalkChurnTests : IDisposable
             }
         });
         Assert.Equal(2, Assert.IsType<IncompleteListingException>(end).Attempts);
+    }
+
+    [WalkFact]
+    public void A_cancelled_walk_reads_no_more_entries()
+    {
+        WalkList list = new();
+        using EntryWalk walk = new(_ns.Namespace, null, list, EntryParts.Walkable);
+        Assert.True(walk.Read());
+        int read = list.Entries.Count;
+        walk.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => walk.Read());
+        Assert.InRange(read, 1, Stable - 1);
+        Assert.Equal(read, list.Entries.Count);
+    }
+
+    [WalkFact]
+    public void Cancelled_candidates_are_not_fetched()
+    {
+        ConntrackFilter filter = new() { SourcePort = [new PortRange(1, ushort.MaxValue)] };
+        using CandidateReader reader = new(
+            TableEngine.Bpf, _ns.Namespace, filter, CandidateReader.PartsFor(filter), ScanTerms.Default, () => throw new InvalidOperationException(), _ => { });
+        Assert.NotEmpty(reader.ReadBatch()!);
+        reader.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => reader.ReadBatch());
     }
 
     private static object Identity(ConntrackEntry entry) => (entry.Original, entry.Reply, entry.Id);
